@@ -1,0 +1,206 @@
+"""The rules of shapes: axes, windows, pads and symbolic dimensions, as functions of ints alone.
+
+Every shape that the tool prints, allocates, declares in a graph or checks comes from here, so the
+'same' rule has this one body.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from poolnorm_cli.errors import UsageError
+
+
+Dim = int | str | None
+"""A size, a name that stands for one (`H`, or an expression such as `H//2`), or unknown."""
+
+Shape = tuple[Dim, ...]
+Ints = tuple[int, ...]
+DataFormat = Literal["channels_last", "channels_first"]
+Padding = Literal["valid", "same"]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A window on one axis: its size, its stride, and the cells of padding before and after.
+
+    `count` is the number of places at which the window stands.
+    """
+
+    size: int
+    stride: int
+    count: int
+    low: int
+    high: int
+
+    def cells(self, length: int) -> list[int]:
+        """Count, for each place, the real cells (not padding) of an axis of `length` below it."""
+        starts = (place * self.stride - self.low for place in range(self.count))
+        return [min(start + self.size, length) - max(start, 0) for start in starts]
+
+    def part(self, first: int, count: int, length: int) -> tuple[int, int, "Window"]:
+        """Return the cells of an axis of `length` that some places need, and the window on them.
+
+        Args:
+            first: The first of these places.
+            count: How many they are, 1 or more.
+            length: Cells on the axis.
+
+        Returns:
+            The first cell, the cell after the last, and the window on the cells between.
+        """
+        begin = first * self.stride - self.low
+        end = begin + (count - 1) * self.stride + self.size
+        start, stop = max(begin, 0), min(end, length)
+        return start, stop, Window(self.size, self.stride, count, start - begin, end - stop)
+
+
+def window(length: int, size: int, stride: int, padding: Padding) -> Window:
+    """Place a window on an axis as Keras does.
+
+    'valid' keeps whole windows only. 'same' gives ceil(length / stride) places; the padding this
+    needs is never negative and its odd cell comes last.
+
+    Args:
+        length: Cells on the axis.
+        size: Cells under the window.
+        stride: Cells from one place to the next.
+        padding: `valid` or `same`.
+    """
+    if padding == "valid":
+        return Window(size, stride, max((length - size) // stride + 1, 0), 0, 0)
+    count = -(-length // stride)
+    total = max((count - 1) * stride + size - length, 0)
+    return Window(size, stride, count, total // 2, total - total // 2)
+
+
+def adaptive_bounds(length: int, count: int) -> list[tuple[int, int]]:
+    """Return first cell and end of each of `count` windows that cover an axis evenly.
+
+    Window i goes from floor(i * length / count) to ceil((i + 1) * length / count), in exact
+    integers. So windows have two sizes at most, and overlap by one cell at most.
+    """
+    return [(i * length // count, -(-(i + 1) * length // count)) for i in range(count)]
+
+
+def window_count(length: Dim, size: int, stride: int, padding: Padding) -> Dim:
+    """Count the places of a window on an axis that may be symbolic; None stays None.
+
+    A name gives an expression in Python's integer arithmetic: `H` under 'same' with stride 2 is
+    `(H+1)//2`.
+    """
+    if isinstance(length, int):
+        return window(length, size, stride, padding).count
+    if length is None:
+        return None
+    extra = stride - size if padding == "valid" else stride - 1
+    total = f"{_atom(length)}{extra:+d}" if extra else _atom(length)
+    if stride == 1:
+        return total
+    return f"({total})//{stride}" if extra else f"{total}//{stride}"
+
+
+def _atom(name: str) -> str:
+    """Put an expression in parentheses, so that more can be appended to it."""
+    return name if name.isidentifier() else f"({name})"
+
+
+def spatial_axes(rank: int, data_format: DataFormat) -> Ints:
+    """List the spatial axes of a batched tensor with channels: all but the first and one more."""
+    return tuple(range(1, rank - 1)) if data_format == "channels_last" else tuple(range(2, rank))
+
+
+def spatial_rank(shape: Shape) -> int:
+    """Return 1, 2 or 3 for a tensor of rank 3, 4 or 5.
+
+    Raises:
+        UsageError: The rank is another one.
+    """
+    if len(shape) not in (3, 4, 5):
+        raise UsageError(
+            f"the input has rank {len(shape)}, shape ({format_shape(shape)})",
+            "pooling takes rank 3, 4 or 5: batch, one to three spatial axes, channels",
+        )
+    return len(shape) - 2
+
+
+def per_axis(sizes: Ints, rank: int, flag: str) -> Ints:
+    """Give each of `rank` spatial axes its size: one for all, or one each.
+
+    Raises:
+        UsageError: Another number of sizes was given.
+    """
+    if len(sizes) == 1:
+        return sizes * rank
+    if len(sizes) != rank:
+        given = ",".join(map(str, sizes))
+        raise UsageError(
+            f"{flag} {given} has {len(sizes)} sizes, the input has {rank} spatial axes",
+            f"give one size, or {rank} as {flag} {','.join(['2'] * rank)}",
+        )
+    return sizes
+
+
+def resolve_axes(axes: Ints, rank: int) -> Ints:
+    """Make axes non-negative and sort them, as Keras 3 does.
+
+    Raises:
+        UsageError: An axis is out of range or given twice.
+    """
+    found = []
+    for axis in axes:
+        if not -rank <= axis < rank:
+            raise UsageError(
+                f"--axis {axis} is out of range for an input of rank {rank}",
+                f"give an axis from {-rank} to {rank - 1}",
+            )
+        found.append(axis % rank)
+    if len(set(found)) != len(found):
+        given = ",".join(map(str, axes))
+        raise UsageError(f"--axis {given} names an axis twice", "name each axis once")
+    return tuple(sorted(found))
+
+
+def known(shape: Shape, axes: Ints) -> Ints:
+    """Return the sizes of `axes`, which a layer's weights need.
+
+    Raises:
+        UsageError: One of them is not a number.
+    """
+    sizes = []
+    for axis in axes:
+        size = shape[axis]
+        if not isinstance(size, int):
+            raise UsageError(
+                f"axis {axis} of ({format_shape(shape)}) has no known size",
+                "give that axis a number: the layer has a weight for each of its cells",
+            )
+        sizes.append(size)
+    return tuple(sizes)
+
+
+def format_shape(shape: Shape) -> str:
+    """Write a shape as it is typed: `None,14,14,3`."""
+    return ",".join(map(str, shape))
+
+
+def parse_shape(text: str) -> Shape:
+    """Read `4,28,28,3`, `None,28,28,3` or `N,H,W,3`; parentheses and spaces may stand around.
+
+    Raises:
+        UsageError: A part is neither a size, None, nor a name.
+    """
+    parts = [part.strip() for part in text.strip().strip("()[]").split(",")]
+    return tuple(_dim(part, text) for part in parts if part or len(parts) == 1)
+
+
+def _dim(part: str, text: str) -> Dim:
+    if part in {"None", "?"}:
+        return None
+    if part.isascii() and part.isdigit() and int(part) < 2**63:
+        return int(part)
+    if part.isidentifier():
+        return part
+    raise UsageError(
+        f"shape {text!r} has a part {part!r}",
+        "write sizes, None or names with commas: 4,28,28,3 or None,28,28,3 or N,H,W,3",
+    )

@@ -1,0 +1,115 @@
+"""The window arithmetic, against counting by hand."""
+
+import pytest
+from hypothesis import given, strategies as st
+
+from poolnorm_cli.errors import UsageError
+from poolnorm_cli.shapes import (
+    Padding,
+    format_shape,
+    parse_shape,
+    per_axis,
+    resolve_axes,
+    window,
+    window_count,
+)
+
+
+lengths = st.integers(1, 60)
+sizes = st.integers(1, 12)
+strides = st.integers(1, 9)
+paddings = st.sampled_from(["valid", "same"])
+
+
+@given(lengths, sizes, strides)
+def test_valid_counts_the_whole_windows(length: int, size: int, stride: int) -> None:
+    starts = [start for start in range(0, length, stride) if start + size <= length]
+
+    assert window(length, size, stride, "valid").count == len(starts)
+
+
+@given(lengths, sizes, strides)
+def test_same_gives_the_ceiling_and_puts_the_odd_cell_last(
+    length: int, size: int, stride: int
+) -> None:
+    found = window(length, size, stride, "same")
+
+    assert found.count == -(-length // stride)
+    assert 0 <= found.low <= found.high <= found.low + 1
+    needed = (found.count - 1) * stride + size - length
+    assert found.low + found.high == max(needed, 0)
+
+
+@given(lengths, sizes, strides, paddings)
+def test_every_window_has_a_real_cell(
+    length: int, size: int, stride: int, padding: Padding
+) -> None:
+    found = window(length, size, stride, padding)
+    cells = [
+        sum(0 <= place * stride - found.low + offset < length for offset in range(size))
+        for place in range(found.count)
+    ]
+
+    assert found.cells(length) == cells
+    assert all(cells)
+
+
+@given(lengths, sizes, strides, paddings)
+def test_a_named_length_gives_an_expression_of_the_same_value(
+    length: int, size: int, stride: int, padding: Padding
+) -> None:
+    if padding == "valid" and size > length:
+        return
+    expression = window_count("H", size, stride, padding)
+
+    assert eval(str(expression), {"H": length}) == window(length, size, stride, padding).count  # noqa: S307 - our own text
+
+
+def test_an_expression_goes_through_a_second_window() -> None:
+    first = window_count("H", 2, 2, "valid")
+
+    assert first == "H//2"
+    assert window_count(first, 3, 2, "same") == "((H//2)+1)//2"
+
+
+def test_unknown_stays_unknown() -> None:
+    assert window_count(None, 2, 2, "valid") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "shape"),
+    [
+        ("4,28,28,3", (4, 28, 28, 3)),
+        ("None,28,28,3", (None, 28, 28, 3)),
+        ("(N, H, W, 3)", ("N", "H", "W", 3)),
+        ("?,2", (None, 2)),
+        ("5,", (5,)),
+    ],
+)
+def test_shapes_are_read_as_they_are_typed(text: str, shape: tuple[object, ...]) -> None:
+    assert parse_shape(text) == shape
+
+
+def test_a_shape_prints_as_it_is_read() -> None:
+    assert format_shape(parse_shape("None,H,28,3")) == "None,H,28,3"
+
+
+@pytest.mark.parametrize("text", ["", "4,-1", "4;28", "1.5,2", "4,,3x"])
+def test_what_is_no_shape_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="has a part"):
+        parse_shape(text)
+
+
+def test_one_size_serves_every_axis() -> None:
+    assert per_axis((2,), 3, "--strides") == (2, 2, 2)
+    assert per_axis((2, 3), 2, "--strides") == (2, 3)
+    with pytest.raises(UsageError, match="--strides 2,3 has 2 sizes, the input has 3"):
+        per_axis((2, 3), 3, "--strides")
+
+
+def test_axes_are_made_positive_and_then_sorted() -> None:
+    assert resolve_axes((-1, 1), 4) == (1, 3)
+    with pytest.raises(UsageError, match="names an axis twice"):
+        resolve_axes((3, -1), 4)
+    with pytest.raises(UsageError, match="--axis 4 is out of range for an input of rank 4"):
+        resolve_axes((4,), 4)
