@@ -1,0 +1,1 @@
+"""Arithmetic on blocks: window reductions, reductions over axes, moments, scale and shift."""

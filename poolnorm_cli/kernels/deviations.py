@@ -1,0 +1,168 @@
+"""Mean and squared deviations along one axis, in float32 where it loses nothing.
+
+Cells are first brought near zero: what float32 holds of their mean is taken off, which is exact
+but for cells far from it. The mean of what is left, in float64, corrects mean and squares.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poolnorm_cli.kernels.folds import fold_max, fold_sum
+from poolnorm_cli.kernels.memory import TILE_BYTES, scratch
+
+
+Array = NDArray[Any]
+Float64 = NDArray[np.float64]
+Pair = tuple[Float64, Float64]
+
+_SHORT = 16
+"""Cells along an axis below which it is not worth folding."""
+_ROW = 512
+"""Cells in a contiguous row up to which a plain float32 sum is exact enough to be corrected."""
+_TINY = 1e-30
+"""Squares below this may have lost digits to underflow in float32."""
+
+
+def deviations_of(x: Array) -> Pair:
+    """Return the mean over the middle axis and the sum of squared distances from it.
+
+    Args:
+        x: C-contiguous, of shape (before, length, after), not empty.
+
+    Returns:
+        Both of shape (before, after).
+    """
+    before, length, after = x.shape
+    if x.dtype != np.float32 or length == 1:
+        return _widely(x)
+    if length < _SHORT or (after == 1 and length <= _ROW):
+        return _of_short(x)
+    size = length * after * x.itemsize
+    if size <= 2 * TILE_BYTES:
+        group = max(TILE_BYTES // size, 1)
+        pairs = [_of_tile(x[i : i + group]) for i in range(0, before, group)]
+        means, squares = zip(*pairs, strict=True)
+        return np.concatenate(means), np.concatenate(squares)
+    found = [_of_bands(sample) for sample in x]
+    return np.stack([mean for mean, _ in found]), np.stack([squares for _, squares in found])
+
+
+def _of_short(x: Array) -> Pair:
+    """Take a short axis, a tile of its rows at a time."""
+    before, length, after = x.shape
+    means, squares = np.empty((before, after)), np.empty((before, after))
+    step = max(TILE_BYTES // (length * after * x.itemsize), 1)
+    for start in range(0, before, step):
+        part = slice(start, start + step)
+        means[part], squares[part] = _of_short_tile(x[part])
+    return means, squares
+
+
+def _of_short_tile(x: Array) -> Pair:
+    _, length, after = x.shape
+    if after > 1:
+        near = np.add.reduce(x, axis=1) / np.float32(length)
+        away = np.subtract(x, near[:, None], out=scratch("away", x.shape, np.float32))
+        total = np.add.reduce(away, axis=1)
+        power = np.add.reduce(np.multiply(away, away, out=away), axis=1)
+    elif length < _SHORT:
+        near, total, power = (v[:, None] for v in _by_cells(x[:, :, 0]))
+    else:
+        near = np.einsum("ijk->ik", x) / np.float32(length)
+        away = np.subtract(x, near[:, None], out=scratch("away", x.shape, np.float32))
+        rows = away[:, :, 0]
+        total, power = np.einsum("ij->i", rows)[:, None], np.einsum("ij,ij->i", rows, rows)[:, None]
+    shift = total.astype(np.float64) / length
+    return _settled(x, near + shift, power - length * np.square(shift))
+
+
+def _by_cells(x: Array) -> tuple[Array, Array, Array]:
+    """Return means of rows, and sums and sums of squares about them, in loops over all rows.
+
+    Cells are added one after another, for `np.add.reduce` would add a single row in other order.
+    """
+    rows, items = x.shape
+    near, total, power, cell = (np.zeros(rows, np.float32) for _ in range(4))
+    for item in range(items):
+        np.add(near, x[:, item], out=near)
+    near /= np.float32(items)
+    for item in range(items):
+        np.subtract(x[:, item], near, out=cell)
+        total += cell
+        np.multiply(cell, cell, out=cell)
+        power += cell
+    return near, total, power
+
+
+def _of_bands(sample: Array) -> Pair:
+    """Take one sample, of shape (length, after), band by band."""
+    length, after = sample.shape
+    step = max(TILE_BYTES // (after * sample.itemsize), _SHORT)
+    starts = range(0, length, step)
+    pairs = [_of_tile(sample[None, start : start + step]) for start in starts]
+    means = np.concatenate([mean for mean, _ in pairs])
+    squares = np.concatenate([squares for _, squares in pairs])
+    counts = np.array([min(step, length - start) for start in starts], np.float64)[:, None]
+    mean = np.add.reduce(means * counts, axis=0) / length
+    between = np.add.reduce(np.square(means - mean) * counts, axis=0)
+    return mean, np.add.reduce(squares, axis=0) + between
+
+
+def _of_tile(x: Array) -> Pair:
+    length = x.shape[1]
+    near = (fold_sum(x) / length).astype(np.float32)
+    away = scratch("away", x.shape, np.float32)
+    for cells, out, vector in _long_rows(x, away, near):
+        np.subtract(cells, vector, out=out)
+    shift = fold_sum(away) / length
+    np.multiply(away, away, out=away)
+    squares = fold_sum(away) - length * np.square(shift)
+    mean = near + shift
+    return _settled(x, mean, squares)
+
+
+def _settled(x: Array, mean: Float64, squares: Float64) -> Pair:
+    """Do again in float64 what float32 could not hold."""
+    lost = ~(np.isfinite(squares) & np.isfinite(mean))
+    tiny = squares < _TINY * x.shape[1]
+    if lost.any() or (tiny.any() and not _constant(x, tiny)):
+        wide_mean, wide_squares = _widely(x)
+        mean = np.where(lost | tiny, wide_mean, mean)
+        squares = np.where(lost | tiny, wide_squares, squares)
+        for found in (mean, squares):
+            found[np.isnan(found)] = np.nan  # the sign of a sum of NaNs depends on the loop
+    return mean, np.maximum(squares, 0)
+
+
+def _constant(x: Array, where: NDArray[np.bool_]) -> bool:
+    """Whether all cells of these statistics are the same."""
+    most, least = fold_max(x), -fold_max(np.negative(x))
+    return bool((most == least)[where].all())
+
+
+def _long_rows(x: Array, out: Array, vector: Array) -> Iterator[tuple[Array, Array, Array]]:
+    """See cells as rows of 1024 items or more, and repeat the vector of items to that length."""
+    before, length, after = x.shape
+    repeats = max(min(1024 // after, length), 1)
+    whole = length // repeats * repeats
+    row = repeats * after
+    long = np.tile(vector, repeats)[:, None] if after > 1 else vector[:, None]
+    yield (
+        x[:, :whole].reshape(before, -1, row),
+        out[:, :whole].reshape(before, -1, row),
+        long,
+    )
+    if whole < length:
+        yield x[:, whole:], out[:, whole:], vector[:, None]
+
+
+def _widely(x: Array) -> Pair:
+    """Do it in float64 throughout, in two passes."""
+    wide = x.astype(np.float64)
+    mean: Float64 = np.add.reduce(wide, axis=1, keepdims=True) / x.shape[1]
+    np.subtract(wide, mean, out=wide)
+    np.multiply(wide, wide, out=wide)
+    return mean[:, 0], np.add.reduce(wide, axis=1)

@@ -1,0 +1,199 @@
+"""Means and variances that lose nothing, taken tile by tile and merged exactly.
+
+A *grain* is a run of samples whose number follows from the shape of one sample alone. Moments are
+taken per grain and merged in a tree over the order of the samples, so they do not depend on how a
+tensor was cut into blocks, nor on where the grains were taken. The merge is that of Chan, Golub and
+LeVeque (1979), "Updating formulae and a pairwise algorithm for computing sample variances".
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poolnorm_cli.errors import UsageError
+from poolnorm_cli.kernels.memory import quiet
+from poolnorm_cli.kernels.trees import fold_tree
+from poolnorm_cli.shapes import format_shape
+
+
+Axes = tuple[int, ...]
+Float64 = NDArray[np.float64]
+
+GRAIN_ITEMS = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """The mean of some cells, and the sum of the squares of their distances from it.
+
+    Attributes:
+        axes: The axes that were reduced.
+        count: Cells per statistic.
+        mean: float64, with the reduced axes kept at size 1.
+        squares: Sum of (x - mean)^2, in the same shape.
+        masked: A mask said which cells count, be it none.
+    """
+
+    axes: Axes
+    count: int
+    mean: Float64
+    squares: Float64
+    masked: bool = False
+
+    @property
+    def variance(self) -> Float64:
+        """The biased variance, 0 where there is no cell."""
+        return self.squares / max(self.count, 1)
+
+
+def grain_rows(sample_shape: tuple[int, ...]) -> int:
+    """Return how many samples make a grain."""
+    return max(GRAIN_ITEMS // max(math.prod(sample_shape), 1), 1)
+
+
+def moments_of(x: NDArray[Any], axes: Axes) -> Moments:
+    """Take the moments of one block over `axes`.
+
+    Args:
+        x: C-contiguous, of any real dtype.
+        axes: Non-negative, sorted axes.
+    """
+    from poolnorm_cli.kernels.deviations import deviations_of
+    from poolnorm_cli.kernels.folds import as_fold
+
+    count = math.prod(x.shape[axis] for axis in axes)
+    kept = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
+    with quiet():
+        if not x.size or not axes:
+            each = x.astype(np.float64) if x.size else np.zeros(kept)
+            return Moments(axes, count, each, np.zeros(kept))
+        first, *others = _groups(x.shape, axes)
+        mean, squares = deviations_of(as_fold(x, first))
+        shape = [1 if axis in first else size for axis, size in enumerate(x.shape)]
+        mean, squares = mean.reshape(shape), squares.reshape(shape)
+        rest = tuple(axis for group in others for axis in group)
+        if rest:
+            cells = math.prod(x.shape[axis] for axis in first)
+            mean, squares = _joined(mean, squares, rest, cells)
+    return Moments(axes, count, mean, squares)
+
+
+def _groups(shape: tuple[int, ...], axes: Axes) -> list[Axes]:
+    """Group axes that stand side by side, the group with most cells first."""
+    groups: list[Axes] = []
+    for axis in axes:
+        if groups and groups[-1][-1] == axis - 1:
+            groups[-1] += (axis,)
+        else:
+            groups.append((axis,))
+    return sorted(groups, key=lambda group: -math.prod(shape[axis] for axis in group))
+
+
+def _joined(mean: Float64, squares: Float64, axes: Axes, cells: int) -> tuple[Float64, Float64]:
+    """Join moments along `axes`, each of as many cells."""
+    whole: Float64 = np.add.reduce(mean, axis=axes, keepdims=True)
+    whole /= math.prod(mean.shape[axis] for axis in axes)
+    between = np.add.reduce(np.square(mean - whole), axis=axes, keepdims=True)
+    within = np.add.reduce(squares, axis=axes, keepdims=True)
+    return whole, within + cells * between
+
+
+def mean_square(x: NDArray[Any], axes: Axes, moments: Moments | None = None) -> Float64:
+    """Return the mean of squares of one block over `axes`, kept at size 1; 0 without a cell.
+
+    Args:
+        x: Any real dtype.
+        axes: Non-negative axes.
+        moments: Moments over these axes of a whole tensor, used instead of the block.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        if moments is not None:
+            return np.asarray(moments.variance + moments.mean * moments.mean)
+        wide = x.astype(np.float64, copy=False)
+        count = math.prod(x.shape[axis] for axis in axes)
+        total: Float64 = np.add.reduce(wide * wide, axis=axes, keepdims=True)
+        return np.asarray(total / max(count, 1))
+
+
+def merge(a: Moments, b: Moments) -> Moments:
+    """Put the moments of consecutive samples together.
+
+    Where axis 0 is not reduced, every sample has moments of its own and they are joined.
+    """
+    if 0 not in a.axes:
+        mean, squares = np.concatenate([a.mean, b.mean]), np.concatenate([a.squares, b.squares])
+        return Moments(a.axes, a.count, mean, squares, a.masked)
+    if not a.count or not b.count:
+        return a if a.count else b
+    count = a.count + b.count
+    with np.errstate(over="ignore", invalid="ignore"):
+        step = b.mean - a.mean
+        mean = a.mean + step * (b.count / count)
+        squares = a.squares + b.squares + step * step * (a.count * b.count / count)
+    return Moments(a.axes, count, mean, squares, a.masked or b.masked)
+
+
+def joined(a: Moments, b: Moments) -> Moments:
+    """Put the moments of two tensors together, as of one that has the samples of both.
+
+    Raises:
+        UsageError: They have other channels, or another rank.
+    """
+    if a.mean.shape != b.mean.shape:
+        raise UsageError(
+            f"statistics of shape ({format_shape(b.mean.shape)}) do not join those of the inputs "
+            f"before, ({format_shape(a.mean.shape)})",
+            "give inputs of one rank with the same channels",
+        )
+    return merge(a, b)
+
+
+def gather(
+    blocks: Iterable[NDArray[Any]],
+    sample_shape: tuple[int, ...],
+    axes: Axes,
+    masks: Iterable[NDArray[Any]] | None = None,
+    each: Callable[..., Iterable[list[Moments]]] = map,
+) -> Moments:
+    """Gather the moments of a tensor over `axes` from its blocks.
+
+    Args:
+        blocks: Consecutive slices along axis 0, each but the last a multiple of the grain long.
+        sample_shape: Shape of one sample.
+        axes: Non-negative axes of a block.
+        masks: Which cells count, per block: bool, of the shape of its axes but the last, which is
+            then the only one that is not in `axes`. None where all count.
+        each: Applies a function to pairs of block and mask, as `map` does; results come in order.
+    """
+    rows = grain_rows(sample_shape)
+
+    def grains(pair: tuple[NDArray[Any], NDArray[Any] | None]) -> list[Moments]:
+        block, mask = pair
+        cuts = (slice(start, start + rows) for start in range(0, len(block), rows))
+        return [_moments_of(block[cut], mask, cut, axes) for cut in cuts]
+
+    found = chain.from_iterable(each(grains, in_step(blocks, masks)))
+    return fold_tree(merge, found, moments_of(np.empty((0, *sample_shape)), axes))
+
+
+def in_step(
+    blocks: Iterable[NDArray[Any]], masks: Iterable[NDArray[Any]] | None
+) -> Iterator[tuple[NDArray[Any], NDArray[Any] | None]]:
+    """Pair each block with its mask, or with None where there is no mask."""
+    if masks is None:
+        return ((block, None) for block in blocks)
+    return zip(blocks, masks, strict=True)
+
+
+def _moments_of(grain: NDArray[Any], mask: NDArray[Any] | None, rows: slice, axes: Axes) -> Moments:
+    """Take the moments of a grain, with a mask those of its cells that count."""
+    if mask is None:
+        return moments_of(grain, axes)
+    cells: NDArray[Any] = grain[mask[rows]]
+    found = moments_of(cells.reshape(-1, *(1,) * (grain.ndim - 2), grain.shape[-1]), axes)
+    return replace(found, masked=True)

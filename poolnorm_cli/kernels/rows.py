@@ -1,0 +1,135 @@
+"""Short rows, each brought to mean 0 and deviation 1 while it is in cache."""
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poolnorm_cli.kernels.memory import TILE_BYTES, fresh, quiet, scratch
+
+
+Array = NDArray[Any]
+Vector = NDArray[Any] | None
+
+LONGEST = 512
+"""Items in a row up to which this is worth its while, and a plain float32 sum exact enough."""
+
+_FEW = 16
+"""Items in a row below which it pays to turn a tile, so that loops run over the rows."""
+_LEAST = 1e-12
+"""The epsilon from which on squares that underflow in float32 make no difference."""
+_LARGE = 1e30
+"""Sums of squares above this may have left the range of float32."""
+
+
+def in_rows(x: Array, axes: tuple[int, ...], epsilon: float) -> bool:
+    """Whether `normalize_rows` serves to normalize `x` over sorted `axes`."""
+    trailing = axes == tuple(range(axes[0], x.ndim)) and axes[0] > 0
+    short = 0 < prod(x.shape[axes[0] :]) <= LONGEST
+    return trailing and short and x.dtype == np.float32 and epsilon >= _LEAST
+
+
+def normalize_rows(x: Array, epsilon: float, gamma: Vector, beta: Vector) -> Array:
+    """Compute `(x - mean) / sqrt(variance + epsilon) * gamma + beta` for each row.
+
+    Float32 holds the rows' distances from their means with nothing lost, whatever the means are.
+    Rows out of its range are done again in float64.
+
+    Args:
+        x: float32, of shape (rows, items), C-contiguous; 1 to 512 items.
+        epsilon: 1e-12 or more.
+        gamma: One factor per item; None for ones.
+        beta: One addend per item; None for zeros.
+    """
+    y = fresh(x.shape, x.dtype)
+    items = max(x.shape[1], 1)
+    step = max(TILE_BYTES // 4 // (items * x.itemsize), 1)
+    normalize = _turned if items < _FEW else _straight
+    with quiet(2048):
+        for start in range(0, len(x), step):
+            part = slice(start, start + step)
+            squares = normalize(x[part], y[part], epsilon, gamma, beta)
+            lost = np.flatnonzero(~(squares < _LARGE))
+            if len(lost):
+                y[start + lost] = _widely(x[start + lost], epsilon, gamma, beta)
+    return y
+
+
+def _straight(x: Array, y: Array, epsilon: float, gamma: Vector, beta: Vector) -> Array:
+    """Normalize rows as they lie, and return their sums of squares."""
+    items = x.shape[1]
+    near = np.einsum("ij->i", x) / x.dtype.type(items)
+    away = scratch("away", x.shape, x.dtype)
+    np.subtract(x, near[:, None], out=away)
+    shift = np.einsum("ij->i", away) / x.dtype.type(items)
+    squares: Array = np.einsum("ij,ij->i", away, away)
+    inverse = _inverse(squares, shift, items, epsilon)
+    np.subtract(away, shift[:, None], out=away)
+    np.multiply(away, inverse[:, None], out=away if gamma is not None or beta is not None else y)
+    if gamma is not None:
+        np.multiply(away, gamma, out=away if beta is not None else y)
+    if beta is not None:
+        np.add(away, beta, out=y)
+    return squares
+
+
+def _turned(x: Array, y: Array, epsilon: float, gamma: Vector, beta: Vector) -> Array:
+    """Normalize rows column by column, and return their sums of squares."""
+    rows, items = x.shape
+    columns = scratch("columns", (items, rows), x.dtype)
+    vectors = scratch("vectors", (3, rows), x.dtype)
+    near, term = vectors[0], vectors[1]
+    power: Array = vectors[2]
+    for column, cells in zip(columns, x.T, strict=True):
+        np.copyto(column, cells)
+    _add_up(columns, near)
+    np.subtract(columns, near, out=columns)
+    shift = _add_up(columns, near)
+    power[:] = 0
+    for column in columns:
+        np.multiply(column, column, out=term)
+        np.add(power, term, out=power)
+    inverse = _inverse(power, shift, items, epsilon)
+    for item, column in enumerate(columns):
+        np.subtract(column, shift, out=column)
+        np.multiply(column, inverse, out=column)
+        if gamma is not None:
+            np.multiply(column, gamma[item], out=column)
+        if beta is not None:
+            np.add(column, beta[item], out=column)
+        np.copyto(y[:, item], column)
+    return power
+
+
+def _add_up(columns: Array, out: Array) -> Array:
+    """Take the mean of columns, added one after another for any number of rows."""
+    np.copyto(out, columns[0])
+    for column in columns[1:]:
+        np.add(out, column, out=out)
+    np.multiply(out, out.dtype.type(1 / len(columns)), out=out)
+    return out
+
+
+def _inverse(squares: Array, shift: Array, items: int, epsilon: float) -> Array:
+    """Return one over the deviation, from sums of squares about a point `shift` off the mean."""
+    kind = squares.dtype.type
+    variance: Array = squares * kind(1 / items)
+    variance -= shift * shift
+    np.maximum(variance, kind(0), out=variance)
+    variance += kind(epsilon)
+    np.sqrt(variance, out=variance)
+    np.divide(kind(1), variance, out=variance)
+    return variance
+
+
+def _widely(x: Array, epsilon: float, gamma: Vector, beta: Vector) -> Array:
+    wide = x.astype(np.float64)
+    wide -= wide.mean(axis=1, keepdims=True)
+    wide /= np.sqrt(np.square(wide).mean(axis=1, keepdims=True) + epsilon)
+    if gamma is not None:
+        wide *= gamma
+    if beta is not None:
+        wide += beta
+    wide[np.isnan(wide)] = np.nan  # the sign of a sum of NaNs depends on the loop
+    return wide

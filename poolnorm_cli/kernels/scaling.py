@@ -1,0 +1,119 @@
+"""Scale and shift, without the loss that a large mean would bring in float32."""
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poolnorm_cli.kernels.memory import TILE_BYTES, fresh, quiet, scratch
+
+
+Array = NDArray[Any]
+Float64 = NDArray[np.float64]
+
+_FEW = 16
+"""Items in a row below which NumPy's loops over rows do not pay."""
+_ROW = 4096
+"""Items to which short vectors of channels are repeated, so that inner loops are long."""
+
+
+def center_and_scale(x: Array, mean: Float64, scale: Float64, shift: Float64 | float) -> Array:
+    """Compute `(x - mean) * scale + shift` in the dtype of `x`.
+
+    In float32 the mean is taken off in two parts: what float32 can hold of it, and the rest, which
+    joins the shift. So a mean of 1e6 with a deviation of 1 costs nothing.
+
+    Args:
+        x: C-contiguous, float32 or float64; not modified.
+        mean: Broadcasts against `x`, like the others.
+        scale: Factor.
+        shift: Addend.
+    """
+    if not x.size:
+        return np.empty_like(x)
+    with quiet():
+        near = mean.astype(x.dtype)
+        rest = np.where(np.isfinite(mean), mean - near, 0.0)
+        vectors = near, scale.astype(x.dtype), np.asarray(shift - rest * scale).astype(x.dtype)
+        y = fresh(x.shape, x.dtype)
+        if x.shape[-1] < _FEW and {v.shape for v in vectors} == {(*x.shape[:-1], 1)}:
+            _by_columns(x.reshape(-1, x.shape[-1]), y.reshape(-1, x.shape[-1]), vectors)
+            return y
+        for cells, out, (a, b, c) in _tiles(x, y, vectors):
+            np.subtract(cells, a, out=out)
+            np.multiply(out, b, out=out)
+            np.add(out, c, out=out)
+    return y
+
+
+def _by_columns(x: Array, y: Array, vectors: tuple[Array, ...]) -> None:
+    """Do it to short rows, each with values of its own: a column after another, in long loops."""
+    rows = max(TILE_BYTES // 2 // x.itemsize, 1)
+    a, b, c = (np.broadcast_to(v.reshape(-1), len(x)) for v in vectors)
+    for start in range(0, len(x), rows):
+        part = slice(start, start + rows)
+        column = scratch("column", (len(x[part]),), x.dtype)
+        for j in range(x.shape[1]):
+            np.subtract(x[part, j], a[part], out=column)
+            np.multiply(column, b[part], out=column)
+            np.add(column, c[part], out=column)
+            np.copyto(y[part, j], column)
+
+
+def _tiles(x: Array, y: Array, vectors: tuple[Array, ...]) -> Any:
+    """Yield parts of `x` and `y` that stay in cache, with what broadcasts against each."""
+    shape = np.broadcast_shapes(*(v.shape for v in vectors), (1,) * x.ndim)
+    wide = [np.broadcast_to(v, shape) for v in vectors]
+    lead = next((axis for axis, size in enumerate(shape) if size > 1), x.ndim - 1)
+    if prod(shape) == prod(x.shape[lead:]):  # the vectors lie along the last axes alone
+        yield from _rows(x.reshape(-1), y.reshape(-1), [np.ravel(v) for v in wide])
+        return
+    yield from _slabs(x, y, wide)
+
+
+def _rows(x: Array, y: Array, vectors: list[Array]) -> Any:
+    """Cut flat arrays into rows as long as the vectors, or as long as many copies of them."""
+    size = max(len(vectors[0]), 1)
+    repeats = max(_ROW // size, 1)
+    row = size * repeats
+    long = [_repeated(v, repeats) for v in vectors] if len(x) >= row else vectors
+    step = max(TILE_BYTES // 2 // (row * x.itemsize), 1) * row
+    whole = len(x) // row * row
+    for start in range(0, whole, step):
+        part = slice(start, min(start + step, whole))
+        yield x[part].reshape(-1, row), y[part].reshape(-1, row), long
+    if whole < len(x):
+        yield x[whole:].reshape(-1, size), y[whole:].reshape(-1, size), vectors
+
+
+def _repeated(vector: Array, times: int) -> Array:
+    """Repeat a vector; `np.tile` takes longer to begin."""
+    long = np.empty((times, len(vector)), vector.dtype)
+    long[...] = vector
+    return long.reshape(-1)
+
+
+def _slabs(x: Array, y: Array, vectors: list[Array]) -> Any:
+    """Cut along the first axis, and an entry too large for a tile along the next."""
+    step = max(TILE_BYTES // 2 // max(x[:1].nbytes, 1), 1)
+    if step == 1 and x.ndim > 1 and x[:1].nbytes > TILE_BYTES:
+        for i in range(len(x)):
+            yield from _slabs(x[i], y[i], [v[min(i, len(v) - 1)] for v in vectors])
+        return
+    for start in range(0, len(x), step):
+        part = slice(start, start + step)
+        yield x[part], y[part], [v[part] if len(v) > 1 else v for v in vectors]
+
+
+def inverse_deviation(variance: Float64, epsilon: float) -> Float64:
+    """Compute `1 / sqrt(variance + epsilon)`."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(1.0 / np.sqrt(variance + epsilon))
+
+
+def scaled(x: NDArray[Any], factor: Float64) -> NDArray[Any]:
+    """Compute `x * factor` in the dtype of `x`; `x` is not modified."""
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        y: NDArray[Any] = x * factor.astype(x.dtype)
+    return y

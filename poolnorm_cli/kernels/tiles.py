@@ -1,0 +1,99 @@
+"""Tiles: parts of an input that stay in cache while every axis of them is reduced."""
+
+from collections.abc import Iterator, Mapping
+from math import prod
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from poolnorm_cli.kernels.memory import TILE_BYTES, fresh
+from poolnorm_cli.shapes import Window
+
+
+Array = NDArray[Any]
+
+_HALO = 4
+"""Rows of a band for each row that it shares with its neighbours, at least."""
+
+
+class Tile(NamedTuple):
+    """Some cells, the windows on their spatial axes, and where the result goes.
+
+    Attributes:
+        cells: C-contiguous, of shape (images, *spatial, items).
+        windows: One per spatial axis.
+        out: C-contiguous, of the same rank.
+    """
+
+    cells: Array
+    windows: tuple[Window, ...]
+    out: Array
+
+
+class Sheet(NamedTuple):
+    """An input below windows, seen as images of one or more spatial axes.
+
+    Attributes:
+        cells: The input, of shape (images, *spatial, items).
+        windows: One per spatial axis.
+        out: The result, likewise.
+        shape: The shape of the result as it is asked for.
+    """
+
+    cells: Array
+    windows: tuple[Window, ...]
+    out: Array
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, x: Array, windows: Mapping[int, Window]) -> "Sheet":
+        """See an input so, and make room for its result."""
+        first, last = min(windows), max(windows) + 1
+        images, items = prod(x.shape[:first]), prod(x.shape[last:])
+        spatial = tuple(
+            windows.get(axis, Window(1, 1, x.shape[axis], 0, 0)) for axis in range(first, last)
+        )
+        counts = tuple(window.count for window in spatial)
+        return cls(
+            x.reshape(images, *x.shape[first:last], items),
+            spatial,
+            fresh((images, *counts, items), x.dtype),
+            (*x.shape[:first], *counts, *x.shape[last:]),
+        )
+
+    def order(self) -> list[int]:
+        """List the axes on which there is something to do, the one that shrinks most first."""
+        axes = [
+            axis for axis, w in enumerate(self.windows, start=1) if (w.size, w.stride) != (1, 1)
+        ]
+        return sorted(axes, key=lambda a: self.windows[a - 1].count / max(self.cells.shape[a], 1))
+
+    def tiles(self) -> Iterator[Tile]:
+        """Cut the input: into groups of images, or an image too large for that into bands."""
+        images, length = self.cells.shape[:2]
+        size = self.cells[:1].nbytes
+        if not self.out.size:
+            return
+        group = max(TILE_BYTES // max(size, 1), 1)
+        if size <= TILE_BYTES:
+            for i in range(0, images, group):
+                yield Tile(self.cells[i : i + group], self.windows, self.out[i : i + group])
+            return
+        window = self.windows[0]
+        step = _band(window, size // max(length, 1))
+        for image in range(images):
+            for first in range(0, window.count, step):
+                count = min(step, window.count - first)
+                start, stop, part = window.part(first, count, length)
+                yield Tile(
+                    self.cells[image : image + 1, start:stop],
+                    (part, *self.windows[1:]),
+                    self.out[image : image + 1, first : first + count],
+                )
+
+
+def _band(window: Window, row_bytes: int) -> int:
+    """Return how many places of a window make a band."""
+    shared = max(window.size - window.stride, 0)
+    rows = max(TILE_BYTES // max(row_bytes, 1) - shared, _HALO * shared)
+    return max(rows // window.stride, 1)
