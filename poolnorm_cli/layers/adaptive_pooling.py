@@ -1,0 +1,143 @@
+"""Pooling to a size: `AdaptiveMaxPooling1D/2D/3D` and `AdaptiveAveragePooling1D/2D/3D`."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args
+
+from poolnorm_cli.layers.base import INFERENCE, Call, Layer, one_of, positive_ints
+from poolnorm_cli.layers.global_pooling import require_cells
+from poolnorm_cli.layers.pooling import AveragePooling, MaxPooling, Pooling
+from poolnorm_cli.shapes import (
+    DataFormat,
+    Ints,
+    Shape,
+    per_axis,
+    spatial_axes,
+    spatial_rank,
+)
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.layers.base import Array, Weights
+    from poolnorm_cli.layers.facts import Facts
+    from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptivePooling(Layer):
+    """Cover every spatial axis evenly with windows and reduce what is below each to one value.
+
+    Window i of m on an axis of n cells goes from floor(i*n/m) to ceil((i+1)*n/m).
+    """
+
+    output_size: Annotated[Ints, "Size of the output: one int, or one per spatial axis."]
+    data_format: Annotated[DataFormat, "Where the channels are."] = "channels_last"
+
+    example: ClassVar[str] = "--output-size 7"
+    pooling: ClassVar[type[Pooling]]
+    """What it is where every window has the same size."""
+    reduction: ClassVar[str]
+    """What is made of the cells below a window, in words."""
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without an input."""
+        object.__setattr__(self, "output_size", positive_ints(self.output_size, "--output-size"))
+        one_of(self.data_format, get_args(DataFormat), "--data-format")
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Put the output size in place of the spatial axes.
+
+        Raises:
+            UsageError: The rank is not 3, 4 or 5; or a spatial axis has no cell.
+        """
+        sizes = self.sizes(shape)
+        require_cells(shape, tuple(sizes))
+        return tuple(sizes.get(axis, size) for axis, size in enumerate(shape))
+
+    def sizes(self, shape: Shape) -> dict[int, int]:
+        """Return the number of windows on each spatial axis of an input of `shape`."""
+        rank = spatial_rank(shape)
+        axes = spatial_axes(len(shape), self.data_format)
+        return dict(zip(axes, per_axis(self.output_size, rank, "--output-size"), strict=True))
+
+    def even(self, shape: Ints) -> Pooling | None:
+        """Return the pooling that it is where all windows have one size; None elsewhere."""
+        sizes = self.sizes(shape)
+        if any(shape[axis] % count for axis, count in sizes.items()):
+            return None
+        window = tuple(shape[axis] // count for axis, count in sizes.items())
+        return self.pooling(pool_size=window, data_format=self.data_format)
+
+    def explain(self, facts: "Facts") -> list[str]:
+        """Say which cells each window has, and what is made of them."""
+        from poolnorm_cli.layers.windows_explained import adaptive_line
+
+        lines = [adaptive_line(a, facts.shape[a], m) for a, m in self.sizes(facts.shape).items()]
+        return [*lines, f"y = {self.reduction} of the cells below each window"]
+
+    def plain_up_to(self, shape: Ints, dtype: str) -> float:
+        """Follow the pooling that it is; elsewhere there is one graph for all values."""
+        even = self.even(shape)
+        return math.inf if even is None else even.plain_up_to(shape, dtype)
+
+    def keras_class(self, shape: Shape) -> str:
+        """Append the spatial rank: `AdaptiveMaxPooling2D`."""
+        return f"{self.keras_name}{spatial_rank(shape)}D"
+
+    def config(self, shape: Shape | None = None) -> dict[str, Any]:
+        """Give the output size per axis of an input of `shape`, as Keras stores it."""
+        config = super().config(shape)
+        return config | ({"output_size": list(self.sizes(shape).values())} if shape else {})
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptiveMaxPooling(AdaptivePooling):
+    """Cover every spatial axis evenly with windows and keep the largest value of each."""
+
+    words: ClassVar[str] = "apool max"
+    keras_name: ClassVar[str] = "AdaptiveMaxPooling"
+    keeps_integers: ClassVar[bool] = True
+    pooling: ClassVar[type[Pooling]] = MaxPooling
+    reduction: ClassVar[str] = "max"
+
+    def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
+        """Take the maximum; NaN propagates and a window of -inf gives -inf."""
+        from poolnorm_cli.kernels.adaptive import max_adaptive
+
+        even = self.even(x.shape)
+        return even.apply(x, weights, call) if even else max_adaptive(x, self.sizes(x.shape))
+
+    def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
+        """Add MaxPool where all windows have one size, else the maximum of gathered runs."""
+        from poolnorm_cli.operators.adaptive import max_adaptive
+
+        even = self.even(call.sizes)
+        if even:
+            return even.build(graph, x, weights, call)
+        return max_adaptive(graph, x, self.sizes(call.sizes), call)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptiveAveragePooling(AdaptivePooling):
+    """Cover every spatial axis evenly with windows and average the cells of each."""
+
+    words: ClassVar[str] = "apool average"
+    keras_name: ClassVar[str] = "AdaptiveAveragePooling"
+    pooling: ClassVar[type[Pooling]] = AveragePooling
+    reduction: ClassVar[str] = "mean"
+
+    def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
+        """Average the cells below each window."""
+        from poolnorm_cli.kernels.adaptive import mean_adaptive
+
+        even = self.even(x.shape)
+        return even.apply(x, weights, call) if even else mean_adaptive(x, self.sizes(x.shape))
+
+    def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
+        """Add AveragePool where all windows have one size, else the sums of gathered runs."""
+        from poolnorm_cli.operators.adaptive import mean_adaptive
+
+        even = self.even(call.sizes)
+        if even:
+            return even.build(graph, x, weights, call)
+        return mean_adaptive(graph, x, self.sizes(call.sizes), call)

@@ -1,0 +1,243 @@
+"""What a layer is: a frozen value of parameters, from which everything else is derived."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_type_hints
+
+from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers.facts import Explained
+from poolnorm_cli.layers.graphed import Graphed
+from poolnorm_cli.layers.spelling import plain, snake, stored
+from poolnorm_cli.layers.stateful import Stateful
+from poolnorm_cli.shapes import Ints, Shape
+
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from poolnorm_cli.kernels.moments import Moments
+
+    Array = NDArray[Any]
+    Weights = Mapping[str, NDArray[Any]]
+
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a layer: its Keras name, type, default, and the sentence that explains it.
+
+    `default` is `dataclasses.MISSING` for a parameter that must be given.
+    """
+
+    name: str
+    type: Any
+    default: Any
+    help: str
+
+    @property
+    def flag(self) -> str:
+        """The flag of the command line: `pool_size` is `--pool-size`."""
+        return "--" + self.name.replace("_", "-")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """How a layer is called on one block, besides the block and the weights.
+
+    Attributes:
+        training: Use the statistics of the batch, as Keras' `training=True`.
+        moments: Statistics gathered over all blocks, for layers that ask for them; None otherwise.
+        start: Index along axis 0 at which the block starts in its tensor.
+        step: Training calls of this run that came before.
+        mask: Which cells of the block count: the slice of a mask of `Layer.mask_shape`, as bool;
+            None where all do.
+    """
+
+    training: bool = False
+    moments: "Moments | None" = None
+    start: int = 0
+    step: int = 0
+    mask: "Array | None" = None
+
+
+INFERENCE = Call()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer(Graphed, Stateful, Explained, ABC):
+    """A Keras layer as a value.
+
+    A subclass states its parameters as annotated fields, its `output_shape`, and its arithmetic
+    twice, for NumPy (`apply`) and as ONNX operators (`build`); a layer with weights adds
+    `weight_shapes`.
+    """
+
+    name: Annotated[str | None, "Name of the layer, as in Keras."] = None
+
+    words: ClassVar[str]
+    """The words of the command line."""
+    keras_name: ClassVar[str]
+    """The Keras class; a pooling class has its spatial rank appended."""
+    keeps_integers: ClassVar[bool] = False
+    """Integers stay integers; otherwise they give float32."""
+    told: ClassVar[tuple[str, ...]] = ()
+    """Parameters that are always said, also where they are as by default."""
+    example: ClassVar[str] = ""
+    """Flags for the example that the help shows."""
+    has_weights: ClassVar[bool] = False
+    """The layer has weights, which can be loaded and saved."""
+    weight_names: ClassVar[tuple[str, ...]] = ()
+    """All weights that a layer of this class may have, in Keras' order."""
+    fixed: ClassVar[dict[str, Any]] = {}
+    """Parameters of the Keras class that this layer leaves no choice of."""
+    keras_2_only: ClassVar[tuple[str, ...]] = ()
+    """Parameters that Keras 3 has not."""
+    has_training: ClassVar[bool] = False
+    """The layer does something else in training."""
+    accepts_mask: ClassVar[bool] = False
+    """The layer can be told which cells count."""
+
+    @classmethod
+    def parameters(cls) -> Iterator[Parameter]:
+        """List the parameters in the order in which Keras documents them, `name` last."""
+        hints = get_type_hints(cls, include_extras=True)
+        own = [f for f in fields(cls) if f.name != "name"]
+        for f in (*own, *(f for f in fields(cls) if f.name == "name")):
+            kind, sentence = hints[f.name].__origin__, hints[f.name].__metadata__[0]
+            yield Parameter(f.name, kind, f.default, sentence)
+
+    @abstractmethod
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return the shape of the output for an input of `shape`, whose dims may be symbolic.
+
+        Raises:
+            UsageError: The layer cannot take such an input.
+        """
+
+    @abstractmethod
+    def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
+        """Compute one block, samples along axis 0.
+
+        Args:
+            x: Native, C-contiguous, of the dtype that `compute_dtype` names; not modified.
+            weights: What `weight_shapes` names, in the shapes given there.
+            call: Training or inference, and statistics over all blocks where they are asked for.
+
+        Returns:
+            The output, in the dtype of `x`.
+        """
+
+    def weight_shapes(self, shape: Shape) -> dict[str, Ints]:
+        """Name the weights in Keras' order, each with its shape for an input of `shape`."""
+        del shape
+        return {}
+
+    def initial_value(self, weight: str) -> float:
+        """Return the value with which Keras starts `weight`."""
+        raise UsageError(f"{self.keras_name} has no weight {weight!r}")
+
+    def initial_weight(self, weight: str, shape: Ints) -> "Array":
+        """Return the values with which Keras starts `weight`.
+
+        Raises:
+            UsageError: It cannot start one of such a shape.
+        """
+        import numpy as np
+
+        return np.full(shape, self.initial_value(weight))
+
+    def statistics_axes(self, rank: int, *, training: bool) -> Ints:
+        """Name the axes over which moments must be gathered before `apply`; () for none.
+
+        A layer that names any is run in two passes over the blocks.
+        """
+        del rank, training
+        return ()
+
+    def updated(self, weights: "Weights", moments: "Moments") -> dict[str, Any]:
+        """Return the weights as a training call over a batch with these moments leaves them."""
+        del moments
+        return dict(weights)
+
+    def mask_shape(self, shape: Shape) -> Shape:
+        """Return the shape of a mask for an input of `shape`.
+
+        Raises:
+            UsageError: The layer takes no mask for such an input.
+        """
+        raise UsageError(f"{self.keras_class(shape)} takes no mask", "leave out --mask")
+
+    def compute_dtype(self, dtype: str) -> str:
+        """Name the dtype in which blocks of `dtype` are handed to `apply`."""
+        if dtype in _FLOATS:
+            return "float64" if dtype == "float64" else "float32"
+        return dtype if self.keeps_integers else "float64"
+
+    def result_dtype(self, dtype: str) -> str:
+        """Name the dtype of the output for an input of `dtype`."""
+        return dtype if self.keeps_integers or dtype in _FLOATS else "float32"
+
+    def keras_class(self, shape: Shape) -> str:
+        """Name the Keras class for an input of `shape`."""
+        del shape
+        return self.keras_name
+
+    def stated(self) -> dict[str, Any]:
+        """Return the parameters worth saying: those of `told`, and all changed ones."""
+        return {
+            p.name: getattr(self, p.name)
+            for p in self.parameters()
+            if p.default is MISSING or p.name in self.told or getattr(self, p.name) != p.default
+        }
+
+    def config(self, shape: Shape | None = None) -> dict[str, Any]:
+        """Return what Keras' `get_config()` would return, less what Keras adds for itself.
+
+        With a shape, sizes are given per spatial axis of such an input.
+        """
+        del shape
+        config = {p.name: getattr(self, p.name) for p in self.parameters()}
+        return {key: stored(value) for key, value in config.items()}
+
+    def call_text(self, shape: Shape) -> str:
+        """Write the layer as one would type it in Keras, most defaults left out."""
+        shown = ", ".join(f"{key}={plain(value)!r}" for key, value in self.stated().items())
+        return f"{self.keras_class(shape)}({shown})"
+
+    def summary(self, shape: Shape) -> str:
+        """Write the layer as the table of Keras' `model.summary()` does: name and class."""
+        return f"{self.instance_name(shape)} ({self.keras_class(shape)})"
+
+    def instance_name(self, shape: Shape) -> str:
+        """Return the name of the layer, or the one that Keras gives to the first of its class."""
+        return self.name or snake(self.keras_class(shape))
+
+
+def ints(value: int | Sequence[int]) -> Ints:
+    """Turn an int or a sequence of ints into a tuple of ints."""
+    return (value,) if isinstance(value, int) else tuple(value)
+
+
+def positive_ints(value: int | Sequence[int], flag: str) -> Ints:
+    """Turn an int or a sequence of ints into a tuple of positive ints.
+
+    Raises:
+        UsageError: One is zero or negative, or there is none.
+    """
+    sizes = ints(value)
+    if not sizes or any(size < 1 for size in sizes):
+        given = ",".join(map(str, sizes))
+        raise UsageError(f"{flag} must be positive, not {given!r}", f"give 1 or more, as {flag} 2")
+    return sizes
+
+
+def one_of(value: str, allowed: tuple[str, ...], flag: str) -> None:
+    """Check a parameter that takes one of a few words.
+
+    Raises:
+        UsageError: It is another word.
+    """
+    if value not in allowed:
+        raise UsageError(f"{flag} {value!r} is not known", f"give {' or '.join(allowed)}")

@@ -1,0 +1,143 @@
+"""What a training batch is normalized by, and what it adds to the moving statistics."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from poolnorm_cli.errors import InputError
+from poolnorm_cli.shapes import Ints
+
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from poolnorm_cli.kernels.moments import Moments
+    from poolnorm_cli.layers.base import Weights
+
+    Float64 = NDArray[np.float64]
+
+KERAS_EPSILON = 1e-7
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStatistics:
+    """One mean and one variance per channel, shaped as the weights are.
+
+    Attributes:
+        mean: Mean of the batch; with ghost batches, the mean of their means.
+        variance: What moves the moving variance.
+    """
+
+    mean: "Float64"
+    variance: "Float64"
+
+    @classmethod
+    def of(
+        cls, moments: "Moments", shape: Ints, *, ghosts: bool, unbiased: bool
+    ) -> "BatchStatistics":
+        """Say what a batch adds to the moving statistics.
+
+        Args:
+            moments: Of the batch, or of each ghost batch along axis 0.
+            shape: Shape of a weight.
+            ghosts: Average over ghost batches: their means, and their biased variances.
+            unbiased: Multiply the variance by N / max(N - 1, 1), as Keras 2's fused path does.
+        """
+        mean, variance = under_mask(moments)
+        if ghosts:
+            mean, variance = mean.mean(axis=0), variance.mean(axis=0)
+        if unbiased:
+            variance = variance * (moments.count / max(moments.count - 1, 1))
+        return cls(mean.reshape(shape), variance.reshape(shape))
+
+    def moved(self, weights: "Weights", momentum: float) -> dict[str, Any]:
+        """Return the moving mean and variance as the batch leaves them."""
+        batch = {"moving_mean": self.mean, "moving_variance": self.variance}
+        return moving_averages(weights, batch, momentum)
+
+
+def moving_averages(
+    weights: "Weights", batch: "Mapping[str, Float64]", momentum: float
+) -> dict[str, Any]:
+    """Compute `weight * momentum + batch * (1 - momentum)` in float64, for each name in `batch`.
+
+    Raises:
+        InputError: A result does not fit into the dtype of its weight.
+    """
+    import numpy as np
+
+    moved = {}
+    for name, value in batch.items():
+        old = np.asarray(weights[name])
+        with np.errstate(over="ignore"):
+            new = (old.astype(np.float64) * momentum + value * (1 - momentum)).astype(old.dtype)
+        if not np.isfinite(new).all():
+            raise InputError(
+                f"{name} would leave the range of {old.dtype}",
+                "scale the input down: the moving statistics were left as they are",
+            )
+        moved[name] = new
+    return moved
+
+
+def require_finite(moments: "Moments") -> None:
+    """Refuse a batch whose statistics would stay in the moving ones for ever.
+
+    Raises:
+        InputError: With the first channel that has a NaN or an infinity.
+    """
+    import numpy as np
+
+    bad = ~(np.isfinite(moments.mean) & np.isfinite(moments.squares))
+    if not bad.any():
+        return
+    first = np.argwhere(bad)[0]
+    channel = ",".join(str(i) for axis, i in enumerate(first) if axis not in moments.axes)
+    raise InputError(
+        f"channel {channel} of the batch has a NaN or an infinity",
+        "mend the input: the moving statistics were left as they are",
+    )
+
+
+def normalizing(moments: "Moments", start: int, count: int) -> "tuple[Float64, Float64]":
+    """Return the mean and variance for `count` samples from `start` on.
+
+    Axis 0 of the statistics has one cell for all samples, one for each, or one for each of G ghost
+    batches; sample i is in ghost batch i % G.
+    """
+    import numpy as np
+
+    mean, variance = under_mask(moments)
+    if len(mean) == 1:
+        return mean, variance
+    rows = np.arange(start, start + count) % len(mean)
+    return mean[rows], variance[rows]
+
+
+def under_mask(moments: "Moments") -> "tuple[Float64, Float64]":
+    """Return mean and variance; with a mask divided by n + 1e-7 instead of n, as Keras does."""
+    if not moments.masked:
+        return moments.mean, moments.variance
+    divisor = moments.count + KERAS_EPSILON
+    mean = moments.mean * (moments.count / divisor)
+    step = moments.mean - mean
+    return mean, (moments.squares + step * step * moments.count) / divisor
+
+
+def fold(weights: "Weights", epsilon: float) -> dict[str, Any]:
+    """Return `scale` and `shift`, with which inference is `x * scale + shift`.
+
+    `scale = gamma / sqrt(moving_variance + epsilon)`, `shift = beta - moving_mean * scale`;
+    computed in float64 and rounded once to the dtype of the weights.
+    """
+    import numpy as np
+
+    from poolnorm_cli.kernels.scaling import inverse_deviation
+
+    held = {name: np.asarray(weight, dtype=np.float64) for name, weight in weights.items()}
+    scale = inverse_deviation(held["moving_variance"], epsilon) * held.get("gamma", 1.0)
+    shift = held.get("beta", 0.0) - held["moving_mean"] * scale
+    dtype = weights["moving_mean"].dtype
+    return {"scale": scale.astype(dtype), "shift": np.asarray(shift).astype(dtype)}

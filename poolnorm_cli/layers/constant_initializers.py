@@ -1,0 +1,117 @@
+"""Keras' initializers that draw nothing: constants and the identity."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers.identifiers import Identifier
+from poolnorm_cli.shapes import Ints, format_shape
+
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True, repr=False)
+class Initializer(Identifier):
+    """The start values of a weight."""
+
+    kind: ClassVar[str] = "initializer"
+
+    @abstractmethod
+    def values(self, shape: Ints) -> "Float64":
+        """Return the start values of a weight of `shape`, in float64.
+
+        Raises:
+            UsageError: Keras has none for such a shape.
+        """
+
+
+@dataclass(frozen=True, repr=False)
+class Constant(Initializer):
+    """The same value everywhere."""
+
+    words: ClassVar[tuple[str, ...]] = ("constant",)
+
+    value: float = 0.0
+
+    def values(self, shape: Ints) -> "Float64":
+        """Fill the shape."""
+        import numpy as np
+
+        return np.full(shape, self.value)
+
+
+@dataclass(frozen=True, repr=False)
+class Zeros(Initializer):
+    """0 everywhere."""
+
+    words: ClassVar[tuple[str, ...]] = ("zeros", "zero")
+
+    def values(self, shape: Ints) -> "Float64":
+        """Fill the shape with 0."""
+        return Constant(0.0).values(shape)
+
+
+@dataclass(frozen=True, repr=False)
+class Ones(Initializer):
+    """1 everywhere."""
+
+    words: ClassVar[tuple[str, ...]] = ("ones", "one")
+
+    def values(self, shape: Ints) -> "Float64":
+        """Fill the shape with 1."""
+        return Constant(1.0).values(shape)
+
+
+@dataclass(frozen=True, repr=False)
+class Identity(Initializer):
+    """The identity matrix, times a gain."""
+
+    words: ClassVar[tuple[str, ...]] = ("identity", "IdentityInitializer")
+
+    gain: float = 1.0
+
+    def values(self, shape: Ints) -> "Float64":
+        """Return the matrix.
+
+        Raises:
+            UsageError: The weight is no matrix.
+        """
+        import numpy as np
+
+        if len(shape) != 2:
+            raise unshapeable(self, shape, "matrices")
+        return self.gain * np.eye(*shape)
+
+
+@dataclass(frozen=True, repr=False)
+class STFT(Initializer):
+    """The kernel of a short-time Fourier transform, which no normalization has."""
+
+    words: ClassVar[tuple[str, ...]] = ("stft", "STFTInitializer")
+
+    side: str = "real"
+    window: str | None = "hann"
+    scaling: str | None = "density"
+    periodic: bool = False
+
+    def values(self, shape: Ints) -> "Float64":
+        """Refuse any shape.
+
+        Raises:
+            UsageError: Always.
+        """
+        raise unshapeable(self, shape, "kernels of convolutions")
+
+
+def unshapeable(initializer: Initializer, shape: Ints, made: str) -> UsageError:
+    """Return the error that an initializer makes only `made`, and no weight of `shape`."""
+    return UsageError(
+        f"{initializer.words[0]} cannot start a weight of shape ({format_shape(shape)})",
+        f"it makes {made} alone: give another, as ones",
+    )

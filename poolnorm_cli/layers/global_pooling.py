@@ -1,0 +1,160 @@
+"""Pooling over all of space: `GlobalMaxPooling1D/2D/3D` and `GlobalAveragePooling1D/2D/3D`."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar, get_args
+
+from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers.base import INFERENCE, Call, Layer, one_of
+from poolnorm_cli.layers.graphed import LARGEST
+from poolnorm_cli.shapes import DataFormat, Ints, Shape, spatial_axes, spatial_rank
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.layers.base import Array, Weights
+    from poolnorm_cli.layers.facts import Facts
+    from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
+
+
+_REDUCE_MAX = ("float32", "float64", "int8", "int32", "int64", "uint8")
+"""Dtypes that runtimes have a ReduceMax for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GlobalPooling(Layer):
+    """Reduce every spatial axis to one value."""
+
+    data_format: Annotated[DataFormat, "Where the channels are."] = "channels_last"
+    keepdims: Annotated[bool, "Keep the spatial axes, with size 1."] = False
+
+    reduction: ClassVar[str]
+    """What is made of all cells, in words."""
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without an input."""
+        one_of(self.data_format, get_args(DataFormat), "--data-format")
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Drop the spatial axes, or give them size 1.
+
+        Raises:
+            UsageError: The rank is not 3, 4 or 5; or a spatial axis has no cell.
+        """
+        spatial_rank(shape)
+        axes = spatial_axes(len(shape), self.data_format)
+        require_cells(shape, axes)
+        kept = [1 if axis in axes else size for axis, size in enumerate(shape)]
+        dropped = [size for axis, size in enumerate(shape) if axis not in axes]
+        return tuple(kept if self.keepdims else dropped)
+
+    def explain(self, facts: "Facts") -> list[str]:
+        """Say which cells become one."""
+        from poolnorm_cli.layers.facts import cells
+
+        axes = spatial_axes(len(facts.shape), self.data_format)
+        kept = "keep size 1" if self.keepdims else "are dropped"
+        return [
+            f"y = {self.reduction} over {cells(facts.shape, axes)} of each sample and channel",
+            f"the axes {kept}",
+        ]
+
+    def keras_class(self, shape: Shape) -> str:
+        """Append the spatial rank: `GlobalMaxPooling2D`."""
+        return f"{self.keras_name}{spatial_rank(shape)}D"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GlobalMaxPooling(GlobalPooling):
+    """Keep the largest value of each channel."""
+
+    words: ClassVar[str] = "gpool max"
+    keras_name: ClassVar[str] = "GlobalMaxPooling"
+    reduction: ClassVar[str] = "max"
+    example: ClassVar[str] = "--keepdims"
+    keeps_integers: ClassVar[bool] = True
+
+    def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
+        """Take the maximum over space; NaN propagates."""
+        from poolnorm_cli.kernels.reductions import max_over
+
+        del weights, call
+        return max_over(x, spatial_axes(x.ndim, self.data_format), keepdims=self.keepdims)
+
+    def plain_up_to(self, shape: Ints, dtype: str) -> float:
+        """Run ReduceMax on finite values: its runtimes lose a NaN."""
+        del shape
+        return LARGEST.get(dtype, math.inf) if dtype in _REDUCE_MAX else 0.0
+
+    def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
+        """Add ReduceMax, or the maximum of halves where that must be exact or has no such dtype."""
+        from poolnorm_cli.operators.reductions import max_over
+
+        del weights
+        axes = spatial_axes(call.rank, self.data_format)
+        if call.exact or call.dtype not in _REDUCE_MAX:
+            return max_over(graph, x, axes, call, keepdims=self.keepdims)
+        return graph.reduce("ReduceMax", x, axes, keepdims=self.keepdims)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GlobalAveragePooling(GlobalPooling):
+    """Average each channel."""
+
+    words: ClassVar[str] = "gpool average"
+    keras_name: ClassVar[str] = "GlobalAveragePooling"
+    reduction: ClassVar[str] = "mean"
+    accepts_mask: ClassVar[bool] = True
+
+    def mask_shape(self, shape: Shape) -> Shape:
+        """Return (batch, steps): which steps of each sample count.
+
+        Raises:
+            UsageError: The input is not of rank 3; Keras takes a mask for these alone.
+        """
+        if len(shape) != 3:
+            raise UsageError(
+                f"{self.keras_class(shape)} takes no mask",
+                "leave out --mask, or give an input of rank 3",
+            )
+        return shape[0], shape[spatial_axes(3, self.data_format)[0]]
+
+    def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
+        """Take the mean over space, summed in float64; with a mask, over the steps that count."""
+        from poolnorm_cli.kernels.reductions import mean_over
+
+        del weights
+        axes, mask = spatial_axes(x.ndim, self.data_format), call.mask
+        if mask is not None:
+            mask = mask[..., None] if self.data_format == "channels_last" else mask[:, None]
+        return mean_over(x, axes, keepdims=self.keepdims, mask=mask)
+
+    def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
+        """Add GlobalAveragePool or ReduceMean; in float64 where that must be exact."""
+        from poolnorm_cli.operators.reductions import dropped, masked_mean, mean_over
+
+        del weights
+        axes = spatial_axes(call.rank, self.data_format)
+        if call.mask is not None:
+            channels = 2 if self.data_format == "channels_last" else 1
+            mask = graph.op("Unsqueeze", call.mask, graph.constant([channels], "int64"))
+            return masked_mean(graph, x, axes, call, mask, keepdims=self.keepdims)
+        if call.exact or call.dtype != "float32":
+            return mean_over(graph, x, axes, call, keepdims=self.keepdims)
+        if self.data_format == "channels_last":
+            return graph.reduce("ReduceMean", x, axes, keepdims=self.keepdims)
+        pooled = graph.op("GlobalAveragePool", x)
+        return pooled if self.keepdims else dropped(graph, pooled, axes, call)
+
+
+def require_cells(shape: Shape, axes: Ints) -> None:
+    """Refuse an input without a cell on one of `axes`.
+
+    Raises:
+        UsageError: One of them has size 0.
+    """
+    for axis in axes:
+        if shape[axis] == 0:
+            raise UsageError(
+                f"axis {axis} has no cells: there is nothing to pool",
+                "give an input with 1 cell or more on every spatial axis",
+            )

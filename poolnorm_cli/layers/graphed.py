@@ -1,0 +1,73 @@
+"""What a layer says of its ONNX graph."""
+
+from typing import TYPE_CHECKING
+
+from poolnorm_cli.errors import UnavailableError
+from poolnorm_cli.shapes import Ints
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.operators.graph import Graph, GraphCall, GraphMoments, Value, Values
+
+
+LARGEST = {"float32": 3.4028234663852886e38, "float64": 1.7976931348623157e308}
+"""Largest finite values, by dtype."""
+
+
+class Graphed:
+    """The arithmetic of a layer as operators, beside its arithmetic in NumPy."""
+
+    __slots__ = ()
+
+    def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
+        """Add to `graph` the operators that compute what `apply` does, and return the output.
+
+        Args:
+            graph: The graph.
+            x: The input, of the shape and in the dtype that `call` gives.
+            weights: What `weight_shapes` names, each of its own dtype; cast it before use.
+            call: Shape, dtype, training, statistics, and whether every input must be exact.
+
+        Returns:
+            The output, in the dtype of the input.
+        """
+        del graph, x, weights, call
+        raise UnavailableError(
+            f"{type(self).__name__} has no ONNX graph", "leave out --backend onnx"
+        )
+
+    def build_moments(
+        self, graph: "Graph", x: "Value", axes: Ints, call: "GraphCall"
+    ) -> "GraphMoments":
+        """Add the statistics over `axes` of the whole input, for a graph that gathers for itself.
+
+        The statistics may have a row for each sample; `call.moments` is what is returned here.
+        """
+        from poolnorm_cli.operators.moments import moments_of
+
+        return moments_of(graph, x, axes, call.mask)
+
+    def build_updated(
+        self, graph: "Graph", weights: "Values", call: "GraphCall"
+    ) -> "dict[str, Value]":
+        """Add what `updated` does with `call.moments`; return the weights that change, by name."""
+        del graph, weights, call
+        return {}
+
+    def plain_up_to(self, shape: Ints, dtype: str) -> float:
+        """Name the magnitude of values up to which a graph that is not `exact` may be run.
+
+        0 where such a graph never gives what `apply` gives.
+        """
+        del shape, dtype
+        return 0.0
+
+    def fixes_batch(self, rank: int, *, training: bool) -> bool:
+        """Whether a graph is for one size of batch alone."""
+        del training
+        return self.splits_weights(rank)
+
+    def splits_weights(self, rank: int) -> bool:
+        """Whether the weights run along axis 0, so that each block has a part of them."""
+        del rank
+        return False

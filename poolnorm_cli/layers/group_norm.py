@@ -1,0 +1,185 @@
+"""Group and instance normalization as Keras 3 computes them."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers.base import INFERENCE, Call
+from poolnorm_cli.layers.normalization import Normalization, require_rank, weighted
+from poolnorm_cli.shapes import Ints, Shape, known
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.layers.base import Array, Weights
+    from poolnorm_cli.layers.facts import Facts
+    from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupedNormalization(Normalization):
+    """Normalize each group of channels of each sample, by the statistics of its cells."""
+
+    keras_name: ClassVar[str] = "GroupNormalization"
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without an input."""
+        super().__post_init__()
+        if len(self.axis) > 1:
+            given = ",".join(map(str, self.axis))
+            raise UsageError(f"--axis {given} names several", "give the one of the channels")
+
+    @abstractmethod
+    def group_count(self, channels: int) -> int:
+        """Return the number of groups of so many channels.
+
+        Raises:
+            UsageError: The channels cannot be grouped so.
+        """
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return the shape of the input.
+
+        Raises:
+            UsageError: The rank is below 2; the axis is out of range, is the batch's, or has no
+                known size; or its channels cannot be grouped.
+        """
+        require_rank(shape, 2, "group normalization")
+        axes = self.axes(len(shape))
+        if axes == (0,):
+            raise UsageError(
+                "--axis 0 is the batch, whose samples are normalized apart", "give --axis -1"
+            )
+        self.group_count(*known(shape, axes))
+        return super().output_shape(shape)
+
+    def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
+        """Compute `(x - mean) / sqrt(variance + epsilon) * gamma + beta`, the variance biased."""
+        from poolnorm_cli.kernels.moments import moments_of
+        from poolnorm_cli.kernels.scaling import center_and_scale, inverse_deviation
+
+        (axis,) = axes = self.axes(x.ndim)
+        grouped = x.reshape(self._grouped(x.shape, axis))
+        reduced = tuple(a for a in range(1, grouped.ndim) if a != axis)
+        moments = moments_of(grouped, reduced)
+        inverse = inverse_deviation(moments.variance, self.epsilon)
+        y = center_and_scale(grouped, moments.mean, inverse, 0.0)
+        return weighted(y.reshape(x.shape), weights, axes, call.start)
+
+    def explain(self, facts: "Facts") -> list[str]:
+        """Say how the channels are grouped, and over which cells the statistics are taken."""
+        from poolnorm_cli.layers.facts import cells
+        from poolnorm_cli.layers.normalization_explained import by_moments
+
+        (axis,) = self.axes(len(facts.shape))
+        grouped = self._grouped(facts.shape, axis)
+        count, size = grouped[axis : axis + 2]
+        inside = tuple(a for a in range(1, len(grouped)) if a != axis)
+        split = f"{count * size} channels in {count} groups of {size}, split as"
+        over = f"{cells(grouped, inside)} of each sample and group"
+        told = f"{split} ({','.join(map(str, grouped))})"
+        return [told, *by_moments(self, facts, over)]
+
+    def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
+        """Add InstanceNormalization or GroupNormalization, or operators where it must be exact."""
+        from poolnorm_cli.operators.graph import reshaped
+        from poolnorm_cli.operators.moments import moments_of
+        from poolnorm_cli.operators.scaling import center_and_scale, inverse_deviation, weighted
+
+        (axis,) = axes = self.axes(call.rank)
+        kind = self._operator(graph.opset, call, axis)
+        if kind is not None:
+            return self._plain(graph, kind, x, weights, call)
+        sizes = self._grouped(call.sizes, axis)
+        grouped = reshaped(graph, x, [0, *sizes[1:]])
+        reduced = tuple(a for a in range(1, call.rank + 1) if a != axis)
+        moments = moments_of(graph, grouped, reduced)
+        inverse = inverse_deviation(graph, moments.variance, self.epsilon)
+        y = center_and_scale(graph, grouped, call.dtype, moments.mean, inverse)
+        return weighted(graph, reshaped(graph, y, [0, *call.sizes[1:]]), weights, call, axes)
+
+    def _grouped(self, shape: Ints, axis: int) -> Ints:
+        """Return the shape in which the channels are split into groups and what is in them."""
+        groups = self.group_count(shape[axis])
+        return (*shape[:axis], groups, shape[axis] // max(groups, 1), *shape[axis + 1 :])
+
+    def _operator(self, opset: int, call: "GraphCall", axis: int) -> str | None:
+        """Name the operator of the standard that does it; None where there is none."""
+        if call.exact or call.dtype != "float32" or call.rank < 3:
+            return None
+        if self.group_count(call.sizes[axis]) == call.sizes[axis]:
+            return "InstanceNormalization"
+        return "GroupNormalization" if opset >= 21 else None
+
+    def _plain(
+        self, graph: "Graph", kind: str, x: "Value", weights: "Values", call: "GraphCall"
+    ) -> "Value":
+        from poolnorm_cli.operators.graph import channels_first
+
+        (axis,) = self.axes(call.rank)
+        spatial = tuple(a for a in range(1, call.rank) if a != axis)
+        moved, back = channels_first(graph, x, spatial, call.rank)
+        given = [
+            graph.cast(weights[name], call.dtype)
+            if name in weights
+            else graph.full((call.sizes[axis],), start, call.dtype)
+            for name, start in (("gamma", 1.0), ("beta", 0.0))
+        ]
+        attributes: dict[str, Any] = {"epsilon": self.epsilon}
+        if kind == "GroupNormalization":
+            attributes["num_groups"] = self.group_count(call.sizes[axis])
+        return graph.transpose(graph.op(kind, moved, *given, **attributes), back)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupNormalization(GroupedNormalization):
+    """Normalize groups of channels of each sample, each group by the statistics of its cells."""
+
+    groups: Annotated[int, "Groups of channels; -1 is one for each channel."] = 32
+
+    words: ClassVar[str] = "gn"
+    told: ClassVar[tuple[str, ...]] = ("groups", "axis", "epsilon")
+    example: ClassVar[str] = "--groups 3"
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without an input."""
+        super().__post_init__()
+        if self.groups < 1 and self.groups != -1:
+            fix = "give 1 or more, or -1 for one group per channel"
+            raise UsageError(f"--groups must be positive, not {self.groups}", fix)
+
+    def group_count(self, channels: int) -> int:
+        """Return `groups`, or for -1 the number of channels.
+
+        Raises:
+            UsageError: There are more groups than channels, or they do not divide them.
+        """
+        groups = channels if self.groups == -1 else self.groups
+        if channels % max(groups, 1):
+            fitting = [g for g in range(min(groups, channels), 0, -1) if channels % g == 0]
+            raise UsageError(
+                f"--groups {groups} does not divide {channels} channels",
+                f"give --groups {fitting[0]}, or another divisor of {channels}",
+            )
+        return groups
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstanceNormalization(GroupedNormalization):
+    """Normalize each channel of each sample by its own statistics: one group per channel."""
+
+    words: ClassVar[str] = "in"
+    fixed: ClassVar[dict[str, Any]] = {"groups": -1}
+    example: ClassVar[str] = "--axis -1"
+
+    def group_count(self, channels: int) -> int:
+        """Return the number of channels."""
+        return channels
+
+    def stated(self) -> dict[str, Any]:
+        """Say what makes Keras' class normalize instances."""
+        return {"groups": -1} | super().stated()
+
+    def config(self, shape: Shape | None = None) -> dict[str, Any]:
+        """Return the config of Keras' class, which needs `groups`."""
+        return {"groups": -1} | super().config(shape)

@@ -1,0 +1,66 @@
+"""Layer normalization as Keras 3 computes it."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from poolnorm_cli.layers.base import INFERENCE, Call
+from poolnorm_cli.layers.normalization import Normalization, telling, weighted
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.layers.base import Array, Weights
+    from poolnorm_cli.layers.facts import Facts
+    from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerNormalization(Normalization):
+    """Normalize over one or several axes of each sample, by the statistics of these cells."""
+
+    words: ClassVar[str] = "ln"
+    keras_name: ClassVar[str] = "LayerNormalization"
+    example: ClassVar[str] = "--axis -1"
+
+    def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
+        """Compute `(x - mean) / sqrt(variance + epsilon) * gamma + beta`, the variance biased."""
+        from poolnorm_cli.kernels.moments import moments_of
+        from poolnorm_cli.kernels.rows import in_rows, normalize_rows
+        from poolnorm_cli.kernels.scaling import center_and_scale, inverse_deviation
+
+        axes = self.axes(x.ndim)
+        if call.moments is None and in_rows(x, axes, self.epsilon):
+            rows = x.reshape(-1, math.prod(x.shape[axes[0] :]))
+            affine = (telling(weights, name, x, axes) for name in ("gamma", "beta"))
+            return normalize_rows(rows, self.epsilon, *affine).reshape(x.shape)
+        moments = call.moments or moments_of(x, axes)
+        inverse = inverse_deviation(moments.variance, self.epsilon)
+        y = center_and_scale(x, moments.mean, inverse, 0.0)
+        return weighted(y, weights, axes, call.start)
+
+    def explain(self, facts: "Facts") -> list[str]:
+        """Say over which cells the statistics are taken, and by which formula."""
+        from poolnorm_cli.layers.normalization_explained import by_moments, places
+
+        return by_moments(self, facts, places(facts.shape, self.axes(len(facts.shape))))
+
+    def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
+        """Add LayerNormalization, or operators where axes are not trailing or it must be exact."""
+        from poolnorm_cli.operators.moments import moments_of
+        from poolnorm_cli.operators.scaling import center_and_scale, inverse_deviation, weighted
+
+        axes = self.axes(call.rank)
+        trailing = axes == tuple(range(axes[0], call.rank))
+        if trailing and axes[0] and call.dtype == "float32" and not call.exact:
+            return self._plain(graph, x, weights, call)
+        moments = call.moments or moments_of(graph, x, axes)
+        inverse = inverse_deviation(graph, moments.variance, self.epsilon)
+        y = center_and_scale(graph, x, call.dtype, moments.mean, inverse)
+        return weighted(graph, y, weights, call, axes)
+
+    def _plain(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
+        first = self.axes(call.rank)[0]
+        gamma = weights.get("gamma") or graph.full(call.sizes[first:], 1, call.dtype)
+        given = [gamma, *([weights["beta"]] if "beta" in weights else [])]
+        cast = (graph.cast(weight, call.dtype) for weight in given)
+        return graph.op("LayerNormalization", x, *cast, axis=first, epsilon=self.epsilon)

@@ -1,0 +1,203 @@
+"""Pooling by a sliding window: `MaxPooling1D/2D/3D` and `AveragePooling1D/2D/3D`."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args
+
+from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers.base import INFERENCE, Call, Layer, one_of, positive_ints
+from poolnorm_cli.layers.graphed import LARGEST
+from poolnorm_cli.shapes import (
+    DataFormat,
+    Dim,
+    Ints,
+    Padding,
+    Shape,
+    Window,
+    per_axis,
+    spatial_axes,
+    spatial_rank,
+    window,
+    window_count,
+)
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.layers.base import Array, Weights
+    from poolnorm_cli.layers.facts import Facts
+    from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
+
+_MAX_POOL = ("float32", "float64", "int8", "uint8")
+"""Dtypes that runtimes have a MaxPool for."""
+_AVERAGE_POOL_CELLS = 6
+"""Cells whose sum, one after another in float32, is within 4 epsilons of the exact one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pooling(Layer):
+    """Slide a window over every spatial axis and reduce what is below it to one value."""
+
+    pool_size: Annotated[Ints, "Window size: one int, or one per spatial axis."] = (2,)
+    strides: Annotated[Ints | None, "Window step: like the pool size, its default."] = None
+    padding: Annotated[Padding, "'valid' keeps whole windows, 'same' gives ceil(size/stride)."] = (
+        "valid"
+    )
+    data_format: Annotated[DataFormat, "Where the channels are."] = "channels_last"
+
+    told: ClassVar[tuple[str, ...]] = ("pool_size",)
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without an input."""
+        object.__setattr__(self, "pool_size", positive_ints(self.pool_size, "--pool-size"))
+        if self.strides is not None:
+            object.__setattr__(self, "strides", positive_ints(self.strides, "--strides"))
+        one_of(self.padding, get_args(Padding), "--padding")
+        one_of(self.data_format, get_args(DataFormat), "--data-format")
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Count the places of the window on each spatial axis.
+
+        Raises:
+            UsageError: The rank is not 3, 4 or 5; or a window is larger than its axis and the
+                padding is 'valid'.
+        """
+        result: list[Dim] = list(shape)
+        for axis, size, stride in self._sizes(shape):
+            length = shape[axis]
+            if self.padding == "valid" and isinstance(length, int) and length < size:
+                raise UsageError(
+                    f"axis {axis} has {length} cells, fewer than the window of {size}",
+                    f"give --pool-size {length} or less, or --padding same"
+                    if length
+                    else "give --padding same",
+                )
+            result[axis] = window_count(length, size, stride, self.padding)
+        return tuple(result)
+
+    def windows(self, shape: Ints) -> dict[int, Window]:
+        """Place the window on each spatial axis of an input of `shape`."""
+        return {
+            axis: window(shape[axis], size, stride, self.padding)
+            for axis, size, stride in self._sizes(shape)
+        }
+
+    def plain(
+        self, graph: "Graph", kind: str, x: "Value", call: "GraphCall", **attributes: int
+    ) -> "Value":
+        """Add a pooling operator with explicit pads, the channels brought before space."""
+        from poolnorm_cli.operators.graph import channels_first
+
+        windows = self.windows(call.sizes)
+        moved, back = channels_first(graph, x, tuple(windows), call.rank)
+        pooled = graph.op(
+            kind,
+            moved,
+            kernel_shape=[window.size for window in windows.values()],
+            strides=[window.stride for window in windows.values()],
+            pads=[w.low for w in windows.values()] + [w.high for w in windows.values()],
+            **attributes,
+        )
+        return graph.transpose(pooled, back)
+
+    def explain(self, facts: "Facts") -> list[str]:
+        """Say how the window goes along each axis, and what is made of the cells below it."""
+        from poolnorm_cli.layers.windows_explained import axis_lines
+
+        windows = self.windows(facts.shape)
+        return [*axis_lines(facts.shape, windows, self.padding), *self.reduction_lines(facts)]
+
+    def reduction_lines(self, facts: "Facts") -> list[str]:
+        """Say what is made of the cells below the window."""
+        del facts
+        return []
+
+    def _sizes(self, shape: Shape) -> list[tuple[int, int, int]]:
+        """List (axis, window size, stride) for every spatial axis."""
+        rank = spatial_rank(shape)
+        sizes = per_axis(self.pool_size, rank, "--pool-size")
+        strides = per_axis(self.strides or self.pool_size, rank, "--strides")
+        return list(zip(spatial_axes(len(shape), self.data_format), sizes, strides, strict=True))
+
+    def keras_class(self, shape: Shape) -> str:
+        """Append the spatial rank: `MaxPooling2D`."""
+        return f"{self.keras_name}{spatial_rank(shape)}D"
+
+    def config(self, shape: Shape | None = None) -> dict[str, Any]:
+        """Give sizes and strides per axis of an input of `shape`, as Keras stores them."""
+        if shape is None:
+            return super().config()
+        _, sizes, strides = zip(*self._sizes(shape), strict=True)
+        return super().config(shape) | {"pool_size": list(sizes), "strides": list(strides)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaxPooling(Pooling):
+    """Slide a window over every spatial axis and keep its largest value."""
+
+    words: ClassVar[str] = "pool max"
+    keras_name: ClassVar[str] = "MaxPooling"
+    example: ClassVar[str] = "--pool-size 2"
+    keeps_integers: ClassVar[bool] = True
+
+    def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
+        """Take the maximum; NaN propagates and a window of -inf gives -inf."""
+        from poolnorm_cli.kernels.windows import max_windows
+
+        del weights, call
+        return max_windows(x, self.windows(x.shape))
+
+    def reduction_lines(self, facts: "Facts") -> list[str]:
+        """Say what is made of the cells below the window."""
+        del facts
+        return ["y = max of the cells below the window; NaN wins, padding is never looked at"]
+
+    def plain_up_to(self, shape: Ints, dtype: str) -> float:
+        """Run MaxPool on finite values: of NaN and -inf its runtimes make what they like."""
+        del shape
+        return LARGEST.get(dtype, math.inf) if dtype in _MAX_POOL else 0.0
+
+    def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
+        """Add MaxPool, or the maximum of slices where that must be exact or has no such dtype."""
+        from poolnorm_cli.operators.windows import max_windows
+
+        del weights
+        if call.exact or call.dtype not in _MAX_POOL:
+            return max_windows(graph, x, self.windows(call.sizes), call)
+        return self.plain(graph, "MaxPool", x, call)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AveragePooling(Pooling):
+    """Slide a window over every spatial axis and average its real cells; padding is not counted."""
+
+    words: ClassVar[str] = "pool average"
+    keras_name: ClassVar[str] = "AveragePooling"
+    example: ClassVar[str] = "--pool-size 3 --padding same"
+
+    def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
+        """Average the cells of the input that lie below the window."""
+        from poolnorm_cli.kernels.windows import mean_windows
+
+        del weights, call
+        return mean_windows(x, self.windows(x.shape))
+
+    def reduction_lines(self, facts: "Facts") -> list[str]:
+        """Say what is made of the cells below the window."""
+        from poolnorm_cli.layers.windows_explained import divisors
+
+        return [f"y = sum of the cells below the window / {divisors(facts.shape, self)}"]
+
+    def plain_up_to(self, shape: Ints, dtype: str) -> float:
+        """Run AveragePool where its sum, in float32, is exact enough and cannot overflow."""
+        cells = math.prod(window.size for window in self.windows(shape).values())
+        exact = dtype == "float32" and cells <= _AVERAGE_POOL_CELLS
+        return LARGEST["float32"] / cells if exact else 0.0
+
+    def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
+        """Add AveragePool, or sums of slices where that must be exact or has no such dtype."""
+        from poolnorm_cli.operators.windows import mean_windows
+
+        del weights
+        if call.exact or call.dtype != "float32":
+            return mean_windows(graph, x, self.windows(call.sizes), call)
+        return self.plain(graph, "AveragePool", x, call, count_include_pad=0)

@@ -1,0 +1,79 @@
+"""RMS normalization as Keras 3 computes it, over any axes."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from poolnorm_cli.layers.base import INFERENCE, Call
+from poolnorm_cli.layers.normalization import OverAxes, require_epsilon, weighted
+from poolnorm_cli.shapes import Ints, Shape, known
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.layers.base import Array, Weights
+    from poolnorm_cli.layers.facts import Facts
+    from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
+
+
+@dataclass(frozen=True, kw_only=True)
+class RMSNormalization(OverAxes):
+    """Divide by the root of the mean square along one axis or several, and scale."""
+
+    epsilon: Annotated[float, "Added to the mean square, so that nothing is divided by zero."] = (
+        1e-6
+    )
+
+    words: ClassVar[str] = "rms"
+    keras_name: ClassVar[str] = "RMSNormalization"
+    told: ClassVar[tuple[str, ...]] = ("axis", "epsilon")
+    example: ClassVar[str] = "--axis -1"
+    has_weights: ClassVar[bool] = True
+    weight_names: ClassVar[tuple[str, ...]] = ("scale",)
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without an input."""
+        super().__post_init__()
+        require_epsilon(self.epsilon)
+
+    def weight_shapes(self, shape: Shape) -> dict[str, Ints]:
+        """Name `scale`, which the layer always has."""
+        return {"scale": known(shape, self.axes(len(shape)))}
+
+    def initial_value(self, weight: str) -> float:
+        """Start `scale` at 1."""
+        return {"scale": 1.0}[weight]
+
+    def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
+        """Compute `x / sqrt(mean(x^2) + epsilon) * scale`."""
+        from poolnorm_cli.kernels.moments import mean_square
+        from poolnorm_cli.kernels.scaling import inverse_deviation, scaled
+
+        axes = self.axes(x.ndim)
+        square = mean_square(x, axes, call.moments)
+        y = scaled(x, inverse_deviation(square, self.epsilon))
+        return weighted(y, weights, axes, call.start)
+
+    def explain(self, facts: "Facts") -> list[str]:
+        """Say over which cells the squares are averaged, and by which formula."""
+        from poolnorm_cli.layers.normalization_explained import places, weights
+
+        return [
+            f"mean(x**2) over {places(facts.shape, self.axes(len(facts.shape)))}",
+            f"y = x / sqrt(mean(x**2) + epsilon) * scale, epsilon = {self.epsilon:g}",
+            *weights(facts),
+        ]
+
+    def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
+        """Add RMSNormalization, or operators where axes are not trailing or it must be exact."""
+        from poolnorm_cli.operators.moments import mean_square
+        from poolnorm_cli.operators.scaling import inverse_deviation, weighted
+
+        axes = self.axes(call.rank)
+        trailing = axes == tuple(range(axes[0], call.rank))
+        plain = trailing and axes[0] and call.dtype == "float32" and not call.exact
+        if plain and graph.opset >= 23:
+            scale = graph.cast(weights["scale"], call.dtype)
+            return graph.op("RMSNormalization", x, scale, axis=axes[0], epsilon=self.epsilon)
+        square = mean_square(graph, x, axes, call.moments)
+        inverse = inverse_deviation(graph, square, self.epsilon)
+        y = graph.op("Mul", x, graph.cast(inverse, call.dtype))
+        return weighted(graph, y, weights, call, axes)

@@ -1,0 +1,115 @@
+"""Reductions below windows that cover an axis evenly, as operators: see `kernels.adaptive`.
+
+Runs of 1, 2, 4, ... cells are reduced once for the whole axis, and windows put together from them.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poolnorm_cli.operators.graph import Graph, GraphCall, Value, cut, where_finite
+from poolnorm_cli.operators.reductions import SMALL
+from poolnorm_cli.shapes import Ints, adaptive_bounds
+
+
+Sizes = Mapping[int, int]
+"""Axis -> number of windows on it."""
+
+
+def max_adaptive(graph: Graph, x: Value, sizes: Sizes, call: GraphCall) -> Value:
+    """Take the maximum below each window; NaN propagates.
+
+    Args:
+        graph: The graph.
+        x: Any float or integer dtype; bool counts as integer.
+        sizes: Axis -> number of windows on it.
+        call: Shape and dtype of `x`.
+    """
+    x = graph.cast(x, "int32") if call.dtype in SMALL else x
+    for axis, count in sizes.items():
+        bounds = adaptive_bounds(call.sizes[axis], count)
+        fewest = min(end - first for first, end in bounds)
+        *_, (run, runs) = _runs(graph, x, axis, call.sizes[axis], fewest, "Max")
+        # Runs may overlap in a maximum: three of them cover the longest window.
+        starts = [first for first, _ in bounds]
+        ends = [end - run for _, end in bounds]
+        middle = [min(start + run, end) for start, end in zip(starts, ends, strict=True)]
+        places = dict.fromkeys(map(tuple, (starts, middle, ends)))
+        pieces = [_picked(graph, runs, axis, place) for place in places]
+        x = graph.op("Max", *pieces) if len(pieces) > 1 else pieces[0]
+    return graph.cast(x, call.dtype)
+
+
+def mean_adaptive(graph: Graph, x: Value, sizes: Sizes, call: GraphCall) -> Value:
+    """Average the cells below each window, summed in float64; overflows only where a mean does.
+
+    Args:
+        graph: The graph.
+        x: float32 or float64.
+        sizes: Axis -> number of windows on it.
+        call: Shape and dtype of `x`.
+    """
+    graph.note(f"{call.dtype}: sums of runs of cells in float64")
+    wide, counts = graph.cast(x, "float64"), cell_counts(sizes, call.sizes)
+    mean = _mean(graph, wide, sizes, call, counts)
+    if call.dtype == "float64":
+        # A sum can overflow where its mean does not. Powers of two scale without rounding.
+        power = math.prod(call.sizes[axis] for axis in sizes).bit_length()
+        small = graph.op("Mul", wide, graph.constant(math.ldexp(1.0, -power), "float64"))
+        scaled = _mean(graph, small, sizes, call, np.ldexp(counts, -power))
+        mean = where_finite(graph, mean, scaled, "float64")
+    return graph.cast(mean, call.dtype)
+
+
+def cell_counts(sizes: Sizes, shape: Ints) -> NDArray[np.float64]:
+    """Count the cells below each window, broadcasting against the result."""
+    counts = np.ones((1,) * len(shape))
+    for axis, count in sizes.items():
+        cells = np.array([end - first for first, end in adaptive_bounds(shape[axis], count)])
+        counts = counts * cells.reshape([-1 if a == axis else 1 for a in range(len(shape))])
+    return counts
+
+
+def _mean(
+    graph: Graph, x: Value, sizes: Sizes, call: GraphCall, counts: NDArray[np.float64]
+) -> Value:
+    for axis, count in sizes.items():
+        x = _sums(graph, x, axis, call, count)
+    return graph.op("Div", x, graph.constant(counts, "float64"))
+
+
+def _sums(graph: Graph, x: Value, axis: int, call: GraphCall, count: int) -> Value:
+    """Sum the cells below each window of one axis, in float64."""
+    bounds = adaptive_bounds(call.sizes[axis], count)
+    fewest = min(end - first for first, end in bounds)
+    pieces, done = [], 0
+    for run, runs in _runs(graph, x, axis, call.sizes[axis], fewest, "Add"):
+        if fewest & run:
+            pieces.append(_picked(graph, runs, axis, [first + done for first, _ in bounds]))
+            done += run
+    longer = [end - first > fewest for first, end in bounds]
+    if any(longer):
+        last = _picked(graph, x, axis, [end - 1 for _, end in bounds])
+        shape = [count if a == axis else 1 for a in range(call.rank)]
+        counted = graph.constant(np.array(longer).reshape(shape), "bool")
+        pieces.append(graph.op("Where", counted, last, graph.constant(0.0, "float64")))
+    return graph.op("Sum", *pieces) if len(pieces) > 1 else pieces[0]
+
+
+def _runs(
+    graph: Graph, x: Value, axis: int, length: int, longest: int, kind: str
+) -> list[tuple[int, Value]]:
+    """Reduce runs of 1, 2, 4, ... cells, up to `longest`, from each cell on."""
+    found, run = [(1, x)], 1
+    while 2 * run <= longest:
+        stop = length - 2 * run + 1
+        pair = [cut(graph, found[-1][1], axis, start, start + stop) for start in (0, run)]
+        run *= 2
+        found.append((run, graph.op(kind, *pair)))
+    return found
+
+
+def _picked(graph: Graph, x: Value, axis: int, places: Sequence[int]) -> Value:
+    return graph.op("Gather", x, graph.constant(list(places), "int64"), axis=axis)

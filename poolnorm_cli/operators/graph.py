@@ -1,0 +1,125 @@
+"""What a layer may ask of the graph that it adds its operators to."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from poolnorm_cli.shapes import Ints, Shape
+
+
+Value = str
+"""The name of a tensor in a graph: an input, a constant, or the result of an operator."""
+Values = Mapping[str, Value]
+
+
+class Graph(Protocol):
+    """A graph that grows by operators of the standard ONNX domain."""
+
+    @property
+    def opset(self) -> int:
+        """Version of the operator set, 17 or newer."""
+
+    def op(self, kind: str, *inputs: Value, **attributes: Any) -> Value:
+        """Add an operator and return its first output."""
+
+    def constant(self, value: Any, dtype: str) -> Value:
+        """Return a constant: a number, nested sequences or an array, in a NumPy dtype."""
+
+    def full(self, shape: Ints, value: float, dtype: str) -> Value:
+        """Return a constant of one value."""
+
+    def cast(self, x: Value, dtype: str) -> Value:
+        """Return `x` in another dtype; a constant is converted at once, the same dtype is kept."""
+
+    def transpose(self, x: Value, axes: Sequence[int]) -> Value:
+        """Return `x` with its axes in another order; neighbouring transposes become one or none."""
+
+    def reduce(self, kind: str, x: Value, axes: Ints, *, keepdims: bool = True) -> Value:
+        """Add `ReduceMean`, `ReduceMax` or another reduction over some axes."""
+
+    def dtype(self, x: Value) -> str:
+        """Name the dtype of a value."""
+
+    def note(self, text: str) -> None:
+        """Say what this graph does otherwise than the plain operator; shown on request."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphMoments:
+    """Statistics over a whole tensor, in float64, as values of a graph.
+
+    Attributes:
+        mean: The mean, with the reduced axes kept at size 1.
+        variance: The biased variance, in the same shape.
+        count: Cells per statistic, a single float64.
+    """
+
+    mean: Value
+    variance: Value
+    count: Value
+
+
+@dataclass(frozen=True, slots=True)
+class GraphCall:
+    """How a layer is called in a graph, besides its input and its weights.
+
+    Attributes:
+        shape: Shape of the input; its batch axis is a name where the graph takes any batch.
+        dtype: Dtype in which the input arrives: the layer's compute dtype.
+        training: Use the statistics of the batch.
+        moments: Statistics over the whole tensor, for layers that ask for them; None otherwise.
+        mask: Which cells count, bool, of the layer's `mask_shape`; None where all do.
+        fed: What the layer's `fed` gives, where a run feeds it; empty in a file's graph.
+        exact: Give what `apply` gives for every input, NaN and infinities included; otherwise the
+            operator of the standard where there is one, which other runtimes know.
+    """
+
+    shape: Shape
+    dtype: str
+    training: bool = False
+    moments: GraphMoments | None = None
+    exact: bool = False
+    mask: Value | None = None
+    fed: Values = field(default_factory=dict)
+
+    @property
+    def rank(self) -> int:
+        """Number of axes of the input."""
+        return len(self.shape)
+
+    @property
+    def sizes(self) -> Ints:
+        """The shape with 1 for a batch axis of any size; the other axes are known."""
+        return tuple(size if isinstance(size, int) else 1 for size in self.shape)
+
+
+def cut(graph: Graph, x: Value, axis: int, start: int, stop: int, step: int = 1) -> Value:
+    """Return `x[..., start:stop:step, ...]` on one axis."""
+    bounds = (graph.constant([bound], "int64") for bound in (start, stop, axis, step))
+    return graph.op("Slice", x, *bounds)
+
+
+def reshaped(graph: Graph, x: Value, shape: Sequence[int]) -> Value:
+    """Return `x` in another shape; 0 keeps a size, -1 is whatever is left."""
+    return graph.op("Reshape", x, graph.constant(list(shape), "int64"))
+
+
+def where_finite(graph: Graph, x: Value, other: Value, dtype: str) -> Value:
+    """Return `x` where it is finite and `other` elsewhere."""
+    finite = graph.op("Less", graph.op("Abs", x), graph.constant(float("inf"), dtype))
+    return graph.op("Where", finite, x, other)
+
+
+def channels_first(graph: Graph, x: Value, spatial: Ints, rank: int) -> tuple[Value, list[int]]:
+    """Return `x` with the channels before the spatial axes, and the order that undoes it.
+
+    Args:
+        graph: The graph.
+        x: A value of `rank` axes, the batch first.
+        spatial: Its spatial axes.
+        rank: Number of axes.
+    """
+    others = [axis for axis in range(1, rank) if axis not in spatial]
+    order = [0, *others, *spatial]
+    back = [order.index(axis) for axis in range(rank)]
+    return graph.transpose(x, order), back

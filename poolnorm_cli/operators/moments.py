@@ -1,0 +1,73 @@
+"""Means and variances as operators, in float64 and in two passes: see `kernels.moments`."""
+
+from poolnorm_cli.operators.graph import Graph, GraphCall, GraphMoments, Value, reshaped
+from poolnorm_cli.shapes import Ints
+
+
+KERAS_EPSILON = 1e-7
+
+
+def moments_of(graph: Graph, x: Value, axes: Ints, mask: Value | None = None) -> GraphMoments:
+    """Take the moments of a tensor over `axes`.
+
+    Args:
+        graph: The graph.
+        x: The tensor.
+        axes: Axes to reduce.
+        mask: Which cells count, of the shape of all axes but the last; the moments are then
+            divided by n + 1e-7, as Keras does.
+    """
+    wide = graph.cast(x, "float64")
+    if mask is not None:
+        return _masked(graph, wide, axes, mask)
+    mean = graph.reduce("ReduceMean", wide, axes)
+    distance = graph.op("Sub", wide, mean)
+    variance = graph.reduce("ReduceMean", graph.op("Mul", distance, distance), axes)
+    cells, statistics = (graph.cast(graph.op("Size", v), "float64") for v in (wide, mean))
+    return GraphMoments(mean, variance, graph.op("Div", cells, statistics))
+
+
+def _masked(graph: Graph, x: Value, axes: Ints, mask: Value) -> GraphMoments:
+    kept = graph.op("Unsqueeze", mask, graph.constant([-1], "int64"))
+    zero = graph.constant(0.0, "float64")
+    count = graph.reduce("ReduceSum", graph.cast(kept, "float64"), axes)
+    divisor = graph.op("Add", count, graph.constant(KERAS_EPSILON, "float64"))
+    total = graph.reduce("ReduceSum", graph.op("Where", kept, x, zero), axes)
+    mean = graph.op("Div", total, divisor)
+    distance = graph.op("Where", kept, graph.op("Sub", x, mean), zero)
+    squares = graph.reduce("ReduceSum", graph.op("Mul", distance, distance), axes)
+    return GraphMoments(mean, graph.op("Div", squares, divisor), count)
+
+
+def ghost_moments(graph: Graph, x: Value, axes: Ints, call: GraphCall, size: int) -> GraphMoments:
+    """Take the moments of interleaved ghost batches, and give each sample those of its own.
+
+    With G ghost batches of `size` samples, sample i is in ghost batch i % G: as an array of
+    `(size, G, ...)` the batch is reduced along the first axis.
+
+    Args:
+        graph: The graph.
+        x: The tensor; axis 0 holds any multiple of `size` samples.
+        axes: Axes to reduce, 0 among them.
+        call: Shape of the tensor.
+        size: Samples of a ghost batch.
+    """
+    grouped = reshaped(graph, x, [size, -1, *call.sizes[1:]])
+    inner = (0, *(axis + 1 for axis in axes if axis))
+    moments = moments_of(graph, grouped, inner)
+    kept = [1 if axis in axes else size for axis, size in enumerate(call.sizes)]
+    spread = graph.constant([size, *(1 for _ in call.sizes)], "int64")
+
+    def for_each_sample(value: Value) -> Value:
+        return reshaped(graph, graph.op("Expand", value, spread), [-1, *kept[1:]])
+
+    mean, variance = (for_each_sample(v) for v in (moments.mean, moments.variance))
+    return GraphMoments(mean, variance, moments.count)
+
+
+def mean_square(graph: Graph, x: Value, axes: Ints, moments: GraphMoments | None) -> Value:
+    """Return the mean of squares over `axes` in float64, from moments where there are any."""
+    if moments is not None:
+        return graph.op("Add", moments.variance, graph.op("Mul", moments.mean, moments.mean))
+    wide = graph.cast(x, "float64")
+    return graph.reduce("ReduceMean", graph.op("Mul", wide, wide), axes)

@@ -1,0 +1,91 @@
+"""Reductions over whole axes, as operators: see `kernels.reductions`."""
+
+import math
+from collections.abc import Callable, Sequence
+
+from poolnorm_cli.operators.graph import Graph, GraphCall, Value, cut, reshaped, where_finite
+from poolnorm_cli.shapes import Ints
+
+
+SMALL = ("bool", "int8", "int16", "uint8", "uint16")
+"""Types that Max has no kernel for, and whose values int32 holds."""
+
+
+def max_over(graph: Graph, x: Value, axes: Ints, call: GraphCall, *, keepdims: bool) -> Value:
+    """Take the maximum over consecutive axes by halving; NaN propagates, in every dtype.
+
+    Args:
+        graph: The graph.
+        x: Any float or integer dtype; bool counts as integer.
+        axes: Consecutive axes, the batch not among them.
+        call: Shape and dtype of `x`.
+        keepdims: Keep these axes with size 1.
+    """
+    graph.note(f"{call.dtype}: the maximum of halves, where ReduceMax would lose a NaN or the type")
+    x = graph.cast(x, "int32") if call.dtype in SMALL else x
+    length = math.prod(call.sizes[axis] for axis in axes)
+    after = call.sizes[axes[-1] + 1 :]
+    x = reshaped(graph, x, [0, *call.sizes[1 : axes[0]], length, *after])
+    while length > 1:
+        half = -(-length // 2)  # an odd length lets the halves overlap by one, which is harmless
+        halves = (cut(graph, x, axes[0], s, s + half) for s in (0, length - half))
+        x, length = graph.op("Max", *halves), half
+    return graph.cast(reshaped(graph, x, _reduced(call, axes, keepdims=keepdims)), call.dtype)
+
+
+def mean_over(graph: Graph, x: Value, axes: Ints, call: GraphCall, *, keepdims: bool) -> Value:
+    """Take the mean over `axes`, summed in float64; it overflows only where the mean does."""
+    graph.note(f"{call.dtype}: the mean is taken in float64")
+    wide = graph.cast(x, "float64")
+
+    def mean(wide: Value) -> Value:
+        return graph.reduce("ReduceMean", wide, axes, keepdims=keepdims)
+
+    return _unless_it_overflows(graph, mean, wide, axes, call)
+
+
+def masked_mean(
+    graph: Graph, x: Value, axes: Ints, call: GraphCall, mask: Value, *, keepdims: bool
+) -> Value:
+    """Take the mean over those cells of `axes` that count; NaN where none does.
+
+    Args:
+        graph: The graph.
+        x: float32 or float64.
+        axes: Axes to average over.
+        call: Shape and dtype of `x`.
+        mask: Which cells count; bool, it broadcasts against `x`.
+        keepdims: Keep these axes with size 1.
+    """
+    zero = graph.constant(0.0, "float64")
+    wide = graph.op("Where", mask, graph.cast(x, "float64"), zero)
+    count = graph.reduce("ReduceSum", graph.cast(mask, "float64"), axes, keepdims=keepdims)
+
+    def mean(wide: Value) -> Value:
+        return graph.op("Div", graph.reduce("ReduceSum", wide, axes, keepdims=keepdims), count)
+
+    return _unless_it_overflows(graph, mean, wide, axes, call)
+
+
+def _unless_it_overflows(
+    graph: Graph, mean: Callable[[Value], Value], wide: Value, axes: Ints, call: GraphCall
+) -> Value:
+    """Take a mean in float64; where its sum overflows, of a part of each cell."""
+    found = mean(wide)
+    if call.dtype == "float64":
+        power = math.prod(call.sizes[axis] for axis in axes).bit_length()
+        small = graph.op("Mul", wide, graph.constant(math.ldexp(1.0, -power), "float64"))
+        scaled = graph.op("Mul", mean(small), graph.constant(math.ldexp(1.0, power), "float64"))
+        found = where_finite(graph, found, scaled, "float64")
+    return graph.cast(found, call.dtype)
+
+
+def dropped(graph: Graph, x: Value, axes: Ints, call: GraphCall) -> Value:
+    """Drop axes that were reduced to size 1."""
+    return reshaped(graph, x, _reduced(call, axes, keepdims=False))
+
+
+def _reduced(call: GraphCall, axes: Ints, *, keepdims: bool) -> Sequence[int]:
+    kept = [1 if axis in axes else size for axis, size in enumerate(call.sizes)]
+    sizes = kept if keepdims else [s for axis, s in enumerate(call.sizes) if axis not in axes]
+    return [0, *sizes[1:]]

@@ -1,0 +1,63 @@
+"""Scale, shift and weights as operators: see `kernels.scaling`."""
+
+from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values, reshaped
+from poolnorm_cli.shapes import Ints
+
+
+def center_and_scale(
+    graph: Graph, x: Value, dtype: str, mean: Value, scale: Value, shift: Value | None = None
+) -> Value:
+    """Compute `(x - mean) * scale + shift` in `dtype`, the others being float64.
+
+    In float32 the mean is taken off in two parts, so that a large one costs nothing.
+    """
+    near = graph.cast(mean, dtype)
+    addend = shift
+    if dtype != "float64":
+        rest = graph.op("Sub", mean, graph.cast(near, "float64"))
+        lost = graph.op("Mul", rest, scale)
+        addend = graph.op("Neg", lost) if shift is None else graph.op("Sub", shift, lost)
+    y = graph.op("Mul", graph.op("Sub", x, near), graph.cast(scale, dtype))
+    return y if addend is None else graph.op("Add", y, graph.cast(addend, dtype))
+
+
+def inverse_deviation(graph: Graph, variance: Value, epsilon: float) -> Value:
+    """Compute `1 / sqrt(variance + epsilon)` in float64."""
+    total = graph.op("Add", variance, graph.constant(epsilon, "float64"))
+    return graph.op("Reciprocal", graph.op("Sqrt", total))
+
+
+def along(graph: Graph, weights: Values, name: str, call: GraphCall, axes: Ints) -> Value | None:
+    """Return a weight so that it broadcasts against the input, in float64.
+
+    Args:
+        graph: The graph.
+        weights: The weights of the layer.
+        name: One of them; None is returned where the layer has none of that name.
+        call: Shape of the input.
+        axes: Sorted axes along which the weight runs.
+    """
+    if name not in weights:
+        return None
+    weight = graph.cast(weights[name], "float64")
+    if axes == tuple(range(call.rank))[-len(axes) :]:
+        return weight  # trailing axes broadcast as they are
+    sizes = [size if axis in axes else 1 for axis, size in enumerate(call.sizes)]
+    return reshaped(graph, weight, sizes)
+
+
+def weighted(graph: Graph, y: Value, weights: Values, call: GraphCall, axes: Ints) -> Value:
+    """Multiply by gamma or scale, and add beta: what there is of them.
+
+    Args:
+        graph: The graph.
+        y: The normalized input, in the dtype of `call`.
+        weights: The weights of the layer.
+        call: Shape and dtype of the input.
+        axes: Sorted axes along which the weights run.
+    """
+    for name, combine in (("gamma", "Mul"), ("scale", "Mul"), ("beta", "Add")):
+        weight = along(graph, weights, name, call, axes)
+        if weight is not None:
+            y = graph.op(combine, y, graph.cast(weight, call.dtype))
+    return y

@@ -1,0 +1,136 @@
+"""Reductions below a sliding window, one axis after another, from slices.
+
+These follow `kernels.windows` step by step, so they agree with it also where pooling operators do
+not: NaN propagates, infinities stay, and there is no dtype or asymmetric padding that they lack.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poolnorm_cli.operators.graph import Graph, GraphCall, Value, cut, where_finite
+from poolnorm_cli.operators.reductions import SMALL
+from poolnorm_cli.shapes import Ints, Window
+
+
+_MOST_PIECES = 8
+"""Windows larger than this are put together from runs of 1, 2, 4, ... cells."""
+
+Kind = Literal["Max", "Sum"]
+
+
+def max_windows(graph: Graph, x: Value, windows: Mapping[int, Window], call: GraphCall) -> Value:
+    """Take the maximum below each place of the window; NaN propagates.
+
+    Args:
+        graph: The graph.
+        x: Any float or integer dtype; bool counts as integer.
+        windows: Axis -> window on it. Every window covers at least one real cell.
+        call: Shape and dtype of `x`.
+    """
+    if call.dtype in SMALL:
+        graph.note(f"{call.dtype}: the maximum is taken in int32, which holds every value")
+        x = graph.cast(x, "int32")
+    for axis, window in windows.items():
+        length = call.sizes[axis]
+        x = _reduce_axis(graph, _with_edges(graph, x, axis, length, window), axis, window, "Max")
+    return graph.cast(x, call.dtype)
+
+
+def mean_windows(graph: Graph, x: Value, windows: Mapping[int, Window], call: GraphCall) -> Value:
+    """Average the real cells below each place of the window, summed in float64.
+
+    Args:
+        graph: The graph.
+        x: float32 or float64.
+        windows: Axis -> window on it. Every window covers at least one real cell.
+        call: Shape and dtype of `x`.
+    """
+    graph.note(f"{call.dtype}: sums of slices in float64, which are as exact as NumPy's")
+    counts = cell_counts(windows, call.sizes)
+    wide = graph.cast(x, "float64")
+    mean = _mean(graph, wide, windows, call, counts)
+    if call.dtype == "float64":
+        # A sum can overflow where its mean does not. Powers of two scale without rounding.
+        power = math.prod(window.size for window in windows.values()).bit_length()
+        part = graph.constant(math.ldexp(1.0, -power), "float64")
+        small = graph.op("Mul", wide, part)
+        scaled = _mean(graph, small, windows, call, np.ldexp(counts, -power))
+        mean = where_finite(graph, mean, scaled, "float64")
+    return graph.cast(mean, call.dtype)
+
+
+def cell_counts(windows: Mapping[int, Window], shape: Ints) -> NDArray[np.float64]:
+    """Count the real cells below each place of the window, broadcasting against the result."""
+    counts = np.ones((1,) * len(shape))
+    for axis, window in windows.items():
+        cells = np.array(window.cells(shape[axis]), dtype=np.float64)
+        counts = counts * cells.reshape([-1 if a == axis else 1 for a in range(len(shape))])
+    return counts
+
+
+def _mean(
+    graph: Graph,
+    x: Value,
+    windows: Mapping[int, Window],
+    call: GraphCall,
+    counts: NDArray[np.float64],
+) -> Value:
+    for axis, window in windows.items():
+        length = call.sizes[axis]
+        x = _reduce_axis(
+            graph, _with_zeros(graph, x, axis, call, window, length), axis, window, "Sum"
+        )
+    return graph.op("Div", x, graph.constant(counts, "float64"))
+
+
+def _with_edges(graph: Graph, x: Value, axis: int, length: int, window: Window) -> Value:
+    """Pad by repeating the edges, which any window that reaches beyond them covers already."""
+    low = [cut(graph, x, axis, 0, 1)] * window.low if window.low else []
+    after = _after(window, length)
+    high = [cut(graph, x, axis, length - 1, length)] * after if after else []
+    return graph.op("Concat", *low, x, *high, axis=axis) if low or high else x
+
+
+def _with_zeros(
+    graph: Graph, x: Value, axis: int, call: GraphCall, window: Window, length: int
+) -> Value:
+    after = _after(window, length)
+    if not (window.low or after):
+        return x
+    pads = [0] * (2 * call.rank)
+    pads[axis], pads[call.rank + axis] = window.low, after
+    return graph.op("Pad", x, graph.constant(pads, "int64"), graph.constant(0, "float64"))
+
+
+def _after(window: Window, length: int) -> int:
+    """Count the cells of padding that the last window needs."""
+    return max((window.count - 1) * window.stride + window.size - window.low - length, 0)
+
+
+def _reduce_axis(graph: Graph, x: Value, axis: int, window: Window, kind: Kind) -> Value:
+    """Reduce below a window on one axis that has been padded."""
+    if window.size == 1 and window.stride == 1:
+        return x
+    span = (window.count - 1) * window.stride + 1
+
+    def piece(runs: Value, offset: int) -> Value:
+        return cut(graph, runs, axis, offset, offset + span, window.stride)
+
+    if window.size <= _MOST_PIECES:
+        pieces = [piece(x, offset) for offset in range(window.size)]
+        return graph.op(kind, *pieces) if len(pieces) > 1 else pieces[0]
+    runs, run, offset, pieces = x, 1, 0, []
+    length = span + window.size - 1
+    while True:
+        if window.size & run:
+            pieces.append(piece(runs, offset))
+            offset += run
+        if 2 * run > window.size:
+            return graph.op(kind, *pieces) if len(pieces) > 1 else pieces[0]
+        length -= run
+        shifted = cut(graph, runs, axis, run, run + length)
+        runs, run = graph.op(kind, cut(graph, runs, axis, 0, length), shifted), 2 * run
