@@ -1,0 +1,223 @@
+"""A file that appears under its name whole, or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from poolnorm_cli.errors import OutputError, UsageError
+from poolnorm_cli.tensors.leftovers import PREFIX, SUFFIX, lock
+from poolnorm_cli.tensors.messages import fault, reason_of
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.errors import PoolnormError
+
+
+_PIECE = 16 << 20
+_MODE = 0o666  # less the umask, which the kernel takes off
+_NEW = os.O_RDWR | os.O_CLOEXEC
+_UNNAMED = getattr(os, "O_TMPFILE", 0)
+_WITHOUT_UNNAMED = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT}
+_WITHOUT_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+_LINKS = "/proc/self/fd"
+_FIXES = {
+    errno.ENOSPC: "free some, or write elsewhere",
+    errno.EDQUOT: "free some, or write elsewhere",
+    errno.EFBIG: "raise the limit (ulimit -f), or write elsewhere",
+    errno.EACCES: "write to a directory of yours",
+    errno.EPERM: "write to a directory of yours",
+    errno.EROFS: "write to another file system",
+    errno.ENOENT: "create the directory first (mkdir -p)",
+    errno.ENOTDIR: "create the directory first (mkdir -p)",
+    errno.ENAMETOOLONG: "give a shorter name",
+    errno.EIO: "check the disk",
+}
+
+
+class AtomicFile:
+    """A new file in the directory of `path` that only `commit` gives its name.
+
+    A process that dies leaves nothing, where the file system can make files without a name;
+    elsewhere it may leave `.poolnorm-PID-RANDOM.tmp`. A symbolic or hard link that is overwritten
+    is replaced, not written through.
+    """
+
+    def __init__(self, path: Path, *, overwrite: bool, shared: bool = False) -> None:
+        """Make the file, still without its name.
+
+        Args:
+            path: The name that it is to have.
+            overwrite: Whether it may replace a file of that name.
+            shared: Other processes write to it too, under the name `unfinished`.
+
+        Raises:
+            OutputError: The directory is missing or cannot be written.
+            UsageError: `path` is there and not to be overwritten, or is no regular file.
+        """
+        self.path, self._overwrite, self._shared = path, overwrite, shared
+        self._temporary: Path | None = None
+        self._replaced: int | None = self._mode_there()
+        try:
+            self._fd: int | None = self._made()
+        except (OSError, ValueError) as error:
+            raise self.failed(error) from error
+
+    def write(self, data: memoryview | bytes) -> None:
+        """Append all of `data`, a bytes-like object of single bytes.
+
+        Raises:
+            OutputError: There is no room, or the disk fails.
+        """
+        left = memoryview(data)
+        try:
+            while left:
+                left = left[os.write(self.fileno(), left[:_PIECE]) :]
+        except OSError as error:
+            raise self.failed(error) from error
+
+    def patch(self, data: bytes, place: int) -> None:
+        """Write all of `data` over what stands at `place`.
+
+        Raises:
+            OutputError: The disk fails.
+        """
+        try:
+            while data:
+                count = os.pwrite(self.fileno(), data, place)
+                data, place = data[count:], place + count
+        except OSError as error:
+            raise self.failed(error) from error
+
+    @property
+    def unfinished(self) -> Path:
+        """The name that a shared file has until it is committed."""
+        assert self._temporary is not None  # noqa: S101 - asked of shared files only
+        return self._temporary
+
+    def extend(self, size: int) -> None:
+        """Give the file its final size, so that parts of it can be written in any order.
+
+        Raises:
+            OutputError: There is no room.
+        """
+        try:
+            if hasattr(os, "posix_fallocate") and size:
+                os.posix_fallocate(self.fileno(), 0, size)
+            os.ftruncate(self.fileno(), size)
+        except OSError as error:
+            raise self.failed(error) from error
+
+    def fileno(self) -> int:
+        """Return the descriptor of the open file."""
+        if self._fd is None:
+            message = f"{self.path} is committed or discarded"
+            raise RuntimeError(message)
+        return self._fd
+
+    def commit(self) -> None:
+        """Give the file its name and close it; on an error it is discarded.
+
+        Raises:
+            OutputError: The name cannot be given.
+            UsageError: A file of that name has appeared and is not to be overwritten.
+        """
+        try:
+            if self._replaced is not None:
+                os.fchmod(self.fileno(), self._replaced)
+            self._publish()
+        except FileExistsError:
+            raise self._exists() from None
+        except OSError as error:
+            raise self.failed(error) from error
+        finally:
+            self.discard()
+
+    def discard(self) -> None:
+        """Close the file and let it go, unless it has its name."""
+        if self._temporary is not None:
+            self._temporary.unlink(missing_ok=True)
+            self._temporary = None
+        if self._fd is not None:
+            fd, self._fd = self._fd, None
+            os.close(fd)
+
+    def failed(self, error: Exception) -> OutputError:
+        """Return the error to report when the operating system refuses."""
+        if not isinstance(error, OSError):
+            return fault(OutputError, self.path, "not a name for a file", "give another")
+        code = error.errno or 0
+        reason = "no such directory" if code == errno.ENOENT else reason_of(error)
+        return fault(OutputError, self.path, reason, _FIXES.get(code, ""))
+
+    def _mode_there(self) -> int | None:
+        try:
+            there = os.lstat(self.path)
+            if not self._overwrite:
+                raise self._exists()
+            there = os.stat(self.path)  # noqa: PTH116 - of the file that a link names
+        except FileNotFoundError:
+            return None  # nor may its directory be there, which making the file will tell
+        except (OSError, ValueError) as error:
+            raise self.failed(error) from error
+        if not stat.S_ISREG(there.st_mode):
+            what = "a directory" if stat.S_ISDIR(there.st_mode) else "not a regular file"
+            raise fault(UsageError, self.path, what, "give the name of a .npy or .npz file")
+        return stat.S_IMODE(there.st_mode) & 0o777
+
+    def _exists(self) -> PoolnormError:
+        return fault(UsageError, self.path, "exists", "--overwrite replaces it")
+
+    def _made(self) -> int:
+        if _UNNAMED and not self._shared and Path(_LINKS).is_dir():
+            try:
+                return os.open(self.path.parent, _NEW | _UNNAMED, _MODE)
+            except OSError as error:
+                if error.errno not in _WITHOUT_UNNAMED:
+                    raise
+        name = self._hidden()
+        fd = os.open(name, _NEW | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _MODE)
+        self._temporary = name
+        lock(fd)
+        return fd
+
+    def _hidden(self) -> Path:
+        # Not made from the final name, which may already be as long as names can be.
+        return self.path.parent / f"{PREFIX}{os.getpid()}-{os.urandom(8).hex()}{SUFFIX}"
+
+    def _publish(self) -> None:
+        try:
+            self._link(self.path)
+        except FileExistsError:
+            if not self._overwrite:
+                raise
+            if self._temporary is None:
+                hidden = self._hidden()
+                lock(self.fileno())
+                self._link(hidden)
+                self._temporary = hidden
+            os.replace(self._temporary, self.path)  # noqa: PTH105 - one call, both spelled out
+            self._temporary = None
+
+    def _link(self, name: Path) -> None:
+        if self._temporary is not None:
+            self._rename_to_new(self._temporary, name)
+            return
+        # Python follows the link in /proc, as linkat has to, only when a directory is given.
+        fd = self.fileno()
+        os.link(f"{_LINKS}/{fd}", name, src_dir_fd=fd, follow_symlinks=True)
+
+    def _rename_to_new(self, temporary: Path, name: Path) -> None:
+        try:
+            os.link(temporary, name)  # fails where a rename would clobber
+        except OSError as error:
+            if error.errno not in _WITHOUT_LINKS:
+                raise
+            # FAT and some network file systems have no links, so look first, then rename.
+            if os.path.lexists(name):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from error
+            os.replace(temporary, name)  # noqa: PTH105 - as above
+            self._temporary = None

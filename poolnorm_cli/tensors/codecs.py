@@ -1,0 +1,67 @@
+"""Between the bytes of a file and the arrays that layers work on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from poolnorm_cli.tensors.dtypes import DType, descr_of
+
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def decode(raw: memoryview | bytes | bytearray, dtype: DType, swapped: bool) -> NDArray[Any]:  # noqa: FBT001
+    """Return the items in `raw` as a native one-dimensional array.
+
+    bfloat16 becomes float32 exactly; a bool byte other than 0 is True. The array shares memory
+    with `raw` where it can, and a writable `raw` is swapped in place.
+
+    Args:
+        raw: The bytes of whole items.
+        dtype: Their type.
+        swapped: Whether they are in the other byte order than this machine's.
+    """
+    if dtype.name == "bool":
+        flags: NDArray[Any] = np.frombuffer(raw, np.uint8) != 0
+        return flags
+    array: NDArray[Any] = np.frombuffer(raw, np.uint16 if dtype.name == "bfloat16" else dtype.name)
+    if swapped:
+        array = array.byteswap(inplace=array.flags.writeable)
+    if dtype.name != "bfloat16":
+        return array
+    wide = array.astype(np.uint32)
+    wide <<= 16
+    return wide.view(np.float32)
+
+
+def encode(block: NDArray[Any], dtype: DType) -> NDArray[Any]:
+    """Return `block` as a C-contiguous array whose memory is what a file of `dtype` holds.
+
+    Floats are rounded to nearest even; too large ones become infinite, NaN stays NaN. bfloat16
+    is rounded from float32 and comes back as uint16.
+
+    Raises:
+        TypeError: `dtype` is bool or an integer and `block` is of another type.
+    """
+    if dtype.name == "bfloat16":
+        return _narrowed(block).astype("<u2", copy=False)
+    if dtype.kind != "f" and block.dtype.name != dtype.name:
+        message = f"a block of {block.dtype} is not {dtype.name}"
+        raise TypeError(message)
+    with np.errstate(all="ignore"):
+        return np.ascontiguousarray(block.astype(descr_of(dtype), copy=False))
+
+
+def _narrowed(block: NDArray[Any]) -> NDArray[Any]:
+    with np.errstate(all="ignore"):
+        wide = np.ascontiguousarray(block, dtype=np.float32)
+    bits = wide.view(np.uint32)
+    # Half a unit of the last kept place, less one where that place is even: ties go to even.
+    rounded = bits + (((bits >> 16) & 1) + np.uint32(0x7FFF))
+    # Rounding a NaN could carry into its sign or leave no payload, which would read as infinity.
+    quiet = (bits >> 16) | np.uint32(0x40)
+    kept: NDArray[Any] = np.where(np.isnan(wide), quiet, rounded >> 16).astype(np.uint16)
+    return kept

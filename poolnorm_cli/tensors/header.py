@@ -1,0 +1,160 @@
+"""The header of a `.npy` array, read by a strict grammar from any source of bytes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from poolnorm_cli.tensors.messages import bad_input, shown
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from poolnorm_cli.errors import InputError
+
+
+MAGIC = b"\x93NUMPY"
+_LONGEST = 10_000  # bytes of header that NumPy reads, too
+_DEEPEST = 32
+_VERSIONS = {(1, 0): 2, (2, 0): 4, (3, 0): 4}  # version: bytes of the length that follows
+_ALIGNED = 64
+_GROWTH = 21  # digits that NumPy leaves room for, so that axis 0 can grow in place
+_SAVE = "save it again with np.save"
+
+_GAP = r"[ \t\r\n]*"
+_ENTRY = rf"""{_GAP}(['"])(?:
+      (?P<descr>descr)\1{_GAP}:{_GAP}(?P<type>'[^'\\]*'|"[^"\\]*"
+        |[\[(].*?[\])](?={_GAP},{_GAP}['"](?:fortran_order|shape)['"]|{_GAP},?{_GAP}\}}{_GAP}$))
+     |(?P<fortran_order>fortran_order)\1{_GAP}:{_GAP}(?P<order>True|False)
+     |(?P<shape>shape)\1{_GAP}:{_GAP}\((?P<dims>[^()]*)\)
+    ){_GAP}(?:,|(?=\}}))"""
+_DIM = re.compile(r"(?:0|[1-9][0-9]{0,18})L?")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a `.npy` header says: shape, dtype text, order, format version, and its own bytes."""
+
+    shape: tuple[int, ...]
+    descr: str
+    fortran_order: bool
+    version: tuple[int, int]
+    size: int
+
+
+def read_header(read: Callable[[int], bytes], name: str) -> Header:
+    """Read a header from `read`, and not one byte of the data after it.
+
+    Args:
+        read: Returns at most so many bytes, and none at the end; short reads are continued.
+        name: What the input is called in messages.
+
+    Raises:
+        InputError: There is no header, or one that NumPy does not write.
+    """
+    start = _exactly(read, len(MAGIC) + 2)
+    if not start.startswith(MAGIC):
+        raise _foreign(start + _exactly(read, 24), name)
+    if len(start) < len(MAGIC) + 2:
+        raise bad_input(name, "truncated in its header", _SAVE)
+    version = (start[6], start[7])
+    if version not in _VERSIONS:
+        told = f"version {version[0]}.{version[1]} of the .npy format, 1.0 to 3.0 are read"
+        raise bad_input(name, told, _SAVE)
+    counted = _exactly(read, _VERSIONS[version])
+    length = int.from_bytes(counted, "little")
+    if length > _LONGEST:
+        raise bad_input(name, f"a header of {length} bytes, at most {_LONGEST} are read", _SAVE)
+    text = _exactly(read, length)
+    if len(counted) < _VERSIONS[version] or len(text) < length:
+        raise bad_input(name, "truncated in its header", _SAVE)
+    shape, descr, fortran = _parsed(text, version, name)
+    return Header(shape, descr, fortran, version, len(start) + len(counted) + length)
+
+
+def build_header(shape: tuple[int, ...], descr: str) -> bytes:
+    """Return the bytes that np.save writes in front of a C-ordered array (version 1.0)."""
+    text = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape!r}, }}"
+    if shape:
+        text += " " * (_GROWTH - len(repr(shape[0])))
+    fixed = len(MAGIC) + 4
+    text += " " * (_ALIGNED - (fixed + len(text) + 1) % _ALIGNED) + "\n"
+    return MAGIC + b"\x01\x00" + len(text).to_bytes(2, "little") + text.encode("latin-1")
+
+
+def _exactly(read: Callable[[int], bytes], count: int) -> bytes:
+    data = b""
+    while len(data) < count and (piece := read(count - len(data))):
+        data += piece
+    return data
+
+
+def _foreign(start: bytes, name: str) -> InputError:
+    if not start:
+        return bad_input(name, "empty, not a .npy file", _SAVE)
+    if MAGIC.startswith(start):
+        return bad_input(name, "truncated in its header", _SAVE)
+    fix = _SAVE
+    if start.startswith(b"PK"):
+        fix = "it is a zip archive: give it as a file named .npz"
+    elif start.startswith(b"version https://git-lfs"):
+        fix = "it is a Git LFS pointer: fetch it with `git lfs pull`"
+    elif start.startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
+        fix = f"it is a pickle, which is never loaded: {_SAVE}"
+    elif not any(start):
+        fix = "it holds zeros, as an unfinished download does: fetch it again"
+    return bad_input(name, f"not a .npy file (first bytes {start[:8]!r})", fix)
+
+
+def _parsed(text: bytes, version: tuple[int, int], name: str) -> tuple[tuple[int, ...], str, bool]:
+    try:
+        line = text.decode("utf-8" if version == (3, 0) else "latin-1")
+    except UnicodeDecodeError:
+        raise bad_input(name, "a header that is not UTF-8", _SAVE) from None
+    found = _plain(line) or _entries(line, name)
+    return _dims(found["shape"], name), found["descr"], found["fortran_order"] == "True"
+
+
+def _plain(line: str) -> dict[str, str] | None:
+    # NumPy's own spelling, without the time that it takes to compile the grammar.
+    descr, first, rest = line.partition("', 'fortran_order': ")
+    order, second, tail = rest.partition(", 'shape': (")
+    dims, third, padding = tail.partition("), }")
+    start, opened, descr = descr.partition("{'descr': '")
+    whole = first and second and third and opened and not start and not padding.strip(" \n")
+    if not whole or order not in ("True", "False") or set(descr) & set("'\\"):
+        return None
+    return {"descr": descr, "fortran_order": order, "shape": dims}
+
+
+def _entries(line: str, name: str) -> dict[str, str]:
+    grammar = re.compile(_ENTRY, re.VERBOSE | re.DOTALL)
+    found: dict[str, str] = {}
+    opened = re.match(r"[ \t]*\{", line)
+    place = opened.end() if opened else 0
+    while opened and len(found) < 3 and (entry := grammar.match(line, place)):
+        key = entry["descr"] or entry["fortran_order"] or entry["shape"]
+        if key in found:
+            raise bad_input(name, f"a header with two entries {key}", _SAVE)
+        value = next(v for v in (entry["type"], entry["order"], entry["dims"]) if v is not None)
+        found[key] = value[1:-1] if value[:1] in ("'", '"') and key == "descr" else value
+        place = entry.end()
+    if len(found) < 3 or not re.fullmatch(rf"{_GAP}\}}{_GAP}", line[place:]):
+        raise bad_input(name, f"a damaged header near {line[place : place + 24]!a}", _SAVE)
+    return found
+
+
+def _dims(text: str, name: str) -> tuple[int, ...]:
+    items = [item.strip(" \t\r\n") for item in text.split(",")]
+    if items[-1] == "" and (len(items) > 1 or items == [""]):
+        items.pop()
+    elif len(items) == 1:
+        raise bad_input(name, f"the shape ({shown(items[0], 30)}) is not a tuple", _SAVE)
+    if len(items) > _DEEPEST:
+        raise bad_input(name, f"{len(items)} axes, at most {_DEEPEST} are read", "reshape it")
+    for item in items:
+        if not _DIM.fullmatch(item) or int(item.rstrip("L")) >= 2**63:
+            raise bad_input(name, f"an axis of {shown(item, 30)!a} items", _SAVE)
+    return tuple(int(item.rstrip("L")) for item in items)

@@ -1,0 +1,124 @@
+"""Tensors in `.npy` files: exactly one header and its data, in a regular file."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from poolnorm_cli.tensors.header import Header, read_header
+from poolnorm_cli.tensors.messages import bad_input, reason_of
+from poolnorm_cli.tensors.tensor import Tensor, reader
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from poolnorm_cli.tensors.tensor import ReadInto
+
+
+Stamp = tuple[int, int, int, int]  # device, inode, size and time of change
+
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO without a writer would block
+_REASONS = {
+    errno.ENOENT: ("no such file", "check the name"),
+    errno.EACCES: ("permission denied", "make it readable"),
+    errno.ENXIO: ("not a regular file", "`-` reads a stream from standard input"),
+}
+
+
+@contextmanager
+def opened(path: Path, name: str) -> Iterator[int]:
+    """Open a regular file for reading and give its descriptor; errors while it is open are told.
+
+    Raises:
+        InputError: There is no such file, it is not a regular one, or reading it failed.
+    """
+    try:
+        fd = os.open(path, _FLAGS)
+    except OSError as error:
+        reason, fix = _REASONS.get(error.errno or 0, (reason_of(error), ""))
+        raise bad_input(name, reason, fix) from None
+    except ValueError:
+        raise bad_input(name, "a name with a NUL in it") from None
+    try:
+        _refuse_irregular(os.fstat(fd).st_mode, name)
+        yield fd
+    except OSError as error:
+        raise bad_input(name, reason_of(error)) from error
+    finally:
+        os.close(fd)
+
+
+def stamp_of(fd: int) -> Stamp:
+    """Return what tells whether an open file is still the same."""
+    seen = os.fstat(fd)
+    return seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns
+
+
+def same_file(fd: int, stamp: Stamp, name: str) -> None:
+    """Refuse a file that is not what it was at `stamp`.
+
+    Raises:
+        InputError: It has been written or replaced since.
+    """
+    if stamp_of(fd) != stamp:
+        raise bad_input(name, "changed while reading", "wait until its writer is done")
+
+
+class NpyTensor(Tensor):
+    """The array of a `.npy` file."""
+
+    path: Path
+
+    def __init__(self, path: Path, name: str, header: Header, stamp: Stamp, bfloat16: bool) -> None:  # noqa: FBT001
+        """Check that the file at `stamp` holds exactly the array that `header` announces."""
+        super().__init__(name, header, path=path, bfloat16=bfloat16)
+        self._stamp = stamp
+        found = stamp[2] - header.size
+        if found < self.nbytes:
+            raise self.truncated(found)
+        if found > self.nbytes:
+            told = f"trailing bytes: {found} where the header says {self.nbytes}"
+            raise bad_input(name, told, "save it again, one array in a file")
+
+    @property
+    def file(self) -> Stamp:
+        """What tells, on this machine, whether the file is still the same."""
+        return self._stamp
+
+    @property
+    def stamp(self) -> tuple[int, int]:
+        """Size and time of the last change, which are the same wherever the file is seen."""
+        return self._stamp[2:]
+
+    @contextmanager
+    def data(self) -> Iterator[ReadInto]:
+        """Open the file for one pass; leaving checks that nobody changed it meanwhile."""
+        with opened(self.path, self.name) as fd:
+            same_file(fd, self._stamp, self.name)
+            os.lseek(fd, self.header.size, os.SEEK_SET)
+            yield lambda view: os.readv(fd, [view])
+            same_file(fd, self._stamp, self.name)
+
+
+def open_npy(path: Path, name: str, bfloat16: bool = False) -> NpyTensor:  # noqa: FBT001, FBT002
+    """Read the header of a `.npy` file and check the size of the file against it.
+
+    Raises:
+        InputError: It is not a `.npy` file, or is truncated, or goes on after the array.
+    """
+    with opened(path, name) as fd:
+        header = read_header(reader(lambda view: os.readv(fd, [view])), name)
+        stamp = stamp_of(fd)
+    return NpyTensor(path, name, header, stamp, bfloat16)
+
+
+def _refuse_irregular(mode: int, name: str) -> None:
+    if stat.S_ISDIR(mode):
+        raise bad_input(name, "a directory", "name the files in it")
+    if not stat.S_ISREG(mode):
+        raise bad_input(name, "not a regular file", "`-` reads a stream from standard input")

@@ -1,0 +1,115 @@
+"""From a word on the command line to the tensors it names."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from poolnorm_cli.errors import UsageError
+from poolnorm_cli.tensors.messages import bad_input, fault
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from poolnorm_cli.tensors.tensor import Tensor
+
+
+STDIN = "-"
+_MARK = ".npz::"
+
+
+def open_tensors(
+    word: str,
+    key: str | None = None,
+    bfloat16: bool = False,  # noqa: FBT001, FBT002
+) -> Iterator[Tensor]:
+    """Return the tensors that `word` names, their headers read and checked.
+
+    Args:
+        word: `-`, a `.npy` or `.npz` file, or `file.npz::NAME` where no file is called so.
+        key: The one array of a `.npz` that is wanted; all numeric ones without it.
+        bfloat16: Whether arrays of two raw bytes are bfloat16.
+
+    Raises:
+        InputError: There is no such file or array, or it is damaged or not supported.
+        UsageError: `key` is given for what is not a `.npz`, or twice.
+    """
+    name, inner = _split(word)
+    if inner is not None and key not in (None, inner):
+        raise fault(UsageError, word, "two keys", f"leave out --key or ::{inner}")
+    wanted = key if inner is None else inner
+    path = Path(name)
+    suffix = path.suffix.lower()
+    if is_url(name) and suffix in (".npy", ".npz") and (wanted is None or suffix == ".npz"):
+        from poolnorm_cli.tensors.cloud import open_remote
+
+        return open_remote(name, wanted, bfloat16=bfloat16)
+    if suffix == ".npz" and name != STDIN:
+        from poolnorm_cli.tensors.npz import open_npz
+
+        return iter(open_npz(path, name, wanted, bfloat16=bfloat16))
+    if wanted is not None:
+        raise fault(UsageError, name, "--key names an array in a .npz", "leave it out")
+    if name == STDIN:
+        return _standard_input(bfloat16=bfloat16)
+    if suffix != ".npy":
+        raise _unknown(path, name)
+    from poolnorm_cli.tensors.npy import open_npy
+
+    return iter([open_npy(path, name, bfloat16)])
+
+
+def is_url(word: str) -> bool:
+    """Whether a word names something on another machine, as `s3://bucket/x.npy`."""
+    return "://" in word
+
+
+def exists(word: str) -> bool:
+    """Whether there is a file of this name, or a link, or an object at this URL.
+
+    Raises:
+        InputError: That cannot be found out.
+    """
+    if not is_url(word):
+        return os.path.lexists(word)
+    from poolnorm_cli.tensors.cloud import stamp_at
+
+    return stamp_at(word)[0] >= 0
+
+
+def identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    """Return the device and inode of a file, the same for all its names, or None without one."""
+    try:
+        seen = os.stat(path)  # noqa: PTH116 - a Path would be made for every input
+    except (OSError, ValueError):
+        return None
+    return seen.st_dev, seen.st_ino
+
+
+def source_path(word: str) -> Path | None:
+    """Return the file that a word names, also in `file.npz::NAME`; None for standard input."""
+    return None if word == STDIN else Path(_split(word)[0])
+
+
+def _split(word: str) -> tuple[str, str | None]:
+    place = word.lower().find(_MARK)
+    if place < 0 or os.path.lexists(word):
+        return word, None
+    return word[: place + len(".npz")], word[place + len(_MARK) :]
+
+
+def _standard_input(*, bfloat16: bool) -> Iterator[Tensor]:
+    from poolnorm_cli.tensors.streams import read_stream
+
+    return read_stream(sys.stdin.buffer if sys.stdin else None, bfloat16)
+
+
+def _unknown(path: Path, name: str) -> Exception:
+    if not os.path.lexists(name):
+        return bad_input(name or "''", "no such file", "give a .npy or .npz file, or `-`")
+    if path.is_dir():
+        return bad_input(name, "a directory", "name the files in it")
+    return bad_input(name, "neither .npy nor .npz by its name", "rename it if it is one")

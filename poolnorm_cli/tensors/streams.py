@@ -1,0 +1,176 @@
+"""Tensors on standard input: `.npy` arrays one after another, read without seeking."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any
+
+from poolnorm_cli.errors import OutputError, UsageError
+from poolnorm_cli.tensors.header import Header, read_header
+from poolnorm_cli.tensors.messages import bad_input, fault, reason_of
+from poolnorm_cli.tensors.tensor import Tensor, reader
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from poolnorm_cli.tensors.tensor import ReadInto
+
+
+_PIECE = 1 << 20
+_FIX = "pipe a .npy file into it, or name one"
+
+
+class StreamTensor(Tensor):
+    """An array on a stream: for one pass, or for any number after `spool`."""
+
+    def __init__(self, name: str, header: Header, readinto: ReadInto, *, bfloat16: bool) -> None:
+        """Take the array whose data `readinto` is about to read."""
+        super().__init__(name, header, bfloat16=bfloat16)
+        self._readinto = readinto
+        self._left = self.nbytes
+        self._spooled: int | None = None
+        self._closer: Callable[[], object] | None = None
+
+    def spool(self) -> None:
+        """Copy the data to a temporary file without a name, so that it can be read repeatedly.
+
+        It is to be called before the first pass, and holds one descriptor until `close`.
+
+        Raises:
+            InputError: The stream ends before the array does.
+            OutputError: The temporary file cannot be written.
+        """
+        if self._spooled is not None:
+            return
+        self._only_whole()
+        spooled = _unnamed()
+        self._closer = weakref.finalize(self, os.close, spooled)
+        for piece in self._pieces():
+            _put(spooled, piece)
+        self._spooled = spooled
+
+    def drain(self) -> None:
+        """Read what is left of the array and forget it, so that the next one can be read.
+
+        Raises:
+            InputError: The stream ends before the array does.
+        """
+        for _ in self._pieces():
+            pass
+
+    def close(self) -> None:
+        """Remove the temporary file, if there is one."""
+        if self._closer is not None:
+            self._closer()
+
+    @contextmanager
+    def data(self) -> Iterator[ReadInto]:
+        """Read on from the stream, or from the start of the temporary file."""
+        if self._spooled is None:
+            self._only_whole()
+            yield self._counted
+        else:
+            yield _from_start(self._spooled)
+
+    def _only_whole(self) -> None:
+        if self._left != self.nbytes:
+            message = f"{self.name} was read before: spool() has to come first"
+            raise RuntimeError(message)
+
+    def _counted(self, view: memoryview) -> int:
+        count = self._readinto(view[: self._left])
+        self._left -= count
+        return count
+
+    def _pieces(self) -> Iterator[memoryview]:
+        memory = memoryview(bytearray(min(self._left, _PIECE)))
+        while self._left:
+            count = self._counted(memory)
+            if not count:
+                raise self.truncated(self.nbytes - self._left)
+            yield memory[:count]
+
+
+def read_stream(
+    file: IO[bytes] | None,
+    bfloat16: bool = False,  # noqa: FBT001, FBT002
+) -> Iterator[StreamTensor]:
+    """Return the arrays on a binary stream, called `-`, `-[1]`, `-[2]`.
+
+    Asking for the next one reads and checks what is left of the one before.
+
+    Raises:
+        InputError: The stream is empty, or what is on it is not a `.npy` array, or ends early.
+        UsageError: The stream is a terminal.
+    """
+    if file is None or file.closed:
+        raise bad_input("-", "standard input is closed", _FIX)
+    if file.isatty():
+        raise fault(UsageError, "-", "standard input is a terminal", _FIX)
+    return _arrays(_told(file), bfloat16=bfloat16)
+
+
+def _arrays(readinto: ReadInto, *, bfloat16: bool) -> Iterator[StreamTensor]:
+    index, read = 0, reader(readinto)
+    while first := read(1):
+        name = f"-[{index}]" if index else "-"
+        header = read_header(_after(first, read), name)
+        tensor = StreamTensor(name, header, readinto, bfloat16=bfloat16)
+        yield tensor
+        tensor.drain()
+        index += 1
+    if not index:
+        raise bad_input("-", "nothing on standard input", _FIX)
+
+
+def _after(first: bytes, read: Callable[[int], bytes]) -> Callable[[int], bytes]:
+    kept = [first]
+    return lambda count: kept.pop() if kept else read(count)
+
+
+def _told(file: Any) -> ReadInto:
+    def readinto(view: memoryview) -> int:
+        try:
+            return file.readinto(view) or 0
+        except OSError as error:
+            raise bad_input("-", reason_of(error), _FIX) from error
+
+    return readinto
+
+
+def _unnamed() -> int:
+    import tempfile
+
+    try:
+        with tempfile.TemporaryFile(buffering=0) as file:
+            return os.dup(file.fileno())
+    except OSError as error:
+        raise _unspooled(error) from error
+
+
+def _put(fd: int, piece: memoryview) -> None:
+    try:
+        while piece:
+            piece = piece[os.write(fd, piece) :]
+    except OSError as error:
+        raise _unspooled(error) from error
+
+
+def _unspooled(error: OSError) -> OutputError:
+    told = f"no temporary copy of standard input: {reason_of(error)}"
+    return fault(OutputError, "-", told, "set TMPDIR to a directory with room")
+
+
+def _from_start(fd: int) -> ReadInto:
+    place = 0
+
+    def readinto(view: memoryview) -> int:
+        nonlocal place
+        count = os.preadv(fd, [view], place)
+        place += count
+        return count
+
+    return readinto
