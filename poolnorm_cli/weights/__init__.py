@@ -1,0 +1,62 @@
+"""The weights of a layer: read from files, checked against what the layer needs, and saved."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from poolnorm_cli.errors import InputError, UsageError
+from poolnorm_cli.shapes import Ints, format_shape
+from poolnorm_cli.weights.naming import squeezed
+
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Weights = dict[str, NDArray[Any]]
+
+NEVER_NEGATIVE = ("moving_variance", "moving_stddev", "renorm_stddev")
+
+
+def fit(weights: "Mapping[str, NDArray[Any]]", expected: Mapping[str, Ints]) -> "Weights":
+    """Check weights against the shapes that a layer expects, and give them these shapes.
+
+    Axes of size 1 beyond the expected ones are dropped: Keras has written `(1, 1, C)`.
+
+    Raises:
+        UsageError: A weight is missing, is not one of the layer's, or has another shape.
+        InputError: A weight is not finite, or a variance is negative.
+    """
+    fit_shapes({name: weight.shape for name, weight in weights.items()}, expected)
+    return {name: _checked(name, weights[name], shape) for name, shape in expected.items()}
+
+
+def fit_shapes(weights: Mapping[str, Ints], expected: Mapping[str, Ints]) -> None:
+    """Check the names and shapes of weights, which need not have been read for it.
+
+    Raises:
+        UsageError: A weight is missing, is not one of the layer's, or has another shape.
+    """
+    names = ", ".join(expected) or "none"
+    for name in weights:
+        if name not in expected:
+            fix = f"the layer has {names}; see --center, --scale, --renorm"
+            raise UsageError(f"weight {name!r} is not one of the layer's", fix)
+    missing = [name for name in expected if name not in weights]
+    if missing:
+        given = ", ".join(weights) or "nothing"
+        raise UsageError(f"weight {missing[0]!r} is missing from {given}", f"give {names}")
+    for name, shape in expected.items():
+        if squeezed(weights[name]) != squeezed(shape):
+            raise UsageError(
+                f"weight {name!r} has shape ({format_shape(weights[name])})",
+                f"this input and --axis need ({format_shape(shape)})",
+            )
+
+
+def _checked(name: str, weight: "NDArray[Any]", shape: Ints) -> "NDArray[Any]":
+    import numpy as np
+
+    if not np.isfinite(weight).all():
+        raise InputError(f"weight {name!r} has a NaN or an infinity", "mend the file of weights")
+    if name in NEVER_NEGATIVE and (weight < 0).any():
+        raise InputError(f"weight {name!r} has a negative value", "mend the file of weights")
+    return weight.reshape(shape)

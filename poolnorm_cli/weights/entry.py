@@ -1,0 +1,143 @@
+"""A layer as a checkpoint holds it: what is known of it, and how its weights are read."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poolnorm_cli.errors import InputError, UsageError
+from poolnorm_cli.shapes import Ints, format_shape, resolve_axes
+from poolnorm_cli.tensors.messages import bad_input, shown
+from poolnorm_cli.weights import fit, fit_shapes
+from poolnorm_cli.weights.naming import keras_names, squeezed
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.layers.base import Layer
+    from poolnorm_cli.weights import Weights
+
+LARGEST_BYTES = 64 << 20
+"""Bytes of one weight of a normalization layer: a vector, or some axes of a sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One array of a checkpoint: its shape, and how its values are read."""
+
+    shape: Ints
+    read: Callable[[], NDArray[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One layer of a checkpoint.
+
+    Attributes:
+        file: The file.
+        name: What the layer is called.
+        path: Where it is in the file; no other layer is there.
+        kind: Its Keras class; None where the file does not say.
+        arrays: Its weights by their names in the file; where these are numbers, in Keras' order.
+        config: Parameters that the file states, by their Keras names, as JSON has them.
+        layout: Parameters that follow from the format, which flags may change.
+        rank: Axes of the input for which the layer was built, where the file says.
+        torch: The names are torch's, and the file states no parameters.
+    """
+
+    file: str
+    name: str
+    path: str
+    kind: str | None
+    arrays: Mapping[str, Stored]
+    config: Mapping[str, Any] = field(default_factory=dict)
+    layout: Mapping[str, Any] = field(default_factory=dict)
+    rank: int | None = None
+    torch: bool = False
+
+    @property
+    def place(self) -> str:
+        """What messages call the layer: `model.keras::bn_1`."""
+        return f"{self.file}::{shown(self.name)}"
+
+    @property
+    def numbered(self) -> bool:
+        """Whether the weights have their places in Keras' order for names."""
+        return all(name.isdigit() for name in self.arrays)
+
+    def serves(self, layer: type["Layer"]) -> bool:
+        """Whether the layer may be one of this class."""
+        if self.kind is not None:
+            return self.kind == layer.keras_name
+        if self.numbered:
+            return len(self.arrays) <= len(layer.weight_names)
+        names = set(keras_names(self.arrays, layer.weight_names).values())
+        needed = {name for name in layer.weight_names if name.startswith("moving_m")}
+        return needed <= names <= set(layer.weight_names)
+
+    def take(self, expected: Mapping[str, Ints]) -> "Weights":
+        """Read the weights, their shapes checked before any value is read.
+
+        Args:
+            expected: The weights of the layer in Keras' order, with their shapes.
+
+        Raises:
+            UsageError: A weight is missing, is not one of the layer's, or has another shape.
+            InputError: It cannot be read, is not finite, or a variance is negative.
+        """
+        try:
+            names = self._named(expected)
+            fit_shapes({name: self.arrays[own].shape for name, own in names.items()}, expected)
+            values = {name: plain(self.arrays[own].read()) for name, own in names.items()}
+            return fit(values, expected)
+        except (InputError, UsageError) as error:
+            told = error.what.startswith(self.file)
+            raise error if told else error.within(self.place) from None
+
+    def input_shape(self, layer: "Layer") -> Ints:
+        """Return the shape of an input for which a layer has weights such as these.
+
+        Raises:
+            UsageError: The layer's axes are not those of the weights.
+        """
+        axis: Ints = getattr(layer, "axis", ())
+        rank = 1 + max((place + 1 if place >= 0 else -place for place in axis), default=0)
+        axes = resolve_axes(axis, rank)
+        sizes = squeezed(next(iter(self.arrays.values())).shape) or (1,) * len(axes)
+        if len(sizes) != len(axes):
+            told = f"{self.place}: weights of shape ({format_shape(sizes)})"
+            raise UsageError(told, "give the --axis along which they run")
+        return tuple(dict(zip(axes, sizes, strict=True)).get(place, 1) for place in range(rank))
+
+    def _named(self, expected: Mapping[str, Ints]) -> dict[str, str]:
+        """Say which array is which weight: Keras' name -> name in the file."""
+        if not self.numbered:
+            names = keras_names(self.arrays, expected)
+            if len(set(names.values())) != len(names):
+                raise InputError(f"its weights {', '.join(names)} name one thing twice")
+            return {keras: own for own, keras in names.items()}
+        if len(self.arrays) != len(expected):
+            told = ", ".join(expected) or "none"
+            raise UsageError(
+                f"it has {len(self.arrays)} weights, the layer {len(expected)} ({told})",
+                "give --no-center, --no-scale or --renorm as the model has them",
+            )
+        return dict(zip(expected, sorted(self.arrays, key=int), strict=True))
+
+
+def plain(values: NDArray[Any]) -> NDArray[Any]:
+    """Give weights the machine's byte order, and at least 32 bits: widening costs nothing."""
+    wide = np.float64 if values.dtype.itemsize == 8 else np.float32
+    return np.ascontiguousarray(values, dtype=wide)
+
+
+def exactly(read: bytes, count: int, place: str) -> bytes:
+    """Return bytes that were read if they are all there.
+
+    Raises:
+        InputError: They are not.
+    """
+    if len(read) != count:
+        raise bad_input(place, "truncated", "save it again, or copy it again")
+    return read

@@ -1,0 +1,153 @@
+"""Which reader a file of weights has, and which of the layers in it is meant."""
+
+import os
+from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from poolnorm_cli.errors import InputError, UsageError
+from poolnorm_cli.tensors.messages import shown
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from poolnorm_cli.layers.base import Layer
+    from poolnorm_cli.weights.entry import Entry
+
+READERS = {
+    ".npz": "npz_layers",
+    ".keras": "keras_archive",
+    ".h5": "keras_h5",
+    ".hdf5": "keras_h5",
+    ".safetensors": "safetensors_file",
+    ".onnx": "onnx_nodes",
+}
+"""Suffix -> module with a function `entries(file)`; `.weights.h5` is an `.h5`."""
+
+NEVER = {
+    ".pt": "torch",
+    ".pth": "torch",
+    ".bin": "torch",
+    ".pkl": "pickle",
+    ".pickle": "pickle",
+    ".ckpt": "tensorflow",
+    ".index": "tensorflow",
+    ".pb": "tensorflow",
+}
+"""Suffix -> who wrote it: files that are programs, or that only their framework reads."""
+
+_CONVERSIONS = {
+    "torch": 'import torch, safetensors.torch as s; s.save_file(torch.load("{file}", '
+    'weights_only=True), "{stem}.safetensors")',
+    "pickle": 'import numpy as np, pickle; w = pickle.load(open("{file}", "rb")); '
+    'np.savez("{stem}.npz", gamma=w["gamma"], beta=w["beta"])',
+    "tensorflow": 'model.load_weights("{stem}"); model.save_weights("{stem}.weights.h5")',
+}
+_SEPARATOR = "::"
+
+
+def split_word(word: str) -> tuple[str, str | None]:
+    """Split `FILE::LAYER` into file and layer; a file that is called so is itself."""
+    file, mark, layer = word.partition(_SEPARATOR)
+    return (file, layer) if mark and not os.path.lexists(word) else (word, None)
+
+
+def is_checkpoint(word: str) -> bool:
+    """Whether a word names a file of layers, or one that might be taken for such a file."""
+    suffix = _suffix(split_word(word)[0])
+    return suffix in NEVER or (suffix in READERS and suffix != ".npz")
+
+
+def entries_of(word: str) -> "list[Entry]":
+    """List the layers that `FILE` or `FILE::LAYER` names; several of one name go by their paths.
+
+    Raises:
+        UsageError: No reader is there for such a file, or it has no such layer, or several.
+        InputError: It cannot be read.
+        UnavailableError: A package that the file needs is not installed.
+    """
+    file, layer = split_word(word)
+    found = _reader(file)(file)
+    if layer is not None:
+        return [named(found, layer, file)]
+    names = [entry.name for entry in found]
+    return [replace(e, name=e.path) if names.count(e.name) > 1 else e for e in found]
+
+
+def entry_for(word: str, layer: type["Layer"]) -> "Entry":
+    """Return the one layer that `FILE` or `FILE::LAYER` names and that can be this `layer`.
+
+    Raises:
+        UsageError: There is none, or there are several, or it is of another class.
+        InputError: The file cannot be read.
+        UnavailableError: A package that the file needs is not installed.
+    """
+    file, name = split_word(word)
+    found = _reader(file)(file)
+    if name is not None:
+        entry = named(found, name, file)
+        if not entry.serves(layer):
+            raise UsageError(
+                f"{entry.place} is {_described(entry)}, no {layer.keras_name}",
+                _there(file, [e for e in found if e.serves(layer)]),
+            )
+        return entry
+    nameless = [entry for entry in found if not entry.name]
+    usable = nameless or [entry for entry in found if entry.serves(layer)]
+    if len(usable) == 1:
+        return usable[0]
+    several = f"{len(usable)} layers that can be {layer.keras_name}"
+    what = several if usable else f"no layer that can be {layer.keras_name}"
+    raise UsageError(f"{shown(file)}: {what}", _there(file, usable or found))
+
+
+def named(found: "Sequence[Entry]", name: str, file: str) -> "Entry":
+    """Return the layer of a name, or of a path in the file.
+
+    Raises:
+        UsageError: There is none, or there are several of that name.
+    """
+    same = [entry for entry in found if entry.name == name]
+    same = same if len(same) == 1 else [e for e in found if e.path == name] or same
+    if len(same) == 1:
+        return same[0]
+    if same:
+        paths = ", ".join(entry.path for entry in same)
+        told = f"{shown(file)}: {len(same)} layers are called {shown(name)!r}"
+        raise UsageError(told, f"give one of the paths {shown(paths, 200)}")
+    raise UsageError(f"{shown(file)}: no layer {shown(name)!r}", _there(file, found))
+
+
+def _reader(file: str) -> "Callable[[str], list[Entry]]":
+    suffix = _suffix(file)
+    if suffix in NEVER:
+        stem = os.path.basename(file)[: -len(suffix)]  # noqa: PTH119 - text, not a path
+        fix = _CONVERSIONS[NEVER[suffix]].format(file=file, stem=stem)
+        raise InputError(
+            f"{shown(file)}: a {suffix} file needs the program that wrote it, and is never read",
+            f"there, type: {fix}",
+        )
+    if suffix not in READERS:
+        told = f"--weights {shown(file)!r} is not a file of weights by its name"
+        raise UsageError(told, f"give one of {', '.join(READERS)}")
+    module = import_module(f"poolnorm_cli.weights.{READERS[suffix]}")
+    reader: Callable[[str], list[Entry]] = module.entries
+    return reader
+
+
+def _suffix(file: str) -> str:
+    return os.path.splitext(file)[1].lower()  # noqa: PTH122 - text, not a path
+
+
+def _described(entry: "Entry") -> str:
+    return f"a {entry.kind}" if entry.kind else f"a layer with {', '.join(entry.arrays)}"
+
+
+def _there(file: str, found: "Sequence[Entry]") -> str:
+    if not found:
+        return "it has no normalization layer; `poolnorm info` lists what a file has"
+    paths = [entry.name or entry.path for entry in found]
+    names = [e.path if paths.count(e.name) > 1 else e.name for e in found]
+    words = ", ".join(f"{file}{_SEPARATOR}{name}" for name in names[:1])
+    return f"there are: {shown(', '.join(names), 200)}; as {shown(words, 120)}"

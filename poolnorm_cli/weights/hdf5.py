@@ -1,0 +1,173 @@
+"""The arrays of an HDF5 file, found on a strict walk: nothing leads out of the file.
+
+libhdf5 is a large C library with a long history of faults, so it is handed as little as can be:
+an open file and never a name, and a dataset is read only after its type, layout, filters and size
+have been looked at. Every component of every path is a hard link that is met once.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from poolnorm_cli.errors import InputError
+from poolnorm_cli.tensors.messages import bad_input, shown
+from poolnorm_cli.weights.entry import LARGEST_BYTES, Stored
+from poolnorm_cli.weights.extras import needed
+from poolnorm_cli.weights.strict_json import LARGEST
+
+
+if TYPE_CHECKING:
+    from io import IOBase
+
+_DEEPEST = 64
+_MOST = 200_000
+_FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32"}
+_FAULTS = (KeyError, OSError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError)
+_FIX = "save it again with Keras, in one file"
+
+
+@dataclass(slots=True)
+class Contents:
+    """What a walk over an HDF5 file has found.
+
+    Attributes:
+        arrays: Floating-point arrays by path, the others left out.
+        names: The `name` attributes of groups that have one, by path.
+        config: The model's config, where the file has it as an attribute.
+    """
+
+    arrays: dict[str, Stored] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    config: str | None = None
+
+
+def walk(file: "IOBase", place: str) -> Contents:
+    """List what there is in an HDF5 file.
+
+    The library has the file open only while it is walked, and again while a value is read: one
+    that it still held when Python ends would be closed by calls into a Python that is gone.
+
+    Args:
+        file: The open file.
+        place: What messages call it.
+
+    Raises:
+        InputError: It is damaged, or has a link to elsewhere, external or virtual data, another
+            filter than gzip, shuffle and fletcher32, or an array met by two paths.
+        UnavailableError: h5py is not installed.
+    """
+    h5py = needed("h5py", "keras", place)
+    with _told(place), h5py.File(file, "r") as root:
+        walk = _Walk(h5py, file, place)
+        walk.group(root, "", 0)
+        walk.contents.config = _attribute(root, "model_config", place)
+    return walk.contents
+
+
+def _attribute(group: Any, name: str, place: str) -> str | None:
+    """Return a string attribute, or None without one.
+
+    Raises:
+        InputError: It is no string, or a longer one than a model's config may be.
+    """
+    if name not in group.attrs:
+        return None
+    stored = group.attrs.get_id(name)
+    if stored.shape not in ((), (1,)) or stored.get_storage_size() > LARGEST:
+        raise bad_input(place, f"attribute {name!r} of shape {stored.shape}", _FIX)
+    value = group.attrs[name]
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
+    if not isinstance(value, str):
+        raise bad_input(place, f"attribute {name!r} is no string", _FIX)
+    return value
+
+
+class _Walk:
+    def __init__(self, h5py: Any, file: "IOBase", place: str) -> None:
+        self.contents = Contents()
+        self._h5py, self._file, self._place = h5py, file, place
+        self._seen: set[Any] = set()
+
+    def group(self, group: Any, path: str, depth: int) -> None:
+        if depth > _DEEPEST:
+            raise bad_input(self._place, f"groups nested more than {_DEEPEST} deep", _FIX)
+        self._meet(group, path)
+        name = _attribute(group, "name", self._place) if path.endswith("vars") else None
+        if name is not None:
+            self.contents.names[path] = name
+        for key in group:
+            inner = f"{path}/{key}" if path else key
+            self._member(self._held(group, key, inner), inner, depth)
+
+    def _held(self, group: Any, key: str, path: str) -> Any:
+        """Return a member that is in this file, and there by no detour."""
+        if not isinstance(group.get(key, getlink=True), self._h5py.HardLink):
+            raise self._refused(path, "a link to elsewhere")
+        return group[key]
+
+    def _member(self, member: Any, path: str, depth: int) -> None:
+        if isinstance(member, self._h5py.Group):
+            self.group(member, path, depth + 1)
+        elif isinstance(member, self._h5py.Dataset):
+            self._dataset(member, path)
+        else:
+            raise self._refused(path, "neither a group nor an array")
+
+    def _dataset(self, dataset: Any, path: str) -> None:
+        self._meet(dataset, path)
+        self._require_inside(dataset, path)
+        is_float = dataset.id.get_type().get_class() == self._h5py.h5t.FLOAT
+        if dataset.shape is not None and is_float:
+            shape = tuple(int(size) for size in dataset.shape)
+            self.contents.arrays[path] = Stored(shape, lambda: self._values(path))
+
+    def _require_inside(self, dataset: Any, path: str) -> None:
+        if dataset.external:
+            raise self._refused(path, "data in another file (external storage)")
+        if dataset.is_virtual:
+            raise self._refused(path, "data in another file (a virtual dataset)")
+
+    def _values(self, path: str) -> Any:
+        with _told(self._place), self._h5py.File(self._file, "r") as member:
+            place = ""
+            for key in path.split("/"):  # the file may have changed meanwhile
+                place = f"{place}/{key}" if place else key
+                member = self._held(member, key, place)  # noqa: PLW2901 - what is closed is the file
+            self._require_inside(member, path)
+            self._require_plain(member, path)
+            return member[()]
+
+    def _require_plain(self, dataset: Any, path: str) -> None:
+        """Refuse what no weight needs, and what h5py would load a plug-in for."""
+        plist = dataset.id.get_create_plist()
+        for number in range(plist.get_nfilters()):
+            code = plist.get_filter(number)[0]
+            if code not in _FILTERS:
+                raise self._refused(path, f"filter {code}, not {', '.join(_FILTERS.values())}")
+        for shape in (dataset.shape, dataset.chunks or ()):
+            if prod(shape) * dataset.dtype.itemsize > LARGEST_BYTES:
+                raise self._refused(path, f"{prod(shape)} values, too many for a weight")
+
+    def _meet(self, member: Any, path: str) -> None:
+        address = self._h5py.h5o.get_info(member.id).addr
+        if address in self._seen:
+            raise self._refused(path, "there by two paths")
+        self._seen.add(address)
+        if len(self._seen) > _MOST:
+            raise bad_input(self._place, f"more than {_MOST} groups and arrays", _FIX)
+
+    def _refused(self, path: str, reason: str) -> InputError:
+        return bad_input(f"{self._place}: {shown(path)}", reason, _FIX)
+
+
+@contextmanager
+def _told(place: str) -> Iterator[None]:
+    """Say in one line what h5py says in many ways."""
+    try:
+        yield
+    except _FAULTS as error:
+        told = shown(" ".join(str(error).split()), 80)
+        raise bad_input(place, f"not a readable HDF5 file ({told})", _FIX) from None
