@@ -1,0 +1,107 @@
+"""What is installed, which providers really load, and the command that mends what does not."""
+
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Literal
+
+from poolnorm_cli.backends import cuda, installed
+from poolnorm_cli.backends.providers import CUDA, loading
+from poolnorm_cli.errors import UnavailableError
+
+
+State = Literal["ok", "missing", "broken"]
+_PACKAGES = ("numpy", "typer", "rich")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        name: What it is.
+        state: `ok`; `missing`, where nothing needs it yet; `broken`, where it is there and fails.
+        detail: Its version, or what is wrong.
+        fix: The command that mends it; empty where there is nothing to mend.
+    """
+
+    name: str
+    state: State
+    detail: str
+    fix: str = ""
+
+
+def diagnose() -> Iterator[Finding]:
+    """Look at everything a run can need."""
+    yield Finding("python", "ok", f"{platform.python_version()} on {platform.platform()}")
+    yield _package("poolnorm-cli", "pip install poolnorm-cli")
+    for name in _PACKAGES:
+        yield _package(name, f"pip install {name}")
+    builds = installed.builds()
+    yield _package("onnx", installed.INSTALL_CPU)
+    yield from _builds(builds)
+    try:
+        runtime = installed.import_runtime()
+    except UnavailableError as error:
+        state: State = "broken" if builds else "missing"
+        yield Finding("import onnxruntime", state, error.what, error.fix)
+        runtime = None
+    if runtime is not None:
+        yield from _providers(runtime)
+    yield from _cuda(runtime)
+
+
+def _package(name: str, fix: str) -> Finding:
+    number = installed.version(name)
+    if number is None:
+        return Finding(name, "missing", "not installed", fix)
+    return Finding(name, "ok", number)
+
+
+def _builds(builds: dict[str, str]) -> Iterator[Finding]:
+    """List the builds of ONNX Runtime, of which there may be one."""
+    for name, number in builds.items():
+        if len(builds) == 1:
+            yield Finding(name, "ok", number)
+        else:
+            told = f"{number}, installed beside the other build: they overwrite each other's files"
+            fix = installed.INSTALL_CUDA if name == installed.GPU_BUILD else installed.REINSTALL_CPU
+            yield Finding(name, "broken", told, fix)
+    if not builds:
+        yield Finding("onnxruntime", "missing", "not installed", installed.INSTALL_CPU)
+
+
+def _providers(runtime: ModuleType) -> Iterator[Finding]:
+    """Open a session of one node on every provider that the build names."""
+    names = list(runtime.get_available_providers())
+    with cuda.preloaded(runtime):
+        for name, reason in loading(runtime, names).items():
+            if reason:
+                yield Finding(name, "broken", reason, _mend(name))
+            else:
+                yield Finding(name, "ok", "loads")
+    if CUDA not in names:
+        yield Finding(CUDA, "missing", "this build has no CUDA", installed.INSTALL_CUDA)
+
+
+def _mend(provider: str) -> str:
+    return installed.INSTALL_CUDA if provider == CUDA else installed.REINSTALL_CPU
+
+
+def _cuda(runtime: ModuleType | None) -> Iterator[Finding]:
+    """List the driver, its devices, and the libraries that the build wants."""
+    wanted = cuda.major(runtime)
+    fix = f"pip install 'poolnorm-cli[{cuda.extra_of(wanted)}]'"
+    for library in cuda.libraries(wanted):
+        if library.loads:
+            yield Finding(library.name, "ok", "loads")
+        elif library.name == cuda.DRIVER:
+            yield Finding(library.name, "missing", "no NVIDIA driver", "install the NVIDIA driver")
+        else:
+            yield Finding(library.name, "missing", f"CUDA {wanted}: does not load", fix)
+    count = cuda.devices()
+    if count:
+        yield Finding("devices", "ok", str(count))
+    else:
+        yield Finding("devices", "missing", "no NVIDIA device")

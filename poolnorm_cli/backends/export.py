@@ -1,0 +1,118 @@
+"""The graph of a layer as a file that other runtimes read."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from poolnorm_cli.backends.graph import DEFAULT_OPSET, GraphBuilder
+from poolnorm_cli.backends.installed import import_onnx, version
+from poolnorm_cli.backends.providers import choose
+from poolnorm_cli.backends.trace import BATCH
+from poolnorm_cli.errors import PoolnormError, UnavailableError, UsageError
+from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.operators.graph import GraphCall
+from poolnorm_cli.shapes import Ints, Shape
+
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+    from onnx import ModelProto
+
+
+_LARGEST = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class FileGraph:
+    """What decides on the graph in a file.
+
+    Attributes:
+        layer: The layer.
+        shape: Shape of the input; the batch may be any unless the weights run along it.
+        dtype: Dtype of the graph's input.
+        compute: Dtype in which the layer computes.
+        result: Dtype of the graph's output.
+        training: Use the statistics of the batch, and give the moved ones as further outputs.
+        opset: Version of the operator set.
+        command: The command line that makes this layer, kept in the file.
+        masked: Take a mask as a second input.
+    """
+
+    layer: Layer
+    shape: Ints
+    dtype: str
+    compute: str
+    result: str
+    training: bool = False
+    opset: int = DEFAULT_OPSET
+    command: str = ""
+    masked: bool = False
+
+    def serialized(self, weights: "Mapping[str, NDArray[Any]]") -> tuple[bytes, list[str]]:
+        """Return the checked model as bytes, and what is to be said of it.
+
+        Raises:
+            UsageError: There is no such operator set, or the model is too large for a file.
+            UnavailableError: `onnx` is not installed, or ONNX Runtime cannot run the model.
+        """
+        _check_opset(self.opset)
+        model, notes = self.model(weights)
+        if model.ByteSize() > _LARGEST:
+            raise UsageError("--export of more than 2 GiB of weights", "ONNX files are smaller")
+        _check(model)
+        data: bytes = model.SerializeToString()
+        try:
+            choose("cpu", notes.append).session(data, threads=1)
+        except UnavailableError as error:
+            what = f"--export with --opset {self.opset}: {error.what}"
+            raise UnavailableError(what, f"give --opset {DEFAULT_OPSET}") from error
+        return data, notes
+
+    def model(self, weights: "Mapping[str, NDArray[Any]]") -> "tuple[ModelProto, list[str]]":
+        """Build the model, its weights inline, its input and outputs called after the layer."""
+        graph = GraphBuilder(self.opset)
+        name = self.layer.instance_name(self.shape)
+        fixed = self.layer.fixes_batch(len(self.shape), training=self.training)
+        shape: Shape = self.shape if fixed else (BATCH, *self.shape[1:])
+        x = graph.cast(graph.input(f"{name}_input", self.dtype, shape), self.compute)
+        held = {key: graph.weight(f"{name}/{key}", array) for key, array in weights.items()}
+        axes = self.layer.statistics_axes(len(shape), training=self.training)
+        mask = None
+        if self.masked:
+            mask = graph.input(f"{name}_mask", "bool", self.layer.mask_shape(shape))
+        call = GraphCall(shape, self.compute, self.training, mask=mask)
+        if axes:
+            call = replace(call, moments=self.layer.build_moments(graph, x, axes, call))
+        y = graph.cast(self.layer.build(graph, x, held, call), self.result)
+        outputs = {name: (y, self.result, self.layer.output_shape(shape))}
+        moved = self.layer.build_updated(graph, held, call) if self.training else {}
+        for key in (key for key in weights if key in moved):  # in Keras' order
+            value = moved[key]
+            outputs[f"{name}_{key}"] = (value, graph.dtype(value), weights[key].shape)
+        return graph.model(name, outputs, self._metadata()), graph.notes
+
+    def _metadata(self) -> dict[str, str]:
+        from poolnorm_cli import __version__
+
+        keras = self.layer.call_text(self.shape)
+        return {"command": self.command, "keras": keras, "poolnorm_version": __version__}
+
+
+def _check_opset(opset: int) -> None:
+    newest = import_onnx().defs.onnx_opset_version()
+    if not DEFAULT_OPSET <= opset <= newest:
+        raise UsageError(
+            f"--opset {opset} is not known to onnx {version('onnx')}",
+            f"give {DEFAULT_OPSET} to {newest}",
+        )
+
+
+def _check(model: "ModelProto") -> None:
+    """Hold the model, the shapes of its outputs too, against the rules of ONNX."""
+    onnx = import_onnx()
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        reason = " ".join(str(error).split())
+        raise PoolnormError(f"--export made a graph that is not valid: {reason}") from error

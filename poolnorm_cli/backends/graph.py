@@ -1,0 +1,185 @@
+"""A graph of ONNX operators, built up and closed into a model by the `onnx` package."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poolnorm_cli.backends.installed import import_onnx
+from poolnorm_cli.operators.graph import Value
+from poolnorm_cli.shapes import Ints, Shape
+
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto
+
+
+DEFAULT_OPSET = 17
+_BOOLEAN = {"Less", "Equal", "Greater", "IsNaN", "IsInf", "Not", "And", "Or"}
+_COUNTING = {"Shape", "Size"}
+_AXES_ATTRIBUTE_BELOW = 18
+"""Before this version of the operators all reductions but ReduceSum took axes as an attribute."""
+
+
+class GraphBuilder:
+    """Implements the `Graph` that layers add their operators to."""
+
+    def __init__(self, opset: int = DEFAULT_OPSET) -> None:
+        """Begin an empty graph."""
+        onnx = import_onnx()
+        self.opset = opset
+        self.notes: list[str] = []
+        self._onnx = onnx
+        self._nodes: list[NodeProto] = []
+        self._dtypes: dict[Value, str] = {}
+        self._constants: dict[Value, NDArray[Any]] = {}
+        self._known: dict[tuple[Any, ...], Value] = {}
+        self._turned: dict[Value, tuple[Value, tuple[int, ...]]] = {}
+        self._inputs: dict[Value, ValueInfoProto] = {}
+
+    def input(self, name: str, dtype: str, shape: Shape) -> Value:
+        """Declare an input of the graph; names stand for sizes that may be any."""
+        self._inputs[name] = self._info(name, dtype, shape)
+        self._dtypes[name] = dtype
+        return name
+
+    def op(self, kind: str, *inputs: Value, **attributes: Any) -> Value:
+        """Add an operator and return its first output."""
+        name = f"{kind.lower()}.{len(self._nodes)}"
+        self._nodes.append(self._onnx.helper.make_node(kind, inputs, [name], name, **attributes))
+        source = inputs[1] if kind == "Where" else inputs[0]
+        known = "bool" if kind in _BOOLEAN else "int64" if kind in _COUNTING else None
+        self._dtypes[name] = known or self._dtypes[source]
+        return name
+
+    def constant(self, value: Any, dtype: str) -> Value:
+        """Return a constant; equal ones are the same."""
+        array = np.asarray(value).astype(dtype)
+        key = (dtype, array.shape, array.tobytes())
+        if key not in self._known:
+            self._known[key] = self.weight(f"constant.{len(self._constants)}", array)
+        return self._known[key]
+
+    def full(self, shape: Ints, value: float, dtype: str) -> Value:
+        """Return a constant of one value."""
+        return self.constant(np.full(shape, value), dtype)
+
+    def weight(self, name: str, array: NDArray[Any]) -> Value:
+        """Return a constant that keeps its name."""
+        self._constants[name] = array
+        self._dtypes[name] = array.dtype.name
+        return name
+
+    def cast(self, x: Value, dtype: str) -> Value:
+        """Return `x` in another dtype."""
+        if self._dtypes[x] == dtype:
+            return x
+        if x in self._constants:
+            return self.weight(f"{x}.{dtype}", self._constants[x].astype(dtype))
+        key = ("Cast", x, dtype)
+        if key not in self._known:
+            self._known[key] = self.op("Cast", x, to=self._type(dtype))
+            self._dtypes[self._known[key]] = dtype
+        return self._known[key]
+
+    def transpose(self, x: Value, axes: Sequence[int]) -> Value:
+        """Return `x` with its axes in another order, joined with the transpose before it."""
+        source, before = self._turned.get(x, (x, tuple(range(len(axes)))))
+        order = tuple(before[axis] for axis in axes)
+        if order == tuple(range(len(axes))):
+            return source
+        result = self.op("Transpose", source, perm=order)
+        self._turned[result] = (source, order)
+        return result
+
+    def reduce(self, kind: str, x: Value, axes: Ints, *, keepdims: bool = True) -> Value:
+        """Add a reduction over some axes."""
+        if self.opset < _AXES_ATTRIBUTE_BELOW and kind != "ReduceSum":
+            return self.op(kind, x, axes=list(axes), keepdims=int(keepdims))
+        return self.op(kind, x, self.constant(list(axes), "int64"), keepdims=int(keepdims))
+
+    def dtype(self, x: Value) -> str:
+        """Name the dtype of a value."""
+        return self._dtypes[x]
+
+    def note(self, text: str) -> None:
+        """Keep what is to be said of this graph, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def model(
+        self,
+        name: str,
+        outputs: Mapping[str, tuple[Value, str, Shape]],
+        metadata: Mapping[str, str],
+    ) -> "ModelProto":
+        """Close the graph into a model.
+
+        Args:
+            name: Name of the graph.
+            outputs: Name -> (value, dtype, shape), in order.
+            metadata: What is kept with the model, besides its producer.
+        """
+        from poolnorm_cli import __version__
+
+        helper = self._onnx.helper
+        nodes = self._named({output: value for output, (value, _, _) in outputs.items()})
+        used = {word for node in nodes for word in node.input}
+        opsets = [helper.make_opsetid("", self.opset)]
+        graph = helper.make_graph(
+            nodes,
+            name,
+            list(self._inputs.values()),
+            [self._info(output, dtype, shape) for output, (_, dtype, shape) in outputs.items()],
+            [self._tensor(word) for word in self._constants if word in used],
+        )
+        model: ModelProto = helper.make_model(
+            graph,
+            opset_imports=opsets,
+            ir_version=helper.find_min_ir_version_for(opsets),
+            producer_name="poolnorm",
+            producer_version=__version__,
+        )
+        helper.set_model_props(model, dict(metadata))
+        return model
+
+    def _named(self, outputs: Mapping[str, Value]) -> "list[NodeProto]":
+        """Return the operators that are needed, their results called as the outputs are."""
+        new: dict[Value, str] = {}
+        for output, value in outputs.items():
+            if value in self._inputs or value in self._constants or value in new:
+                node = self._onnx.helper.make_node("Identity", [value], [output], output)
+                self._nodes.append(node)
+            else:
+                new[value] = output
+        nodes = self._used({*outputs, *outputs.values()})
+        for node in nodes:
+            for words in (node.input, node.output):
+                words[:] = [new.get(word, word) for word in words]
+        return nodes
+
+    def _used(self, wanted: set[Value]) -> "list[NodeProto]":
+        """Return the operators on which `wanted` depend, in order."""
+        kept = []
+        for node in reversed(self._nodes):
+            if node.output[0] in wanted:
+                wanted |= set(node.input)
+                kept.append(node)
+        return kept[::-1]
+
+    def _info(self, name: str, dtype: str, shape: Shape) -> "ValueInfoProto":
+        make = self._onnx.helper.make_tensor_value_info
+        info: ValueInfoProto = make(name, self._type(dtype), list(shape))
+        return info
+
+    def _type(self, dtype: str) -> int:
+        kind: int = getattr(self._onnx.TensorProto, _ONNX_NAMES.get(dtype, dtype.upper()))
+        return kind
+
+    def _tensor(self, name: Value) -> "TensorProto":
+        tensor: TensorProto = self._onnx.numpy_helper.from_array(self._constants[name], name)
+        return tensor
+
+
+_ONNX_NAMES = {"float32": "FLOAT", "float64": "DOUBLE"}

@@ -1,0 +1,64 @@
+"""Which packages are installed, and what to type where they are not as they should be."""
+
+from importlib import metadata
+from types import ModuleType
+
+from poolnorm_cli.errors import UnavailableError
+
+
+CPU_BUILD = "onnxruntime"
+GPU_BUILD = "onnxruntime-gpu"
+INSTALL_CPU = "pip install 'poolnorm-cli[cpu]'"
+INSTALL_CUDA = f"pip uninstall -y {CPU_BUILD} {GPU_BUILD} && pip install 'poolnorm-cli[cuda]'"
+REINSTALL_CPU = f"pip uninstall -y {CPU_BUILD} {GPU_BUILD} && {INSTALL_CPU}"
+
+
+def version(distribution: str) -> str | None:
+    """Return the version of an installed distribution, None where there is none."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def builds() -> dict[str, str]:
+    """Return the installed distributions of ONNX Runtime: name -> version."""
+    found = ((name, version(name)) for name in (CPU_BUILD, GPU_BUILD))
+    return {name: number for name, number in found if number is not None}
+
+
+def import_onnx() -> ModuleType:
+    """Import `onnx`.
+
+    Raises:
+        UnavailableError: It is not installed or cannot be imported.
+    """
+    try:
+        import onnx
+    except ImportError as error:
+        raise _broken("onnx", error, INSTALL_CPU) from error
+    return onnx
+
+
+def import_runtime() -> ModuleType:
+    """Import `onnxruntime`.
+
+    Raises:
+        UnavailableError: It is not installed, or cannot load what it was built for.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        fix = INSTALL_CUDA if GPU_BUILD in builds() else INSTALL_CPU
+        raise _broken("onnxruntime", error, fix) from error
+    if not hasattr(onnxruntime, "InferenceSession"):
+        raise UnavailableError("onnxruntime is damaged: two builds overwrote it", REINSTALL_CPU)
+    runtime: ModuleType = onnxruntime
+    return runtime
+
+
+def _broken(package: str, error: ImportError, fix: str) -> UnavailableError:
+    if isinstance(error, ModuleNotFoundError) and error.name == package:
+        return UnavailableError(f"{package} is not installed", fix)
+    reason = " ".join(str(error).split())
+    return UnavailableError(f"{package} is installed and cannot be imported: {reason}", fix)

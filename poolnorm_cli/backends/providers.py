@@ -1,0 +1,159 @@
+"""Execution providers of ONNX Runtime: one is opened as it was asked for, or the run ends."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from poolnorm_cli.backends import ProviderName, Say, cuda, installed
+from poolnorm_cli.errors import UnavailableError
+
+
+CPU = "CPUExecutionProvider"
+CUDA = "CUDAExecutionProvider"
+_NAMES = {"cpu": CPU, "cuda": CUDA}
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A provider that loads here.
+
+    Attributes:
+        name: `cpu` or `cuda`.
+        runtime: The module `onnxruntime`.
+    """
+
+    name: str
+    runtime: ModuleType
+
+    @property
+    def on_device(self) -> bool:
+        """Whether blocks are computed in memory other than the processor's."""
+        return self.name != "cpu"
+
+    def session(self, model: bytes, threads: int | None = None) -> Any:
+        """Open a session that runs every operator on this provider.
+
+        Raises:
+            UnavailableError: An operator would run elsewhere, or the model cannot be loaded.
+        """
+        options = self.runtime.SessionOptions()
+        options.log_severity_level = 4
+        # Blocks are small, and between them threads that spin take the processor from the rest.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        if self.on_device:
+            options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+        try:
+            session = self.runtime.InferenceSession(model, options, providers=[_NAMES[self.name]])
+        except Exception as error:
+            # The runtime's exceptions share no base class below Exception.
+            raise UnavailableError(f"{self.name}: {_reason(error)}", self._fix()) from error
+        if session.get_providers()[0] != _NAMES[self.name]:
+            raise UnavailableError(f"{self.name}: the runtime took another provider", self._fix())
+        return session
+
+    def _fix(self) -> str:
+        return "--provider cpu runs on the processor" if self.on_device else "--backend numpy"
+
+
+def choose(name: ProviderName, tell: Say) -> Provider:
+    """Open a provider: the one asked for, or with `auto` CUDA where it loads, else the CPU.
+
+    Raises:
+        UnavailableError: It does not load; the error says what is missing and what to type.
+    """
+    if name == "cuda":
+        return _cuda()
+    if name == "auto":
+        try:
+            provider = _cuda()
+        except UnavailableError as error:
+            tell(f"provider: cpu ({error.what})")
+        else:
+            tell("provider: cuda")
+            return provider
+    return Provider("cpu", installed.import_runtime())
+
+
+def _cuda() -> Provider:
+    """Open CUDA, and prove it by a session of one node."""
+    runtime = installed.import_runtime()
+    if CUDA not in runtime.get_available_providers():
+        raise _no_gpu_build(runtime)
+    runtime.set_default_logger_severity(4)  # one line is told here, instead of the runtime's many
+    missing = _missing(runtime)
+    with cuda.preloaded(runtime):
+        provider = Provider("cuda", runtime)
+        try:
+            provider.session(one_node())
+        except UnavailableError as error:
+            raise missing or error from error
+    return provider
+
+
+def _no_gpu_build(runtime: ModuleType) -> UnavailableError:
+    found = installed.builds()
+    if installed.GPU_BUILD in found and installed.CPU_BUILD in found:
+        return UnavailableError(
+            "cuda: onnxruntime and onnxruntime-gpu are both installed, and the CPU build lies on"
+            " top",
+            installed.INSTALL_CUDA,
+        )
+    number = getattr(runtime, "__version__", "")
+    return UnavailableError(
+        f"cuda: onnxruntime {number} is the CPU build, which has no CUDA", installed.INSTALL_CUDA
+    )
+
+
+def _missing(runtime: ModuleType) -> UnavailableError | None:
+    """Return the error that names what CUDA lacks, None where nothing is seen to be missing."""
+    wanted = cuda.major(runtime)
+    lost = [library.name for library in cuda.libraries(wanted) if not library.loads]
+    if cuda.DRIVER in lost:
+        return UnavailableError(
+            f"cuda: no NVIDIA driver ({cuda.DRIVER} does not load)",
+            "install the driver, or give --provider cpu",
+        )
+    if lost:
+        return UnavailableError(
+            f"cuda: the libraries of CUDA {wanted} cannot be loaded: {', '.join(lost)}",
+            f"pip install 'poolnorm-cli[{cuda.extra_of(wanted)}]'"
+            + (", or [cuda12] for a driver of CUDA 12" if wanted != "12" else ""),
+        )
+    if not cuda.devices():
+        return UnavailableError("cuda: the driver has no device", "give --provider cpu")
+    return None
+
+
+def loading(runtime: ModuleType, names: Sequence[str]) -> dict[str, str]:
+    """Open a session of one node on each provider: name -> `` or why it does not load."""
+    results = {}
+    model = one_node()
+    for name in names:
+        options = runtime.SessionOptions()
+        options.log_severity_level = 4
+        try:
+            session = runtime.InferenceSession(model, options, providers=[name])
+            loaded = session.get_providers()[0] == name
+            results[name] = "" if loaded else "the runtime took another provider"
+        except Exception as error:  # noqa: BLE001 - the runtime's errors have no class of their own
+            results[name] = _reason(error)
+    return results
+
+
+def one_node() -> bytes:
+    """Return the smallest model that proves a provider: one Abs over float32."""
+    from poolnorm_cli.backends.graph import GraphBuilder
+
+    graph = GraphBuilder()
+    y = graph.op("Abs", graph.input("x", "float32", (1,)))
+    model: bytes = graph.model("probe", {"y": (y, "float32", (1,))}, {}).SerializeToString()
+    return model
+
+
+def _reason(error: Exception) -> str:
+    """Return what the runtime said, on one line and not longer than one."""
+    line = " ".join(str(error).split())
+    return line if len(line) <= 160 else f"{line[:157]}..."

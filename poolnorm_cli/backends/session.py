@@ -1,0 +1,133 @@
+"""Blocks through ONNX Runtime: one session per layer, dtype and sample shape, used again."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poolnorm_cli.backends import ProviderName, Say, silent
+from poolnorm_cli.backends.providers import Provider, choose
+from poolnorm_cli.backends.trace import BATCH, MOMENTS, BlockGraph
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.layers.base import Array, Call, Layer, Weights
+
+
+_MOST_SESSIONS = 32
+
+
+@dataclass(slots=True)
+class _Session:
+    """A session and what is bound to it: weights stay, the output's memory is used again."""
+
+    session: Any
+    inputs: frozenset[str]
+    weights: "Weights | None" = None
+    feeds: dict[str, NDArray[Any]] = field(default_factory=dict)
+    output: NDArray[Any] | None = None
+
+
+class OnnxBackend:
+    """Computes blocks by the graphs of layers."""
+
+    in_lanes = False  # a session has threads of its own
+
+    def __init__(self, provider: Provider, threads: int | None, detail: Say) -> None:
+        """Keep what sessions will be opened with.
+
+        Args:
+            provider: Where they run.
+            threads: Threads per session; None for as many as the machine has.
+            detail: Told, once for each graph, what it does otherwise than the plain operator.
+        """
+        self._provider, self._threads, self._detail = provider, threads, detail
+        self._sessions: OrderedDict[tuple[Any, ...], _Session] = OrderedDict()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Go to another process as what it takes to open the same there.
+
+        Where several processes share the work, each computes on one thread unless told otherwise.
+        """
+        return _opened, (self._provider.name, self._threads or 1)
+
+    def apply(self, layer: "Layer", x: "Array", weights: "Weights", call: "Call") -> "Array":
+        """Compute one block; the result is overwritten by the next one."""
+        shape = tuple(int(size or 0) for size in layer.output_shape(x.shape))
+        if 0 in (*x.shape, *shape):
+            return layer.apply(x, weights, call)  # no cells: runtimes refuse them
+        held = self._session(layer, x, call)
+        binding = held.session.io_binding()
+        for name, array in _feeds(held, layer, x, weights, call).items():
+            if name in held.inputs:  # an input that no operator needs is not in the model
+                binding.bind_cpu_input(name, array)
+        if held.output is None or held.output.shape != shape:
+            held.output = np.empty(shape, x.dtype)
+        address = held.output.ctypes.data
+        binding.bind_output("y", "cpu", 0, held.output.dtype, shape, address)
+        held.session.run_with_iobinding(binding)
+        return held.output
+
+    def _session(self, layer: "Layer", x: "Array", call: "Call") -> _Session:
+        """Return the session for such a block, opened at the first one."""
+        batch = len(x) if layer.splits_weights(x.ndim) else BATCH
+        exact = self._provider.on_device or not _tame(layer, x)
+        masked = call.mask is not None
+        exact = exact or masked
+        shape = (batch, *x.shape[1:])
+        graph = BlockGraph(layer, shape, x.dtype.name, call.training, exact, masked)
+        key = (repr(layer), graph.shape, graph.dtype, graph.training, exact, masked)
+        if key not in self._sessions:
+            model, notes = graph.build()
+            for note in notes:
+                self._detail(f"{layer.words}: {note}")
+            session = self._provider.session(model.SerializeToString(), self._threads)
+            names = frozenset(given.name for given in session.get_inputs())
+            self._sessions[key] = _Session(session, names)
+            if len(self._sessions) > _MOST_SESSIONS:
+                self._sessions.popitem(last=False)
+        self._sessions.move_to_end(key)
+        return self._sessions[key]
+
+
+def _opened(provider: ProviderName, threads: int) -> OnnxBackend:
+    return OnnxBackend(choose(provider, silent), threads, silent)
+
+
+def _tame(layer: "Layer", x: "Array") -> bool:
+    """Whether the plain operator gives what NumPy gives for this block."""
+    bound = layer.plain_up_to(x.shape, x.dtype.name)
+    if not np.isfinite(bound):
+        return True
+    return bool(bound and x.min() >= -bound and x.max() <= bound)  # both are NaN if one value is
+
+
+def _feeds(
+    held: _Session, layer: "Layer", x: "Array", weights: "Weights", call: "Call"
+) -> Mapping[str, NDArray[Any]]:
+    """Name the inputs of the graph: the block, the weights, the statistics."""
+    part = slice(call.start, call.start + len(x))
+    if layer.splits_weights(x.ndim):
+        given = {name: _wide(weight[part]) for name, weight in weights.items()}
+    else:
+        if held.weights is not weights:
+            held.weights = weights
+            held.feeds = {name: _wide(weight) for name, weight in weights.items()}
+        given = held.feeds
+    feeds: dict[str, NDArray[Any]] = {**given, "x": np.ascontiguousarray(x)}
+    if call.mask is not None:
+        feeds["mask"] = np.ascontiguousarray(call.mask)
+    if call.moments is None:
+        return feeds
+    rows = layer.normalizing(call.moments, call.start, len(x))
+    statistics = (*rows, np.array(float(call.moments.count)))
+    fed = layer.fed(weights, call, x.shape)
+    named = dict(zip(MOMENTS, statistics, strict=True)) | fed
+    return feeds | {name: _wide(values) for name, values in named.items()}
+
+
+def _wide(array: NDArray[Any]) -> NDArray[np.float64]:
+    return np.ascontiguousarray(array, dtype=np.float64).reshape(array.shape)
