@@ -1,0 +1,220 @@
+"""Many inputs through one job: what is next, what came of it, told in the order of the inputs."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from poolnorm_cli.errors import OutputError, PoolnormError, UnavailableError
+from poolnorm_cli.runs.plan import Item
+from poolnorm_cli.runs.steps import Ending, Steps
+from poolnorm_cli.runs.tasks import Task, Work
+from poolnorm_cli.tensors.sources import STDIN, is_url
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.runs.executors import Executor
+    from poolnorm_cli.runs.files import Job
+    from poolnorm_cli.runs.journal import Journal
+    from poolnorm_cli.runs.outcome import Listener
+    from poolnorm_cli.runs.plan import Plan
+
+
+_WINDOW = 4096
+"""Items that may be done before the first that is not: so much is held back to keep the order."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """How far a run is.
+
+    Attributes:
+        total: All items.
+        done: Those that went through.
+        skipped: Those whose output was there.
+        failures: What is the matter with the others, and how often.
+    """
+
+    total: int
+    done: int = 0
+    skipped: int = 0
+    failures: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> int:
+        """Those that failed."""
+        return sum(self.failures.values())
+
+    @property
+    def ended(self) -> int:
+        """Those that are not to be waited for."""
+        return self.done + self.skipped + self.failed
+
+    def add(self, ending: Ending) -> None:
+        """Count an item."""
+        if ending.error is not None:
+            reason = ending.error.what
+            for name in (ending.item.name, str(ending.item.target)):
+                reason = reason.removeprefix(f"{name}: ")
+            self.failures[reason] = self.failures.get(reason, 0) + 1
+        elif ending.skipped:
+            self.skipped += 1
+        else:
+            self.done += 1
+
+
+class Batch:
+    """A run over items."""
+
+    def __init__(
+        self,
+        work: Work,
+        items: Sequence[Item],
+        executor: "Executor",
+        listener: "Listener",
+        *,
+        stops: bool = False,
+        journal: "Journal | None" = None,
+        counted: Callable[[Counts], None] = lambda _: None,
+    ) -> None:
+        """Prepare a run.
+
+        Args:
+            work: What is done.
+            items: To what.
+            executor: Where.
+            listener: Told of every item, in order.
+            stops: End with the first item that fails.
+            journal: Where all that is done is written down.
+            counted: Told how far the run is.
+        """
+        self._work, self._items, self._executor = work, items, executor
+        self._listener, self._stops, self._journal = listener, stops, journal
+        self._counted, self.counts = counted, Counts(len(items))
+        self._ready: deque[Task] = deque()
+        self._steps = Steps(work, len(items), parallel=executor.parallel)
+        self._endings: dict[int, Ending] = {}
+        self._begun = self._told = 0
+        self._code = 0
+        self._stopped = False
+
+    def run(self) -> int:
+        """Do all, and return the exit code: 1 if an item failed, or its own if that ended the run.
+
+        Raises:
+            PoolnormError: The fault of the only item.
+        """
+        try:
+            with self._steps, self._executor as executor:
+                self._run(executor)
+        finally:
+            self._tell(to_the_end=True)
+        return self._code
+
+    def _run(self, executor: "Executor") -> None:
+        while True:
+            while executor.free() and (task := self._next()):
+                executor.submit(task)
+            results = executor.wait()
+            if not results and not self._ready:
+                return
+            for task, result in results:
+                self._go_on(*self._steps.heard(task, result))
+
+    def _next(self) -> Task | None:
+        """Return the next task, if there is one that can be begun."""
+        # Where all inputs are one batch, none ends before all are begun.
+        window = len(self._items) if self._work.job.joins else _WINDOW
+        while not (self._ready or self._stopped or self._begun - self._told >= window):
+            if self._begun == len(self._items):
+                break
+            self._begun += 1
+            self._begin(self._begun - 1, self._items[self._begun - 1])
+        return self._ready.popleft() if self._ready else None
+
+    def _begin(self, number: int, item: Item) -> None:
+        if item.each:
+            self._stream(number, item)
+        elif self._work.plan.skips(item):
+            self._end(number, Ending(item, skipped=True))
+        elif self._journal is None:
+            self._go_on(*self._steps.begin(number, item))
+        else:
+            known = self._journal.ending(item)
+            if known is not None:
+                self._end(number, known)
+            else:
+                again = self._journal.began(item)
+                self._go_on(*self._steps.begin(number, item, again=again))
+
+    def _stream(self, number: int, item: Item) -> None:
+        """Do what comes on standard input, and tell of each array as soon as it is done."""
+        error = None
+        try:
+            for outcome in self._work.plan.run(item, self._work.job):
+                self._listener.done(outcome)
+        except PoolnormError as fault:
+            error = fault
+        self._end(number, Ending(item, error=error))
+
+    def _go_on(self, tasks: Sequence[Task], endings: Sequence[tuple[int, Ending]]) -> None:
+        self._ready.extend(tasks if not self._stopped else ())
+        for number, ending in endings:
+            self._end(number, ending)
+
+    def _end(self, number: int, ending: Ending) -> None:
+        """Take note of what came of an item."""
+        error = ending.error
+        if error is not None and len(self._items) == 1:
+            raise error
+        if self._journal is not None and not ending.resumed:
+            self._journal.write(ending)
+        self.counts.add(ending)
+        self._endings[number] = ending
+        if error is not None and not self._stopped:
+            fatal = self._stops or isinstance(error, OutputError | UnavailableError)
+            self._stopped = fatal and not ending.resumed
+            self._code = error.code if self._stopped else 1
+            if self._stopped:
+                self._ready.clear()
+        self._tell()
+        self._counted(self.counts)
+
+    def _tell(self, *, to_the_end: bool = False) -> None:
+        """Tell what can be told in order; at the end of a run that stopped, all there is."""
+        numbers = sorted(self._endings) if to_the_end else self._in_order()
+        for number in numbers:
+            ending = self._endings.pop(number)
+            for outcome in ending.outcomes:
+                self._listener.done(outcome)
+            if ending.error is not None:
+                self._listener.failed(ending.item.name, ending.error)
+            elif ending.resumed:
+                self._listener.resumed(ending.item.name, ending.item.target)
+            elif ending.skipped:
+                self._listener.skipped(ending.item.name, str(ending.item.target))
+
+    def _in_order(self) -> Iterator[int]:
+        while self._told in self._endings:
+            self._told += 1
+            yield self._told - 1
+
+
+def settle(plan: "Plan", job: "Job") -> None:
+    """Read or make the weights for the first input that can be read, whichever is done first."""
+    for source in plan.sources:
+        if source.word == STDIN:
+            return
+        try:
+            for tensor in plan.tensors(Item(source.word, plan.key)):
+                job.settle(tensor)
+                return
+        except PoolnormError:
+            continue  # it will be told when its turn comes
+
+
+def directories(items: Sequence[Item]) -> set[str]:
+    """Return the directories in which the outputs will be."""
+    targets = (i.target for i in items if i.target and not (i.streams or is_url(i.target)))
+    return {os.path.dirname(target) or "." for target in targets}  # noqa: PTH120 - many files

@@ -1,0 +1,244 @@
+"""A layer over tensors in files and streams, one after another."""
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from poolnorm_cli.backends import NUMPY, Backend
+from poolnorm_cli.kernels.moments import Moments, joined
+from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.layers.facts import Facts
+from poolnorm_cli.layers.training import constrained, penalties
+from poolnorm_cli.runs.faults import told_of
+from poolnorm_cli.runs.lanes import ONE_LANE, Lanes, default_threads
+from poolnorm_cli.runs.masks import MaskFile
+from poolnorm_cli.runs.outcome import Outcome
+from poolnorm_cli.runs.passes import Masks, Pass, Weights, initial_weights, result_dtype
+from poolnorm_cli.runs.preview import Preview
+from poolnorm_cli.runs.turns import Gathered, Turn
+from poolnorm_cli.shapes import Ints
+from poolnorm_cli.tensors.dtypes import DTYPES
+from poolnorm_cli.weights import fit
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.tensors.outputs import Output
+    from poolnorm_cli.tensors.tensor import Tensor
+
+
+@dataclass(slots=True)
+class Job:
+    """A layer and how it is to be run; its weights change as training goes on.
+
+    Attributes:
+        layer: The layer.
+        weights: The weights; None until the first input, whose shape gives the initial ones.
+        training: Use the statistics of each input and update the moving ones.
+        dtype: Dtype of the outputs; None for what the layer gives.
+        preview: Keep the edges of each output, to be shown.
+        explain: Have the layer say how each output came about.
+        mask: Which cells of the inputs count; None where all do.
+        backend: Computes the blocks.
+        threads: Threads that work on the blocks of a tensor.
+    """
+
+    layer: Layer
+    weights: Weights | None = None
+    training: bool = False
+    dtype: str | None = None
+    preview: bool = False
+    explain: bool = False
+    mask: MaskFile | None = None
+    backend: Backend = NUMPY
+    threads: int = field(default_factory=default_threads)
+    _fitted: dict[tuple[tuple[str, Ints], ...], Weights] = field(default_factory=dict)
+    _joined: "Moments | None" = None
+    _settled: Weights | None = None
+    _step: int = 0
+
+    def __post_init__(self) -> None:
+        """Read the files that the layer's parameters name."""
+        self.layer = self.layer.bound(_arrays)
+
+    @property
+    def joins(self) -> bool:
+        """Whether all inputs are one batch, whose statistics come before any output."""
+        return self.layer.joins(training=self.training)
+
+    @property
+    def trained(self) -> Weights | None:
+        """The weights as the run has left them."""
+        return self._settled or self.weights
+
+    @property
+    def projected(self) -> Weights:
+        """The weights that have a constraint, as it has them saved."""
+        return constrained(self.layer, self.trained or {})
+
+    @property
+    def moves(self) -> bool:
+        """Whether a tensor changes the weights for those after it, so that their order counts."""
+        return self.training and self.layer.has_training
+
+    def run(
+        self,
+        tensor: "Tensor",
+        output: "Output | None",
+        target: str | None,
+        turn: Turn | None = None,
+    ) -> Outcome:
+        """Run the layer on one tensor and add the result to `output`.
+
+        Args:
+            tensor: The input.
+            output: Where the result goes; None to compute it only.
+            target: Name of the output, for the report.
+            turn: What `take` made of the tensor, where that was done elsewhere.
+
+        Raises:
+            PoolnormError: With the name of the tensor in front.
+        """
+        began = time.perf_counter()
+        with told_of(tensor):
+            run = self.pass_over(tensor)
+            shape = run.output_shape
+            if turn is None:  # before anything is written: this may refuse the batch
+                turn = self._turn(run, self._moments(run, tensor))
+            preview = Preview(shape) if self.preview else None
+            self._stream(replace(run, step=turn.step), turn, tensor, output, preview)
+            facts = Facts(run.shape, turn.weights, turn.moments, turn.updated)
+        return Outcome(
+            input=tensor.name,
+            output=target,
+            input_shape=tensor.shape,
+            output_shape=shape,
+            input_dtype=run.dtype,
+            dtype=run.result,
+            seconds=time.perf_counter() - began,
+            edges=preview.edges(run.result) if preview else None,
+            explanation=tuple(run.layer.explain(facts)) if self.explain else (),
+            penalties=penalties(self.layer, turn.weights),
+        )
+
+    def gather(self, tensor: "Tensor") -> Gathered:
+        """Gather what has to be known of a tensor before its outputs.
+
+        Raises:
+            PoolnormError: With the name of the tensor in front.
+        """
+        with told_of(tensor):
+            run = self.pass_over(tensor)
+            run.layer.output_shape(run.shape)
+            return Gathered(run.shape, run.dtype, self._moments(run, tensor))
+
+    def join(self, gathered: Gathered) -> None:
+        """Add a tensor to the one batch of all, in the order of the inputs.
+
+        Raises:
+            PoolnormError: The weights or the others do not go with it, or it is not finite.
+        """
+        weights = self.weights_for(self.pass_for(gathered.shape, gathered.dtype))
+        if gathered.moments is not None:
+            self.layer.updated(weights, gathered.moments)  # refuses what is not finite
+            before = self._joined
+            self._joined = gathered.moments if before is None else joined(before, gathered.moments)
+            self._settled = self.layer.updated(weights, self._joined)
+
+    def take(self, gathered: Gathered) -> Turn:
+        """Give a tensor its turn, in the order of the inputs: this moves the weights on.
+
+        Raises:
+            PoolnormError: The weights do not fit, or the statistics may not enter them.
+        """
+        return self._turn(self.pass_for(gathered.shape, gathered.dtype), gathered.moments)
+
+    def expect(self, tensor: "Tensor") -> Pass:
+        """Return the way of a tensor through the layer, checked as far as its header goes.
+
+        Raises:
+            PoolnormError: With the name of the tensor in front.
+        """
+        with told_of(tensor):
+            run = self.pass_over(tensor)
+            run.layer.output_shape(run.shape)
+            self.weights_for(run)
+            return run
+
+    def settle(self, tensor: "Tensor") -> None:
+        """Have the weights for such an input: those given, or the initial ones.
+
+        Raises:
+            PoolnormError: The layer does not take it.
+        """
+        if self.layer.has_weights and not isinstance(self.weights, dict):
+            self.expect(tensor)
+
+    def pass_over(self, tensor: "Tensor") -> Pass:
+        """Return the way of a tensor through the layer."""
+        return self.pass_for(tensor.shape, tensor.dtype.name)
+
+    def pass_for(self, shape: Ints, dtype: str) -> Pass:
+        """Return the way of a tensor of such a shape and dtype through the layer."""
+        result = result_dtype(self.layer, dtype, self.dtype)
+        lanes = Lanes(self.threads) if self.backend.in_lanes else ONE_LANE
+        return Pass(self.layer, shape, dtype, result, self.training, self.backend, lanes=lanes)
+
+    def _stream(
+        self,
+        run: Pass,
+        turn: Turn,
+        tensor: "Tensor",
+        output: "Output | None",
+        preview: Preview | None,
+    ) -> None:
+        """Push the blocks of a tensor through the layer."""
+        dtype, writer = DTYPES[run.result], None
+        if output:
+            writer = output.add(tensor.key, run.output_shape, dtype, tensor.compressed)
+        masks = self.masks_of(run, tensor)
+        for block in run.outputs(run.blocks(tensor), turn.weights, turn.moments, masks):
+            if writer:
+                writer.write(block)
+            if preview:
+                preview.add(block)
+        if writer:
+            writer.close()
+
+    def _moments(self, run: Pass, tensor: "Tensor") -> "Moments | None":
+        if not run.gathers:
+            return None
+        tensor.spool()
+        return run.moments(run.blocks(tensor), self.masks_of(run, tensor))
+
+    def _turn(self, run: Pass, moments: "Moments | None") -> Turn:
+        weights, step = self.weights_for(run), self._step
+        self._step += 1
+        if self.joins:
+            return Turn(weights, self._joined, self._settled, step)
+        if moments is None or not run.training:
+            return Turn(weights, moments, None, step)
+        self.weights = updated = run.layer.updated(weights, moments)
+        self._fitted.clear()
+        return Turn(weights, moments, updated, step)
+
+    def masks_of(self, run: Pass, tensor: "Tensor") -> Masks:
+        """Return the mask of a tensor in the blocks of the pass."""
+        return self.mask.of(tensor, self.layer).blocks(run.rows) if self.mask else None
+
+    def weights_for(self, run: Pass) -> Weights:
+        """Return the weights for a tensor, checked once per shape of them."""
+        expected = run.layer.weight_shapes(run.shape)
+        key = tuple(expected.items())
+        if key not in self._fitted:
+            if self.weights is None:
+                self.weights = initial_weights(run.layer, run.shape, run.dtype)
+            fitted = fit(self.weights, expected)
+            constrained(run.layer, fitted)  # refuses weights that it could not project later
+            self._fitted[key] = fitted
+        return self._fitted[key]
+
+
+def _arrays(file: str) -> Weights:
+    from poolnorm_cli.weights.npz import load
+
+    return load(file)

@@ -1,0 +1,153 @@
+"""From the words of the command line to the inputs of a run: files, directories, lists."""
+
+import os
+import sys
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from poolnorm_cli.errors import InputError, UsageError
+from poolnorm_cli.tensors.sources import STDIN, is_url, source_path
+
+
+SUFFIXES = (".npy", ".npz")
+
+
+class Source(NamedTuple):
+    """An input, and where below the output directory its result belongs.
+
+    Attributes:
+        word: `-`, a file, or `file.npz::NAME`.
+        folder: Sub-directory of the output directory; empty for the directory itself.
+    """
+
+    word: str
+    folder: str = ""
+
+
+def expand(
+    words: Iterable[str],
+    *,
+    recursive: bool = False,
+    relative_to: str | None = None,
+    without: str | None = None,
+) -> Iterator[Source]:
+    """Replace every directory by the tensor files in it, in the order of their names.
+
+    Args:
+        words: Files, directories, `file.npz::NAME` or `-`.
+        recursive: Take the files of sub-directories too; links to directories are not followed.
+        relative_to: The directory whose tree the outputs mirror; None for each directory's own.
+        without: A directory to leave out: that of the outputs, which may lie inside.
+
+    Raises:
+        InputError: A directory has no tensor file, or cannot be read.
+        UsageError: An input is not below `relative_to`.
+    """
+    left_out = os.path.realpath(without) if without is not None else None
+    for word in words:
+        if is_url(word) and word.endswith("/"):
+            yield from _remote(word, recursive=recursive)
+            continue
+        if word == STDIN or not os.path.isdir(word):  # noqa: PTH112 - for each of many
+            yield Source(word, _folder(word, relative_to) if relative_to is not None else "")
+            continue
+        found = False
+        for path in _walk(word, recursive=recursive, left_out=left_out):
+            found = True
+            yield Source(path, _folder(path, word if relative_to is None else relative_to))
+        if not found:
+            fix = "name the files" if recursive else "-r looks into its sub-directories"
+            raise InputError(f"{word}: a directory without .npy or .npz files", fix)
+
+
+def listed(file: str, *, null: bool) -> list[str]:
+    """Read the names of inputs from a file or, with `-`, from standard input.
+
+    Args:
+        file: The list.
+        null: Names end with NUL, as `find -print0` writes them; otherwise with a newline.
+
+    Raises:
+        InputError: The list cannot be read.
+    """
+    try:
+        if file == STDIN:
+            data = sys.stdin.buffer.read()
+        else:
+            with open(file, "rb") as stream:  # noqa: PTH123 - also /dev/fd and pipes
+                data = stream.read()
+    except OSError as error:
+        raise InputError(f"--files-from {file}: {error.strerror}", "give a readable list") from None
+    lines = data.split(b"\0") if null else data.splitlines()
+    return [os.fsdecode(line) for line in lines if line]
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A part of the inputs, which depends on their names alone.
+
+    Attributes:
+        number: From 1 to `count`.
+        count: The number of parts.
+    """
+
+    number: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Shard":
+        """Read `2/8`.
+
+        Raises:
+            UsageError: It is something else, or there is no such part.
+        """
+        number, slash, count = text.partition("/")
+        if not (slash and number.isdecimal() and count.isdecimal()):
+            raise UsageError(f"--shard {text!r} is not i/n", "give one part of several, as 1/8")
+        if not 1 <= int(number) <= int(count):
+            raise UsageError(f"--shard {text}: there is no such part", f"give 1/{count} or more")
+        return cls(int(number), int(count))
+
+    def holds(self, word: str) -> bool:
+        """Whether an input belongs to this part: by a checksum of its name as it was given."""
+        return zlib.crc32(os.fsencode(word)) % self.count == self.number - 1
+
+
+def _walk(directory: str, *, recursive: bool, left_out: str | None) -> Iterator[str]:
+    """List the tensor files of a directory, its own first, hidden ones left out."""
+    try:
+        with os.scandir(directory) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise InputError(f"{directory}: {error.strerror}", "make it readable") from None
+    visible = [entry for entry in found if not entry.name.startswith(".")]
+    for entry in visible:
+        if entry.name.lower().endswith(SUFFIXES) and not entry.is_dir():
+            yield entry.path
+    for entry in visible if recursive else ():
+        if entry.is_dir(follow_symlinks=False) and os.path.realpath(entry.path) != left_out:
+            yield from _walk(entry.path, recursive=True, left_out=left_out)
+
+
+def _remote(url: str, *, recursive: bool) -> Iterator[Source]:
+    """List the tensor files below a URL that ends with a slash."""
+    from poolnorm_cli.tensors.cloud import list_at
+
+    found = [each for each in list_at(url, recursive=recursive) if each.lower().endswith(SUFFIXES)]
+    if not found:
+        raise InputError(f"{url}: no .npy or .npz files there", "check the name")
+    for each in found:
+        yield Source(each, each.removeprefix(url).rpartition("/")[0])
+
+
+def _folder(word: str, root: str) -> str:
+    """Return the directory of an input below a root."""
+    path = source_path(word)
+    if path is None:
+        return ""
+    folder = os.path.relpath(path.parent, root)
+    if folder == ".." or folder.startswith("../"):
+        raise UsageError(f"{word}: not below --relative-to {root}", "give a directory above it")
+    return "" if folder == "." else folder

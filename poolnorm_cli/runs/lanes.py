@@ -1,0 +1,56 @@
+"""Work on the items of a source in several threads, with results in the order of the items.
+
+NumPy and the operating system let other threads run while they compute, read and write, so one
+lane reads while another computes and the caller writes.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
+from typing import NamedTuple, TypeVar
+
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_MOST = 4
+"""Threads beyond which the memory's bandwidth is used up."""
+
+
+def default_threads() -> int:
+    """Return how many threads there are by default: one for each processor, up to 4."""
+    return max(min(len(os.sched_getaffinity(0)), _MOST), 1)
+
+
+class Lanes(NamedTuple):
+    """Some threads.
+
+    Attributes:
+        threads: How many; with 1 the caller does all work.
+    """
+
+    threads: int = 1
+
+    @property
+    def held(self) -> int:
+        """Items that may be in use at once."""
+        return 1 if self.threads == 1 else self.threads + 2
+
+    def map(self, work: Callable[[Item], Result], source: Iterable[Item]) -> Iterator[Result]:
+        """Yield what `work` makes of each item, in order; an item is held until its result is done.
+
+        An error of the source or of `work` is raised at its place, after the results before it.
+        """
+        items = iter(source)
+        first = list(islice(items, 2 if self.threads > 1 else 0))
+        if len(first) < 2:
+            yield from map(work, chain(first, items))
+            return
+        from poolnorm_cli.runs.line import Line
+
+        line: Line[Item, Result] = Line(work, chain(first, items), self.held)
+        with line.running(self.threads):
+            yield from line.results()
+
+
+ONE_LANE = Lanes()

@@ -1,0 +1,72 @@
+"""A layer over an array in memory: what the command does to a file, without the file."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poolnorm_cli.backends import NUMPY, Backend
+from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.runs.masks import require_mask_shape
+from poolnorm_cli.runs.passes import Pass, initial_weights, result_dtype
+
+
+Array = NDArray[Any]
+
+
+def run_array(
+    layer: Layer,
+    x: Array,
+    weights: Mapping[str, Array] | None = None,
+    *,
+    training: bool = False,
+    rows: int | None = None,
+    mask: Array | None = None,
+    backend: Backend = NUMPY,
+) -> tuple[Array, dict[str, Array]]:
+    """Run a layer on an array.
+
+    Args:
+        layer: The layer.
+        x: Samples along axis 0; float16, float32, float64, an integer type or bool.
+        weights: By Keras name; those with which Keras starts where None.
+        training: Use the statistics of the batch and update the moving ones.
+        rows: Samples to a block, rounded up to whole grains; chosen by the shape where None.
+        mask: Which cells count, not zero where one does, in the layer's `mask_shape`.
+        backend: Computes the blocks.
+
+    Returns:
+        The output, and the weights as the call leaves them.
+
+    Raises:
+        UsageError: The layer cannot take `x`, or such a mask for it.
+        InputError: A training batch has statistics that are not finite.
+    """
+    shape = tuple(map(int, x.shape))
+    expected = layer.output_shape(shape)
+    dtype = x.dtype.name
+    run = Pass(layer, shape, dtype, result_dtype(layer, dtype, None), training, backend)
+    given = dict(weights) if weights is not None else initial_weights(layer, shape, dtype)
+    step = run.whole_grains(rows) if rows else run.rows
+
+    if mask is not None:
+        require_mask_shape(layer, shape, mask.shape)
+
+    def blocks() -> Iterator[Array]:
+        for start in range(0, len(x), step):
+            yield np.ascontiguousarray(x[start : start + step])
+
+    def masks() -> Iterator[Array] | None:
+        if mask is None:
+            return None
+        return (mask[start : start + step] != 0 for start in range(0, len(x), step))
+
+    moments = run.moments(blocks(), masks())
+    y = np.empty([int(size or 0) for size in expected], dtype=run.result)
+    start = 0
+    for block in run.outputs(blocks(), given, moments, masks()):
+        with np.errstate(all="ignore"):
+            y[start : start + len(block)] = block
+        start += len(block)
+    return y, given if moments is None or not training else layer.updated(given, moments)

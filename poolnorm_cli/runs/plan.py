@@ -1,0 +1,212 @@
+"""Which input goes where: decided, and refused where it must be, before any work."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from poolnorm_cli.errors import OutputError, UsageError
+from poolnorm_cli.runs.inputs import Shard, Source
+from poolnorm_cli.tensors.names import DEFAULT_TEMPLATE, check_collisions, output_path
+from poolnorm_cli.tensors.outputs import open_output, refuse_own_input
+from poolnorm_cli.tensors.sources import (
+    STDIN,
+    exists,
+    identity,
+    is_url,
+    open_tensors,
+    source_path,
+)
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.runs.files import Job
+    from poolnorm_cli.runs.outcome import Outcome
+    from poolnorm_cli.runs.turns import Turn
+    from poolnorm_cli.tensors.outputs import Output
+    from poolnorm_cli.tensors.tensor import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A word of the command line, and the output for all tensors it names.
+
+    Attributes:
+        word: `-`, a file, or `file.npz::NAME`.
+        key: The one array of a `.npz` to use.
+        target: `-` or a file; None where nothing is written.
+        each: Every array on standard input gets a file of its own, named when it comes.
+    """
+
+    word: str
+    key: str | None = None
+    target: str | None = None
+    each: bool = False
+
+    @property
+    def name(self) -> str:
+        """What is told of the item."""
+        return self.word if self.key is None else f"{self.word}::{self.key}"
+
+    @property
+    def streams(self) -> bool:
+        """Whether it reads or writes a standard stream, which only this process can."""
+        return STDIN in (self.word, self.target)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Inputs, and the rule by which their outputs are named.
+
+    Attributes:
+        sources: The inputs.
+        key: The one array of each `.npz` to use.
+        op: The layer, for names.
+        output: The one output, or None.
+        directory: The directory of all outputs, or None.
+        template: Names in that directory; None for those of the inputs.
+        bfloat16: Whether arrays of two raw bytes are bfloat16.
+        overwrite: Replace outputs that exist.
+        skip_existing: Leave them, and go on.
+        shard: The part of the inputs that is run; None for all.
+    """
+
+    sources: Sequence[Source]
+    key: str | None = None
+    op: str = ""
+    output: str | None = None
+    directory: str | None = None
+    template: str | None = None
+    bfloat16: bool = False
+    overwrite: bool = False
+    skip_existing: bool = False
+    shard: Shard | None = None
+
+    def items(self, ours: Callable[[Item], bool] | None = None) -> list[Item]:
+        """Decide on all outputs.
+
+        Args:
+            ours: Says whether an output that exists is of an earlier part of this run.
+
+        Raises:
+            UsageError: Several inputs have one output, an output exists or is an input.
+        """
+        if self.output not in (None, STDIN) and len(self.sources) > 1:
+            told = f"--output {self.output} with {len(self.sources)} inputs"
+            raise UsageError(told, "give --output-dir DIR for many")
+        items = [item for index, each in enumerate(self.sources) for item in self._of(index, each)]
+        if self.directory is not None:
+            check_collisions((i.name, i.target) for i in items if i.target and not i.streams)
+        if self.shard is not None:
+            items = [item for item in items if self.shard.holds(item.word)]
+        self._refuse_existing(items, ours)
+        return items
+
+    def run(
+        self, item: Item, job: "Job", turns: "Sequence[Turn] | None" = None
+    ) -> "Iterator[Outcome]":
+        """Run a job on the tensors of one item; an outcome is yielded when its output is complete.
+
+        Args:
+            item: One of `items`.
+            job: What to do.
+            turns: The places of its tensors in a training that is run elsewhere; None to have
+                the job train.
+
+        Raises:
+            PoolnormError: The item failed, and has left no output.
+        """
+        if item.each:
+            for index, tensor in enumerate(self.tensors(item)):
+                target = self._named(index, Source(STDIN))
+                yield from self._one(replace(item, target=target), [tensor], job, None)
+            return
+        yield from self._one(item, self.tensors(item), job, turns)
+
+    def tensors(self, item: Item) -> "Iterator[Tensor]":
+        """Open the tensors of an item."""
+        return open_tensors(item.word, item.key, self.bfloat16)
+
+    def skips(self, item: Item) -> bool:
+        """Whether an item's output is there already and to be left."""
+        return bool(self.skip_existing and item.target and exists(item.target))
+
+    def open(self, target: str | None) -> "AbstractContextManager[Output | None]":
+        """Open an output, its directory made where all outputs have one."""
+        if target is None:
+            return nullcontext()
+        self.make_directory(target)
+        return open_output(target, self.overwrite)
+
+    def make_directory(self, target: str) -> None:
+        """Make the directory of an output, where it is below that of all outputs.
+
+        Raises:
+            OutputError: It cannot be made.
+        """
+        directory = os.path.dirname(target)  # noqa: PTH120 - for each of many files
+        if self.directory is None or is_url(target) or os.path.isdir(directory):  # noqa: PTH112 - as above
+            return
+        try:
+            Path(directory).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            told = f"{directory}: {error.strerror}"
+            raise OutputError(told, "give a directory that can be made") from error
+
+    def _of(self, index: int, source: Source) -> Iterator[Item]:
+        word = source.word
+        if self.directory is None:
+            yield Item(word, self.key, self.output)
+        elif word == STDIN:
+            yield Item(word, each=True)
+        elif "{key}" in (self.template or ""):
+            for tensor in open_tensors(word, self.key, self.bfloat16):
+                yield Item(word, tensor.key, self._named(index, source, tensor.key))
+        else:
+            yield Item(word, self.key, self._named(index, source))
+
+    def _named(self, index: int, source: Source, key: str | None = None) -> str:
+        directory, below = self.directory or ".", Path(source.folder)
+        template, path = self.template or DEFAULT_TEMPLATE, source_path(source.word)
+        if not is_url(directory):
+            below = directory / below
+        name = str(output_path(below, template, path, op=self.op, index=index, key=key))
+        return f"{directory.rstrip('/')}/{name}" if is_url(directory) else name
+
+    def _one(
+        self,
+        item: Item,
+        tensors: "Iterator[Tensor] | list[Tensor]",
+        job: "Job",
+        turns: "Sequence[Turn] | None",
+    ) -> "list[Outcome]":
+        outcomes = []
+        with self.open(item.target) as output:
+            for index, tensor in enumerate(tensors):
+                turn = turns[index] if turns is not None else None
+                outcomes.append(job.run(tensor, output, item.target, turn))
+                tensor.close()
+        return outcomes
+
+    def _refuse_existing(
+        self, items: Sequence[Item], ours: Callable[[Item], bool] | None = None
+    ) -> None:
+        """Refuse outputs that are inputs, or exist; most do not exist, which costs one look."""
+        words = {source.word for source in self.sources if is_url(source.word)}
+        for item in items:
+            if item.target in words:
+                raise UsageError(f"{item.target}: the output is an input", "write to another")
+        there = [i for i in items if i.target and i.target != STDIN and exists(i.target)]
+        if not there:
+            return
+        paths = (source_path(source.word) for source in self.sources)
+        inputs = {identity(path): path for path in paths if path is not None}
+        for item in there:
+            target = str(item.target)
+            seen = identity(target)
+            if seen is not None and (own := inputs.get(seen)) is not None:
+                refuse_own_input(target, [own])
+            if not (self.overwrite or self.skip_existing or (ours and ours(item))):
+                raise UsageError(f"{target}: exists", "give --overwrite, or another name")

@@ -1,0 +1,64 @@
+"""The edges of an output, which are all that is shown of a large one."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poolnorm_cli.shapes import Ints
+from poolnorm_cli.tensors.codecs import decode, encode
+from poolnorm_cli.tensors.dtypes import DTYPES
+
+
+EDGE = 3
+WHOLE_ITEMS = 1000
+"""NumPy prints arrays of up to this size whole, and 3 items at each end of larger ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """What is shown of a tensor.
+
+    Attributes:
+        array: The whole tensor; or, where that is too large, one in which a long axis has 7 cells:
+            3 from each end, and one between them that is not shown.
+        whole: Whether it is the whole tensor.
+    """
+
+    array: NDArray[Any]
+    whole: bool
+
+
+class Preview:
+    """Collects the edges of a tensor from its blocks, in memory that does not grow with it."""
+
+    def __init__(self, shape: Ints) -> None:
+        """Prepare for blocks of a tensor of `shape`."""
+        self._whole = int(np.prod(shape, dtype=object)) <= WHOLE_ITEMS
+        self._kept = [_kept(length, whole=self._whole) for length in shape]
+        self._blocks: list[NDArray[Any]] = []
+        self._row = 0
+
+    def add(self, block: NDArray[Any]) -> None:
+        """Take the next block, of which only the edges are copied."""
+        rows = self._kept[0] - self._row
+        rows = rows[(rows >= 0) & (rows < len(block))]
+        self._row += len(block)
+        if len(rows):
+            self._blocks.append(block[np.ix_(rows, *self._kept[1:])])
+
+    def edges(self, dtype: str) -> Edges:
+        """Return what is shown of the tensor, in `dtype` as it is written."""
+        shape = [len(kept) for kept in self._kept]
+        if not self._blocks:
+            return Edges(np.empty(shape), self._whole)
+        stored = encode(np.concatenate(self._blocks), DTYPES[dtype])
+        values = decode(stored.tobytes(), DTYPES[dtype], swapped=False)
+        return Edges(values.reshape(shape), self._whole)
+
+
+def _kept(length: int, *, whole: bool) -> NDArray[np.intp]:
+    if whole or length <= 2 * EDGE:
+        return np.arange(length)
+    return np.concatenate([np.arange(EDGE + 1), np.arange(length - EDGE, length)])

@@ -1,0 +1,123 @@
+"""The way to a Dask scheduler, and what its workers have to see."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from poolnorm_cli.errors import UnavailableError
+from poolnorm_cli.runs.abroad import Seen, look, rooted
+from poolnorm_cli.runs.addresses import LOCAL
+from poolnorm_cli.tensors.leftovers import PREFIX, SUFFIX
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.runs.plan import Item, Plan
+
+
+_CONNECT = 5
+"""Seconds for the scheduler to answer."""
+_WORKERS = 15
+"""Seconds for a first worker to be there."""
+
+
+@contextmanager
+def connected(address: str) -> Iterator[Any]:
+    """Connect to a scheduler that has a worker, or start one of our own.
+
+    Yields:
+        The client of `distributed`.
+
+    Raises:
+        UnavailableError: There is no scheduler, no worker, or no `distributed`.
+    """
+    try:
+        distributed: Any = import_module("distributed")
+    except ImportError:
+        fix = "pip install 'poolnorm-cli[dask]'"
+        raise UnavailableError("--dask needs the package distributed", fix) from None
+    _silence()
+    own = _local(distributed) if address == LOCAL else None
+    client = None
+    try:
+        try:
+            client = distributed.Client(own or address, timeout=_CONNECT, set_as_default=False)
+            client.wait_for_workers(1, timeout=_WORKERS)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise _unreachable(address, answers=client is not None) from error
+        yield client
+    finally:
+        for each in (client, own):
+            if each is not None:
+                with suppress(Exception):  # on the way out of a cluster that may be gone
+                    each.close(timeout=_CONNECT)
+
+
+def probe(client: Any, plan: "Plan", item: "Item") -> None:
+    """See that all workers run this program, and see the files of an item under the same names.
+
+    Raises:
+        UnavailableError: One does not.
+    """
+    paths, mark = [rooted(item.word.partition(".npz::")[0])], None
+    paths = [path for path in paths if Path(path).exists()]
+    if item.target is not None and "://" not in item.target:
+        plan.make_directory(item.target)
+        name = f"{PREFIX}{os.getpid()}-{os.urandom(8).hex()}{SUFFIX}"
+        mark = Path(rooted(item.target)).parent / name
+        paths.append(str(mark))
+    try:
+        if mark is not None:
+            mark.touch()
+        seen = client.run(look, paths)
+    except OSError:
+        raise
+    except Exception as error:
+        told = f"the workers cannot run poolnorm: {type(error).__name__}: {error}"
+        raise UnavailableError(told, "install poolnorm-cli for every worker") from error
+    finally:
+        if mark is not None:
+            mark.unlink(missing_ok=True)
+    for worker, each in seen.items():
+        _check(worker, each)
+
+
+def _check(worker: str, seen: Seen) -> None:
+    from poolnorm_cli import __version__
+
+    if seen.version != __version__:
+        told = f"worker {worker} has poolnorm {seen.version}, this is {__version__}"
+        raise UnavailableError(told, "install the same one for every worker")
+    if seen.missing:
+        told = f"worker {worker} does not see {seen.missing[0]}"
+        fix = "give files on a file system that all workers share, under the same name"
+        raise UnavailableError(told, fix)
+
+
+def _local(distributed: Any) -> Any:
+    """Start a cluster that nobody else reaches: on the loopback, without a page to watch it."""
+    return distributed.LocalCluster(
+        host="127.0.0.1",
+        threads_per_worker=1,
+        scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+        silence_logs=50,
+    )
+
+
+def _unreachable(address: str, *, answers: bool) -> UnavailableError:
+    if not answers:
+        told = f"no Dask scheduler answers at {address}"
+        return UnavailableError(told, "start one with: dask scheduler")
+    told = f"no worker came to the Dask scheduler at {address}"
+    return UnavailableError(told, f"start one with: dask worker {address}")
+
+
+def _silence() -> None:
+    """Keep the cluster's log off standard error: what matters is told in one line."""
+    import logging
+
+    for name in [*logging.root.manager.loggerDict]:
+        if name.partition(".")[0] in ("distributed", "tornado", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)

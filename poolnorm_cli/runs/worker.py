@@ -1,0 +1,149 @@
+"""A worker process: it does what it is sent, and does not outlive its parent."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from poolnorm_cli.backends import NUMPY
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.runs.tasks import Task, Work
+
+_PATIENCE = 0.02
+"""Seconds for which answers are kept back."""
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
+
+
+def start(work: "Work", others: Sequence[Connection]) -> tuple[int, Connection]:
+    """Start a worker.
+
+    On Linux it is a copy of this process, while that has one thread. A runtime's sessions and
+    threads do not outlive such a copy, and macOS' frameworks do not bear it: then it is a new one.
+
+    Args:
+        work: What its tasks have in common.
+        others: Sockets of other workers, which it must not keep open.
+
+    Returns:
+        Its process number, and the socket to it.
+    """
+    ours, theirs = socket.socketpair()
+    link = Connection(ours.detach())
+    alone = threading.active_count() == 1
+    if sys.platform == "linux" and work.job.backend is NUMPY and alone:
+        pid = _forked(work, theirs, [link, *others])
+    else:
+        pid = _spawned(theirs)
+        link.send(work.portable())
+    theirs.close()
+    return pid, link
+
+
+def _forked(work: "Work", theirs: socket.socket, others: Sequence[Connection]) -> int:
+    # A signal between the fork and the handlers of the child would run those of the parent.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {*_ENDING, signal.SIGINT})
+    parent, prctl = os.getpid(), _prctl()
+    try:
+        with warnings.catch_warnings():
+            # Threads of a BLAS that is never called make newer Pythons warn of the fork.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if not pid:
+            _as_child(work, theirs, others, parent, prctl)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    return pid
+
+
+def _as_child(
+    work: "Work", theirs: socket.socket, others: Sequence[Connection], parent: int, prctl: Any
+) -> NoReturn:
+    status = 1
+    try:
+        for other in others:
+            other.close()
+        _prepare(prctl, parent)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {*_ENDING, signal.SIGINT})
+        serve(work, Connection(theirs.detach()))
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 1
+    finally:
+        os._exit(status)  # nothing of the parent is flushed or cleaned up twice
+
+
+def _spawned(theirs: socket.socket) -> int:
+    import subprocess
+
+    code = "import sys; from poolnorm_cli.runs.worker import main; main(*map(int, sys.argv[1:]))"
+    command = [sys.executable, "-c", code, str(theirs.fileno()), str(os.getpid())]
+    path = os.pathsep.join(each for each in sys.path if each)
+    child = subprocess.Popen(  # noqa: S603 - this program
+        command, pass_fds=[theirs.fileno()], env=os.environ | {"PYTHONPATH": path}
+    )
+    child.returncode = 0  # the supervisor waits for it, not this object
+    return child.pid
+
+
+def main(file: int, parent: int) -> None:
+    """Be a worker in a process of its own."""
+    _prepare(_prctl(), parent)
+    link = Connection(file)
+    with suppress(EOFError):
+        serve(link.recv(), link)
+
+
+def serve(work: "Work", link: Connection) -> None:
+    """Do the tasks that come, several to a message, until the other end closes.
+
+    Answers to short tasks are sent together, so that the supervisor is not woken for each.
+    """
+    with suppress(EOFError, OSError):
+        while True:
+            tasks: list[Task] = link.recv()
+            results, sent = [], time.monotonic()
+            for task in tasks:
+                results.append(work.perform_safely(task))
+                if time.monotonic() - sent > _PATIENCE:
+                    link.send(results)
+                    results, sent = [], time.monotonic()
+            if results:
+                link.send(results)
+
+
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+
+
+def _prepare(prctl: Any, parent: int) -> None:
+    """Leave interrupts to the parent, end cleanly when it says so, and end with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end)
+    if prctl is not None:
+        prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+        if os.getppid() != parent:
+            raise SystemExit(1)
+
+
+def _end(number: int, frame: Any) -> None:
+    """Leave by an exception, so that an output that is half written is taken away."""
+    del frame
+    raise SystemExit(128 + number)
+
+
+def _prctl() -> Any:
+    """Return the system call, where there is one."""
+    if sys.platform != "linux":
+        return None
+    import ctypes
+
+    return ctypes.CDLL(None).prctl
