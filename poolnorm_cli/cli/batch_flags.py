@@ -1,0 +1,157 @@
+"""Groups of flags about many inputs: which they are, who works on them, what is remembered."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import typer
+
+from poolnorm_cli.cli.groups import Inputs
+from poolnorm_cli.errors import UsageError
+
+
+ProgressKind = Literal["auto", "json", "never"]
+
+_PANEL = "Many inputs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileInputs(Inputs):
+    """Which tensors go in: by name, by directory, by a list."""
+
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="INPUT...",
+            help="A .npy or .npz file, file.npz::NAME, a directory of such files, or - for .npy "
+            "arrays on standard input.",
+            show_default=False,
+        ),
+    ] = None  # type: ignore[assignment]
+    recursive: Annotated[
+        bool,
+        typer.Option(
+            "--recursive",
+            "-r",
+            help="Take the files of sub-directories too; -O DIR mirrors the tree.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = False
+    relative_to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="Mirror the tree below this directory in -O DIR, for all inputs.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+    files_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Read the names of more inputs from this file, one a line; - is standard input.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+    null: Annotated[
+        bool,
+        typer.Option(
+            "--null",
+            "-0",
+            help="Names in --files-from end with NUL, as find -print0 writes them.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = False
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Run one part of the inputs, I from 1 to N, chosen by a checksum of their names.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        """Refuse flags that contradict each other."""
+        if self.null and self.files_from is None:
+            raise UsageError("--null without --files-from", "give --files-from FILE too")
+        if self.files_from == "-" and "-" in (self.inputs or ()):
+            raise UsageError("standard input as a list and as a tensor", "give --files-from FILE")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Who works on many inputs, and what is remembered of it."""
+
+    jobs: Annotated[
+        str,
+        typer.Option(
+            "--jobs",
+            "-j",
+            metavar="N|auto",
+            help="Processes that work at once; auto starts as many as pay.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = "1"
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Work on the Dask cluster whose scheduler is at tcp://HOST:PORT or tls://..., "
+            "or on a local one.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+    journal: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Append a line of JSON for each input, with its state and the output's SHA-256.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Leave out what the journal says is done, of inputs that have not changed.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = False
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed",
+            help="Resume, and try again what the journal says has failed.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = False
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Read headers only, and say what would be done: shapes, bytes, memory.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = False
+    progress: Annotated[
+        ProgressKind,
+        typer.Option(
+            help="On standard error: a bar on a terminal, a line of JSON a second, or nothing.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = "auto"
+
+    def __post_init__(self) -> None:
+        """Refuse flags that contradict each other."""
+        if (self.resume or self.retry_failed) and self.journal is None:
+            flag = "--resume" if self.resume else "--retry-failed"
+            raise UsageError(f"{flag} without --journal", "give --journal FILE too")
+        if self.jobs != "auto" and not (self.jobs.isdecimal() and int(self.jobs) > 0):
+            raise UsageError(f"--jobs {self.jobs!r} is no number of processes", "give 4, or auto")
+        if self.dask is not None and self.jobs != "1":
+            raise UsageError("both --jobs and --dask", "leave out --jobs: the cluster has workers")
+
+    @property
+    def resumes(self) -> bool:
+        """Whether the journal is heeded."""
+        return self.resume or self.retry_failed

@@ -1,0 +1,150 @@
+"""A layer's definition in other words: Keras' and torch's calls, and Keras' config."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from poolnorm_cli.cli.groups import Given, Inputs, Outputs, Printing
+from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers.base import Layer
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.shapes import Ints
+
+_PANEL = "Other frameworks"
+LARGEST_CONFIG = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Definition:
+    """How the layer is given besides flags, and how it is told."""
+
+    config: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Take the parameters from the JSON of Keras' get_config().",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+    save_config: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the JSON from which Keras' from_config() makes the layer.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+    keras: Annotated[
+        bool,
+        typer.Option(
+            "--keras",
+            help="Print the call that makes the layer in Keras, and do nothing else.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = False
+    torch: Annotated[
+        bool,
+        typer.Option(
+            "--torch",
+            help="Print what gives the same output in torch, and do nothing else.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = False
+
+
+def read_config(kind: type[Layer], file: str) -> dict[str, Any]:
+    """Read the parameters of a layer from a config in JSON.
+
+    Raises:
+        InputError: It cannot be read, or a value is not of the parameter's type.
+        UsageError: It is of another class, or has a parameter that the layer has not.
+    """
+    from poolnorm_cli.layers.configs import from_config
+    from poolnorm_cli.weights.spans import whole
+    from poolnorm_cli.weights.strict_json import parse
+
+    span = whole(file)
+    text = span.at(0, min(span.size, LARGEST_CONFIG + 1))
+    return from_config(kind, parse(text, file, largest=LARGEST_CONFIG), file)
+
+
+def save_config(layer: Layer, given: Given, word: str) -> None:
+    """Write the config, where that is wanted: whole or not at all.
+
+    Raises:
+        UsageError: Keras 3 has no such layer, or the file is there.
+        OutputError: It cannot be written.
+    """
+    file = given[Definition].save_config
+    if file is None:
+        return
+    import json
+
+    from poolnorm_cli.layers.calls import keras_config
+    from poolnorm_cli.tensors.atomic import AtomicFile
+
+    config = keras_config(layer, _input_shape(layer, given, word, "--save-config"))
+    output = AtomicFile(Path(file), overwrite=given[Outputs].overwrite)
+    try:
+        output.write(json.dumps(config, indent=2, allow_nan=False).encode() + b"\n")
+        output.commit()
+    finally:
+        output.discard()
+
+
+def only_a_call(layer: Layer, given: Given, word: str) -> bool:
+    """Print the calls that are wanted, and say whether that is all there is to do.
+
+    Raises:
+        UsageError: A framework has no such layer, or an output is wanted too.
+    """
+    wanted = given[Definition]
+    flag = "--keras" if wanted.keras else "--torch"
+    if not (wanted.keras or wanted.torch):
+        return False
+    outputs = given[Outputs]
+    if outputs.output is not None or outputs.output_dir is not None:
+        raise UsageError(f"{flag} with an output", f"{flag} prints and runs nothing: leave one out")
+    from poolnorm_cli.layers.calls import keras_call
+    from poolnorm_cli.layers.torch_calls import torch_call
+
+    shape = _input_shape(layer, given, word, flag)
+    calls = {}
+    if wanted.keras:
+        calls["keras"] = keras_call(layer, shape)
+    if wanted.torch:
+        calls["torch"] = torch_call(layer, shape)
+    _print(calls, as_json=given[Printing].json)
+    return True
+
+
+def _input_shape(layer: Layer, given: Given, word: str, flag: str) -> "Ints":
+    """Return the shape of an input, once the layer has said that it can take it.
+
+    Raises:
+        UsageError: It comes from standard input, or the layer cannot take it.
+        InputError: It cannot be read.
+    """
+    from poolnorm_cli.tensors.sources import STDIN, open_tensors
+
+    if word == STDIN:
+        raise UsageError(f"{flag} for standard input", "name a file of that shape as the input")
+    shape = next(open_tensors(word, given[Inputs].key, True)).shape  # noqa: FBT003
+    layer.output_shape(shape)
+    return shape
+
+
+def _print(calls: dict[str, str], *, as_json: bool) -> None:
+    if as_json:
+        import json
+
+        json.dump({"schema": 1, **calls}, sys.stdout)
+        print()
+        return
+    for call in calls.values():
+        print(call)

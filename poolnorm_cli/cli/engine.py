@@ -1,0 +1,108 @@
+"""Flags about where the arithmetic is done, and about the graph that can be had of a layer."""
+
+import shlex
+import sys
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from poolnorm_cli.backends import Backend, BackendName, ProviderName, Say, open_backend, silent
+from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers.base import Layer
+
+
+_PANEL = "Backend"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """Where the arithmetic is done."""
+
+    backend: Annotated[
+        BackendName | None,
+        typer.Option(
+            help="NumPy, or an ONNX graph in ONNX Runtime.  [default: numpy; onnx with --provider]",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+    provider: Annotated[
+        ProviderName | None,
+        typer.Option(
+            help="Where graphs run: cuda is there or nowhere, auto says which one it took."
+            "  [default: cpu]",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Threads that work on one tensor; results are the same for any number.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        """Refuse a provider for arithmetic that has none."""
+        if self.backend == "numpy" and self.provider in ("cuda", "auto"):
+            raise UsageError(
+                f"--backend numpy with --provider {self.provider}", "give --backend onnx"
+            )
+
+    def open(self, verbose: int) -> Backend:
+        """Open what was asked for; what there is to say goes to standard error.
+
+        Raises:
+            UnavailableError: It is not to be had here.
+        """
+        name = self.backend or ("onnx" if self.provider else "numpy")
+        provider = self.provider or "cpu"
+        return open_backend(name, provider, threads=self.threads, tell=say, detail=detail(verbose))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """The graph that is wanted of a layer."""
+
+    export: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.onnx",
+            help="Write the layer as an ONNX graph for inputs shaped like the first one;"
+            " without -o or -O that is all, and no data are read.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+    opset: Annotated[
+        int,
+        typer.Option(metavar="N", help="Operator set of that graph.", rich_help_panel=_PANEL),
+    ] = 17
+
+
+def say(text: str) -> None:
+    """Print a line for the person, on standard error."""
+    print(text, file=sys.stderr)
+
+
+def detail(verbose: int) -> Say:
+    """Return what to tell details to."""
+    return say if verbose else silent
+
+
+def command_text(layer: Layer, *, training: bool) -> str:
+    """Write the command that makes a layer, defaults left out."""
+    words = ["poolnorm", *layer.words.split()]
+    for parameter in layer.parameters():
+        value = getattr(layer, parameter.name)
+        if value != parameter.default:
+            words += _flag(parameter.flag, value)
+    return shlex.join([*words, "--training"] if training else words)
+
+
+def _flag(flag: str, value: Any) -> list[str]:
+    if isinstance(value, bool):
+        return [flag if value else flag.replace("--", "--no-", 1)]
+    text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return [flag, text]

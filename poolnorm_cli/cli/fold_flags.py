@@ -1,0 +1,23 @@
+"""The flags of layers that can be folded instead of run."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from poolnorm_cli.cli.groups import WEIGHTS_PANEL
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folding:
+    """Whether a layer is run, or folded."""
+
+    fold: Annotated[
+        bool,
+        typer.Option(
+            "--fold",
+            help="Print the scale and shift that inference with --weights amounts to, and their "
+            "largest error on each INPUT; -o FILE.npz keeps them.",
+            rich_help_panel=WEIGHTS_PANEL,
+        ),
+    ] = False

@@ -1,0 +1,128 @@
+"""How the inputs of a run are worked on, as the flags about many inputs say."""
+
+import os
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from typing import TYPE_CHECKING
+
+from poolnorm_cli.cli.batch_flags import Batch
+from poolnorm_cli.cli.engine import Engine, say
+from poolnorm_cli.cli.groups import Given, Outputs, Printing, Training
+from poolnorm_cli.errors import UsageError
+from poolnorm_cli.report.progress import open_progress
+from poolnorm_cli.report.reporter import Reporter
+from poolnorm_cli.runs import batch as runs
+from poolnorm_cli.runs.executors import Serial
+from poolnorm_cli.runs.tasks import Work
+from poolnorm_cli.tensors.leftovers import remove_leftovers
+
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from poolnorm_cli.runs.executors import Executor
+    from poolnorm_cli.runs.files import Job
+    from poolnorm_cli.runs.journal import Journal
+    from poolnorm_cli.runs.plan import Item, Plan
+
+
+def run_batch(plan: "Plan", job: "Job", reporter: Reporter, given: Given) -> int:
+    """Run every input, and return the exit code: 1 if one failed, or its own where it ended all.
+
+    In training, a batch that failed would be missing from the moving statistics: it ends the run.
+
+    Raises:
+        PoolnormError: A fault of the whole run, or of its only input.
+    """
+    flags, printing = given[Batch], given[Printing]
+    with ExitStack() as stack:
+        journal = stack.enter_context(open_journal(plan, job, given))
+        items = plan.items(journal.ours if journal else None)
+        if job.joins:
+            _check_streams(items, "--synchronized")
+        if journal is not None:
+            _check_streams(items, "--journal")
+            journal.start(len(items))
+        if plan.directory is not None and len(items) > 1:
+            remove_leftovers(runs.directories(items))
+        work = Work(plan, job, checksums=journal is not None)
+        progress = open_progress(flags.progress, quiet=printing.quiet)
+        run = runs.Batch(
+            work,
+            items,
+            executor_for(work, items, flags),
+            reporter,
+            stops=given[Outputs].fail_fast or given[Training].training,
+            journal=journal,
+            counted=progress.counted,
+        )
+        stack.callback(lambda: progress.close(run.counts, summary=_summarized(given, run.counts)))
+        return run.run()
+
+
+def executor_for(work: Work, items: "Sequence[Item]", flags: Batch) -> "Executor":
+    """Choose who works: this process, several, or a cluster.
+
+    Raises:
+        UsageError: A cluster cannot work on standard streams.
+    """
+    if flags.dask is not None:
+        _check_streams(items, "--dask")
+        from poolnorm_cli.runs.cluster import Cluster
+
+        return Cluster(work, flags.dask, items, say)
+    jobs = _jobs(items) if flags.jobs == "auto" else int(flags.jobs)
+    if jobs == 1 or any(item.streams for item in items):
+        return Serial(work)
+    from poolnorm_cli.runs.workers import Workers
+
+    return Workers(work, jobs)
+
+
+_SMALL_RUN = 16
+_LARGE_BYTES = 64 << 20
+
+
+def _jobs(items: "Sequence[Item]") -> int:
+    """Count the processes that pay: one, where starting more takes longer than the work."""
+    from poolnorm_cli.runs.fingerprints import stamp_of
+
+    if len(items) < _SMALL_RUN:
+        sizes = (stamp[0] for item in items if (stamp := stamp_of(item)))
+        if sum(sizes) < _LARGE_BYTES:
+            return 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def open_journal(
+    plan: "Plan", job: "Job", given: Given
+) -> "AbstractContextManager[Journal | None]":
+    """Open the journal that the flags name, if any, once the weights are there.
+
+    Raises:
+        PoolnormError: It cannot be written, or is none.
+    """
+    flags, engine = given[Batch], given[Engine]
+    initial = job.weights is None
+    if len(plan.sources) > 1 or flags.journal or flags.dask or flags.jobs != "1":
+        runs.settle(plan, job)
+    if flags.journal is None:
+        return nullcontext()
+    from poolnorm_cli.runs.fingerprints import parameters
+    from poolnorm_cli.runs.journal import Journal
+
+    weights = None if initial else job.trained
+    params = parameters(plan, job, f"{engine.backend} {engine.provider}", weights)
+    return Journal(flags.journal, params, resume=flags.resumes, retry_failed=flags.retry_failed)
+
+
+def _check_streams(items: "Sequence[Item]", flag: str) -> None:
+    if any(item.streams for item in items):
+        raise UsageError(f"{flag} with a standard stream", "give files")
+
+
+def _summarized(given: Given, counts: runs.Counts) -> bool:
+    """Whether the end of a run is worth a line: several inputs, and not all simply done."""
+    several = counts.total > 1 and not given[Printing].quiet
+    return several and (given[Batch].journal is not None or counts.done < counts.total)

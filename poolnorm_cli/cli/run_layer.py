@@ -1,0 +1,137 @@
+"""What a layer verb does: open, run, write, report."""
+
+from typing import TYPE_CHECKING
+
+from poolnorm_cli.cli.batch_flags import Batch, FileInputs
+from poolnorm_cli.cli.definition import only_a_call, save_config
+from poolnorm_cli.cli.engine import Engine
+from poolnorm_cli.cli.exporting import exporting, only_a_graph, report_graph
+from poolnorm_cli.cli.groups import (
+    Given,
+    Mask,
+    Outputs,
+    Printing,
+    Training,
+    Values,
+    WeightFiles,
+)
+from poolnorm_cli.cli.weight_files import save_weights, weights_of
+from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.report.reporter import open_reporter
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.runs.files import Job
+    from poolnorm_cli.runs.plan import Plan
+    from poolnorm_cli.weights import Weights
+
+
+def run_layer(layer: Layer, given: Given) -> int:
+    """Run a layer as the flags say, and return the exit code.
+
+    Raises:
+        PoolnormError: A fault of the whole run, or of its only input.
+    """
+    from poolnorm_cli.cli.run_batch import run_batch
+
+    outputs, files = given[Outputs], given[WeightFiles]
+    if given[Training].training:
+        _check_training(given)
+    plan = _plan(layer, given)
+    save_config(layer, given, plan.sources[0].word)
+    if only_a_call(layer, given, plan.sources[0].word):
+        return 0
+    to_stderr = outputs.output == "-"
+    style = given[Printing].style(precision=given[Values].precision, to_stderr=to_stderr)
+    reporter = open_reporter(layer, style)
+    with weights_of(layer, given) as weights:
+        job = _job(layer, weights, given)
+        if given[Batch].dry_run:
+            from poolnorm_cli.cli.dry_run import dry_run
+
+            return dry_run(plan, job, given)
+        code = 0
+        with exporting(given, job, plan.sources[0].word) as tensor:
+            if tensor and only_a_graph(given):
+                report_graph(given, job, tensor, reporter)
+            else:
+                code = run_batch(plan, job, reporter, given)
+        if not code:
+            save_weights(job, files, outputs, reporter)
+    reporter.close()
+    return code
+
+
+def _job(layer: Layer, weights: "Weights | None", given: Given) -> "Job":
+    from poolnorm_cli.runs.files import Job
+    from poolnorm_cli.runs.lanes import default_threads
+    from poolnorm_cli.runs.masks import MaskFile
+
+    mask = given[Mask].mask
+    return Job(
+        layer,
+        weights,
+        given[Training].training,
+        given[Outputs].dtype,
+        preview=_shown(given),
+        explain=given[Values].explain,
+        mask=None if mask is None else MaskFile(mask),
+        backend=given[Engine].open(given[Printing].verbose),
+        threads=given[Engine].threads or default_threads(),
+    )
+
+
+def _check_training(given: Given) -> None:
+    """Refuse to train on a part of the inputs."""
+    flags = {
+        "--skip-existing": given[Outputs].skip_existing,
+        "--resume": given[Batch].resumes,
+        "--shard": given[FileInputs].shard,
+    }
+    for flag, is_given in flags.items():
+        if is_given:
+            raise UsageError(f"{flag} with --training", "a skipped batch would not be counted")
+
+
+def _plan(layer: Layer, given: Given) -> "Plan":
+    from poolnorm_cli.runs.inputs import Shard, expand, listed
+    from poolnorm_cli.runs.plan import Plan
+
+    outputs, inputs = given[Outputs], given[FileInputs]
+    words = list(inputs.inputs or ())
+    if inputs.files_from is not None:
+        words += listed(inputs.files_from, null=inputs.null)
+    if not words:
+        told = "missing argument 'INPUT...'"
+        if inputs.files_from is not None:
+            told = f"--files-from {inputs.files_from} names no input"
+        raise UsageError(told, f"type poolnorm {layer.words} --help")
+    sources = expand(
+        words,
+        recursive=inputs.recursive,
+        relative_to=inputs.relative_to,
+        without=outputs.output_dir,
+    )
+    return Plan(
+        sources=list(sources),
+        key=inputs.key,
+        op=layer.words.replace(" ", "_"),
+        output=outputs.output,
+        directory=outputs.output_dir,
+        template=outputs.output_name,
+        bfloat16=outputs.dtype == "bfloat16",
+        overwrite=outputs.overwrite,
+        skip_existing=outputs.skip_existing,
+        shard=Shard.parse(inputs.shard) if inputs.shard is not None else None,
+    )
+
+
+def _shown(given: Given) -> bool:
+    """Whether values are printed: where nothing is written, unless a flag says otherwise."""
+    printing, outputs = given[Printing], given[Outputs]
+    if printing.quiet and not printing.json:
+        return False
+    if given[Values].values is not None:
+        return bool(given[Values].values)
+    return outputs.output is None and outputs.output_dir is None

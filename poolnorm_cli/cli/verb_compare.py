@@ -1,0 +1,149 @@
+"""`compare`: two files, or one layer over several backends; exit codes as those of `cmp`."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, get_args
+
+import typer
+
+from poolnorm_cli.cli.checkpoint import read_weights
+from poolnorm_cli.cli.flags import collected
+from poolnorm_cli.cli.groups import Given, Inputs, Mask, Outputs, Printing, Training
+from poolnorm_cli.errors import PoolnormError, UsageError
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.backends import Backend
+    from poolnorm_cli.kernels.differences import Tolerance
+    from poolnorm_cli.runs.compare import Difference
+
+_TEXT = """Compare two tensors, or what a layer gives on several backends.
+
+Exit code 0 if they are equal, 1 if they differ, 2 in trouble, as cmp has it.
+
+Example: poolnorm compare y.npy z.npy --rtol 1e-5
+
+Example: poolnorm compare --backends numpy,onnx:cpu -- pool max x.npy --pool-size 3
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """What is compared, and what counts as equal."""
+
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="A B",
+            help="Two .npy or .npz files; or with --backends, after --, a command of a layer.",
+            show_default=False,
+        ),
+    ]
+    key: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The one array of each .npz to use.")
+    ] = None
+    backends: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST", help="Run a layer on these: numpy, onnx:cpu, onnx:cuda, onnx:auto."
+        ),
+    ] = None
+    rtol: Annotated[float, typer.Option(help="Tolerance relative to the second.")] = 0.0
+    atol: Annotated[float, typer.Option(help="Absolute tolerance.")] = 0.0
+    max_ulp: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=0, help="Also equal if at most N numbers apart."),
+    ] = None
+    equal_nan: Annotated[
+        bool, typer.Option("--equal-nan", help="NaN is equal to NaN.", show_default=False)
+    ] = False
+    ignore_dtype: Annotated[
+        bool, typer.Option("--ignore-dtype", help="Compare values only.", show_default=False)
+    ] = False
+
+    def __post_init__(self) -> None:
+        """Refuse tolerances that are none."""
+        for flag, value in (("--rtol", self.rtol), ("--atol", self.atol)):
+            if not value >= 0 or math.isinf(value):
+                raise UsageError(f"{flag} is {value}", f"give 0 or more, as {flag} 1e-6")
+
+    @property
+    def tolerance(self) -> "Tolerance":
+        """What counts as equal."""
+        from poolnorm_cli.kernels.differences import Tolerance
+
+        return Tolerance(self.rtol, self.atol, self.max_ulp, self.equal_nan)
+
+
+def add(app: typer.Typer, verb: str, words: Sequence[str]) -> None:
+    """Add `compare` to the application."""
+    del words
+    app.command(verb)(_command())
+
+
+def _command() -> Callable[..., None]:
+    return collected(_run, [Compared, Printing], _TEXT)
+
+
+def _run(given: Given) -> None:
+    from poolnorm_cli.report.differences import print_differences
+
+    try:
+        asked = given[Compared]
+        found = _files(asked) if asked.backends is None else _backends(asked, given)
+        equal = print_differences(found, given[Printing].style())
+    except PoolnormError as error:
+        raise UsageError(error.what, error.fix) from error  # 1 would say that they differ
+    except MemoryError as error:
+        raise UsageError("out of memory", "give smaller inputs") from error
+    raise typer.Exit(0 if equal else 1)
+
+
+def _files(asked: Compared) -> "Iterator[Difference]":
+    from poolnorm_cli.runs.compare import compare_files
+
+    if len(asked.words) != 2:
+        told = f"compare with {len(asked.words)} inputs"
+        raise UsageError(told, "give two files, or --backends LIST -- and a layer")
+    a, b = asked.words
+    return compare_files(a, b, asked.key, asked.tolerance, ignore_dtype=asked.ignore_dtype)
+
+
+def _backends(asked: Compared, given: Given) -> "Iterator[Difference]":
+    from poolnorm_cli.cli.layer_words import parse_layer
+    from poolnorm_cli.runs.compare import compare_backends
+    from poolnorm_cli.runs.files import Job
+    from poolnorm_cli.runs.masks import MaskFile
+    from poolnorm_cli.tensors.sources import open_tensors
+
+    backends = _open(str(asked.backends), given[Printing].verbose)
+    layer, words = parse_layer(asked.words)
+    dtype, mask = words[Outputs].dtype, words[Mask].mask
+    job = Job(
+        layer,
+        read_weights(layer, words),
+        words[Training].training,
+        dtype,
+        mask=None if mask is None else MaskFile(mask),
+    )
+    for word in words[Inputs].inputs:
+        for tensor in open_tensors(word, words[Inputs].key, dtype == "bfloat16"):
+            yield from compare_backends(job, tensor, backends, asked.tolerance)
+
+
+def _open(text: str, verbose: int) -> "dict[str, Backend]":
+    """Open the backends of a list such as `numpy,onnx:cpu`."""
+    from poolnorm_cli.backends import BackendName, ProviderName, open_backend
+    from poolnorm_cli.cli.engine import detail, say
+
+    known: dict[str, tuple[BackendName, ProviderName]]
+    known = {"numpy": ("numpy", "cpu"), "onnx": ("onnx", "cpu")}
+    known |= {f"onnx:{name}": ("onnx", name) for name in get_args(ProviderName)}
+    names = [name.strip() for name in text.split(",")]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UsageError(f"--backends has {unknown[0]!r}", f"give some of {', '.join(known)}")
+    if len(set(names)) < max(len(names), 2):
+        raise UsageError(f"--backends {text} names fewer than two", "give numpy,onnx:cpu")
+    return {name: open_backend(*known[name], tell=say, detail=detail(verbose)) for name in names}

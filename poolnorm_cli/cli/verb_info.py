@@ -1,0 +1,73 @@
+"""`info`: what tensors or layers there are, from headers alone."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from poolnorm_cli.cli.flags import collected
+from poolnorm_cli.cli.groups import Given, Inputs, Printing
+from poolnorm_cli.errors import PoolnormError, UsageError
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.report.arrays import ArrayList
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stats:
+    """What is read besides the headers."""
+
+    stats: Annotated[
+        bool,
+        typer.Option("--stats", help="Read the data too: NaN, infinities, range, mean, deviation."),
+    ] = False
+
+
+def add(app: typer.Typer, verb: str, words: Sequence[str]) -> None:
+    """Add `info` to the application."""
+    del words
+    text = (
+        "Print names, shapes, dtypes, order and bytes; of a checkpoint, the layers it has for "
+        "--weights.\n\nExample: poolnorm info x.npy --stats"
+    )
+    app.command(verb)(_command(text))
+
+
+def _command(text: str) -> Callable[..., None]:
+    return collected(_run, [Inputs, Stats, Printing], text)
+
+
+def _run(given: Given) -> None:
+    from poolnorm_cli.report.arrays import ArrayList
+    from poolnorm_cli.report.errors import line
+
+    report = ArrayList(given[Printing].style(), stats=given[Stats].stats)
+    words, failed = given[Inputs].inputs, False
+    for word in words:
+        try:
+            _list(word, given, report)
+        except PoolnormError as error:
+            if len(words) == 1:
+                raise
+            typer.echo(line(error), err=True)
+            failed = True
+    report.close()
+    raise typer.Exit(1 if failed else 0)
+
+
+def _list(word: str, given: Given, report: "ArrayList") -> None:
+    """List the arrays of a file of tensors, or the layers of a checkpoint."""
+    from poolnorm_cli.tensors.sources import open_tensors
+    from poolnorm_cli.weights.formats import entries_of, is_checkpoint
+
+    if not is_checkpoint(word):
+        for tensor in open_tensors(word, given[Inputs].key, True):  # noqa: FBT003
+            report.add(tensor)
+        return
+    if given[Inputs].key is not None or given[Stats].stats:
+        flag = "--stats" if given[Stats].stats else "--key"
+        raise UsageError(f"{word}: {flag} is for arrays", f"leave out {flag}")
+    for entry in entries_of(word):
+        report.add_layer(entry)

@@ -1,0 +1,1 @@
+"""What is printed: a table, plain lines, JSON, or next to nothing."""

@@ -1,0 +1,146 @@
+"""How far a run is, on standard error: a bar for a person, lines of JSON for a scheduler."""
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Literal
+
+from poolnorm_cli.report.text import printable
+
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress, TaskID
+
+    from poolnorm_cli.runs.batch import Counts
+
+
+_FIRST = 1.0
+"""Seconds that a run may take before anything is shown."""
+_REASONS = 5
+
+
+class Silent:
+    """Says nothing until the end."""
+
+    every = float("inf")
+
+    def __init__(self) -> None:
+        """Begin to count."""
+        self.began = time.monotonic()
+        self._next = self.began + min(_FIRST, self.every)
+
+    def counted(self, counts: "Counts") -> None:
+        """Hear how far the run is."""
+        now = time.monotonic()
+        if now >= self._next and self.every != float("inf"):
+            self._next = now + self.every
+            self.show(counts)
+
+    def show(self, counts: "Counts") -> None:
+        """Show how far the run is."""
+
+    def close(self, counts: "Counts", *, summary: bool) -> None:
+        """End, and say what came of the run."""
+        if summary:
+            print(*summary_of(counts), sep="\n", file=sys.stderr)
+
+
+class Lines(Silent):
+    """A line of JSON a second."""
+
+    every = 1.0
+
+    def show(self, counts: "Counts") -> None:
+        """Print a line."""
+        seconds = time.monotonic() - self.began
+        rate = counts.ended / seconds if seconds else 0.0
+        left = counts.total - counts.ended
+        facts: dict[str, Any] = {
+            "schema": 1,
+            "total": counts.total,
+            "done": counts.done,
+            "skipped": counts.skipped,
+            "failed": counts.failed,
+            "seconds": round(seconds, 3),
+            "rate": round(rate, 3),
+            "seconds_left": round(left / rate, 3) if rate else None,
+        }
+        import json
+
+        print(json.dumps(facts), file=sys.stderr, flush=True)
+
+    def close(self, counts: "Counts", *, summary: bool) -> None:
+        """Print the last line."""
+        self.show(counts)
+        super().close(counts, summary=summary)
+
+
+class Bar(Silent):
+    """A bar with rate and time left."""
+
+    every = 0.1
+
+    def __init__(self) -> None:
+        """Begin without a bar: most runs are over before one is wanted."""
+        super().__init__()
+        self._bar: RichProgress | None = None
+        self._task: TaskID | None = None
+        self._next = self.began + _FIRST
+
+    def show(self, counts: "Counts") -> None:
+        """Draw the bar."""
+        if self._bar is None or self._task is None:
+            self._bar = _bar()
+            self._task = self._bar.add_task("", total=counts.total, failed="", rate="")
+            self._bar.start()
+        failed = f"{counts.failed} failed" if counts.failed else ""
+        rate = f"{counts.ended / (time.monotonic() - self.began):.0f}/s"
+        self._bar.update(self._task, completed=counts.ended, failed=failed, rate=rate)
+        self._bar.refresh()
+
+    def close(self, counts: "Counts", *, summary: bool) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+        super().close(counts, summary=summary)
+
+
+def _bar() -> "RichProgress":
+    """Make a bar that is drawn when it is told to: no thread, because workers are forked."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        MofNCompleteColumn(),
+        BarColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[failed]}"),
+        console=Console(stderr=True),
+        auto_refresh=False,
+        transient=True,
+    )
+
+
+def summary_of(counts: "Counts") -> list[str]:
+    """Return what came of a run, in lines: how many of each, and the most frequent faults."""
+    left = counts.total - counts.ended
+    words = [f"{counts.done} done", f"{counts.skipped} skipped", f"{counts.failed} failed"]
+    lines = [", ".join([*words, f"{left} not begun"] if left else words)]
+    ranked = sorted(counts.failures.items(), key=lambda item: (-item[1], item[0]))
+    lines += [f"  {count} x {printable(reason)}" for reason, count in ranked[:_REASONS]]
+    if len(ranked) > _REASONS:
+        lines.append(f"  {sum(count for _, count in ranked[_REASONS:])} x other faults")
+    return lines
+
+
+def open_progress(kind: Literal["auto", "json", "never"], *, quiet: bool) -> Silent:
+    """Return what shows progress to whoever reads standard error."""
+    if kind == "json":
+        return Lines()
+    return Bar() if kind == "auto" and not quiet and sys.stderr.isatty() else Silent()

@@ -1,0 +1,57 @@
+"""Values, names and shapes as text that is safe to print."""
+
+from typing import TYPE_CHECKING, Any
+
+from poolnorm_cli.shapes import Shape
+
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from poolnorm_cli.runs.outcome import Outcome
+    from poolnorm_cli.runs.preview import Edges
+
+
+def printable(name: str) -> str:
+    """Escape what would break a line or move the cursor: control characters, half characters."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
+def keras_shape(shape: Shape) -> str:
+    """Write a shape as Keras does: `(None, 14, 14, 3)`."""
+    inside = ", ".join(map(str, shape))
+    return f"({inside},)" if len(shape) == 1 else f"({inside})"
+
+
+def values_text(edges: "Edges", precision: int | None, width: int) -> str:
+    """Write the edges of an array as NumPy prints the whole of it."""
+    import numpy as np
+
+    return np.array2string(
+        edges.array,
+        max_line_width=width,
+        precision=precision,
+        threshold=edges.array.size if edges.whole else 0,
+    )
+
+
+def penalties_text(outcome: "Outcome") -> str:
+    """Write the penalties of weights: `gamma=0.5 beta=0.1`."""
+    return " ".join(f"{name}={value:.7g}" for name, value in outcome.penalties.items())
+
+
+def json_values(values: "NDArray[Any]") -> Any:
+    """Return nested lists of what `json_number` makes of each value."""
+    return _mapped(values.tolist())
+
+
+def json_number(value: Any) -> Any:
+    """Return a number, or `NaN`, `Infinity`, `-Infinity` as a string: JSON has none of them."""
+    return _NAMES.get(str(value), value)
+
+
+_NAMES = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+
+
+def _mapped(value: Any) -> Any:
+    return [_mapped(item) for item in value] if isinstance(value, list) else json_number(value)
