@@ -1,0 +1,74 @@
+"""Stand-ins for builds of ONNX Runtime that cannot be installed here."""
+
+import sys
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from poolnorm_cli.backends import cuda, installed
+
+
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+
+
+class Options:
+    """Session options that remember what was set."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, str] = {}
+        self.log_severity_level = 2
+        self.intra_op_num_threads = 0
+
+    def add_session_config_entry(self, key: str, value: str) -> None:
+        self.entries[key] = value
+
+
+class Session:
+    """A session that took the providers it was given, or the CPU where CUDA does not load."""
+
+    def __init__(self, providers: list[str]) -> None:
+        self._providers = providers
+
+    def get_providers(self) -> list[str]:
+        return self._providers
+
+
+def runtime(
+    *, loads: bool = True, raises: str = "", available: tuple[str, ...] = (CUDA, CPU)
+) -> Any:
+    """Return a module like `onnxruntime`, of the GPU build."""
+    module: Any = ModuleType("onnxruntime")
+    module.__version__ = "1.32.0"
+    module.cuda_version = "13.0"
+    module.SessionOptions = Options
+    module.seen = []
+    module.severity = []
+
+    def inference_session(model: bytes, options: Options, providers: list[str]) -> Session:
+        del model
+        module.seen.append((options, providers))
+        if raises and CUDA in providers:
+            raise RuntimeError(raises)
+        return Session(providers if loads else [CPU])
+
+    module.InferenceSession = inference_session
+    module.get_available_providers = lambda: list(available)
+    module.set_default_logger_severity = module.severity.append
+    module.preload_dlls = lambda: sys.stdout.write("Failed to load a library\n")
+    return module
+
+
+def install(
+    monkeypatch: pytest.MonkeyPatch,
+    module: Any,
+    *,
+    distributions: tuple[str, ...] = ("onnxruntime-gpu",),
+    lost: tuple[str, ...] = (),
+    devices: int = 1,
+) -> None:
+    """Make a double the runtime that is installed, on a machine that lacks some libraries."""
+    monkeypatch.setitem(sys.modules, "onnxruntime", module)
+    monkeypatch.setattr(installed, "builds", lambda: dict.fromkeys(distributions, "1.32.0"))
+    monkeypatch.setattr(cuda, "_loads", lambda name: name not in lost)
+    monkeypatch.setattr(cuda, "devices", lambda: devices)

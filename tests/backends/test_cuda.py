@@ -1,0 +1,49 @@
+"""The whole table of cases on an NVIDIA device: needs the GPU build of ONNX Runtime."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from poolnorm_cli.backends import Backend, open_backend
+from poolnorm_cli.errors import UnavailableError
+from tests.backends.test_agreement import BY_NAME, compare
+from tests.backends.test_session import layer
+from tests.conftest import Command
+
+
+pytestmark = pytest.mark.cuda
+
+
+@cache
+def cuda() -> Backend | str:
+    """Open CUDA, or return why it is not there."""
+    try:
+        return open_backend("onnx", "cuda")
+    except UnavailableError as error:
+        return str(error)
+
+
+@pytest.fixture
+def device() -> Backend:
+    found = cuda()
+    if isinstance(found, str):
+        pytest.skip(found)
+    return found
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_cuda_gives_what_numpy_gives(name: str, device: Backend) -> None:
+    compare(BY_NAME[name], device)
+
+
+def test_the_command_runs_on_cuda(device: Backend, poolnorm: Command, x: object) -> None:
+    done = poolnorm("pool average x.npy --pool-size 3 --strides 2 --padding same --provider cuda")
+    assert (done.code, done.err) == (0, "")
+
+
+def test_a_window_of_nan_stays_nan(device: Backend) -> None:
+    from poolnorm_cli.layers.base import Call
+
+    x = np.full((1, 4, 1), np.nan, np.float32)
+    assert np.isnan(device.apply(layer("pool max"), x, {}, Call())).all()

@@ -1,0 +1,176 @@
+"""Graphs in files: valid, called after the layer, and right in a runtime that reads them."""
+
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from numpy.typing import NDArray
+
+from poolnorm_cli.backends.export import FileGraph
+from poolnorm_cli.errors import PoolnormError, UnavailableError, UsageError
+from poolnorm_cli.layers import LAYERS, find
+from poolnorm_cli.layers.pooling import MaxPooling
+from poolnorm_cli.runs.memory import run_array
+from poolnorm_cli.runs.passes import Pass, result_dtype
+from tests.cases import CASES, Case
+
+
+# The windows are many; the rank that has every dtype stands for the others.
+KEPT = {
+    case.name: case
+    for case in CASES
+    if 0 not in case.shape
+    and case.dtype in ("float16", "float32", "float64", "int64", "uint8")
+    and (len(case.shape) == 4 or not case.words.startswith("pool"))
+}
+NEWEST = onnx.defs.onnx_opset_version()
+
+
+def file_graph(case: Case, opset: int = 17, **parameters: Any) -> FileGraph:
+    layer = find(*case.words.split())(**(case.parameters | parameters))
+    result = result_dtype(layer, case.dtype, None)
+    compute = Pass(layer, case.shape, case.dtype, result).compute
+    return FileGraph(
+        layer, case.shape, case.dtype, compute, result, case.training, opset, "poolnorm it"
+    )
+
+
+def run_model(data: bytes, x: NDArray[Any]) -> list[NDArray[Any]]:
+    session = onnxruntime.InferenceSession(data)
+    return [np.asarray(y) for y in session.run(None, {session.get_inputs()[0].name: x})]
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_a_file_gives_in_a_runtime_what_numpy_gives(name: str) -> None:
+    case = KEPT[name]
+    x, weights = case.x(), case.weights()
+    data, _ = file_graph(case).serialized(weights)
+    names = [output.name for output in onnx.load_from_string(data).graph.output]
+    y, *moved = run_model(data, x)
+    expected, state = run_array(case.layer, x, weights, training=case.training)
+
+    assert (y.dtype, y.shape) == (expected.dtype, expected.shape)
+    if case.layer.keeps_integers:
+        np.testing.assert_array_equal(y, expected)
+    else:
+        rtol, atol = (2e-3, 0) if case.dtype == "float16" else (1e-4, 1e-5)
+        np.testing.assert_allclose(y.astype(float), expected.astype(float), rtol, atol)
+    changed = [key for key in state if not np.array_equal(state[key], weights[key])]
+    assert names[1:] == [f"{names[0]}_{key}" for key in changed]
+    for key, own in zip(changed, moved, strict=True):
+        np.testing.assert_allclose(own, state[key], rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("opset", range(17, NEWEST + 1))
+@pytest.mark.parametrize("words", LAYERS)
+def test_every_operator_set_is_valid_and_runs(words: str, opset: int) -> None:
+    training = find(*words.split()).has_training
+    case = next(
+        case
+        for case in CASES
+        if case.words == words and len(case.shape) == 4 and case.training == training
+        if case.dtype == "float32" and 0 not in case.shape
+    )
+    data, _ = file_graph(case, opset).serialized(case.weights())
+
+    assert onnx.load_from_string(data).opset_import[0].version == opset
+    expected, _ = run_array(case.layer, case.x(), case.weights(), training=case.training)
+    np.testing.assert_allclose(run_model(data, case.x())[0], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_names_and_metadata_tell_what_made_the_file() -> None:
+    case = Case("bn", (2, 6, 6, 3), "float32", training=True)
+    data, _ = file_graph(case, name="stem").serialized(case.weights())
+    model = onnx.load_from_string(data)
+
+    assert [value.name for value in model.graph.input] == ["stem_input"]
+    outputs = [value.name for value in model.graph.output]
+    assert outputs == ["stem", "stem_moving_mean", "stem_moving_variance"]
+    told = {item.key: item.value for item in model.metadata_props}
+    assert told["command"] == "poolnorm it"
+    assert told["keras"].startswith("BatchNormalization(")
+    assert told["poolnorm_version"] == model.producer_version
+
+
+def test_weights_are_inline_and_the_batch_may_be_any() -> None:
+    case = Case("bn", (2, 6, 6, 3), "float32")
+    data, _ = file_graph(case).serialized(case.weights())
+    model = onnx.load_from_string(data)
+
+    assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "N"
+    names = {tensor.name for tensor in model.graph.initializer}
+    assert {f"batch_normalization/{weight}" for weight in case.weights()} <= names
+    x = np.random.default_rng(0).random((7, 6, 6, 3), np.float32)
+    assert run_model(data, x)[0].shape == (7, 6, 6, 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "parameters", "operators"),
+    [
+        ("pool max", {"data_format": "channels_first"}, ["MaxPool"]),
+        ("pool average", {}, ["Transpose", "AveragePool", "Transpose"]),
+        ("gpool max", {}, ["ReduceMax"]),
+        ("gpool average", {}, ["ReduceMean"]),
+        (
+            "gpool average",
+            {"data_format": "channels_first", "keepdims": True},
+            ["GlobalAveragePool"],
+        ),
+        ("bn", {"axis": (1,)}, ["BatchNormalization"]),
+        ("ln", {}, ["LayerNormalization"]),
+        ("ln", {"axis": (-1, -2)}, ["LayerNormalization"]),
+    ],
+)
+def test_plain_operators_are_used_where_they_fit(
+    words: str, parameters: dict[str, Any], operators: list[str]
+) -> None:
+    case = Case(words, (2, 6, 6, 3), "float32", parameters)
+    model, _ = file_graph(case).model(case.weights())
+
+    assert [node.op_type for node in model.graph.node] == operators
+
+
+def test_bfloat16_goes_in_and_out_of_a_file() -> None:
+    case = Case("pool average", (2, 6, 3), "bfloat16")
+    data, _ = file_graph(case).serialized({})
+    model = onnx.load_from_string(data)
+
+    ends = (*model.graph.input, *model.graph.output)
+    assert [end.type.tensor_type.elem_type for end in ends] == [onnx.TensorProto.BFLOAT16] * 2
+
+
+def test_an_epsilon_in_float64_is_exact() -> None:
+    case = Case("ln", (2, 3), "float64", {"epsilon": 0.001})
+    model, _ = file_graph(case).model(case.weights())
+    constants = [onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer]
+
+    assert any(c.dtype == np.float64 and c.size == 1 and c == 0.001 for c in constants)
+
+
+@pytest.mark.parametrize("opset", [16, 0, -1, NEWEST + 1])
+def test_an_unknown_operator_set_is_refused(opset: int) -> None:
+    with pytest.raises(UsageError, match=rf"--opset {opset} is not known .* give 17 to {NEWEST}"):
+        file_graph(Case("gpool max", (2, 6, 3), "float32"), opset).serialized({})
+
+
+def test_weights_too_large_for_a_file_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("poolnorm_cli.backends.export._LARGEST", 10)
+    with pytest.raises(UsageError, match="more than 2 GiB of weights"):
+        file_graph(Case("gpool max", (2, 6, 3), "float32")).serialized({})
+
+
+def test_a_graph_that_contradicts_its_layer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MaxPooling, "output_shape", lambda _, shape: (*shape[:-1], 9))
+    with pytest.raises(PoolnormError, match="--export made a graph that is not valid"):
+        file_graph(Case("pool max", (2, 6, 3), "float32")).serialized({})
+
+
+def test_a_graph_that_the_runtime_refuses_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise UnavailableError("cpu: no kernel")
+
+    monkeypatch.setattr("poolnorm_cli.backends.providers.Provider.session", refuse)
+    with pytest.raises(UnavailableError, match="--opset 18: cpu: no kernel; give --opset 17"):
+        file_graph(Case("gpool max", (2, 6, 3), "float32"), 18).serialized({})

@@ -1,0 +1,157 @@
+"""Sessions: opened once, fed exactly, and never worse than NumPy."""
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from poolnorm_cli.backends import open_backend
+from poolnorm_cli.backends.providers import Provider, choose
+from poolnorm_cli.backends.session import OnnxBackend
+from poolnorm_cli.layers import find
+from poolnorm_cli.layers.base import Call, Layer
+from poolnorm_cli.runs.memory import run_array
+
+
+EPSILON = float(np.finfo(np.float32).eps)
+
+
+class Counting:
+    """A provider that counts the sessions it opens, and the threads each was given."""
+
+    def __init__(self) -> None:
+        self.on_device = False
+        self.threads: list[int | None] = []
+        self._provider = choose("cpu", lambda _: None)
+
+    def session(self, model: bytes, threads: int | None) -> Any:
+        self.threads.append(threads)
+        return self._provider.session(model, threads)
+
+
+def layer(words: str, **parameters: Any) -> Layer:
+    return find(*words.split())(**parameters)
+
+
+def result(made: Layer, x: NDArray[Any], **options: Any) -> NDArray[Any]:
+    return run_array(made, x, backend=open_backend("onnx", "cpu", threads=1), **options)[0]
+
+
+def test_one_session_serves_all_blocks_and_files_of_a_kind() -> None:
+    provider: Any = Counting()
+    backend = OnnxBackend(provider, 3, lambda _: None)
+    made = layer("pool max", pool_size=2)
+    for batch in (1, 5, 2):
+        x = np.random.default_rng(batch).random((batch, 6, 6, 3), np.float32)
+        y = backend.apply(made, x, {}, Call())
+        np.testing.assert_array_equal(y, made.apply(x, {}))
+    assert provider.threads == [3]
+
+
+def test_memory_of_old_sessions_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("poolnorm_cli.backends.session._MOST_SESSIONS", 2)
+    provider: Any = Counting()
+    backend = OnnxBackend(provider, None, lambda _: None)
+    for size in (4, 5, 6, 4):
+        backend.apply(layer("pool max"), np.zeros((1, size, 1), np.float32), {}, Call())
+    assert len(provider.threads) == 4
+    assert len(backend._sessions) == 2
+
+
+def test_the_output_takes_the_memory_of_the_block_before() -> None:
+    backend = OnnxBackend(choose("cpu", lambda _: None), 1, lambda _: None)
+    x = np.ones((2, 4, 1), np.float32)
+    first, second = (backend.apply(layer("pool max"), x, {}, Call()) for _ in range(2))
+    assert first is second
+
+
+def test_a_device_never_runs_a_pooling_operator() -> None:
+    """Those of cuDNN take one pad per axis, and make what they like of NaN."""
+    kinds: list[str] = []
+
+    class Device(Counting):
+        def __init__(self) -> None:
+            super().__init__()
+            self.on_device = True
+
+        def session(self, model: bytes, threads: int | None) -> Any:
+            import onnx
+
+            kinds.extend(node.op_type for node in onnx.load_from_string(model).graph.node)
+            return super().session(model, threads)
+
+    provider: Any = Device()
+    backend = OnnxBackend(provider, None, lambda _: None)
+    x = np.ones((2, 7, 7, 3), np.float32)
+    for words in ("pool max", "pool average", "gpool max", "gpool average"):
+        backend.apply(layer(words), x, {}, Call())
+    assert not {kind for kind in kinds if "Pool" in kind or kind == "ReduceMax"}
+
+
+@pytest.mark.parametrize("size", [2, 5, 30])
+@pytest.mark.parametrize("scale", [1.0, 1e30, 3e38])
+def test_an_average_is_within_four_epsilons_and_overflows_with_its_mean_only(
+    size: int, scale: float
+) -> None:
+    x = (np.random.default_rng(size).random((2, 90, 3)) * scale).astype(np.float32)
+    y = result(layer("pool average", pool_size=size, strides=1), x)
+    cells = np.lib.stride_tricks.sliding_window_view(x.astype(np.float64), size, axis=1)
+    assert (np.abs(y - cells.mean(axis=-1)) <= 4 * EPSILON * np.abs(cells).mean(axis=-1)).all()
+
+
+@pytest.mark.parametrize(("words", "options"), [("bn", {"training": True}), ("ln", {})])
+def test_a_large_mean_costs_nothing(words: str, options: dict[str, Any]) -> None:
+    x = (np.random.default_rng(1).standard_normal((64, 8, 256)) + 1e6).astype(np.float32)
+    axes = (0, 1) if words == "bn" else (2,)
+    wide = x.astype(np.float64)
+    mean, variance = wide.mean(axis=axes, keepdims=True), wide.var(axis=axes, keepdims=True)
+    exact = (wide - mean) / np.sqrt(variance + 1e-3)
+    y = result(layer(words), x, **options)
+    np.testing.assert_allclose(y, exact, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("words", ["pool max", "pool average", "gpool max", "gpool average"])
+def test_subnormals_stay(words: str) -> None:
+    x = np.full((1, 4, 1), 1e-40, np.float32)
+    np.testing.assert_array_equal(result(layer(words), x), run_array(layer(words), x)[0])
+    assert (result(layer(words), x) > 0).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("words", ["pool max", "pool average", "gpool max", "gpool average"])
+def test_nan_and_infinities_are_where_numpy_has_them(words: str, dtype: str) -> None:
+    values = [np.nan, np.inf, -np.inf, -np.inf, 1.0, 2.0]
+    x = np.array([np.roll(values, turn) for turn in range(6)], dtype).reshape(6, 6, 1)
+    np.testing.assert_array_equal(result(layer(words), x), run_array(layer(words), x)[0])
+
+
+def test_details_are_told_once_per_graph() -> None:
+    heard: list[str] = []
+    backend = OnnxBackend(choose("cpu", heard.append), 1, heard.append)
+    for _ in range(3):
+        backend.apply(layer("gpool average"), np.ones((2, 4, 1)), {}, Call())
+    assert heard == ["gpool average: float64: the mean is taken in float64"]
+
+
+def test_another_process_opens_the_same_for_itself() -> None:
+    for threads, there in ((None, 1), (3, 3)):
+        backend = OnnxBackend(choose("cpu", lambda _: None), threads, lambda _: None)
+        opened = copy.copy(backend)  # as pickle does it, by __reduce__
+        assert opened._threads == there
+        x = np.ones((1, 4, 1), np.float32)
+        np.testing.assert_array_equal(opened.apply(layer("pool max"), x, {}, Call()), x[:, :2])
+
+
+def test_threads_and_provider_reach_the_session() -> None:
+    session = choose("cpu", lambda _: None).session(_identity(), threads=2)
+    assert session.get_session_options().intra_op_num_threads == 2
+    assert session.get_providers() == ["CPUExecutionProvider"]
+    assert isinstance(choose("cpu", lambda _: None), Provider)
+
+
+def _identity() -> bytes:
+    from poolnorm_cli.backends.providers import one_node
+
+    return one_node()

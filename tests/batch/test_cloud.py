@@ -1,0 +1,193 @@
+"""Inputs and outputs in an object store, which runs here on the loopback."""
+
+import io
+import json
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from poolnorm_cli.errors import InputError
+from tests.batch.places import make_tensors, tree
+from tests.conftest import Command
+
+
+pytest.importorskip("s3fs")
+server = pytest.importorskip("moto.server")
+boto3 = pytest.importorskip("boto3")
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of the packages that talk to the store
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="data")
+    import s3fs
+
+    s3fs.S3FileSystem.clear_instance_cache()
+    yield client
+    urllib.request.urlopen(f"http://{host}:{port}/moto-api/reset", data=b"").close()
+    running.stop()
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
+def upload(store: Any, directory: str) -> None:
+    for path in Path(directory).rglob("*.np[yz]"):
+        store.upload_file(str(path), "data", str(path))
+
+
+def objects(store: Any, prefix: str) -> dict[str, bytes]:
+    listed = store.list_objects_v2(Bucket="data", Prefix=prefix).get("Contents", [])
+    keys = [each["Key"] for each in listed]
+    return {
+        key.removeprefix(prefix): store.get_object(Bucket="data", Key=key)["Body"].read()
+        for key in keys
+    }
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_tree_in_the_store_gives_the_local_tree(poolnorm: Command, store: Any, jobs: str) -> None:
+    make_tensors("in", 4)
+    make_tensors("in/deeper", 2)
+    np.savez_compressed("in/two.npz", a=np.ones((1, 4, 4, 2), np.float32), b=np.ones((1, 2, 2, 1)))
+    upload(store, "in")
+    result = poolnorm(f"pool max s3://data/in/ -r -O s3://data/out -j {jobs}")
+    assert result.code == 0, result.err
+    poolnorm("pool max in -r -O out -q")
+
+    found = objects(store, "out/")
+    assert found == {name: Path("out", name).read_bytes() for name in tree("out")}
+    assert len(found) == 7
+    assert result.out.splitlines()[0].startswith("s3://data/in/0000.npy\t")
+
+
+def test_a_large_object_is_read_and_written_in_pieces(poolnorm: Command, store: Any) -> None:
+    x = np.random.default_rng(2).standard_normal((64, 128, 128, 8)).astype(np.float32)  # 32 MiB
+    np.save("x.npy", x)
+    store.upload_file("x.npy", "data", "x.npy")
+    result = poolnorm("bn s3://data/x.npy --training -o s3://data/y.npy -q")
+
+    assert result.code == 0, result.err
+    poolnorm("bn x.npy --training -o y.npy -q")
+    assert objects(store, "y.npy")[""] == Path("y.npy").read_bytes()
+
+
+def test_the_store_and_this_machine_mix(poolnorm: Command, store: Any) -> None:
+    make_tensors("in", 1)
+    upload(store, "in")
+    assert poolnorm("gpool max s3://data/in/0000.npy -o y.npy -q").code == 0
+    assert poolnorm("gpool max in/0000.npy -o s3://data/y.npy -q").code == 0
+
+    assert objects(store, "y.npy")[""] == Path("y.npy").read_bytes()
+
+
+def test_an_object_that_exists_is_not_replaced_unasked(poolnorm: Command, store: Any) -> None:
+    make_tensors("in", 1)
+    store.put_object(Bucket="data", Key="out/0000.npy", Body=b"mine")
+    refused = poolnorm("pool max in -O s3://data/out")
+    assert refused.code == 2
+    assert "s3://data/out/0000.npy: exists; give --overwrite" in refused.err
+    assert objects(store, "out/") == {"0000.npy": b"mine"}
+    assert poolnorm("pool max in -O s3://data/out --skip-existing -q").code == 0
+    assert objects(store, "out/") == {"0000.npy": b"mine"}
+    assert poolnorm("pool max in -O s3://data/out --overwrite -q").code == 0
+    assert np.load(io.BytesIO(objects(store, "out/")["0000.npy"])).shape == (4, 4, 4, 3)
+
+
+def test_an_object_is_not_its_own_output(poolnorm: Command, store: Any) -> None:
+    make_tensors("in", 1)
+    upload(store, "in")
+    result = poolnorm("pool max s3://data/in/0000.npy -O s3://data/in --overwrite")
+
+    assert result.code == 2
+    assert "s3://data/in/0000.npy: the output is an input" in result.err
+
+
+def test_a_run_that_fails_leaves_no_object_and_no_part_of_one(
+    poolnorm: Command, store: Any
+) -> None:
+    x = np.zeros((4, 4, 4, 3), np.float32)
+    x[3, 0, 0, 0] = np.nan
+    np.save("x.npy", x)
+    assert poolnorm("bn x.npy --training -o s3://data/y.npy").code == 4
+    assert poolnorm("pool max x.npy -o s3://nowhere/y.npy").code == 3
+
+    assert objects(store, "") == {}
+    assert "Uploads" not in store.list_multipart_uploads(Bucket="data")
+
+
+def test_a_run_in_the_store_is_resumed(poolnorm: Command, store: Any) -> None:
+    make_tensors("in", 3)
+    upload(store, "in")
+    words = "pool max s3://data/in/ -O s3://data/out -q --journal j"
+    assert poolnorm(words).code == 0
+    store.delete_object(Bucket="data", Key="out/0001.npy")
+    np.save("changed.npy", np.ones((1, 2, 2, 1), np.float32))
+    store.upload_file("changed.npy", "data", "in/0002.npy")
+    assert poolnorm(f"{words} --resume").code == 0
+    lines = [json.loads(line) for line in Path("j").read_text().splitlines()]
+
+    done = [line["input"][-8:] for line in lines if line.get("status") == "done"]
+    assert done[3:] == ["0001.npy", "0002.npy"]
+    assert np.load(io.BytesIO(objects(store, "out/")["0002.npy"])).shape == (1, 1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        ("pool max s3://data/nothing.npy", 4, "s3://data/nothing.npy: no such file"),
+        ("pool max s3://data/void/", 4, "s3://data/void/: no .npy or .npz files there"),
+        ("pool max s3://data/bad.npy", 4, "s3://data/bad.npy: not a .npy file"),
+        ("pool max s3://data/cut.npy", 4, "s3://data/cut.npy: truncated: 6 of 12 bytes"),
+        ("pool max s3://data/cut.txt", 4, "s3://data/cut.txt: "),
+        ("pool max odd://data/x.npy", 4, "odd://data/x.npy: "),
+    ],
+)
+def test_faults_in_the_store_are_told_in_one_line(
+    poolnorm: Command, store: Any, words: str, code: int, told: str
+) -> None:
+    file = io.BytesIO()
+    np.save(file, np.ones(3, np.float32))
+    store.put_object(Bucket="data", Key="bad.npy", Body=b"no tensor, but bytes")
+    store.put_object(Bucket="data", Key="cut.npy", Body=file.getvalue()[:-6])
+    result = poolnorm(words)
+
+    assert result.code == code
+    assert result.err.startswith("error: ")
+    assert told in result.err
+    assert result.err.count("\n") == 1
+
+
+def test_an_object_that_changes_meanwhile_is_refused(poolnorm: Command, store: Any) -> None:
+    from poolnorm_cli.tensors.sources import open_tensors
+
+    make_tensors("in", 1)
+    upload(store, "in")
+    (tensor,) = open_tensors("s3://data/in/0000.npy")
+    store.put_object(Bucket="data", Key="in/0000.npy", Body=b"another")
+
+    with pytest.raises(InputError, match=r"s3://data/in/0000\.npy: "):
+        list(tensor.blocks(1))
+
+
+def test_without_the_package_it_says_what_to_install(
+    poolnorm: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    result = poolnorm("pool max s3://data/x.npy")
+
+    assert result.code == 3
+    assert "s3:// needs the package s3fs; pip install 'poolnorm-cli[cloud]'" in result.err

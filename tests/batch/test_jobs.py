@@ -1,0 +1,127 @@
+"""Several processes: the same bytes, the same order, the same faults."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.batch.places import make_tensors, tree
+from tests.conftest import Command
+
+
+def test_the_bytes_and_the_order_do_not_depend_on_jobs(poolnorm: Command) -> None:
+    make_tensors("in", 40)
+    make_tensors("in", 3, (64, 40, 40, 8))  # the first ones take longer than those after them
+    outs = {}
+    for jobs in ("1", "2", "5", "auto"):
+        result = poolnorm(f"pool average in --pool-size 3 -O out{jobs} -j {jobs}")
+        assert result.code == 0
+        outs[jobs] = [line.split("\t")[0] for line in result.out.splitlines()]
+
+    assert outs["1"] == sorted(outs["1"])
+    assert all(out == outs["1"] for out in outs.values())
+    assert tree("out1") == tree("out2") == tree("out5") == tree("outauto")
+
+
+def test_faults_are_told_in_order_and_the_others_go_on(poolnorm: Command) -> None:
+    make_tensors("in", 20)
+    Path("in/0003.npy").write_bytes(b"no tensor")
+    np.save("in/0007.npy", np.ones(3, np.float32))
+    one = poolnorm("pool max in -O one -j 1")
+    two = poolnorm("pool max in -O two -j 2")
+
+    assert (one.code, two.code) == (1, 1)
+    assert one.err == two.err
+    assert len(tree("two")) == 18
+    lines = two.err.splitlines()
+    assert lines[0].startswith("error: in/0003.npy: ")
+    assert lines[1].startswith("error: in/0007.npy: the input has rank 1")
+    assert lines[2] == "18 done, 0 skipped, 2 failed"
+    assert sum("  1 x " in line for line in lines) == 2
+
+
+def test_the_json_document_of_several_jobs_is_that_of_one(poolnorm: Command) -> None:
+    make_tensors("in", 9)
+    Path("in/0003.npy").write_bytes(b"no tensor")
+    documents = []
+    for jobs in ("1", "2"):
+        out = poolnorm(f"gpool max in --json --values -j {jobs}").out
+        document = json.loads(out)
+        for result in document["results"]:
+            result.pop("seconds", None)
+        documents.append(document)
+
+    assert documents[0] == documents[1]
+    assert len(documents[1]["results"]) == 9
+
+
+def test_a_disk_that_is_full_ends_the_run(poolnorm: Command) -> None:
+    make_tensors("in", 20)
+    Path("out").write_text("a file where the directory should be")
+    result = poolnorm("pool max in -O out -j 2")
+
+    assert result.code == 3
+    assert "error: out: File exists" in result.err
+
+
+def test_fail_fast_begins_nothing_more(poolnorm: Command) -> None:
+    make_tensors("in", 300)
+    Path("in/0000.npy").write_bytes(b"no tensor")
+    result = poolnorm("pool max in -O out -j 2 --fail-fast")
+
+    assert result.code == 4
+    assert len(tree("out")) < 299
+    assert "not begun" in result.err
+
+
+@pytest.mark.parametrize("flags", ["", "-j 2"])
+def test_weights_are_made_for_the_first_input_whoever_is_first(
+    poolnorm: Command, flags: str
+) -> None:
+    make_tensors("in", 1, (50, 40, 40, 3))
+    np.save("in/0001.npy", np.ones((2, 5), np.float32))
+    result = poolnorm(f"bn in -O out {flags}")
+
+    assert result.code == 1
+    assert "0001.npy" in result.err
+    assert list(tree("out")) == ["0000.npy"]
+
+
+def test_a_stream_is_read_by_one_process(poolnorm: Command) -> None:
+    (name,) = make_tensors("in", 1)
+    result = poolnorm("gpool max - -O out -j 4", stdin=Path(name).read_bytes() * 2)
+
+    assert result.code == 0
+    assert sorted(tree("out")) == ["stdin_0.npy", "stdin_1.npy"]
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_training_gives_the_same_weights_and_outputs(poolnorm: Command, jobs: str) -> None:
+    make_tensors("in", 30)
+    poolnorm("bn in --training --save-weights one.npz -O one -q")
+    result = poolnorm(f"bn in --training --save-weights w.npz -O out -q -j {jobs}")
+
+    assert result.code == 0
+    assert tree("out") == tree("one")
+    assert Path("w.npz").read_bytes() == Path("one.npz").read_bytes()
+
+
+def test_training_ends_with_a_batch_that_failed(poolnorm: Command) -> None:
+    make_tensors("in", 30)
+    np.save("in/0005.npy", np.full((2, 2, 2, 3), np.nan, np.float32))
+    result = poolnorm("bn in --training --save-weights w.npz -O out -j 2")
+
+    assert result.code == 4
+    assert "in/0005.npy: channel 0 of the batch has a NaN or an infinity" in result.err
+    assert not Path("w.npz").exists()
+    assert "0006.npy" not in tree("out")
+
+
+@pytest.mark.parametrize("jobs", ["0", "-2", "many", "1.5"])
+def test_a_number_of_jobs_that_cannot_be_is_refused(poolnorm: Command, jobs: str) -> None:
+    make_tensors("in", 1)
+    result = poolnorm(f"pool max in -j {jobs}")
+
+    assert result.code == 2
+    assert f"--jobs '{jobs}' is no number of processes" in result.err

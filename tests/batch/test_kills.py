@@ -1,0 +1,170 @@
+"""Runs and workers that are killed: nothing torn, nothing left behind, nothing lost."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.batch.places import FAULTS, alive, children, holds, make_tensors, start, tree, until
+
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc"),
+]
+
+WORDS = ["pool", "max", "in", "-O", "out", "-q", "--journal", "j"]
+
+
+def golden() -> dict[str, str]:
+    """Run in peace."""
+    assert start("pool", "max", "in", "-O", "golden", "-q").wait() == 0
+    return tree("golden")
+
+
+def kill_and_resume(rounds: int, seed: int, jobs: str) -> None:
+    make_tensors("in", 60, (8, 32, 32, 8))
+    expected, chance = golden(), random.Random(seed)  # noqa: S311
+    for _ in range(rounds):
+        for name in ("out", "j"):
+            subprocess.run(["rm", "-rf", name], check=True)
+        run = start(*WORDS, "-j", jobs)
+        until(lambda: Path("j").exists() or run.poll() is not None)  # noqa: B023
+        time.sleep(chance.random() * 0.3)
+        below = children(run.pid)
+        run.kill()
+        run.wait()
+        until(lambda: not any(map(alive, below)))  # noqa: B023
+        assert tree("out").items() <= expected.items() if Path("out").exists() else True
+        assert start(*WORDS, "-j", jobs, "--resume").wait() == 0
+        assert tree("out") == expected
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_killed_run_is_taken_up_where_it_ended(jobs: str) -> None:
+    kill_and_resume(10, seed=int(jobs), jobs=jobs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_hundred_killed_runs_are_taken_up(jobs: str) -> None:
+    kill_and_resume(100, seed=10 + int(jobs), jobs=jobs)
+
+
+@pytest.mark.parametrize("jobs", ["1", "3"])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_ends_a_run_cleanly(number: signal.Signals, code: int, jobs: str) -> None:
+    make_tensors("in", 400, (8, 32, 32, 8))
+    expected = golden()
+    run = start(*WORDS, "-j", jobs)
+    until(lambda: Path("out").exists() and len(list(Path("out").iterdir())) > 5)
+    below = children(run.pid)
+    assert len(below) == (0 if jobs == "1" else 3)
+    run.send_signal(number)
+
+    assert run.wait() == code
+    assert not any(map(alive, below))
+    there = tree("out")
+    assert there.items() <= expected.items()
+    assert len(there) < 400
+    assert start(*WORDS, "-j", jobs, "--resume").wait() == 0
+    assert tree("out") == expected
+
+
+def test_an_interrupt_from_the_keyboard_reaches_the_whole_group() -> None:
+    make_tensors("in", 400, (8, 32, 32, 8))
+    run = start(*WORDS, "-j", "2")
+    until(lambda: Path("out").exists() and len(list(Path("out").iterdir())) > 5)
+    below = children(run.pid)
+    os.killpg(run.pid, signal.SIGINT)
+
+    assert run.wait() == 130
+    assert Path(FAULTS).read_text() == ""
+    assert not any(map(alive, below))
+
+
+def test_workers_do_not_outlive_a_killed_parent() -> None:
+    make_tensors("in", 400, (8, 32, 32, 8))
+    run = start(*WORDS, "-j", "3")
+    until(lambda: len(children(run.pid)) == 3)
+    below = children(run.pid)
+    run.kill()
+    run.wait()
+
+    until(lambda: not any(map(alive, below)))
+    assert not list(Path("out").glob(".*"))
+
+
+def kill_workers(files: int, kills: int) -> None:
+    make_tensors("in", files, (8, 32, 32, 8))
+    expected, chance = golden(), random.Random(files)  # noqa: S311
+    run, killed, seen, known = start(*WORDS, "-j", "2"), 0, 0, set[int]()
+    while run.poll() is None and killed < kills:
+        time.sleep(0.01)
+        there = len(list(Path("out").glob("*"))) if Path("out").exists() else 0
+        if there < seen + 10:
+            continue
+        # Not the one that was started for the last: two deaths at a file fail it, and rightly.
+        below = [pid for pid in children(run.pid) if pid in known or not known]
+        known |= set(children(run.pid))
+        if below:
+            os.kill(chance.choice(below), signal.SIGKILL)
+            killed, seen = killed + 1, there
+
+    assert run.wait() == 0
+    assert killed > 0
+    assert tree("out") == expected
+
+
+def test_killed_workers_cost_no_file() -> None:
+    kill_workers(300, 5)
+
+
+@pytest.mark.slow
+def test_fifty_killed_workers_cost_no_file() -> None:
+    kill_workers(3000, 50)
+
+
+def test_a_file_that_kills_every_worker_is_the_only_one_that_fails() -> None:
+    make_tensors("in", 40)
+    poison = "in/0020_poison.npy"
+    # Large enough to be caught, and not so large that it is done in parts.
+    np.lib.format.open_memmap(poison, "w+", "<f4", (480, 256, 256, 1)).flush()
+    run, deaths = start("pool", "max", "in", "-O", "out", "-j", "2", "--no-values"), 0
+    while run.poll() is None:
+        for child in children(run.pid):
+            if holds(child, poison):
+                os.kill(child, signal.SIGKILL)
+                until(lambda: not alive(child))  # noqa: B023
+                deaths += 1
+    err = Path(FAULTS).read_text()
+
+    assert run.returncode == 1
+    assert deaths in {2, 3}
+    assert len(tree("out")) == 40
+    assert f"error: {poison}: its worker was killed by signal 9, twice" in err
+    assert err.count("error: ") == 1
+
+
+def test_few_open_files_suffice() -> None:
+    make_tensors("in", 200)
+    run = start("pool", "max", "in", "-O", "out", "-q", "-j", "4", limit="-n 64")
+
+    assert run.wait() == 0
+    assert len(tree("out")) == 200
+
+
+def test_more_workers_than_files_may_be_open_are_not_started() -> None:
+    make_tensors("in", 200)
+    run = start("pool", "max", "in", "-O", "out", "-q", "-j", "500", limit="-n 40")
+
+    assert run.wait() == 0
+    assert len(tree("out")) == 200

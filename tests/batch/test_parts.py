@@ -1,0 +1,148 @@
+"""Large files in parts: the same bytes as in one go, and never a part of them."""
+
+import os
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from poolnorm_cli.kernels.trees import fold_tree
+from poolnorm_cli.runs import parts
+from tests.batch.places import make_tensors, tree
+from tests.conftest import Command
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "SPLIT_BYTES", 1 << 20)
+    monkeypatch.setattr(parts, "PART_BYTES", 1 << 19)
+
+
+@given(st.integers(0, 200), st.integers(0, 5))
+def test_runs_of_a_power_of_two_fold_apart(count: int, level: int) -> None:
+    def merge(a: str, b: str) -> str:
+        return f"({a} {b})"
+
+    grains, run = [str(number) for number in range(count)], 1 << level
+    apart = [fold_tree(merge, grains[i : i + run], "") for i in range(0, count, run)]
+
+    assert fold_tree(merge, apart, "") == fold_tree(merge, grains, "")
+
+
+def test_a_tree_keeps_the_order_of_its_parts() -> None:
+    assert fold_tree(lambda a, b: a + b, [[n] for n in range(13)], []) == list(range(13))
+
+
+VERBS = [
+    "pool max",
+    "pool average --padding same --strides 3 --data-format channels_first",
+    "gpool average --keepdims",
+    "ln --axis -1",
+    "ln --axis 0",
+    "ln --axis 0,1",
+    "bn",
+    "bn --training",
+    "bn --training --axis 0",
+    "bn --training --synchronized",
+    "bn --training --virtual-batch-size 2",
+    "pool max --dtype float16",
+]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_parts_give_the_bytes_of_the_whole(poolnorm: Command, verb: str) -> None:
+    make_tensors("in", 2)
+    generator = np.random.default_rng(5)
+    np.save("in/large.npy", generator.normal(1e4, 1, (1750, 16, 16, 3)).astype(np.float32))
+    if "--axis 0" in verb:
+        make_tensors("in", 0)
+        for name in ("in/0000.npy", "in/0001.npy"):
+            Path(name).unlink()
+    saved = "--save-weights" if verb.startswith("bn") else ""
+    one = poolnorm(f"{verb} in -O one {saved and saved + ' one.npz'}")
+    two = poolnorm(f"{verb} in -O two -j 2 {saved and saved + ' two.npz'}")
+
+    assert (one.code, two.code) == (0, 0)
+    assert tree("one") == tree("two")
+    assert not list(Path("two").glob(".*"))
+    columns = [[line.split("\t")[:5] for line in r.out.splitlines()] for r in (one, two)]
+    assert columns[0] == columns[1]
+    if saved:
+        assert Path("one.npz").read_bytes() == Path("two.npz").read_bytes()
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 3000), st.sampled_from(["<f4", ">f4", "<f2", "|u1"]))
+def test_parts_are_whole_grains_and_cover_all_samples(
+    tmp_path_factory: pytest.TempPathFactory, samples: int, dtype: str
+) -> None:
+    from poolnorm_cli.tensors.npy import open_npy
+
+    path = tmp_path_factory.mktemp("parts") / "x.npy"
+    np.save(path, np.zeros((samples, 7, 5, 3), dtype))
+    cut = list(parts._cut(open_npy(path, "x.npy")))
+
+    assert [a.stop for a in cut[:-1]] == [b.start for b in cut[1:]]
+    assert (cut[0].start, cut[-1].stop) == (0, samples)
+    sizes = {a.stop - a.start for a, _ in pairwise(cut)}
+    assert len(sizes) <= 1
+
+
+def test_a_fault_in_one_part_leaves_no_output(poolnorm: Command) -> None:
+    x = np.zeros((1750, 16, 16, 3), np.float32)
+    x[1700, 0, 0, 1] = np.nan
+    Path("in").mkdir()
+    np.save("in/a.npy", x)
+    np.save("in/b.npy", x[:3])
+    result = poolnorm("bn in --training -O out -j 2 --save-weights w.npz")
+
+    assert result.code == 4
+    assert "in/a.npy: channel 1 of the batch has a NaN or an infinity" in result.err
+    assert tree("out") == {} if Path("out").exists() else True
+    assert not Path("w.npz").exists()
+
+
+def test_no_room_for_a_part_is_an_output_fault(
+    poolnorm: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("in").mkdir()
+    np.save("in/a.npy", np.zeros((1750, 16, 16, 3), np.float32))
+
+    def full(*words: Any) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    result = poolnorm("pool max in -O out -j 2")
+
+    assert result.code == 3
+    assert result.err.startswith("error: out/a.npy: No space left on device")
+    assert tree("out") == {}
+
+
+def test_a_file_that_exists_is_replaced_by_its_parts_only_on_request(poolnorm: Command) -> None:
+    Path("in").mkdir()
+    np.save("in/a.npy", np.ones((1750, 16, 16, 3), np.float32))
+    Path("out").mkdir()
+    Path("out/a.npy").write_text("mine")
+    assert poolnorm("pool max in -O out -j 2").code == 2
+    assert Path("out/a.npy").read_text() == "mine"
+    assert poolnorm("pool max in -O out -j 2 --overwrite").code == 0
+    assert np.load("out/a.npy").shape == (1750, 8, 8, 3)
+    assert Path("out/a.npy").stat().st_mode & 0o777 == Path("in/a.npy").stat().st_mode & 0o777
+
+
+@pytest.mark.parametrize("kind", ["fortran", "npz"])
+def test_what_cannot_be_cut_is_done_whole(poolnorm: Command, kind: str) -> None:
+    Path("in").mkdir()
+    x = np.random.default_rng(1).random((1750, 16, 16, 3)).astype(np.float32)
+    if kind == "npz":
+        np.savez("in/a.npz", x=x)
+    else:
+        np.save("in/a.npy", np.asfortranarray(x))
+    poolnorm("pool max in -O one -q")
+    assert poolnorm("pool max in -O two -q -j 2").code == 0
+
+    assert tree("one") == tree("two")

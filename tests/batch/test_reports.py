@@ -1,0 +1,201 @@
+"""What a batch says while it runs, at its end, and before it begins."""
+
+import json
+import os
+import pty
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from poolnorm_cli.errors import InputError
+from poolnorm_cli.report import progress
+from poolnorm_cli.runs.batch import Counts
+from poolnorm_cli.runs.plan import Item
+from poolnorm_cli.runs.steps import Ending
+from tests.batch.places import make_tensors, tree
+from tests.conftest import Command, process
+
+
+def test_faults_are_grouped_by_reason() -> None:
+    counts = Counts(10)
+    for number in range(3):
+        error = InputError(f"{number}.npy: truncated", "copy it again")
+        counts.add(Ending(Item(f"{number}.npy"), error=error))
+    counts.add(Ending(Item("x.npy"), error=InputError("x.npy: no such file")))
+    counts.add(Ending(Item("y.npy"), skipped=True))
+    counts.add(Ending(Item("z.npy")))
+
+    assert progress.summary_of(counts) == [
+        "1 done, 1 skipped, 4 failed, 4 not begun",
+        "  3 x truncated",
+        "  1 x no such file",
+    ]
+
+
+def test_only_the_most_frequent_reasons_are_told() -> None:
+    counts = Counts(9)
+    for number in range(9):
+        counts.add(Ending(Item("x"), error=InputError(f"x: fault {min(number, 7)}")))
+
+    lines = progress.summary_of(counts)
+    assert lines[1] == "  2 x fault 7"
+    assert lines[-1] == "  3 x other faults"
+    assert len(lines) == 7
+
+
+def test_a_batch_that_went_well_says_nothing_more(poolnorm: Command) -> None:
+    make_tensors("in", 3)
+    assert poolnorm("pool max in -O out").err == ""
+
+
+def test_lines_of_json_end_with_the_whole(poolnorm: Command) -> None:
+    make_tensors("in", 3)
+    Path("in/0001.npy").write_bytes(b"no tensor")
+    err = poolnorm("pool max in -O out --progress json -q").err.splitlines()
+    last = json.loads(next(line for line in reversed(err) if line.startswith("{")))
+
+    assert last["schema"] == 1
+    assert (last["total"], last["done"], last["failed"], last["skipped"]) == (3, 2, 1, 0)
+    assert last["seconds_left"] == 0
+
+
+def test_lines_of_json_come_as_time_goes_by(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    lines, counts = progress.Lines(), Counts(8)
+    for _ in range(8):
+        now[0] += 0.5
+        counts.done += 1
+        lines.counted(counts)
+
+    told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["done"] for line in told] == [2, 4, 6, 8]
+    assert told[0]["rate"] == 2.0
+    assert told[0]["seconds_left"] == 3.0
+
+
+def on_a_terminal(words: list[str]) -> str:
+    """Run the command with a terminal for standard error, and return what it shows there."""
+    pid, terminal = pty.fork()
+    if not pid:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.execv(sys.executable, [sys.executable, "-c", *words])  # noqa: S606
+    shown = b""
+    while True:
+        try:
+            piece = os.read(terminal, 4096)
+        except OSError:
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(terminal)
+    os.waitpid(pid, 0)
+    return shown.decode()
+
+
+BAR = """
+import sys
+from poolnorm_cli.report import progress
+progress._FIRST = float(sys.argv.pop(1))
+from poolnorm_cli.cli.main import run
+code = run(sys.argv[1:])
+print("rich" in sys.modules, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(("first", "is_shown"), [("0", True), ("60", False)])
+def test_a_bar_is_drawn_only_for_what_takes_time(first: str, is_shown: bool) -> None:
+    make_tensors("in", 30)
+    shown = on_a_terminal([BAR, first, "pool", "max", "in", "-O", "out"])
+
+    assert ("/30" in shown) is is_shown
+    assert shown.rstrip().endswith(str(is_shown))
+    assert len(tree("out")) == 30
+
+
+def test_no_bar_is_drawn_on_request() -> None:
+    make_tensors("in", 30)
+    words = [BAR, "0", "pool", "max", "in", "-O", "out", "--progress", "never"]
+
+    assert on_a_terminal(words).split() == ["False"]
+
+
+@pytest.fixture
+def mixed() -> None:
+    make_tensors("in", 2)
+    np.save("in/vector.npy", np.ones(3, np.float32))
+    Path("in/bad.npy").write_bytes(b"no tensor")
+
+
+@pytest.mark.usefixtures("mixed")
+def test_a_dry_run_says_what_a_run_would_do_and_does_nothing(poolnorm: Command) -> None:
+    dry = poolnorm("pool max in -O out --dry-run")
+    assert not Path("out").exists()
+    wet = poolnorm("pool max in -O out")
+
+    assert dry.code == wet.code == 1
+    lines = [line.split("\t") for line in dry.out.splitlines()]
+    real = [line.split("\t") for line in wet.out.splitlines()]
+    assert [line[:4] for line in lines] == [line[:4] for line in real]
+    assert [line[6] for line in lines] == [line[6] for line in real]
+    assert int(lines[0][4]) == np.load("out/0000.npy").nbytes
+    assert int(lines[0][5]) > 0
+    assert dry.err.splitlines() == wet.err.splitlines()[:2]
+
+
+@pytest.mark.usefixtures("mixed")
+def test_a_dry_run_as_a_document(poolnorm: Command) -> None:
+    document = json.loads(poolnorm("pool max in -O out --dry-run --json").out)
+
+    assert document["dry_run"] is True
+    by_input = {result["input"]: result for result in document["results"]}
+    assert by_input["in/0000.npy"]["output_shape"] == [4, 4, 4, 3]
+    assert by_input["in/0000.npy"]["nbytes"] == 4 * 4 * 4 * 3 * 4
+    assert by_input["in/vector.npy"]["code"] == 2
+    assert by_input["in/bad.npy"]["code"] == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("pool max in/0000.npy --pool-size 99", 2),
+        ("pool max nothing.npy", 4),
+        ("pool max in/0000.npy -o there.npy", 2),
+        ("bn in/0000.npy --weights short.npz", 2),
+        ("pool max in/0000.npy", 0),
+    ],
+)
+@pytest.mark.usefixtures("mixed")
+def test_a_dry_run_ends_as_the_run_would(poolnorm: Command, words: str, code: int) -> None:
+    np.save("there.npy", np.ones(3))
+    np.savez("short.npz", gamma=np.ones(2), beta=np.ones(2))
+    dry, wet = poolnorm(f"{words} --dry-run"), poolnorm(words)
+
+    assert dry.code == wet.code == code
+    assert dry.err == wet.err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_memory_of_a_dry_run_is_not_far_from_the_truth() -> None:
+    np.save("x.npy", np.zeros((64, 256, 256, 8), np.float32))
+    told = process("pool", "max", "x.npy", "-o", "y.npy", "--dry-run").stdout
+    code = (
+        "import sys; from poolnorm_cli.cli.main import run; run(sys.argv[1:]);"
+        "print(*[x.split()[1] for x in open('/proc/self/status') if x.startswith('VmHWM')])"
+    )
+    import subprocess
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, *["pool", "max", "x.npy", "-q", "-o", "y.npy"]],
+        capture_output=True,
+        check=True,
+    )
+    peak, estimate = int(done.stdout) << 10, int(told.split(b"\t")[5])
+
+    assert peak / 2 < estimate < peak * 2

@@ -1,0 +1,108 @@
+"""`doctor`: what is there, what loads, and the command that mends the rest."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.backends.doubles import CPU, CUDA, install, runtime
+from tests.conftest import Command
+
+
+def findings(done: Any) -> dict[str, dict[str, str]]:
+    return {finding["name"]: finding for finding in json.loads(done.out)["findings"]}
+
+
+def test_this_machine_is_sound(poolnorm: Command) -> None:
+    done = poolnorm("doctor --json")
+    assert (done.code, done.err) == (0, "")
+    assert json.loads(done.out)["ok"] is True
+    found = findings(done)
+    assert found["numpy"]["state"] == "ok"
+    assert found["onnxruntime"]["state"] == "ok"
+    assert found[CPU]["detail"] == "loads"
+
+
+def test_lines_have_name_state_detail_and_fix(poolnorm: Command) -> None:
+    for line in poolnorm("doctor").out.splitlines():
+        name, state, detail, fix = line.split("\t")
+        assert name
+        assert state in {"ok", "missing", "broken"}
+        assert detail
+        assert not (fix and state == "ok")
+
+
+def test_quiet_says_only_what_is_broken(poolnorm: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, runtime(raises="cannot load"))
+    done = poolnorm("doctor -q")
+    assert done.code == 3
+    assert [line.split("\t")[0] for line in done.out.splitlines()] == [CUDA]
+    assert "cannot load\tpip uninstall -y onnxruntime onnxruntime-gpu" in done.out
+
+
+def test_two_builds_are_broken(poolnorm: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = ("onnxruntime", "onnxruntime-gpu")
+    install(monkeypatch, runtime(), distributions=both)
+    done = poolnorm("doctor --json")
+    assert done.code == 3
+    for name in both:
+        found = findings(done)[name]
+        assert found["state"] == "broken"
+        assert "they overwrite each other's files" in found["detail"]
+        assert found["fix"].startswith("pip uninstall -y onnxruntime onnxruntime-gpu && pip")
+
+
+def test_libraries_and_devices_are_looked_for(
+    poolnorm: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, runtime(), lost=("libcuda.so.1", "libcudnn.so.9"), devices=0)
+    found = findings(poolnorm("doctor --json"))
+    assert found["libcuda.so.1"]["fix"] == "install the NVIDIA driver"
+    assert found["libcudnn.so.9"]["detail"] == "CUDA 13: does not load"
+    assert found["libcudnn.so.9"]["fix"] == "pip install 'poolnorm-cli[cuda]'"
+    assert found["libcublas.so.13"]["state"] == "ok"
+    assert found["devices"]["state"] == "missing"
+    assert found[CUDA]["state"] == "ok"
+
+
+def test_a_device_is_counted(poolnorm: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, runtime(), devices=2)
+    assert findings(poolnorm("doctor --json"))["devices"]["detail"] == "2"
+
+
+def test_a_provider_that_falls_back_does_not_load(
+    poolnorm: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, runtime(loads=False))
+    found = findings(poolnorm("doctor --json"))
+    assert found[CUDA]["detail"] == "the runtime took another provider"
+    assert found[CPU]["state"] == "ok"
+
+
+def test_nothing_installed_is_missing_and_not_broken(
+    poolnorm: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from poolnorm_cli.backends import installed
+    from poolnorm_cli.errors import UnavailableError
+
+    def absent() -> None:
+        raise UnavailableError("onnxruntime is not installed", installed.INSTALL_CPU)
+
+    monkeypatch.setattr(installed, "builds", dict)
+    monkeypatch.setattr(installed, "version", lambda _: None)
+    monkeypatch.setattr(installed, "import_runtime", absent)
+    done = poolnorm("doctor --json")
+    assert done.code == 0
+    found = findings(done)
+    assert found["import onnxruntime"]["state"] == "missing"
+    assert found["onnx"]["fix"] == "pip install 'poolnorm-cli[cpu]'"
+
+
+def test_a_terminal_gets_a_table_and_the_commands_below(
+    poolnorm: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, runtime(raises="cannot load"))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    out = poolnorm("doctor").out
+    assert "┃" in out
+    assert f"for {CUDA}:\n    pip uninstall -y onnxruntime onnxruntime-gpu && pip install" in out

@@ -1,0 +1,138 @@
+"""`--mask`: cells that do not count, through the real entry point."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+from numpy.typing import NDArray
+
+from poolnorm_cli.errors import UsageError
+from poolnorm_cli.kernels.moments import gather
+from poolnorm_cli.layers import find
+from poolnorm_cli.runs.memory import run_array
+from tests.conftest import Command
+
+
+Array = NDArray[Any]
+
+AVERAGE = find("gpool", "average")
+
+
+@pytest.fixture
+def steps() -> Array:
+    """Give a sequence batch, which is also in s.npy, with its mask in m.npy."""
+    random = np.random.default_rng(7)
+    x = random.standard_normal((5, 9, 3)).astype(np.float32)
+    mask = random.random((5, 9)) < 0.5
+    mask[:, 0] = True
+    x[~mask] = np.nan
+    np.save("s.npy", x)
+    np.save("m.npy", mask)
+    return x
+
+
+@pytest.mark.parametrize("kind", ["bool", "uint8", "int64"])
+def test_masked_steps_do_not_count_even_where_they_are_nan(
+    poolnorm: Command, steps: Array, kind: str
+) -> None:
+    mask = np.load("m.npy")
+    np.save("m.npy", (mask * np.array(2)).astype(kind))
+    assert poolnorm("gpool average s.npy --mask m.npy -o y.npy").code == 0
+    np.save("s.npy", steps.transpose(0, 2, 1))
+    flags = "--data-format channels_first --keepdims"
+    assert poolnorm(f"gpool average s.npy --mask m.npy {flags} -o z.npy").code == 0
+
+    exact = np.nanmean(steps.astype(np.float64), axis=1)
+    np.testing.assert_allclose(np.load("y.npy"), exact, rtol=1e-6)
+    np.testing.assert_array_equal(np.load("z.npy")[..., 0], np.load("y.npy"))
+
+
+def test_a_row_without_a_step_is_nan(poolnorm: Command, steps: Array) -> None:
+    mask = np.load("m.npy")
+    mask[2] = False
+    np.save("m.npy", mask)
+    assert poolnorm("gpool average s.npy --mask m.npy -o y.npy").code == 0
+
+    assert np.isnan(np.load("y.npy")).all(axis=1).tolist() == [False, False, True, False, False]
+
+
+def test_masks_of_an_npz_go_by_the_names_of_the_inputs(poolnorm: Command, steps: Array) -> None:
+    mask = np.load("m.npy")
+    np.savez("x.npz", one=steps[:2], two=steps[2:])
+    np.savez("m.npz", two=mask[2:], one=mask[:2])
+    assert poolnorm("gpool average x.npz --mask m.npz -o y.npz").code == 0
+    assert poolnorm("gpool average s.npy --mask m.npy -o y.npy").code == 0
+
+    found = np.load("y.npz")
+    np.testing.assert_array_equal(np.concatenate([found["one"], found["two"]]), np.load("y.npy"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "told"),
+    [
+        ("--mask none.npy", 4, "none.npy: no such file"),
+        ("--mask -", 2, "--mask - would read standard input; give a .npy or .npz file"),
+        ("--mask s.npy", 4, "s.npy: a mask of float32; save it with astype(bool)"),
+        ("--mask many.npz", 2, "--mask many.npz holds a, b; name one, as many.npz::a"),
+        ("--mask short.npy", 2, "--mask has shape (5,8); an input of (5,9,3) needs (5,9)"),
+        ("--mask flat.npy", 2, "--mask has shape (45); an input of (5,9,3) needs (5,9)"),
+    ],
+)
+def test_masks_that_do_not_fit_are_refused(
+    poolnorm: Command, steps: Array, flags: str, code: int, told: str
+) -> None:
+    mask = np.load("m.npy")
+    np.savez("many.npz", a=mask, b=mask)
+    np.save("short.npy", mask[:, :8])
+    np.save("flat.npy", mask.ravel())
+    result = poolnorm(f"gpool average s.npy -o y.npy {flags}")
+
+    assert result.code == code
+    assert told in result.err
+
+
+def test_only_one_axis_of_steps_has_a_mask(poolnorm: Command, x: Array) -> None:
+    np.save("m.npy", np.ones((4, 28), bool))
+    result = poolnorm("gpool average x.npy --mask m.npy")
+
+    assert result.code == 2
+    assert "GlobalAveragePooling2D takes no mask; leave out --mask, or give an input" in result.err
+
+
+def test_a_layer_without_masks_has_no_flag(poolnorm: Command, steps: Array) -> None:
+    assert "no such option: --mask" in poolnorm("gpool max s.npy --mask m.npy").err
+    with pytest.raises(UsageError, match="GlobalMaxPooling1D takes no mask; leave out --mask"):
+        run_array(find("gpool", "max")(), steps, mask=np.ones((5, 9)))
+
+
+@given(batch=st.integers(0, 40), rows=st.integers(1, 41))
+@settings(max_examples=25, deadline=None)
+def test_the_bytes_do_not_depend_on_the_blocks(batch: int, rows: int) -> None:
+    random = np.random.default_rng(batch)
+    x = random.standard_normal((batch, 40_000, 1)).astype(np.float32)
+    mask = random.random((batch, 40_000)) < 0.5
+    whole = run_array(AVERAGE(), x, mask=mask, rows=10**6)[0]
+
+    assert run_array(AVERAGE(), x, mask=mask, rows=rows)[0].tobytes() == whole.tobytes()
+
+
+def test_a_masked_average_does_not_overflow_where_its_result_does_not() -> None:
+    x = np.full((1, 64, 2), 1.7e308)
+    mask = np.arange(64)[None] < 40
+
+    np.testing.assert_allclose(run_array(AVERAGE(), x, mask=mask)[0], x[:, 0], rtol=1e-15)
+
+
+def test_moments_are_those_of_the_cells_that_count() -> None:
+    random = np.random.default_rng(3)
+    x = random.normal(1e6, 1, (700, 40, 9))
+    mask = random.random((700, 40)) < 0.3
+    starts = range(0, 700, 364)
+    blocks = (x[start : start + 364] for start in starts)
+    found = gather(blocks, (40, 9), (0, 1), (mask[start : start + 364] for start in starts))
+
+    np.testing.assert_allclose(found.mean.ravel(), x[mask].mean(0), rtol=1e-13)
+    np.testing.assert_allclose(found.variance.ravel(), x[mask].var(0), rtol=1e-9)
+    assert found.count == mask.sum()
+    assert found.mean.shape == (1, 1, 9)

@@ -1,0 +1,1 @@
+"""Small outputs of Keras itself, for machines without it."""

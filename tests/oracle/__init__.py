@@ -1,0 +1,1 @@
+"""Live comparisons with the frameworks, and what they share with the goldens."""

@@ -1,0 +1,132 @@
+"""Nothing that is malformed gets past the readers, and nothing but one short line comes out."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from poolnorm_cli.errors import PoolnormError
+from poolnorm_cli.tensors.sources import open_tensors
+from poolnorm_cli.tensors.streams import read_stream
+from tests.tensors.corpus import hostile_npy
+from tests.tensors.corpus_npz import hostile_npz
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from poolnorm_cli.tensors.tensor import Tensor
+
+NPY, NPZ = hostile_npy(), hostile_npz()
+# On a stream, what follows an array is the next one: nothing is wrong with two of them.
+STREAMS = {name: data for name, data in NPY.items() if name != "file_two_arrays"}
+
+
+def take(tensors: Iterable[Tensor]) -> None:
+    for tensor in tensors:
+        for _ in tensor.blocks(2):
+            pass
+
+
+def read_all(path: Path) -> None:
+    take(open_tensors(str(path)))
+
+
+def check_message(error: PoolnormError, name: str) -> None:
+    line = str(error)
+    assert len(line) <= 200
+    assert line.isprintable()
+    assert line.startswith(name)
+    assert error.code in {2, 4}
+
+
+def refused(path: Path) -> None:
+    before = sorted(path.parent.iterdir())
+    started = time.process_time()
+    with pytest.raises(PoolnormError) as caught:
+        read_all(path)
+    assert time.process_time() - started < 1.0
+    assert sorted(path.parent.iterdir()) == before
+    check_message(caught.value, path.name)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return Path()
+
+
+@pytest.mark.parametrize("case", NPY)
+def test_a_hostile_npy_is_refused(case: str, place: Path) -> None:
+    path = place / "in.npy"
+    path.write_bytes(NPY[case])
+    refused(path)
+
+
+@pytest.mark.parametrize("case", NPZ)
+def test_a_hostile_npz_is_refused(case: str, place: Path) -> None:
+    path = place / "in.npz"
+    path.write_bytes(NPZ[case])
+    refused(path)
+
+
+@pytest.mark.parametrize("case", STREAMS)
+def test_a_hostile_stream_is_refused(case: str) -> None:
+    with pytest.raises(PoolnormError) as caught:
+        take(read_stream(io.BytesIO(STREAMS[case])))
+    check_message(caught.value, "-")
+
+
+def test_the_corpus_covers_enough_ways() -> None:
+    assert len(NPY) >= 120
+    assert len(NPZ) >= 60
+
+
+def test_a_fifo_is_refused_at_once(place: Path) -> None:
+    os.mkfifo(place / "in.npy")
+    refused(place / "in.npy")
+
+
+@pytest.mark.parametrize("name", ["in.npy", "in.npz"])
+@pytest.mark.parametrize("kind", ["missing", "directory", "dangling", "loop", "null", "long"])
+def test_what_is_no_file_is_refused(kind: str, name: str, place: Path) -> None:
+    path = place / name
+    match kind:
+        case "directory":
+            path.mkdir()
+        case "dangling":
+            path.symlink_to("nowhere")
+        case "loop":
+            path.symlink_to(path.name)
+        case "null":
+            path.symlink_to("/dev/null")
+        case "long":
+            path = place / ("long" * 100 + name)
+    with pytest.raises(PoolnormError) as caught:
+        read_all(path)
+    assert caught.value.code == 4
+    assert len(str(caught.value)) <= 200
+
+
+def test_a_hostile_file_name_is_told_on_one_line(place: Path) -> None:
+    path = place / "a\nb\x1b[31m[red]\udc80.npy"
+    path.write_bytes(b"")
+    with pytest.raises(PoolnormError) as caught:
+        read_all(path)
+    assert str(caught.value).startswith(r"a\nb\x1b[31m[red]\udc80.npy: empty")
+
+
+def test_a_file_that_cannot_be_read_is_named(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(fd: int, views: list[memoryview]) -> int:
+        raise OSError(5, "Input/output error", fd, views)
+
+    path = place / "in.npy"
+    path.write_bytes(b"x")
+    monkeypatch.setattr(os, "readv", failing)
+    with pytest.raises(PoolnormError, match=r"in\.npy: Input/output error"):
+        read_all(path)

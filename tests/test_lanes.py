@@ -1,0 +1,83 @@
+"""Several threads: results in the order of the items, errors at their place, nothing left over."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from poolnorm_cli.layers import find
+from poolnorm_cli.runs.lanes import Lanes
+from poolnorm_cli.runs.memory import run_array
+from poolnorm_cli.runs.passes import Pass, initial_weights
+
+
+def counting(stop: int, taken: list[int], fails_at: int | None = None) -> Iterator[int]:
+    for i in range(stop):
+        if i == fails_at:
+            raise ValueError("source")
+        taken.append(i)
+        yield i
+
+
+@given(count=st.integers(0, 40), threads=st.integers(1, 5), seed=st.integers(0, 99))
+@settings(max_examples=60, deadline=None)
+def test_results_come_in_order(count: int, threads: int, seed: int) -> None:
+    pauses = np.random.default_rng(seed).random(count + 1) / 2000
+
+    def work(i: int) -> int:
+        time.sleep(pauses[i])
+        return i * i
+
+    assert list(Lanes(threads).map(work, range(count))) == [i * i for i in range(count)]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("place", [0, 1, 5, 19])
+def test_an_error_comes_after_the_results_before_it(threads: int, place: int) -> None:
+    def work(i: int) -> int:
+        if i == place:
+            raise ValueError("work")
+        return i
+
+    before = threading.active_count()
+    for name, source, job in (
+        ("work", range(20), work),
+        ("source", counting(20, [], fails_at=place), int),
+    ):
+        seen: list[int] = []
+        with pytest.raises(ValueError, match=name):
+            seen.extend(Lanes(threads).map(job, source))
+        if place > 1 or name == "work":
+            assert seen == list(range(place))
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_no_lane_runs_far_ahead_and_none_is_left_when_the_caller_goes(threads: int) -> None:
+    lanes, taken = Lanes(threads), list[int]()
+    before = threading.active_count()
+    results = lanes.map(int, counting(100, taken))
+    for place, _ in zip(range(5), results, strict=False):
+        time.sleep(0.01)
+        assert len(taken) <= place + lanes.held + 1
+    del results
+
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("words", ["pool max", "pool average", "gpool average", "bn", "ln"])
+def test_threads_leave_the_bytes_as_they_are(words: str) -> None:
+    layer = find(*words.split())()
+    x = np.random.default_rng(1).standard_normal((90, 31, 33, 3)).astype(np.float32)
+    training = words == "bn"
+    expected, _ = run_array(layer, x, training=training)
+    weights = initial_weights(layer, x.shape, "float32")
+    for threads in (1, 2, 3):
+        run = Pass(layer, x.shape, "float32", "float32", training, lanes=Lanes(threads))
+        blocks = [x[i : i + run.whole_grains(21)] for i in range(0, 90, run.whole_grains(21))]
+        moments = run.moments(blocks)
+        found = [y.copy() for y in run.outputs(blocks, weights, moments)]
+        assert np.concatenate(found).tobytes() == expected.tobytes()

@@ -1,0 +1,58 @@
+"""A command imports what it uses, and nothing else: the start is most of a small run."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from poolnorm_cli.runs.lanes import default_threads
+
+
+_TELL = """
+import sys
+from poolnorm_cli.cli.main import run
+code = run(sys.argv[1:])
+print(*sorted(sys.modules), file=sys.stderr)
+sys.exit(code)
+"""
+
+
+def modules_of(*words: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", _TELL, *words], capture_output=True, text=True, check=True
+    )
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["shape", "pool", "max", "4,28,28,3", "-q"],
+        ["shape", "bn", "None,28,28,3", "-q"],
+        ["shape", "ln", "N,H,W,3", "-q"],
+    ],
+    ids=" ".join,
+)
+def test_a_shape_needs_no_array(words: list[str]) -> None:
+    assert not {"numpy", "rich", "onnx", "onnxruntime"} & modules_of(*words)
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--help"], ["pool", "max", "--help"]])
+def test_help_needs_no_array(words: list[str]) -> None:
+    assert not {"numpy", "onnx", "onnxruntime"} & modules_of(*words)
+
+
+@pytest.mark.parametrize("words", ["pool max", "pool average", "gpool max", "bn", "ln"])
+def test_a_file_needs_neither_tables_nor_runtimes(words: str, tmp_path: Path) -> None:
+    source, target = str(tmp_path / "x.npy"), str(tmp_path / "y.npy")
+    modules_of("generate", "normal", "2,6,6,3", "-o", source)
+    found = modules_of(*words.split(), source, "-q", "-o", target)
+    unused = {"rich", "onnx", "onnxruntime", "zipfile", "tempfile", "multiprocessing", "h5py"}
+
+    assert not unused & found
+    assert "numpy" in found
+
+
+def test_there_is_at_least_one_thread() -> None:
+    assert 1 <= default_threads() <= 4
