@@ -1,0 +1,51 @@
+"""Time in process: `ours.py WORDS PARAMETERS INPUT ROUNDS`, or `ours.py copy {} INPUT ROUNDS`."""
+# ruff: noqa: ANN001, ANN201, ANN202 - a script of a page
+
+import json
+import sys
+import time
+
+import numpy as np
+
+from poolnorm_cli.layers import find
+from poolnorm_cli.runs.lanes import Lanes, default_threads
+from poolnorm_cli.runs.passes import Pass, initial_weights
+
+
+def job(words, parameters, x):
+    if words == "copy":
+        y = np.empty_like(x)
+        return lambda: np.copyto(y, x)
+    training = parameters.pop("training", False)
+    layer = find(*words.split())(**parameters)
+    dtype = x.dtype.name
+    run = Pass(layer, x.shape, dtype, dtype, training, lanes=Lanes(default_threads()))
+    weights = initial_weights(layer, x.shape, dtype)
+
+    def blocks():
+        return (x[i : i + run.rows] for i in range(0, len(x), run.rows))
+
+    def once():
+        moments = run.moments(blocks())
+        y = np.empty([int(size) for size in layer.output_shape(x.shape)], dtype)
+        start = 0
+        for block in run.outputs(blocks(), weights, moments):
+            y[start : start + len(block)] = block
+            start += len(block)
+
+    return once
+
+
+def main(words, parameters, source, rounds):
+    once = job(words, json.loads(parameters), np.load(source))
+    once()
+    times = []
+    for _ in range(int(rounds)):
+        start = time.perf_counter()
+        once()
+        times.append(time.perf_counter() - start)
+    print(min(times))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
