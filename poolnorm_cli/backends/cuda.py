@@ -3,11 +3,12 @@
 import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 from types import ModuleType
+
+from poolnorm_cli.values import frozen
 
 
 DRIVER = "libcuda.so.1"
@@ -17,7 +18,7 @@ _LIBRARIES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Library:
     """A shared library, and whether it loads."""
 

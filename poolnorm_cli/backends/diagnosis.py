@@ -2,20 +2,20 @@
 
 import platform
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Literal
 
 from poolnorm_cli.backends import cuda, installed
 from poolnorm_cli.backends.providers import CUDA, loading
 from poolnorm_cli.errors import UnavailableError
+from poolnorm_cli.values import frozen
 
 
 State = Literal["ok", "missing", "broken"]
 _PACKAGES = ("numpy", "typer", "rich")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """One thing that was looked at.
 

@@ -1,6 +1,6 @@
 """The graph of a layer as a file that other runtimes read."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.backends.graph import DEFAULT_OPSET, GraphBuilder
@@ -11,6 +11,7 @@ from poolnorm_cli.errors import PoolnormError, UnavailableError, UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.operators.graph import GraphCall
 from poolnorm_cli.shapes import Ints, Shape
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _LARGEST = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileGraph:
     """What decides on the graph in a file.
 

@@ -1,12 +1,12 @@
 """Execution providers of ONNX Runtime: one is opened as it was asked for, or the run ends."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from poolnorm_cli.backends import ProviderName, Say, cuda, installed
 from poolnorm_cli.errors import UnavailableError
+from poolnorm_cli.values import frozen
 
 
 CPU = "CPUExecutionProvider"
@@ -14,7 +14,7 @@ CUDA = "CUDAExecutionProvider"
 _NAMES = {"cpu": CPU, "cuda": CUDA}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Provider:
     """A provider that loads here.
 

@@ -2,7 +2,6 @@
 
 import shlex
 import sys
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -10,12 +9,13 @@ import typer
 from poolnorm_cli.backends import Backend, BackendName, ProviderName, Say, open_backend, silent
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.values import frozen
 
 
 _PANEL = "Backend"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class Engine:
     """Where the arithmetic is done."""
 
@@ -62,7 +62,7 @@ class Engine:
         return open_backend(name, provider, threads=self.threads, tell=say, detail=detail(verbose))
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class Export:
     """The graph that is wanted of a layer."""
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
@@ -11,6 +10,7 @@ from poolnorm_cli.cli.checkpoint import read_weights
 from poolnorm_cli.cli.flags import collected
 from poolnorm_cli.cli.groups import Given, Inputs, Mask, Outputs, Printing, Training
 from poolnorm_cli.errors import PoolnormError, UsageError
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ Example: poolnorm compare --backends numpy,onnx:cpu -- pool max x.npy --pool-siz
 """
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class Compared:
     """What is compared, and what counts as equal."""
 

@@ -8,7 +8,7 @@ LeVeque (1979), "Updating formulae and a pairwise algorithm for computing sample
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -19,6 +19,7 @@ from poolnorm_cli.errors import UsageError
 from poolnorm_cli.kernels.memory import quiet
 from poolnorm_cli.kernels.trees import fold_tree
 from poolnorm_cli.shapes import format_shape
+from poolnorm_cli.values import frozen
 
 
 Axes = tuple[int, ...]
@@ -27,7 +28,7 @@ Float64 = NDArray[np.float64]
 GRAIN_ITEMS = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Moments:
     """The mean of some cells, and the sum of the squares of their distances from it.
 

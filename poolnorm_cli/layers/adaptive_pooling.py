@@ -1,7 +1,6 @@
 """Pooling to a size: `AdaptiveMaxPooling1D/2D/3D` and `AdaptiveAveragePooling1D/2D/3D`."""
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args
 
 from poolnorm_cli.layers.base import INFERENCE, Call, Layer, one_of, positive_ints
@@ -15,6 +14,7 @@ from poolnorm_cli.shapes import (
     spatial_axes,
     spatial_rank,
 )
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class AdaptivePooling(Layer):
     """Cover every spatial axis evenly with windows and reduce what is below each to one value.
 
@@ -90,7 +90,7 @@ class AdaptivePooling(Layer):
         return config | ({"output_size": list(self.sizes(shape).values())} if shape else {})
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class AdaptiveMaxPooling(AdaptivePooling):
     """Cover every spatial axis evenly with windows and keep the largest value of each."""
 
@@ -117,7 +117,7 @@ class AdaptiveMaxPooling(AdaptivePooling):
         return max_adaptive(graph, x, self.sizes(call.sizes), call)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class AdaptiveAveragePooling(AdaptivePooling):
     """Cover every spatial axis evenly with windows and average the cells of each."""
 

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_type_hints
 
 from poolnorm_cli.errors import UsageError
@@ -11,6 +11,7 @@ from poolnorm_cli.layers.graphed import Graphed
 from poolnorm_cli.layers.spelling import plain, snake, stored
 from poolnorm_cli.layers.stateful import Stateful
 from poolnorm_cli.shapes import Ints, Shape
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parameter:
     """One parameter of a layer: its Keras name, type, default, and the sentence that explains it.
 
@@ -42,7 +43,7 @@ class Parameter:
         return "--" + self.name.replace("_", "-")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call:
     """How a layer is called on one block, besides the block and the weights.
 
@@ -65,7 +66,7 @@ class Call:
 INFERENCE = Call()
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class Layer(Graphed, Stateful, Explained, ABC):
     """A Keras layer as a value.
 

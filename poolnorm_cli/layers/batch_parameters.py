@@ -1,6 +1,6 @@
 """The parameters of batch normalization, and what follows from them alone: checks and weights."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from poolnorm_cli.errors import UsageError
@@ -10,6 +10,7 @@ from poolnorm_cli.layers.initializers import ONES, ZEROS, Initializer
 from poolnorm_cli.layers.normalization import Normalization, require_rank
 from poolnorm_cli.layers.renorm import RENORM_WEIGHTS, Clipping
 from poolnorm_cli.shapes import Ints, Shape, known
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 VARIANCES = ("moving_variance", "moving_stddev", "renorm_stddev")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class BatchParameters(Normalization):
     """Everything about batch normalization but its arithmetic."""
 

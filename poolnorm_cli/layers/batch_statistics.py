@@ -1,10 +1,10 @@
 """What a training batch is normalized by, and what it adds to the moving statistics."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import InputError
 from poolnorm_cli.shapes import Ints
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 KERAS_EPSILON = 1e-7
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BatchStatistics:
     """One mean and one variance per channel, shaped as the weights are.
 

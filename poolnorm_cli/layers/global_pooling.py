@@ -1,13 +1,13 @@
 """Pooling over all of space: `GlobalMaxPooling1D/2D/3D` and `GlobalAveragePooling1D/2D/3D`."""
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, get_args
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import INFERENCE, Call, Layer, one_of
 from poolnorm_cli.layers.graphed import LARGEST
 from poolnorm_cli.shapes import DataFormat, Ints, Shape, spatial_axes, spatial_rank
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _REDUCE_MAX = ("float32", "float64", "int8", "int32", "int64", "uint8")
 """Dtypes that runtimes have a ReduceMax for."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class GlobalPooling(Layer):
     """Reduce every spatial axis to one value."""
 
@@ -63,7 +63,7 @@ class GlobalPooling(Layer):
         return f"{self.keras_name}{spatial_rank(shape)}D"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class GlobalMaxPooling(GlobalPooling):
     """Keep the largest value of each channel."""
 
@@ -96,7 +96,7 @@ class GlobalMaxPooling(GlobalPooling):
         return graph.reduce("ReduceMax", x, axes, keepdims=self.keepdims)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class GlobalAveragePooling(GlobalPooling):
     """Average each channel."""
 

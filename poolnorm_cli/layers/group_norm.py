@@ -1,13 +1,13 @@
 """Group and instance normalization as Keras 3 computes them."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import INFERENCE, Call
 from poolnorm_cli.layers.normalization import Normalization, require_rank, weighted
 from poolnorm_cli.shapes import Ints, Shape, known
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class GroupedNormalization(Normalization):
     """Normalize each group of channels of each sample, by the statistics of its cells."""
 
@@ -131,7 +131,7 @@ class GroupedNormalization(Normalization):
         return graph.transpose(graph.op(kind, moved, *given, **attributes), back)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class GroupNormalization(GroupedNormalization):
     """Normalize groups of channels of each sample, each group by the statistics of its cells."""
 
@@ -164,7 +164,7 @@ class GroupNormalization(GroupedNormalization):
         return groups
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class InstanceNormalization(GroupedNormalization):
     """Normalize each channel of each sample by its own statistics: one group per channel."""
 

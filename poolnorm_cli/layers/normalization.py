@@ -1,7 +1,6 @@
 """What the normalization layers share: the axes of their weights and the checks on parameters."""
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from poolnorm_cli.errors import UsageError
@@ -10,6 +9,7 @@ from poolnorm_cli.layers.constraints import Constraint
 from poolnorm_cli.layers.initializers import ONES, ZEROS, Initializer
 from poolnorm_cli.layers.regularizers import Regularizer
 from poolnorm_cli.shapes import Ints, Shape, format_shape, known, resolve_axes
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _WORDS = {"initializer": Initializer, "regularizer": Regularizer, "constraint": 
 """What a parameter is whose name ends in such a word."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class OverAxes(Layer):
     """Something done along one axis or several, each sample like the others."""
 
@@ -70,7 +70,7 @@ class OverAxes(Layer):
         return super().config(shape) | {"axis": axis}
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class Normalization(OverAxes):
     """Shift and scale values by their statistics."""
 

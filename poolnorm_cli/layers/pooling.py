@@ -1,7 +1,6 @@
 """Pooling by a sliding window: `MaxPooling1D/2D/3D` and `AveragePooling1D/2D/3D`."""
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args
 
 from poolnorm_cli.errors import UsageError
@@ -20,6 +19,7 @@ from poolnorm_cli.shapes import (
     window,
     window_count,
 )
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _AVERAGE_POOL_CELLS = 6
 """Cells whose sum, one after another in float32, is within 4 epsilons of the exact one."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class Pooling(Layer):
     """Slide a window over every spatial axis and reduce what is below it to one value."""
 
@@ -130,7 +130,7 @@ class Pooling(Layer):
         return super().config(shape) | {"pool_size": list(sizes), "strides": list(strides)}
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class MaxPooling(Pooling):
     """Slide a window over every spatial axis and keep its largest value."""
 
@@ -166,7 +166,7 @@ class MaxPooling(Pooling):
         return self.plain(graph, "MaxPool", x, call)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class AveragePooling(Pooling):
     """Slide a window over every spatial axis and average its real cells; padding is not counted."""
 

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.batch_statistics import moving_averages
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ RENORM_WEIGHTS = ("moving_stddev", "renorm_mean", "renorm_stddev")
 _EXAMPLE = "write rmin=0.5,rmax=2,dmax=1, or only some of them"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Clipping:
     """Limits of the corrections r and d; None where there is none.
 

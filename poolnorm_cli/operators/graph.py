@@ -1,10 +1,11 @@
 """What a layer may ask of the graph that it adds its operators to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
 from poolnorm_cli.shapes import Ints, Shape
+from poolnorm_cli.values import frozen
 
 
 Value = str
@@ -44,7 +45,7 @@ class Graph(Protocol):
         """Say what this graph does otherwise than the plain operator; shown on request."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GraphMoments:
     """Statistics over a whole tensor, in float64, as values of a graph.
 
@@ -59,7 +60,7 @@ class GraphMoments:
     count: Value
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GraphCall:
     """How a layer is called in a graph, besides its input and its weights.
 

@@ -3,7 +3,6 @@
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from poolnorm_cli.errors import PoolnormError
@@ -17,6 +16,7 @@ from poolnorm_cli.report.text import (
     printable,
     values_text,
 )
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Color = Literal["auto", "always", "never"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Style:
     """How to print.
 

@@ -1,11 +1,11 @@
 """What a run would do to an input, from its header alone."""
 
-from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.dtypes import DTYPES
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _BASE = 40 << 20
 """Bytes of a process that has begun and holds no tensor yet."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Estimate:
     """What would be done to one tensor.
 

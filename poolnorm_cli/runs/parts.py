@@ -6,7 +6,7 @@ power of two of grains long, so that the statistics of the parts fold to those o
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from poolnorm_cli.tensors.messages import fault, reason_of
 from poolnorm_cli.tensors.npy import NpyTensor
 from poolnorm_cli.tensors.ranges import RangeTensor
 from poolnorm_cli.tensors.sources import is_url
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ SPLIT_BYTES = 128 << 20
 PART_BYTES = 32 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Part:
     """Some of the samples of a tensor, and where their outputs go.
 

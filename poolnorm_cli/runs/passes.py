@@ -1,7 +1,6 @@
 """The one way through a layer: blocks in, blocks out, statistics gathered first where needed."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from poolnorm_cli.layers.base import Call, Layer
 from poolnorm_cli.runs.lanes import ONE_LANE, Lanes
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.dtypes import DTYPES
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ BLOCK_BYTES = 1 << 20
 """About as much of a tensor as the second-level cache holds beside the result."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pass:
     """A layer, called on a tensor of a given shape and dtype.
 

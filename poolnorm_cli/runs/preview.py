@@ -1,6 +1,5 @@
 """The edges of an output, which are all that is shown of a large one."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.codecs import decode, encode
 from poolnorm_cli.tensors.dtypes import DTYPES
+from poolnorm_cli.values import frozen
 
 
 EDGE = 3
@@ -16,7 +16,7 @@ WHOLE_ITEMS = 1000
 """NumPy prints arrays of up to this size whole, and 3 items at each end of larger ones."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Edges:
     """What is shown of a tensor.
 

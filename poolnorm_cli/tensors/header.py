@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.tensors.messages import bad_input, shown
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _ENTRY = rf"""{_GAP}(['"])(?:
 _DIM = re.compile(r"(?:0|[1-9][0-9]{0,18})L?")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Header:
     """What a `.npy` header says: shape, dtype text, order, format version, and its own bytes."""
 

@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from poolnorm_cli.tensors.messages import bad_input, shown
+from poolnorm_cli.values import frozen
 from poolnorm_cli.weights.entry import LARGEST_BYTES, Entry, Stored, exactly
 from poolnorm_cli.weights.extras import needed
 from poolnorm_cli.weights.spans import whole
@@ -20,7 +20,7 @@ _BYTES = {1: 4, 10: 2, 11: 8, 16: 2}
 _FIX = "save it again with onnx.save, in one file"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Operator:
     """A normalization of ONNX.
 
