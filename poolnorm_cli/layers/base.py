@@ -6,6 +6,7 @@ from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_type_hints
 
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers.bands import Divisible
 from poolnorm_cli.layers.facts import Explained
 from poolnorm_cli.layers.graphed import Graphed
 from poolnorm_cli.layers.spelling import plain, snake, stored
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from poolnorm_cli.kernels.moments import Moments
+    from poolnorm_cli.layers.bands import Band
 
     Array = NDArray[Any]
     Weights = Mapping[str, NDArray[Any]]
@@ -54,6 +56,7 @@ class Call:
         step: Training calls of this run that came before.
         mask: Which cells of the block count: the slice of a mask of `Layer.mask_shape`, as bool;
             None where all do.
+        band: Which rows of one sample the block is; None where it is whole samples.
     """
 
     training: bool = False
@@ -61,13 +64,14 @@ class Call:
     start: int = 0
     step: int = 0
     mask: "Array | None" = None
+    band: "Band | None" = None
 
 
 INFERENCE = Call()
 
 
 @frozen(kw_only=True)
-class Layer(Graphed, Stateful, Explained, ABC):
+class Layer(Graphed, Stateful, Divisible, Explained, ABC):
     """A Keras layer as a value.
 
     A subclass states its parameters as annotated fields, its `output_shape`, and its arithmetic

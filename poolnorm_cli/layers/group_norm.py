@@ -11,7 +11,7 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.layers.base import Array, Weights
+    from poolnorm_cli.layers.base import Array, Layer, Weights
     from poolnorm_cli.layers.facts import Facts
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
 
@@ -52,6 +52,10 @@ class GroupedNormalization(Normalization):
             )
         self.group_count(*known(shape, axes))
         return super().output_shape(shape)
+
+    def narrowed(self, shape: Ints) -> "tuple[Layer, Ints]":
+        """Leave samples whole: a group has cells of all of it."""
+        return self, shape
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Compute `(x - mean) / sqrt(variance + epsilon) * gamma + beta`, the variance biased."""

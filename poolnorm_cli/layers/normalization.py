@@ -1,9 +1,11 @@
 """What the normalization layers share: the axes of their weights and the checks on parameters."""
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers.bands import merged_axes
 from poolnorm_cli.layers.base import Layer, ints
 from poolnorm_cli.layers.constraints import Constraint
 from poolnorm_cli.layers.initializers import ONES, ZEROS, Initializer
@@ -59,6 +61,15 @@ class OverAxes(Layer):
         del training
         axes = self.axes(rank)
         return axes if 0 in axes else ()
+
+    def narrowed(self, shape: Ints) -> "tuple[Layer, Ints]":
+        """Merge all axes before the first one of the layer."""
+        axes = self.axes(len(shape))
+        before = axes[0] - 1
+        if before < 1:
+            return self, shape
+        axis = tuple(axis - before for axis in axes)
+        return replace(self, axis=axis), merged_axes(shape, axes[0])
 
     def splits_weights(self, rank: int) -> bool:
         """Whether axis 0 is among the axes."""

@@ -161,7 +161,7 @@ def compare_backends(
         moments = run.moments(run.blocks(tensor), job.masks_of(run, tensor))
 
     def outputs(backend: Backend) -> Iterable[NDArray[Any]]:
-        own = replace(run, backend=backend, lanes=ONE_LANE)
+        own = replace(run, backend=backend, lanes=ONE_LANE, whole=True)
         masks = job.masks_of(own, tensor)
         return own.outputs(own.blocks(tensor), weights, moments, masks)
 

@@ -68,8 +68,9 @@ def estimates(plan: "Plan", job: "Job", item: "Item") -> "Iterator[Estimate]":
 
 def _memory(run: "Pass", tensor: "Tensor") -> int:
     """Add up the blocks that are held at once: as stored, as computed with, twice the output."""
-    batch, wide = tensor.shape[0] if tensor.shape else 1, DTYPES[run.compute].itemsize
-    held = min(run.rows * run.lanes.held, batch)
-    sample, result = prod(tensor.shape[1:]), prod(run.output_shape[1:])
-    blocks = held * (sample * (tensor.dtype.itemsize + 2 * wide) + 2 * result * wide)
+    wide, inner = DTYPES[run.compute].itemsize, run.inner
+    items = prod(inner.shape[1:])
+    share = prod(inner.output_shape[1:]) / max(items, 1)
+    block = min(inner.block_items, prod(inner.shape)) * run.lanes.held
+    blocks = block * (tensor.dtype.itemsize + 2 * wide) + 2 * int(block * share) * wide
     return _BASE + blocks + (2 * tensor.nbytes if tensor.header.fortran_order else 0)

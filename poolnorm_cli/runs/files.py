@@ -181,7 +181,8 @@ class Job:
         """Return the way of a tensor of such a shape and dtype through the layer."""
         result = result_dtype(self.layer, dtype, self.dtype)
         lanes = Lanes(self.threads) if self.backend.in_lanes else ONE_LANE
-        return Pass(self.layer, shape, dtype, result, self.training, self.backend, lanes=lanes)
+        whole, mode = self.mask is not None, (self.training, self.backend)
+        return Pass(self.layer, shape, dtype, result, *mode, lanes=lanes, whole=whole)
 
     def _stream(
         self,

@@ -70,7 +70,7 @@ def _largest_error(
 ) -> float:
     layer.output_shape(tensor.shape)
     dtype = tensor.dtype.name
-    run = Pass(layer, tensor.shape, dtype, result_dtype(layer, dtype, None))
+    run = Pass(layer, tensor.shape, dtype, result_dtype(layer, dtype, None), whole=True)
     fitted = fit(weights, layer.weight_shapes(tensor.shape))
     largest, start = 0.0, 0
     for block in run.blocks(tensor):
