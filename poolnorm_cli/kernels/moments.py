@@ -25,7 +25,7 @@ from poolnorm_cli.values import frozen
 Axes = tuple[int, ...]
 Float64 = NDArray[np.float64]
 
-GRAIN_ITEMS = 1 << 16
+GRAIN_ITEMS = 1 << 19
 
 
 @frozen

@@ -40,11 +40,16 @@ def larger(a: Array, b: Array) -> Array:
 
 def mean_of_means(means: Iterable[Array], counts: Sequence[int]) -> Array:
     """Average means of so many rows each, in float64; it overflows only where they do."""
-    total, whole = sum(counts), None
+    whole, rows = None, 0
     with quiet():
         for mean, count in zip(means, counts, strict=True):
-            term = mean * (count / total)
-            whole = term if whole is None else whole + term
+            rows += count
+            if whole is None:
+                whole = mean
+                continue
+            both = whole * ((rows - count) / rows) + mean * (count / rows)
+            # It lies between the two: what rounding adds may not make it infinite.
+            whole = np.clip(both, np.minimum(whole, mean), np.maximum(whole, mean))
         assert whole is not None  # noqa: S101 - a sample has a row
         whole[np.isnan(whole)] = np.nan  # the sign of a sum of NaNs depends on the loop
     return whole

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from poolnorm_cli.backends import Backend
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.kernels.differences import Apart, Tolerance, apart
+from poolnorm_cli.runs.cutting import BLOCK_BYTES
 from poolnorm_cli.runs.lanes import ONE_LANE
-from poolnorm_cli.runs.passes import BLOCK_BYTES, Pass
+from poolnorm_cli.runs.passes import Pass
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.codecs import decode, encode
 from poolnorm_cli.tensors.dtypes import DTYPES
