@@ -11,6 +11,7 @@ from poolnorm_cli.backends import NUMPY, Backend
 from poolnorm_cli.kernels.moments import grain_rows
 from poolnorm_cli.layers.bands import Band
 from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.runs.clock import UNCLOCKED, Clock, Unclocked
 from poolnorm_cli.runs.lanes import ONE_LANE, Lanes
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.dtypes import DTYPES
@@ -45,6 +46,7 @@ class Sliced:
         first: The sample with which the first block starts, where only a part is run.
         lanes: The threads that work on blocks.
         whole: Samples are handed to the layer as they are, however large.
+        clock: Counts where the time goes.
     """
 
     layer: Layer
@@ -57,6 +59,7 @@ class Sliced:
     first: int = 0
     lanes: Lanes = ONE_LANE
     whole: bool = False
+    clock: Clock | Unclocked = UNCLOCKED
 
     @property
     def inner(self) -> Self:
@@ -136,7 +139,8 @@ class Sliced:
         """Return a tensor in the blocks of the inner pass, as many at a time as its lanes use."""
         inner = self.inner
         samples = prod(tensor.shape) // prod(inner.shape[1:]) if tensor.nbytes else tensor.shape[0]
-        return tensor.slices(*inner.cuts(samples), self.lanes.held)
+        blocks = tensor.slices(*inner.cuts(samples), self.lanes.held)
+        return iter(self.clock.over("read", blocks))
 
     def whole_grains(self, rows: int) -> int:
         """Round a number of samples up to whole grains."""

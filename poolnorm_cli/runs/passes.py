@@ -80,7 +80,8 @@ class Pass(Sliced):
             if band is not None:
                 block = block[None, band.first : band.end]
             call = Call(self.training, moments, start, self.step, mask, band)
-            with np.errstate(all="ignore"):  # a NaN or an infinity is data here, not an incident
+            # A NaN or an infinity is data here, not an incident.
+            with self.clock.span("compute"), np.errstate(all="ignore"):
                 return self.backend.apply(self.layer, self._cast(block), weights, call)
 
         placed = _placed(in_step(blocks, masks), self.first, bands)
@@ -99,7 +100,11 @@ class Pass(Sliced):
     def _over(
         self, work: Callable[[Pair], list["Moments"]], pairs: Iterable[Pair]
     ) -> Iterator[list["Moments"]]:
-        return self.lanes.map(lambda pair: work((self._cast(pair[0]), pair[1])), pairs)
+        def timed(pair: Pair) -> list["Moments"]:
+            with self.clock.span("compute"):
+                return work((self._cast(pair[0]), pair[1]))
+
+        return iter(self.clock.over("next", self.lanes.map(timed, pairs)))
 
     def _cast(self, block: Block) -> Block:
         with np.errstate(all="ignore"):
