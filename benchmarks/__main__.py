@@ -10,6 +10,7 @@ from benchmarks import cases
 from benchmarks.cases import Case, Input
 from benchmarks.measure import PEERS, Bench
 from benchmarks.picture import draw
+from benchmarks.report import write
 
 
 def whole_jobs(bench: Bench, inputs: tuple[Input, ...], layers: tuple[Case, ...]) -> None:
@@ -73,6 +74,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "poolnorm-bench")
     parser.add_argument("--results", type=Path, default=Path("benchmarks.json"))
     parser.add_argument("--picture", type=Path, help="an SVG; needs matplotlib")
+    parser.add_argument("--report", type=Path, help="a page with the ratios, in Markdown")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", choices=["whole", "inside", "windows", "growth"])
     parser.add_argument("--smallest", action="store_true", help="one tiny input, one round")
@@ -97,6 +99,8 @@ def main() -> None:
         growth(bench, sizes, cases.FILES + (cases.MANY_FILES if given.huge else ()))
     if given.picture:
         draw(bench.times, given.picture)
+    if given.report:
+        write(given.results, given.report)
 
 
 if __name__ == "__main__":
