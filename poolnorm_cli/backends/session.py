@@ -68,7 +68,7 @@ class OnnxBackend:
             held.output = np.empty(shape, x.dtype)
         address = held.output.ctypes.data
         binding.bind_output("y", "cpu", 0, held.output.dtype, shape, address)
-        held.session.run_with_iobinding(binding)
+        self._provider.run(held.session, binding)
         return held.output
 
     def _session(self, layer: "Layer", x: "Array", call: "Call") -> _Session:
@@ -122,7 +122,9 @@ def _feeds(
         feeds["mask"] = np.ascontiguousarray(call.mask)
     if call.moments is None:
         return feeds
-    rows = layer.normalizing(call.moments, call.start, len(x))
+    rows = list(layer.normalizing(call.moments, call.start, len(x)))
+    if layer.has_ghosts:  # the graph has a row for each sample, also where one serves them all
+        rows = [np.broadcast_to(row, (len(x), *row.shape[1:])) for row in rows]
     statistics = (*rows, np.array(float(call.moments.count)))
     fed = layer.fed(weights, call, x.shape)
     named = dict(zip(MOMENTS, statistics, strict=True)) | fed

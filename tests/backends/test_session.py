@@ -1,6 +1,7 @@
 """Sessions: opened once, fed exactly, and never worse than NumPy."""
 
 import copy
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from poolnorm_cli.backends import open_backend
 from poolnorm_cli.backends.providers import Provider, choose
 from poolnorm_cli.backends.session import OnnxBackend
+from poolnorm_cli.errors import UnavailableError
 from poolnorm_cli.layers import find
 from poolnorm_cli.layers.base import Call, Layer
 from poolnorm_cli.runs.memory import run_array
@@ -29,6 +31,9 @@ class Counting:
     def session(self, model: bytes, threads: int | None) -> Any:
         self.threads.append(threads)
         return self._provider.session(model, threads)
+
+    def run(self, session: Any, binding: Any) -> None:
+        self._provider.run(session, binding)
 
 
 def layer(words: str, **parameters: Any) -> Layer:
@@ -133,6 +138,16 @@ def test_details_are_told_once_per_graph() -> None:
     for _ in range(3):
         backend.apply(layer("gpool average"), np.ones((2, 4, 1)), {}, Call())
     assert heard == ["gpool average: float64: the mean is taken in float64"]
+
+
+def test_a_runtime_that_fails_is_told_in_one_line() -> None:
+    class Broken:
+        def run_with_iobinding(self, _: Any) -> None:
+            raise RuntimeError("out of\n memory")
+
+    with pytest.raises(UnavailableError) as caught:
+        Provider("cuda", ModuleType("onnxruntime")).run(Broken(), None)
+    assert str(caught.value) == "cuda: out of memory; --provider cpu runs on the processor"
 
 
 def test_another_process_opens_the_same_for_itself() -> None:
