@@ -12,8 +12,22 @@ from types import ModuleType
 
 DRIVER = "libcuda.so.1"
 _LIBRARIES = {
-    "13": ("libcudart.so.13", "libcublas.so.13", "libcublasLt.so.13", "libcudnn.so.9"),
-    "12": ("libcudart.so.12", "libcublas.so.12", "libcublasLt.so.12", "libcudnn.so.9"),
+    "13": (
+        "libcudart.so.13",
+        "libcublas.so.13",
+        "libcublasLt.so.13",
+        "libcurand.so.10",
+        "libcufft.so.12",
+        "libcudnn.so.9",
+    ),
+    "12": (
+        "libcudart.so.12",
+        "libcublas.so.12",
+        "libcublasLt.so.12",
+        "libcurand.so.10",
+        "libcufft.so.11",
+        "libcudnn.so.9",
+    ),
 }
 
 

@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Literal
 
 from poolnorm_cli.backends import cuda, installed
-from poolnorm_cli.backends.providers import CUDA, loading
+from poolnorm_cli.backends.providers import CPU, CUDA, lacking, loading
 from poolnorm_cli.errors import UnavailableError
 
 
@@ -77,16 +77,20 @@ def _providers(runtime: ModuleType) -> Iterator[Finding]:
     names = list(runtime.get_available_providers())
     with cuda.preloaded(runtime):
         for name, reason in loading(runtime, names).items():
-            if reason:
-                yield Finding(name, "broken", reason, _mend(name))
-            else:
-                yield Finding(name, "ok", "loads")
+            yield _unloaded(runtime, name, reason) if reason else Finding(name, "ok", "loads")
     if CUDA not in names:
         yield Finding(CUDA, "missing", "this build has no CUDA", installed.INSTALL_CUDA)
 
 
-def _mend(provider: str) -> str:
-    return installed.INSTALL_CUDA if provider == CUDA else installed.REINSTALL_CPU
+def _unloaded(runtime: ModuleType, name: str, reason: str) -> Finding:
+    if name not in (CPU, CUDA):
+        return Finding(name, "missing", "does not load; poolnorm has no use for it")
+    if name == CPU:
+        return Finding(name, "broken", reason, installed.REINSTALL_CPU)
+    lacks = lacking(runtime)
+    if lacks is None:
+        return Finding(name, "broken", reason, installed.INSTALL_CUDA)
+    return Finding(name, "broken", lacks.what.removeprefix("cuda: "), lacks.fix)
 
 
 def _cuda(runtime: ModuleType | None) -> Iterator[Finding]:

@@ -49,7 +49,18 @@ def test_a_build_for_cuda_12_is_mended_by_its_own_extra(monkeypatch: pytest.Monk
     module = runtime(loads=False)
     module.cuda_version = "12.8"
     told = fault(monkeypatch, module, lost=("libcublas.so.12",))
-    assert told.fix == "pip install 'poolnorm-cli[cuda12]'"
+    assert told.fix == "pip install 'poolnorm-cli[cuda12]', or give --provider cpu"
+
+
+def test_all_that_is_missing_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = fault(monkeypatch, runtime(loads=False), lost=("libcuda.so.1", "libcudnn.so.9"))
+    assert told.what == (
+        "cuda: no NVIDIA driver (libcuda.so.1 does not load), and the libraries of CUDA 13 cannot"
+        " be loaded: libcudnn.so.9"
+    )
+    assert told.fix == (
+        "install the driver and pip install 'poolnorm-cli[cuda]', or give --provider cpu"
+    )
 
 
 def test_a_missing_driver_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
