@@ -11,15 +11,20 @@ BackendName = Literal["numpy", "onnx"]
 ProviderName = Literal["cpu", "cuda", "auto"]
 Say = Callable[[str], None]
 
+BLOCK_BYTES = 1 << 20
+"""About as much of a tensor as the second-level cache holds beside the result."""
+
 
 class Backend(Protocol):
     """Computes blocks.
 
     Attributes:
         in_lanes: Whether several threads may call it at once.
+        block_bytes: About how much of a tensor it is best given at a time.
     """
 
     in_lanes: bool
+    block_bytes: int
 
     def apply(self, layer: "Layer", x: "Array", weights: "Weights", call: "Call") -> "Array":
         """Compute one block, as `Layer.apply` does; its memory may be used again for the next."""
@@ -29,6 +34,7 @@ class NumpyBackend:
     """The layer's own arithmetic."""
 
     in_lanes = True
+    block_bytes = BLOCK_BYTES
 
     def apply(self, layer: "Layer", x: "Array", weights: "Weights", call: "Call") -> "Array":
         """Compute one block."""

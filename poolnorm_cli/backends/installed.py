@@ -52,7 +52,8 @@ def import_runtime() -> ModuleType:
         fix = INSTALL_CUDA if GPU_BUILD in builds() else INSTALL_CPU
         raise _broken("onnxruntime", error, fix) from error
     if not hasattr(onnxruntime, "InferenceSession"):
-        raise UnavailableError("onnxruntime is damaged: two builds overwrote it", REINSTALL_CPU)
+        fix = INSTALL_CUDA if GPU_BUILD in builds() else REINSTALL_CPU
+        raise UnavailableError("onnxruntime is damaged: two builds overwrote it", fix)
     runtime: ModuleType = onnxruntime
     return runtime
 

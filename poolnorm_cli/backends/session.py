@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from poolnorm_cli.backends import ProviderName, Say, silent
+from poolnorm_cli.backends import BLOCK_BYTES, ProviderName, Say, silent
 from poolnorm_cli.backends.providers import Provider, choose
 from poolnorm_cli.backends.trace import BATCH, MOMENTS, BlockGraph
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 
 _MOST_SESSIONS = 32
+_DEVICE_BYTES = 1 << 25
+"""To a device a copy and the start of each operator cost as much as many cells do."""
 
 
 @dataclass(slots=True)
@@ -44,6 +46,7 @@ class OnnxBackend:
             threads: Threads per session; None for as many as the machine has.
             detail: Told, once for each graph, what it does otherwise than the plain operator.
         """
+        self.block_bytes = _DEVICE_BYTES if provider.on_device else BLOCK_BYTES
         self._provider, self._threads, self._detail = provider, threads, detail
         self._sessions: OrderedDict[tuple[Any, ...], _Session] = OrderedDict()
 

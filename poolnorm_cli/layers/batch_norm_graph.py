@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.layers.base import Call
-from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values, channels_first, reshaped
+from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values, channels_first
 from poolnorm_cli.operators.scaling import along, center_and_scale, inverse_deviation
 
 
@@ -128,7 +128,7 @@ def _batch(layer: "BatchNormalization", graph: Graph, call: GraphCall) -> tuple[
     if layer.virtual_batch_size is not None:
         pair = [graph.reduce("ReduceMean", value, (0,)) for value in pair]
     sizes = [call.sizes[axis] for axis in layer.axes(call.rank)]
-    mean, variance = (reshaped(graph, value, sizes) for value in pair)
+    mean, variance = (graph.reshape(value, sizes) for value in pair)
     return mean, variance
 
 

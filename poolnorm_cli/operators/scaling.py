@@ -1,6 +1,6 @@
 """Scale, shift and weights as operators: see `kernels.scaling`."""
 
-from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values, reshaped
+from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
 from poolnorm_cli.shapes import Ints
 
 
@@ -43,7 +43,7 @@ def along(graph: Graph, weights: Values, name: str, call: GraphCall, axes: Ints)
     if axes == tuple(range(call.rank))[-len(axes) :]:
         return weight  # trailing axes broadcast as they are
     sizes = [size if axis in axes else 1 for axis, size in enumerate(call.sizes)]
-    return reshaped(graph, weight, sizes)
+    return graph.reshape(weight, sizes)
 
 
 def weighted(graph: Graph, y: Value, weights: Values, call: GraphCall, axes: Ints) -> Value:

@@ -43,6 +43,8 @@ def max_windows(graph: Graph, x: Value, windows: Mapping[int, Window], call: Gra
 def mean_windows(graph: Graph, x: Value, windows: Mapping[int, Window], call: GraphCall) -> Value:
     """Average the real cells below each place of the window, summed in float64.
 
+    An exact graph overflows only where a mean does.
+
     Args:
         graph: The graph.
         x: float32 or float64.
@@ -53,7 +55,7 @@ def mean_windows(graph: Graph, x: Value, windows: Mapping[int, Window], call: Gr
     counts = cell_counts(windows, call.sizes)
     wide = graph.cast(x, "float64")
     mean = _mean(graph, wide, windows, call, counts)
-    if call.dtype == "float64":
+    if call.exact and call.dtype == "float64":
         # A sum can overflow where its mean does not. Powers of two scale without rounding.
         power = math.prod(window.size for window in windows.values()).bit_length()
         part = graph.constant(math.ldexp(1.0, -power), "float64")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from poolnorm_cli.backends import Backend
+from poolnorm_cli.backends import BLOCK_BYTES, Backend
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.kernels.differences import Apart, Tolerance, apart
 from poolnorm_cli.runs.lanes import ONE_LANE
-from poolnorm_cli.runs.passes import BLOCK_BYTES, Pass
+from poolnorm_cli.runs.passes import Pass
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.codecs import decode, encode
 from poolnorm_cli.tensors.dtypes import DTYPES
@@ -160,10 +160,11 @@ def compare_backends(
     if run.gathers:
         moments = run.moments(run.blocks(tensor), job.masks_of(run, tensor))
 
+    alone = replace(run, lanes=ONE_LANE)
+
     def outputs(backend: Backend) -> Iterable[NDArray[Any]]:
-        own = replace(run, backend=backend, lanes=ONE_LANE)
-        masks = job.masks_of(own, tensor)
-        return own.outputs(own.blocks(tensor), weights, moments, masks)
+        own = replace(alone, backend=backend)  # all are given the same blocks
+        return own.outputs(alone.blocks(tensor), weights, moments, job.masks_of(alone, tensor))
 
     first, *others = backends
     results = [Difference(first, name, (shape, shape), (run.result, run.result)) for name in others]

@@ -26,9 +26,6 @@ Weights = dict[str, NDArray[Any]]
 Masks = Iterable[Block] | None
 Pair = tuple[Block, Block | None]  # a block, and its mask
 
-BLOCK_BYTES = 1 << 20
-"""About as much of a tensor as the second-level cache holds beside the result."""
-
 
 @dataclass(frozen=True, slots=True)
 class Pass:
@@ -74,10 +71,10 @@ class Pass:
 
     @property
     def rows(self) -> int:
-        """Samples to a block: it follows from the shape alone, in whole grains."""
+        """Samples to a block: it follows from shape and backend alone, in whole grains."""
         grain = grain_rows(self.shape[1:])
         size = int(np.prod(self.shape[1:], dtype=object)) * np.dtype(self.compute).itemsize
-        return max(BLOCK_BYTES // max(size * grain, 1), 1) * grain
+        return max(self.backend.block_bytes // max(size * grain, 1), 1) * grain
 
     def blocks(self, tensor: "Tensor") -> Iterator[Block]:
         """Return a tensor in the blocks of this pass, as many at a time as its lanes use."""

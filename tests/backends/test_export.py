@@ -121,6 +121,12 @@ def test_weights_are_inline_and_the_batch_may_be_any() -> None:
         ("bn", {"axis": (1,)}, ["BatchNormalization"]),
         ("ln", {}, ["LayerNormalization"]),
         ("ln", {"axis": (-1, -2)}, ["LayerNormalization"]),
+        ("in", {}, ["Transpose", "InstanceNormalization", "Transpose"]),
+        (
+            "gn",
+            {"axis": (1,), "groups": 2, "center": False},
+            ["Reshape", "InstanceNormalization", "Reshape", "Mul"],
+        ),
     ],
 )
 def test_plain_operators_are_used_where_they_fit(
@@ -130,6 +136,12 @@ def test_plain_operators_are_used_where_they_fit(
     model, _ = file_graph(case).model(case.weights())
 
     assert [node.op_type for node in model.graph.node] == operators
+
+
+def test_a_mean_in_float64_is_one_operator() -> None:
+    """Sums that overflow where their mean does not are for runs, whose graphs are exact."""
+    model, _ = file_graph(Case("gpool average", (2, 6, 6, 3), "float64")).model({})
+    assert [node.op_type for node in model.graph.node] == ["ReduceMean"]
 
 
 def test_bfloat16_goes_in_and_out_of_a_file() -> None:

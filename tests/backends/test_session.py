@@ -95,6 +95,18 @@ def test_a_device_never_runs_a_pooling_operator() -> None:
     assert not {kind for kind in kinds if "Pool" in kind or kind == "ReduceMax"}
 
 
+def test_a_device_is_given_larger_blocks_with_the_same_results() -> None:
+    provider: Any = Counting()
+    provider.on_device = True
+    device = OnnxBackend(provider, 1, lambda _: None)
+    cpu = open_backend("onnx", "cpu", threads=1)
+    x = np.random.default_rng(3).random((40, 64, 64, 8), np.float32)
+    made = layer("pool average", pool_size=(3,))
+    assert device.block_bytes > x.nbytes > cpu.block_bytes
+    y, expected = (run_array(made, x, backend=each)[0] for each in (device, cpu))
+    np.testing.assert_array_equal(y, expected)
+
+
 @pytest.mark.parametrize("size", [2, 5, 30])
 @pytest.mark.parametrize("scale", [1.0, 1e30, 3e38])
 def test_an_average_is_within_four_epsilons_and_overflows_with_its_mean_only(

@@ -172,6 +172,16 @@ def test_a_layer_agrees_with_itself_on_every_backend(poolnorm: Command, x: X, wo
     assert [(c["a"], c["b"]) for c in found] == [("numpy", "onnx:cpu"), ("numpy", "onnx")]
 
 
+def test_backends_that_like_other_blocks_are_given_the_same(
+    poolnorm: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("poolnorm_cli.backends.session.BLOCK_BYTES", 1 << 25)
+    np.save("big.npy", np.random.default_rng(1).random((40, 64, 64, 8), np.float32))
+    done = poolnorm("compare --backends numpy,onnx -- pool max big.npy")
+    assert (done.code, done.err) == (0, "")
+    assert f"0 of {40 * 32 * 32 * 8}" in done.out
+
+
 def test_a_backend_that_is_wrong_is_found_out(
     poolnorm: Command, x: X, monkeypatch: pytest.MonkeyPatch
 ) -> None:
