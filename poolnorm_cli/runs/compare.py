@@ -38,6 +38,7 @@ class Difference:
         dtypes: Their dtypes; None for one that is missing.
         ignore_dtype: Whether different dtypes are no difference.
         unequal: Items that are not equal within the tolerance.
+        first: Index of the first of them, which may be a NaN that has no distance.
         total: Items that were compared.
         absolute: The largest absolute difference and where; None where all are equal or NaN.
         relative: The same, relative to the second.
@@ -50,6 +51,7 @@ class Difference:
     dtypes: tuple[str | None, str | None]
     ignore_dtype: bool = False
     unequal: int = 0
+    first: Ints | None = None
     total: int = 0
     absolute: Extreme | None = None
     relative: Extreme | None = None
@@ -71,7 +73,10 @@ class Difference:
         """Add the next blocks."""
         dtype = self.dtypes[0] if self.dtypes[0] == self.dtypes[1] else None
         found = apart(a, b, tolerance, dtype)
-        self.unequal += int(np.count_nonzero(found.unequal))
+        count = int(np.count_nonzero(found.unequal))
+        if count and not self.unequal:
+            self.first = self._index(int(found.unequal.argmax()))
+        self.unequal += count
         self.total += found.unequal.size
         self._widen(found)
         self._start += found.unequal.size
@@ -87,9 +92,12 @@ class Difference:
         place = int(known.argmax()) if known.size else 0
         if not known.size or known[place] <= (old[0] if old else 0):
             return old
-        shape = self.shapes[0] or ()
-        index = np.unravel_index(self._start + place, shape)
-        return known[place].item(), tuple(int(i) for i in index)
+        return known[place].item(), self._index(place)
+
+    def _index(self, place: int) -> Ints:
+        """Return the index of an item of the block that is being taken."""
+        index = np.unravel_index(self._start + place, self.shapes[0] or ())
+        return tuple(int(i) for i in index)
 
 
 def compare_files(

@@ -59,6 +59,16 @@ def test_nan_is_equal_to_nan_where_it_is_asked_for(poolnorm: Command) -> None:
     assert poolnorm("compare n.npy n.npy --equal-nan").code == 0
 
 
+def test_a_nan_in_one_alone_is_found(poolnorm: Command) -> None:
+    np.save("n.npy", np.array([[1.0, 2.0, np.nan]]))
+    np.save("m.npy", np.array([[1.0, 2.0, 3.0]]))
+    done = poolnorm("compare n.npy m.npy --equal-nan")
+    assert done.code == 1
+    assert "\t1 of 3, first @ 0,2\t" in done.out
+    (found,) = json.loads(poolnorm("compare n.npy m.npy --json").out)["comparisons"]
+    assert (found["unequal"], found["first"]) == (1, [0, 2])
+
+
 def test_another_shape_is_a_difference(poolnorm: Command, x: X) -> None:
     np.save("y.npy", x[:2])
     done = poolnorm("compare x.npy y.npy")
@@ -172,6 +182,18 @@ def test_a_layer_agrees_with_itself_on_every_backend(poolnorm: Command, x: X, wo
     assert [(c["a"], c["b"]) for c in found] == [("numpy", "onnx:cpu"), ("numpy", "onnx")]
 
 
+@pytest.mark.parametrize(
+    ("flags", "code"), [("", 0), ("--atol 0", 1), ("--max-ulp 0", 1), ("--max-ulp 99999", 0)]
+)
+def test_backends_may_round_apart_unless_a_tolerance_is_given(
+    poolnorm: Command, x: X, flags: str, code: int
+) -> None:
+    x[0, 0, 0, 0] = np.nan
+    np.save("x.npy", x)
+    words = "-- pool average x.npy --pool-size 3"
+    assert poolnorm(f"compare --backends numpy,onnx {flags} {words}").code == code
+
+
 def test_backends_that_like_other_blocks_are_given_the_same(
     poolnorm: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,7 +213,7 @@ def test_a_backend_that_is_wrong_is_found_out(
     monkeypatch.setattr("poolnorm_cli.backends.session.OnnxBackend.apply", wrong)
     done = poolnorm("compare --backends numpy,onnx -- pool max x.npy")
     assert done.code == 1
-    assert "\t2352 of 2352\t1 @ " in done.out
+    assert "\t2352 of 2352, first @ 0,0,0,0\t1 @ " in done.out
 
 
 def test_the_weights_of_the_layer_are_used(poolnorm: Command, x: X) -> None:
