@@ -44,7 +44,7 @@ class OnnxBackend:
         Args:
             provider: Where they run.
             threads: Threads per session; None for as many as the machine has.
-            detail: Told, once for each graph, what it does otherwise than the plain operator.
+            detail: Told, once for each graph, of its operators, or what they do otherwise.
         """
         self.block_bytes = _DEVICE_BYTES if provider.on_device else BLOCK_BYTES
         self._provider, self._threads, self._detail = provider, threads, detail
@@ -85,7 +85,8 @@ class OnnxBackend:
         key = (repr(layer), graph.shape, graph.dtype, graph.training, exact, masked)
         if key not in self._sessions:
             model, notes = graph.build()
-            for note in notes:
+            plain = ", ".join(node.op_type for node in model.graph.node)
+            for note in notes or [f"{graph.dtype}: {plain}"]:
                 self._detail(f"{layer.words}: {note}")
             session = self._provider.session(model.SerializeToString(), self._threads)
             names = frozenset(given.name for given in session.get_inputs())

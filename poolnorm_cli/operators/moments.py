@@ -69,5 +69,6 @@ def mean_square(graph: Graph, x: Value, axes: Ints, moments: GraphMoments | None
     """Return the mean of squares over `axes` in float64, from moments where there are any."""
     if moments is not None:
         return graph.op("Add", moments.variance, graph.op("Mul", moments.mean, moments.mean))
+    graph.note(f"{graph.dtype(x)}: the mean of squares in float64, as exact as NumPy's")
     wide = graph.cast(x, "float64")
     return graph.reduce("ReduceMean", graph.op("Mul", wide, wide), axes)

@@ -11,6 +11,7 @@ def center_and_scale(
 
     In float32 the mean is taken off in two parts, so that a large one costs nothing.
     """
+    graph.note(f"{dtype}: statistics and factors in float64, as exact as NumPy's")
     near = graph.cast(mean, dtype)
     addend = shift
     if dtype != "float64":

@@ -31,6 +31,7 @@ def max_windows(graph: Graph, x: Value, windows: Mapping[int, Window], call: Gra
         windows: Axis -> window on it. Every window covers at least one real cell.
         call: Shape and dtype of `x`.
     """
+    graph.note(f"{call.dtype}: the maximum of slices, where MaxPool would lose a NaN or the type")
     if call.dtype in SMALL:
         graph.note(f"{call.dtype}: the maximum is taken in int32, which holds every value")
         x = graph.cast(x, "int32")
@@ -51,7 +52,7 @@ def mean_windows(graph: Graph, x: Value, windows: Mapping[int, Window], call: Gr
         windows: Axis -> window on it. Every window covers at least one real cell.
         call: Shape and dtype of `x`.
     """
-    graph.note(f"{call.dtype}: sums of slices in float64, which are as exact as NumPy's")
+    graph.note(f"{call.dtype}: sums of slices in float64, as exact as NumPy's")
     counts = cell_counts(windows, call.sizes)
     wide = graph.cast(x, "float64")
     mean = _mean(graph, wide, windows, call, counts)

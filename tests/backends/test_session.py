@@ -152,6 +152,27 @@ def test_details_are_told_once_per_graph() -> None:
     assert heard == ["gpool average: float64: the mean is taken in float64"]
 
 
+@pytest.mark.parametrize(
+    ("words", "dtype", "told"),
+    [
+        ("pool max", "float32", "pool max: float32: Transpose, MaxPool, Transpose"),
+        ("gpool max", "int64", "gpool max: int64: ReduceMax"),
+        (
+            "pool max",
+            "int64",
+            "pool max: int64: the maximum of slices, where MaxPool would lose a NaN or the type",
+        ),
+        ("rms", "float32", "rms: float32: the mean of squares in float64, as exact as NumPy's"),
+        ("ln", "float64", "ln: float64: statistics and factors in float64, as exact as NumPy's"),
+    ],
+)
+def test_every_graph_is_told_of(words: str, dtype: str, told: str) -> None:
+    heard: list[str] = []
+    backend = OnnxBackend(choose("cpu", heard.append), 1, heard.append)
+    run_array(layer(words), np.ones((2, 4, 3), dtype), backend=backend)
+    assert heard == [told]
+
+
 def test_a_runtime_that_fails_is_told_in_one_line() -> None:
     class Broken:
         def run_with_iobinding(self, _: Any) -> None:
