@@ -167,6 +167,14 @@ def test_an_unknown_operator_set_is_refused(opset: int) -> None:
         file_graph(Case("gpool max", (2, 6, 3), "float32"), opset).serialized({})
 
 
+def test_an_input_without_a_cell_is_refused() -> None:
+    with pytest.raises(
+        UsageError, match=r"input of shape \(2,6,0\), without a cell; give an input"
+    ):
+        file_graph(Case("pool max", (2, 6, 0), "float32")).serialized({})
+    file_graph(Case("pool max", (0, 6, 3), "float32")).serialized({})
+
+
 def test_weights_too_large_for_a_file_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("poolnorm_cli.backends.export._LARGEST", 10)
     with pytest.raises(UsageError, match="more than 2 GiB of weights"):
