@@ -17,6 +17,7 @@ from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.codecs import decode, encode
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.sources import open_tensors
+from poolnorm_cli.weights.seal import SEAL
 
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def compare_files(
     """
     if a == b == "-":
         raise UsageError("both inputs are standard input", "name a file")
-    sides = [open_tensors(word, key, True) for word in (a, b)]  # noqa: FBT003
+    sides = [_arrays(word, key) for word in (a, b)]
     # The arrays of a stream come one after another: the second is there when the first is read.
     streams = [side for side, word in zip(sides, (a, b), strict=True) if word == "-"]
     firsts, seconds = (list(islice(side, 1)) if side in streams else list(side) for side in sides)
@@ -128,6 +129,13 @@ def compare_files(
     for name in dict.fromkeys((*by_key[0], *by_key[1])):
         one, other = (side.get(name) for side in by_key)
         yield _compared(one, other, tolerance, ignore_dtype)
+
+
+def _arrays(word: str, key: str | None) -> "Iterator[Tensor]":
+    """Open a file, less what saved weights say of themselves unless it is asked for."""
+    tensors = open_tensors(word, key, True)  # noqa: FBT003
+    asked = key == SEAL or word.endswith(f"::{SEAL}")
+    return (tensor for tensor in tensors if asked or tensor.key != SEAL)
 
 
 def _compared(

@@ -99,6 +99,16 @@ def test_arrays_of_archives_are_compared_by_key(poolnorm: Command, x: X) -> None
     assert poolnorm("compare a.npz::one x.npy").code == 0
 
 
+def test_saved_weights_are_compared_without_their_checksum(poolnorm: Command, x: X) -> None:
+    np.save("y.npy", x * np.float32(1 + 1e-6))
+    for name in "xy":
+        poolnorm(f"bn {name}.npy --training --save-weights {name}.npz -q")
+    done = poolnorm("compare x.npz y.npz --rtol 1e-5 --atol 1e-6")
+    assert done.code == 0
+    names = ["gamma", "beta", "moving_mean", "moving_variance"]
+    assert [line.split("\t")[0] for line in done.out.splitlines()] == [f"x.npz::{n}" for n in names]
+
+
 def test_a_stream_is_compared_with_a_file(poolnorm: Command, x: X) -> None:
     assert poolnorm("compare - x.npy", stdin=Path("x.npy").read_bytes()).code == 0
     done = poolnorm("compare x.npy -", stdin=2 * Path("x.npy").read_bytes())
