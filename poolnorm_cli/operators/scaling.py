@@ -22,6 +22,25 @@ def center_and_scale(
     return y if addend is None else graph.op("Add", y, graph.cast(addend, dtype))
 
 
+def by_channels(
+    graph: Graph, x: Value, call: GraphCall, mean: Value, scale: Value, shift: Value | None
+) -> Value:
+    """Do what `center_and_scale` does by values along the last axis, in rows of the last two.
+
+    Runtimes go over few channels in loops as short as that, which cost more than the arithmetic.
+    """
+    width, channels = call.sizes[-2:]
+    outer = [0] * (call.rank - 2)
+    vectors = [
+        graph.op("Tile", graph.reshape(vector, [-1]), graph.constant([width], "int64"))
+        for vector in (mean, scale, shift)
+        if vector is not None
+    ]
+    rows = graph.reshape(x, [*outer, width * channels])
+    y = center_and_scale(graph, rows, call.dtype, *vectors)
+    return graph.reshape(y, [*outer, width, channels])
+
+
 def inverse_deviation(graph: Graph, variance: Value, epsilon: float) -> Value:
     """Compute `1 / sqrt(variance + epsilon)` in float64."""
     total = graph.op("Add", variance, graph.constant(epsilon, "float64"))

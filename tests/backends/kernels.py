@@ -13,7 +13,9 @@ _INTEGERS = {"INT32", "INT64", "UINT32", "UINT64"}
 _ANY = _FLOATS | _INTEGERS | {"BOOL", "INT8", "INT16", "UINT8", "UINT16"}
 _KERNELS = {
     **dict.fromkeys(["Abs", "Add", "Div", "Less", "Min", "Mul", "Neg", "Pad"], _FLOATS),
-    **dict.fromkeys(["ReduceMean", "ReduceSum", "Reciprocal", "Sqrt", "Sub", "Sum"], _FLOATS),
+    **dict.fromkeys(
+        ["ReduceMean", "ReduceSum", "Reciprocal", "Sqrt", "Sub", "Sum", "Tile"], _FLOATS
+    ),
     **dict.fromkeys(["Cast", "Concat", "Gather", "Identity", "Reshape", "Slice"], _ANY),
     **dict.fromkeys(["Transpose", "Unsqueeze"], _ANY),
     "Max": _FLOATS | _INTEGERS,

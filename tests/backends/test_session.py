@@ -5,6 +5,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
 
@@ -82,8 +83,6 @@ def test_a_device_never_runs_a_pooling_operator() -> None:
             self.on_device = True
 
         def session(self, model: bytes, threads: int | None) -> Any:
-            import onnx
-
             kinds.extend(node.op_type for node in onnx.load_from_string(model).graph.node)
             return super().session(model, threads)
 
@@ -116,6 +115,22 @@ def test_an_average_is_within_four_epsilons_and_overflows_with_its_mean_only(
     y = result(layer("pool average", pool_size=size, strides=1), x)
     cells = np.lib.stride_tricks.sliding_window_view(x.astype(np.float64), size, axis=1)
     assert (np.abs(y - cells.mean(axis=-1)) <= 4 * EPSILON * np.abs(cells).mean(axis=-1)).all()
+
+
+def test_few_channels_go_through_in_long_rows() -> None:
+    heard: list[str] = []
+
+    class Watching(Counting):
+        def session(self, model: bytes, threads: int | None) -> Any:
+            nodes = onnx.load_from_string(model).graph.node
+            heard.extend(node.op_type for node in nodes)
+            return super().session(model, threads)
+
+    provider: Any = Watching()
+    x = np.random.default_rng(2).standard_normal((2, 9, 7, 3)).astype(np.float32)
+    y, _ = run_array(layer("bn"), x, backend=OnnxBackend(provider, 1, lambda _: None))
+    assert "Tile" in heard
+    np.testing.assert_array_equal(y, run_array(layer("bn"), x)[0])
 
 
 @pytest.mark.parametrize(("words", "options"), [("bn", {"training": True}), ("ln", {})])
