@@ -71,7 +71,10 @@ def open_backend(
     """
     if name == "numpy":
         return NUMPY
+    from poolnorm_cli.backends.installed import import_onnx
     from poolnorm_cli.backends.providers import choose
     from poolnorm_cli.backends.session import OnnxBackend
 
-    return OnnxBackend(choose(provider, tell), threads, detail)
+    backend = OnnxBackend(choose(provider, tell), threads, detail)
+    import_onnx()  # before any input is looked at: it makes the graphs
+    return backend

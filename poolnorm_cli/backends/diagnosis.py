@@ -44,8 +44,8 @@ def diagnose() -> Iterator[Finding]:
     try:
         runtime = installed.import_runtime()
     except UnavailableError as error:
-        state: State = "broken" if builds else "missing"
-        yield Finding("import onnxruntime", state, error.what, error.fix)
+        if builds:
+            yield Finding("import onnxruntime", "broken", error.what, error.fix)
         runtime = None
     if runtime is not None:
         yield from _providers(runtime)

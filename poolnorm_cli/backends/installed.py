@@ -9,7 +9,8 @@ from poolnorm_cli.errors import UnavailableError
 CPU_BUILD = "onnxruntime"
 GPU_BUILD = "onnxruntime-gpu"
 INSTALL_CPU = "pip install 'poolnorm-cli[cpu]'"
-INSTALL_CUDA = f"pip uninstall -y {CPU_BUILD} {GPU_BUILD} && pip install 'poolnorm-cli[cuda]'"
+ADD_CUDA = "pip install 'poolnorm-cli[cuda]'"
+INSTALL_CUDA = f"pip uninstall -y {CPU_BUILD} {GPU_BUILD} && {ADD_CUDA}"
 REINSTALL_CPU = f"pip uninstall -y {CPU_BUILD} {GPU_BUILD} && {INSTALL_CPU}"
 
 
@@ -40,8 +41,11 @@ def import_onnx() -> ModuleType:
     return onnx
 
 
-def import_runtime() -> ModuleType:
+def import_runtime(absent: str = INSTALL_CPU) -> ModuleType:
     """Import `onnxruntime`.
+
+    Args:
+        absent: What to type where there is none.
 
     Raises:
         UnavailableError: It is not installed, or cannot load what it was built for.
@@ -49,7 +53,7 @@ def import_runtime() -> ModuleType:
     try:
         import onnxruntime
     except ImportError as error:
-        fix = INSTALL_CUDA if GPU_BUILD in builds() else INSTALL_CPU
+        fix = INSTALL_CUDA if GPU_BUILD in builds() else absent
         raise _broken("onnxruntime", error, fix) from error
     if not hasattr(onnxruntime, "InferenceSession"):
         fix = INSTALL_CUDA if GPU_BUILD in builds() else REINSTALL_CPU

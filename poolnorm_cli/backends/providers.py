@@ -90,7 +90,7 @@ def choose(name: ProviderName, tell: Say) -> Provider:
 
 def _cuda() -> Provider:
     """Open CUDA, and prove it by a session of one node."""
-    runtime = installed.import_runtime()
+    runtime = installed.import_runtime(absent=installed.ADD_CUDA)
     if CUDA not in runtime.get_available_providers():
         raise _no_gpu_build(runtime)
     runtime.set_default_logger_severity(4)  # one line is told here, instead of the runtime's many

@@ -147,6 +147,23 @@ def test_a_package_that_is_not_installed_is_told(
     assert str(caught.value) == f"{package} is not installed; pip install 'poolnorm-cli[cpu]'"
 
 
+def test_without_any_runtime_cuda_wants_the_build_that_has_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(installed, "builds", dict)
+    absent = ModuleNotFoundError("No module named 'onnxruntime'", name="onnxruntime")
+    hide(monkeypatch, absent, "onnxruntime")
+    with pytest.raises(UnavailableError) as caught:
+        open_backend("onnx", "cuda")
+    assert str(caught.value) == "onnxruntime is not installed; pip install 'poolnorm-cli[cuda]'"
+
+
+def test_onnx_is_missed_before_any_input_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    hide(monkeypatch, ModuleNotFoundError("No module named 'onnx'", name="onnx"), "onnx")
+    with pytest.raises(UnavailableError, match="onnx is not installed"):
+        open_backend("onnx", "cpu")
+
+
 def test_a_build_that_cannot_be_imported_is_not_called_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
