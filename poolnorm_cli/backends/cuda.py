@@ -67,6 +67,16 @@ def devices() -> int:
     return count.value
 
 
+def driver_version() -> tuple[int, int] | None:
+    """Return the newest version of CUDA that the driver serves; None without a driver."""
+    number = ctypes.c_int(0)
+    try:
+        failed = ctypes.CDLL(DRIVER).cuDriverGetVersion(ctypes.byref(number))
+    except OSError:
+        return None
+    return None if failed else (number.value // 1000, number.value % 1000 // 10)
+
+
 @contextmanager
 def preloaded(runtime: ModuleType) -> Iterator[None]:
     """Let ONNX Runtime load the libraries that pip installed; what it prints is not wanted."""

@@ -93,13 +93,18 @@ def _unloaded(runtime: ModuleType, name: str, reason: str) -> Finding:
     return Finding(name, "broken", lacks.what.removeprefix("cuda: "), lacks.fix)
 
 
+def _loaded(name: str) -> str:
+    version = cuda.driver_version() if name == cuda.DRIVER else None
+    return f"loads, for CUDA up to {version[0]}.{version[1]}" if version else "loads"
+
+
 def _cuda(runtime: ModuleType | None) -> Iterator[Finding]:
     """List the driver, its devices, and the libraries that the build wants."""
     wanted = cuda.major(runtime)
     fix = f"pip install 'poolnorm-cli[{cuda.extra_of(wanted)}]'"
     for library in cuda.libraries(wanted):
         if library.loads:
-            yield Finding(library.name, "ok", "loads")
+            yield Finding(library.name, "ok", _loaded(library.name))
         elif library.name == cuda.DRIVER:
             yield Finding(library.name, "missing", "no NVIDIA driver", "install the NVIDIA driver")
         else:

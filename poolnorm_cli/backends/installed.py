@@ -10,8 +10,10 @@ CPU_BUILD = "onnxruntime"
 GPU_BUILD = "onnxruntime-gpu"
 INSTALL_CPU = "pip install 'poolnorm-cli[cpu]'"
 ADD_CUDA = "pip install 'poolnorm-cli[cuda]'"
-INSTALL_CUDA = f"pip uninstall -y {CPU_BUILD} {GPU_BUILD} && {ADD_CUDA}"
-REINSTALL_CPU = f"pip uninstall -y {CPU_BUILD} {GPU_BUILD} && {INSTALL_CPU}"
+_UNINSTALL = f"pip uninstall -y {CPU_BUILD} {GPU_BUILD}"
+INSTALL_CUDA = f"{_UNINSTALL} && {ADD_CUDA}"
+INSTALL_CUDA_12 = f"{_UNINSTALL} && pip install 'poolnorm-cli[cuda12]'"
+REINSTALL_CPU = f"{_UNINSTALL} && {INSTALL_CPU}"
 
 
 def version(distribution: str) -> str | None:

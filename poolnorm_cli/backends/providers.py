@@ -94,13 +94,13 @@ def _cuda() -> Provider:
     if CUDA not in runtime.get_available_providers():
         raise _no_gpu_build(runtime)
     runtime.set_default_logger_severity(4)  # one line is told here, instead of the runtime's many
-    missing = lacking(runtime)
     with cuda.preloaded(runtime):
         provider = Provider("cuda", runtime)
         try:
             provider.session(one_node())
         except UnavailableError as error:
-            raise missing or error from error
+            # Only now: to look for libraries loads them, and these need not be the runtime's.
+            raise lacking(runtime) or error from error
     return provider
 
 
@@ -131,14 +131,26 @@ def lacking(runtime: ModuleType) -> UnavailableError | None:
         told.append(f"the libraries of CUDA {wanted} cannot be loaded: {', '.join(lost)}")
         fixes.append(f"pip install 'poolnorm-cli[{cuda.extra_of(wanted)}]'")
     if not told:
-        if cuda.devices():
-            return None
-        told.append("the driver has no device")
+        return _unfit(wanted)
     last = "give --provider cpu"
     if lost and len(fixes) == 1 and wanted != "12":
         last = "[cuda12] for a driver of CUDA 12"
-    fix = " and ".join(fixes) + ", or " if fixes else ""
-    return UnavailableError(f"cuda: {', and '.join(told)}", fix + last)
+    fix = f"{' and '.join(fixes)}, or {last}"
+    return UnavailableError(f"cuda: {', and '.join(told)}", fix)
+
+
+def _unfit(wanted: str) -> UnavailableError | None:
+    """Return the error of a driver that is too old for a version of CUDA, or has no device."""
+    version = cuda.driver_version()
+    if version and version[0] < int(wanted):
+        number = ".".join(map(str, version))
+        return UnavailableError(
+            f"cuda: the driver serves CUDA {number}, and this build of onnxruntime wants {wanted}",
+            f"update the driver, or {installed.INSTALL_CUDA_12}",
+        )
+    if not cuda.devices():
+        return UnavailableError("cuda: the driver has no device", "give --provider cpu")
+    return None
 
 
 def loading(runtime: ModuleType, names: Sequence[str]) -> dict[str, str]:

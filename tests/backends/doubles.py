@@ -73,9 +73,11 @@ def install(
     distributions: tuple[str, ...] = ("onnxruntime-gpu",),
     lost: tuple[str, ...] = (),
     devices: int = 1,
+    driver: tuple[int, int] | None = (13, 0),
 ) -> None:
     """Make a double the runtime that is installed, on a machine that lacks some libraries."""
     monkeypatch.setitem(sys.modules, "onnxruntime", module)
     monkeypatch.setattr(installed, "builds", lambda: dict.fromkeys(distributions, "1.32.0"))
     monkeypatch.setattr(cuda, "_loads", lambda name: name not in lost)
     monkeypatch.setattr(cuda, "devices", lambda: devices)
+    monkeypatch.setattr(cuda, "driver_version", lambda: driver)

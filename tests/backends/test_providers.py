@@ -69,6 +69,14 @@ def test_a_missing_driver_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert told.fix == "install the driver, or give --provider cpu"
 
 
+def test_a_driver_that_is_too_old_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = fault(monkeypatch, runtime(raises="CUDA failure 35"), driver=(12, 4))
+    assert told.what == (
+        "cuda: the driver serves CUDA 12.4, and this build of onnxruntime wants 13"
+    )
+    assert told.fix == f"update the driver, or {AGAIN.replace('[cuda]', '[cuda12]')}"
+
+
 def test_a_machine_without_a_device_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     told = fault(monkeypatch, runtime(raises="CUDA failure 100"), devices=0)
     assert str(told) == "cuda: the driver has no device; give --provider cpu"

@@ -67,7 +67,9 @@ def test_libraries_and_devices_are_looked_for(
 
 def test_a_device_is_counted(poolnorm: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, runtime(), devices=2)
-    assert findings(poolnorm("doctor --json"))["devices"]["detail"] == "2"
+    found = findings(poolnorm("doctor --json"))
+    assert found["devices"]["detail"] == "2"
+    assert found["libcuda.so.1"]["detail"] == "loads, for CUDA up to 13.0"
 
 
 def test_a_provider_that_falls_back_does_not_load(
