@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from poolnorm_cli.backends import NUMPY
 from poolnorm_cli.layers import find
 from poolnorm_cli.layers.bands import window_bands
 from poolnorm_cli.runs import cutting
@@ -52,7 +53,7 @@ def tensor(dtype: str) -> np.ndarray[Any, Any]:
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cutting, "BLOCK_BYTES", 1 << 18)
+    monkeypatch.setattr(NUMPY, "block_bytes", 1 << 18, raising=False)
     monkeypatch.setattr(cutting, "LARGE_BYTES", 1 << 19)
 
 

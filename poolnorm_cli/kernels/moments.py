@@ -196,5 +196,6 @@ def _moments_of(grain: NDArray[Any], mask: NDArray[Any] | None, rows: slice, axe
     if mask is None:
         return moments_of(grain, axes)
     cells: NDArray[Any] = grain[mask[rows]]
-    found = moments_of(cells.reshape(-1, *(1,) * (grain.ndim - 2), grain.shape[-1]), axes)
+    shape = len(cells), *(1,) * (grain.ndim - 2), grain.shape[-1]
+    found = moments_of(cells.reshape(shape), axes)
     return replace(found, masked=True)

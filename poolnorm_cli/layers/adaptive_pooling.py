@@ -1,6 +1,5 @@
 """Pooling to a size: `AdaptiveMaxPooling1D/2D/3D` and `AdaptiveAveragePooling1D/2D/3D`."""
 
-import math
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args
 
 from poolnorm_cli.layers.base import INFERENCE, Call, Layer, one_of, positive_ints
@@ -76,9 +75,9 @@ class AdaptivePooling(Layer):
         return [*lines, f"y = {self.reduction} of the cells below each window"]
 
     def plain_up_to(self, shape: Ints, dtype: str) -> float:
-        """Follow the pooling that it is; elsewhere there is one graph for all values."""
+        """Follow the pooling that it is; elsewhere there is no plain operator."""
         even = self.even(shape)
-        return math.inf if even is None else even.plain_up_to(shape, dtype)
+        return 0.0 if even is None else even.plain_up_to(shape, dtype)
 
     def keras_class(self, shape: Shape) -> str:
         """Append the spatial rank: `AdaptiveMaxPooling2D`."""

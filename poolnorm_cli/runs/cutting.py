@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
     from poolnorm_cli.tensors.tensor import Tensor
 
-BLOCK_BYTES = 4 << 20
-"""Few enough that some blocks and their results share the last-level cache, so that reading,
-computing and writing meet there; many enough that handing them on costs nothing beside."""
 LARGE_BYTES = 16 << 20
 """A sample of more than this is taken apart; up to here that takes longer than it saves."""
 
@@ -77,9 +74,8 @@ class Sliced:
         """The bands that a sample is worked on in; [] where whole samples make blocks."""
         if not self._taken_apart:
             return []
-        return self.layer.bands(
-            self.shape, max(BLOCK_BYTES * self.shape[1] // self._sample_bytes, 1)
-        )
+        rows = self.backend.block_bytes * self.shape[1] // self._sample_bytes
+        return self.layer.bands(self.shape, max(rows, 1))
 
     @property
     def _taken_apart(self) -> bool:
@@ -108,10 +104,10 @@ class Sliced:
 
     @property
     def rows(self) -> int:
-        """Samples to a block: it follows from the shape alone, in whole grains."""
+        """Samples to a block: it follows from shape and backend alone, in whole grains."""
         grain = grain_rows(self.shape[1:])
         size = int(np.prod(self.shape[1:], dtype=object)) * np.dtype(self.compute).itemsize
-        return max(BLOCK_BYTES // max(size * grain, 1), 1) * grain
+        return max(self.backend.block_bytes // max(size * grain, 1), 1) * grain
 
     @property
     def block_items(self) -> int:
