@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from poolnorm_cli.layers import LAYERS
 from poolnorm_cli.runs.lanes import default_threads
 
 
@@ -43,11 +44,15 @@ def test_help_needs_no_array(words: list[str]) -> None:
     assert not {"numpy", "onnx", "onnxruntime"} & modules_of(*words)
 
 
-@pytest.mark.parametrize("words", ["pool max", "pool average", "gpool max", "bn", "ln"])
+FLAGS = {"apool max": "--output-size 3", "apool average": "--output-size 3", "gn": "--groups 3"}
+
+
+@pytest.mark.parametrize("words", LAYERS)
 def test_a_file_needs_neither_tables_nor_runtimes(words: str, tmp_path: Path) -> None:
     source, target = str(tmp_path / "x.npy"), str(tmp_path / "y.npy")
     modules_of("generate", "normal", "2,6,6,3", "-o", source)
-    found = modules_of(*words.split(), source, "-q", "-o", target)
+    flags = FLAGS.get(words, "").split()
+    found = modules_of(*words.split(), source, *flags, "-q", "-o", target)
     unused = {"rich", "onnx", "onnxruntime", "zipfile", "tempfile", "multiprocessing", "h5py"}
 
     assert not unused & found
@@ -56,6 +61,15 @@ def test_a_file_needs_neither_tables_nor_runtimes(words: str, tmp_path: Path) ->
 
 def test_the_version_needs_no_command_line() -> None:
     assert not {"numpy", "typer", "rich"} & modules_of("--version")
+
+
+def test_headers_need_no_array_and_statistics_no_table(tmp_path: Path) -> None:
+    source = str(tmp_path / "x.npy")
+    made = modules_of("generate", "normal", "2,6,6,3", "-o", source)
+
+    assert not {"numpy", "rich", "zipfile"} & modules_of("info", source)
+    assert not {"rich", "onnx", "onnxruntime"} & modules_of("info", source, "--stats")
+    assert not {"rich", "onnx", "onnxruntime"} & made
 
 
 def test_there_is_at_least_one_thread() -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.runs.outcome import Outcome
 
 
-FEW = 4
+FEW = 20
 _UNBOUNDED = 10_000
 _STYLES = {"input": "cyan", "array": "cyan", "layer": "cyan", "output shape": "bold green"}
 
@@ -48,8 +48,8 @@ def show(title: str, rows: Sequence[Mapping[str, str]], style: Style) -> None:
     if len(rows) > FEW or wanted <= target.width:
         target.print(grid)
         return
-    for row in rows:
-        target.print(_upright(title, row))
+    for place, row in enumerate(rows):
+        target.print(_upright("" if place else title, row))
 
 
 def _grid(title: str, rows: Sequence[Mapping[str, str]]) -> Grid:
