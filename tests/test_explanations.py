@@ -49,6 +49,17 @@ def test_inference_says_what_it_amounts_to(poolnorm: Command) -> None:
     ]
 
 
+def test_training_under_a_mask_says_how_many_cells_counted(poolnorm: Command) -> None:
+    np.save("x.npy", BATCH)
+    np.save("m.npy", np.array([True, True, False, False]))
+
+    assert lines(poolnorm, "bn x.npy --training --mask m.npy")[1:4] == [
+        "n = [2] cells per channel that the mask lets count, of axis 0: 4 cells",
+        "mean = sum(x where the mask is true) / (n + 1e-07) = [2 2]",
+        "variance = sum((x - mean)**2 where it is) / (n + 1e-07) = [1 1e-14], the biased one",
+    ]
+
+
 def test_renorm_says_what_r_and_d_were(poolnorm: Command) -> None:
     np.save("x.npy", BATCH)
     words = "bn x.npy --training --renorm --renorm-clipping rmax=2,dmax=3 --epsilon 0"

@@ -123,7 +123,7 @@ def _feeds(
     if call.moments is None:
         return feeds
     rows = layer.normalizing(call.moments, call.start, len(x))
-    statistics = (*rows, np.array(float(call.moments.count)))
+    statistics = (*rows, np.asarray(call.moments.count))
     fed = layer.fed(weights, call, x.shape)
     named = dict(zip(MOMENTS, statistics, strict=True)) | fed
     return feeds | {name: _wide(values) for name, values in named.items()}

@@ -169,6 +169,11 @@ class Layer(Graphed, Stateful, Explained, ABC):
         """
         raise UsageError(f"{self.keras_class(shape)} takes no mask", "leave out --mask")
 
+    def ignores_mask(self, *, training: bool) -> str | None:
+        """Say why a mask makes no difference to such a call; None where it does."""
+        del training
+        return None
+
     def compute_dtype(self, dtype: str) -> str:
         """Name the dtype in which blocks of `dtype` are handed to `apply`."""
         if dtype in _FLOATS:

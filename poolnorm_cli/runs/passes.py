@@ -106,6 +106,8 @@ class Pass:
         axes = self._statistics_axes()
         if not axes:
             return None
+        if self.layer.ignores_mask(training=self.training):
+            masks = None
         groups = self.layer.statistics_groups(self.shape[0])
         if groups > 1:
             from poolnorm_cli.kernels.ghost_moments import gather_ghosts
