@@ -132,6 +132,11 @@ def plain(values: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(values, dtype=wide)
 
 
+def from_bfloat16(raw: NDArray[Any]) -> NDArray[np.float32]:
+    """Turn two bytes a value, the upper half of a float32, into float32."""
+    return (raw.view("<u2").astype("<u4") << 16).view("<f4").astype(np.float32)
+
+
 def exactly(read: bytes, count: int, place: str) -> bytes:
     """Return bytes that were read if they are all there.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import InputError
 from poolnorm_cli.tensors.messages import bad_input, shown
-from poolnorm_cli.weights.entry import LARGEST_BYTES, Stored
+from poolnorm_cli.weights.entry import LARGEST_BYTES, Stored, from_bfloat16
 from poolnorm_cli.weights.extras import needed
 from poolnorm_cli.weights.strict_json import LARGEST
 
@@ -120,7 +120,7 @@ class _Walk:
         self._meet(dataset, path)
         self._require_inside(dataset, path)
         is_float = dataset.id.get_type().get_class() == self._h5py.h5t.FLOAT
-        if dataset.shape is not None and is_float:
+        if dataset.shape is not None and (is_float or self._is_bfloat16(dataset)):
             shape = tuple(int(size) for size in dataset.shape)
             self.contents.arrays[path] = Stored(shape, lambda: self._values(path))
 
@@ -138,7 +138,12 @@ class _Walk:
                 member = self._held(member, key, place)  # noqa: PLW2901 - what is closed is the file
             self._require_inside(member, path)
             self._require_plain(member, path)
-            return member[()]
+            return from_bfloat16(member[()]) if self._is_bfloat16(member) else member[()]
+
+    def _is_bfloat16(self, dataset: Any) -> bool:
+        """Whether values are bfloat16, which Keras keeps as two raw bytes with a word beside."""
+        raw = dataset.dtype.kind == "V" and dataset.dtype.itemsize == 2
+        return raw and _attribute(dataset, "dtype", self._place) == "bfloat16"
 
     def _require_plain(self, dataset: Any, path: str) -> None:
         """Refuse what no weight needs, and what h5py would load a plug-in for."""

@@ -1,0 +1,69 @@
+"""Which groups of a file are layers, and what messages say where there are many."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.conftest import Command
+from tests.weights.make_fixtures import SHAPE
+
+
+MOVING = ("moving_mean", "moving_variance")
+
+
+@pytest.fixture(autouse=True)
+def _x() -> None:
+    np.save("x.npy", np.ones(SHAPE, np.float32))
+
+
+def test_a_long_list_of_layers_says_how_many_there_are(poolnorm: Command) -> None:
+    keys = [f"block_{i}/{name}" for i in range(99) for name in MOVING]
+    arrays: dict[str, Any] = dict.fromkeys(keys, np.ones(6, np.float32))
+    np.savez("all.npz", **arrays)
+
+    told = poolnorm("bn x.npy --weights all.npz::block").err.strip()
+
+    assert "there are: block_0, block_1, block_2" in told
+    assert told.endswith("block_20 and 78 more (poolnorm info); as all.npz::block_0")
+
+
+def test_a_kernel_alone_is_no_layer(poolnorm: Command) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File("m.weights.h5", "w") as file:
+        for number, name in enumerate(("beta", "moving_mean", "moving_variance")):
+            file[f"layers/odd/vars/{number}"] = np.full(6, len(name), np.float32)
+        file["layers/conv/vars/0"] = np.ones((3, 3, 6, 6), np.float32)
+
+    assert poolnorm("info m.weights.h5 -q").out == "m.weights.h5::odd\n"
+
+
+def test_bfloat16_of_keras_is_widened(poolnorm: Command) -> None:
+    h5py = pytest.importorskip("h5py")
+    raw = (np.full(6, 1.5, np.float32).view(np.uint32) >> 16).astype(np.uint16).view("V2")
+    with h5py.File("m.weights.h5", "w") as file:
+        for number in range(4):
+            file[f"layers/odd/vars/{number}"] = raw
+            file[f"layers/odd/vars/{number}"].attrs["dtype"] = "bfloat16"
+
+    assert poolnorm("bn x.npy --weights m.weights.h5 --epsilon 0 -q -o y.npy").err == ""
+    np.testing.assert_allclose(np.load("y.npy"), (1 - 1.5) / np.sqrt(1.5) * 1.5 + 1.5, rtol=1e-6)
+
+
+def test_a_wrapper_keeps_the_weights_of_its_layer(poolnorm: Command) -> None:
+    h5py = pytest.importorskip("h5py")
+    inner = {"class_name": "BatchNormalization", "config": {"name": "bn", "epsilon": 0.0}}
+    outer = {"class_name": "TimeDistributed", "config": {"name": "td", "layer": inner}}
+    config = {"class_name": "Sequential", "config": {"layers": [outer]}}
+    with h5py.File("m.h5", "w") as file:
+        file.attrs["model_config"] = json.dumps(config)
+        for name in ("gamma", "beta", *MOVING):
+            file[f"model_weights/td/td/{name}:0"] = np.full(6, 4, np.float32)
+
+    assert poolnorm("info m.h5").out == (
+        "m.h5::bn\tBatchNormalization\tbeta (6,), gamma (6,), moving_mean (6,), "
+        "moving_variance (6,)\tepsilon=0.0\n"
+    )
+    assert poolnorm("bn x.npy --weights m.h5::bn -q -o y.npy").err == ""
+    np.testing.assert_allclose(np.load("y.npy"), (1 - 4) / 2 * 4 + 4, rtol=1e-6)
