@@ -67,3 +67,68 @@ def test_a_wrapper_keeps_the_weights_of_its_layer(poolnorm: Command) -> None:
     )
     assert poolnorm("bn x.npy --weights m.h5::bn -q -o y.npy").err == ""
     np.testing.assert_allclose(np.load("y.npy"), (1 - 4) / 2 * 4 + 4, rtol=1e-6)
+
+
+def h5_of(config: dict[str, Any], weights: dict[str, Any]) -> None:
+    """Write a model of one layer, `l`, as Keras does to a legacy file, here m.h5."""
+    h5py = pytest.importorskip("h5py")
+    with h5py.File("m.h5", "w") as file:
+        file.attrs["model_config"] = json.dumps(
+            {"class_name": "Sequential", "config": {"layers": [config]}}
+        )
+        for name, weight in weights.items():
+            file[f"model_weights/l/l/{name}:0"] = weight
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape"),
+    [([3, 1], (6, 3)), ([-1, 1], (6, 3)), ([3, 1, 2], (6, 3, 5)), ([1, 3], (3, 6))],
+)
+def test_weights_of_axes_in_disorder_are_read_as_keras_reads_them(
+    poolnorm: Command, axes: list[int], shape: tuple[int, ...]
+) -> None:
+    gamma = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    config = {"name": "l", "axis": axes, "epsilon": 0.0}
+    h5_of(
+        {"class_name": "LayerNormalization", "config": config},
+        {"gamma": gamma, "beta": np.zeros_like(gamma)},
+    )
+    x = np.random.default_rng(3).normal(size=(2, 3, 5, 6)).astype(np.float32)
+    np.save("x.npy", x)
+    assert poolnorm("ln x.npy --weights m.h5 -q -o y.npy").err == ""
+
+    over = tuple(axis % 4 for axis in axes)
+    plain = (x - x.mean(over, keepdims=True)) / x.std(over, keepdims=True)
+    laid = gamma.reshape([size if axis in over else 1 for axis, size in enumerate(x.shape)])
+    np.testing.assert_allclose(np.load("y.npy"), plain * laid, rtol=1e-4, atol=1e-5)
+
+
+def test_weights_in_no_order_of_their_axes_are_refused(poolnorm: Command) -> None:
+    config = {"name": "l", "axis": [1, 3], "center": False}
+    gamma = np.ones((6, 3), np.float32)
+    h5_of({"class_name": "LayerNormalization", "config": config}, {"gamma": gamma})
+    np.save("x.npy", np.ones((2, 3, 5, 6), np.float32))
+
+    told = poolnorm("ln x.npy --weights m.h5 -q").err
+    assert "weight 'gamma' has shape (6,3); this input and --axis need (3,6)" in told
+
+
+def test_the_axis_of_ghost_batches_is_the_one_that_was_meant(poolnorm: Command) -> None:
+    config = {"name": "l", "axis": [4], "virtual_batch_size": 1, "epsilon": 0.0}
+    weights = dict.fromkeys(("gamma", "beta", *MOVING), np.full((1, 1, 1, 1, 6), 4, np.float32))
+    h5_of({"class_name": "BatchNormalization", "config": config}, weights)
+
+    result = poolnorm("bn x.npy --weights m.h5 --no-values")
+    assert "BatchNormalization(axis=3, epsilon=0.0, virtual_batch_size=1)" in result.out
+
+
+def test_axes_of_one_cell_are_axes(poolnorm: Command) -> None:
+    np.save("x.npy", np.random.default_rng(3).normal(size=(2, 3, 1, 4)).astype(np.float32))
+    gamma = np.arange(12, dtype=np.float32).reshape(3, 1, 4)
+    np.savez("w.npz", gamma=gamma, beta=gamma)
+
+    assert poolnorm("ln x.npy --axis 1,2,3 --weights w.npz -q -o y.npy").err == ""
+    assert poolnorm("ln x.npy --axis 1,2,3 -q -o z.npy").err == ""
+    np.testing.assert_allclose(
+        np.load("y.npy"), (np.load("z.npy") + 1) * gamma, rtol=1e-5, atol=1e-5
+    )
