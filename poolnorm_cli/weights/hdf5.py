@@ -15,12 +15,15 @@ from poolnorm_cli.errors import InputError
 from poolnorm_cli.tensors.messages import bad_input, shown
 from poolnorm_cli.weights.entry import LARGEST_BYTES, Stored, from_bfloat16
 from poolnorm_cli.weights.extras import needed
+from poolnorm_cli.weights.memory_bound import bounded_memory
 from poolnorm_cli.weights.strict_json import LARGEST
 
 
 if TYPE_CHECKING:
     from io import IOBase
 
+LARGEST_MORE = 8 * LARGEST_BYTES
+"""Bytes that reading may take beside those that the process has."""
 _DEEPEST = 64
 _MOST = 200_000
 _FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32"}
@@ -170,9 +173,10 @@ class _Walk:
 
 @contextmanager
 def _told(place: str) -> Iterator[None]:
-    """Say in one line what h5py says in many ways."""
+    """Say in one line what h5py says in many ways, and let it take no more than it needs."""
     try:
-        yield
+        with bounded_memory(LARGEST_MORE):
+            yield
     except _FAULTS as error:
         told = shown(" ".join(str(error).split()), 80)
         raise bad_input(place, f"not a readable HDF5 file ({told})", _FIX) from None
