@@ -14,6 +14,8 @@ from poolnorm_cli.layers.configs import settled, stated
 
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from poolnorm_cli.shapes import Ints
     from poolnorm_cli.weights import Weights
     from poolnorm_cli.weights.entry import Entry
@@ -46,7 +48,7 @@ def made_of_files(kind: type[Layer], flags: dict[str, Any], given: Given) -> Lay
     entry = None if in_place(given[WeightFiles]) else checkpoint_of(kind, word)
     if entry is None:  # one that is also written says nothing of parameters, and is locked first
         return settled(kind, flags, {}, "")
-    told = stated(kind, entry.config, entry.place)
+    told = stated(kind, _of_instances(kind, entry), entry.place)
     layout = stated(kind, entry.layout, entry.place)
     unsaid = "epsilon" not in {*told, *flags} and not given[Printing].quiet
     given.add(Checkpoint(entry=entry, unsaid=unsaid))
@@ -99,6 +101,13 @@ def in_place(files: WeightFiles) -> bool:
     if files.weights is None or files.save_weights is None:
         return False
     return os.path.realpath(files.weights) == os.path.realpath(files.save_weights)
+
+
+def _of_instances(kind: type[Layer], entry: "Entry") -> "Mapping[str, Any]":
+    """Return the config; Keras writes one group for each channel as their number, once built."""
+    sizes = [array.shape for array in entry.arrays.values()]
+    each = kind.fixed == {"groups": -1} and sizes[:1] == [(entry.config.get("groups"),)]
+    return {**entry.config, "groups": -1} if each else entry.config
 
 
 def _require_axis_of_torch(layer: Layer, entry: "Entry", shape: "Ints") -> None:

@@ -45,6 +45,7 @@ def keras_layers(keras: Any, framework: str) -> list[tuple[str, Any]]:
         ("bn", layers.BatchNormalization(name="bn_axis", axis=2)),
         ("ln", layers.LayerNormalization(name="ln_1")),
         ("gn", layers.GroupNormalization(3, name="gn_1", epsilon=0.05)),
+        ("in", layers.GroupNormalization(-1, name="in_1", epsilon=0.05)),
         *several,
     ]
 

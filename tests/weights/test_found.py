@@ -80,6 +80,17 @@ def h5_of(config: dict[str, Any], weights: dict[str, Any]) -> None:
             file[f"model_weights/l/l/{name}:0"] = weight
 
 
+@pytest.mark.parametrize(("groups", "code"), [(-1, 0), (6, 0), (3, 2)])
+def test_as_many_groups_as_channels_are_instances(
+    poolnorm: Command, groups: int, code: int
+) -> None:
+    config = {"name": "l", "groups": groups, "center": False}
+    h5_of({"class_name": "GroupNormalization", "config": config}, {"gamma": np.ones(6, "f4")})
+
+    result = poolnorm("in x.npy --weights m.h5 -q")
+    assert (result.code, "groups is 3, and -1 is in" in result.err) == (code, code == 2)
+
+
 @pytest.mark.parametrize(
     ("axes", "shape"),
     [([3, 1], (6, 3)), ([-1, 1], (6, 3)), ([3, 1, 2], (6, 3, 5)), ([1, 3], (3, 6))],
