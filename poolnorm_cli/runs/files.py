@@ -14,7 +14,7 @@ from poolnorm_cli.runs.lanes import ONE_LANE, Lanes, default_threads
 from poolnorm_cli.runs.masks import MaskFile
 from poolnorm_cli.runs.outcome import Outcome
 from poolnorm_cli.runs.passes import Masks, Pass, Weights, initial_weights, result_dtype
-from poolnorm_cli.runs.preview import Preview
+from poolnorm_cli.runs.preview import FirstSample, Preview
 from poolnorm_cli.runs.turns import Gathered, Turn
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.dtypes import DTYPES
@@ -105,8 +105,9 @@ class Job:
             if turn is None:  # before anything is written: this may refuse the batch
                 turn = self._turn(run, self._moments(run, tensor))
             preview = Preview(shape) if self.preview else None
-            self._stream(replace(run, step=turn.step), turn, tensor, output, preview)
-            facts = Facts(run.shape, turn.weights, turn.moments, turn.updated)
+            first = FirstSample(wanted=self.explain)
+            self._stream(replace(run, step=turn.step), turn, tensor, output, preview, first)
+            facts = Facts(run.shape, turn.weights, turn.moments, turn.updated, first.sample)
         return Outcome(
             input=tensor.name,
             output=target,
@@ -190,13 +191,14 @@ class Job:
         tensor: "Tensor",
         output: "Output | None",
         preview: Preview | None,
+        first: FirstSample,
     ) -> None:
         """Push the blocks of a tensor through the layer."""
         dtype, writer = DTYPES[run.result], None
         if output:
             writer = output.add(tensor.key, run.output_shape, dtype, tensor.compressed)
-        masks = self.masks_of(run, tensor)
-        for block in run.outputs(run.blocks(tensor), turn.weights, turn.moments, masks):
+        masks, blocks = self.masks_of(run, tensor), first.of(run.blocks(tensor))
+        for block in run.outputs(blocks, turn.weights, turn.moments, masks):
             if writer:
                 writer.write(block)
             if preview:
