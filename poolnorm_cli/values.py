@@ -15,39 +15,47 @@ T = TypeVar("T")
 
 
 class _Fields(NamedTuple):
-    """What the shared methods know of a class: of each field its name, default and factory."""
+    """What the shared methods know of a class.
 
+    Attributes:
+        names: Of all fields, in order.
+        known: The same, to look them up.
+        positional: Of those that may be given by place.
+        defaults: By name, of those that have one.
+        factories: By name, of those whose default is made anew each time.
+        shown: Names of those that `repr` shows.
+    """
+
+    names: tuple[str, ...]
+    known: frozenset[str]
     positional: tuple[str, ...]
-    all: tuple[tuple[str, Any, Any], ...]
+    defaults: dict[str, Any]
+    factories: dict[str, Callable[[], Any]]
     shown: tuple[str, ...]
 
 
 def _init(self: Any, *args: Any, **given: Any) -> None:
-    known: _Fields = type(self).__value_fields__
-    if len(args) > len(known.positional):
-        raise TypeError(f"{type(self).__name__} takes {len(known.positional)} positional values")
-    for name, value in zip(known.positional, args, strict=False):
-        if name in given:
-            raise TypeError(f"{type(self).__name__} was given {name!r} twice")
-        given[name] = value
+    known: _Fields = self.__value_fields__
+    if args:
+        placed = dict(zip(known.positional, args, strict=False))
+        if len(placed) < len(args) or not placed.keys().isdisjoint(given):
+            raise TypeError(f"{type(self).__name__} takes {known.positional}, each once")
+        given |= placed
     state = self.__dict__
-    for name, default, factory in known.all:
-        if name in given:
-            state[name] = given.pop(name)
-        elif factory is not MISSING:
+    state.update(known.defaults)
+    state.update(given)
+    for name, factory in known.factories.items():
+        if name not in given:
             state[name] = factory()
-        elif default is not MISSING:
-            state[name] = default
-        else:
-            raise TypeError(f"{type(self).__name__} needs {name!r}")
-    if given:
-        raise TypeError(f"{type(self).__name__} has no {', '.join(map(repr, given))}")
+    if len(state) != len(known.names) or not given.keys() <= known.known:
+        apart = ", ".join(sorted(state.keys() ^ known.known))
+        raise TypeError(f"{type(self).__name__} takes {known.names}; not as given: {apart}")
     if hasattr(self, "__post_init__"):
         self.__post_init__()
 
 
 def _state(self: Any) -> tuple[Any, ...]:
-    return tuple(getattr(self, name) for name, _, _ in type(self).__value_fields__.all)
+    return tuple(getattr(self, name) for name in self.__value_fields__.names)
 
 
 def _eq(self: Any, other: object) -> bool:
@@ -59,7 +67,7 @@ def _hash(self: Any) -> int:
 
 
 def _repr(self: Any) -> str:
-    shown = type(self).__value_fields__.shown
+    shown = self.__value_fields__.shown
     return f"{type(self).__name__}({', '.join(f'{n}={getattr(self, n)!r}' for n in shown)})"
 
 
@@ -106,8 +114,11 @@ def _made(cls: Any, *, kw_only: bool, eq: bool) -> Any:
     made: Any = dataclass(init=False, repr=False, eq=False, match_args=False, kw_only=kw_only)(cls)
     found = fields(made)
     made.__value_fields__ = _Fields(
+        tuple(f.name for f in found),
+        frozenset(f.name for f in found),
         tuple(f.name for f in found if not f.kw_only),
-        tuple((f.name, f.default, f.default_factory) for f in found),
+        {f.name: f.default for f in found if f.default is not MISSING},
+        {f.name: f.default_factory for f in found if f.default_factory is not MISSING},
         tuple(f.name for f in found if f.repr),
     )
     for name, method in (_METHODS | _COMPARISON if eq else _METHODS).items():

@@ -83,7 +83,9 @@ def test_the_bytes_are_those_of_one_block(
     batch=st.integers(1, 60),
     rows=st.integers(1, 61),
     dtype=st.sampled_from(["float16", "float32", "float64"]),
-    parameters=st.sampled_from([{}, {"renorm": True}, {"fused": False}]),
+    parameters=st.sampled_from(
+        [{}, {"renorm": True}, {"fused": False}, {"axis": 1}, {"axis": (1, 3)}, {"axis": (0, 3)}]
+    ),
 )
 @settings(max_examples=40, deadline=None)
 def test_the_bytes_under_a_mask_are_those_of_one_block(

@@ -49,6 +49,17 @@ def test_inference_says_what_it_amounts_to(poolnorm: Command) -> None:
     ]
 
 
+def test_training_under_a_mask_says_how_many_cells_counted(poolnorm: Command) -> None:
+    np.save("x.npy", BATCH)
+    np.save("m.npy", np.array([True, True, False, False]))
+
+    assert lines(poolnorm, "bn x.npy --training --mask m.npy")[1:4] == [
+        "n = [2] cells per channel that the mask lets count, of axis 0: 4 cells",
+        "mean = sum(x where the mask is true) / (n + 1e-07) = [2 2]",
+        "variance = sum((x - mean)**2 where it is) / (n + 1e-07) = [1 1e-14], the biased one",
+    ]
+
+
 def test_renorm_says_what_r_and_d_were(poolnorm: Command) -> None:
     np.save("x.npy", BATCH)
     words = "bn x.npy --training --renorm --renorm-clipping rmax=2,dmax=3 --epsilon 0"
@@ -115,28 +126,34 @@ def test_global_pooling_and_layer_normalization_say_over_which_cells(poolnorm: C
     assert lines(poolnorm, "ln x.npy --axis 1,3 --no-center") == [
         "mean and variance over axes 1,3: 4 * 3 = 12 cells, one of each per place of (2,5)",
         "variance = sum((x - mean)**2) / N, the biased one",
+        "the first of them: mean = 0, variance = 0",
         "y = (x - mean) / sqrt(variance + epsilon) * gamma, epsilon = 0.001",
         "gamma = [1 1 1 1 ...]",
     ]
 
 
 def test_groups_squares_norms_and_even_covers_are_told(poolnorm: Command) -> None:
-    np.save("x.npy", np.zeros((2, 7, 4)))
+    x = np.zeros((2, 7, 4))
+    x[0, :, 0], x[0, :, 2], x[0, 0, 1] = 3, 100, 4
+    np.save("x.npy", x)
 
     assert lines(poolnorm, "gn x.npy --groups 2 --no-center") == [
         "4 channels in 2 groups of 2, split as (2,7,2,2)",
         "mean and variance over axes 1,3: 7 * 2 = 14 cells of each sample and group",
         "variance = sum((x - mean)**2) / N, the biased one",
+        "the first of them: mean = 1.78571, variance = 2.45408",
         "y = (x - mean) / sqrt(variance + epsilon) * gamma, epsilon = 0.001",
         "gamma = [1 1 1 1]",
     ]
     assert lines(poolnorm, "rms x.npy") == [
         "mean(x**2) over axis 2: 4 cells, one of each per place of (2,7)",
+        "the first of them: mean(x**2) = 2506.25",
         "y = x / sqrt(mean(x**2) + epsilon) * scale, epsilon = 1e-06",
         "scale = [1 1 1 1]",
     ]
     assert lines(poolnorm, "unit x.npy --axis 1,2") == [
         "norm = sqrt(sum(x**2)) over axes 1,2: 7 * 4 = 28 cells, one of each per place of (2)",
+        "the first of them: norm = 264.724",
         "y = x / max(norm, 1e-12)",
     ]
     assert lines(poolnorm, "apool average x.npy --output-size 3") == [

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 
 BATCH = "N"
+ROWS = "rows"
+"""Statistics of ghost batches: one row per sample, or a single one where all are in one batch."""
 MOMENTS = ("mean", "variance", "count")
 
 
@@ -65,7 +67,8 @@ class BlockGraph:
 
 
 def _given_moments(graph: GraphBuilder, shape: Shape, axes: Ints, layer: Layer) -> GraphMoments:
-    reduced = axes[1:] if layer.has_ghosts else axes
-    kept = tuple(1 if axis in reduced else size for axis, size in enumerate(shape))
+    kept = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
+    if layer.has_ghosts:
+        kept = (ROWS, *kept[1:])
     shapes: Mapping[str, Shape] = {"mean": kept, "variance": kept, "count": ()}
     return GraphMoments(*(graph.input(name, "float64", shapes[name]) for name in MOMENTS))

@@ -7,22 +7,31 @@ from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.cli.definition import Definition, read_config
 from poolnorm_cli.cli.groups import Given, Inputs, Printing, WeightFiles
-from poolnorm_cli.errors import PoolnormError
+from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.configs import settled, stated
 from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from poolnorm_cli.shapes import Ints
     from poolnorm_cli.weights import Weights
     from poolnorm_cli.weights.entry import Entry
 
 
 @frozen(kw_only=True)
 class Checkpoint:
-    """The layer that --weights names."""
+    """The layer that --weights names.
+
+    Attributes:
+        entry: The layer in its file; None without --weights.
+        unsaid: Neither the file nor a flag says epsilon, and that is worth a note.
+    """
 
     entry: "Entry | None" = None
+    unsaid: bool = False
 
 
 def made_of_files(kind: type[Layer], flags: dict[str, Any], given: Given) -> Layer:
@@ -39,13 +48,11 @@ def made_of_files(kind: type[Layer], flags: dict[str, Any], given: Given) -> Lay
     entry = None if in_place(given[WeightFiles]) else checkpoint_of(kind, word)
     if entry is None:  # one that is also written says nothing of parameters, and is locked first
         return settled(kind, flags, {}, "")
-    given.add(Checkpoint(entry=entry))
-    told = stated(kind, entry.config, entry.place)
+    told = stated(kind, _of_instances(kind, entry), entry.place)
     layout = stated(kind, entry.layout, entry.place)
-    layer = settled(kind, flags, told, entry.place, layout, entry.rank)
-    if entry.torch and "epsilon" not in flags and not given[Printing].quiet:
-        _note_epsilon(layer, entry)
-    return layer
+    unsaid = "epsilon" not in {*told, *flags} and not given[Printing].quiet
+    given.add(Checkpoint(entry=entry, unsaid=unsaid))
+    return settled(kind, flags, told, entry.place, layout, entry.rank)
 
 
 def checkpoint_of(kind: type[Layer], word: str | None) -> "Entry | None":
@@ -81,7 +88,12 @@ def read_weights(layer: Layer, given: Given) -> "Weights | None":
             first = next(open_tensors(words[0], given[Inputs].key, True)).shape  # noqa: FBT003
             layer.output_shape(first)
             shape = first
-    return entry.take(layer.weight_shapes(shape))
+    if entry.torch:
+        _require_axis_of_torch(layer, entry, shape)
+    weights = entry.take(layer.weight_shapes(shape))
+    if given[Checkpoint].unsaid:
+        _note_epsilon(layer, entry)
+    return weights
 
 
 def in_place(files: WeightFiles) -> bool:
@@ -91,11 +103,38 @@ def in_place(files: WeightFiles) -> bool:
     return os.path.realpath(files.weights) == os.path.realpath(files.save_weights)
 
 
+def _of_instances(kind: type[Layer], entry: "Entry") -> "Mapping[str, Any]":
+    """Return the config; Keras writes one group for each channel as their number, once built."""
+    sizes = [array.shape for array in entry.arrays.values()]
+    each = kind.fixed == {"groups": -1} and sizes[:1] == [(entry.config.get("groups"),)]
+    return {**entry.config, "groups": -1} if each else entry.config
+
+
+def _require_axis_of_torch(layer: Layer, entry: "Entry", shape: "Ints") -> None:
+    """Refuse an axis along which the weights do not run, where those of torch would.
+
+    Raises:
+        UsageError: The channels are the second axis, and the layer has them last.
+    """
+    (size, *more), axis = (
+        next(iter(entry.arrays.values())).shape or (1,),
+        getattr(layer, "axis", ()),
+    )
+    if len(shape) > 2 and not more and axis == (-1,) and shape[1] == size != shape[-1]:
+        raise UsageError(
+            f"{entry.place}: weights of shape ({size}), and --axis -1 has {shape[-1]} channels",
+            "torch has the channels second: give --axis 1",
+        )
+
+
 def _note_epsilon(layer: Layer, entry: "Entry") -> None:
     epsilon = getattr(layer, "epsilon", None)
-    if epsilon is not None:
-        print(
-            f"note: {entry.place}: torch keeps no epsilon with the weights: it stays "
-            f"{epsilon} here, torch's default is 1e-05 (--epsilon 1e-5)",
-            file=sys.stderr,
+    if epsilon is None or not (entry.torch or entry.name):
+        return
+    told = f"the file says nothing of epsilon: it is {epsilon} here, which --epsilon changes"
+    if entry.torch:
+        told = (
+            f"torch keeps no epsilon with the weights: it stays {epsilon} here, torch's default "
+            "is 1e-05 (--epsilon 1e-5)"
         )
+    print(f"note: {entry.place}: {told}", file=sys.stderr)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.cli.batch_flags import Batch, FileInputs
 from poolnorm_cli.cli.definition import only_a_call, save_config
-from poolnorm_cli.cli.engine import Engine
+from poolnorm_cli.cli.engine import Engine, say
 from poolnorm_cli.cli.exporting import exporting, only_a_graph, report_graph
 from poolnorm_cli.cli.groups import (
     Given,
@@ -73,6 +73,9 @@ def _job(layer: Layer, weights: "Weights | None", given: Given) -> "Job":
     from poolnorm_cli.runs.masks import MaskFile
 
     mask, engine = given[Mask].mask, given[Engine]
+    ignored = layer.ignores_mask(training=given[Training].training)
+    if mask is not None and ignored and not given[Printing].quiet:
+        say(f"note: --mask makes no difference: {ignored}")
     return Job(
         layer,
         weights,

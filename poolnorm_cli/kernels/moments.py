@@ -8,7 +8,6 @@ LeVeque (1979), "Updating formulae and a pairwise algorithm for computing sample
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -34,14 +33,14 @@ class Moments:
 
     Attributes:
         axes: The axes that were reduced.
-        count: Cells per statistic.
+        count: Cells per statistic; under a mask for which these differ, one number for each.
         mean: float64, with the reduced axes kept at size 1.
         squares: Sum of (x - mean)^2, in the same shape.
         masked: A mask said which cells count, be it none.
     """
 
     axes: Axes
-    count: int
+    count: int | Float64
     mean: Float64
     squares: Float64
     masked: bool = False
@@ -49,7 +48,7 @@ class Moments:
     @property
     def variance(self) -> Float64:
         """The biased variance, 0 where there is no cell."""
-        return self.squares / max(self.count, 1)
+        return np.asarray(self.squares / np.maximum(self.count, 1))
 
 
 def grain_rows(sample_shape: tuple[int, ...]) -> int:
@@ -128,14 +127,18 @@ def merge(a: Moments, b: Moments) -> Moments:
     """
     if 0 not in a.axes:
         mean, squares = np.concatenate([a.mean, b.mean]), np.concatenate([a.squares, b.squares])
-        return Moments(a.axes, a.count, mean, squares, a.masked)
-    if not a.count or not b.count:
-        return a if a.count else b
+        each = isinstance(a.count, np.ndarray) and isinstance(b.count, np.ndarray)
+        return Moments(
+            a.axes, np.concatenate([a.count, b.count]) if each else a.count, mean, squares, a.masked
+        )
+    if not np.any(a.count) or not np.any(b.count):
+        return a if np.any(a.count) else b
     count = a.count + b.count
+    total = np.maximum(count, 1) if isinstance(count, np.ndarray) else count
     with np.errstate(over="ignore", invalid="ignore"):
         step = b.mean - a.mean
-        mean = a.mean + step * (b.count / count)
-        squares = a.squares + b.squares + step * step * (a.count * b.count / count)
+        mean = a.mean + step * (b.count / total)
+        squares = a.squares + b.squares + step * step * (a.count * b.count / total)
     return Moments(a.axes, count, mean, squares, a.masked or b.masked)
 
 
@@ -167,8 +170,8 @@ def gather(
         blocks: Consecutive slices along axis 0, each but the last a multiple of the grain long.
         sample_shape: Shape of one sample.
         axes: Non-negative axes of a block.
-        masks: Which cells count, per block: bool, of the shape of its axes but the last, which is
-            then the only one that is not in `axes`. None where all count.
+        masks: Which cells count, per block: bool, of the shape of its axes but the last, along
+            which it is the same. None where all count.
         each: Applies a function to pairs of block and mask, as `map` does; results come in order.
     """
     rows = grain_rows(sample_shape)
@@ -195,7 +198,6 @@ def _moments_of(grain: NDArray[Any], mask: NDArray[Any] | None, rows: slice, axe
     """Take the moments of a grain, with a mask those of its cells that count."""
     if mask is None:
         return moments_of(grain, axes)
-    cells: NDArray[Any] = grain[mask[rows]]
-    shape = len(cells), *(1,) * (grain.ndim - 2), grain.shape[-1]
-    found = moments_of(cells.reshape(shape), axes)
-    return replace(found, masked=True)
+    from poolnorm_cli.kernels.masked_moments import masked_moments
+
+    return masked_moments(grain, mask[rows], axes)

@@ -117,7 +117,7 @@ class BatchNormalization(BatchParameters):
         Raises:
             InputError: A statistic is not finite; it would stay so for ever.
         """
-        if not (moments.count or moments.masked):
+        if not (moments.masked or moments.count):
             return dict(weights)
         require_finite(moments)
         batch = self.batch_statistics(moments, weights["moving_mean"].shape)

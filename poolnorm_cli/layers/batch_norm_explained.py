@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from poolnorm_cli.layers.batch_statistics import KERAS_EPSILON, under_mask
 from poolnorm_cli.layers.facts import Facts, averages, cells, numbers
 
 
@@ -48,11 +49,24 @@ def _statistics(layer: "BatchNormalization", facts: Facts, moments: "Moments") -
     shown = slice(1) if layer.virtual_batch_size is not None else slice(None)
     axes = layer.statistics_axes(len(facts.shape), training=True)
     over = cells(facts.shape, axes) if not layer.virtual_batch_size else "each ghost batch"
+    if moments.masked:
+        return [*lines, *_masked(moments, over)]
     return [
         *lines,
         f"N = {moments.count} cells per channel ({over})",
         f"mean = sum(x) / N = {numbers(moments.mean[shown])}",
         f"variance = sum((x - mean)**2) / N = {numbers(moments.variance[shown])}, the biased one",
+    ]
+
+
+def _masked(moments: "Moments", over: str) -> list[str]:
+    mean, variance = under_mask(moments)
+    divisor = f"(n + {KERAS_EPSILON:g})"
+    squares = f"sum((x - mean)**2 where it is) / {divisor}"
+    return [
+        f"n = {numbers(moments.count)} cells per channel that the mask lets count, of {over}",
+        f"mean = sum(x where the mask is true) / {divisor} = {numbers(mean)}",
+        f"variance = {squares} = {numbers(variance)}, the biased one",
     ]
 
 
@@ -80,7 +94,7 @@ def _affine(inner: str, layer: "BatchNormalization") -> str:
 def _moved(layer: "BatchNormalization", facts: Facts) -> list[str]:
     if facts.updated is None or facts.moments is None:
         return []
-    if not facts.moments.count:
+    if not (facts.moments.masked or facts.moments.count):
         return ["an empty batch leaves the moving statistics as they are"]
     variance = "moving_stddev" if layer.renorm else "moving_variance"
     momenta = {"moving_mean": layer.momentum, variance: layer.momentum}
@@ -88,7 +102,7 @@ def _moved(layer: "BatchNormalization", facts: Facts) -> list[str]:
         momenta |= dict.fromkeys(("renorm_mean", "renorm_stddev"), layer.renorm_momentum)
     lines = averages(facts.weights, facts.updated, momenta)
     if layer.fused:
-        count = facts.moments.count
+        count = int(facts.moments.count)
         lines.append(
             f"the batch's variance counts N / (N - 1) = {count / max(count - 1, 1):g} fold"
         )

@@ -137,12 +137,22 @@ class BatchParameters(Normalization):
         return super(BatchParameters, replace(self, fused=None)).narrowed(shape)
 
     def mask_shape(self, shape: Shape) -> Shape:
-        """Return the shape of a mask: that of the input less its last axis, the channels'.
+        """Return the shape of a mask: that of the input less its last axis.
 
         Raises:
-            UsageError: The channels lie elsewhere, or there is no mask with --fused or ghosts.
+            UsageError: There are ghost batches, for which Keras 2 has no mask.
         """
-        return batch_rules.mask_shape(self, self.axes(len(shape)), shape)
+        if self.virtual_batch_size is not None:
+            raise UsageError("--mask with --virtual-batch-size", "leave one of them out")
+        return shape[:-1]
+
+    def ignores_mask(self, *, training: bool) -> str | None:
+        """Say why a mask makes no difference: as in Keras, it only says what statistics count."""
+        if not (training and self.trainable):
+            return "the statistics are the moving ones; --training takes those of the batch"
+        if self.fused:
+            return "Keras 2's fused path counts all cells; --no-fused heeds a mask"
+        return None
 
     def config(self, shape: Shape | None = None) -> dict[str, Any]:
         """Return Keras' config, with the parameters of Keras 2 only where they are set."""

@@ -137,19 +137,3 @@ def require_no_negative(variance: "Array", initializer: str) -> None:
     if (variance < 0).any():
         told = f"--moving-variance-initializer {initializer} gives a negative variance"
         raise UsageError(told, "give one that is positive, as ones")
-
-
-def mask_shape(layer: "BatchParameters", axes: Ints, shape: Shape) -> Shape:
-    """Return the shape of a mask: that of the input less its last axis, the channels'.
-
-    Raises:
-        UsageError: The channels lie elsewhere, where Keras' own mask goes wrong, or the statistics
-            are of a kind for which Keras 2 leaves the mask out.
-    """
-    if axes != (len(shape) - 1,):
-        told = f"--mask with --axis {format_shape(axes)}"
-        raise UsageError(told, "the channels must be the last axis: give --axis -1")
-    if layer.fused or layer.virtual_batch_size is not None:
-        flag = "--fused" if layer.fused else "--virtual-batch-size"
-        raise UsageError(f"--mask with {flag}", f"leave out {flag}")
-    return shape[:-1]

@@ -103,10 +103,11 @@ def settled(
     for name in flags:
         given, there = getattr(layer, name), getattr(file, name)
         if name in told and name not in (layout or {}) and not _same(name, given, there, rank):
-            flag = flag_of(name)
+            word = _typed(name, given)
+            has = f"{name}={there}" if isinstance(there, bool) else _word(there)
             raise UsageError(
-                f"{flag} {_word(given)} contradicts {place}, which has {_word(there)}",
-                f"leave out {flag}",
+                f"{word} contradicts {place}, which has {has}",
+                f"leave out {word.partition(' ')[0]}",
             )
     return replace(layer, **{n: getattr(file, n) for n in told if n not in flags})
 
@@ -171,6 +172,13 @@ def _same(name: str, given: Any, there: Any, rank: int | None) -> bool:
     if name == "axis" and rank:
         return sorted(a % rank for a in given) == sorted(a % rank for a in there)
     return bool(given == there)
+
+
+def _typed(name: str, value: Any) -> str:
+    """Write a flag as it was typed."""
+    if isinstance(value, bool):
+        return flag_of(name if value else f"no_{name}")
+    return f"{flag_of(name)} {_word(value)}"
 
 
 def _word(value: Any) -> str:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from poolnorm_cli.kernels.moments import Moments
-    from poolnorm_cli.layers.base import Weights
+    from poolnorm_cli.layers.base import Array, Weights
 
 SHOWN = 4
 """Numbers of a vector that an explanation shows."""
@@ -25,12 +25,14 @@ class Facts:
         weights: The weights that were used.
         moments: The statistics of the input, where the layer gathers them before it starts.
         updated: The weights as the run has left them; None where it did not change them.
+        first: The first sample of the input, axis 0 kept; None where it is not known.
     """
 
     shape: Ints
     weights: "Weights"
     moments: "Moments | None" = None
     updated: "Weights | None" = None
+    first: "Array | None" = None
 
 
 class Explained:

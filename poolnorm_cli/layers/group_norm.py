@@ -78,7 +78,7 @@ class GroupedNormalization(Normalization):
     def explain(self, facts: "Facts") -> list[str]:
         """Say how the channels are grouped, and over which cells the statistics are taken."""
         from poolnorm_cli.layers.facts import cells
-        from poolnorm_cli.layers.normalization_explained import by_moments
+        from poolnorm_cli.layers.normalization_explained import by_moments, first_cells
 
         (axis,) = self.axes(len(facts.shape))
         grouped = self._grouped(facts.shape, axis)
@@ -87,7 +87,8 @@ class GroupedNormalization(Normalization):
         split = f"{count * size} channels in {count} groups of {size}, split as"
         over = f"{cells(grouped, inside)} of each sample and group"
         told = f"{split} ({','.join(map(str, grouped))})"
-        return [told, *by_moments(self, facts, over)]
+        sample = None if facts.first is None else facts.first.reshape((1, *grouped[1:]))
+        return [told, *by_moments(self, facts, over, first_cells(sample, inside))]
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add InstanceNormalization or GroupNormalization, or operators where it must be exact."""

@@ -40,9 +40,10 @@ class LayerNormalization(Normalization):
 
     def explain(self, facts: "Facts") -> list[str]:
         """Say over which cells the statistics are taken, and by which formula."""
-        from poolnorm_cli.layers.normalization_explained import by_moments, places
+        from poolnorm_cli.layers.normalization_explained import by_moments, first_cells, places
 
-        return by_moments(self, facts, places(facts.shape, self.axes(len(facts.shape))))
+        axes = self.axes(len(facts.shape))
+        return by_moments(self, facts, places(facts.shape, axes), first_cells(facts.first, axes))
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add LayerNormalization, or operators where axes are not trailing or it must be exact."""

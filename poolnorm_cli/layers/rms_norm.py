@@ -54,10 +54,19 @@ class RMSNormalization(OverAxes):
 
     def explain(self, facts: "Facts") -> list[str]:
         """Say over which cells the squares are averaged, and by which formula."""
-        from poolnorm_cli.layers.normalization_explained import places, weights
+        from poolnorm_cli.layers.normalization_explained import (
+            first_cells,
+            of_the_first,
+            places,
+            weights,
+        )
 
+        axes = self.axes(len(facts.shape))
+        first = first_cells(facts.first, axes)
+        shown = () if first is None else (("mean(x**2)", (first**2).mean()),)
         return [
-            f"mean(x**2) over {places(facts.shape, self.axes(len(facts.shape)))}",
+            f"mean(x**2) over {places(facts.shape, axes)}",
+            *of_the_first(*shown),
             f"y = x / sqrt(mean(x**2) + epsilon) * scale, epsilon = {self.epsilon:g}",
             *weights(facts),
         ]

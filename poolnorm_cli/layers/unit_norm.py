@@ -40,10 +40,16 @@ class UnitNormalization(OverAxes):
 
     def explain(self, facts: "Facts") -> list[str]:
         """Say over which cells the norm is taken, and by which formula."""
-        from poolnorm_cli.layers.normalization_explained import places
+        from poolnorm_cli.layers.normalization_explained import first_cells, of_the_first, places
 
-        over = places(facts.shape, self.axes(len(facts.shape)))
-        return [f"norm = sqrt(sum(x**2)) over {over}", f"y = x / max(norm, {_LEAST_NORM:g})"]
+        axes = self.axes(len(facts.shape))
+        first = first_cells(facts.first, axes)
+        shown = () if first is None else (("norm", (first**2).sum() ** 0.5),)
+        return [
+            f"norm = sqrt(sum(x**2)) over {places(facts.shape, axes)}",
+            *of_the_first(*shown),
+            f"y = x / max(norm, {_LEAST_NORM:g})",
+        ]
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add LpNormalization, or operators where it has several axes or must be exact."""

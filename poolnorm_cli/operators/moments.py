@@ -14,8 +14,8 @@ def moments_of(graph: Graph, x: Value, axes: Ints, mask: Value | None = None) ->
         graph: The graph.
         x: The tensor.
         axes: Axes to reduce.
-        mask: Which cells count, of the shape of all axes but the last; the moments are then
-            divided by n + 1e-7, as Keras does.
+        mask: Which cells count, of the shape of all axes but the last, along which it is the
+            same; the moments are then divided by n + 1e-7, as Keras does.
     """
     wide = graph.cast(x, "float64")
     if mask is not None:
@@ -28,7 +28,8 @@ def moments_of(graph: Graph, x: Value, axes: Ints, mask: Value | None = None) ->
 
 
 def _masked(graph: Graph, x: Value, axes: Ints, mask: Value) -> GraphMoments:
-    kept = graph.op("Unsqueeze", mask, graph.constant([-1], "int64"))
+    column = graph.op("Unsqueeze", mask, graph.constant([-1], "int64"))
+    kept = graph.op("Expand", column, graph.op("Shape", x))
     zero = graph.constant(0.0, "float64")
     count = graph.reduce("ReduceSum", graph.cast(kept, "float64"), axes)
     divisor = graph.op("Add", count, graph.constant(KERAS_EPSILON, "float64"))

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from poolnorm_cli.runs.outcome import Outcome
 
 
-FEW = 20
+FEW, FEW_WIDE = 4, 20
+"""Rows up to which a table may stand upright, and one with many columns, each narrow beside others."""
+_MANY_COLUMNS = 6
 _UNBOUNDED = 10_000
 _STYLES = {"input": "cyan", "array": "cyan", "layer": "cyan", "output shape": "bold green"}
 
@@ -45,7 +47,8 @@ def show(title: str, rows: Sequence[Mapping[str, str]], style: Style) -> None:
     target = console(style)
     grid = _grid(title, rows)
     wanted = target.measure(grid, options=target.options.update(max_width=_UNBOUNDED)).maximum
-    if len(rows) > FEW or wanted <= target.width:
+    few = FEW_WIDE if len(rows[0]) > _MANY_COLUMNS else FEW
+    if len(rows) > few or wanted <= target.width:
         target.print(grid)
         return
     for place, row in enumerate(rows):

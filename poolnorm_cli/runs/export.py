@@ -66,7 +66,7 @@ class GraphOutput:
             run.training,
             opset,
             command,
-            job.mask is not None,
+            job.mask is not None and not run.layer.ignores_mask(training=run.training),
         )
         data, notes = graph.serialized(held)
         for note in notes:

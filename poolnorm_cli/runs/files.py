@@ -10,7 +10,7 @@ from poolnorm_cli.layers.training import constrained, penalties
 from poolnorm_cli.runs.faults import told_of
 from poolnorm_cli.runs.outcome import Outcome
 from poolnorm_cli.runs.passes import Pass, Weights, initial_weights
-from poolnorm_cli.runs.preview import Preview
+from poolnorm_cli.runs.preview import FirstSample, Preview
 from poolnorm_cli.runs.setup import Setup
 from poolnorm_cli.runs.turns import Gathered, Turn
 from poolnorm_cli.shapes import Ints
@@ -71,8 +71,9 @@ class Job(Setup):
             # Before anything is written: this may refuse the batch.
             turn = turn or self._turn(run, self._moments(run, tensor))
             preview = Preview(shape) if self.preview else None
-            self._stream(replace(run, step=turn.step), turn, tensor, output, preview)
-            facts = Facts(run.shape, turn.weights, turn.moments, turn.updated)
+            first = FirstSample(wanted=self.explain)
+            self._stream(replace(run, step=turn.step), turn, tensor, output, preview, first)
+            facts = Facts(run.shape, turn.weights, turn.moments, turn.updated, first.sample)
         return Outcome(
             input=tensor.name,
             output=target,
@@ -140,7 +141,13 @@ class Job(Setup):
             self.expect(tensor)
 
     def _stream(
-        self, run: Pass, turn: Turn, tensor: "Tensor", out: "Output | None", preview: Preview | None
+        self,
+        run: Pass,
+        turn: Turn,
+        tensor: "Tensor",
+        out: "Output | None",
+        preview: Preview | None,
+        first: FirstSample,
     ) -> None:
         """Push the blocks of a tensor through the layer."""
         dtype, writer = DTYPES[run.result], None
@@ -148,9 +155,9 @@ class Job(Setup):
             writer = out.add(tensor.key, run.output_shape, dtype, tensor.compressed)
             self.clock.count("written", run.output_bytes)
         self.clock.count("read", tensor.nbytes)
-        masks = self.masks_of(run, tensor)
-        blocks = run.outputs(run.blocks(tensor), turn.weights, turn.moments, masks)
-        for block in self.clock.over("next", blocks):
+        masks, blocks = self.masks_of(run, tensor), first.of(run.blocks(tensor))
+        outputs = run.outputs(blocks, turn.weights, turn.moments, masks)
+        for block in self.clock.over("next", outputs):
             if writer:
                 with self.clock.span("write"):
                     writer.write(block)

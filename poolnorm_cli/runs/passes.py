@@ -37,6 +37,8 @@ class Pass(Sliced):
         axes = self.gathered_axes
         if not axes:
             return None
+        if self.layer.ignores_mask(training=self.training):
+            masks = None
         groups = self.layer.statistics_groups(self.shape[0])
         if groups > 1:
             from poolnorm_cli.kernels.ghost_moments import gather_ghosts

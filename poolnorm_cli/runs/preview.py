@@ -1,5 +1,6 @@
 """The edges of an output, which are all that is shown of a large one."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,25 @@ class Edges:
 
     array: NDArray[Any]
     whole: bool
+
+
+class FirstSample:
+    """Keeps the first sample of a tensor while its blocks go by, for an explanation."""
+
+    def __init__(self, *, wanted: bool) -> None:
+        """Have none yet, or never where none is wanted."""
+        self.sample: NDArray[Any] | None = None
+        self._wanted = wanted
+
+    def of(self, blocks: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+        """Return the blocks as they are."""
+        return self._noting(blocks) if self._wanted else blocks
+
+    def _noting(self, blocks: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+        for block in blocks:
+            if self.sample is None:
+                self.sample = block[:1].copy()
+            yield block
 
 
 class Preview:

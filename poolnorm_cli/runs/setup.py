@@ -66,7 +66,11 @@ class Setup:
         """Return the way of a tensor of such a shape and dtype through the layer."""
         result, mode = result_dtype(self.layer, dtype, self.dtype), (self.training, self.backend)
         lanes = Lanes(self.threads) if self.backend.in_lanes else ONE_LANE
-        more: Any = {"lanes": lanes, "whole": self.mask is not None, "clock": self.clock}
+        more: Any = {
+            "lanes": lanes,
+            "whole": self.explain or self.mask is not None,
+            "clock": self.clock,
+        }
         return Pass(self.layer, shape, dtype, result, *mode, **more)
 
     def masks_of(self, run: Pass, tensor: "Tensor") -> Masks:

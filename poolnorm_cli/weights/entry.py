@@ -60,7 +60,7 @@ class Entry:
     @property
     def place(self) -> str:
         """What messages call the layer: `model.keras::bn_1`."""
-        return f"{self.file}::{shown(self.name)}"
+        return f"{self.file}::{shown(self.name)}" if self.name else self.file
 
     @property
     def numbered(self) -> bool:
@@ -89,9 +89,11 @@ class Entry:
         """
         try:
             names = self._named(expected)
-            fit_shapes({name: self.arrays[own].shape for name, own in names.items()}, expected)
+            shapes = {name: self.arrays[own].shape for name, own in names.items()}
+            kept = {name: self._laid(s, expected.get(name, s)) for name, s in shapes.items()}
+            fit_shapes(kept, expected)
             values = {name: plain(self.arrays[own].read()) for name, own in names.items()}
-            return fit(values, expected)
+            return fit({name: v.reshape(kept[name]) for name, v in values.items()}, expected)
         except (InputError, UsageError) as error:
             told = error.what.startswith(self.file)
             raise error if told else error.within(self.place) from None
@@ -105,11 +107,27 @@ class Entry:
         axis: Ints = getattr(layer, "axis", ())
         rank = 1 + max((place + 1 if place >= 0 else -place for place in axis), default=0)
         axes = resolve_axes(axis, rank)
-        sizes = squeezed(next(iter(self.arrays.values())).shape) or (1,) * len(axes)
+        shape = next(iter(self.arrays.values())).shape
+        sizes = shape if len(shape) == len(axes) else squeezed(shape) or (1,) * len(axes)
         if len(sizes) != len(axes):
             told = f"{self.place}: weights of shape ({format_shape(sizes)})"
             raise UsageError(told, "give the --axis along which they run")
         return tuple(dict(zip(axes, sizes, strict=True)).get(place, 1) for place in range(rank))
+
+    def _laid(self, shape: Ints, expected: Ints) -> Ints:
+        """Return the shape in which a weight is used: Keras lays it anew for axes in disorder.
+
+        Of axes such as 2,1 Keras 2 makes a weight in that order, and Keras 3 one in the order of
+        their numbers, -1 before 1; both then read its values in the order of the input's axes.
+        """
+        axes: Any = self.config.get("axis")
+        if not isinstance(axes, list) or len(axes) != len(expected):
+            return shape
+        rank = self.rank or 2 * max(map(abs, axes)) + 1  # any that has the last axes last
+        sizes = dict(zip(sorted(axis % rank for axis in axes), expected, strict=False))
+        orders = (axes, sorted(axes))
+        laid = [tuple(sizes.get(axis % rank, 0) for axis in order) for order in orders]
+        return expected if shape in laid else shape
 
     def _named(self, expected: Mapping[str, Ints]) -> dict[str, str]:
         """Say which array is which weight: Keras' name -> name in the file."""
@@ -131,6 +149,11 @@ def plain(values: NDArray[Any]) -> NDArray[Any]:
     """Give weights the machine's byte order, and at least 32 bits: widening costs nothing."""
     wide = np.float64 if values.dtype.itemsize == 8 else np.float32
     return np.ascontiguousarray(values, dtype=wide)
+
+
+def from_bfloat16(raw: NDArray[Any]) -> NDArray[np.float32]:
+    """Turn two bytes a value, the upper half of a float32, into float32."""
+    return (raw.view("<u2").astype("<u4") << 16).view("<f4").astype(np.float32)
 
 
 def exactly(read: bytes, count: int, place: str) -> bytes:

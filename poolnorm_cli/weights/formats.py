@@ -45,6 +45,8 @@ _CONVERSIONS = {
     "tensorflow": 'model.load_weights("{stem}"); model.save_weights("{stem}.weights.h5")',
 }
 _SEPARATOR = "::"
+_ROOM = 200
+"""Characters that a list of layers may take in a message."""
 
 
 def split_word(word: str) -> tuple[str, str | None]:
@@ -113,9 +115,8 @@ def named(found: "Sequence[Entry]", name: str, file: str) -> "Entry":
     if len(same) == 1:
         return same[0]
     if same:
-        paths = ", ".join(entry.path for entry in same)
         told = f"{shown(file)}: {len(same)} layers are called {shown(name)!r}"
-        raise UsageError(told, f"give one of the paths {shown(paths, 200)}")
+        raise UsageError(told, f"give one of the paths {_some([e.path for e in same])}")
     raise UsageError(f"{shown(file)}: no layer {shown(name)!r}", _there(file, found))
 
 
@@ -150,4 +151,14 @@ def _there(file: str, found: "Sequence[Entry]") -> str:
     paths = [entry.name or entry.path for entry in found]
     names = [e.path if paths.count(e.name) > 1 else e.name for e in found]
     words = ", ".join(f"{file}{_SEPARATOR}{name}" for name in names[:1])
-    return f"there are: {shown(', '.join(names), 200)}; as {shown(words, 120)}"
+    return f"there are: {_some(names)}; as {shown(words, 120)}"
+
+
+def _some(names: "Sequence[str]") -> str:
+    """List names, and say how many there are that the line has no room for."""
+    words: list[str] = []
+    for name in names:
+        if words and len(", ".join([*words, name])) > _ROOM:
+            return f"{', '.join(words)} and {len(names) - len(words)} more (poolnorm info)"
+        words.append(shown(name, 120))
+    return ", ".join(words)

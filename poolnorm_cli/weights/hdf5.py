@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import InputError
 from poolnorm_cli.tensors.messages import bad_input, shown
-from poolnorm_cli.weights.entry import LARGEST_BYTES, Stored
+from poolnorm_cli.weights.entry import LARGEST_BYTES, Stored, from_bfloat16
 from poolnorm_cli.weights.extras import needed
+from poolnorm_cli.weights.memory_bound import bounded_memory
 from poolnorm_cli.weights.strict_json import LARGEST
 
 
 if TYPE_CHECKING:
     from io import IOBase
 
+LARGEST_MORE = 8 * LARGEST_BYTES
+"""Bytes that reading may take beside those that the process has."""
 _DEEPEST = 64
 _MOST = 200_000
 _FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32"}
@@ -120,7 +123,7 @@ class _Walk:
         self._meet(dataset, path)
         self._require_inside(dataset, path)
         is_float = dataset.id.get_type().get_class() == self._h5py.h5t.FLOAT
-        if dataset.shape is not None and is_float:
+        if dataset.shape is not None and (is_float or self._is_bfloat16(dataset)):
             shape = tuple(int(size) for size in dataset.shape)
             self.contents.arrays[path] = Stored(shape, lambda: self._values(path))
 
@@ -138,7 +141,12 @@ class _Walk:
                 member = self._held(member, key, place)  # noqa: PLW2901 - what is closed is the file
             self._require_inside(member, path)
             self._require_plain(member, path)
-            return member[()]
+            return from_bfloat16(member[()]) if self._is_bfloat16(member) else member[()]
+
+    def _is_bfloat16(self, dataset: Any) -> bool:
+        """Whether values are bfloat16, which Keras keeps as two raw bytes with a word beside."""
+        raw = dataset.dtype.kind == "V" and dataset.dtype.itemsize == 2
+        return raw and _attribute(dataset, "dtype", self._place) == "bfloat16"
 
     def _require_plain(self, dataset: Any, path: str) -> None:
         """Refuse what no weight needs, and what h5py would load a plug-in for."""
@@ -165,9 +173,10 @@ class _Walk:
 
 @contextmanager
 def _told(place: str) -> Iterator[None]:
-    """Say in one line what h5py says in many ways."""
+    """Say in one line what h5py says in many ways, and let it take no more than it needs."""
     try:
-        yield
+        with bounded_memory(LARGEST_MORE):
+            yield
     except _FAULTS as error:
         told = shown(" ".join(str(error).split()), 80)
         raise bad_input(place, f"not a readable HDF5 file ({told})", _FIX) from None

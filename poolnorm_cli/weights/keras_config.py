@@ -58,10 +58,19 @@ def _layer(layer: dict[str, Any], path: str, depth: int) -> Iterator[Configured]
     kind, config = layer.get("class_name"), layer.get("config")
     if not isinstance(kind, str) or not isinstance(config, dict):
         return
+    config = _placed(config)
     name = config.get("name")
     name = name if isinstance(name, str) else path
     yield Configured(path, name, kind, config, _rank(layer.get("build_config")))
     yield from _inside(layer, path, depth - 1)
+
+
+def _placed(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a config with the axis that was meant: Keras 2 adds one to it with ghost batches."""
+    axes = config.get("axis")
+    if config.get("virtual_batch_size") is None or not isinstance(axes, list):
+        return config
+    return config | {"axis": [axis - 1 if type(axis) is int else axis for axis in axes]}
 
 
 def _rank(built: Any) -> int | None:

@@ -73,7 +73,9 @@ def _by_number(
             layer = _only(name, layers)
         kind = _kind(layer.kind) if layer else _kind_of_group(path)
         called = name or (layer.name if layer else path.rpartition("/")[2])
-        alike = len({squeezed(array.shape) for array in weights.values()}) == 1
+        shapes = [squeezed(array.shape) for array in weights.values()]
+        # A weight alone, of several axes, is that of a convolution or an embedding.
+        alike = len(set(shapes)) == 1 and (len(shapes) > 1 or len(shapes[0]) < 2)
         if (kind or (layer is None and alike)) and all(w.isdigit() for w in weights):
             config = layer.config if layer else {}
             yield Entry(
@@ -92,10 +94,12 @@ def _by_name(file: str, arrays: Mapping[str, Stored], layers: list[Configured]) 
         path = group.removeprefix(_LEGACY_ROOT)
         name = path.rpartition("/")[2]
         layer = _only(name, layers)
+        inner = _only(f"{layer.path}/layer", layers, "path") if layer else None
+        layer = inner or layer  # a wrapper keeps the weights of its layer under its own name
         if layer is None or _kind(layer.kind):
             yield Entry(
                 file=file,
-                name=name,
+                name=inner.name if inner else name,
                 path=path,
                 kind=_kind(layer.kind) if layer else None,
                 arrays={split(key)[1]: array for key, array in weights.items()},
@@ -104,9 +108,9 @@ def _by_name(file: str, arrays: Mapping[str, Stored], layers: list[Configured]) 
             )
 
 
-def _only(name: str, layers: list[Configured]) -> Configured | None:
-    """Return the layer of a name if there is exactly one."""
-    found = [layer for layer in layers if layer.name == name]
+def _only(name: str, layers: list[Configured], key: str = "name") -> Configured | None:
+    """Return the layer of a name, or of a path, if there is exactly one."""
+    found = [layer for layer in layers if getattr(layer, key) == name]
     return found[0] if len(found) == 1 else None
 
 

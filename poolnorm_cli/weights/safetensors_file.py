@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolnorm_cli.tensors.messages import bad_input, shown
-from poolnorm_cli.weights.entry import Entry, Stored, exactly
+from poolnorm_cli.weights.entry import Entry, Stored, exactly, from_bfloat16
 from poolnorm_cli.weights.naming import grouped, is_torch, split
 from poolnorm_cli.weights.spans import Span, whole
 from poolnorm_cli.weights.strict_json import parse
@@ -108,8 +108,6 @@ def _stored(span: Span, start: int, told: dict[str, Any], place: str) -> Stored:
     def values() -> NDArray[Any]:
         data = exactly(span.at(start + begins, ends - begins), ends - begins, place)
         array = np.frombuffer(data, _DTYPES[told["dtype"]]).reshape(told["shape"])
-        if told["dtype"] == "BF16":  # the upper half of a float32
-            return (array.astype("<u4") << 16).view("<f4")
-        return array
+        return from_bfloat16(array) if told["dtype"] == "BF16" else array
 
     return Stored(tuple(told["shape"]), values)

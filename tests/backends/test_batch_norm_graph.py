@@ -78,7 +78,7 @@ def test_a_training_graph_gives_what_a_run_gives(parameters: dict[str, Any], ops
         assert_same(found, y, moved)
 
 
-@pytest.mark.parametrize("parameters", [{}, CLIPPED])
+@pytest.mark.parametrize("parameters", [{}, CLIPPED, {"axis": 1}, {"axis": (0, 1)}])
 def test_a_mask_is_the_second_input(parameters: dict[str, Any]) -> None:
     layer = BatchNormalization(**parameters)
     x = np.random.default_rng(2).normal(3, 2, (4, 5, 3)).astype(np.float32)
@@ -133,3 +133,18 @@ def test_a_mask_counts_on_either_backend(poolnorm: Command, words: str) -> None:
         assert poolnorm(line).code == 0
 
     np.testing.assert_allclose(np.load("numpy.npy"), np.load("onnx.npy"), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("flags", ["", "--renorm", "--axis 1"])
+def test_one_ghost_batch_may_be_all_there_is(poolnorm: Command, flags: str) -> None:
+    x = np.random.default_rng(4).normal(3, 2, (6, 5)).astype(np.float32)
+    np.save("six.npy", x)
+    np.save("two.npy", x[:2])
+    words = f"bn six.npy two.npy --training --virtual-batch-size 2 {flags} -q --overwrite"
+    for backend in ("numpy", "onnx"):
+        line = f"{words} --backend {backend} -O {backend} --save-weights {backend}.npz"
+        assert poolnorm(line).code == 0
+
+    for name in ("six", "two"):
+        ours, graph = (np.load(f"{backend}/{name}.npy") for backend in ("numpy", "onnx"))
+        np.testing.assert_allclose(graph, ours, rtol=1e-5, atol=1e-6)

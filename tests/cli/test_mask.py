@@ -142,3 +142,43 @@ def test_moments_are_those_of_the_cells_that_count() -> None:
     np.testing.assert_allclose(found.variance.ravel(), x[mask].var(0), rtol=1e-9)
     assert found.count == mask.sum()
     assert found.mean.shape == (1, 1, 9)
+
+
+@pytest.mark.parametrize("axes", [(1,), (0,), (0, 2), (2, 3)])
+def test_a_mask_counts_apart_for_channels_that_are_not_last(axes: tuple[int, ...]) -> None:
+    random = np.random.default_rng(5)
+    x = random.normal(1e6, 1, (50, 4, 3, 2))
+    mask = random.random((50, 4, 3)) < 0.4
+    mask[:, 2], mask[7] = False, False  # a channel, and a sample, of which no cell counts
+    x[~mask] = np.nan
+    over = tuple(axis for axis in range(4) if axis not in axes)
+    cuts = [slice(start, start + 20) for start in range(0, 50, 20)]
+    found = gather((x[cut] for cut in cuts), (4, 3, 2), over, (mask[cut] for cut in cuts))
+
+    count = np.broadcast_to(mask[..., None], x.shape).sum(over, keepdims=True)
+    mean = np.nansum(x, over, keepdims=True) / np.maximum(count, 1)
+    squares = np.nansum((x - mean) ** 2, over, keepdims=True)
+    np.testing.assert_array_equal(found.count, count)
+    np.testing.assert_allclose(found.mean, mean, rtol=1e-13)
+    np.testing.assert_allclose(found.squares, squares, rtol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ("", "the statistics are the moving ones; --training takes those of the batch"),
+        ("--training --no-trainable", "the statistics are the moving ones; --training takes"),
+        ("--training --fused", "Keras 2's fused path counts all cells; --no-fused heeds a mask"),
+    ],
+)
+def test_where_a_mask_makes_no_difference_the_run_says_so(
+    poolnorm: Command, x: Array, flags: str, told: str
+) -> None:
+    np.save("m.npy", np.arange(4 * 28 * 28).reshape(4, 28, 28) % 3 > 0)
+    result = poolnorm(f"bn x.npy --mask m.npy {flags} -o y.npy --save-weights a.npz")
+    assert poolnorm(f"bn x.npy {flags} -o z.npy --save-weights b.npz").code == 0
+
+    assert result.err.startswith(f"note: --mask makes no difference: {told}")
+    np.testing.assert_array_equal(np.load("y.npy"), np.load("z.npy"))
+    for name, weight in np.load("a.npz").items():
+        np.testing.assert_array_equal(weight, np.load("b.npz")[name])

@@ -104,9 +104,10 @@ def renorm_float32(random: Random) -> Job:
 
 
 def masked_batch_norm(random: Random) -> Job:
-    """Batch normalization under a mask; Keras' mask is right for the last axis only."""
+    """Batch normalization under a mask, which is the same along the last axis."""
     shape = norm_shape(random)
-    job = batch_norm_at(random, shape, -1, pick(random, "float32", "float64"))
+    axis = pick(random, -1, 1, 1 - len(shape), len(shape) // 2)
+    job = batch_norm_at(random, shape, axis, pick(random, "float32", "float64"))
     return replace(job, mask=_mask(random, shape[:-1]))
 
 

@@ -105,6 +105,16 @@ def _nothing(group: Any, directory: Path) -> None:
     del group, directory
 
 
+def _endless_name(path: Path) -> None:
+    """Have the name of the layer be 4 GiB long, by the four bytes that say its length."""
+    honest(path)
+    data = bytearray(path.read_bytes())
+    heap = data.index(b"GCOL")
+    place = data.index(struct.pack("<IQI", len("bn"), heap, 1))
+    data[place : place + 4] = struct.pack("<I", 0xFFFFFFF0)
+    path.write_bytes(data)
+
+
 honest = hdf5(_nothing, but="")
 
 HDF5: dict[str, Make] = {
@@ -136,6 +146,7 @@ HDF5: dict[str, Make] = {
     "config of many": hdf5(
         lambda g, _: g.file.attrs.__setitem__("model_config", [b"{}"] * 9), but=""
     ),
+    "a name of 4 GiB": _endless_name,
     "name of bytes": hdf5(lambda g, _: g.attrs.__setitem__("name", np.arange(5)), but=""),
 }
 

@@ -31,7 +31,10 @@ def keras_layers(keras: Any, framework: str) -> list[tuple[str, Any]]:
     several = [("ln", layers.LayerNormalization(axis=[1, 3], name="ln_two", epsilon=0.02))]
     if framework == "tf_keras":  # Keras 3 takes one axis only
         several.append(("bn", layers.BatchNormalization(axis=[1, 3], name="bn_two")))
+        several.append(("bn", layers.BatchNormalization(virtual_batch_size=2, name="bn_ghosts")))
+        several.append(("ln", layers.LayerNormalization(axis=[3, 1], name="ln_disorder")))
     else:
+        several.append(("ln", layers.LayerNormalization(axis=[-1, 1], name="ln_disorder")))
         several.append(("rms", layers.RMSNormalization(name="rms_1", epsilon=1e-4)))
     return [
         ("bn", layers.BatchNormalization(name="bn_1", epsilon=0.01, momentum=0.9)),
@@ -42,6 +45,7 @@ def keras_layers(keras: Any, framework: str) -> list[tuple[str, Any]]:
         ("bn", layers.BatchNormalization(name="bn_axis", axis=2)),
         ("ln", layers.LayerNormalization(name="ln_1")),
         ("gn", layers.GroupNormalization(3, name="gn_1", epsilon=0.05)),
+        ("in", layers.GroupNormalization(-1, name="in_1", epsilon=0.05)),
         *several,
     ]
 

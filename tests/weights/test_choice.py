@@ -62,15 +62,15 @@ def test_axes_come_from_the_checkpoint(poolnorm: Command) -> None:
         ("--epsilon 0.1", "--epsilon 0.1 contradicts keras.keras::bn_1, which has 0.01"),
         ("--momentum 0.99", "--momentum 0.99 contradicts keras.keras::bn_1, which has 0.9"),
         ("--axis 1", "--axis 1 contradicts keras.keras::bn_1, which has -1"),
-        ("--no-center", "--center False contradicts keras.keras::bn_1, which has True"),
-        ("--no-scale", "--scale False contradicts keras.keras::bn_1, which has True"),
+        ("--no-center", "--no-center contradicts keras.keras::bn_1, which has center=True"),
+        ("--no-scale", "--no-scale contradicts keras.keras::bn_1, which has scale=True"),
     ],
 )
 def test_a_flag_that_contradicts_the_file_is_refused(
     poolnorm: Command, flag: str, told: str
 ) -> None:
     assert error(poolnorm, f"bn x.npy --weights {KERAS}::bn_1 {flag}") == (
-        f"error: {told}; leave out {flag.split(maxsplit=1)[0].replace('no-', '')}"
+        f"error: {told}; leave out {flag.split(maxsplit=1)[0]}"
     )
 
 
@@ -198,6 +198,27 @@ def test_torch_has_no_epsilon_in_its_files(poolnorm: Command) -> None:
     )
     assert poolnorm(f"{words} -q").err == ""
     assert poolnorm(f"{words} --epsilon 1e-5").err == ""
+
+
+def test_a_file_without_a_config_says_nothing_of_epsilon(poolnorm: Command) -> None:
+    words = f"bn x.npy --no-values --weights {BLOCKS}::one"
+
+    assert poolnorm(words).err.replace(f"{FIXTURES}/", "") == (
+        "note: keras_blocks.weights.h5::one: the file says nothing of epsilon: it is 0.001 here, "
+        "which --epsilon changes\n"
+    )
+    assert poolnorm(f"{words} --epsilon 0.2").err == ""
+
+
+def test_torch_has_its_channels_second(poolnorm: Command) -> None:
+    np.save("first.npy", np.ones((2, 6, 4, 4), np.float32))
+    words = f"bn first.npy --no-values -q --weights {TORCH}::stem.bn"
+
+    assert error(poolnorm, words) == (
+        "error: torch.safetensors::stem.bn: weights of shape (6), and --axis -1 has 4 channels; "
+        "torch has the channels second: give --axis 1"
+    )
+    assert poolnorm(f"{words} --axis 1").code == 0
 
 
 def test_torch_names_say_whether_there_are_gamma_and_beta(poolnorm: Command) -> None:

@@ -107,6 +107,29 @@ def test_the_reason_is_told_of_an_archive(
     assert reason in poolnorm("bn x.npy --weights bad.keras::bn").err
 
 
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no account of memory")
+def test_a_library_is_not_given_the_memory_that_a_file_asks_for(inputs: Path) -> None:
+    hostile.HDF5["a name of 4 GiB"](inputs / "bad.h5")
+    code = (
+        "import resource, sys\n"
+        "from poolnorm_cli.cli.main import run\n"
+        "code = run(['bn', 'x.npy', '--weights', 'bad.h5::bn'])\n"
+        "free = resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY\n"
+        "print(code, free, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+    )
+    refused, free, megabytes = done.stdout.split()
+
+    assert (refused, free) == ("4", "True")
+    assert int(megabytes) < 512
+
+
 @pytest.mark.parametrize("suffix", [".keras", ".h5", ".safetensors", ".onnx", ".npz"])
 @settings(
     max_examples=30,
