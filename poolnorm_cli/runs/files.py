@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from poolnorm_cli.tensors.tensor import Tensor
 
 
+_PASSES = 16
+"""Ways through the layer that are kept: the tensors of a batch have few different shapes."""
+
+
 @dataclass(slots=True)
 class Job:
     """A layer and how it is to be run; its weights change as training goes on.
@@ -52,6 +56,7 @@ class Job:
     backend: Backend = NUMPY
     threads: int = field(default_factory=default_threads)
     _fitted: dict[tuple[tuple[str, Ints], ...], Weights] = field(default_factory=dict)
+    _passes: dict[tuple[Ints, str], Pass] = field(default_factory=dict, init=False)
     _joined: "Moments | None" = None
     _settled: Weights | None = None
     _step: int = 0
@@ -105,7 +110,9 @@ class Job:
             if turn is None:  # before anything is written: this may refuse the batch
                 turn = self._turn(run, self._moments(run, tensor))
             preview = Preview(shape) if self.preview else None
-            self._stream(replace(run, step=turn.step), turn, tensor, output, preview)
+            if turn.step != run.step:
+                run = replace(run, step=turn.step)
+            self._stream(run, turn, tensor, output, preview)
             facts = Facts(run.shape, turn.weights, turn.moments, turn.updated)
         return Outcome(
             input=tensor.name,
@@ -179,9 +186,15 @@ class Job:
 
     def pass_for(self, shape: Ints, dtype: str) -> Pass:
         """Return the way of a tensor of such a shape and dtype through the layer."""
-        result = result_dtype(self.layer, dtype, self.dtype)
-        lanes = Lanes(self.threads) if self.backend.in_lanes else ONE_LANE
-        return Pass(self.layer, shape, dtype, result, self.training, self.backend, lanes=lanes)
+        run = self._passes.get((shape, dtype))
+        if run is None:
+            result = result_dtype(self.layer, dtype, self.dtype)
+            lanes = Lanes(self.threads) if self.backend.in_lanes else ONE_LANE
+            run = Pass(self.layer, shape, dtype, result, self.training, self.backend, lanes=lanes)
+            if len(self._passes) >= _PASSES:
+                self._passes.clear()
+            self._passes[shape, dtype] = run
+        return run
 
     def _stream(
         self,
@@ -212,7 +225,7 @@ class Job:
 
     def _turn(self, run: Pass, moments: "Moments | None") -> Turn:
         weights, step = self.weights_for(run), self._step
-        self._step += 1
+        self._step += run.training
         if self.joins:
             return Turn(weights, self._joined, self._settled, step)
         if moments is None or not run.training:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.runs.preview import Edges
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, which take long to pickle
 class Outcome:
     """What a layer did to one input.
 

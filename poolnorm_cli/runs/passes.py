@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ BLOCK_BYTES = 1 << 20
 """About as much of a tensor as the second-level cache holds beside the result."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pass:
     """A layer, called on a tensor of a given shape and dtype.
 
@@ -56,7 +57,7 @@ class Pass:
     first: int = 0
     lanes: Lanes = ONE_LANE
 
-    @property
+    @cached_property
     def output_shape(self) -> Ints:
         """Shape of the output."""
         return tuple(int(size or 0) for size in self.layer.output_shape(self.shape))
@@ -66,13 +67,13 @@ class Pass:
         """Size of the output, without a header."""
         return prod(self.output_shape) * DTYPES[self.result].itemsize
 
-    @property
+    @cached_property
     def compute(self) -> str:
         """Name of the dtype in which blocks are handed to the layer."""
         dtype = self.layer.compute_dtype(self.dtype)
         return "float64" if self.result == "float64" else dtype
 
-    @property
+    @cached_property
     def rows(self) -> int:
         """Samples to a block: it follows from the shape alone, in whole grains."""
         grain = grain_rows(self.shape[1:])
@@ -91,19 +92,20 @@ class Pass:
     @property
     def gathers(self) -> bool:
         """Whether statistics over all blocks come first, so that the blocks are read twice."""
-        return bool(self._statistics_axes())
+        return bool(self._statistics_axes)
 
     @property
     def interleaves(self) -> bool:
         """Whether neighbouring samples belong to other statistics."""
         return self.gathers and self.layer.statistics_groups(self.shape[0]) > 1
 
+    @cached_property
     def _statistics_axes(self) -> Ints:
         return self.layer.statistics_axes(len(self.shape), training=self.training)
 
     def moments(self, blocks: Iterable[Block], masks: Masks = None) -> "Moments | None":
         """Gather the statistics over all blocks, None where the layer needs none."""
-        axes = self._statistics_axes()
+        axes = self._statistics_axes
         if not axes:
             return None
         groups = self.layer.statistics_groups(self.shape[0])

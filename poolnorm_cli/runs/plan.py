@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,10 @@ class Item:
     key: str | None = None
     target: str | None = None
     each: bool = False
+
+    def __reduce__(self) -> tuple[type["Item"], tuple[str, str | None, str | None, bool]]:
+        """Go to another process in less time than the parts of a dataclass take."""
+        return Item, (self.word, self.key, self.target, self.each)
 
     @property
     def name(self) -> str:
@@ -168,11 +173,14 @@ class Plan:
             yield Item(word, self.key, self._named(index, source))
 
     def _named(self, index: int, source: Source, key: str | None = None) -> str:
-        directory, below = self.directory or ".", Path(source.folder)
-        template, path = self.template or DEFAULT_TEMPLATE, source_path(source.word)
+        directory, path = self.directory or ".", source_path(source.word)
+        if self.template is None and path is not None and not is_url(directory):
+            return f"{_below(directory, source.folder)}{os.path.basename(path)}"  # noqa: PTH119
+        below, template = Path(source.folder), self.template or DEFAULT_TEMPLATE
         if not is_url(directory):
             below = directory / below
-        name = str(output_path(below, template, path, op=self.op, index=index, key=key))
+        given = None if path is None else Path(path)
+        name = str(output_path(below, template, given, op=self.op, index=index, key=key))
         return f"{directory.rstrip('/')}/{name}" if is_url(directory) else name
 
     def _one(
@@ -210,3 +218,10 @@ class Plan:
                 refuse_own_input(target, [own])
             if not (self.overwrite or self.skip_existing or (ours and ours(item))):
                 raise UsageError(f"{target}: exists", "give --overwrite, or another name")
+
+
+@lru_cache(maxsize=16)
+def _below(directory: str, folder: str) -> str:
+    """Return what stands before the names of outputs in a sub-directory."""
+    joined = str(Path(directory, folder))
+    return "" if joined == "." else f"{joined.rstrip('/')}/"

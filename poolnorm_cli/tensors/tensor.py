@@ -45,7 +45,7 @@ class Tensor(ABC):
         limit: The bytes that a Fortran-ordered array may take, for it is read whole.
     """
 
-    path: Path | None
+    path: Path | str | None
     key: str | None
     dtype: DType
 
@@ -54,7 +54,7 @@ class Tensor(ABC):
         name: str,
         header: Header,
         *,
-        path: Path | None = None,
+        path: Path | str | None = None,
         key: str | None = None,
         bfloat16: bool = False,
         compressed: bool = False,
