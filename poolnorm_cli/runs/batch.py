@@ -1,6 +1,7 @@
 """Many inputs through one job: what is next, what came of it, told in the order of the inputs."""
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from poolnorm_cli.errors import OutputError, PoolnormError, UnavailableError
 from poolnorm_cli.runs.plan import Item
 from poolnorm_cli.runs.steps import Ending, Steps
 from poolnorm_cli.runs.tasks import Task, Work
+from poolnorm_cli.tensors.messages import shown
 from poolnorm_cli.tensors.sources import STDIN, is_url
 
 
@@ -54,14 +56,25 @@ class Counts:
     def add(self, ending: Ending) -> None:
         """Count an item."""
         if ending.error is not None:
-            reason = ending.error.what
-            for name in (ending.item.name, str(ending.item.target)):
-                reason = reason.removeprefix(f"{name}: ")
+            reason = _reason(ending.error.what, ending.item)
             self.failures[reason] = self.failures.get(reason, 0) + 1
         elif ending.skipped:
             self.skipped += 1
         else:
             self.done += 1
+
+
+def _reason(what: str, item: Item) -> str:
+    """Take the name of the item off a fault, which tells it escaped and cut where it must."""
+    for name in (item.name, item.word, str(item.target)):
+        whole = shown(name, sys.maxsize)
+        for start in (name, whole):
+            if what.startswith(f"{start}: "):
+                return what.removeprefix(f"{start}: ")
+        cut, mark, rest = what.removeprefix("...").partition(": ")
+        if what.startswith("...") and mark and whole.endswith(cut):
+            return rest
+    return what
 
 
 class Batch:

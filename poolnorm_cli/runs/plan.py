@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError, UsageError
-from poolnorm_cli.runs.inputs import Shard, Source
+from poolnorm_cli.runs.inputs import SUFFIXES, Shard, Source
+from poolnorm_cli.tensors.messages import shown
 from poolnorm_cli.tensors.names import DEFAULT_TEMPLATE, check_collisions, output_path
 from poolnorm_cli.tensors.outputs import open_output, refuse_own_input
 from poolnorm_cli.tensors.sources import (
@@ -103,6 +104,7 @@ class Plan:
             raise UsageError(told, "give --output-dir DIR for many")
         items = [item for index, each in enumerate(self.sources) for item in self._of(index, each)]
         if self.directory is not None:
+            self._refuse_suffixes(items)
             check_collisions((i.name, i.target) for i in items if i.target and not i.streams)
         if self.shard is not None:
             items = [item for item in items if self.shard.holds(item.word)]
@@ -197,6 +199,16 @@ class Plan:
                 outcomes.append(job.run(tensor, output, item.target, turn))
                 tensor.close()
         return outcomes
+
+    def _refuse_suffixes(self, items: Sequence[Item]) -> None:
+        """Refuse a template that makes no name of a tensor of that of a tensor."""
+        for item in items if self.template is not None else ():
+            path = source_path(item.word) or STDIN
+            if not item.target or item.target.lower().endswith(SUFFIXES):
+                continue
+            if path.lower().endswith(SUFFIXES):
+                told = f"{shown(item.target)}: neither .npy nor .npz"
+                raise UsageError(told, "give --output-name with {ext}, or .npy at its end")
 
     def _refuse_existing(
         self, items: Sequence[Item], ours: Callable[[Item], bool] | None = None
