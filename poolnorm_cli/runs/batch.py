@@ -181,13 +181,15 @@ class Batch:
         error = ending.error
         if error is not None and len(self._items) == 1:
             raise error
+        fatal = isinstance(error, OutputError | UnavailableError)
+        if fatal and self._stopped:
+            return  # others met with what ended the run, which is told once
         if self._journal is not None and not ending.resumed:
             self._journal.write(ending)
         self.counts.add(ending)
         self._endings[number] = ending
         if error is not None and not self._stopped:
-            fatal = self._stops or isinstance(error, OutputError | UnavailableError)
-            self._stopped = fatal and not ending.resumed
+            self._stopped = (fatal or self._stops) and not ending.resumed
             self._code = error.code if self._stopped else 1
             if self._stopped:
                 self._ready.clear()

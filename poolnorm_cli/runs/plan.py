@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,6 +77,7 @@ class Plan:
         overwrite: Replace outputs that exist.
         skip_existing: Leave them, and go on.
         shard: The part of the inputs that is run; None for all.
+        seen: Directories of outputs that were there.
     """
 
     sources: Sequence[Source]
@@ -89,6 +90,7 @@ class Plan:
     overwrite: bool = False
     skip_existing: bool = False
     shard: Shard | None = None
+    seen: set[str] = field(default_factory=set, compare=False)
 
     def items(self, ours: Callable[[Item], bool] | None = None) -> list[Item]:
         """Decide on all outputs.
@@ -151,16 +153,23 @@ class Plan:
         """Make the directory of an output, where it is below that of all outputs.
 
         Raises:
-            OutputError: It cannot be made.
+            OutputError: It cannot be made, or somebody has removed it.
         """
         directory = os.path.dirname(target)  # noqa: PTH120 - for each of many files
-        if self.directory is None or is_url(target) or os.path.isdir(directory):  # noqa: PTH112 - as above
+        if self.directory is None or is_url(target):
             return
+        if os.path.isdir(directory):  # noqa: PTH112 - as above
+            self.seen.add(directory)
+            return
+        if directory in self.seen:
+            told = f"{directory}: was removed, with the outputs in it"
+            raise OutputError(told, "repeat the run, with --resume if it has a --journal")
         try:
             Path(directory).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             told = f"{directory}: {error.strerror}"
             raise OutputError(told, "give a directory that can be made") from error
+        self.seen.add(directory)
 
     def _of(self, index: int, source: Source) -> Iterator[Item]:
         word = source.word
