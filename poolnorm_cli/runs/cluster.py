@@ -4,9 +4,10 @@ Outputs appear whole and under their names by the task itself, so a task that th
 again, because a worker died or its answer was lost, does no harm.
 """
 
+import asyncio
+import concurrent.futures
 import queue
 import time
-from asyncio import CancelledError
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Self
@@ -29,6 +30,7 @@ _LARGEST_CHUNK = 128
 _CHUNKS_AHEAD = 3
 _LOOK = 1.0
 """Seconds after which it is seen to whether the scheduler is still there."""
+_LOST = (OSError, asyncio.CancelledError, concurrent.futures.CancelledError)
 _SETTLE = 0.2
 _LOST_ANSWERS = 20
 """Answers that may be lost one after another, before the scheduler is taken to be gone."""
@@ -142,7 +144,7 @@ class Cluster:
                 return self._faulted(tasks, future.exception())
             if future.status == "finished":
                 return self._answered(tasks, future.result())
-        except (OSError, TimeoutError, CancelledError):
+        except _LOST:
             pass  # the answer was with a worker that has died since
         return self._repeated(tasks)
 
