@@ -1,6 +1,9 @@
 """Several processes: the same bytes, the same order, the same faults."""
 
 import json
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -163,6 +166,17 @@ def test_what_ends_a_run_is_told_once() -> None:
     assert Path(FAULTS).read_text().count("error: ") == 1
     assert "File too large; raise the limit (ulimit -f)" in Path(FAULTS).read_text()
     assert tree("out") == {}
+
+
+def test_a_run_below_nohup_outlives_its_terminal() -> None:
+    make_tensors("in", 200, (8, 32, 32, 8))
+    words = ["pool", "max", "in", "-O", "out", "-q", "-j", "2"]
+    run = subprocess.Popen(["nohup", sys.executable, "-m", "poolnorm_cli", *words])
+    until(lambda: Path("out").exists() and len(list(Path("out").iterdir())) > 5)
+    run.send_signal(signal.SIGHUP)
+
+    assert run.wait() == 0
+    assert len(tree("out")) == 200
 
 
 def test_inputs_that_are_removed_meanwhile_fail_alone() -> None:
