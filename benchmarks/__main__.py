@@ -10,6 +10,7 @@ from benchmarks import cases
 from benchmarks.cases import Case, Input
 from benchmarks.measure import PEERS, Bench
 from benchmarks.picture import draw
+from benchmarks.report import write
 
 
 def whole_jobs(bench: Bench, inputs: tuple[Input, ...], layers: tuple[Case, ...]) -> None:
@@ -65,6 +66,18 @@ def growth(bench: Bench, sizes: tuple[Input, ...], files: tuple[Input, ...]) -> 
             bench.turns(name, {"poolnorm": bench.poolnorm(*words)}, bench.whole)
 
 
+def start(bench: Bench) -> None:
+    """Time the start of the ONNX way, whose floor is a script that runs one operator."""
+    source, target = bench.file(cases.SMALL), bench.work / "out.npy"
+    for case in cases.LAYERS:
+        words = (*case.command, source, "-q", "--overwrite", "-o", target, "--backend", "onnx")
+        commands = {
+            "poolnorm": bench.poolnorm(*words),
+            "floor": [sys.executable, str(Path(__file__).parent / "bare.py")],
+        }
+        bench.turns(f"start {cases.SMALL.name} {case.name}", commands, bench.whole)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--peer-python", default=sys.executable, help="interpreter of the peers")
@@ -73,8 +86,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "poolnorm-bench")
     parser.add_argument("--results", type=Path, default=Path("benchmarks.json"))
     parser.add_argument("--picture", type=Path, help="an SVG; needs matplotlib")
+    parser.add_argument("--report", type=Path, help="a page with the ratios, in Markdown")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", choices=["whole", "inside", "windows", "growth"])
+    parser.add_argument("--only", choices=["whole", "inside", "windows", "growth", "start"])
     parser.add_argument("--smallest", action="store_true", help="one tiny input, one round")
     parser.add_argument("--more", action="store_true", help="more shapes and dtypes")
     parser.add_argument("--huge", action="store_true", help="up to 10 GB and 10,000 files")
@@ -95,8 +109,12 @@ def main() -> None:
     if given.only in (None, "growth") and not given.smallest:
         sizes = cases.GROWTH + (cases.HUGE if given.huge else ())
         growth(bench, sizes, cases.FILES + (cases.MANY_FILES if given.huge else ()))
+    if given.only in (None, "start") and not given.smallest:
+        start(bench)
     if given.picture:
         draw(bench.times, given.picture)
+    if given.report:
+        write(given.results, given.report)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 import json
 import os
+import platform
+import re
 import subprocess
 import sys
 import time
@@ -122,9 +124,29 @@ class Bench:
 
     def save(self) -> None:
         """Write what has been measured."""
-        machine = {"processors": len(os.sched_getaffinity(0)), "numpy": np.__version__}
+        machine = machine_facts(self.peer_python)
         document = {"schema": 1, "machine": machine, "times": self.times}
         self.results.write_text(json.dumps(document, indent=1) + "\n")
+
+
+def machine_facts(peer_python: str) -> dict[str, Any]:
+    """Name the processor, the memory, and the versions of all that takes part."""
+    model = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
+    page = os.sysconf("SC_PAGE_SIZE")
+    script = (
+        "from importlib.metadata import distributions as d; print(*(f'{x.name} {x.version}' "
+        "for x in d() if x.name in ('torch','keras','tensorflow_cpu','tensorflow-cpu',"
+        "'onnxruntime','scikit-image')), sep=', ')"
+    )
+    peers = subprocess.run([peer_python, "-c", script], capture_output=True, text=True, check=False)
+    return {
+        "processor": model[1] if model else platform.machine(),
+        "processors": len(os.sched_getaffinity(0)),
+        "memory": f"{os.sysconf('SC_PHYS_PAGES') * page / 2**30:.0f} GiB",
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "peers": peers.stdout.strip(),
+    }
 
 
 def ratio(times: Mapping[str, Sequence[float]], label: str, to: str) -> float:

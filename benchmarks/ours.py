@@ -2,6 +2,7 @@
 # ruff: noqa: ANN001, ANN201, ANN202 - a script of a page
 
 import json
+import math
 import sys
 import time
 
@@ -23,15 +24,18 @@ def job(words, parameters, x):
     weights = initial_weights(layer, x.shape, dtype)
 
     def blocks():
-        return (x[i : i + run.rows] for i in range(0, len(x), run.rows))
+        inner = run.inner
+        cuts, seen = inner.cuts(x.size // math.prod(inner.shape[1:]))
+        cells = x.reshape(seen)
+        return (cells[start:stop] for start, stop in cuts)
 
     def once():
         moments = run.moments(blocks())
-        y = np.empty([int(size) for size in layer.output_shape(x.shape)], dtype)
+        y = np.empty(run.output_shape, dtype).reshape(-1)
         start = 0
         for block in run.outputs(blocks(), weights, moments):
-            y[start : start + len(block)] = block
-            start += len(block)
+            y[start : start + block.size] = block.reshape(-1)
+            start += block.size
 
     return once
 

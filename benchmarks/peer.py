@@ -17,7 +17,9 @@ def torch_layer(spec, x):
 
     channels = x.shape[-1]
     size, stride, same = spec["pool"], spec["stride"], spec["padding"] == "same"
-    ones, zeros = torch.ones(channels), torch.zeros(channels)
+    device = spec.get("device", "cpu")
+    ones, zeros = torch.ones(channels, device=device), torch.zeros(channels, device=device)
+    held = torch.from_numpy(x).to(device) if spec.get("resident") else None
     low = max((-(-x.shape[1] // stride) - 1) * stride + size - x.shape[1], 0) // 2 if same else 0
     pads = {"padding": low, "ceil_mode": same}
     jobs = {
@@ -29,13 +31,20 @@ def torch_layer(spec, x):
         "bn training": lambda t: f.batch_norm(t, zeros, ones, ones, zeros, True, 0.01, 1e-3),
     }
 
+    def layer(t):
+        if spec["op"] == "ln":
+            return f.layer_norm(t, (channels,), ones, zeros, 1e-3)
+        y = jobs[spec["op"]](t.permute(0, 3, 1, 2))
+        return y.permute(0, 2, 3, 1) if y.ndim == 4 else y
+
     def run(array):
         with torch.inference_mode():
-            t = torch.from_numpy(array)
-            if spec["op"] == "ln":
-                return f.layer_norm(t, (channels,), ones, zeros, 1e-3).numpy()
-            y = jobs[spec["op"]](t.permute(0, 3, 1, 2))
-            return (y.permute(0, 2, 3, 1) if y.ndim == 4 else y).numpy()
+            if held is None:
+                return layer(torch.from_numpy(array).to(device)).cpu().numpy()
+            y = layer(held)
+            if device == "cuda":
+                torch.cuda.synchronize()
+            return y
 
     return run
 

@@ -1,5 +1,6 @@
 """The picture of the results: bars against the floor, curves of growth."""
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,11 @@ _COLOURS = {
     "skimage": "#c9c9c9",
     "floor": "#1f77b4",
 }
+_FLOORS = {"whole": "floor: np.load and np.save", "inside": "floor: a copy in memory"}
+_WINDOW = re.compile(r"inside \S+ pool (max|average) (\d+)/1 same")
+_SIZE = re.compile(r"whole grow(\d+) (.*)")
+_FILES = re.compile(r"files (\d+) (.*)")
+_MEGABYTES = 1.048576  # of one sample of the inputs that grow
 
 
 def draw(times: Times, target: Path) -> None:
@@ -28,15 +34,49 @@ def draw(times: Times, target: Path) -> None:
             "note: no picture without matplotlib (pip install poolnorm-cli[bench])", file=sys.stderr
         )
         return
-    groups: dict[str, list[str]] = {}
-    for name in times:
-        groups.setdefault(" ".join(name.split()[:2]), []).append(name)
-    groups = {key: names for key, names in groups.items() if len(names) > 2}
-    figure, axes = plt.subplots(len(groups), 1, figsize=(9, 3.2 * len(groups)), squeeze=False)
-    for axis, (title, names) in zip(axes[:, 0], groups.items(), strict=True):
-        _bars(axis, title, {name: times[name] for name in names})
+    bars, curves = _groups(times), _curves(times)
+    rows = len(bars) + len(curves)
+    plt.rcParams["svg.hashsalt"] = "poolnorm"
+    figure, axes = plt.subplots(rows, 1, figsize=(9, 3.2 * rows), squeeze=False)
+    for axis, (title, found) in zip(axes[: len(bars), 0], bars.items(), strict=True):
+        _bars(axis, title, found)
+    for axis, (title, lines) in zip(axes[len(bars) :, 0], curves.items(), strict=True):
+        _lines(axis, title, lines)
     figure.tight_layout()
     figure.savefig(target, metadata={"Date": None})
+
+
+def _groups(times: Times) -> dict[str, dict[str, Any]]:
+    """Group the layers by what was measured, and on which input."""
+    groups: dict[str, dict[str, Any]] = {}
+    for name, seen in times.items():
+        words = name.split()
+        if not (_WINDOW.match(name) and len(_windows(times)) > 2 and "64x224x224x3" in name):
+            groups.setdefault(" ".join(words[:2]), {})[" ".join(words[2:])] = seen
+    return {key: found for key, found in groups.items() if len(found) > 2}
+
+
+def _windows(times: Times) -> list[str]:
+    return [name for name in times if _WINDOW.match(name)]
+
+
+def _curves(times: Times) -> dict[str, dict[str, dict[float, float]]]:
+    """Collect what grows: title -> line -> size -> seconds."""
+    curves: dict[str, dict[str, dict[float, float]]] = {}
+    kinds = (
+        (_WINDOW, lambda m: (f"inside: pool {m[1]}, stride 1, by window", float(m[2]))),
+        (_SIZE, lambda m: (f"whole: {m[2]}, by megabytes", float(m[1]) * _MEGABYTES)),
+        (_FILES, lambda m: (f"whole: {m[2]}, by number of files", float(m[1]))),
+    )
+    for name, seen in times.items():
+        for pattern, place in kinds:
+            found = pattern.match(name)
+            if found:
+                title, size = place(found)
+                for label, seconds in seen.items():
+                    line = curves.setdefault(title, {}).setdefault(label, {})
+                    line[size] = median(seconds)
+    return {t: c for t, c in curves.items() if max(map(len, c.values())) > 2}
 
 
 def _bars(axis: Any, title: str, times: Times) -> None:
@@ -47,6 +87,18 @@ def _bars(axis: Any, title: str, times: Times) -> None:
         axis.bar(places, heights, 0.8 / len(labels), label=label, color=_COLOURS.get(label))
     axis.set_yscale("log")
     axis.set_ylabel("seconds")
-    axis.set_title(title + (" (floor: load and save)" if title.startswith("whole") else ""))
-    axis.set_xticks(range(len(times)), [" ".join(name.split()[2:]) for name in times], fontsize=7)
+    axis.set_title(f"{title} ({_FLOORS[title.split(maxsplit=1)[0]]})", fontsize=9)
+    axis.set_xticks(range(len(times)), list(times), fontsize=6)
+    axis.legend(fontsize=7, ncols=6)
+
+
+def _lines(axis: Any, title: str, lines: Mapping[str, Mapping[float, float]]) -> None:
+    for label, points in lines.items():
+        places = sorted(points)
+        heights = [points[place] for place in places]
+        axis.plot(places, heights, "o-", label=label, color=_COLOURS.get(label), markersize=3)
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    axis.set_ylabel("seconds")
+    axis.set_title(title, fontsize=9)
     axis.legend(fontsize=7, ncols=6)

@@ -4,10 +4,10 @@ Every shape that the tool prints, allocates, declares in a graph or checks comes
 'same' rule has this one body.
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.values import frozen
 
 
 Dim = int | str | None
@@ -19,7 +19,7 @@ DataFormat = Literal["channels_last", "channels_first"]
 Padding = Literal["valid", "same"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Window:
     """A window on one axis: its size, its stride, and the cells of padding before and after.
 

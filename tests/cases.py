@@ -167,6 +167,8 @@ def _batch_norm() -> Iterator[Case]:
     for fused, dtype in product((False, True), ("float16", "float32", "uint8")):
         yield Case("bn", (4, 5, 6, 3), dtype, {"fused": fused}, training=True)
     yield Case("bn", (4, 5, 6, 3), "float32", {"axis": (0,), **CLIPPED}, training=True)
+    for dtype in FLOATS:  # one ghost batch, whose statistics serve all samples
+        yield Case("bn", (4, 3), dtype, {"virtual_batch_size": 4}, training=True)
     yield Case("bn", (4, 5, 6, 3), "float32", {"synchronized": True}, training=True)
     yield Case("bn", (0, 5, 3), "float32")
     yield Case("bn", (4, 5, 0), "float32")

@@ -11,6 +11,7 @@ import poolnorm_cli
 PACKAGE = Path(poolnorm_cli.__file__).parent
 ROOMS = {
     "errors": 0,
+    "values": 0,
     "shapes": 1,
     "kernels": 2,
     "operators": 2,

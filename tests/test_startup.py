@@ -54,5 +54,9 @@ def test_a_file_needs_neither_tables_nor_runtimes(words: str, tmp_path: Path) ->
     assert "numpy" in found
 
 
+def test_the_version_needs_no_command_line() -> None:
+    assert not {"numpy", "typer", "rich"} & modules_of("--version")
+
+
 def test_there_is_at_least_one_thread() -> None:
     assert 1 <= default_threads() <= 4

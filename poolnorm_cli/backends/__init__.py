@@ -11,15 +11,21 @@ BackendName = Literal["numpy", "onnx"]
 ProviderName = Literal["cpu", "cuda", "auto"]
 Say = Callable[[str], None]
 
+BLOCK_BYTES = 4 << 20
+"""Few enough that some blocks and their results share the last-level cache, so that reading,
+computing and writing meet there; many enough that handing them on costs nothing beside."""
+
 
 class Backend(Protocol):
     """Computes blocks.
 
     Attributes:
         in_lanes: Whether several threads may call it at once.
+        block_bytes: About how much of a tensor it is best given at a time.
     """
 
     in_lanes: bool
+    block_bytes: int
 
     def apply(self, layer: "Layer", x: "Array", weights: "Weights", call: "Call") -> "Array":
         """Compute one block, as `Layer.apply` does; its memory may be used again for the next."""
@@ -29,6 +35,7 @@ class NumpyBackend:
     """The layer's own arithmetic."""
 
     in_lanes = True
+    block_bytes = BLOCK_BYTES
 
     def apply(self, layer: "Layer", x: "Array", weights: "Weights", call: "Call") -> "Array":
         """Compute one block."""
@@ -65,7 +72,10 @@ def open_backend(
     """
     if name == "numpy":
         return NUMPY
+    from poolnorm_cli.backends.installed import import_onnx
     from poolnorm_cli.backends.providers import choose
     from poolnorm_cli.backends.session import OnnxBackend
 
-    return OnnxBackend(choose(provider, tell), threads, detail)
+    backend = OnnxBackend(choose(provider, tell), threads, detail)
+    import_onnx()  # before any input is looked at: it makes the graphs
+    return backend

@@ -3,21 +3,36 @@
 import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 from types import ModuleType
 
+from poolnorm_cli.values import frozen
+
 
 DRIVER = "libcuda.so.1"
 _LIBRARIES = {
-    "13": ("libcudart.so.13", "libcublas.so.13", "libcublasLt.so.13", "libcudnn.so.9"),
-    "12": ("libcudart.so.12", "libcublas.so.12", "libcublasLt.so.12", "libcudnn.so.9"),
+    "13": (
+        "libcudart.so.13",
+        "libcublas.so.13",
+        "libcublasLt.so.13",
+        "libcurand.so.10",
+        "libcufft.so.12",
+        "libcudnn.so.9",
+    ),
+    "12": (
+        "libcudart.so.12",
+        "libcublas.so.12",
+        "libcublasLt.so.12",
+        "libcurand.so.10",
+        "libcufft.so.11",
+        "libcudnn.so.9",
+    ),
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Library:
     """A shared library, and whether it loads."""
 
@@ -51,6 +66,16 @@ def devices() -> int:
     if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
         return 0
     return count.value
+
+
+def driver_version() -> tuple[int, int] | None:
+    """Return the newest version of CUDA that the driver serves; None without a driver."""
+    number = ctypes.c_int(0)
+    try:
+        failed = ctypes.CDLL(DRIVER).cuDriverGetVersion(ctypes.byref(number))
+    except OSError:
+        return None
+    return None if failed else (number.value // 1000, number.value % 1000 // 10)
 
 
 @contextmanager

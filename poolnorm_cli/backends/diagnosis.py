@@ -2,20 +2,20 @@
 
 import platform
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Literal
 
 from poolnorm_cli.backends import cuda, installed
-from poolnorm_cli.backends.providers import CUDA, loading
+from poolnorm_cli.backends.providers import CPU, CUDA, lacking, loading
 from poolnorm_cli.errors import UnavailableError
+from poolnorm_cli.values import frozen
 
 
 State = Literal["ok", "missing", "broken"]
 _PACKAGES = ("numpy", "typer", "rich")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """One thing that was looked at.
 
@@ -44,8 +44,8 @@ def diagnose() -> Iterator[Finding]:
     try:
         runtime = installed.import_runtime()
     except UnavailableError as error:
-        state: State = "broken" if builds else "missing"
-        yield Finding("import onnxruntime", state, error.what, error.fix)
+        if builds:
+            yield Finding("import onnxruntime", "broken", error.what, error.fix)
         runtime = None
     if runtime is not None:
         yield from _providers(runtime)
@@ -77,16 +77,25 @@ def _providers(runtime: ModuleType) -> Iterator[Finding]:
     names = list(runtime.get_available_providers())
     with cuda.preloaded(runtime):
         for name, reason in loading(runtime, names).items():
-            if reason:
-                yield Finding(name, "broken", reason, _mend(name))
-            else:
-                yield Finding(name, "ok", "loads")
+            yield _unloaded(runtime, name, reason) if reason else Finding(name, "ok", "loads")
     if CUDA not in names:
         yield Finding(CUDA, "missing", "this build has no CUDA", installed.INSTALL_CUDA)
 
 
-def _mend(provider: str) -> str:
-    return installed.INSTALL_CUDA if provider == CUDA else installed.REINSTALL_CPU
+def _unloaded(runtime: ModuleType, name: str, reason: str) -> Finding:
+    if name not in (CPU, CUDA):
+        return Finding(name, "missing", "does not load; poolnorm has no use for it")
+    if name == CPU:
+        return Finding(name, "broken", reason, installed.REINSTALL_CPU)
+    lacks = lacking(runtime)
+    if lacks is None:
+        return Finding(name, "broken", reason, installed.INSTALL_CUDA)
+    return Finding(name, "broken", lacks.what.removeprefix("cuda: "), lacks.fix)
+
+
+def _loaded(name: str) -> str:
+    version = cuda.driver_version() if name == cuda.DRIVER else None
+    return f"loads, for CUDA up to {version[0]}.{version[1]}" if version else "loads"
 
 
 def _cuda(runtime: ModuleType | None) -> Iterator[Finding]:
@@ -95,7 +104,7 @@ def _cuda(runtime: ModuleType | None) -> Iterator[Finding]:
     fix = f"pip install 'poolnorm-cli[{cuda.extra_of(wanted)}]'"
     for library in cuda.libraries(wanted):
         if library.loads:
-            yield Finding(library.name, "ok", "loads")
+            yield Finding(library.name, "ok", _loaded(library.name))
         elif library.name == cuda.DRIVER:
             yield Finding(library.name, "missing", "no NVIDIA driver", "install the NVIDIA driver")
         else:

@@ -1,6 +1,6 @@
 """The graph of a layer as a file that other runtimes read."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.backends.graph import DEFAULT_OPSET, GraphBuilder
@@ -10,7 +10,8 @@ from poolnorm_cli.backends.trace import BATCH
 from poolnorm_cli.errors import PoolnormError, UnavailableError, UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.operators.graph import GraphCall
-from poolnorm_cli.shapes import Ints, Shape
+from poolnorm_cli.shapes import Ints, Shape, format_shape
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _LARGEST = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileGraph:
     """What decides on the graph in a file.
 
@@ -53,10 +54,14 @@ class FileGraph:
         """Return the checked model as bytes, and what is to be said of it.
 
         Raises:
-            UsageError: There is no such operator set, or the model is too large for a file.
+            UsageError: There is no such operator set, the input has no cells, or the model is too
+                large for a file.
             UnavailableError: `onnx` is not installed, or ONNX Runtime cannot run the model.
         """
         _check_opset(self.opset)
+        if 0 in self.shape[1:]:
+            told = f"--export for an input of shape ({format_shape(self.shape)}), without a cell"
+            raise UsageError(told, "give an input with 1 or more on every axis but the batch's")
         model, notes = self.model(weights)
         if model.ByteSize() > _LARGEST:
             raise UsageError("--export of more than 2 GiB of weights", "ONNX files are smaller")
@@ -66,7 +71,8 @@ class FileGraph:
             choose("cpu", notes.append).session(data, threads=1)
         except UnavailableError as error:
             what = f"--export with --opset {self.opset}: {error.what}"
-            raise UnavailableError(what, f"give --opset {DEFAULT_OPSET}") from error
+            fix = f"give --opset {DEFAULT_OPSET}" if self.opset > DEFAULT_OPSET else ""
+            raise UnavailableError(what, fix) from error
         return data, notes
 
     def model(self, weights: "Mapping[str, NDArray[Any]]") -> "tuple[ModelProto, list[str]]":

@@ -83,6 +83,14 @@ class GraphBuilder:
             self._dtypes[self._known[key]] = dtype
         return self._known[key]
 
+    def reshape(self, x: Value, shape: Sequence[int]) -> Value:
+        """Return `x` in another shape."""
+        if x not in self._constants:
+            return self.op("Reshape", x, self.constant(list(shape), "int64"))
+        array = self._constants[x]
+        sizes = [size or array.shape[axis] for axis, size in enumerate(shape)]
+        return self.weight(f"{x}.{'x'.join(map(str, sizes))}", array.reshape(sizes))
+
     def transpose(self, x: Value, axes: Sequence[int]) -> Value:
         """Return `x` with its axes in another order, joined with the transpose before it."""
         source, before = self._turned.get(x, (x, tuple(range(len(axes)))))

@@ -9,8 +9,11 @@ from poolnorm_cli.errors import UnavailableError
 CPU_BUILD = "onnxruntime"
 GPU_BUILD = "onnxruntime-gpu"
 INSTALL_CPU = "pip install 'poolnorm-cli[cpu]'"
-INSTALL_CUDA = f"pip uninstall -y {CPU_BUILD} {GPU_BUILD} && pip install 'poolnorm-cli[cuda]'"
-REINSTALL_CPU = f"pip uninstall -y {CPU_BUILD} {GPU_BUILD} && {INSTALL_CPU}"
+ADD_CUDA = "pip install 'poolnorm-cli[cuda]'"
+_UNINSTALL = f"pip uninstall -y {CPU_BUILD} {GPU_BUILD}"
+INSTALL_CUDA = f"{_UNINSTALL} && {ADD_CUDA}"
+INSTALL_CUDA_12 = f"{_UNINSTALL} && pip install 'poolnorm-cli[cuda12]'"
+REINSTALL_CPU = f"{_UNINSTALL} && {INSTALL_CPU}"
 
 
 def version(distribution: str) -> str | None:
@@ -40,8 +43,11 @@ def import_onnx() -> ModuleType:
     return onnx
 
 
-def import_runtime() -> ModuleType:
+def import_runtime(absent: str = INSTALL_CPU) -> ModuleType:
     """Import `onnxruntime`.
+
+    Args:
+        absent: What to type where there is none.
 
     Raises:
         UnavailableError: It is not installed, or cannot load what it was built for.
@@ -49,10 +55,11 @@ def import_runtime() -> ModuleType:
     try:
         import onnxruntime
     except ImportError as error:
-        fix = INSTALL_CUDA if GPU_BUILD in builds() else INSTALL_CPU
+        fix = INSTALL_CUDA if GPU_BUILD in builds() else absent
         raise _broken("onnxruntime", error, fix) from error
     if not hasattr(onnxruntime, "InferenceSession"):
-        raise UnavailableError("onnxruntime is damaged: two builds overwrote it", REINSTALL_CPU)
+        fix = INSTALL_CUDA if GPU_BUILD in builds() else REINSTALL_CPU
+        raise UnavailableError("onnxruntime is damaged: two builds overwrote it", fix)
     runtime: ModuleType = onnxruntime
     return runtime
 

@@ -1,12 +1,12 @@
 """Execution providers of ONNX Runtime: one is opened as it was asked for, or the run ends."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from poolnorm_cli.backends import ProviderName, Say, cuda, installed
 from poolnorm_cli.errors import UnavailableError
+from poolnorm_cli.values import frozen
 
 
 CPU = "CPUExecutionProvider"
@@ -14,7 +14,7 @@ CUDA = "CUDAExecutionProvider"
 _NAMES = {"cpu": CPU, "cuda": CUDA}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Provider:
     """A provider that loads here.
 
@@ -46,13 +46,24 @@ class Provider:
         if self.on_device:
             options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         try:
-            session = self.runtime.InferenceSession(model, options, providers=[_NAMES[self.name]])
+            session = _opened(self.runtime, model, options, _NAMES[self.name])
         except Exception as error:
             # The runtime's exceptions share no base class below Exception.
             raise UnavailableError(f"{self.name}: {_reason(error)}", self._fix()) from error
         if session.get_providers()[0] != _NAMES[self.name]:
             raise UnavailableError(f"{self.name}: the runtime took another provider", self._fix())
         return session
+
+    def run(self, session: Any, binding: Any) -> None:
+        """Run a session on what is bound to it.
+
+        Raises:
+            UnavailableError: The runtime fails, as where a device has no memory left.
+        """
+        try:
+            session.run_with_iobinding(binding)
+        except Exception as error:
+            raise UnavailableError(f"{self.name}: {_reason(error)}", self._fix()) from error
 
     def _fix(self) -> str:
         return "--provider cpu runs on the processor" if self.on_device else "--backend numpy"
@@ -79,17 +90,17 @@ def choose(name: ProviderName, tell: Say) -> Provider:
 
 def _cuda() -> Provider:
     """Open CUDA, and prove it by a session of one node."""
-    runtime = installed.import_runtime()
+    runtime = installed.import_runtime(absent=installed.ADD_CUDA)
     if CUDA not in runtime.get_available_providers():
         raise _no_gpu_build(runtime)
     runtime.set_default_logger_severity(4)  # one line is told here, instead of the runtime's many
-    missing = _missing(runtime)
     with cuda.preloaded(runtime):
         provider = Provider("cuda", runtime)
         try:
             provider.session(one_node())
         except UnavailableError as error:
-            raise missing or error from error
+            # Only now: to look for libraries loads them, and these need not be the runtime's.
+            raise lacking(runtime) or error from error
     return provider
 
 
@@ -107,20 +118,35 @@ def _no_gpu_build(runtime: ModuleType) -> UnavailableError:
     )
 
 
-def _missing(runtime: ModuleType) -> UnavailableError | None:
+def lacking(runtime: ModuleType) -> UnavailableError | None:
     """Return the error that names what CUDA lacks, None where nothing is seen to be missing."""
     wanted = cuda.major(runtime)
     lost = [library.name for library in cuda.libraries(wanted) if not library.loads]
+    told, fixes = [], []
     if cuda.DRIVER in lost:
-        return UnavailableError(
-            f"cuda: no NVIDIA driver ({cuda.DRIVER} does not load)",
-            "install the driver, or give --provider cpu",
-        )
+        lost.remove(cuda.DRIVER)
+        told.append(f"no NVIDIA driver ({cuda.DRIVER} does not load)")
+        fixes.append("install the driver")
     if lost:
+        told.append(f"the libraries of CUDA {wanted} cannot be loaded: {', '.join(lost)}")
+        fixes.append(f"pip install 'poolnorm-cli[{cuda.extra_of(wanted)}]'")
+    if not told:
+        return _unfit(wanted)
+    last = "give --provider cpu"
+    if lost and len(fixes) == 1 and wanted != "12":
+        last = "[cuda12] for a driver of CUDA 12"
+    fix = f"{' and '.join(fixes)}, or {last}"
+    return UnavailableError(f"cuda: {', and '.join(told)}", fix)
+
+
+def _unfit(wanted: str) -> UnavailableError | None:
+    """Return the error of a driver that is too old for a version of CUDA, or has no device."""
+    version = cuda.driver_version()
+    if version and version[0] < int(wanted):
+        number = ".".join(map(str, version))
         return UnavailableError(
-            f"cuda: the libraries of CUDA {wanted} cannot be loaded: {', '.join(lost)}",
-            f"pip install 'poolnorm-cli[{cuda.extra_of(wanted)}]'"
-            + (", or [cuda12] for a driver of CUDA 12" if wanted != "12" else ""),
+            f"cuda: the driver serves CUDA {number}, and this build of onnxruntime wants {wanted}",
+            f"update the driver, or {installed.INSTALL_CUDA_12}",
         )
     if not cuda.devices():
         return UnavailableError("cuda: the driver has no device", "give --provider cpu")
@@ -131,16 +157,22 @@ def loading(runtime: ModuleType, names: Sequence[str]) -> dict[str, str]:
     """Open a session of one node on each provider: name -> `` or why it does not load."""
     results = {}
     model = one_node()
+    runtime.set_default_logger_severity(4)  # the reason is told here, and nothing beside it
     for name in names:
         options = runtime.SessionOptions()
         options.log_severity_level = 4
         try:
-            session = runtime.InferenceSession(model, options, providers=[name])
+            session = _opened(runtime, model, options, name)
             loaded = session.get_providers()[0] == name
             results[name] = "" if loaded else "the runtime took another provider"
         except Exception as error:  # noqa: BLE001 - the runtime's errors have no class of their own
             results[name] = _reason(error)
     return results
+
+
+def _opened(runtime: ModuleType, model: bytes, options: Any, name: str) -> Any:
+    """Open a session on a provider; without the fallback, which would print and take the CPU."""
+    return runtime.InferenceSession(model, options, providers=[name], enable_fallback=0)
 
 
 def one_node() -> bytes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from poolnorm_cli.backends import ProviderName, Say, silent
+from poolnorm_cli.backends import BLOCK_BYTES, ProviderName, Say, silent
 from poolnorm_cli.backends.providers import Provider, choose
 from poolnorm_cli.backends.trace import BATCH, MOMENTS, BlockGraph
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 
 _MOST_SESSIONS = 32
+_DEVICE_BYTES = 1 << 25
+"""To a device a copy and the start of each operator cost as much as many cells do."""
 
 
 @dataclass(slots=True)
@@ -42,8 +44,9 @@ class OnnxBackend:
         Args:
             provider: Where they run.
             threads: Threads per session; None for as many as the machine has.
-            detail: Told, once for each graph, what it does otherwise than the plain operator.
+            detail: Told, once for each graph, of its operators, or what they do otherwise.
         """
+        self.block_bytes = _DEVICE_BYTES if provider.on_device else BLOCK_BYTES
         self._provider, self._threads, self._detail = provider, threads, detail
         self._sessions: OrderedDict[tuple[Any, ...], _Session] = OrderedDict()
 
@@ -68,7 +71,7 @@ class OnnxBackend:
             held.output = np.empty(shape, x.dtype)
         address = held.output.ctypes.data
         binding.bind_output("y", "cpu", 0, held.output.dtype, shape, address)
-        held.session.run_with_iobinding(binding)
+        self._provider.run(held.session, binding)
         return held.output
 
     def _session(self, layer: "Layer", x: "Array", call: "Call") -> _Session:
@@ -82,7 +85,8 @@ class OnnxBackend:
         key = (repr(layer), graph.shape, graph.dtype, graph.training, exact, masked)
         if key not in self._sessions:
             model, notes = graph.build()
-            for note in notes:
+            plain = ", ".join(node.op_type for node in model.graph.node)
+            for note in notes or [f"{graph.dtype}: {plain}"]:
                 self._detail(f"{layer.words}: {note}")
             session = self._provider.session(model.SerializeToString(), self._threads)
             names = frozenset(given.name for given in session.get_inputs())
@@ -122,7 +126,9 @@ def _feeds(
         feeds["mask"] = np.ascontiguousarray(call.mask)
     if call.moments is None:
         return feeds
-    rows = layer.normalizing(call.moments, call.start, len(x))
+    rows = list(layer.normalizing(call.moments, call.start, len(x)))
+    if layer.has_ghosts:  # the graph has a row for each sample, also where one serves them all
+        rows = [np.broadcast_to(row, (len(x), *row.shape[1:])) for row in rows]
     statistics = (*rows, np.array(float(call.moments.count)))
     fed = layer.fed(weights, call, x.shape)
     named = dict(zip(MOMENTS, statistics, strict=True)) | fed

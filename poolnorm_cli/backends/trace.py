@@ -1,12 +1,12 @@
 """From a layer to a model: the graph for a run, block by block, and the graph for a file."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.backends.graph import DEFAULT_OPSET, GraphBuilder
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.operators.graph import GraphCall, GraphMoments
 from poolnorm_cli.shapes import Ints, Shape
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ BATCH = "N"
 MOMENTS = ("mean", "variance", "count")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BlockGraph:
     """What decides on the graph that a block runs through.
 

@@ -1,12 +1,12 @@
 """Groups of flags about many inputs: which they are, who works on them, what is remembered."""
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import typer
 
 from poolnorm_cli.cli.groups import Inputs
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.values import frozen
 
 
 ProgressKind = Literal["auto", "json", "never"]
@@ -14,7 +14,7 @@ ProgressKind = Literal["auto", "json", "never"]
 _PANEL = "Many inputs"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class FileInputs(Inputs):
     """Which tensors go in: by name, by directory, by a list."""
 
@@ -78,7 +78,7 @@ class FileInputs(Inputs):
             raise UsageError("standard input as a list and as a tensor", "give --files-from FILE")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class Batch:
     """Who works on many inputs, and what is remembered of it."""
 

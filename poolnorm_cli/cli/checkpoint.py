@@ -3,7 +3,6 @@
 import os
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.cli.definition import Definition, read_config
@@ -11,6 +10,7 @@ from poolnorm_cli.cli.groups import Given, Inputs, Printing, WeightFiles
 from poolnorm_cli.errors import PoolnormError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.configs import settled, stated
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.weights.entry import Entry
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class Checkpoint:
     """The layer that --weights names."""
 

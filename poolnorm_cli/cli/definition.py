@@ -1,7 +1,6 @@
 """A layer's definition in other words: Keras' and torch's calls, and Keras' config."""
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 from poolnorm_cli.cli.groups import Given, Inputs, Outputs, Printing
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _PANEL = "Other frameworks"
 LARGEST_CONFIG = 1 << 20
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class Definition:
     """How the layer is given besides flags, and how it is told."""
 

@@ -2,7 +2,6 @@
 
 import shlex
 import sys
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -10,12 +9,13 @@ import typer
 from poolnorm_cli.backends import Backend, BackendName, ProviderName, Say, open_backend, silent
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.values import frozen
 
 
 _PANEL = "Backend"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class Engine:
     """Where the arithmetic is done."""
 
@@ -44,12 +44,42 @@ class Engine:
         ),
     ] = None
 
+    max_memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="Bytes that the run may take, as 512M; it goes with fewer threads, or not at all.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+    profile: Annotated[
+        bool,
+        typer.Option(
+            "--profile",
+            help="Say on standard error where the time went, beside this machine's copy speed.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = False
+
     def __post_init__(self) -> None:
-        """Refuse a provider for arithmetic that has none."""
+        """Refuse a provider for arithmetic that has none, and a memory that is no number."""
+        self.memory(1)
         if self.backend == "numpy" and self.provider in ("cuda", "auto"):
             raise UsageError(
                 f"--backend numpy with --provider {self.provider}", "give --backend onnx"
             )
+
+    def memory(self, processes: int) -> int | None:
+        """Return the bytes that each of so many processes may take; None where all may.
+
+        Raises:
+            UsageError: The flag is no number of bytes.
+        """
+        if self.max_memory is None:
+            return None
+        from poolnorm_cli.runs.limits import parse_size
+
+        return parse_size(self.max_memory, "--max-memory") // processes
 
     def open(self, verbose: int) -> Backend:
         """Open what was asked for; what there is to say goes to standard error.
@@ -62,7 +92,7 @@ class Engine:
         return open_backend(name, provider, threads=self.threads, tell=say, detail=detail(verbose))
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class Export:
     """The graph that is wanted of a layer."""
 

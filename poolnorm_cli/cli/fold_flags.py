@@ -1,14 +1,14 @@
 """The flags of layers that can be folded instead of run."""
 
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from poolnorm_cli.cli.groups import WEIGHTS_PANEL
+from poolnorm_cli.values import frozen
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class Folding:
     """Whether a layer is run, or folded."""
 

@@ -1,13 +1,13 @@
 """Groups of flags that verbs share, each written once."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Annotated, Literal, TypeVar
 
 import typer
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.report.reporter import Color, Style
+from poolnorm_cli.values import frozen
 
 
 FloatName = Literal["float16", "bfloat16", "float32", "float64"]
@@ -18,7 +18,7 @@ _PRINT = "Printing"
 WEIGHTS_PANEL = "Weights"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class Inputs:
     """Which tensors go in."""
 
@@ -35,7 +35,7 @@ class Inputs:
     ] = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class Outputs:
     """Where results go."""
 
@@ -103,7 +103,7 @@ class Outputs:
             raise UsageError("both --overwrite and --skip-existing", "give one of them")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class WeightFiles:
     """Where weights come from."""
 
@@ -126,7 +126,7 @@ class WeightFiles:
     ] = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class Training:
     """Inference or training."""
 
@@ -140,7 +140,7 @@ class Training:
     ] = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class Mask:
     """Which cells count."""
 
@@ -155,7 +155,7 @@ class Mask:
     ] = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class Printing:
     """What is printed, and how."""
 
@@ -186,7 +186,7 @@ class Printing:
         return Style(self.json, self.quiet, self.color, precision, to_stderr)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class Values:
     """Which values are printed."""
 

@@ -49,7 +49,7 @@ def run_batch(plan: "Plan", job: "Job", reporter: Reporter, given: Given) -> int
         run = runs.Batch(
             work,
             items,
-            executor_for(work, items, flags),
+            executor_for(work, items, flags, given[Engine]),
             reporter,
             stops=given[Outputs].fail_fast or given[Training].training,
             journal=journal,
@@ -59,22 +59,27 @@ def run_batch(plan: "Plan", job: "Job", reporter: Reporter, given: Given) -> int
         return run.run()
 
 
-def executor_for(work: Work, items: "Sequence[Item]", flags: Batch) -> "Executor":
+def executor_for(work: Work, items: "Sequence[Item]", flags: Batch, engine: Engine) -> "Executor":
     """Choose who works: this process, several, or a cluster.
 
     Raises:
-        UsageError: A cluster cannot work on standard streams.
+        UsageError: A cluster cannot work on standard streams, nor can others be profiled.
     """
     if flags.dask is not None:
         _check_streams(items, "--dask")
+        if engine.profile:
+            raise UsageError("--profile with --dask", "leave out --dask")
         from poolnorm_cli.runs.cluster import Cluster
 
         return Cluster(work, flags.dask, items, say)
     jobs = _jobs(items) if flags.jobs == "auto" else int(flags.jobs)
     if jobs == 1 or any(item.streams for item in items):
         return Serial(work)
+    if engine.profile:
+        raise UsageError(f"--profile with {jobs} processes", "give --jobs 1")
     from poolnorm_cli.runs.workers import Workers
 
+    work.job.memory = engine.memory(jobs)
     return Workers(work, jobs)
 
 

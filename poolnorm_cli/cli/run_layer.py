@@ -34,6 +34,7 @@ def run_layer(layer: Layer, given: Given) -> int:
         PoolnormError: A fault of the whole run, or of its only input.
     """
     from poolnorm_cli.cli.run_batch import run_batch
+    from poolnorm_cli.runs.clock import Clock
 
     outputs, files = given[Outputs], given[WeightFiles]
     if given[Training].training:
@@ -57,6 +58,8 @@ def run_layer(layer: Layer, given: Given) -> int:
                 report_graph(given, job, tensor, reporter)
             else:
                 code = run_batch(plan, job, reporter, given)
+                if isinstance(job.clock, Clock):
+                    reporter.profiled(job.clock.profile())
         if not code:
             save_weights(job, files, outputs, reporter)
     reporter.close()
@@ -64,11 +67,12 @@ def run_layer(layer: Layer, given: Given) -> int:
 
 
 def _job(layer: Layer, weights: "Weights | None", given: Given) -> "Job":
+    from poolnorm_cli.runs.clock import UNCLOCKED, Clock
     from poolnorm_cli.runs.files import Job
     from poolnorm_cli.runs.lanes import default_threads
     from poolnorm_cli.runs.masks import MaskFile
 
-    mask = given[Mask].mask
+    mask, engine = given[Mask].mask, given[Engine]
     return Job(
         layer,
         weights,
@@ -77,8 +81,10 @@ def _job(layer: Layer, weights: "Weights | None", given: Given) -> "Job":
         preview=_shown(given),
         explain=given[Values].explain,
         mask=None if mask is None else MaskFile(mask),
-        backend=given[Engine].open(given[Printing].verbose),
-        threads=given[Engine].threads or default_threads(),
+        backend=engine.open(given[Printing].verbose),
+        threads=engine.threads or default_threads(),
+        memory=engine.memory(1),
+        clock=Clock() if engine.profile else UNCLOCKED,
     )
 
 

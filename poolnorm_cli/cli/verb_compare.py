@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
@@ -11,6 +10,7 @@ from poolnorm_cli.cli.checkpoint import read_weights
 from poolnorm_cli.cli.flags import collected
 from poolnorm_cli.cli.groups import Given, Inputs, Mask, Outputs, Printing, Training
 from poolnorm_cli.errors import PoolnormError, UsageError
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -28,7 +28,11 @@ Example: poolnorm compare --backends numpy,onnx:cpu -- pool max x.npy --pool-siz
 """
 
 
-@dataclass(frozen=True, kw_only=True)
+_ROUNDING = (1e-5, 1e-6)
+"""Relative and absolute tolerance within which a layer is the same on two backends."""
+
+
+@frozen(kw_only=True)
 class Compared:
     """What is compared, and what counts as equal."""
 
@@ -49,14 +53,30 @@ class Compared:
             metavar="LIST", help="Run a layer on these: numpy, onnx:cpu, onnx:cuda, onnx:auto."
         ),
     ] = None
-    rtol: Annotated[float, typer.Option(help="Tolerance relative to the second.")] = 0.0
-    atol: Annotated[float, typer.Option(help="Absolute tolerance.")] = 0.0
+    rtol: Annotated[
+        float | None,
+        typer.Option(
+            help="Tolerance relative to the second.  [default: 0; with --backends 1e-5]",
+            show_default=False,
+        ),
+    ] = None
+    atol: Annotated[
+        float | None,
+        typer.Option(
+            help="Absolute tolerance.  [default: 0; with --backends 1e-6]", show_default=False
+        ),
+    ] = None
     max_ulp: Annotated[
         int | None,
         typer.Option(metavar="N", min=0, help="Also equal if at most N numbers apart."),
     ] = None
     equal_nan: Annotated[
-        bool, typer.Option("--equal-nan", help="NaN is equal to NaN.", show_default=False)
+        bool,
+        typer.Option(
+            "--equal-nan",
+            help="NaN is equal to NaN; with --backends it always is.",
+            show_default=False,
+        ),
     ] = False
     ignore_dtype: Annotated[
         bool, typer.Option("--ignore-dtype", help="Compare values only.", show_default=False)
@@ -65,15 +85,19 @@ class Compared:
     def __post_init__(self) -> None:
         """Refuse tolerances that are none."""
         for flag, value in (("--rtol", self.rtol), ("--atol", self.atol)):
-            if not value >= 0 or math.isinf(value):
+            if value is not None and not 0 <= value < math.inf:
                 raise UsageError(f"{flag} is {value}", f"give 0 or more, as {flag} 1e-6")
 
     @property
     def tolerance(self) -> "Tolerance":
-        """What counts as equal."""
+        """What counts as equal: for files exactly, for backends what their rounding comes to."""
         from poolnorm_cli.kernels.differences import Tolerance
 
-        return Tolerance(self.rtol, self.atol, self.max_ulp, self.equal_nan)
+        computed = self.backends is not None
+        given = (self.rtol, self.atol, self.max_ulp)
+        rtol, atol = _ROUNDING if computed and given == (None,) * 3 else (0.0, 0.0)
+        nan = self.equal_nan or computed
+        return Tolerance(self.rtol or rtol, self.atol or atol, self.max_ulp, nan)
 
 
 def add(app: typer.Typer, verb: str, words: Sequence[str]) -> None:

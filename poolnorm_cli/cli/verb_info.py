@@ -1,7 +1,6 @@
 """`info`: what tensors or layers there are, from headers alone."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,13 +8,14 @@ import typer
 from poolnorm_cli.cli.flags import collected
 from poolnorm_cli.cli.groups import Given, Inputs, Printing
 from poolnorm_cli.errors import PoolnormError, UsageError
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
     from poolnorm_cli.report.arrays import ArrayList
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class Stats:
     """What is read besides the headers."""
 

@@ -1,7 +1,6 @@
 """`shape`: the output shape of a layer, without data and without NumPy."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -12,9 +11,10 @@ from poolnorm_cli.cli.verb_layer import add_layers
 from poolnorm_cli.layers import LAYERS, find
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.shapes import Shape, parse_shape
+from poolnorm_cli.values import frozen
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class ShapeWord:
     """The shape that goes in."""
 

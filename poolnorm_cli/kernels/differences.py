@@ -1,13 +1,14 @@
 """How far two arrays are apart: absolutely, relatively, and in units in the last place."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from poolnorm_cli.values import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class Tolerance:
     """What counts as equal: `|a - b| <= atol + rtol * |b|`, or at most `max_ulp` units apart."""
 
@@ -17,7 +18,7 @@ class Tolerance:
     equal_nan: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Apart:
     """How far the items of two flat arrays are apart.
 

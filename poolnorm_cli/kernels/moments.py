@@ -8,7 +8,7 @@ LeVeque (1979), "Updating formulae and a pairwise algorithm for computing sample
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -19,15 +19,16 @@ from poolnorm_cli.errors import UsageError
 from poolnorm_cli.kernels.memory import quiet
 from poolnorm_cli.kernels.trees import fold_tree
 from poolnorm_cli.shapes import format_shape
+from poolnorm_cli.values import frozen
 
 
 Axes = tuple[int, ...]
 Float64 = NDArray[np.float64]
 
-GRAIN_ITEMS = 1 << 16
+GRAIN_ITEMS = 1 << 19
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Moments:
     """The mean of some cells, and the sum of the squares of their distances from it.
 
@@ -195,5 +196,6 @@ def _moments_of(grain: NDArray[Any], mask: NDArray[Any] | None, rows: slice, axe
     if mask is None:
         return moments_of(grain, axes)
     cells: NDArray[Any] = grain[mask[rows]]
-    found = moments_of(cells.reshape(-1, *(1,) * (grain.ndim - 2), grain.shape[-1]), axes)
+    shape = len(cells), *(1,) * (grain.ndim - 2), grain.shape[-1]
+    found = moments_of(cells.reshape(shape), axes)
     return replace(found, masked=True)

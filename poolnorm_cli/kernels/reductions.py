@@ -1,6 +1,7 @@
 """Reductions over whole axes."""
 
 import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,37 @@ def max_over(x: Array, axes: Axes, *, keepdims: bool) -> Array:
         return np.asarray(np.maximum.reduce(x, axis=axes)).reshape(shape)
 
 
-def mean_over(x: Array, axes: Axes, *, keepdims: bool, mask: Array | None = None) -> Array:
+def larger(a: Array, b: Array) -> Array:
+    """Take the larger of each two items; NaN propagates."""
+    with quiet():
+        return np.maximum(a, b)
+
+
+def mean_of_means(means: Iterable[Array], counts: Sequence[int]) -> Array:
+    """Average means of so many rows each, in float64; it overflows only where they do."""
+    whole, rows = None, 0
+    with quiet():
+        for mean, count in zip(means, counts, strict=True):
+            rows += count
+            if whole is None:
+                whole = mean
+                continue
+            both = whole * ((rows - count) / rows) + mean * (count / rows)
+            # It lies between the two: what rounding adds may not make it infinite.
+            whole = np.clip(both, np.minimum(whole, mean), np.maximum(whole, mean))
+        assert whole is not None  # noqa: S101 - a sample has a row
+        whole[np.isnan(whole)] = np.nan  # the sign of a sum of NaNs depends on the loop
+    return whole
+
+
+def mean_over(
+    x: Array,
+    axes: Axes,
+    *,
+    keepdims: bool,
+    mask: Array | None = None,
+    dtype: str | None = None,
+) -> Array:
     """Take the mean over `axes`; it overflows only where the mean does.
 
     For float32 it is within 4 float32 epsilons of mean(|cells|) of the exact one.
@@ -41,14 +72,15 @@ def mean_over(x: Array, axes: Axes, *, keepdims: bool, mask: Array | None = None
         axes: Sorted axes to average over, none of them empty.
         keepdims: Keep these axes with size 1.
         mask: Which cells count; bool, it broadcasts against `x`. Where none does, the mean is NaN.
+        dtype: Of the mean; that of `x` where None.
 
     Returns:
-        The mean, in the dtype of `x`.
+        The mean.
     """
     cells = math.prod(x.shape[axis] for axis in axes)
     shape = _reduced(x.shape, axes, keepdims=keepdims)
     if not x.size:
-        return np.empty(shape, x.dtype)
+        return np.empty(shape, dtype or x.dtype)
     count: Any = float(cells)
     if mask is not None:
         x = np.where(mask, x, x.dtype.type(0))
@@ -66,7 +98,7 @@ def mean_over(x: Array, axes: Axes, *, keepdims: bool, mask: Array | None = None
             halves = np.add.reduce(scaled, axis=axes).reshape(shape)
             mean = np.where(np.isfinite(mean), mean, halves / np.ldexp(count, -power))
             mean[np.isnan(mean)] = np.nan  # the sign of a sum of NaNs depends on the loop
-        return mean.astype(x.dtype, copy=False)
+        return mean.astype(dtype or x.dtype, copy=False)
 
 
 def _reduced(shape: tuple[int, ...], axes: Axes, *, keepdims: bool) -> tuple[int, ...]:

@@ -64,11 +64,12 @@ def reduce_axis(program: Program, x: Array, window: Window, combine: Combine, ou
     first = -(-window.low // window.stride)
     stop = (length - window.size + window.low) // window.stride + 1
     stop = max(min(stop, window.count), 0)
+    # A place at a border is made the same way in every tile, be it the only one there.
+    border = _chained if window.size <= _CHAINED else _padded
     if first >= stop:
-        _padded(program, x, window, combine, out)
+        border(program, x, window, combine, out)
         return
     _inside(program, x, window, combine, out, (first, stop))
-    border = _chained if window.size <= _CHAINED else _padded
     for begin, end in ((0, first), (stop, window.count)):
         if begin < end:
             start, cut, part = window.part(begin, end - begin, length)

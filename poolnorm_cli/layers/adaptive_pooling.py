@@ -1,7 +1,5 @@
 """Pooling to a size: `AdaptiveMaxPooling1D/2D/3D` and `AdaptiveAveragePooling1D/2D/3D`."""
 
-import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args
 
 from poolnorm_cli.layers.base import INFERENCE, Call, Layer, one_of, positive_ints
@@ -15,6 +13,7 @@ from poolnorm_cli.shapes import (
     spatial_axes,
     spatial_rank,
 )
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class AdaptivePooling(Layer):
     """Cover every spatial axis evenly with windows and reduce what is below each to one value.
 
@@ -76,9 +75,9 @@ class AdaptivePooling(Layer):
         return [*lines, f"y = {self.reduction} of the cells below each window"]
 
     def plain_up_to(self, shape: Ints, dtype: str) -> float:
-        """Follow the pooling that it is; elsewhere there is one graph for all values."""
+        """Follow the pooling that it is; elsewhere there is no plain operator."""
         even = self.even(shape)
-        return math.inf if even is None else even.plain_up_to(shape, dtype)
+        return 0.0 if even is None else even.plain_up_to(shape, dtype)
 
     def keras_class(self, shape: Shape) -> str:
         """Append the spatial rank: `AdaptiveMaxPooling2D`."""
@@ -90,7 +89,7 @@ class AdaptivePooling(Layer):
         return config | ({"output_size": list(self.sizes(shape).values())} if shape else {})
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class AdaptiveMaxPooling(AdaptivePooling):
     """Cover every spatial axis evenly with windows and keep the largest value of each."""
 
@@ -117,7 +116,7 @@ class AdaptiveMaxPooling(AdaptivePooling):
         return max_adaptive(graph, x, self.sizes(call.sizes), call)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class AdaptiveAveragePooling(AdaptivePooling):
     """Cover every spatial axis evenly with windows and average the cells of each."""
 

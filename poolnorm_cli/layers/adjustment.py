@@ -5,13 +5,14 @@ or two initializers, from which one value per channel is drawn for every trainin
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.initializers import Initializer
 from poolnorm_cli.layers.normalization import along
 from poolnorm_cli.shapes import Ints, Shape, format_shape
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ LETTERS = {"scale": "s", "bias": "b"}
 _EXAMPLE = "give FILE.npz with scale and bias, or 'scale=random_uniform(...,seed=1);bias=...'"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen(eq=False)
 class Adjustment:
     """A scale and a bias, either of which may be absent.
 

@@ -2,21 +2,24 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_type_hints
 
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers.bands import Divisible
 from poolnorm_cli.layers.facts import Explained
 from poolnorm_cli.layers.graphed import Graphed
 from poolnorm_cli.layers.spelling import plain, snake, stored
 from poolnorm_cli.layers.stateful import Stateful
 from poolnorm_cli.shapes import Ints, Shape
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from poolnorm_cli.kernels.moments import Moments
+    from poolnorm_cli.layers.bands import Band
 
     Array = NDArray[Any]
     Weights = Mapping[str, NDArray[Any]]
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parameter:
     """One parameter of a layer: its Keras name, type, default, and the sentence that explains it.
 
@@ -42,7 +45,7 @@ class Parameter:
         return "--" + self.name.replace("_", "-")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call:
     """How a layer is called on one block, besides the block and the weights.
 
@@ -53,6 +56,7 @@ class Call:
         step: Training calls of this run that came before.
         mask: Which cells of the block count: the slice of a mask of `Layer.mask_shape`, as bool;
             None where all do.
+        band: Which rows of one sample the block is; None where it is whole samples.
     """
 
     training: bool = False
@@ -60,13 +64,14 @@ class Call:
     start: int = 0
     step: int = 0
     mask: "Array | None" = None
+    band: "Band | None" = None
 
 
 INFERENCE = Call()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Layer(Graphed, Stateful, Explained, ABC):
+@frozen(kw_only=True)
+class Layer(Graphed, Stateful, Divisible, Explained, ABC):
     """A Keras layer as a value.
 
     A subclass states its parameters as annotated fields, its `output_shape`, and its arithmetic

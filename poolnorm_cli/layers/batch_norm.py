@@ -1,6 +1,5 @@
 """Batch normalization as Keras 3 computes it, with every parameter of Keras 2."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from poolnorm_cli.layers import batch_rules
@@ -10,6 +9,7 @@ from poolnorm_cli.layers.batch_statistics import BatchStatistics, normalizing, r
 from poolnorm_cli.layers.normalization import along
 from poolnorm_cli.layers.renorm import Clipping, corrections, renorm_updates
 from poolnorm_cli.shapes import Ints, Shape
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ STEPS = (("r", "d"), ("s", "b"), ("gamma", "beta"))
 """Factor and addend, one pair after another, of the normalized value."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class BatchNormalization(BatchParameters):
     """Normalize each channel by its moving statistics, or with --training by those of the batch."""
 

@@ -3,13 +3,15 @@
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.layers.base import Call
-from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values, channels_first, reshaped
-from poolnorm_cli.operators.scaling import along, center_and_scale, inverse_deviation
+from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values, channels_first
+from poolnorm_cli.operators.scaling import along, by_channels, center_and_scale, inverse_deviation
 
 
 if TYPE_CHECKING:
     from poolnorm_cli.layers.batch_norm import BatchNormalization
 
+_FEW = 64
+"""Channels below which loops over them are too short."""
 _DEFAULTS = {"gamma": 1.0, "beta": 0.0, "moving_mean": 0.0, "moving_variance": 1.0}
 
 
@@ -38,6 +40,9 @@ def build(
             shift = shift and graph.op("Mul", shift, factor)
         if addend is not None:
             shift = graph.op("Add", shift, addend) if shift else addend
+    one_vector = axes == (call.rank - 1,) and not (layer.has_ghosts or layer.adjustment)
+    if call.exact and one_vector and call.rank > 2 and call.sizes[-1] < _FEW:
+        return by_channels(graph, x, call, str(mean), scale, shift)
     return center_and_scale(graph, x, call.dtype, str(mean), scale, shift)
 
 
@@ -128,7 +133,7 @@ def _batch(layer: "BatchNormalization", graph: Graph, call: GraphCall) -> tuple[
     if layer.virtual_batch_size is not None:
         pair = [graph.reduce("ReduceMean", value, (0,)) for value in pair]
     sizes = [call.sizes[axis] for axis in layer.axes(call.rank)]
-    mean, variance = (reshaped(graph, value, sizes) for value in pair)
+    mean, variance = (graph.reshape(value, sizes) for value in pair)
     return mean, variance
 
 

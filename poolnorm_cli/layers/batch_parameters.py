@@ -1,6 +1,6 @@
 """The parameters of batch normalization, and what follows from them alone: checks and weights."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from poolnorm_cli.errors import UsageError
@@ -10,17 +10,18 @@ from poolnorm_cli.layers.initializers import ONES, ZEROS, Initializer
 from poolnorm_cli.layers.normalization import Normalization, require_rank
 from poolnorm_cli.layers.renorm import RENORM_WEIGHTS, Clipping
 from poolnorm_cli.shapes import Ints, Shape, known
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from poolnorm_cli.layers.base import Array
+    from poolnorm_cli.layers.base import Array, Layer
 
 VARIANCES = ("moving_variance", "moving_stddev", "renorm_stddev")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class BatchParameters(Normalization):
     """Everything about batch normalization but its arithmetic."""
 
@@ -125,6 +126,15 @@ class BatchParameters(Normalization):
         if self.adjustment is None:
             return self
         return replace(self, adjustment=self.adjustment.bound(read))
+
+    def narrowed(self, shape: Ints) -> "tuple[Layer, Ints]":
+        """Merge all axes before the channels, unless samples are told from each other.
+
+        What Keras 2 calls fused concerns the rank and the moving variance, not the arithmetic.
+        """
+        if self.virtual_batch_size is not None or self.adjustment is not None:
+            return self, shape
+        return super(BatchParameters, replace(self, fused=None)).narrowed(shape)
 
     def mask_shape(self, shape: Shape) -> Shape:
         """Return the shape of a mask: that of the input less its last axis, the channels'.

@@ -1,10 +1,10 @@
 """What a training batch is normalized by, and what it adds to the moving statistics."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import InputError
 from poolnorm_cli.shapes import Ints
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 KERAS_EPSILON = 1e-7
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BatchStatistics:
     """One mean and one variance per channel, shaped as the weights are.
 
@@ -71,15 +71,27 @@ def moving_averages(
     moved = {}
     for name, value in batch.items():
         old = np.asarray(weights[name])
-        with np.errstate(over="ignore"):
-            new = (old.astype(np.float64) * momentum + value * (1 - momentum)).astype(old.dtype)
-        if not np.isfinite(new).all():
-            raise InputError(
-                f"{name} would leave the range of {old.dtype}",
-                "scale the input down: the moving statistics were left as they are",
-            )
-        moved[name] = new
+        new = old.astype(np.float64) * momentum + value * (1 - momentum)
+        moved[name] = kept_as(old.dtype, name, new)
     return moved
+
+
+def kept_as(dtype: "np.dtype[Any]", name: str, value: "Float64") -> Any:
+    """Return a moving statistic in the dtype in which it is kept.
+
+    Raises:
+        InputError: It does not fit.
+    """
+    import numpy as np
+
+    with np.errstate(over="ignore"):
+        kept = value.astype(dtype)
+    if not np.isfinite(kept).all():
+        raise InputError(
+            f"{name} would leave the range of {dtype}",
+            "scale the input down: the moving statistics were left as they are",
+        )
+    return kept
 
 
 def require_finite(moments: "Moments") -> None:

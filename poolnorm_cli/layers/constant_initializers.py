@@ -1,12 +1,12 @@
 """Keras' initializers that draw nothing: constants and the identity."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.identifiers import Identifier
 from poolnorm_cli.shapes import Ints, format_shape
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Float64 = NDArray[np.float64]
 
 
-@dataclass(frozen=True, repr=False)
+@frozen
 class Initializer(Identifier):
     """The start values of a weight."""
 
@@ -31,7 +31,7 @@ class Initializer(Identifier):
         """
 
 
-@dataclass(frozen=True, repr=False)
+@frozen
 class Constant(Initializer):
     """The same value everywhere."""
 
@@ -46,7 +46,7 @@ class Constant(Initializer):
         return np.full(shape, self.value)
 
 
-@dataclass(frozen=True, repr=False)
+@frozen
 class Zeros(Initializer):
     """0 everywhere."""
 
@@ -57,7 +57,7 @@ class Zeros(Initializer):
         return Constant(0.0).values(shape)
 
 
-@dataclass(frozen=True, repr=False)
+@frozen
 class Ones(Initializer):
     """1 everywhere."""
 
@@ -68,7 +68,7 @@ class Ones(Initializer):
         return Constant(1.0).values(shape)
 
 
-@dataclass(frozen=True, repr=False)
+@frozen
 class Identity(Initializer):
     """The identity matrix, times a gain."""
 
@@ -89,7 +89,7 @@ class Identity(Initializer):
         return self.gain * np.eye(*shape)
 
 
-@dataclass(frozen=True, repr=False)
+@frozen
 class STFT(Initializer):
     """The kernel of a short-time Fourier transform, which no normalization has."""
 

@@ -4,12 +4,12 @@ The formulas and their 1e-7 are those of `keras.constraints`.
 """
 
 from abc import abstractmethod
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.identifiers import Identifier
 from poolnorm_cli.shapes import format_shape
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _EPSILON = 1e-7
 
 
-@dataclass(frozen=True, repr=False)
+@frozen
 class Constraint(Identifier):
     """Where a weight may be."""
 
@@ -36,7 +36,7 @@ class Constraint(Identifier):
         """
 
 
-@dataclass(frozen=True, repr=False)
+@frozen
 class NonNeg(Constraint):
     """Nothing below 0."""
 
@@ -73,7 +73,7 @@ class NormConstraint(Constraint):
         return projected
 
 
-@dataclass(frozen=True, repr=False)
+@frozen
 class MaxNorm(NormConstraint):
     """No norm above a bound."""
 
@@ -93,7 +93,7 @@ class MaxNorm(NormConstraint):
         return norms.clip(0.0, self.max_value)
 
 
-@dataclass(frozen=True, repr=False)
+@frozen
 class UnitNorm(NormConstraint):
     """Every norm 1."""
 
@@ -106,7 +106,7 @@ class UnitNorm(NormConstraint):
         return norms * 0.0 + 1.0
 
 
-@dataclass(frozen=True, repr=False)
+@frozen
 class MinMaxNorm(NormConstraint):
     """Norms between two bounds, or a share of the way there."""
 
@@ -130,7 +130,7 @@ class MinMaxNorm(NormConstraint):
         return self.rate * bounded + (1.0 - self.rate) * norms
 
 
-@dataclass(frozen=True, repr=False)
+@frozen
 class RadialConstraint(Constraint):
     """Rings of equal weight in a kernel, which no normalization has."""
 

@@ -1,9 +1,9 @@
 """What is known of one run of a layer over one input, for a layer to explain itself by."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.shapes import Ints
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ SHOWN = 4
 """Numbers of a vector that an explanation shows."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Facts:
     """One run of a layer over one input.
 

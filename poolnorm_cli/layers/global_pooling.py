@@ -1,16 +1,21 @@
 """Pooling over all of space: `GlobalMaxPooling1D/2D/3D` and `GlobalAveragePooling1D/2D/3D`."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import reduce
 from typing import TYPE_CHECKING, Annotated, ClassVar, get_args
 
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers.bands import Band, even_bands, planes
 from poolnorm_cli.layers.base import INFERENCE, Call, Layer, one_of
 from poolnorm_cli.layers.graphed import LARGEST
 from poolnorm_cli.shapes import DataFormat, Ints, Shape, spatial_axes, spatial_rank
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from poolnorm_cli.layers.base import Array, Weights
     from poolnorm_cli.layers.facts import Facts
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
@@ -20,7 +25,7 @@ _REDUCE_MAX = ("float32", "float64", "int8", "int32", "int64", "uint8")
 """Dtypes that runtimes have a ReduceMax for."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class GlobalPooling(Layer):
     """Reduce every spatial axis to one value."""
 
@@ -47,6 +52,16 @@ class GlobalPooling(Layer):
         dropped = [size for axis, size in enumerate(shape) if axis not in axes]
         return tuple(kept if self.keepdims else dropped)
 
+    def narrowed(self, shape: Ints) -> "tuple[Layer, Ints]":
+        """See channels-first images as ones of a single channel."""
+        if self.data_format == "channels_last":
+            return self, shape
+        return replace(self, data_format="channels_last"), planes(shape)
+
+    def bands(self, shape: Ints, rows: int) -> list[Band]:
+        """Cut the first spatial axis."""
+        return even_bands(shape[1], rows) if self.data_format == "channels_last" else []
+
     def explain(self, facts: "Facts") -> list[str]:
         """Say which cells become one."""
         from poolnorm_cli.layers.facts import cells
@@ -63,7 +78,7 @@ class GlobalPooling(Layer):
         return f"{self.keras_name}{spatial_rank(shape)}D"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class GlobalMaxPooling(GlobalPooling):
     """Keep the largest value of each channel."""
 
@@ -79,6 +94,13 @@ class GlobalMaxPooling(GlobalPooling):
 
         del weights, call
         return max_over(x, spatial_axes(x.ndim, self.data_format), keepdims=self.keepdims)
+
+    def merged(self, parts: "Iterable[Array]", bands: list[Band]) -> "Iterator[Array]":
+        """Take the maximum of the maxima of the bands."""
+        from poolnorm_cli.kernels.reductions import larger
+
+        del bands
+        yield reduce(larger, parts)
 
     def plain_up_to(self, shape: Ints, dtype: str) -> float:
         """Run ReduceMax on finite values: its runtimes lose a NaN."""
@@ -96,7 +118,7 @@ class GlobalMaxPooling(GlobalPooling):
         return graph.reduce("ReduceMax", x, axes, keepdims=self.keepdims)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class GlobalAveragePooling(GlobalPooling):
     """Average each channel."""
 
@@ -124,9 +146,17 @@ class GlobalAveragePooling(GlobalPooling):
 
         del weights
         axes, mask = spatial_axes(x.ndim, self.data_format), call.mask
+        if call.band is not None:
+            return mean_over(x, axes, keepdims=self.keepdims, dtype="float64")
         if mask is not None:
             mask = mask[..., None] if self.data_format == "channels_last" else mask[:, None]
         return mean_over(x, axes, keepdims=self.keepdims, mask=mask)
+
+    def merged(self, parts: "Iterable[Array]", bands: list[Band]) -> "Iterator[Array]":
+        """Average the means of the bands, each by its number of rows."""
+        from poolnorm_cli.kernels.reductions import mean_of_means
+
+        yield mean_of_means(parts, [band.stop - band.start for band in bands])
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add GlobalAveragePool or ReduceMean; in float64 where that must be exact."""

@@ -1,22 +1,27 @@
 """Group and instance normalization as Keras 3 computes them."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import INFERENCE, Call
 from poolnorm_cli.layers.normalization import Normalization, require_rank, weighted
 from poolnorm_cli.shapes import Ints, Shape, known
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.layers.base import Array, Weights
+    from poolnorm_cli.layers.base import Array, Layer, Weights
     from poolnorm_cli.layers.facts import Facts
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
 
 
-@dataclass(frozen=True, kw_only=True)
+_GROUPS_SINCE = 21
+"""Version of the operators that brought GroupNormalization with a scale for each channel."""
+
+
+@frozen(kw_only=True)
 class GroupedNormalization(Normalization):
     """Normalize each group of channels of each sample, by the statistics of its cells."""
 
@@ -53,6 +58,10 @@ class GroupedNormalization(Normalization):
         self.group_count(*known(shape, axes))
         return super().output_shape(shape)
 
+    def narrowed(self, shape: Ints) -> "tuple[Layer, Ints]":
+        """Leave samples whole: a group has cells of all of it."""
+        return self, shape
+
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Compute `(x - mean) / sqrt(variance + epsilon) * gamma + beta`, the variance biased."""
         from poolnorm_cli.kernels.moments import moments_of
@@ -82,56 +91,64 @@ class GroupedNormalization(Normalization):
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add InstanceNormalization or GroupNormalization, or operators where it must be exact."""
-        from poolnorm_cli.operators.graph import reshaped
         from poolnorm_cli.operators.moments import moments_of
         from poolnorm_cli.operators.scaling import center_and_scale, inverse_deviation, weighted
 
         (axis,) = axes = self.axes(call.rank)
-        kind = self._operator(graph.opset, call, axis)
-        if kind is not None:
-            return self._plain(graph, kind, x, weights, call)
+        if call.dtype == "float32" and call.rank > 2 and not call.exact:
+            return self._plain(graph, x, weights, call)
         sizes = self._grouped(call.sizes, axis)
-        grouped = reshaped(graph, x, [0, *sizes[1:]])
+        grouped = graph.reshape(x, [0, *sizes[1:]])
         reduced = tuple(a for a in range(1, call.rank + 1) if a != axis)
         moments = moments_of(graph, grouped, reduced)
         inverse = inverse_deviation(graph, moments.variance, self.epsilon)
         y = center_and_scale(graph, grouped, call.dtype, moments.mean, inverse)
-        return weighted(graph, reshaped(graph, y, [0, *call.sizes[1:]]), weights, call, axes)
+        return weighted(graph, graph.reshape(y, [0, *call.sizes[1:]]), weights, call, axes)
 
     def _grouped(self, shape: Ints, axis: int) -> Ints:
         """Return the shape in which the channels are split into groups and what is in them."""
         groups = self.group_count(shape[axis])
         return (*shape[:axis], groups, shape[axis] // max(groups, 1), *shape[axis + 1 :])
 
-    def _operator(self, opset: int, call: "GraphCall", axis: int) -> str | None:
-        """Name the operator of the standard that does it; None where there is none."""
-        if call.exact or call.dtype != "float32" or call.rank < 3:
-            return None
-        if self.group_count(call.sizes[axis]) == call.sizes[axis]:
-            return "InstanceNormalization"
-        return "GroupNormalization" if opset >= 21 else None
-
-    def _plain(
-        self, graph: "Graph", kind: str, x: "Value", weights: "Values", call: "GraphCall"
-    ) -> "Value":
+    def _plain(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
+        """Add the operator of the standard, the channels brought before space."""
         from poolnorm_cli.operators.graph import channels_first
 
         (axis,) = self.axes(call.rank)
         spatial = tuple(a for a in range(1, call.rank) if a != axis)
         moved, back = channels_first(graph, x, spatial, call.rank)
+        channels = call.sizes[axis]
+        groups = self.group_count(channels)
+        if groups != channels and graph.opset < _GROUPS_SINCE:
+            shape = (call.shape[0], channels, *(call.sizes[a] for a in spatial))
+            y = self._of_groups(graph, moved, weights, replace(call, shape=shape))
+            return graph.transpose(y, back)
         given = [
             graph.cast(weights[name], call.dtype)
             if name in weights
-            else graph.full((call.sizes[axis],), start, call.dtype)
+            else graph.full((channels,), start, call.dtype)
             for name, start in (("gamma", 1.0), ("beta", 0.0))
         ]
         attributes: dict[str, Any] = {"epsilon": self.epsilon}
-        if kind == "GroupNormalization":
-            attributes["num_groups"] = self.group_count(call.sizes[axis])
+        kind = "InstanceNormalization"
+        if groups != channels:
+            kind, attributes["num_groups"] = "GroupNormalization", groups
         return graph.transpose(graph.op(kind, moved, *given, **attributes), back)
 
+    def _of_groups(
+        self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall"
+    ) -> "Value":
+        """Add groups as the instances of another shape, for want of an operator of their own."""
+        from poolnorm_cli.operators.scaling import weighted
 
-@dataclass(frozen=True, kw_only=True)
+        groups = self.group_count(call.sizes[1])
+        ones, zeros = (graph.full((groups,), start, call.dtype) for start in (1.0, 0.0))
+        cells = graph.reshape(x, [0, groups, -1])
+        y = graph.op("InstanceNormalization", cells, ones, zeros, epsilon=self.epsilon)
+        return weighted(graph, graph.reshape(y, [0, *call.sizes[1:]]), weights, call, (1,))
+
+
+@frozen(kw_only=True)
 class GroupNormalization(GroupedNormalization):
     """Normalize groups of channels of each sample, each group by the statistics of its cells."""
 
@@ -164,7 +181,7 @@ class GroupNormalization(GroupedNormalization):
         return groups
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class InstanceNormalization(GroupedNormalization):
     """Normalize each channel of each sample by its own statistics: one group per channel."""
 

@@ -7,13 +7,14 @@
 import math
 from abc import ABC
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, ClassVar, Self
 
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.values import frozen
 
 
-@dataclass(frozen=True, repr=False)
+@frozen
 class Identifier(ABC):
     """An object that an identifier names; its fields are the arguments, in Keras' order."""
 

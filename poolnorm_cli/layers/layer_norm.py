@@ -1,11 +1,11 @@
 """Layer normalization as Keras 3 computes it."""
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from poolnorm_cli.layers.base import INFERENCE, Call
 from poolnorm_cli.layers.normalization import Normalization, telling, weighted
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class LayerNormalization(Normalization):
     """Normalize over one or several axes of each sample, by the statistics of these cells."""
 

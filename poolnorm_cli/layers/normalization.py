@@ -1,15 +1,17 @@
 """What the normalization layers share: the axes of their weights and the checks on parameters."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers.bands import merged_axes
 from poolnorm_cli.layers.base import Layer, ints
 from poolnorm_cli.layers.constraints import Constraint
 from poolnorm_cli.layers.initializers import ONES, ZEROS, Initializer
 from poolnorm_cli.layers.regularizers import Regularizer
 from poolnorm_cli.shapes import Ints, Shape, format_shape, known, resolve_axes
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ _WORDS = {"initializer": Initializer, "regularizer": Regularizer, "constraint": 
 """What a parameter is whose name ends in such a word."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class OverAxes(Layer):
     """Something done along one axis or several, each sample like the others."""
 
@@ -60,6 +62,15 @@ class OverAxes(Layer):
         axes = self.axes(rank)
         return axes if 0 in axes else ()
 
+    def narrowed(self, shape: Ints) -> "tuple[Layer, Ints]":
+        """Merge all axes before the first one of the layer."""
+        axes = self.axes(len(shape))
+        before = axes[0] - 1
+        if before < 1:
+            return self, shape
+        axis = tuple(axis - before for axis in axes)
+        return replace(self, axis=axis), merged_axes(shape, axes[0])
+
     def splits_weights(self, rank: int) -> bool:
         """Whether axis 0 is among the axes."""
         return 0 in self.axes(rank)
@@ -70,7 +81,7 @@ class OverAxes(Layer):
         return super().config(shape) | {"axis": axis}
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class Normalization(OverAxes):
     """Shift and scale values by their statistics."""
 

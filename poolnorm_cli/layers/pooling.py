@@ -1,10 +1,11 @@
 """Pooling by a sliding window: `MaxPooling1D/2D/3D` and `AveragePooling1D/2D/3D`."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args
 
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers.bands import planes, window_bands
 from poolnorm_cli.layers.base import INFERENCE, Call, Layer, one_of, positive_ints
 from poolnorm_cli.layers.graphed import LARGEST
 from poolnorm_cli.shapes import (
@@ -20,9 +21,11 @@ from poolnorm_cli.shapes import (
     window,
     window_count,
 )
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
+    from poolnorm_cli.layers.bands import Band
     from poolnorm_cli.layers.base import Array, Weights
     from poolnorm_cli.layers.facts import Facts
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
@@ -33,7 +36,7 @@ _AVERAGE_POOL_CELLS = 6
 """Cells whose sum, one after another in float32, is within 4 epsilons of the exact one."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class Pooling(Layer):
     """Slide a window over every spatial axis and reduce what is below it to one value."""
 
@@ -74,12 +77,25 @@ class Pooling(Layer):
             result[axis] = window_count(length, size, stride, self.padding)
         return tuple(result)
 
-    def windows(self, shape: Ints) -> dict[int, Window]:
-        """Place the window on each spatial axis of an input of `shape`."""
-        return {
+    def windows(self, shape: Ints, band: "Band | None" = None) -> dict[int, Window]:
+        """Place the window on each spatial axis of an input of `shape`, or of a band of it."""
+        placed = {
             axis: window(shape[axis], size, stride, self.padding)
             for axis, size, stride in self._sizes(shape)
         }
+        return placed if band is None or band.window is None else placed | {1: band.window}
+
+    def narrowed(self, shape: Ints) -> "tuple[Layer, Ints]":
+        """See channels-first images as ones of a single channel."""
+        if self.data_format == "channels_last":
+            return self, shape
+        return replace(self, data_format="channels_last"), planes(shape)
+
+    def bands(self, shape: Ints, rows: int) -> "list[Band]":
+        """Cut the first spatial axis below the window."""
+        if self.data_format == "channels_first":
+            return []
+        return window_bands(shape[1], self.windows(shape)[1], rows)
 
     def plain(
         self, graph: "Graph", kind: str, x: "Value", call: "GraphCall", **attributes: int
@@ -130,7 +146,7 @@ class Pooling(Layer):
         return super().config(shape) | {"pool_size": list(sizes), "strides": list(strides)}
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class MaxPooling(Pooling):
     """Slide a window over every spatial axis and keep its largest value."""
 
@@ -143,8 +159,8 @@ class MaxPooling(Pooling):
         """Take the maximum; NaN propagates and a window of -inf gives -inf."""
         from poolnorm_cli.kernels.windows import max_windows
 
-        del weights, call
-        return max_windows(x, self.windows(x.shape))
+        del weights
+        return max_windows(x, self.windows(x.shape, call.band))
 
     def reduction_lines(self, facts: "Facts") -> list[str]:
         """Say what is made of the cells below the window."""
@@ -166,7 +182,7 @@ class MaxPooling(Pooling):
         return self.plain(graph, "MaxPool", x, call)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class AveragePooling(Pooling):
     """Slide a window over every spatial axis and average its real cells; padding is not counted."""
 
@@ -178,8 +194,8 @@ class AveragePooling(Pooling):
         """Average the cells of the input that lie below the window."""
         from poolnorm_cli.kernels.windows import mean_windows
 
-        del weights, call
-        return mean_windows(x, self.windows(x.shape))
+        del weights
+        return mean_windows(x, self.windows(x.shape, call.band))
 
     def reduction_lines(self, facts: "Facts") -> list[str]:
         """Say what is made of the cells below the window."""

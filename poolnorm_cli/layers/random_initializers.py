@@ -5,12 +5,12 @@ layer, so that the run can be repeated.
 """
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.constant_initializers import Initializer, unshapeable
 from poolnorm_cli.shapes import Ints
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class RandomInitializer(Initializer):
         return np.random.Generator(np.random.PCG64(self.seed))
 
 
-@dataclass(frozen=True, repr=False)
+@frozen
 class RandomNormal(RandomInitializer):
     """Normal distribution."""
 
@@ -77,7 +77,7 @@ class RandomNormal(RandomInitializer):
         return self.mean + self.stddev * self.normal(shape)
 
 
-@dataclass(frozen=True, repr=False)
+@frozen
 class TruncatedNormal(RandomNormal):
     """Normal distribution, cut at 2 standard deviations from its mean."""
 
@@ -88,7 +88,7 @@ class TruncatedNormal(RandomNormal):
         return self.mean + self.stddev * self.cut_normal(shape)
 
 
-@dataclass(frozen=True, repr=False)
+@frozen
 class RandomUniform(RandomInitializer):
     """Uniform distribution."""
 
@@ -110,7 +110,7 @@ class RandomUniform(RandomInitializer):
         return self.uniform(self.minval, self.maxval, shape)
 
 
-@dataclass(frozen=True, repr=False)
+@frozen
 class Orthogonal(RandomInitializer):
     """A random orthogonal matrix, times a gain."""
 

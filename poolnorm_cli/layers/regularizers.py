@@ -2,12 +2,12 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.identifiers import Identifier
 from poolnorm_cli.shapes import format_shape
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, repr=False)
+@frozen
 class Regularizer(Identifier):
     """What a weight costs."""
 
@@ -37,7 +37,7 @@ class Regularizer(Identifier):
         """
 
 
-@dataclass(frozen=True, repr=False)
+@frozen
 class L1(Regularizer):
     """Sum of magnitudes."""
 
@@ -50,7 +50,7 @@ class L1(Regularizer):
         return L1L2(l1=self.l1).penalty(weight)
 
 
-@dataclass(frozen=True, repr=False)
+@frozen
 class L2(Regularizer):
     """Sum of squares."""
 
@@ -63,7 +63,7 @@ class L2(Regularizer):
         return L1L2(l2=self.l2).penalty(weight)
 
 
-@dataclass(frozen=True, repr=False)
+@frozen
 class L1L2(Regularizer):
     """Sum of magnitudes, and sum of squares.
 
@@ -81,7 +81,7 @@ class L1L2(Regularizer):
         return float(self.l1 * abs(weight).sum() + self.l2 * (weight * weight).sum())
 
 
-@dataclass(frozen=True, repr=False)
+@frozen
 class OrthogonalRegularizer(Regularizer):
     """Mean magnitude of the cosines between the rows, or the columns, of a matrix."""
 

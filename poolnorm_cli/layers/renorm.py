@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.layers.batch_statistics import moving_averages
+from poolnorm_cli.layers.batch_statistics import kept_as, moving_averages
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ RENORM_WEIGHTS = ("moving_stddev", "renorm_mean", "renorm_stddev")
 _EXAMPLE = "write rmin=0.5,rmax=2,dmax=1, or only some of them"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Clipping:
     """Limits of the corrections r and d; None where there is none.
 
@@ -131,6 +132,9 @@ def renorm_updates(
         epsilon: Added to the variance.
         momentum: Of `moving_mean` and `moving_stddev`.
         renorm_momentum: Of `renorm_mean` and `renorm_stddev`.
+
+    Raises:
+        InputError: One does not fit into the dtype of its weight.
     """
     import numpy as np
 
@@ -138,8 +142,9 @@ def renorm_updates(
     moving = {"moving_mean": batch.mean, "moving_stddev": stddev}
     own = {"renorm_mean": batch.mean, "renorm_stddev": stddev}
     moved = moving_averages(weights, moving, momentum)
-    variance = np.maximum(moved["moving_stddev"].astype(np.float64) ** 2 - epsilon, 0.0)
-    kept = {"moving_variance": variance.astype(moved["moving_stddev"].dtype)}
+    deviation = moved["moving_stddev"]
+    variance = np.maximum(deviation.astype(np.float64) ** 2 - epsilon, 0.0)
+    kept = {"moving_variance": kept_as(deviation.dtype, "moving_variance", variance)}
     return moved | kept | moving_averages(weights, own, renorm_momentum)
 
 

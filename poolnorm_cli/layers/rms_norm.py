@@ -1,11 +1,11 @@
 """RMS normalization as Keras 3 computes it, over any axes."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from poolnorm_cli.layers.base import INFERENCE, Call
 from poolnorm_cli.layers.normalization import OverAxes, require_epsilon, weighted
 from poolnorm_cli.shapes import Ints, Shape, known
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class RMSNormalization(OverAxes):
     """Divide by the root of the mean square along one axis or several, and scale."""
 

@@ -1,11 +1,11 @@
 """Unit normalization as Keras 3 computes it."""
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from poolnorm_cli.layers.base import INFERENCE, Call
 from poolnorm_cli.layers.normalization import OverAxes
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ _LEAST_NORM = 1e-12
 """Norms below it count as it, so that zeros stay zeros; Keras 2 has 1e-6."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class UnitNormalization(OverAxes):
     """Divide by the Euclidean norm along one axis or several."""
 

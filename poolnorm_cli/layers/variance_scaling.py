@@ -2,12 +2,12 @@
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.random_initializers import RandomInitializer
 from poolnorm_cli.shapes import Ints
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class FanScaled(RandomInitializer):
         return (*shape, 1)[max(len(shape) - 2, 0)] * field, (shape or (1,))[-1] * field
 
 
-@dataclass(frozen=True, repr=False)
+@frozen
 class VarianceScaling(FanScaled):
     """Variance by a fan, with everything to choose."""
 
@@ -96,7 +96,7 @@ class VarianceScaling(FanScaled):
         return Spread(self.scale, self.mode, self.distribution)
 
 
-@dataclass(frozen=True, repr=False)
+@frozen
 class NamedScaling(FanScaled):
     """Variance by a fan, as one of its authors has it."""
 

@@ -43,7 +43,9 @@ def max_adaptive(graph: Graph, x: Value, sizes: Sizes, call: GraphCall) -> Value
 
 
 def mean_adaptive(graph: Graph, x: Value, sizes: Sizes, call: GraphCall) -> Value:
-    """Average the cells below each window, summed in float64; overflows only where a mean does.
+    """Average the cells below each window, summed in float64.
+
+    An exact graph overflows only where a mean does.
 
     Args:
         graph: The graph.
@@ -54,7 +56,7 @@ def mean_adaptive(graph: Graph, x: Value, sizes: Sizes, call: GraphCall) -> Valu
     graph.note(f"{call.dtype}: sums of runs of cells in float64")
     wide, counts = graph.cast(x, "float64"), cell_counts(sizes, call.sizes)
     mean = _mean(graph, wide, sizes, call, counts)
-    if call.dtype == "float64":
+    if call.exact and call.dtype == "float64":
         # A sum can overflow where its mean does not. Powers of two scale without rounding.
         power = math.prod(call.sizes[axis] for axis in sizes).bit_length()
         small = graph.op("Mul", wide, graph.constant(math.ldexp(1.0, -power), "float64"))

@@ -1,10 +1,11 @@
 """What a layer may ask of the graph that it adds its operators to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
 from poolnorm_cli.shapes import Ints, Shape
+from poolnorm_cli.values import frozen
 
 
 Value = str
@@ -31,6 +32,9 @@ class Graph(Protocol):
     def cast(self, x: Value, dtype: str) -> Value:
         """Return `x` in another dtype; a constant is converted at once, the same dtype is kept."""
 
+    def reshape(self, x: Value, shape: Sequence[int]) -> Value:
+        """Return `x` in another shape; a constant is reshaped at once. 0 keeps a size, -1 fits."""
+
     def transpose(self, x: Value, axes: Sequence[int]) -> Value:
         """Return `x` with its axes in another order; neighbouring transposes become one or none."""
 
@@ -44,7 +48,7 @@ class Graph(Protocol):
         """Say what this graph does otherwise than the plain operator; shown on request."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GraphMoments:
     """Statistics over a whole tensor, in float64, as values of a graph.
 
@@ -59,7 +63,7 @@ class GraphMoments:
     count: Value
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GraphCall:
     """How a layer is called in a graph, besides its input and its weights.
 
@@ -97,11 +101,6 @@ def cut(graph: Graph, x: Value, axis: int, start: int, stop: int, step: int = 1)
     """Return `x[..., start:stop:step, ...]` on one axis."""
     bounds = (graph.constant([bound], "int64") for bound in (start, stop, axis, step))
     return graph.op("Slice", x, *bounds)
-
-
-def reshaped(graph: Graph, x: Value, shape: Sequence[int]) -> Value:
-    """Return `x` in another shape; 0 keeps a size, -1 is whatever is left."""
-    return graph.op("Reshape", x, graph.constant(list(shape), "int64"))
 
 
 def where_finite(graph: Graph, x: Value, other: Value, dtype: str) -> Value:

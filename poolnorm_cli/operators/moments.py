@@ -1,6 +1,6 @@
 """Means and variances as operators, in float64 and in two passes: see `kernels.moments`."""
 
-from poolnorm_cli.operators.graph import Graph, GraphCall, GraphMoments, Value, reshaped
+from poolnorm_cli.operators.graph import Graph, GraphCall, GraphMoments, Value
 from poolnorm_cli.shapes import Ints
 
 
@@ -52,14 +52,14 @@ def ghost_moments(graph: Graph, x: Value, axes: Ints, call: GraphCall, size: int
         call: Shape of the tensor.
         size: Samples of a ghost batch.
     """
-    grouped = reshaped(graph, x, [size, -1, *call.sizes[1:]])
+    grouped = graph.reshape(x, [size, -1, *call.sizes[1:]])
     inner = (0, *(axis + 1 for axis in axes if axis))
     moments = moments_of(graph, grouped, inner)
     kept = [1 if axis in axes else size for axis, size in enumerate(call.sizes)]
     spread = graph.constant([size, *(1 for _ in call.sizes)], "int64")
 
     def for_each_sample(value: Value) -> Value:
-        return reshaped(graph, graph.op("Expand", value, spread), [-1, *kept[1:]])
+        return graph.reshape(graph.op("Expand", value, spread), [-1, *kept[1:]])
 
     mean, variance = (for_each_sample(v) for v in (moments.mean, moments.variance))
     return GraphMoments(mean, variance, moments.count)
@@ -69,5 +69,6 @@ def mean_square(graph: Graph, x: Value, axes: Ints, moments: GraphMoments | None
     """Return the mean of squares over `axes` in float64, from moments where there are any."""
     if moments is not None:
         return graph.op("Add", moments.variance, graph.op("Mul", moments.mean, moments.mean))
+    graph.note(f"{graph.dtype(x)}: the mean of squares in float64, as exact as NumPy's")
     wide = graph.cast(x, "float64")
     return graph.reduce("ReduceMean", graph.op("Mul", wide, wide), axes)

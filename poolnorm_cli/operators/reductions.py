@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 
-from poolnorm_cli.operators.graph import Graph, GraphCall, Value, cut, reshaped, where_finite
+from poolnorm_cli.operators.graph import Graph, GraphCall, Value, cut, where_finite
 from poolnorm_cli.shapes import Ints
 
 
@@ -25,16 +25,16 @@ def max_over(graph: Graph, x: Value, axes: Ints, call: GraphCall, *, keepdims: b
     x = graph.cast(x, "int32") if call.dtype in SMALL else x
     length = math.prod(call.sizes[axis] for axis in axes)
     after = call.sizes[axes[-1] + 1 :]
-    x = reshaped(graph, x, [0, *call.sizes[1 : axes[0]], length, *after])
+    x = graph.reshape(x, [0, *call.sizes[1 : axes[0]], length, *after])
     while length > 1:
         half = -(-length // 2)  # an odd length lets the halves overlap by one, which is harmless
         halves = (cut(graph, x, axes[0], s, s + half) for s in (0, length - half))
         x, length = graph.op("Max", *halves), half
-    return graph.cast(reshaped(graph, x, _reduced(call, axes, keepdims=keepdims)), call.dtype)
+    return graph.cast(graph.reshape(x, _reduced(call, axes, keepdims=keepdims)), call.dtype)
 
 
 def mean_over(graph: Graph, x: Value, axes: Ints, call: GraphCall, *, keepdims: bool) -> Value:
-    """Take the mean over `axes`, summed in float64; it overflows only where the mean does."""
+    """Take the mean over `axes`, in float64; an exact graph overflows only where the mean does."""
     graph.note(f"{call.dtype}: the mean is taken in float64")
     wide = graph.cast(x, "float64")
 
@@ -70,9 +70,9 @@ def masked_mean(
 def _unless_it_overflows(
     graph: Graph, mean: Callable[[Value], Value], wide: Value, axes: Ints, call: GraphCall
 ) -> Value:
-    """Take a mean in float64; where its sum overflows, of a part of each cell."""
+    """Take a mean in float64; where its sum overflows, an exact graph takes parts of the cells."""
     found = mean(wide)
-    if call.dtype == "float64":
+    if call.exact and call.dtype == "float64":
         power = math.prod(call.sizes[axis] for axis in axes).bit_length()
         small = graph.op("Mul", wide, graph.constant(math.ldexp(1.0, -power), "float64"))
         scaled = graph.op("Mul", mean(small), graph.constant(math.ldexp(1.0, power), "float64"))
@@ -82,7 +82,7 @@ def _unless_it_overflows(
 
 def dropped(graph: Graph, x: Value, axes: Ints, call: GraphCall) -> Value:
     """Drop axes that were reduced to size 1."""
-    return reshaped(graph, x, _reduced(call, axes, keepdims=False))
+    return graph.reshape(x, _reduced(call, axes, keepdims=False))
 
 
 def _reduced(call: GraphCall, axes: Ints, *, keepdims: bool) -> Sequence[int]:

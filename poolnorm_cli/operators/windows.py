@@ -31,6 +31,7 @@ def max_windows(graph: Graph, x: Value, windows: Mapping[int, Window], call: Gra
         windows: Axis -> window on it. Every window covers at least one real cell.
         call: Shape and dtype of `x`.
     """
+    graph.note(f"{call.dtype}: the maximum of slices, where MaxPool would lose a NaN or the type")
     if call.dtype in SMALL:
         graph.note(f"{call.dtype}: the maximum is taken in int32, which holds every value")
         x = graph.cast(x, "int32")
@@ -43,17 +44,19 @@ def max_windows(graph: Graph, x: Value, windows: Mapping[int, Window], call: Gra
 def mean_windows(graph: Graph, x: Value, windows: Mapping[int, Window], call: GraphCall) -> Value:
     """Average the real cells below each place of the window, summed in float64.
 
+    An exact graph overflows only where a mean does.
+
     Args:
         graph: The graph.
         x: float32 or float64.
         windows: Axis -> window on it. Every window covers at least one real cell.
         call: Shape and dtype of `x`.
     """
-    graph.note(f"{call.dtype}: sums of slices in float64, which are as exact as NumPy's")
+    graph.note(f"{call.dtype}: sums of slices in float64, as exact as NumPy's")
     counts = cell_counts(windows, call.sizes)
     wide = graph.cast(x, "float64")
     mean = _mean(graph, wide, windows, call, counts)
-    if call.dtype == "float64":
+    if call.exact and call.dtype == "float64":
         # A sum can overflow where its mean does not. Powers of two scale without rounding.
         power = math.prod(window.size for window in windows.values()).bit_length()
         part = graph.constant(math.ldexp(1.0, -power), "float64")

@@ -46,13 +46,19 @@ def _cells(difference: "Difference") -> dict[str, str]:
         "result": "equal" if difference.equal else "differ",
         "shape": _both(*(_shape(shape) for shape in difference.shapes)),
         "dtype": _both(*(dtype or "-" for dtype in difference.dtypes)),
-        "unequal": f"{difference.unequal} of {difference.total}",
+        "unequal": _unequal(difference),
         "max abs": _extreme(difference.absolute, difference.comparable),
         "max rel": _extreme(difference.relative, difference.comparable),
         "max ULP": _extreme(
             difference.ulp, difference.comparable and difference.dtypes[0] == difference.dtypes[1]
         ),
     }
+
+
+def _unequal(difference: "Difference") -> str:
+    told = f"{difference.unequal} of {difference.total}"
+    first = difference.first
+    return told if first is None else f"{told}, first @ {format_shape(first)}"
 
 
 def _shape(shape: Ints | None) -> str:
@@ -78,6 +84,7 @@ def _document(difference: "Difference") -> dict[str, Any]:
         "shapes": difference.shapes,
         "dtypes": difference.dtypes,
         "unequal": difference.unequal,
+        "first": None if difference.first is None else list(difference.first),
         "total": difference.total,
         "max_abs": _placed(difference.absolute),
         "max_rel": _placed(difference.relative),

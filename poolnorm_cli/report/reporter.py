@@ -3,7 +3,6 @@
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from poolnorm_cli.errors import PoolnormError
@@ -17,15 +16,17 @@ from poolnorm_cli.report.text import (
     printable,
     values_text,
 )
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
+    from poolnorm_cli.runs.clock import Profile
     from poolnorm_cli.runs.outcome import Outcome
 
 Color = Literal["auto", "always", "never"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Style:
     """How to print.
 
@@ -74,6 +75,13 @@ class Reporter(ABC):
         """Report the weights that their constraints have projected before they were saved."""
         for name in weights:
             told = f"projected: {name} by {getattr(self.layer, f'{name}_constraint')}"
+            print(told, file=sys.stderr)
+
+    def profiled(self, profile: "Profile") -> None:
+        """Report where the time of the run went."""
+        from poolnorm_cli.report.profile import profile_lines
+
+        for told in profile_lines(profile):
             print(told, file=sys.stderr)
 
     def resumed(self, name: str, output: str | None) -> None:  # noqa: B027 - counted, not listed
@@ -165,7 +173,13 @@ class Json(Reporter):
 
     def constrained(self, weights: Mapping[str, object]) -> None:
         """Name the projected weights, after the results."""
-        self._tail = f'], "constrained": {_json(list(weights))}'
+        self._tail += f', "constrained": {_json(list(weights))}'
+
+    def profiled(self, profile: "Profile") -> None:
+        """Add where the time went, after the results."""
+        from dataclasses import asdict
+
+        self._tail += f', "profile": {_json(asdict(profile))}'
 
     def close(self) -> None:
         """End the document."""

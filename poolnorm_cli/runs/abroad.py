@@ -2,14 +2,15 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from poolnorm_cli import __version__
 from poolnorm_cli.runs.plan import Item
 from poolnorm_cli.runs.tasks import Result, Task, Work
+from poolnorm_cli.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Seen:
     """What a worker sees.
 

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from poolnorm_cli.backends import Backend
+from poolnorm_cli.backends import BLOCK_BYTES, Backend
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.kernels.differences import Apart, Tolerance, apart
 from poolnorm_cli.runs.lanes import ONE_LANE
-from poolnorm_cli.runs.passes import BLOCK_BYTES, Pass
+from poolnorm_cli.runs.passes import Pass
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.codecs import decode, encode
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.sources import open_tensors
+from poolnorm_cli.weights.seal import SEAL
 
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Difference:
         dtypes: Their dtypes; None for one that is missing.
         ignore_dtype: Whether different dtypes are no difference.
         unequal: Items that are not equal within the tolerance.
+        first: Index of the first of them, which may be a NaN that has no distance.
         total: Items that were compared.
         absolute: The largest absolute difference and where; None where all are equal or NaN.
         relative: The same, relative to the second.
@@ -50,6 +52,7 @@ class Difference:
     dtypes: tuple[str | None, str | None]
     ignore_dtype: bool = False
     unequal: int = 0
+    first: Ints | None = None
     total: int = 0
     absolute: Extreme | None = None
     relative: Extreme | None = None
@@ -71,7 +74,10 @@ class Difference:
         """Add the next blocks."""
         dtype = self.dtypes[0] if self.dtypes[0] == self.dtypes[1] else None
         found = apart(a, b, tolerance, dtype)
-        self.unequal += int(np.count_nonzero(found.unequal))
+        count = int(np.count_nonzero(found.unequal))
+        if count and not self.unequal:
+            self.first = self._index(int(found.unequal.argmax()))
+        self.unequal += count
         self.total += found.unequal.size
         self._widen(found)
         self._start += found.unequal.size
@@ -87,9 +93,12 @@ class Difference:
         place = int(known.argmax()) if known.size else 0
         if not known.size or known[place] <= (old[0] if old else 0):
             return old
-        shape = self.shapes[0] or ()
-        index = np.unravel_index(self._start + place, shape)
-        return known[place].item(), tuple(int(i) for i in index)
+        return known[place].item(), self._index(place)
+
+    def _index(self, place: int) -> Ints:
+        """Return the index of an item of the block that is being taken."""
+        index = np.unravel_index(self._start + place, self.shapes[0] or ())
+        return tuple(int(i) for i in index)
 
 
 def compare_files(
@@ -102,7 +111,7 @@ def compare_files(
     """
     if a == b == "-":
         raise UsageError("both inputs are standard input", "name a file")
-    sides = [open_tensors(word, key, True) for word in (a, b)]  # noqa: FBT003
+    sides = [_arrays(word, key) for word in (a, b)]
     # The arrays of a stream come one after another: the second is there when the first is read.
     streams = [side for side, word in zip(sides, (a, b), strict=True) if word == "-"]
     firsts, seconds = (list(islice(side, 1)) if side in streams else list(side) for side in sides)
@@ -120,6 +129,13 @@ def compare_files(
     for name in dict.fromkeys((*by_key[0], *by_key[1])):
         one, other = (side.get(name) for side in by_key)
         yield _compared(one, other, tolerance, ignore_dtype)
+
+
+def _arrays(word: str, key: str | None) -> "Iterator[Tensor]":
+    """Open a file, less what saved weights say of themselves unless it is asked for."""
+    tensors = open_tensors(word, key, True)  # noqa: FBT003
+    asked = key == SEAL or word.endswith(f"::{SEAL}")
+    return (tensor for tensor in tensors if asked or tensor.key != SEAL)
 
 
 def _compared(
@@ -160,10 +176,11 @@ def compare_backends(
     if run.gathers:
         moments = run.moments(run.blocks(tensor), job.masks_of(run, tensor))
 
+    alone = replace(run, lanes=ONE_LANE, whole=True)
+
     def outputs(backend: Backend) -> Iterable[NDArray[Any]]:
-        own = replace(run, backend=backend, lanes=ONE_LANE)
-        masks = job.masks_of(own, tensor)
-        return own.outputs(own.blocks(tensor), weights, moments, masks)
+        own = replace(alone, backend=backend)  # all are given the same blocks
+        return own.outputs(alone.blocks(tensor), weights, moments, job.masks_of(alone, tensor))
 
     first, *others = backends
     results = [Difference(first, name, (shape, shape), (run.result, run.result)) for name in others]

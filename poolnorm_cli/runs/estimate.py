@@ -1,27 +1,20 @@
 """What a run would do to an input, from its header alone."""
 
-from dataclasses import dataclass
-from math import prod
 from typing import TYPE_CHECKING
 
+from poolnorm_cli.runs.limits import memory_of
 from poolnorm_cli.shapes import Ints
-from poolnorm_cli.tensors.dtypes import DTYPES
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from poolnorm_cli.runs.files import Job
-    from poolnorm_cli.runs.passes import Pass
     from poolnorm_cli.runs.plan import Item, Plan
-    from poolnorm_cli.tensors.tensor import Tensor
 
 
-_BASE = 40 << 20
-"""Bytes of a process that has begun and holds no tensor yet."""
-
-
-@dataclass(frozen=True, slots=True)
+@frozen
 class Estimate:
     """What would be done to one tensor.
 
@@ -62,14 +55,5 @@ def estimates(plan: "Plan", job: "Job", item: "Item") -> "Iterator[Estimate]":
             input_dtype=tensor.dtype.name,
             dtype=run.result,
             nbytes=run.output_bytes,
-            memory=_memory(run, tensor),
+            memory=memory_of(run, tensor),
         )
-
-
-def _memory(run: "Pass", tensor: "Tensor") -> int:
-    """Add up the blocks that are held at once: as stored, as computed with, twice the output."""
-    batch, wide = tensor.shape[0] if tensor.shape else 1, DTYPES[run.compute].itemsize
-    held = min(run.rows * run.lanes.held, batch)
-    sample, result = prod(tensor.shape[1:]), prod(run.output_shape[1:])
-    blocks = held * (sample * (tensor.dtype.itemsize + 2 * wide) + 2 * result * wide)
-    return _BASE + blocks + (2 * tensor.nbytes if tensor.header.fortran_order else 0)

@@ -4,17 +4,14 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.backends import NUMPY, Backend
 from poolnorm_cli.kernels.moments import Moments, joined
-from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.facts import Facts
 from poolnorm_cli.layers.training import constrained, penalties
 from poolnorm_cli.runs.faults import told_of
-from poolnorm_cli.runs.lanes import ONE_LANE, Lanes, default_threads
-from poolnorm_cli.runs.masks import MaskFile
 from poolnorm_cli.runs.outcome import Outcome
-from poolnorm_cli.runs.passes import Masks, Pass, Weights, initial_weights, result_dtype
+from poolnorm_cli.runs.passes import Pass, Weights, initial_weights
 from poolnorm_cli.runs.preview import Preview
+from poolnorm_cli.runs.setup import Setup
 from poolnorm_cli.runs.turns import Gathered, Turn
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.dtypes import DTYPES
@@ -26,37 +23,11 @@ if TYPE_CHECKING:
     from poolnorm_cli.tensors.tensor import Tensor
 
 
-_PASSES = 16
-"""Ways through the layer that are kept: the tensors of a batch have few different shapes."""
-
-
 @dataclass(slots=True)
-class Job:
-    """A layer and how it is to be run; its weights change as training goes on.
+class Job(Setup):
+    """A layer on its way over tensors; its weights change as training goes on."""
 
-    Attributes:
-        layer: The layer.
-        weights: The weights; None until the first input, whose shape gives the initial ones.
-        training: Use the statistics of each input and update the moving ones.
-        dtype: Dtype of the outputs; None for what the layer gives.
-        preview: Keep the edges of each output, to be shown.
-        explain: Have the layer say how each output came about.
-        mask: Which cells of the inputs count; None where all do.
-        backend: Computes the blocks.
-        threads: Threads that work on the blocks of a tensor.
-    """
-
-    layer: Layer
-    weights: Weights | None = None
-    training: bool = False
-    dtype: str | None = None
-    preview: bool = False
-    explain: bool = False
-    mask: MaskFile | None = None
-    backend: Backend = NUMPY
-    threads: int = field(default_factory=default_threads)
     _fitted: dict[tuple[tuple[str, Ints], ...], Weights] = field(default_factory=dict)
-    _passes: dict[tuple[Ints, str], Pass] = field(default_factory=dict, init=False)
     _joined: "Moments | None" = None
     _settled: Weights | None = None
     _step: int = 0
@@ -64,11 +35,6 @@ class Job:
     def __post_init__(self) -> None:
         """Read the files that the layer's parameters name."""
         self.layer = self.layer.bound(_arrays)
-
-    @property
-    def joins(self) -> bool:
-        """Whether all inputs are one batch, whose statistics come before any output."""
-        return self.layer.joins(training=self.training)
 
     @property
     def trained(self) -> Weights | None:
@@ -79,11 +45,6 @@ class Job:
     def projected(self) -> Weights:
         """The weights that have a constraint, as it has them saved."""
         return constrained(self.layer, self.trained or {})
-
-    @property
-    def moves(self) -> bool:
-        """Whether a tensor changes the weights for those after it, so that their order counts."""
-        return self.training and self.layer.has_training
 
     def run(
         self,
@@ -107,8 +68,8 @@ class Job:
         with told_of(tensor):
             run = self.pass_over(tensor)
             shape = run.output_shape
-            if turn is None:  # before anything is written: this may refuse the batch
-                turn = self._turn(run, self._moments(run, tensor))
+            # Before anything is written: this may refuse the batch.
+            turn = turn or self._turn(run, self._moments(run, tensor))
             preview = Preview(shape) if self.preview else None
             if turn.step != run.step:
                 run = replace(run, step=turn.step)
@@ -172,7 +133,7 @@ class Job:
             return run
 
     def settle(self, tensor: "Tensor") -> None:
-        """Have the weights for such an input: those given, or the initial ones.
+        """Have the weights for such an input, the initial ones where none are given.
 
         Raises:
             PoolnormError: The layer does not take it.
@@ -180,38 +141,21 @@ class Job:
         if self.layer.has_weights and not isinstance(self.weights, dict):
             self.expect(tensor)
 
-    def pass_over(self, tensor: "Tensor") -> Pass:
-        """Return the way of a tensor through the layer."""
-        return self.pass_for(tensor.shape, tensor.dtype.name)
-
-    def pass_for(self, shape: Ints, dtype: str) -> Pass:
-        """Return the way of a tensor of such a shape and dtype through the layer."""
-        run = self._passes.get((shape, dtype))
-        if run is None:
-            result = result_dtype(self.layer, dtype, self.dtype)
-            lanes = Lanes(self.threads) if self.backend.in_lanes else ONE_LANE
-            run = Pass(self.layer, shape, dtype, result, self.training, self.backend, lanes=lanes)
-            if len(self._passes) >= _PASSES:
-                self._passes.clear()
-            self._passes[shape, dtype] = run
-        return run
-
     def _stream(
-        self,
-        run: Pass,
-        turn: Turn,
-        tensor: "Tensor",
-        output: "Output | None",
-        preview: Preview | None,
+        self, run: Pass, turn: Turn, tensor: "Tensor", out: "Output | None", preview: Preview | None
     ) -> None:
         """Push the blocks of a tensor through the layer."""
         dtype, writer = DTYPES[run.result], None
-        if output:
-            writer = output.add(tensor.key, run.output_shape, dtype, tensor.compressed)
+        if out:
+            writer = out.add(tensor.key, run.output_shape, dtype, tensor.compressed)
+            self.clock.count("written", run.output_bytes)
+        self.clock.count("read", tensor.nbytes)
         masks = self.masks_of(run, tensor)
-        for block in run.outputs(run.blocks(tensor), turn.weights, turn.moments, masks):
+        blocks = run.outputs(run.blocks(tensor), turn.weights, turn.moments, masks)
+        for block in self.clock.over("next", blocks):
             if writer:
-                writer.write(block)
+                with self.clock.span("write"):
+                    writer.write(block)
             if preview:
                 preview.add(block)
         if writer:
@@ -221,6 +165,7 @@ class Job:
         if not run.gathers:
             return None
         tensor.spool()
+        self.clock.count("read", tensor.nbytes)
         return run.moments(run.blocks(tensor), self.masks_of(run, tensor))
 
     def _turn(self, run: Pass, moments: "Moments | None") -> Turn:
@@ -228,15 +173,11 @@ class Job:
         self._step += run.training
         if self.joins:
             return Turn(weights, self._joined, self._settled, step)
-        if moments is None or not run.training:
-            return Turn(weights, moments, None, step)
-        self.weights = updated = run.layer.updated(weights, moments)
-        self._fitted.clear()
+        updated = None
+        if moments is not None and run.training:
+            self.weights = updated = run.layer.updated(weights, moments)
+            self._fitted.clear()
         return Turn(weights, moments, updated, step)
-
-    def masks_of(self, run: Pass, tensor: "Tensor") -> Masks:
-        """Return the mask of a tensor in the blocks of the pass."""
-        return self.mask.of(tensor, self.layer).blocks(run.rows) if self.mask else None
 
     def weights_for(self, run: Pass) -> Weights:
         """Return the weights for a tensor, checked once per shape of them."""

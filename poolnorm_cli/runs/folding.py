@@ -1,6 +1,5 @@
 """A layer folded to a scale and a shift, and how far these are from the layer itself."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from poolnorm_cli.runs.faults import told_of
 from poolnorm_cli.runs.passes import Pass, Weights, result_dtype
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.outputs import open_output
+from poolnorm_cli.values import frozen
 from poolnorm_cli.weights import fit
 
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.tensors.tensor import Tensor
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Folded:
     """What an inference layer amounts to: `x * scale + shift`.
 
@@ -70,7 +70,7 @@ def _largest_error(
 ) -> float:
     layer.output_shape(tensor.shape)
     dtype = tensor.dtype.name
-    run = Pass(layer, tensor.shape, dtype, result_dtype(layer, dtype, None))
+    run = Pass(layer, tensor.shape, dtype, result_dtype(layer, dtype, None), whole=True)
     fitted = fit(weights, layer.weight_shapes(tensor.shape))
     largest, start = 0.0, 0
     for block in run.blocks(tensor):

@@ -4,11 +4,11 @@ import os
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from poolnorm_cli.errors import InputError, UsageError
 from poolnorm_cli.tensors.sources import STDIN, is_url, source_path
+from poolnorm_cli.values import frozen
 
 
 SUFFIXES = (".npy", ".npz")
@@ -87,7 +87,7 @@ def listed(file: str, *, null: bool) -> list[str]:
     return [os.fsdecode(line) for line in lines if line]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Shard:
     """A part of the inputs, which depends on their names alone.
 

@@ -9,7 +9,6 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,6 +17,7 @@ from poolnorm_cli.runs.fingerprints import Stamp, stamp_of
 from poolnorm_cli.runs.plan import Item
 from poolnorm_cli.runs.steps import Ending
 from poolnorm_cli.tensors.sources import is_url
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Line:
     """What the journal last said of an item."""
 

@@ -1,7 +1,6 @@
 """A mask in a file: which cells of the inputs count."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -10,13 +9,14 @@ from poolnorm_cli.errors import InputError, UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.shapes import Ints, format_shape
 from poolnorm_cli.tensors.sources import STDIN, open_tensors
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
     from poolnorm_cli.tensors.tensor import Tensor
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MaskFile:
     """A file with the mask of all inputs, or an `.npz` with one mask per array of the inputs.
 
@@ -55,7 +55,7 @@ class MaskFile:
         return Mask(mask)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mask:
     """The mask of one tensor."""
 

@@ -1,5 +1,6 @@
 """A layer over an array in memory: what the command does to a file, without the file."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -32,7 +33,8 @@ def run_array(
         x: Samples along axis 0; float16, float32, float64, an integer type or bool.
         weights: By Keras name; those with which Keras starts where None.
         training: Use the statistics of the batch and update the moving ones.
-        rows: Samples to a block, rounded up to whole grains; chosen by the shape where None.
+        rows: Samples of the inner pass to a block, rounded up to whole grains; chosen by the shape
+            where None.
         mask: Which cells count, not zero where one does, in the layer's `mask_shape`.
         backend: Computes the blocks.
 
@@ -46,16 +48,21 @@ def run_array(
     shape = tuple(map(int, x.shape))
     expected = layer.output_shape(shape)
     dtype = x.dtype.name
-    run = Pass(layer, shape, dtype, result_dtype(layer, dtype, None), training, backend)
+    result = result_dtype(layer, dtype, None)
+    run = Pass(layer, shape, dtype, result, training, backend, whole=mask is not None)
     given = dict(weights) if weights is not None else initial_weights(layer, shape, dtype)
-    step = run.whole_grains(rows) if rows else run.rows
 
     if mask is not None:
         require_mask_shape(layer, shape, mask.shape)
 
+    inner = run.inner
+    step = inner.whole_grains(rows) if rows else inner.rows
+    samples = x.size // math.prod(inner.shape[1:]) if x.size else len(x)
+
     def blocks() -> Iterator[Array]:
-        for start in range(0, len(x), step):
-            yield np.ascontiguousarray(x[start : start + step])
+        cuts, seen = inner.cuts(samples, step)
+        whole = np.ascontiguousarray(x).reshape(seen)
+        return (whole[start:stop] for start, stop in cuts)
 
     def masks() -> Iterator[Array] | None:
         if mask is None:
@@ -64,9 +71,9 @@ def run_array(
 
     moments = run.moments(blocks(), masks())
     y = np.empty([int(size or 0) for size in expected], dtype=run.result)
-    start = 0
+    flat, start = y.reshape(-1), 0
     for block in run.outputs(blocks(), given, moments, masks()):
         with np.errstate(all="ignore"):
-            y[start : start + len(block)] = block
-        start += len(block)
+            flat[start : start + block.size] = block.reshape(-1)
+        start += block.size
     return y, given if moments is None or not training else layer.updated(given, moments)

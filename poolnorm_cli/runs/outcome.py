@@ -1,18 +1,19 @@
 """What came of one input."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
 from poolnorm_cli.errors import PoolnormError
 from poolnorm_cli.shapes import Ints
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
     from poolnorm_cli.runs.preview import Edges
 
 
-@dataclass(frozen=True)  # without slots, which take long to pickle
+@frozen
 class Outcome:
     """What a layer did to one input.
 

@@ -6,7 +6,7 @@ power of two of grains long, so that the statistics of the parts fold to those o
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -17,11 +17,14 @@ from poolnorm_cli.runs.files import Job
 from poolnorm_cli.runs.passes import Pass
 from poolnorm_cli.runs.tasks import Result, Task, Work
 from poolnorm_cli.runs.turns import Gathered
+from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.messages import fault, reason_of
 from poolnorm_cli.tensors.npy import NpyTensor
 from poolnorm_cli.tensors.ranges import RangeTensor
 from poolnorm_cli.tensors.sources import is_url
+from poolnorm_cli.tensors.tensor import evenly
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -34,12 +37,12 @@ SPLIT_BYTES = 128 << 20
 PART_BYTES = 32 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Part:
     """Some of the samples of a tensor, and where their outputs go.
 
     Attributes:
-        start: The first sample.
+        start: The first sample of the inner pass.
         stop: The sample after the last.
         stamp: Size of the input and time of its last change, which every part has to find.
         file: The unfinished output; None to gather statistics.
@@ -61,27 +64,28 @@ class Part:
         (whole,) = work.plan.tensors(task.item)
         assert isinstance(whole, NpyTensor)  # noqa: S101 - only such a one is split
         with told_of(whole):
-            part = RangeTensor(whole, self.start, self.stop, self.stamp)
             run = work.job.pass_over(whole)
+            part = RangeTensor(whole, run.inner.shape, (self.start, self.stop), self.stamp)
             if self.file is None:
                 moments = run.moments(run.blocks(part))
                 return Result(gathered=(Gathered(run.shape, run.dtype, moments),))
-            self._write(replace(run, first=self.start), part, task)
+            self._write(run, part, task)
         return Result()
 
     def _write(self, run: Pass, part: "Tensor", task: Task) -> None:
         from poolnorm_cli.tensors.codecs import encode
 
         assert task.turns is not None and self.file is not None  # noqa: S101, PT018
-        (turn,), dtype = task.turns, DTYPES[run.result]
-        run = replace(run, step=turn.step)
+        (turn,), dtype, inner = task.turns, DTYPES[run.result], run.inner
+        run = replace(inner, first=self.start, step=turn.step)
         place = self.offset + self.start * prod(run.output_shape[1:]) * dtype.itemsize
         try:
             fd = os.open(self.file, os.O_WRONLY | os.O_CLOEXEC)
         except OSError as error:
             raise _unwritten(task, error) from error
         try:
-            for block in run.outputs(run.blocks(part), turn.weights, turn.moments):
+            moments = inner.seen(turn.moments)
+            for block in run.outputs(run.blocks(part), turn.weights, moments):
                 data = encode(block, dtype).reshape(-1).view("u1").data
                 while data:
                     count = os.pwrite(fd, data, place)
@@ -113,9 +117,10 @@ def parts_of(plan: "Plan", job: Job, item: "Item") -> "tuple[NpyTensor, list[Par
     (tensor,) = plan.tensors(item)
     assert isinstance(tensor, NpyTensor)  # noqa: S101 - of this suffix
     with told_of(tensor):
-        if not _apart(job.pass_over(tensor), tensor):
+        run = job.pass_over(tensor)
+        if not _apart(run, tensor):
             return None
-    parts = list(_cut(tensor))
+    parts = list(_cut(run.inner.shape, tensor))
     return (tensor, parts) if len(parts) > 1 else None
 
 
@@ -125,12 +130,13 @@ def _apart(run: Pass, tensor: NpyTensor) -> bool:
     return one_by_one and not tensor.header.fortran_order
 
 
-def _cut(tensor: NpyTensor) -> Iterator[Part]:
-    grain = grain_rows(tensor.shape[1:])
-    size = max(prod(tensor.shape[1:]) * tensor.dtype.itemsize * grain, 1)
+def _cut(shape: Ints, tensor: NpyTensor) -> Iterator[Part]:
+    """Cut a tensor, seen in the samples of the inner pass."""
+    grain = grain_rows(shape[1:])
+    size = max(prod(shape[1:]) * tensor.dtype.itemsize * grain, 1)
     rows = grain << max((PART_BYTES // size).bit_length() - 1, 0)
-    for start in range(0, tensor.shape[0], rows):
-        yield Part(start, min(start + rows, tensor.shape[0]), tensor.stamp)
+    for start, stop in evenly(shape[0], rows):
+        yield Part(start, stop, tensor.stamp)
 
 
 def _size(path: str) -> int:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from poolnorm_cli.tensors.sources import (
     open_tensors,
     source_path,
 )
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.tensors.tensor import Tensor
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Item:
     """A word of the command line, and the output for all tensors it names.
 
@@ -62,7 +63,7 @@ class Item:
         return STDIN in (self.word, self.target)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class Plan:
     """Inputs, and the rule by which their outputs are named.
 

@@ -1,6 +1,5 @@
 """The edges of an output, which are all that is shown of a large one."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.codecs import decode, encode
 from poolnorm_cli.tensors.dtypes import DTYPES
+from poolnorm_cli.values import frozen
 
 
 EDGE = 3
@@ -16,7 +16,7 @@ WHOLE_ITEMS = 1000
 """NumPy prints arrays of up to this size whole, and 3 items at each end of larger ones."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Edges:
     """What is shown of a tensor.
 
@@ -37,16 +37,19 @@ class Preview:
         """Prepare for blocks of a tensor of `shape`."""
         self._whole = int(np.prod(shape, dtype=object)) <= WHOLE_ITEMS
         self._kept = [_kept(length, whole=self._whole) for length in shape]
+        self._places = np.empty(0, np.intp)
+        if int(np.prod(shape, dtype=object)):
+            self._places = np.ravel_multi_index(np.ix_(*self._kept), shape).reshape(-1)
         self._blocks: list[NDArray[Any]] = []
-        self._row = 0
+        self._seen = 0
 
     def add(self, block: NDArray[Any]) -> None:
-        """Take the next block, of which only the edges are copied."""
-        rows = self._kept[0] - self._row
-        rows = rows[(rows >= 0) & (rows < len(block))]
-        self._row += len(block)
-        if len(rows):
-            self._blocks.append(block[np.ix_(rows, *self._kept[1:])])
+        """Take the next items, in a block of any shape, of which only the edges are copied."""
+        end = self._seen + block.size
+        first, last = np.searchsorted(self._places, (self._seen, end))
+        if last > first:
+            self._blocks.append(block.reshape(-1)[self._places[first:last] - self._seen])
+        self._seen = end
 
     def edges(self, dtype: str) -> Edges:
         """Return what is shown of the tensor, in `dtype` as it is written."""

@@ -1,14 +1,14 @@
 """Statistics of a tensor, read in blocks."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from poolnorm_cli.backends import BLOCK_BYTES
 from poolnorm_cli.kernels.moments import Moments, merge, moments_of
-from poolnorm_cli.runs.passes import BLOCK_BYTES
 from poolnorm_cli.shapes import Ints
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Extreme = tuple[float | int, Ints]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Statistics:
     """What the values of a tensor are like.
 

@@ -17,6 +17,7 @@ from poolnorm_cli.runs.turns import Gathered, Turn
 from poolnorm_cli.tensors.atomic import AtomicFile
 from poolnorm_cli.tensors.dtypes import DTYPES, descr_of
 from poolnorm_cli.tensors.header import build_header
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.tensors.npy import NpyTensor
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ending:
     """What came of an item in the end.
 

@@ -2,11 +2,12 @@
 
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import PoolnormError
 from poolnorm_cli.tensors.sources import is_url
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.runs.turns import Gathered, Turn
 
 
-# Values that go from process to process for every file have no slots: pickling these takes longer.
-@dataclass(frozen=True)
+@frozen
 class Task:
     """An item, or a step of one.
 
@@ -40,7 +40,7 @@ class Task:
     again: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class Stored:
     """What a file is known by.
 
@@ -53,7 +53,7 @@ class Stored:
     sha256: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Result:
     """What came of a task.
 
@@ -72,7 +72,7 @@ class Result:
     error: PoolnormError | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Work:
     """What all tasks of a run have in common.
 

@@ -1,17 +1,17 @@
 """What passes between the gathering of statistics and the outputs, be it to another process."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.runs.passes import Weights
 from poolnorm_cli.shapes import Ints
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
     from poolnorm_cli.kernels.moments import Moments
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Gathered:
     """What is known of a tensor before its outputs.
 
@@ -26,7 +26,7 @@ class Gathered:
     moments: "Moments | None" = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Turn:
     """The place of a tensor in a run: what it is computed with, and what it leaves.
 

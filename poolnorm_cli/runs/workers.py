@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Self
 from poolnorm_cli.errors import PoolnormError
 from poolnorm_cli.runs.tasks import Result, Task
 from poolnorm_cli.runs.worker import start
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _GRACE = 1.0
 _FILES_OF_OURS = 32
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Sent:
     """A task on its way.
 

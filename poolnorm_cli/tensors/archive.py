@@ -7,9 +7,9 @@ import os
 import stat
 import struct
 import zipfile
-from dataclasses import dataclass
 
 from poolnorm_cli.tensors.messages import bad_input, shown
+from poolnorm_cli.values import frozen
 
 
 _END = struct.Struct("<4s4H2LH")  # end of the central directory
@@ -21,7 +21,7 @@ _MOST = 1100  # deflate cannot make more bytes than 1032 from one
 _LOCAL = 30  # bytes of a member's own header before its name
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ArchiveKind:
     """What is expected of an archive, and said where it is not met.
 
@@ -36,7 +36,7 @@ class ArchiveKind:
 NPZ = ArchiveKind("a .npz file", ".npy", "save it again with np.savez")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Member:
     """Where a member's bytes are in the file, and what they must come to.
 

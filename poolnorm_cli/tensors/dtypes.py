@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
 
 from poolnorm_cli.errors import InputError
 from poolnorm_cli.tensors.messages import shown
+from poolnorm_cli.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DType:
     """A number type: its name, bytes per item, and kind (`b`, `i`, `u` or `f`, as in NumPy).
 

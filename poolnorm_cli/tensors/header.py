@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.tensors.messages import bad_input, shown
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _DIM = re.compile(r"(?:0|[1-9][0-9]{0,18})L?")
 _MOST_SEEN = 16
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Header:
     """What a `.npy` header says: shape, dtype text, order, format version, and its own bytes."""
 

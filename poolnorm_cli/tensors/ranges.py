@@ -15,19 +15,22 @@ from poolnorm_cli.tensors.tensor import Tensor
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from poolnorm_cli.shapes import Ints
     from poolnorm_cli.tensors.tensor import ReadInto
 
 
 class RangeTensor(Tensor):
     """Consecutive samples of the array of a C-ordered `.npy` file, as a tensor of their own."""
 
-    def __init__(self, whole: NpyTensor, start: int, stop: int, stamp: tuple[int, int]) -> None:
-        """Take the samples from `start` up to `stop`.
+    def __init__(
+        self, whole: NpyTensor, shape: Ints, samples: tuple[int, int], stamp: tuple[int, int]
+    ) -> None:
+        """Take some samples.
 
         Args:
             whole: The array.
-            start: The first sample.
-            stop: The one after the last.
+            shape: A shape of as many items in which it is seen, samples first.
+            samples: The first one, and the one after the last.
             stamp: What `whole.stamp` was where the range was decided on.
 
         Raises:
@@ -37,8 +40,9 @@ class RangeTensor(Tensor):
             raise bad_input(whole.name, "changed while reading", "wait until its writer is done")
         bfloat16 = whole.dtype.name == "bfloat16"
         super().__init__(whole.name, whole.header, path=whole.path, bfloat16=bfloat16)
-        row = prod(whole.shape[1:]) * whole.dtype.itemsize
-        self.shape = (stop - start, *whole.shape[1:])
+        start, stop = samples
+        row = prod(shape[1:]) * whole.dtype.itemsize
+        self.shape = (stop - start, *shape[1:])
         self.nbytes = (stop - start) * row
         self._whole, self._place = whole, whole.header.size + start * row
 

@@ -13,17 +13,19 @@ from poolnorm_cli.tensors.messages import bad_input, named
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from poolnorm_cli.shapes import Ints
     from poolnorm_cli.tensors.header import Header
 
     ReadInto = Callable[[memoryview], int]
 
 
+Cut = tuple[int, int]  # first index along axis 0, and end
 PIECE = 16 << 20  # bytes asked for at once, so that an interrupt is never far away
 _LARGEST = 2**62  # bytes of a whole array
 
@@ -102,33 +104,54 @@ class Tensor(ABC):
         if rows < 1:
             message = f"a block of {rows} samples"
             raise ValueError(message)
-        return self._pass(rows, held)
+        return self.slices(evenly(self.shape[0], rows), self.shape, held)
 
-    def _pass(self, rows: int, held: int) -> Iterator[NDArray[Any]]:
+    def slices(self, cuts: Iterable[Cut], shape: Ints, held: int = 1) -> Iterator[NDArray[Any]]:
+        """Return slices of the array seen in another shape of as many items.
+
+        Args:
+            cuts: First index and end along axis 0 of `shape`, for each slice. The first begins at
+                0, the last ends at the end, and one begins where the one before it ends, or
+                before that: then it has rows of it once more.
+            shape: The shape. An array in Fortran order is put in C order first.
+            held: Slices of which the memory is in use at once, as in `blocks`.
+        """
         with self.data() as readinto:
             if self._is_turned():
-                yield from self._turned(readinto, rows)
+                yield from self._turned(readinto, cuts, shape)
             else:
-                yield from self._straight(readinto, rows, held)
+                yield from self._straight(readinto, cuts, shape, held)
 
     def _is_turned(self) -> bool:
         long_axes = sum(dim > 1 for dim in self.shape)
         return self.header.fortran_order and long_axes > 1 and self.nbytes > 0
 
-    def _straight(self, readinto: ReadInto, rows: int, held: int) -> Iterator[NDArray[Any]]:
+    def _straight(
+        self, readinto: ReadInto, cuts: Iterable[Cut], shape: Ints, held: int
+    ) -> Iterator[NDArray[Any]]:
         from poolnorm_cli.tensors.codecs import decode
 
-        batch, *sample = self.shape
-        width = prod(sample) * self.dtype.itemsize
-        held = min(held, -(-batch // rows))
-        memories = [self._memory(min(rows, batch) * width) for _ in range(held)]
-        for index, start in enumerate(range(0, batch, rows)):
-            count = min(rows, batch - start)
-            raw = memories[index % held][: count * width]
-            self._fill(readinto, raw, start * width)
-            yield decode(raw, self.dtype, self.swapped).reshape(count, *sample)
+        width = prod(shape[1:]) * self.dtype.itemsize
+        memories: list[memoryview] = []
+        done, tail = 0, b""
+        for index, ((start, stop), after) in enumerate(with_next(cuts)):
+            size = (stop - start) * width
+            if len(memories) < held:
+                memories.append(self._memory(size))
+            elif len(memories[index % held]) < size:
+                memories[index % held] = self._memory(size)
+            raw = memories[index % held][:size]
+            again = (done - start) * width
+            raw[:again] = tail
+            self._fill(readinto, raw[again:], done * width)
+            done = stop
+            # Kept as it was read: what is decoded may be swapped where it lies.
+            tail = bytes(raw[(after[0] - start) * width :]) if after else b""
+            yield decode(raw, self.dtype, self.swapped).reshape(stop - start, *shape[1:])
 
-    def _turned(self, readinto: ReadInto, rows: int) -> Iterator[NDArray[Any]]:
+    def _turned(
+        self, readinto: ReadInto, cuts: Iterable[Cut], shape: Ints
+    ) -> Iterator[NDArray[Any]]:
         import numpy as np
 
         from poolnorm_cli.tensors.codecs import decode
@@ -140,8 +163,10 @@ class Tensor(ABC):
         raw = self._memory(self.nbytes)
         self._fill(readinto, raw, 0)
         whole = decode(raw, self.dtype, self.swapped).reshape(self.shape, order="F")
-        for start in range(0, self.shape[0], rows):
-            yield np.ascontiguousarray(whole[start : start + rows])
+        if shape != self.shape:
+            whole = whole.reshape(shape)
+        for start, stop in cuts:
+            yield np.ascontiguousarray(whole[start:stop])
 
     def _memory(self, size: int) -> memoryview:
         import numpy as np
@@ -164,6 +189,21 @@ class Tensor(ABC):
         """Return the error that says how many bytes of data are there."""
         told = f"truncated: {found} of {self.nbytes} bytes"
         return bad_input(self.name, told, "copy or save it again")
+
+
+def evenly(length: int, rows: int) -> Iterator[Cut]:
+    """Cut `length` rows into slices of `rows`, the last of which may have fewer."""
+    return ((start, min(start + rows, length)) for start in range(0, length, rows))
+
+
+def with_next(cuts: Iterable[Cut]) -> Iterator[tuple[Cut, Cut | None]]:
+    """Pair each cut with the one after it, the last with None."""
+    rest = iter(cuts)
+    held = next(rest, None)
+    while held is not None:
+        after = next(rest, None)
+        yield held, after
+        held = after
 
 
 def reader(readinto: ReadInto) -> Callable[[int], bytes]:

@@ -1,7 +1,7 @@
 """A layer as a checkpoint holds it: what is known of it, and how its weights are read."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from poolnorm_cli.errors import InputError, UsageError
 from poolnorm_cli.shapes import Ints, format_shape, resolve_axes
 from poolnorm_cli.tensors.messages import bad_input, shown
+from poolnorm_cli.values import frozen
 from poolnorm_cli.weights import fit, fit_shapes
 from poolnorm_cli.weights.naming import keras_names, squeezed
 
@@ -22,7 +23,7 @@ LARGEST_BYTES = 64 << 20
 """Bytes of one weight of a normalization layer: a vector, or some axes of a sample."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stored:
     """One array of a checkpoint: its shape, and how its values are read."""
 
@@ -30,7 +31,7 @@ class Stored:
     read: Callable[[], NDArray[Any]]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class Entry:
     """One layer of a checkpoint.
 

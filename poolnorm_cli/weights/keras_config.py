@@ -2,16 +2,16 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from poolnorm_cli.values import frozen
 from poolnorm_cli.weights.strict_json import parse
 
 
 _DEEPEST = 32
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Configured:
     """A layer in a model's config.
 

@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from poolnorm_cli.tensors.messages import bad_input, shown
+from poolnorm_cli.values import frozen
 from poolnorm_cli.weights.entry import LARGEST_BYTES, Entry, Stored, exactly
 from poolnorm_cli.weights.extras import needed
 from poolnorm_cli.weights.spans import whole
@@ -20,7 +20,7 @@ _BYTES = {1: 4, 10: 2, 11: 8, 16: 2}
 _FIX = "save it again with onnx.save, in one file"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Operator:
     """A normalization of ONNX.
 
@@ -113,7 +113,7 @@ def _nodes(onnx: Any, model: Any, file: str) -> Iterator[Entry]:
 
 
 def _entry(onnx: Any, node: Any, operator: Operator, tensors: dict[str, Any], file: str) -> Entry:
-    name = node.name or (node.output[0] if node.output else "")
+    name = _text(node.name or (node.output[0] if node.output else ""))
     place = f"{file}::{shown(name)}"
     attributes = {a.name: _number(a, place) for a in node.attribute if a.name in _WANTED}
     arrays = {weight: _stored(onnx, tensor, place) for weight, tensor in tensors.items()}
@@ -130,6 +130,11 @@ def _entry(onnx: Any, node: Any, operator: Operator, tensors: dict[str, Any], fi
         config=config,
         layout=operator.layout(rank),
     )
+
+
+def _text(name: str | bytes) -> str:
+    """Return a name as text: protocol buffers give bytes where it is not UTF-8."""
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else name
 
 
 def _number(attribute: Any, place: str) -> float | int:
@@ -152,7 +157,7 @@ def _stored(onnx: Any, tensor: Any, place: str) -> Stored:
     Raises:
         InputError: Its data are in another file, or do not come to its shape.
     """
-    place = f"{place}: {shown(tensor.name, 40)}"
+    place = f"{place}: {shown(_text(tensor.name), 40)}"
     if tensor.external_data or tensor.data_location == tensor.EXTERNAL:
         raise bad_input(place, "its values are in another file, which is never read", _FIX)
     size = _BYTES.get(tensor.data_type)

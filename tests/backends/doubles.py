@@ -35,9 +35,13 @@ class Session:
 
 
 def runtime(
-    *, loads: bool = True, raises: str = "", available: tuple[str, ...] = (CUDA, CPU)
+    *,
+    loads: bool = True,
+    raises: str = "",
+    failing: str = CUDA,
+    available: tuple[str, ...] = (CUDA, CPU),
 ) -> Any:
-    """Return a module like `onnxruntime`, of the GPU build."""
+    """Return a module like `onnxruntime`, of the GPU build, one of whose providers may fail."""
     module: Any = ModuleType("onnxruntime")
     module.__version__ = "1.32.0"
     module.cuda_version = "13.0"
@@ -45,10 +49,13 @@ def runtime(
     module.seen = []
     module.severity = []
 
-    def inference_session(model: bytes, options: Options, providers: list[str]) -> Session:
+    def inference_session(
+        model: bytes, options: Options, providers: list[str], enable_fallback: int = 1
+    ) -> Session:
         del model
+        assert not enable_fallback, "the fallback prints, and takes the CPU"
         module.seen.append((options, providers))
-        if raises and CUDA in providers:
+        if raises and failing in providers:
             raise RuntimeError(raises)
         return Session(providers if loads else [CPU])
 
@@ -66,9 +73,11 @@ def install(
     distributions: tuple[str, ...] = ("onnxruntime-gpu",),
     lost: tuple[str, ...] = (),
     devices: int = 1,
+    driver: tuple[int, int] | None = (13, 0),
 ) -> None:
     """Make a double the runtime that is installed, on a machine that lacks some libraries."""
     monkeypatch.setitem(sys.modules, "onnxruntime", module)
     monkeypatch.setattr(installed, "builds", lambda: dict.fromkeys(distributions, "1.32.0"))
     monkeypatch.setattr(cuda, "_loads", lambda name: name not in lost)
     monkeypatch.setattr(cuda, "devices", lambda: devices)
+    monkeypatch.setattr(cuda, "driver_version", lambda: driver)

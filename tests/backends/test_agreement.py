@@ -10,6 +10,7 @@ from poolnorm_cli.backends import Backend, open_backend
 from poolnorm_cli.backends.trace import BATCH, BlockGraph
 from poolnorm_cli.runs.memory import run_array
 from tests.backends.agreement import assert_agree, with_specials
+from tests.backends.kernels import assert_all_on_cuda
 from tests.cases import CASES, FLOATS, Case
 
 
@@ -17,7 +18,7 @@ BY_NAME = {case.name: case for case in CASES}
 CHECKED = [
     name
     for name, case in BY_NAME.items()
-    if case.dtype in ("float32", "float64", "int64") and 0 not in case.shape
+    if case.dtype in ("float32", "float64", "int64", "uint8", "uint64") and 0 not in case.shape
 ]
 
 
@@ -58,3 +59,14 @@ def test_the_checker_accepts_the_shapes_that_layers_declare(name: str, exact: bo
     model, _ = graph.build()
     onnx.checker.check_model(model, full_check=True)
     assert len(model.graph.output) == 1
+    if exact:  # the graph that a device runs
+        assert_all_on_cuda(model)
+
+
+@pytest.mark.parametrize("words", ["bn", "gpool average"])
+@pytest.mark.parametrize("layout", ["channels_last", "channels_first"])
+def test_a_graph_with_a_mask_is_all_on_cuda(words: str, layout: str) -> None:
+    parameters = {"data_format": layout} if words != "bn" else {}
+    layer, training = Case(words, (), "float32", parameters).layer, words == "bn"
+    graph = BlockGraph(layer, (BATCH, 5, 3), "float32", training, exact=True, masked=True)
+    assert_all_on_cuda(graph.build()[0])

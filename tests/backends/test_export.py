@@ -121,6 +121,12 @@ def test_weights_are_inline_and_the_batch_may_be_any() -> None:
         ("bn", {"axis": (1,)}, ["BatchNormalization"]),
         ("ln", {}, ["LayerNormalization"]),
         ("ln", {"axis": (-1, -2)}, ["LayerNormalization"]),
+        ("in", {}, ["Transpose", "InstanceNormalization", "Transpose"]),
+        (
+            "gn",
+            {"axis": (1,), "groups": 2, "center": False},
+            ["Reshape", "InstanceNormalization", "Reshape", "Mul"],
+        ),
     ],
 )
 def test_plain_operators_are_used_where_they_fit(
@@ -130,6 +136,12 @@ def test_plain_operators_are_used_where_they_fit(
     model, _ = file_graph(case).model(case.weights())
 
     assert [node.op_type for node in model.graph.node] == operators
+
+
+def test_a_mean_in_float64_is_one_operator() -> None:
+    """Sums that overflow where their mean does not are for runs, whose graphs are exact."""
+    model, _ = file_graph(Case("gpool average", (2, 6, 6, 3), "float64")).model({})
+    assert [node.op_type for node in model.graph.node] == ["ReduceMean"]
 
 
 def test_bfloat16_goes_in_and_out_of_a_file() -> None:
@@ -153,6 +165,14 @@ def test_an_epsilon_in_float64_is_exact() -> None:
 def test_an_unknown_operator_set_is_refused(opset: int) -> None:
     with pytest.raises(UsageError, match=rf"--opset {opset} is not known .* give 17 to {NEWEST}"):
         file_graph(Case("gpool max", (2, 6, 3), "float32"), opset).serialized({})
+
+
+def test_an_input_without_a_cell_is_refused() -> None:
+    with pytest.raises(
+        UsageError, match=r"input of shape \(2,6,0\), without a cell; give an input"
+    ):
+        file_graph(Case("pool max", (2, 6, 0), "float32")).serialized({})
+    file_graph(Case("pool max", (0, 6, 3), "float32")).serialized({})
 
 
 def test_weights_too_large_for_a_file_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,13 +49,32 @@ def test_a_build_for_cuda_12_is_mended_by_its_own_extra(monkeypatch: pytest.Monk
     module = runtime(loads=False)
     module.cuda_version = "12.8"
     told = fault(monkeypatch, module, lost=("libcublas.so.12",))
-    assert told.fix == "pip install 'poolnorm-cli[cuda12]'"
+    assert told.fix == "pip install 'poolnorm-cli[cuda12]', or give --provider cpu"
+
+
+def test_all_that_is_missing_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = fault(monkeypatch, runtime(loads=False), lost=("libcuda.so.1", "libcudnn.so.9"))
+    assert told.what == (
+        "cuda: no NVIDIA driver (libcuda.so.1 does not load), and the libraries of CUDA 13 cannot"
+        " be loaded: libcudnn.so.9"
+    )
+    assert told.fix == (
+        "install the driver and pip install 'poolnorm-cli[cuda]', or give --provider cpu"
+    )
 
 
 def test_a_missing_driver_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     told = fault(monkeypatch, runtime(raises="CUDA failure 35"), lost=("libcuda.so.1",))
     assert told.what == "cuda: no NVIDIA driver (libcuda.so.1 does not load)"
     assert told.fix == "install the driver, or give --provider cpu"
+
+
+def test_a_driver_that_is_too_old_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = fault(monkeypatch, runtime(raises="CUDA failure 35"), driver=(12, 4))
+    assert told.what == (
+        "cuda: the driver serves CUDA 12.4, and this build of onnxruntime wants 13"
+    )
+    assert told.fix == f"update the driver, or {AGAIN.replace('[cuda]', '[cuda12]')}"
 
 
 def test_a_machine_without_a_device_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,6 +153,23 @@ def test_a_package_that_is_not_installed_is_told(
     with pytest.raises(UnavailableError) as caught:
         load()
     assert str(caught.value) == f"{package} is not installed; pip install 'poolnorm-cli[cpu]'"
+
+
+def test_without_any_runtime_cuda_wants_the_build_that_has_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(installed, "builds", dict)
+    absent = ModuleNotFoundError("No module named 'onnxruntime'", name="onnxruntime")
+    hide(monkeypatch, absent, "onnxruntime")
+    with pytest.raises(UnavailableError) as caught:
+        open_backend("onnx", "cuda")
+    assert str(caught.value) == "onnxruntime is not installed; pip install 'poolnorm-cli[cuda]'"
+
+
+def test_onnx_is_missed_before_any_input_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    hide(monkeypatch, ModuleNotFoundError("No module named 'onnx'", name="onnx"), "onnx")
+    with pytest.raises(UnavailableError, match="onnx is not installed"):
+        open_backend("onnx", "cpu")
 
 
 def test_a_build_that_cannot_be_imported_is_not_called_missing(

@@ -1,15 +1,18 @@
 """Sessions: opened once, fed exactly, and never worse than NumPy."""
 
 import copy
+from types import ModuleType
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
 
 from poolnorm_cli.backends import open_backend
 from poolnorm_cli.backends.providers import Provider, choose
 from poolnorm_cli.backends.session import OnnxBackend
+from poolnorm_cli.errors import UnavailableError
 from poolnorm_cli.layers import find
 from poolnorm_cli.layers.base import Call, Layer
 from poolnorm_cli.runs.memory import run_array
@@ -29,6 +32,9 @@ class Counting:
     def session(self, model: bytes, threads: int | None) -> Any:
         self.threads.append(threads)
         return self._provider.session(model, threads)
+
+    def run(self, session: Any, binding: Any) -> None:
+        self._provider.run(session, binding)
 
 
 def layer(words: str, **parameters: Any) -> Layer:
@@ -77,8 +83,6 @@ def test_a_device_never_runs_a_pooling_operator() -> None:
             self.on_device = True
 
         def session(self, model: bytes, threads: int | None) -> Any:
-            import onnx
-
             kinds.extend(node.op_type for node in onnx.load_from_string(model).graph.node)
             return super().session(model, threads)
 
@@ -90,6 +94,18 @@ def test_a_device_never_runs_a_pooling_operator() -> None:
     assert not {kind for kind in kinds if "Pool" in kind or kind == "ReduceMax"}
 
 
+def test_a_device_is_given_larger_blocks_with_the_same_results() -> None:
+    provider: Any = Counting()
+    provider.on_device = True
+    device = OnnxBackend(provider, 1, lambda _: None)
+    cpu = open_backend("onnx", "cpu", threads=1)
+    x = np.random.default_rng(3).random((40, 64, 64, 8), np.float32)
+    made = layer("pool average", pool_size=(3,))
+    assert device.block_bytes > x.nbytes > cpu.block_bytes
+    y, expected = (run_array(made, x, backend=each)[0] for each in (device, cpu))
+    np.testing.assert_array_equal(y, expected)
+
+
 @pytest.mark.parametrize("size", [2, 5, 30])
 @pytest.mark.parametrize("scale", [1.0, 1e30, 3e38])
 def test_an_average_is_within_four_epsilons_and_overflows_with_its_mean_only(
@@ -99,6 +115,22 @@ def test_an_average_is_within_four_epsilons_and_overflows_with_its_mean_only(
     y = result(layer("pool average", pool_size=size, strides=1), x)
     cells = np.lib.stride_tricks.sliding_window_view(x.astype(np.float64), size, axis=1)
     assert (np.abs(y - cells.mean(axis=-1)) <= 4 * EPSILON * np.abs(cells).mean(axis=-1)).all()
+
+
+def test_few_channels_go_through_in_long_rows() -> None:
+    heard: list[str] = []
+
+    class Watching(Counting):
+        def session(self, model: bytes, threads: int | None) -> Any:
+            nodes = onnx.load_from_string(model).graph.node
+            heard.extend(node.op_type for node in nodes)
+            return super().session(model, threads)
+
+    provider: Any = Watching()
+    x = np.random.default_rng(2).standard_normal((2, 9, 7, 3)).astype(np.float32)
+    y, _ = run_array(layer("bn"), x, backend=OnnxBackend(provider, 1, lambda _: None))
+    assert "Tile" in heard
+    np.testing.assert_array_equal(y, run_array(layer("bn"), x)[0])
 
 
 @pytest.mark.parametrize(("words", "options"), [("bn", {"training": True}), ("ln", {})])
@@ -133,6 +165,37 @@ def test_details_are_told_once_per_graph() -> None:
     for _ in range(3):
         backend.apply(layer("gpool average"), np.ones((2, 4, 1)), {}, Call())
     assert heard == ["gpool average: float64: the mean is taken in float64"]
+
+
+@pytest.mark.parametrize(
+    ("words", "dtype", "told"),
+    [
+        ("pool max", "float32", "pool max: float32: Transpose, MaxPool, Transpose"),
+        ("gpool max", "int64", "gpool max: int64: ReduceMax"),
+        (
+            "pool max",
+            "int64",
+            "pool max: int64: the maximum of slices, where MaxPool would lose a NaN or the type",
+        ),
+        ("rms", "float32", "rms: float32: the mean of squares in float64, as exact as NumPy's"),
+        ("ln", "float64", "ln: float64: statistics and factors in float64, as exact as NumPy's"),
+    ],
+)
+def test_every_graph_is_told_of(words: str, dtype: str, told: str) -> None:
+    heard: list[str] = []
+    backend = OnnxBackend(choose("cpu", heard.append), 1, heard.append)
+    run_array(layer(words), np.ones((2, 4, 3), dtype), backend=backend)
+    assert heard == [told]
+
+
+def test_a_runtime_that_fails_is_told_in_one_line() -> None:
+    class Broken:
+        def run_with_iobinding(self, _: Any) -> None:
+            raise RuntimeError("out of\n memory")
+
+    with pytest.raises(UnavailableError) as caught:
+        Provider("cuda", ModuleType("onnxruntime")).run(Broken(), None)
+    assert str(caught.value) == "cuda: out of memory; --provider cpu runs on the processor"
 
 
 def test_another_process_opens_the_same_for_itself() -> None:

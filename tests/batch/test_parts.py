@@ -83,7 +83,8 @@ def test_parts_are_whole_grains_and_cover_all_samples(
 
     path = tmp_path_factory.mktemp("parts") / "x.npy"
     np.save(path, np.zeros((samples, 7, 5, 3), dtype))
-    cut = list(parts._cut(open_npy(path, "x.npy")))
+    tensor = open_npy(path, "x.npy")
+    cut = list(parts._cut(tensor.shape, tensor))
 
     assert [a.stop for a in cut[:-1]] == [b.start for b in cut[1:]]
     assert (cut[0].start, cut[-1].stop) == (0, samples)

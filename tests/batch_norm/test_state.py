@@ -220,6 +220,15 @@ def test_a_statistic_that_float32_cannot_hold_leaves_the_state(poolnorm: Command
     assert Path("s.npz").read_bytes() == before
 
 
+def test_a_variance_that_renorm_cannot_keep_in_float32_leaves_the_state(poolnorm: Command) -> None:
+    np.save("x.npy", np.array([[1e38, 0, 0], [-1e38, 0, 0]], np.float32))
+    result = poolnorm("bn x.npy --training --renorm --save-weights s.npz")
+
+    assert (result.code, result.err.count("\n")) == (4, 1)
+    assert "x.npy: moving_variance would leave the range of float32; scale the input" in result.err
+    assert not Path("s.npz").exists()
+
+
 def test_an_empty_batch_leaves_the_moving_statistics(state: Path, poolnorm: Command) -> None:
     np.save("empty.npy", np.zeros((0, 3)))
     before = state.read_bytes()

@@ -80,9 +80,7 @@ def test_bfloat16_goes_through(poolnorm: Command, x: X) -> None:
 
 def test_verbose_says_what_the_graph_does_otherwise(poolnorm: Command, x: X) -> None:
     done = poolnorm(f"{AVERAGE} --backend onnx -o y.npy -v")
-    assert done.err == (
-        "pool average: float32: sums of slices in float64, which are as exact as NumPy's\n"
-    )
+    assert done.err == ("pool average: float32: sums of slices in float64, as exact as NumPy's\n")
 
 
 def test_auto_says_which_provider_it_took(poolnorm: Command, x: X) -> None:

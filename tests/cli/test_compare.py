@@ -59,6 +59,16 @@ def test_nan_is_equal_to_nan_where_it_is_asked_for(poolnorm: Command) -> None:
     assert poolnorm("compare n.npy n.npy --equal-nan").code == 0
 
 
+def test_a_nan_in_one_alone_is_found(poolnorm: Command) -> None:
+    np.save("n.npy", np.array([[1.0, 2.0, np.nan]]))
+    np.save("m.npy", np.array([[1.0, 2.0, 3.0]]))
+    done = poolnorm("compare n.npy m.npy --equal-nan")
+    assert done.code == 1
+    assert "\t1 of 3, first @ 0,2\t" in done.out
+    (found,) = json.loads(poolnorm("compare n.npy m.npy --json").out)["comparisons"]
+    assert (found["unequal"], found["first"]) == (1, [0, 2])
+
+
 def test_another_shape_is_a_difference(poolnorm: Command, x: X) -> None:
     np.save("y.npy", x[:2])
     done = poolnorm("compare x.npy y.npy")
@@ -87,6 +97,16 @@ def test_arrays_of_archives_are_compared_by_key(poolnorm: Command, x: X) -> None
     ]
     assert poolnorm("compare a.npz b.npz --key two").code == 0
     assert poolnorm("compare a.npz::one x.npy").code == 0
+
+
+def test_saved_weights_are_compared_without_their_checksum(poolnorm: Command, x: X) -> None:
+    np.save("y.npy", x * np.float32(1 + 1e-6))
+    for name in "xy":
+        poolnorm(f"bn {name}.npy --training --save-weights {name}.npz -q")
+    done = poolnorm("compare x.npz y.npz --rtol 1e-5 --atol 1e-6")
+    assert done.code == 0
+    names = ["gamma", "beta", "moving_mean", "moving_variance"]
+    assert [line.split("\t")[0] for line in done.out.splitlines()] == [f"x.npz::{n}" for n in names]
 
 
 def test_a_stream_is_compared_with_a_file(poolnorm: Command, x: X) -> None:
@@ -172,6 +192,28 @@ def test_a_layer_agrees_with_itself_on_every_backend(poolnorm: Command, x: X, wo
     assert [(c["a"], c["b"]) for c in found] == [("numpy", "onnx:cpu"), ("numpy", "onnx")]
 
 
+@pytest.mark.parametrize(
+    ("flags", "code"), [("", 0), ("--atol 0", 1), ("--max-ulp 0", 1), ("--max-ulp 99999", 0)]
+)
+def test_backends_may_round_apart_unless_a_tolerance_is_given(
+    poolnorm: Command, x: X, flags: str, code: int
+) -> None:
+    x[0, 0, 0, 0] = np.nan
+    np.save("x.npy", x)
+    words = "-- pool average x.npy --pool-size 3"
+    assert poolnorm(f"compare --backends numpy,onnx {flags} {words}").code == code
+
+
+def test_backends_that_like_other_blocks_are_given_the_same(
+    poolnorm: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("poolnorm_cli.backends.session.BLOCK_BYTES", 1 << 25)
+    np.save("big.npy", np.random.default_rng(1).random((40, 64, 64, 8), np.float32))
+    done = poolnorm("compare --backends numpy,onnx -- pool max big.npy")
+    assert (done.code, done.err) == (0, "")
+    assert f"0 of {40 * 32 * 32 * 8}" in done.out
+
+
 def test_a_backend_that_is_wrong_is_found_out(
     poolnorm: Command, x: X, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,7 +223,7 @@ def test_a_backend_that_is_wrong_is_found_out(
     monkeypatch.setattr("poolnorm_cli.backends.session.OnnxBackend.apply", wrong)
     done = poolnorm("compare --backends numpy,onnx -- pool max x.npy")
     assert done.code == 1
-    assert "\t2352 of 2352\t1 @ " in done.out
+    assert "\t2352 of 2352, first @ 0,0,0,0\t1 @ " in done.out
 
 
 def test_the_weights_of_the_layer_are_used(poolnorm: Command, x: X) -> None:

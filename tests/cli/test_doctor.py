@@ -67,7 +67,9 @@ def test_libraries_and_devices_are_looked_for(
 
 def test_a_device_is_counted(poolnorm: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, runtime(), devices=2)
-    assert findings(poolnorm("doctor --json"))["devices"]["detail"] == "2"
+    found = findings(poolnorm("doctor --json"))
+    assert found["devices"]["detail"] == "2"
+    assert found["libcuda.so.1"]["detail"] == "loads, for CUDA up to 13.0"
 
 
 def test_a_provider_that_falls_back_does_not_load(
@@ -79,13 +81,37 @@ def test_a_provider_that_falls_back_does_not_load(
     assert found[CPU]["state"] == "ok"
 
 
+def test_what_cuda_lacks_is_told_with_its_own_fix(
+    poolnorm: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, runtime(loads=False), lost=("libcudnn.so.9",))
+    done = poolnorm("doctor --json")
+    assert (done.code, done.err) == (3, "")
+    found = findings(done)[CUDA]
+    assert found["detail"] == "the libraries of CUDA 13 cannot be loaded: libcudnn.so.9"
+    assert found["fix"].startswith("pip install 'poolnorm-cli[cuda]'")
+
+
+def test_a_provider_that_is_not_used_may_be_missing(
+    poolnorm: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unused = "TensorrtExecutionProvider"
+    module = runtime(raises="no TensorRT", failing=unused, available=(unused, CUDA, CPU))
+    install(monkeypatch, module)
+    done = poolnorm("doctor --json")
+    assert (done.code, done.err) == (0, "")
+    assert findings(done)[unused]["state"] == "missing"
+    assert findings(done)[CUDA]["state"] == "ok"
+    assert module.severity == [4]  # the runtime prints nothing beside
+
+
 def test_nothing_installed_is_missing_and_not_broken(
     poolnorm: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from poolnorm_cli.backends import installed
     from poolnorm_cli.errors import UnavailableError
 
-    def absent() -> None:
+    def absent(**_: str) -> None:
         raise UnavailableError("onnxruntime is not installed", installed.INSTALL_CPU)
 
     monkeypatch.setattr(installed, "builds", dict)
@@ -94,7 +120,8 @@ def test_nothing_installed_is_missing_and_not_broken(
     done = poolnorm("doctor --json")
     assert done.code == 0
     found = findings(done)
-    assert found["import onnxruntime"]["state"] == "missing"
+    assert found["onnxruntime"]["state"] == "missing"
+    assert "import onnxruntime" not in found
     assert found["onnx"]["fix"] == "pip install 'poolnorm-cli[cpu]'"
 
 

@@ -57,6 +57,12 @@ def test_a_row_without_a_step_is_nan(poolnorm: Command, steps: Array) -> None:
     assert np.isnan(np.load("y.npy")).all(axis=1).tolist() == [False, False, True, False, False]
 
 
+def test_a_masked_batch_without_channels_gives_none() -> None:
+    x, mask = np.ones((5, 0), np.float32), np.array([True, False, True, True, False])
+    y, _ = run_array(find("bn")(), x, training=True, mask=mask)
+    assert y.shape == (5, 0)
+
+
 def test_masks_of_an_npz_go_by_the_names_of_the_inputs(poolnorm: Command, steps: Array) -> None:
     mask = np.load("m.npy")
     np.savez("x.npz", one=steps[:2], two=steps[2:])

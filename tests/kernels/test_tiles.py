@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from poolnorm_cli.kernels import deviations, memory, rows, scaling, tiles
 from poolnorm_cli.kernels.moments import moments_of
@@ -59,6 +59,9 @@ axis = st.tuples(
     special=st.booleans(),
     dtype=st.sampled_from(["float32", "float64"]),
     size=st.sampled_from([1, 500, 4000, 1 << 20]),
+)
+@example(
+    batch=1, axes=[(36, 4, 5, "same")], items=1, seed=2, special=False, dtype="float32", size=1
 )
 @settings(max_examples=120, deadline=None)
 def test_windows_of_one_sample_have_the_bytes_they_have_among_others(

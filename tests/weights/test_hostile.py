@@ -255,6 +255,17 @@ def test_an_attribute_that_is_no_number_is_refused(
     assert (result.code, f"its {name} is no number" in result.err) == (4, True)
 
 
+def test_a_name_that_is_not_utf_8_is_shown(poolnorm: Command, inputs: Path) -> None:
+    data = onnx_model().SerializeToString()
+    node = onnx_model().graph.node[0]
+    assert node.name == "bn"
+    (inputs / "odd.onnx").write_bytes(data.replace(b"\x1a\x02bn", b"\x1a\x02\x80n"))
+
+    result = poolnorm("info odd.onnx")
+    assert (result.code, result.err) == (0, "")
+    assert "odd.onnx::\ufffdn\tBatchNormalization" in result.out
+
+
 def test_an_honest_graph_is_read(poolnorm: Command, inputs: Path) -> None:
     (inputs / "good.onnx").write_bytes(onnx_model().SerializeToString())
 

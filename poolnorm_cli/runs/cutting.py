@@ -1,0 +1,160 @@
+"""How a tensor is cut into the blocks that a layer works on: by its shape alone."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import cached_property
+from math import prod
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from poolnorm_cli.backends import NUMPY, Backend
+from poolnorm_cli.kernels.moments import grain_rows
+from poolnorm_cli.layers.bands import Band
+from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.runs.clock import UNCLOCKED, Clock, Unclocked
+from poolnorm_cli.runs.lanes import ONE_LANE, Lanes
+from poolnorm_cli.shapes import Ints
+from poolnorm_cli.tensors.dtypes import DTYPES
+from poolnorm_cli.tensors.tensor import Cut, evenly
+from poolnorm_cli.values import frozen
+
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from poolnorm_cli.tensors.tensor import Tensor
+
+LARGE_BYTES = 16 << 20
+"""A sample of more than this is taken apart; up to here that takes longer than it saves."""
+
+
+@frozen
+class Sliced:
+    """A layer, called on a tensor of a given shape and dtype, and how that is cut into blocks.
+
+    Attributes:
+        layer: The layer.
+        shape: Shape of the tensor.
+        dtype: Name of the dtype in which the tensor is stored.
+        result: Name of the dtype of the output.
+        training: Use the statistics of the batch.
+        backend: Computes the blocks.
+        step: Training calls of this run that came before.
+        first: The sample with which the first block starts, where only a part is run.
+        lanes: The threads that work on blocks.
+        whole: Samples are handed to the layer as they are, however large.
+        clock: Counts where the time goes.
+    """
+
+    layer: Layer
+    shape: Ints
+    dtype: str
+    result: str
+    training: bool = False
+    backend: Backend = NUMPY
+    step: int = 0
+    first: int = 0
+    lanes: Lanes = ONE_LANE
+    whole: bool = False
+    clock: Clock | Unclocked = UNCLOCKED
+
+    @property
+    def inner(self) -> Self:
+        """The same pass over the same bytes in smaller samples, where samples are large.
+
+        It follows from the shape alone. A graph is made for one rank and runs whole samples.
+        """
+        if not self._taken_apart:
+            return self
+        layer, shape = self.layer.narrowed(self.shape)
+        return self if shape == self.shape else replace(self, layer=layer, shape=shape)
+
+    @property
+    def bands(self) -> list[Band]:
+        """The bands that a sample is worked on in; [] where whole samples make blocks."""
+        if not self._taken_apart:
+            return []
+        rows = self.backend.block_bytes * self.shape[1] // self._sample_bytes
+        return self.layer.bands(self.shape, max(rows, 1))
+
+    @cached_property
+    def _taken_apart(self) -> bool:
+        whole = self.whole or not self.backend.in_lanes
+        return not whole and self._sample_bytes > LARGE_BYTES
+
+    @cached_property
+    def _sample_bytes(self) -> int:
+        return prod(self.shape[1:]) * np.dtype(self.compute).itemsize
+
+    @cached_property
+    def output_shape(self) -> Ints:
+        """Shape of the output."""
+        return tuple(int(size or 0) for size in self.layer.output_shape(self.shape))
+
+    @property
+    def output_bytes(self) -> int:
+        """Size of the output, without a header."""
+        return prod(self.output_shape) * DTYPES[self.result].itemsize
+
+    @cached_property
+    def compute(self) -> str:
+        """Name of the dtype in which blocks are handed to the layer."""
+        dtype = self.layer.compute_dtype(self.dtype)
+        return "float64" if self.result == "float64" else dtype
+
+    @cached_property
+    def rows(self) -> int:
+        """Samples to a block: it follows from shape and backend alone, in whole grains."""
+        grain = grain_rows(self.shape[1:])
+        size = int(np.prod(self.shape[1:], dtype=object)) * np.dtype(self.compute).itemsize
+        return max(self.backend.block_bytes // max(size * grain, 1), 1) * grain
+
+    @property
+    def block_items(self) -> int:
+        """Items of the largest block."""
+        if not self.bands:
+            return self.rows * prod(self.shape[1:])
+        return max(band.stop - band.start for band in self.bands) * prod(self.shape[2:])
+
+    def cuts(self, samples: int, rows: int | None = None) -> tuple[Iterable[Cut], Ints]:
+        """Cut so many samples of an inner pass into blocks: where, and in which shape.
+
+        Args:
+            samples: How many there are.
+            rows: Samples to a block; `self.rows` where None. Bands are as they are.
+        """
+        bands, sample = self.bands, self.shape[1:]
+        if not bands:
+            return evenly(samples, rows or self.rows), (samples, *sample)
+        length = sample[0]
+        starts = range(0, samples * length, length)
+        cuts = ((start + band.start, start + band.stop) for start in starts for band in bands)
+        return cuts, (samples * length, *sample[1:])
+
+    def blocks(self, tensor: "Tensor") -> "Iterator[NDArray[Any]]":
+        """Return a tensor in the blocks of the inner pass, as many at a time as its lanes use."""
+        inner = self.inner
+        samples = prod(tensor.shape) // prod(inner.shape[1:]) if tensor.nbytes else tensor.shape[0]
+        blocks = tensor.slices(*inner.cuts(samples), self.lanes.held)
+        return iter(self.clock.over("read", blocks))
+
+    def whole_grains(self, rows: int) -> int:
+        """Round a number of samples up to whole grains."""
+        grain = grain_rows(self.shape[1:])
+        return -(-rows // grain) * grain
+
+    @property
+    def gathers(self) -> bool:
+        """Whether statistics over all blocks come first, so that the blocks are read twice."""
+        return bool(self.gathered_axes)
+
+    @property
+    def interleaves(self) -> bool:
+        """Whether neighbouring samples belong to other statistics."""
+        return self.gathers and self.layer.statistics_groups(self.shape[0]) > 1
+
+    @cached_property
+    def gathered_axes(self) -> Ints:
+        """The axes over which statistics come first; () where they do not."""
+        return self.layer.statistics_axes(len(self.shape), training=self.training)

@@ -1,0 +1,80 @@
+"""How much memory a run takes, and how it is kept within what is allowed."""
+
+import re
+from dataclasses import replace
+from math import prod
+from typing import TYPE_CHECKING
+
+from poolnorm_cli.errors import UsageError
+from poolnorm_cli.runs.lanes import ONE_LANE
+from poolnorm_cli.tensors.dtypes import DTYPES
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.runs.passes import Pass
+    from poolnorm_cli.tensors.tensor import Tensor
+
+
+_BASE = 48 << 20
+"""Bytes of a process that has begun and holds no tensor yet."""
+_RUNTIME = 160 << 20
+"""The same with a runtime for graphs."""
+_SCRATCH = 8 << 20
+"""Bytes of the tiles of one thread."""
+_UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+
+
+def parse_size(text: str, flag: str) -> int:
+    """Read a number of bytes, as `512M`, `1.5G` or `800000`; K, M, G and T are powers of 1024.
+
+    Raises:
+        UsageError: It is none.
+    """
+    found = _SIZE.fullmatch(text.strip())
+    size = int(float(found[1]) * 2 ** _UNITS[found[2].upper()]) if found else 0
+    if not 0 < size < 2**62:
+        raise UsageError(f"{flag} {text!r} is no number of bytes", f"give {flag} 512M or 2G")
+    return size
+
+
+def format_size(size: int) -> str:
+    """Write a number of bytes as it is typed, rounded up: `73M`."""
+    return f"{-(-size // 2**20)}M"
+
+
+def memory_of(run: "Pass", tensor: "Tensor") -> int:
+    """Estimate the largest number of bytes that a process has while it works on a tensor.
+
+    These are the blocks that are held at once: as stored, as computed with where that is another
+    dtype, the output, and in each thread what a layer needs on the way.
+    """
+    wide, inner = DTYPES[run.compute].itemsize, run.inner
+    share = prod(inner.output_shape[1:]) / max(prod(inner.shape[1:]), 1)
+    items = min(inner.block_items, prod(inner.shape))
+    stored = items * tensor.dtype.itemsize
+    computed = items * wide if run.compute != tensor.dtype.name else 0
+    block = stored + computed + int(items * share) * wide
+    base = _BASE if run.backend.in_lanes else _RUNTIME
+    turned = 2 * tensor.nbytes if tensor.header.fortran_order else 0
+    return base + turned + block * run.lanes.held + (_SCRATCH + block) * run.lanes.threads
+
+
+def within(run: "Pass", tensor: "Tensor", limit: int) -> "Pass":
+    """Return a pass that takes no more memory than allowed: with fewer threads, if need be.
+
+    What is computed, and so its bytes, does not depend on the limit.
+
+    Raises:
+        UsageError: Even one thread takes more.
+    """
+    for lanes in (run.lanes, ONE_LANE):
+        fitted = replace(run, lanes=lanes)
+        needed = memory_of(fitted, tensor)
+        if needed <= limit:
+            return fitted
+    raise UsageError(
+        f"shape {tensor.shape} needs about {format_size(needed)} of memory, and --max-memory "
+        f"allows {format_size(limit)}",
+        f"give --max-memory {format_size(needed)} or more",
+    )

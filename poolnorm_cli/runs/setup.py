@@ -1,0 +1,88 @@
+"""A layer and how it is to be run."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from poolnorm_cli.backends import NUMPY, Backend
+from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.runs.clock import UNCLOCKED, Clock, Unclocked
+from poolnorm_cli.runs.lanes import ONE_LANE, Lanes, default_threads
+from poolnorm_cli.runs.limits import within
+from poolnorm_cli.runs.masks import MaskFile
+from poolnorm_cli.runs.passes import Masks, Pass, Weights, result_dtype
+from poolnorm_cli.shapes import Ints
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.tensors.tensor import Tensor
+
+
+_PASSES = 16
+"""Ways through the layer that are kept: the tensors of a batch have few different shapes."""
+
+
+@dataclass(slots=True)
+class Setup:
+    """A layer and how it is to be run.
+
+    Attributes:
+        layer: The layer.
+        weights: The weights; None until the first input, whose shape gives the initial ones.
+        training: Use the statistics of each input and update the moving ones.
+        dtype: Dtype of the outputs; None for what the layer gives.
+        preview: Keep the edges of each output, to be shown.
+        explain: Have the layer say how each output came about.
+        mask: Which cells of the inputs count; None where all do.
+        backend: Computes the blocks.
+        threads: Threads that work on the blocks of a tensor.
+        memory: Bytes that a process may take; None for any number.
+        clock: Counts where the time goes.
+    """
+
+    layer: Layer
+    weights: Weights | None = None
+    training: bool = False
+    dtype: str | None = None
+    preview: bool = False
+    explain: bool = False
+    mask: MaskFile | None = None
+    backend: Backend = NUMPY
+    threads: int = field(default_factory=default_threads)
+    memory: int | None = None
+    clock: Clock | Unclocked = UNCLOCKED
+    _passes: dict[tuple[Ints, str], Pass] = field(default_factory=dict, init=False)
+
+    @property
+    def joins(self) -> bool:
+        """Whether all inputs are one batch, whose statistics come before any output."""
+        return self.layer.joins(training=self.training)
+
+    @property
+    def moves(self) -> bool:
+        """Whether a tensor changes the weights for those after it, so that their order counts."""
+        return self.training and self.layer.has_training
+
+    def pass_over(self, tensor: "Tensor") -> Pass:
+        """Return the way of a tensor through the layer."""
+        run = self.pass_for(tensor.shape, tensor.dtype.name)
+        return run if self.memory is None else within(run, tensor, self.memory)
+
+    def pass_for(self, shape: Ints, dtype: str) -> Pass:
+        """Return the way of a tensor of such a shape and dtype through the layer."""
+        run = self._passes.get((shape, dtype))
+        if run is None:
+            result, mode = (
+                result_dtype(self.layer, dtype, self.dtype),
+                (self.training, self.backend),
+            )
+            lanes = Lanes(self.threads) if self.backend.in_lanes else ONE_LANE
+            more: Any = {"lanes": lanes, "whole": self.mask is not None, "clock": self.clock}
+            run = Pass(self.layer, shape, dtype, result, *mode, **more)
+            if len(self._passes) >= _PASSES:
+                self._passes.clear()
+            self._passes[shape, dtype] = run
+        return run
+
+    def masks_of(self, run: Pass, tensor: "Tensor") -> Masks:
+        """Return the mask of a tensor in the blocks of the pass."""
+        return self.mask.of(tensor, self.layer).blocks(run.rows) if self.mask else None

@@ -1,0 +1,35 @@
+"""Which operators ONNX Runtime computes on CUDA, and in which dtypes; others go to the CPU.
+
+Only what the graphs of runs use is listed, after the runtime's table of kernels.
+"""
+
+from typing import Any
+
+import onnx
+
+
+_FLOATS = {"FLOAT", "DOUBLE"}
+_INTEGERS = {"INT32", "INT64", "UINT32", "UINT64"}
+_ANY = _FLOATS | _INTEGERS | {"BOOL", "INT8", "INT16", "UINT8", "UINT16"}
+_KERNELS = {
+    **dict.fromkeys(["Abs", "Add", "Div", "Less", "Min", "Mul", "Neg", "Pad"], _FLOATS),
+    **dict.fromkeys(
+        ["ReduceMean", "ReduceSum", "Reciprocal", "Sqrt", "Sub", "Sum", "Tile"], _FLOATS
+    ),
+    **dict.fromkeys(["Cast", "Concat", "Gather", "Identity", "Reshape", "Slice"], _ANY),
+    **dict.fromkeys(["Transpose", "Unsqueeze"], _ANY),
+    "Max": _FLOATS | _INTEGERS,
+    "Where": _FLOATS | {"INT32", "INT64", "UINT8"},
+}
+
+
+def assert_all_on_cuda(model: Any) -> None:
+    """Find a kernel for each operator and the dtype it works in."""
+    graph = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
+    values = [*graph.input, *graph.value_info, *graph.output]
+    kinds = {value.name: value.type.tensor_type.elem_type for value in values}
+    kinds |= {tensor.name: tensor.data_type for tensor in graph.initializer}
+    for node in graph.node:
+        source = node.input[1] if node.op_type == "Where" else node.input[0]
+        dtype = onnx.TensorProto.DataType.Name(kinds[source])
+        assert dtype in _KERNELS.get(node.op_type, set()), (node.op_type, dtype)

@@ -1,0 +1,82 @@
+"""Frozen values do what `dataclasses` does for its own frozen classes."""
+
+from dataclasses import FrozenInstanceError, asdict, dataclass, field, fields, replace
+from typing import Any
+
+import pytest
+
+from poolnorm_cli.values import frozen
+
+
+@frozen
+class Ours:
+    a: int
+    b: list[int] = field(default_factory=list)
+    c: str = field(default="c", repr=False)
+    d: int = field(default=4, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Theirs:
+    a: int
+    b: list[int] = field(default_factory=list)
+    c: str = field(default="c", repr=False)
+    d: int = field(default=4, kw_only=True)
+
+
+BOTH = pytest.mark.parametrize("kind", [Ours, Theirs])
+
+
+@BOTH
+def test_fields_are_taken_by_place_and_by_name(kind: Any) -> None:
+    made = kind(1, [2], d=5)
+
+    assert asdict(made) == {"a": 1, "b": [2], "c": "c", "d": 5}
+    assert [f.name for f in fields(kind)] == ["a", "b", "c", "d"]
+    assert kind(1).b is not kind(1).b
+
+
+@BOTH
+def test_what_does_not_fit_is_a_type_error(kind: Any) -> None:
+    for args, given in (((), {}), ((1, [], "c", 4), {}), ((1,), {"a": 1}), ((1,), {"e": 1})):
+        with pytest.raises(TypeError):
+            kind(*args, **given)
+
+
+@BOTH
+def test_nothing_can_be_set_or_deleted(kind: Any) -> None:
+    made = kind(1)
+    with pytest.raises((AttributeError, FrozenInstanceError)):
+        made.a = 2
+    with pytest.raises((AttributeError, FrozenInstanceError)):
+        del made.a
+
+    assert made.a == 1
+    assert replace(made, a=2).a == 2
+
+
+@BOTH
+def test_values_compare_hash_and_show_by_their_fields(kind: Any) -> None:
+    one, two = kind(1, (2,)), kind(1, (2,))
+
+    assert one == two
+    assert hash(one) == hash(two)
+    assert one != kind(2, (2,))
+    assert (one == 1) is False
+    assert repr(one) == f"{kind.__name__}(a=1, b=(2,), d=4)"
+
+
+def test_a_subclass_adds_fields_and_keeps_methods_of_its_own() -> None:
+    @frozen(kw_only=True, eq=False)
+    class Child(Ours):
+        e: int = 5
+
+        def __post_init__(self) -> None:
+            object.__setattr__(self, "e", self.e + 1)
+
+        def __repr__(self) -> str:
+            return "own"
+
+    assert Child(1, e=7).e == 8
+    assert repr(Child(1)) == "own"
+    assert [f.name for f in fields(Child)] == ["a", "b", "c", "d", "e"]
