@@ -25,9 +25,12 @@ def dry_run(plan: "Plan", job: "Job", given: Given) -> int:
         items = plan.items(journal.ours if journal else None)
         failed = 0
         for item in items:
-            if plan.skips(item) or (journal and journal.ending(item)):
+            known = journal.ending(item) if journal else None
+            if plan.skips(item) or (known and known.skipped):
                 continue
             try:
+                if known and known.error:
+                    raise known.error
                 _add(report, plan, job, item)
             except PoolnormError as error:
                 if len(items) == 1:

@@ -102,8 +102,9 @@ def main() -> None:
     # NumPy's linear algebra is not used here, and its threads take time to start.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _terminated)
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # by nohup
+            signal.signal(number, _terminated)
     # A short command makes no garbage worth looking for, at its start or when the process ends.
     gc.set_threshold(GARBAGE)
     code = run(sys.argv[1:])

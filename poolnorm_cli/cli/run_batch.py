@@ -129,5 +129,5 @@ def _check_streams(items: "Sequence[Item]", flag: str) -> None:
 
 def _summarized(given: Given, counts: runs.Counts) -> bool:
     """Whether the end of a run is worth a line: several inputs, and not all simply done."""
-    several = counts.total > 1 and not given[Printing].quiet
-    return several and (given[Batch].journal is not None or counts.done < counts.total)
+    several = counts.total > 1 and counts.ended and not given[Printing].quiet
+    return bool(several) and (given[Batch].journal is not None or counts.done < counts.total)

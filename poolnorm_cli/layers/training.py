@@ -37,7 +37,7 @@ def constrained(layer: "Layer", weights: "Weights") -> "dict[str, Array]":
 
 def _trained(layer: "Layer", kind: str, weights: "Weights") -> dict[str, Any]:
     """Return the regularizer or constraint of each weight that has one and is trained."""
-    if not getattr(layer, "trainable", True):
+    if not weights or not getattr(layer, "trainable", True):
         return {}
     named = {name: getattr(layer, f"{name}_{kind}", None) for name in weights}
     return {name: each for name, each in named.items() if each is not None}

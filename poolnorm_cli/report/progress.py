@@ -122,6 +122,8 @@ def _bar() -> "RichProgress":
         TimeRemainingColumn(),
         TextColumn("{task.fields[failed]}"),
         console=Console(stderr=True),
+        # Lines for a terminal go above the bar; those for a file or a pipe must not be caught.
+        redirect_stdout=sys.stdout.isatty(),
         auto_refresh=False,
         transient=True,
     )

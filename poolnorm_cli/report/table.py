@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 
 FEW, FEW_WIDE = 4, 20
-"""Rows up to which a table may stand upright, and one with many columns, each narrow beside others."""
+"""Rows up to which a table may stand upright, and one with many columns."""
 _MANY_COLUMNS = 6
+_MOST = 1000
+"""Rows of a table, so that memory does not grow with the number of inputs."""
 _UNBOUNDED = 10_000
 _STYLES = {"input": "cyan", "array": "cyan", "layer": "cyan", "output shape": "bold green"}
 
@@ -82,10 +84,14 @@ class Table(Reporter):
         """Prepare an empty table."""
         super().__init__(layer, style)
         self._outcomes: list[Outcome] = []
+        self._more = 0
 
     def done(self, outcome: "Outcome") -> None:
-        """Keep the outcome for the table."""
-        self._outcomes.append(outcome)
+        """Keep the outcome for the table, unless that is longer than anybody reads."""
+        if len(self._outcomes) < _MOST:
+            self._outcomes.append(outcome)
+        else:
+            self._more += 1
 
     def close(self) -> None:
         """Print the table, titled with the layer, and the values."""
@@ -97,6 +103,9 @@ class Table(Reporter):
             rows = [row | {"layer": layer} for row, layer in zip(rows, layers, strict=True)]
         title = layers[0] if len(set(layers)) == 1 else ""
         show(title, rows, self.style)
+        if self._more:
+            told = f"and {self._more} more; `| cat` or --json lists all of them"
+            console(self.style).print(Text(told), soft_wrap=True)
         for outcome in self._outcomes:
             if outcome.edges is not None or outcome.explanation:
                 self._details(outcome)

@@ -1,6 +1,7 @@
 """Many inputs through one job: what is next, what came of it, told in the order of the inputs."""
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from poolnorm_cli.errors import OutputError, PoolnormError, UnavailableError
 from poolnorm_cli.runs.plan import Item
 from poolnorm_cli.runs.steps import Ending, Steps
 from poolnorm_cli.runs.tasks import Task, Work
+from poolnorm_cli.tensors.messages import shown
 from poolnorm_cli.tensors.sources import STDIN, is_url
 
 
@@ -54,14 +56,25 @@ class Counts:
     def add(self, ending: Ending) -> None:
         """Count an item."""
         if ending.error is not None:
-            reason = ending.error.what
-            for name in (ending.item.name, str(ending.item.target)):
-                reason = reason.removeprefix(f"{name}: ")
+            reason = _reason(ending.error.what, ending.item)
             self.failures[reason] = self.failures.get(reason, 0) + 1
         elif ending.skipped:
             self.skipped += 1
         else:
             self.done += 1
+
+
+def _reason(what: str, item: Item) -> str:
+    """Take the name of the item off a fault, which tells it escaped and cut where it must."""
+    for name in (item.name, item.word, str(item.target)):
+        whole = shown(name, sys.maxsize)
+        for start in (name, whole):
+            if what.startswith(f"{start}: "):
+                return what.removeprefix(f"{start}: ")
+        cut, mark, rest = what.removeprefix("...").partition(": ")
+        if what.startswith("...") and mark and whole.endswith(cut):
+            return rest
+    return what
 
 
 class Batch:
@@ -168,13 +181,15 @@ class Batch:
         error = ending.error
         if error is not None and len(self._items) == 1:
             raise error
+        fatal = isinstance(error, OutputError | UnavailableError)
+        if fatal and self._stopped:
+            return  # others met with what ended the run, which is told once
         if self._journal is not None and not ending.resumed:
             self._journal.write(ending)
         self.counts.add(ending)
         self._endings[number] = ending
         if error is not None and not self._stopped:
-            fatal = self._stops or isinstance(error, OutputError | UnavailableError)
-            self._stopped = fatal and not ending.resumed
+            self._stopped = (fatal or self._stops) and not ending.resumed
             self._code = error.code if self._stopped else 1
             if self._stopped:
                 self._ready.clear()

@@ -4,8 +4,10 @@ Outputs appear whole and under their names by the task itself, so a task that th
 again, because a worker died or its answer was lost, does no harm.
 """
 
+import asyncio
+import concurrent.futures
 import queue
-from asyncio import CancelledError
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Self
@@ -28,6 +30,10 @@ _LARGEST_CHUNK = 128
 _CHUNKS_AHEAD = 3
 _LOOK = 1.0
 """Seconds after which it is seen to whether the scheduler is still there."""
+_LOST = (OSError, asyncio.CancelledError, concurrent.futures.CancelledError)
+_SETTLE = 0.2
+_LOST_ANSWERS = 20
+"""Answers that may be lost one after another, before the scheduler is taken to be gone."""
 
 
 class Cluster:
@@ -59,6 +65,7 @@ class Cluster:
         self._answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._seconds = _CHUNK_SECONDS
         self._threads = 1
+        self._lost_answers = 0
 
     def __enter__(self) -> Self:
         if insecure(self._address):
@@ -132,22 +139,32 @@ class Cluster:
         tasks = self._under_way.pop(future, None)
         if tasks is None:
             return []
-        if future.status == "finished":
-            results: list[Result] = self._fetched(future.result)
-            pairs = list(zip(tasks, results, strict=True))
-            for _, result in pairs:
-                self._seconds += (max(result.seconds, 1e-5) - self._seconds) / 16
-            return [(task, result_home(result, task.item)) for task, result in pairs]
-        if future.status != "error":
-            raise self._lost()
-        return self._faulted(tasks, self._fetched(future.exception))
-
-    def _fetched(self, fetch: Callable[[], Any]) -> Any:
-        """Fetch an answer, which takes a scheduler that is still there."""
         try:
-            return fetch()
-        except (OSError, TimeoutError, CancelledError) as error:
-            raise self._lost() from error
+            if future.status == "error":
+                return self._faulted(tasks, future.exception())
+            if future.status == "finished":
+                return self._answered(tasks, future.result())
+        except _LOST:
+            pass  # the answer was with a worker that has died since
+        return self._repeated(tasks)
+
+    def _answered(
+        self, tasks: list[Task], results: "Sequence[Result]"
+    ) -> list[tuple[Task, Result]]:
+        self._lost_answers = 0
+        for result in results:
+            self._seconds += (max(result.seconds, 1e-5) - self._seconds) / 16
+        pairs = zip(tasks, results, strict=True)
+        return [(task, result_home(result, task.item)) for task, result in pairs]
+
+    def _repeated(self, tasks: list[Task]) -> list[tuple[Task, Result]]:
+        """Send tasks again whose answer was lost, unless it was lost with the scheduler."""
+        self._lost_answers += 1
+        time.sleep(_SETTLE)  # a client learns by and by that its scheduler is gone
+        if self._client.status != "running" or self._lost_answers > _LOST_ANSWERS:
+            raise self._lost()
+        self._send(tasks)
+        return []
 
     def _faulted(self, tasks: list[Task], error: Exception) -> list[tuple[Task, Result]]:
         """Do tasks apart whose worker has died several times, until the one is found."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any, Self
 
@@ -77,16 +78,16 @@ class Sliced:
         rows = self.backend.block_bytes * self.shape[1] // self._sample_bytes
         return self.layer.bands(self.shape, max(rows, 1))
 
-    @property
+    @cached_property
     def _taken_apart(self) -> bool:
         whole = self.whole or not self.backend.in_lanes
         return not whole and self._sample_bytes > LARGE_BYTES
 
-    @property
+    @cached_property
     def _sample_bytes(self) -> int:
         return prod(self.shape[1:]) * np.dtype(self.compute).itemsize
 
-    @property
+    @cached_property
     def output_shape(self) -> Ints:
         """Shape of the output."""
         return tuple(int(size or 0) for size in self.layer.output_shape(self.shape))
@@ -96,13 +97,13 @@ class Sliced:
         """Size of the output, without a header."""
         return prod(self.output_shape) * DTYPES[self.result].itemsize
 
-    @property
+    @cached_property
     def compute(self) -> str:
         """Name of the dtype in which blocks are handed to the layer."""
         dtype = self.layer.compute_dtype(self.dtype)
         return "float64" if self.result == "float64" else dtype
 
-    @property
+    @cached_property
     def rows(self) -> int:
         """Samples to a block: it follows from shape and backend alone, in whole grains."""
         grain = grain_rows(self.shape[1:])
@@ -153,7 +154,7 @@ class Sliced:
         """Whether neighbouring samples belong to other statistics."""
         return self.gathers and self.layer.statistics_groups(self.shape[0]) > 1
 
-    @property
+    @cached_property
     def gathered_axes(self) -> Ints:
         """The axes over which statistics come first; () where they do not."""
         return self.layer.statistics_axes(len(self.shape), training=self.training)

@@ -72,7 +72,9 @@ class Job(Setup):
             turn = turn or self._turn(run, self._moments(run, tensor))
             preview = Preview(shape) if self.preview else None
             first = FirstSample(wanted=self.explain)
-            self._stream(replace(run, step=turn.step), turn, tensor, output, preview, first)
+            if turn.step != run.step:
+                run = replace(run, step=turn.step)
+            self._stream(run, turn, tensor, output, preview, first)
             facts = Facts(run.shape, turn.weights, turn.moments, turn.updated, first.sample)
         return Outcome(
             input=tensor.name,
@@ -175,7 +177,7 @@ class Job(Setup):
 
     def _turn(self, run: Pass, moments: "Moments | None") -> Turn:
         weights, step = self.weights_for(run), self._step
-        self._step += 1
+        self._step += run.training
         if self.joins:
             return Turn(weights, self._joined, self._settled, step)
         updated = None

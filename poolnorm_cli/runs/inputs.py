@@ -53,10 +53,13 @@ def expand(
         if word == STDIN or not os.path.isdir(word):  # noqa: PTH112 - for each of many
             yield Source(word, _folder(word, relative_to) if relative_to is not None else "")
             continue
-        found = False
+        found, parent, folder = False, None, ""
         for path in _walk(word, recursive=recursive, left_out=left_out):
             found = True
-            yield Source(path, _folder(path, word if relative_to is None else relative_to))
+            if (directory := path.rpartition("/")[0]) != parent:
+                root = word if relative_to is None else relative_to
+                parent, folder = directory, _folder(path, root)
+            yield Source(path, folder)
         if not found:
             fix = "name the files" if recursive else "-r looks into its sub-directories"
             raise InputError(f"{word}: a directory without .npy or .npz files", fix)
@@ -147,7 +150,7 @@ def _folder(word: str, root: str) -> str:
     path = source_path(word)
     if path is None:
         return ""
-    folder = os.path.relpath(path.parent, root)
+    folder = os.path.relpath(os.path.dirname(path) or ".", root)  # noqa: PTH120 - as relpath
     if folder == ".." or folder.startswith("../"):
         raise UsageError(f"{word}: not below --relative-to {root}", "give a directory above it")
     return "" if folder == "." else folder

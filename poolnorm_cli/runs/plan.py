@@ -3,12 +3,14 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError, UsageError
-from poolnorm_cli.runs.inputs import Shard, Source
+from poolnorm_cli.runs.inputs import SUFFIXES, Shard, Source
+from poolnorm_cli.tensors.messages import shown
 from poolnorm_cli.tensors.names import DEFAULT_TEMPLATE, check_collisions, output_path
 from poolnorm_cli.tensors.outputs import open_output, refuse_own_input
 from poolnorm_cli.tensors.sources import (
@@ -46,6 +48,10 @@ class Item:
     target: str | None = None
     each: bool = False
 
+    def __reduce__(self) -> tuple[type["Item"], tuple[str, str | None, str | None, bool]]:
+        """Go to another process in less time than the parts of a dataclass take."""
+        return Item, (self.word, self.key, self.target, self.each)
+
     @property
     def name(self) -> str:
         """What is told of the item."""
@@ -72,6 +78,7 @@ class Plan:
         overwrite: Replace outputs that exist.
         skip_existing: Leave them, and go on.
         shard: The part of the inputs that is run; None for all.
+        seen: Directories of outputs that were there.
     """
 
     sources: Sequence[Source]
@@ -84,6 +91,7 @@ class Plan:
     overwrite: bool = False
     skip_existing: bool = False
     shard: Shard | None = None
+    seen: set[str] = field(default_factory=set, compare=False)
 
     def items(self, ours: Callable[[Item], bool] | None = None) -> list[Item]:
         """Decide on all outputs.
@@ -99,6 +107,7 @@ class Plan:
             raise UsageError(told, "give --output-dir DIR for many")
         items = [item for index, each in enumerate(self.sources) for item in self._of(index, each)]
         if self.directory is not None:
+            self._refuse_suffixes(items)
             check_collisions((i.name, i.target) for i in items if i.target and not i.streams)
         if self.shard is not None:
             items = [item for item in items if self.shard.holds(item.word)]
@@ -145,16 +154,23 @@ class Plan:
         """Make the directory of an output, where it is below that of all outputs.
 
         Raises:
-            OutputError: It cannot be made.
+            OutputError: It cannot be made, or somebody has removed it.
         """
         directory = os.path.dirname(target)  # noqa: PTH120 - for each of many files
-        if self.directory is None or is_url(target) or os.path.isdir(directory):  # noqa: PTH112 - as above
+        if self.directory is None or is_url(target):
             return
+        if os.path.isdir(directory):  # noqa: PTH112 - as above
+            self.seen.add(directory)
+            return
+        if directory in self.seen:
+            told = f"{directory}: was removed, with the outputs in it"
+            raise OutputError(told, "repeat the run, with --resume if it has a --journal")
         try:
             Path(directory).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             told = f"{directory}: {error.strerror}"
             raise OutputError(told, "give a directory that can be made") from error
+        self.seen.add(directory)
 
     def _of(self, index: int, source: Source) -> Iterator[Item]:
         word = source.word
@@ -169,11 +185,14 @@ class Plan:
             yield Item(word, self.key, self._named(index, source))
 
     def _named(self, index: int, source: Source, key: str | None = None) -> str:
-        directory, below = self.directory or ".", Path(source.folder)
-        template, path = self.template or DEFAULT_TEMPLATE, source_path(source.word)
+        directory, path = self.directory or ".", source_path(source.word)
+        if self.template is None and path is not None and not is_url(directory):
+            return f"{_below(directory, source.folder)}{os.path.basename(path)}"  # noqa: PTH119
+        below, template = Path(source.folder), self.template or DEFAULT_TEMPLATE
         if not is_url(directory):
             below = directory / below
-        name = str(output_path(below, template, path, op=self.op, index=index, key=key))
+        given = None if path is None else Path(path)
+        name = str(output_path(below, template, given, op=self.op, index=index, key=key))
         return f"{directory.rstrip('/')}/{name}" if is_url(directory) else name
 
     def _one(
@@ -190,6 +209,16 @@ class Plan:
                 outcomes.append(job.run(tensor, output, item.target, turn))
                 tensor.close()
         return outcomes
+
+    def _refuse_suffixes(self, items: Sequence[Item]) -> None:
+        """Refuse a template that makes no name of a tensor of that of a tensor."""
+        for item in items if self.template is not None else ():
+            path = source_path(item.word) or STDIN
+            if not item.target or item.target.lower().endswith(SUFFIXES):
+                continue
+            if path.lower().endswith(SUFFIXES):
+                told = f"{shown(item.target)}: neither .npy nor .npz"
+                raise UsageError(told, "give --output-name with {ext}, or .npy at its end")
 
     def _refuse_existing(
         self, items: Sequence[Item], ours: Callable[[Item], bool] | None = None
@@ -211,3 +240,10 @@ class Plan:
                 refuse_own_input(target, [own])
             if not (self.overwrite or self.skip_existing or (ours and ours(item))):
                 raise UsageError(f"{target}: exists", "give --overwrite, or another name")
+
+
+@lru_cache(maxsize=16)
+def _below(directory: str, folder: str) -> str:
+    """Return what stands before the names of outputs in a sub-directory."""
+    joined = str(Path(directory, folder))
+    return "" if joined == "." else f"{joined.rstrip('/')}/"

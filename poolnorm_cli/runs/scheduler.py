@@ -39,20 +39,44 @@ def connected(address: str) -> Iterator[Any]:
         fix = "pip install 'poolnorm-cli[dask]'"
         raise UnavailableError("--dask needs the package distributed", fix) from None
     _silence()
+    _require_certificates(distributed, address)
     own = _local(distributed) if address == LOCAL else None
     client = None
     try:
         try:
             client = distributed.Client(own or address, timeout=_CONNECT, set_as_default=False)
             client.wait_for_workers(1, timeout=_WORKERS)
-        except (OSError, TimeoutError, ValueError) as error:
+        except (OSError, TimeoutError) as error:
             raise _unreachable(address, answers=client is not None) from error
+        except Exception as error:  # whatever a server of another kind makes it stumble over
+            told = f"what answers at {address} is no Dask scheduler"
+            raise UnavailableError(told, "give its own port, not that of its dashboard") from error
         yield client
     finally:
         for each in (client, own):
             if each is not None:
                 with suppress(Exception):  # on the way out of a cluster that may be gone
                     each.close(timeout=_CONNECT)
+
+
+def _require_certificates(distributed: Any, address: str) -> None:
+    """Refuse a TLS address without certificates, which `distributed` only stumbles over.
+
+    Raises:
+        UnavailableError: There are none in the configuration of Dask.
+    """
+    if not address.startswith(("tls://", "wss://")):
+        return
+    names = [f"DASK_DISTRIBUTED__COMM__TLS__{name}" for name in ("CA_FILE", "CLIENT__CERT")]
+    fix = f"set {names[0]} and {names[1]}"
+    try:
+        context = distributed.Security().get_connection_args("client")["ssl_context"]
+    except OSError as error:  # SSLError is one
+        told = f"the certificates for {address} cannot be read: {error.strerror or error}"
+        raise UnavailableError(told, fix) from error
+    if context is None:
+        told = f"{address} takes certificates, and Dask's configuration has none"
+        raise UnavailableError(told, fix)
 
 
 def probe(client: Any, plan: "Plan", item: "Item") -> None:

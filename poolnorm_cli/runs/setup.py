@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from poolnorm_cli.tensors.tensor import Tensor
 
 
+_PASSES = 16
+"""Ways through the layer that are kept: the tensors of a batch have few different shapes."""
+
+
 @dataclass(slots=True)
 class Setup:
     """A layer and how it is to be run.
@@ -46,6 +50,7 @@ class Setup:
     threads: int = field(default_factory=default_threads)
     memory: int | None = None
     clock: Clock | Unclocked = UNCLOCKED
+    _passes: dict[tuple[Ints, str], Pass] = field(default_factory=dict, init=False)
 
     @property
     def joins(self) -> bool:
@@ -64,13 +69,18 @@ class Setup:
 
     def pass_for(self, shape: Ints, dtype: str) -> Pass:
         """Return the way of a tensor of such a shape and dtype through the layer."""
+        run = self._passes.get((shape, dtype))
+        if run is None:
+            if len(self._passes) >= _PASSES:
+                self._passes.clear()
+            run = self._passes[shape, dtype] = self._pass(shape, dtype)
+        return run
+
+    def _pass(self, shape: Ints, dtype: str) -> Pass:
         result, mode = result_dtype(self.layer, dtype, self.dtype), (self.training, self.backend)
         lanes = Lanes(self.threads) if self.backend.in_lanes else ONE_LANE
-        more: Any = {
-            "lanes": lanes,
-            "whole": self.explain or self.mask is not None,
-            "clock": self.clock,
-        }
+        whole = self.explain or self.mask is not None
+        more: Any = {"lanes": lanes, "whole": whole, "clock": self.clock}
         return Pass(self.layer, shape, dtype, result, *mode, **more)
 
     def masks_of(self, run: Pass, tensor: "Tensor") -> Masks:

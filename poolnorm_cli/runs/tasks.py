@@ -102,7 +102,7 @@ class Work:
         """Do a task; what is the matter with its input is in the result, not raised."""
         began = time.perf_counter()
         try:
-            result = self._perform(task)
+            return self._perform(task, began)
         except PoolnormError as error:
             result = Result(error=error)
         except MemoryError:
@@ -110,17 +110,18 @@ class Work:
             result = Result(error=PoolnormError(f"{task.item.name}: out of memory", fix))
         return replace(result, seconds=time.perf_counter() - began)
 
-    def _perform(self, task: Task) -> Result:
+    def _perform(self, task: Task, began: float) -> Result:
         if task.part is not None:
-            return task.part.perform(self, task)
+            return replace(task.part.perform(self, task), seconds=time.perf_counter() - began)
         item = task.item
         if task.gathers:
             tensors = self.plan.tensors(item)
-            return Result(gathered=tuple(self.job.gather(tensor) for tensor in tensors))
+            gathered = tuple(self.job.gather(tensor) for tensor in tensors)
+            return Result(time.perf_counter() - began, gathered=gathered)
         plan = replace(self.plan, overwrite=True) if task.again else self.plan
         outcomes = tuple(plan.run(item, self.job, task.turns))
         stored = stored_at(item.target) if self.checksums and item.target else None
-        return Result(outcomes=outcomes, stored=stored)
+        return Result(time.perf_counter() - began, outcomes, stored=stored)
 
 
 def stored_at(target: str) -> Stored:

@@ -34,7 +34,7 @@ class Turn:
         weights: The weights before it, in the shapes that its own shape asks for.
         moments: Its statistics; None where the layer asks for none.
         updated: The weights after it; None where they stay.
-        step: Tensors that had their turn before.
+        step: Tensors that were trained on before.
     """
 
     weights: Weights

@@ -73,7 +73,8 @@ def _as_child(
             other.close()
         _prepare(prctl, parent)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {*_ENDING, signal.SIGINT})
-        serve(work, Connection(theirs.detach()))
+        link = Connection(theirs.detach())  # held to the end: see `_end`
+        serve(work, link)
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1
@@ -100,6 +101,7 @@ def main(file: int, parent: int) -> None:
     link = Connection(file)
     with suppress(EOFError):
         serve(link.recv(), link)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def serve(work: "Work", link: Connection) -> None:
@@ -135,7 +137,11 @@ def _prepare(prctl: Any, parent: int) -> None:
 
 
 def _end(number: int, frame: Any) -> None:
-    """Leave by an exception, so that an output that is half written is taken away."""
+    """Leave by an exception, so that an output that is half written is taken away.
+
+    In the `__del__` of an object an exception is only complained of, and the worker would go on. So
+    the socket, which has one, is not let go of while this is the handler.
+    """
     del frame
     raise SystemExit(128 + number)
 

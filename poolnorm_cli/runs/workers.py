@@ -74,7 +74,7 @@ class Workers:
         self._slots = [_Slot() for _ in range(jobs)]
         self._held: deque[_Sent] = deque()
         self._selector = selectors.DefaultSelector()
-        self._seconds = _AHEAD / _FEWEST
+        self._seconds, self._filling = _AHEAD / _FEWEST, True
 
     def __enter__(self) -> Self:
         return self
@@ -89,9 +89,14 @@ class Workers:
         self._selector.close()
 
     def free(self) -> bool:
-        """Whether a worker would begin soon with one more task."""
+        """Whether a worker would begin soon with one more task.
+
+        They are filled up when one is half done with what it has, so that messages are few.
+        """
         depth = min(max(int(_AHEAD / self._seconds), _FEWEST), _MOST)
-        return not self._held and len(self._least_busy().tasks) < depth
+        left = min(len(slot.tasks) for slot in self._slots)
+        self._filling = not self._held and left < (depth if self._filling else -(-depth // 2))
+        return self._filling
 
     def submit(self, task: Task) -> None:
         """Take a task, for the worker that has the fewest."""
@@ -185,21 +190,25 @@ class Workers:
         return os.waitstatus_to_exitcode(status)
 
     def _stop(self) -> None:
-        """End all workers: those that do not heed it are killed."""
+        """End all workers: those that do not heed it are killed.
+
+        One that has nothing to do ends because its socket is closed.
+        """
         pids = {slot.pid for slot in self._slots if slot.pid}
+        busy = {slot.pid for slot in self._slots if slot.pid and slot.tasks}
         for slot in self._slots:
             if slot.link is not None:
                 slot.link.close()
         deadline = time.monotonic() + _GRACE
         number: signal.Signals | None = signal.SIGTERM
         while pids:
-            for pid in pids if number else ():
+            for pid in busy if number else ():
                 with suppress(ProcessLookupError):
                     os.kill(pid, number or 0)
             time.sleep(0.002)
             pids -= {pid for pid in pids if os.waitpid(pid, os.WNOHANG)[0]}
             late = time.monotonic() > deadline
-            number = signal.SIGKILL if late else None
+            number, busy = (signal.SIGKILL, pids) if late else (None, busy)
 
 
 def _most() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ class AtomicFile:
     is replaced, not written through.
     """
 
-    def __init__(self, path: Path, *, overwrite: bool, shared: bool = False) -> None:
+    def __init__(self, path: Path | str, *, overwrite: bool, shared: bool = False) -> None:
         """Make the file, still without its name.
 
         Args:
@@ -59,6 +60,7 @@ class AtomicFile:
             UsageError: `path` is there and not to be overwritten, or is no regular file.
         """
         self.path, self._overwrite, self._shared = path, overwrite, shared
+        self._directory = os.path.dirname(path) or "."  # noqa: PTH120 - for each of many files
         self._temporary: Path | None = None
         self._replaced: int | None = self._mode_there()
         try:
@@ -172,9 +174,9 @@ class AtomicFile:
         return fault(UsageError, self.path, "exists", "--overwrite replaces it")
 
     def _made(self) -> int:
-        if _UNNAMED and not self._shared and Path(_LINKS).is_dir():
+        if _UNNAMED and not self._shared and _has_links():
             try:
-                return os.open(self.path.parent, _NEW | _UNNAMED, _MODE)
+                return os.open(self._directory, _NEW | _UNNAMED, _MODE)
             except OSError as error:
                 if error.errno not in _WITHOUT_UNNAMED:
                     raise
@@ -186,7 +188,7 @@ class AtomicFile:
 
     def _hidden(self) -> Path:
         # Not made from the final name, which may already be as long as names can be.
-        return self.path.parent / f"{PREFIX}{os.getpid()}-{os.urandom(8).hex()}{SUFFIX}"
+        return Path(self._directory) / f"{PREFIX}{os.getpid()}-{os.urandom(8).hex()}{SUFFIX}"
 
     def _publish(self) -> None:
         try:
@@ -202,7 +204,7 @@ class AtomicFile:
             os.replace(self._temporary, self.path)  # noqa: PTH105 - one call, both spelled out
             self._temporary = None
 
-    def _link(self, name: Path) -> None:
+    def _link(self, name: Path | str) -> None:
         if self._temporary is not None:
             self._rename_to_new(self._temporary, name)
             return
@@ -210,7 +212,7 @@ class AtomicFile:
         fd = self.fileno()
         os.link(f"{_LINKS}/{fd}", name, src_dir_fd=fd, follow_symlinks=True)
 
-    def _rename_to_new(self, temporary: Path, name: Path) -> None:
+    def _rename_to_new(self, temporary: Path, name: Path | str) -> None:
         try:
             os.link(temporary, name)  # fails where a rename would clobber
         except OSError as error:
@@ -221,3 +223,9 @@ class AtomicFile:
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from error
             os.replace(temporary, name)  # noqa: PTH105 - as above
             self._temporary = None
+
+
+@cache
+def _has_links() -> bool:
+    """Whether a file without a name can be given one."""
+    return os.path.isdir(_LINKS)  # noqa: PTH112 - as for many files

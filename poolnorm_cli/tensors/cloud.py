@@ -20,16 +20,19 @@ from typing import IO, TYPE_CHECKING, Any
 from poolnorm_cli.errors import InputError, OutputError, PoolnormError, UnavailableError
 from poolnorm_cli.tensors.header import Header, read_header
 from poolnorm_cli.tensors.messages import bad_input, fault, shown
+from poolnorm_cli.tensors.npy import open_npy
+from poolnorm_cli.tensors.npz import open_npz
 from poolnorm_cli.tensors.tensor import Tensor, reader
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from poolnorm_cli.tensors.tensor import ReadInto
 
 _PIECE = 8 << 20
 _CONNECTORS = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "http": "aiohttp", "https": "aiohttp"}
+_WEB = ("http://", "https://")
 _FIX = "check the name, and who may use it"
 
 
@@ -40,15 +43,18 @@ def open_remote(url: str, key: str | None, *, bfloat16: bool) -> Iterator[Tensor
         InputError: There is no such file, or it is damaged or not supported.
         UnavailableError: The package for such URLs is not installed.
     """
-    if PurePosixPath(url).suffix.lower() == ".npz":
-        from poolnorm_cli.tensors.npz import open_npz
-
-        copy = _copied(url)
-        tensors = open_npz(Path(f"/dev/fd/{copy.fileno()}"), url, key, bfloat16=bfloat16)
-        for tensor in tensors:
-            tensor.source = copy
-        return iter(tensors)
-    return iter([_open_npy(url, bfloat16=bfloat16)])
+    packed = PurePosixPath(url).suffix.lower() == ".npz"
+    if not (packed or (url.startswith(_WEB) and not _has_ranges(url))):
+        return iter([_open_npy(url, bfloat16=bfloat16)])
+    copy = _copied(url)
+    place = f"/dev/fd/{copy.fileno()}"
+    if packed:
+        tensors: Sequence[Tensor] = open_npz(Path(place), url, key, bfloat16=bfloat16)
+    else:
+        tensors = [open_npy(place, url, bfloat16)]
+    for tensor in tensors:
+        tensor.source = copy
+    return iter(tensors)
 
 
 def stamp_at(url: str) -> tuple[int, int]:
@@ -190,12 +196,23 @@ def _open_npy(url: str, *, bfloat16: bool) -> RemoteTensor:
     return RemoteTensor(url, header, stamp, bfloat16=bfloat16)
 
 
+def _has_ranges(url: str) -> bool:
+    """Whether a web server sends parts of a file; one that does not is asked for all of it."""
+    with _told(InputError, url):
+        system, path = _system(url)
+        with suppress(ValueError), system.open(path, "rb", cache_type="none") as file:
+            file.seek(-1, os.SEEK_END)
+            return len(file.read(1)) == 1
+        return False  # also where the size is not known
+
+
 def _copied(url: str) -> IO[bytes]:
     """Copy what is at a URL to a file without a name."""
     with _told(InputError, url):
         system, path = _system(url)
         copy: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - held by who reads it
-        with system.open(path, "rb") as file:
+        pieces = {"block_size": 0} if url.startswith(_WEB) else {}  # from its beginning to its end
+        with system.open(path, "rb", **pieces) as file:
             shutil.copyfileobj(file, copy, _PIECE)
         copy.flush()
         return copy
@@ -225,6 +242,9 @@ def _told(kind: Callable[..., PoolnormError], url: str) -> Iterator[None]:
         raise
     except FileNotFoundError:
         raise kind(f"{shown(url, 80)}: no such file", "check the name") from None
+    except NotImplementedError:
+        told = f"{shown(url, 80)}: nothing can be written there"
+        raise kind(told, "write to a file, s3:// or gs://") from None
     except Exception as error:
         reason = shown(" ".join(str(error).split()) or type(error).__name__, 80)
         raise kind(f"{shown(url, 80)}: {reason}", _FIX) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.tensors.messages import bad_input, shown
@@ -33,6 +34,9 @@ _ENTRY = rf"""{_GAP}(['"])(?:
 _DIM = re.compile(r"(?:0|[1-9][0-9]{0,18})L?")
 
 
+_MOST_SEEN = 16
+
+
 @frozen
 class Header:
     """What a `.npy` header says: shape, dtype text, order, format version, and its own bytes."""
@@ -42,6 +46,10 @@ class Header:
     fortran_order: bool
     version: tuple[int, int]
     size: int
+
+
+_SEEN: dict[bytes, Header] = {}
+"""What texts of headers say: the files of a batch have few different ones."""
 
 
 def read_header(read: Callable[[int], bytes], name: str) -> Header:
@@ -70,10 +78,17 @@ def read_header(read: Callable[[int], bytes], name: str) -> Header:
     text = _exactly(read, length)
     if len(counted) < _VERSIONS[version] or len(text) < length:
         raise bad_input(name, "truncated in its header", _SAVE)
+    if (seen := _SEEN.get(text)) is not None and seen.version == version:
+        return seen
     shape, descr, fortran = _parsed(text, version, name)
-    return Header(shape, descr, fortran, version, len(start) + len(counted) + length)
+    header = Header(shape, descr, fortran, version, len(start) + len(counted) + length)
+    if len(_SEEN) >= _MOST_SEEN:
+        _SEEN.clear()
+    _SEEN[text] = header
+    return header
 
 
+@lru_cache(maxsize=16)
 def build_header(shape: tuple[int, ...], descr: str) -> bytes:
     """Return the bytes that np.save writes in front of a C-ordered array (version 1.0)."""
     text = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape!r}, }}"

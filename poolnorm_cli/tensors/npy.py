@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from contextlib import contextmanager
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.tensors.header import Header, read_header
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 Stamp = tuple[int, int, int, int]  # device, inode, size and time of change
 
+_SMALL = 64 << 10
+"""Bytes up to which a file is read in one go: to open it twice takes longer."""
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO without a writer would block
 _REASONS = {
     errno.ENOENT: ("no such file", "check the name"),
@@ -31,7 +34,7 @@ _REASONS = {
 
 
 @contextmanager
-def opened(path: Path, name: str) -> Iterator[int]:
+def opened(path: Path | str, name: str) -> Iterator[int]:
     """Open a regular file for reading and give its descriptor; errors while it is open are told.
 
     Raises:
@@ -72,12 +75,24 @@ def same_file(fd: int, stamp: Stamp, name: str) -> None:
 class NpyTensor(Tensor):
     """The array of a `.npy` file."""
 
-    path: Path
+    path: Path | str
 
-    def __init__(self, path: Path, name: str, header: Header, stamp: Stamp, bfloat16: bool) -> None:  # noqa: FBT001
-        """Check that the file at `stamp` holds exactly the array that `header` announces."""
+    def __init__(
+        self,
+        path: Path | str,
+        name: str,
+        header: Header,
+        stamp: Stamp,
+        *,
+        bfloat16: bool,
+        whole: bytes | None = None,
+    ) -> None:
+        """Check that the file at `stamp` holds exactly the array that `header` announces.
+
+        `whole` is all that the file holds, where that has been read; None where it is large.
+        """
         super().__init__(name, header, path=path, bfloat16=bfloat16)
-        self._stamp = stamp
+        self._stamp, self._whole = stamp, whole
         found = stamp[2] - header.size
         if found < self.nbytes:
             raise self.truncated(found)
@@ -98,6 +113,11 @@ class NpyTensor(Tensor):
     @contextmanager
     def data(self) -> Iterator[ReadInto]:
         """Open the file for one pass; leaving checks that nobody changed it meanwhile."""
+        if self._whole is not None:
+            file = BytesIO(self._whole)
+            file.seek(self.header.size)
+            yield file.readinto
+            return
         with opened(self.path, self.name) as fd:
             same_file(fd, self._stamp, self.name)
             os.lseek(fd, self.header.size, os.SEEK_SET)
@@ -105,16 +125,28 @@ class NpyTensor(Tensor):
             same_file(fd, self._stamp, self.name)
 
 
-def open_npy(path: Path, name: str, bfloat16: bool = False) -> NpyTensor:  # noqa: FBT001, FBT002
+def open_npy(path: Path | str, name: str, bfloat16: bool = False) -> NpyTensor:  # noqa: FBT001, FBT002
     """Read the header of a `.npy` file and check the size of the file against it.
 
     Raises:
         InputError: It is not a `.npy` file, or is truncated, or goes on after the array.
     """
     with opened(path, name) as fd:
-        header = read_header(reader(lambda view: os.readv(fd, [view])), name)
-        stamp = stamp_of(fd)
-    return NpyTensor(path, name, header, stamp, bfloat16)
+        stamp, whole = stamp_of(fd), None
+        if stamp[2] <= _SMALL:
+            whole = _read(fd, stamp[2])
+            header = read_header(BytesIO(whole).read, name)
+            same_file(fd, stamp, name)
+        else:
+            header = read_header(reader(lambda view: os.readv(fd, [view])), name)
+    return NpyTensor(path, name, header, stamp, bfloat16=bfloat16, whole=whole)
+
+
+def _read(fd: int, size: int) -> bytes:
+    data = b""
+    while len(data) < size and (piece := os.read(fd, size - len(data))):
+        data += piece
+    return data
 
 
 def _refuse_irregular(mode: int, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -158,10 +159,9 @@ def open_output(target: str, overwrite: bool) -> Output:  # noqa: FBT001
         from poolnorm_cli.tensors.stdout import standard_output
 
         return StreamOutput(standard_output())
-    path = Path(target)
-    suffix = path.suffix.lower()
+    suffix = os.path.splitext(target)[1].lower()  # noqa: PTH122 - a Path takes long for many files
     if suffix not in (".npy", ".npz"):
-        told = f"neither .npy nor .npz{' (a directory)' if path.is_dir() else ''}"
+        told = f"neither .npy nor .npz{' (a directory)' if Path(target).is_dir() else ''}"
         raise fault(UsageError, target, told, "name the output FILE.npy or FILE.npz")
     file: AtomicFile | RemoteFile
     if is_url(target):
@@ -171,7 +171,7 @@ def open_output(target: str, overwrite: bool) -> Output:  # noqa: FBT001
     else:
         from poolnorm_cli.tensors.atomic import AtomicFile
 
-        file = AtomicFile(path, overwrite=overwrite)
+        file = AtomicFile(target, overwrite=overwrite)
     if suffix == ".npy":
         return NpyOutput(target, file)
     from poolnorm_cli.tensors.zips import NpzOutput
@@ -179,7 +179,7 @@ def open_output(target: str, overwrite: bool) -> Output:  # noqa: FBT001
     return NpzOutput(target, file)
 
 
-def refuse_own_input(target: str, inputs: Iterable[Path | Tensor]) -> None:
+def refuse_own_input(target: str, inputs: Iterable[Path | str | Tensor]) -> None:
     """Refuse to write over what is being read, under whichever of its names.
 
     Raises:

@@ -47,7 +47,7 @@ class Tensor(ABC):
         limit: The bytes that a Fortran-ordered array may take, for it is read whole.
     """
 
-    path: Path | None
+    path: Path | str | None
     key: str | None
     dtype: DType
 
@@ -56,7 +56,7 @@ class Tensor(ABC):
         name: str,
         header: Header,
         *,
-        path: Path | None = None,
+        path: Path | str | None = None,
         key: str | None = None,
         bfloat16: bool = False,
         compressed: bool = False,

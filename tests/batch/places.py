@@ -15,7 +15,8 @@ from tests.conftest import ROOT
 
 FAULTS = "stderr.txt"
 """Where a command that is started writes what it has to say."""
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
+ENVIRONMENT = {"PYTHONPATH": str(ROOT)}
+"""What a process is given besides the environment of the test."""
 
 
 def make_tensors(directory: str, count: int, shape: tuple[int, ...] = (4, 8, 8, 3)) -> list[str]:
@@ -46,7 +47,7 @@ def start(*words: str, limit: str = "") -> "subprocess.Popen[bytes]":
     with Path(FAULTS).open("wb") as faults:
         return subprocess.Popen(
             command,
-            env=ENVIRONMENT,
+            env=os.environ | ENVIRONMENT,
             stdout=subprocess.DEVNULL,
             stderr=faults,
             start_new_session=True,

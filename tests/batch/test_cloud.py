@@ -1,9 +1,12 @@
 """Inputs and outputs in an object store, which runs here on the loopback."""
 
+import http.server
 import io
 import json
+import threading
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +182,52 @@ def test_an_object_that_changes_meanwhile_is_refused(poolnorm: Command, store: A
 
     with pytest.raises(InputError, match=r"s3://data/in/0000\.npy: "):
         list(tensor.blocks(1))
+
+
+@pytest.fixture
+def web() -> Iterator[str]:
+    """Serve the directory of the test, without parts of files, as simple servers do."""
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(Path.cwd()))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+        thread.join()
+
+
+def test_a_web_server_without_ranges_is_asked_for_whole_files(poolnorm: Command, web: str) -> None:
+    make_tensors("in", 2, (4, 64, 64, 3))
+    np.savez("in/two.npz", a=np.ones((1, 4, 4, 3), np.float32), b=np.ones((1, 2, 2, 3)))
+    result = poolnorm(f"bn {web}/in/ --training -O out -q")
+    assert result.code == 0, result.err
+    poolnorm("bn in --training -O one -q")
+
+    assert tree("out") == tree("one")
+    assert len(tree("out")) == 3
+
+
+def test_a_web_server_with_ranges_is_asked_for_parts(poolnorm: Command, store: Any) -> None:
+    from poolnorm_cli.tensors import cloud
+
+    make_tensors("in", 1)
+    upload(store, "in")
+    url = store.generate_presigned_url("get_object", {"Bucket": "data", "Key": "in/0000.npy"})
+    address = url.partition("?")[0]
+    store.put_object_acl(Bucket="data", Key="in/0000.npy", ACL="public-read")
+
+    assert cloud._has_ranges(address)
+    assert poolnorm(f"pool max {address} -o y.npy -q").code == 0
+    poolnorm("pool max in/0000.npy -o one.npy -q")
+    assert Path("y.npy").read_bytes() == Path("one.npy").read_bytes()
+
+
+def test_a_web_server_takes_no_outputs(poolnorm: Command, web: str) -> None:
+    make_tensors("in", 1)
+    result = poolnorm(f"pool max in/0000.npy -o {web}/y.npy")
+
+    assert result.code == 3
+    assert f"{web}/y.npy: nothing can be written there; write to a file" in result.err
 
 
 def test_without_the_package_it_says_what_to_install(

@@ -2,65 +2,16 @@
 
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from poolnorm_cli.errors import UsageError
-from poolnorm_cli.runs.addresses import checked_address, insecure
-from tests.batch.places import ENVIRONMENT, FAULTS, make_tensors, start, tree, until
-from tests.conftest import Command
+from tests.batch.clusters import cluster, run
+from tests.batch.places import FAULTS, make_tensors, start, tree, until
 
 
 pytest.importorskip("distributed")
-
-
-class Place:
-    """A scheduler and its workers."""
-
-    def __init__(self) -> None:
-        """Start a scheduler that writes its address to a file."""
-        self.processes = [self._dask("scheduler", "--port", "0", "--scheduler-file", "scheduler")]
-        until(lambda: Path("scheduler").exists() and Path("scheduler").read_text())
-        import json
-
-        self.address: str = json.loads(Path("scheduler").read_text())["address"]
-
-    def add_workers(self, count: int) -> None:
-        """Start workers of one thread each."""
-        for _ in range(count):
-            words = ["--nthreads", "1", "--no-nanny", "--local-directory", "scratch"]
-            self.processes.append(self._dask("worker", self.address, *words))
-
-    def _dask(self, kind: str, *words: str) -> "subprocess.Popen[bytes]":
-        module = f"distributed.cli.dask_{kind}"
-        command = [sys.executable, "-m", module, "--host", "127.0.0.1", "--no-dashboard", *words]
-        quiet = {"DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE": "False"}
-        with Path("dask.log").open("ab") as log:
-            return subprocess.Popen(command, env=ENVIRONMENT | quiet, stdout=log, stderr=log)
-
-
-@contextmanager
-def cluster(workers: int) -> Iterator[Place]:
-    place = Place()
-    try:
-        place.add_workers(workers)
-        yield place
-    finally:
-        for process in place.processes:
-            process.kill()
-        for process in place.processes:
-            process.wait()
-
-
-def run(*words: str) -> tuple[int, str]:
-    code = start(*words).wait()
-    return code, Path(FAULTS).read_text()
 
 
 def test_a_cluster_gives_the_local_tree_and_report() -> None:
@@ -154,87 +105,6 @@ def test_a_scheduler_that_stops_ends_the_run_which_can_be_resumed() -> None:
     assert run(*words, "-j", "2", "--resume")[0] == 0
 
     assert tree("out") == tree("one")
-
-
-def test_files_that_workers_do_not_see_are_told_before_any_work(
-    poolnorm: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from poolnorm_cli.runs import scheduler as module
-
-    make_tensors("in", 2)
-    with cluster(1) as place:
-        monkeypatch.setattr(module, "look", _blind)
-        result = poolnorm(f"pool max in -O out -q --dask {place.address}")
-
-    assert result.code == 3
-    assert "does not see /somewhere; give files on a file system that all workers share" in (
-        result.err
-    )
-    assert tree("out") == {}
-
-
-def _blind(paths: object) -> object:
-    from poolnorm_cli.runs.abroad import look
-
-    return look(["/somewhere"])
-
-
-def test_a_scheduler_that_is_not_there_is_told_with_what_to_start(poolnorm: Command) -> None:
-    make_tensors("in", 2)
-    result = poolnorm("pool max in -O out --dask tcp://127.0.0.1:1")
-
-    assert result.code == 3
-    assert result.err.splitlines()[-1] == (
-        "error: no Dask scheduler answers at tcp://127.0.0.1:1; start one with: dask scheduler"
-    )
-
-
-def test_a_scheduler_without_workers_is_told(
-    poolnorm: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    make_tensors("in", 2)
-    monkeypatch.setattr("poolnorm_cli.runs.scheduler._WORKERS", 1)
-    with cluster(0) as place:
-        result = poolnorm(f"pool max in -O out --dask {place.address}")
-
-    assert result.code == 3
-    assert f"start one with: dask worker {place.address}" in result.err
-
-
-def test_without_the_package_it_says_what_to_install(
-    poolnorm: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    make_tensors("in", 2)
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    result = poolnorm("pool max in -O out --dask local")
-
-    assert result.code == 3
-    assert "--dask needs the package distributed; pip install 'poolnorm-cli[dask]'" in result.err
-
-
-@pytest.mark.parametrize("address", ["here", "http://x:1", "tcp://x", "x:port", "", "tcp://:1"])
-def test_what_is_no_address_is_refused(poolnorm: Command, address: str) -> None:
-    with pytest.raises(UsageError, match="is no address of a scheduler"):
-        checked_address(address)
-
-
-@pytest.mark.parametrize(
-    ("address", "open_to_all"),
-    [
-        ("tcp://10.0.0.1:8786", True),
-        ("tcp://node7:8786", True),
-        ("tcp://[2001:db8::1]:8786", True),
-        ("tls://node7:8786", False),
-        ("tcp://127.0.0.1:8786", False),
-        ("tcp://[::1]:8786", False),
-        ("tcp://localhost:8786", False),
-        ("local", False),
-    ],
-)
-def test_only_plain_addresses_of_other_machines_are_warned_of(
-    address: str, open_to_all: bool
-) -> None:
-    assert insecure(address) is open_to_all
 
 
 def test_a_local_cluster_is_made_on_request() -> None:

@@ -113,3 +113,27 @@ def test_shards_are_disjoint_complete_and_stable(poolnorm: Command) -> None:
 def test_a_shard_that_cannot_be_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--shard"):
         Shard.parse(text)
+
+
+def test_a_template_that_makes_no_tensor_of_a_tensor_is_refused_before_any_work(
+    poolnorm: Command,
+) -> None:
+    make_tensors("in", 2)
+    result = poolnorm("pool max in -O out --output-name {stem}.txt")
+
+    assert result.code == 2
+    assert result.err == (
+        "error: out/0000.txt: neither .npy nor .npz;"
+        " give --output-name with {ext}, or .npy at its end\n"
+    )
+    assert not Path("out").exists()
+
+
+def test_a_file_of_another_name_fails_alone(poolnorm: Command) -> None:
+    make_tensors("in", 1)
+    Path("notes.txt").touch()
+    result = poolnorm("pool max in/0000.npy notes.txt -O out --output-name {stem}.{op}{ext}")
+
+    assert result.code == 1
+    assert "error: notes.txt: neither .npy nor .npz by its name" in result.err
+    assert list(tree("out")) == ["0000.pool_max.npy"]

@@ -1,12 +1,18 @@
 """Several processes: the same bytes, the same order, the same faults."""
 
 import json
+import signal
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.batch.places import make_tensors, tree
+from poolnorm_cli.errors import OutputError
+from poolnorm_cli.runs.plan import Plan
+from tests.batch.places import FAULTS, make_tensors, start, tree, until
 from tests.conftest import Command
 
 
@@ -125,3 +131,60 @@ def test_a_number_of_jobs_that_cannot_be_is_refused(poolnorm: Command, jobs: str
 
     assert result.code == 2
     assert f"--jobs '{jobs}' is no number of processes" in result.err
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_outputs_that_are_removed_meanwhile_are_not_passed_over(jobs: str) -> None:
+    make_tensors("in", 400, (8, 32, 32, 8))
+    words = ["pool", "max", "in", "-O", "out/all", "-q", "-j", jobs, "--journal", "j"]
+    run = start(*words)
+    until(lambda: Path("out/all").exists() and len(list(Path("out/all").iterdir())) > 5)
+    Path("out").rename("moved")
+
+    assert run.wait() == 3
+    assert Path(FAULTS).read_text().count("error: ") == 1
+    assert "out/all" in Path(FAULTS).read_text()
+    assert start(*words, "--resume").wait() == 0
+    assert len(tree("out/all")) == 400
+
+
+def test_a_directory_that_was_there_is_not_made_again() -> None:
+    plan = Plan(sources=(), directory="out")
+    plan.make_directory("out/x.npy")
+    replace(plan, overwrite=True).make_directory("out/y.npy")
+    Path("out").rmdir()
+
+    with pytest.raises(OutputError, match=r"out: was removed, with the outputs in it; repeat"):
+        plan.make_directory("out/z.npy")
+
+
+def test_what_ends_a_run_is_told_once() -> None:
+    make_tensors("in", 40, (8, 64, 64, 8))
+    run = start("pool", "max", "in", "-O", "out", "-q", "-j", "2", limit="-f 64")
+
+    assert run.wait() == 3
+    assert Path(FAULTS).read_text().count("error: ") == 1
+    assert "File too large; raise the limit (ulimit -f)" in Path(FAULTS).read_text()
+    assert tree("out") == {}
+
+
+def test_a_run_below_nohup_outlives_its_terminal() -> None:
+    make_tensors("in", 200, (8, 32, 32, 8))
+    words = ["pool", "max", "in", "-O", "out", "-q", "-j", "2"]
+    run = subprocess.Popen(["nohup", sys.executable, "-m", "poolnorm_cli", *words])
+    until(lambda: Path("out").exists() and len(list(Path("out").iterdir())) > 5)
+    run.send_signal(signal.SIGHUP)
+
+    assert run.wait() == 0
+    assert len(tree("out")) == 200
+
+
+def test_inputs_that_are_removed_meanwhile_fail_alone() -> None:
+    names = make_tensors("in", 400, (8, 32, 32, 8))
+    run = start("pool", "max", "in", "-O", "out", "-q", "-j", "2")
+    until(lambda: Path("out").exists() and len(list(Path("out").iterdir())) > 5)
+    Path(names[-1]).unlink()
+
+    assert run.wait() == 1
+    assert Path(FAULTS).read_text() == "error: in/0399.npy: no such file; check the name\n"
+    assert len(tree("out")) == 399

@@ -124,6 +124,10 @@ def test_what_failed_is_tried_again_on_request(poolnorm: Command) -> None:
     assert again.code == 1
     assert "in/0004.npy: " in again.err
     assert len(lines()) == 8
+    dry = poolnorm("pool max in -O out --journal j --resume --dry-run")
+    assert dry.code == 1
+    assert dry.err.startswith("error: in/0004.npy: ")
+    assert dry.out == ""
     assert poolnorm(f"{RUN} --retry-failed").code == 1
     assert lines()[-1]["status"] == "failed"
     np.save("in/0004.npy", np.ones((1, 4, 4, 3), np.float32))

@@ -14,6 +14,7 @@ from poolnorm_cli.report import progress
 from poolnorm_cli.runs.batch import Counts
 from poolnorm_cli.runs.plan import Item
 from poolnorm_cli.runs.steps import Ending
+from poolnorm_cli.tensors.messages import bad_input
 from tests.batch.places import make_tensors, tree
 from tests.conftest import Command, process
 
@@ -32,6 +33,15 @@ def test_faults_are_grouped_by_reason() -> None:
         "  3 x truncated",
         "  1 x no such file",
     ]
+
+
+@pytest.mark.parametrize("name", ["b\nad.npy", "\udcff.npy", "a" * 230 + ".npy", "a: b.npy"])
+def test_a_name_that_is_told_escaped_or_cut_is_no_part_of_a_reason(name: str) -> None:
+    counts = Counts(2)
+    counts.add(Ending(Item(name), error=bad_input(name, "truncated", "copy it again")))
+    counts.add(Ending(Item("x"), error=bad_input("x", "truncated", "copy it again")))
+
+    assert counts.failures == {"truncated": 2}
 
 
 def test_only_the_most_frequent_reasons_are_told() -> None:
@@ -78,11 +88,11 @@ def test_lines_of_json_come_as_time_goes_by(
     assert told[0]["seconds_left"] == 3.0
 
 
-def on_a_terminal(words: list[str]) -> str:
+def on_a_terminal(words: list[str], stdout: str = os.devnull) -> str:
     """Run the command with a terminal for standard error, and return what it shows there."""
     pid, terminal = pty.fork()
     if not pid:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(os.open(stdout, os.O_WRONLY | os.O_CREAT, 0o666), 1)
         os.execv(sys.executable, [sys.executable, "-c", *words])  # noqa: S606
     shown = b""
     while True:
@@ -116,6 +126,29 @@ def test_a_bar_is_drawn_only_for_what_takes_time(first: str, is_shown: bool) -> 
     assert ("/30" in shown) is is_shown
     assert shown.rstrip().endswith(str(is_shown))
     assert len(tree("out")) == 30
+
+
+def test_the_bar_leaves_standard_output_to_its_file() -> None:
+    names = make_tensors("in", 30)
+    shown = on_a_terminal([BAR, "0", "pool", "max", "in", "-O", "out"], "list")
+
+    assert "/30" in shown
+    assert "float32" not in shown
+    assert [line.split("\t")[0] for line in Path("list").read_text().splitlines()] == names
+
+
+def test_the_table_of_a_terminal_has_an_end() -> None:
+    make_tensors("in", 30)
+    code = BAR.replace(
+        "import sys",
+        "import sys; from poolnorm_cli.report import table; "
+        "table._MOST = 5; __import__('os').dup2(2, 1)",
+    )
+    shown = on_a_terminal([code, "60", "pool", "max", "in", "-O", "out"])
+
+    assert "and 25 more; `| cat` or --json lists all of them" in shown
+    assert "in/0004.npy" in shown
+    assert "in/0005.npy" not in shown
 
 
 def test_no_bar_is_drawn_on_request() -> None:

@@ -122,11 +122,12 @@ def test_a_hostile_file_name_is_told_on_one_line(place: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_named(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(fd: int, views: list[memoryview]) -> int:
-        raise OSError(5, "Input/output error", fd, views)
+    def failing(fd: int, _: object) -> int:
+        raise OSError(5, "Input/output error", fd)
 
     path = place / "in.npy"
     path.write_bytes(b"x")
     monkeypatch.setattr(os, "readv", failing)
+    monkeypatch.setattr(os, "read", failing)
     with pytest.raises(PoolnormError, match=r"in\.npy: Input/output error"):
         read_all(path)

@@ -109,7 +109,17 @@ def test_suffix_and_content_have_to_agree(place: Path) -> None:
             keys(word)
 
 
-def test_a_file_that_changes_is_noticed(place: Path) -> None:
+def test_a_small_file_is_read_at_one_moment(place: Path) -> None:
+    (tensor,) = open_tensors("x.npy")
+    before = np.load("x.npy")
+    np.save("x.npy", before + 1)
+
+    for _ in range(2):
+        np.testing.assert_array_equal(np.concatenate(list(tensor.blocks(len(before)))), before)
+
+
+def test_a_file_that_changes_is_noticed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("poolnorm_cli.tensors.npy._SMALL", 0)
     for word, path in (("x.npy", place / "x.npy"), ("x.npz::a", place / "x.npz")):
         (tensor,) = open_tensors(word)
         blocks = tensor.blocks(1)
