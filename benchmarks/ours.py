@@ -9,7 +9,7 @@ import time
 import numpy as np
 
 from poolnorm_cli.layers import find
-from poolnorm_cli.runs.lanes import Lanes, default_threads
+from poolnorm_cli.runs.lanes import default_threads, lanes_for
 from poolnorm_cli.runs.passes import Pass, initial_weights
 
 
@@ -20,7 +20,7 @@ def job(words, parameters, x):
     training = parameters.pop("training", False)
     layer = find(*words.split())(**parameters)
     dtype = x.dtype.name
-    run = Pass(layer, x.shape, dtype, dtype, training, lanes=Lanes(default_threads()))
+    run = Pass(layer, x.shape, dtype, dtype, training, lanes=lanes_for(default_threads(), x.nbytes))
     weights = initial_weights(layer, x.shape, dtype)
 
     def blocks():

@@ -13,6 +13,8 @@ from typing import NamedTuple, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_WORTH = 64 << 20
+"""Bytes below which handing blocks from thread to thread takes longer than it saves."""
 _MOST = 4
 """Threads beyond which the memory's bandwidth is used up."""
 
@@ -54,3 +56,8 @@ class Lanes(NamedTuple):
 
 
 ONE_LANE = Lanes()
+
+
+def lanes_for(threads: int, nbytes: int) -> Lanes:
+    """Return the lanes for a tensor of so many bytes: one where more would not pay."""
+    return Lanes(threads) if nbytes >= _WORTH else ONE_LANE

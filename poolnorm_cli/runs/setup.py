@@ -1,16 +1,18 @@
 """A layer and how it is to be run."""
 
 from dataclasses import dataclass, field
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.backends import NUMPY, Backend
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.runs.clock import UNCLOCKED, Clock, Unclocked
-from poolnorm_cli.runs.lanes import ONE_LANE, Lanes, default_threads
+from poolnorm_cli.runs.lanes import default_threads, lanes_for
 from poolnorm_cli.runs.limits import within
 from poolnorm_cli.runs.masks import MaskFile
 from poolnorm_cli.runs.passes import Masks, Pass, Weights, result_dtype
 from poolnorm_cli.shapes import Ints
+from poolnorm_cli.tensors.dtypes import DTYPES
 
 
 if TYPE_CHECKING:
@@ -78,7 +80,8 @@ class Setup:
 
     def _pass(self, shape: Ints, dtype: str) -> Pass:
         result, mode = result_dtype(self.layer, dtype, self.dtype), (self.training, self.backend)
-        lanes = Lanes(self.threads) if self.backend.in_lanes else ONE_LANE
+        size = prod(shape) * DTYPES[dtype].itemsize
+        lanes = lanes_for(self.threads if self.backend.in_lanes else 1, size)
         whole = self.explain or self.mask is not None
         more: Any = {"lanes": lanes, "whole": whole, "clock": self.clock}
         return Pass(self.layer, shape, dtype, result, *mode, **more)
