@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
+from textwrap import fill
 from typing import Any
 
 
@@ -88,7 +89,8 @@ def _bars(axis: Any, title: str, times: Times) -> None:
     axis.set_yscale("log")
     axis.set_ylabel("seconds")
     axis.set_title(f"{title} ({_FLOORS[title.split(maxsplit=1)[0]]})", fontsize=9)
-    axis.set_xticks(range(len(times)), list(times), fontsize=6)
+    labels = [fill(name, 12) for name in times]
+    axis.set_xticks(range(len(times)), labels, fontsize=7)
     axis.legend(fontsize=7, ncols=6)
 
 

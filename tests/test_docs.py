@@ -21,3 +21,15 @@ def test_every_parameter_is_in_the_reference() -> None:
         section = reference.split(f"## poolnorm {name}\n")[1].split("\n## ")[0]
         for parameter in find(*name.split()).parameters():
             assert parameter.flag in section, f"{name} {parameter.flag}"
+
+
+def test_the_page_of_results_is_that_of_their_file() -> None:
+    import json
+
+    from benchmarks.report import page
+
+    docs = ROOT / "docs"
+
+    assert (docs / "benchmark_results.md").read_text() == page(
+        json.loads((docs / "benchmarks.json").read_text())
+    )
