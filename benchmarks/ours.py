@@ -2,7 +2,6 @@
 # ruff: noqa: ANN001, ANN201, ANN202 - a script of a page
 
 import json
-import math
 import sys
 import time
 
@@ -23,17 +22,11 @@ def job(words, parameters, x):
     run = Pass(layer, x.shape, dtype, dtype, training, lanes=lanes_for(default_threads(), x.nbytes))
     weights = initial_weights(layer, x.shape, dtype)
 
-    def blocks():
-        inner = run.inner
-        cuts, seen = inner.cuts(x.size // math.prod(inner.shape[1:]))
-        cells = x.reshape(seen)
-        return (cells[start:stop] for start, stop in cuts)
-
     def once():
-        moments = run.moments(blocks())
+        moments = run.moments(run.blocks_of(x))
         y = np.empty(run.output_shape, dtype).reshape(-1)
         start = 0
-        for block in run.outputs(blocks(), weights, moments):
+        for block in run.outputs(run.blocks_of(x), weights, moments):
             y[start : start + block.size] = block.reshape(-1)
             start += block.size
 

@@ -132,6 +132,14 @@ class Sliced:
         cuts = ((start + band.start, start + band.stop) for start in starts for band in bands)
         return cuts, (samples * length, *sample[1:])
 
+    def blocks_of(self, x: "NDArray[Any]", rows: int | None = None) -> "Iterator[NDArray[Any]]":
+        """Return a C-contiguous array in the blocks of the inner pass; `rows` is as in `cuts`."""
+        inner = self.inner
+        samples = x.size // prod(inner.shape[1:]) if x.size else len(x)
+        cuts, seen = inner.cuts(samples, rows)
+        cells = x.reshape(seen)
+        return (cells[start:stop] for start, stop in cuts)
+
     def blocks(self, tensor: "Tensor") -> "Iterator[NDArray[Any]]":
         """Return a tensor in the blocks of the inner pass, as many at a time as its lanes use."""
         inner = self.inner

@@ -1,6 +1,5 @@
 """A layer over an array in memory: what the command does to a file, without the file."""
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -55,24 +54,18 @@ def run_array(
     if mask is not None:
         require_mask_shape(layer, shape, mask.shape)
 
-    inner = run.inner
+    inner, whole = run.inner, np.ascontiguousarray(x)
     step = inner.whole_grains(rows) if rows else inner.rows
-    samples = x.size // math.prod(inner.shape[1:]) if x.size else len(x)
-
-    def blocks() -> Iterator[Array]:
-        cuts, seen = inner.cuts(samples, step)
-        whole = np.ascontiguousarray(x).reshape(seen)
-        return (whole[start:stop] for start, stop in cuts)
 
     def masks() -> Iterator[Array] | None:
         if mask is None:
             return None
         return (mask[start : start + step] != 0 for start in range(0, len(x), step))
 
-    moments = run.moments(blocks(), masks())
+    moments = run.moments(run.blocks_of(whole, step), masks())
     y = np.empty([int(size or 0) for size in expected], dtype=run.result)
     flat, start = y.reshape(-1), 0
-    for block in run.outputs(blocks(), given, moments, masks()):
+    for block in run.outputs(run.blocks_of(whole, step), given, moments, masks()):
         with np.errstate(all="ignore"):
             flat[start : start + block.size] = block.reshape(-1)
         start += block.size
