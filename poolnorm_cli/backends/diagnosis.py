@@ -38,6 +38,7 @@ def diagnose() -> Iterator[Finding]:
     yield _package("poolnorm-cli", "pip install poolnorm-cli")
     for name in _PACKAGES:
         yield _package(name, f"pip install {name}")
+    yield _loops()
     builds = installed.builds()
     yield _package("onnx", installed.INSTALL_CPU)
     yield from _builds(builds)
@@ -57,6 +58,16 @@ def _package(name: str, fix: str) -> Finding:
     if number is None:
         return Finding(name, "missing", "not installed", fix)
     return Finding(name, "ok", number)
+
+
+def _loops() -> Finding:
+    """Say whether the loops were compiled; NumPy does their work where they were not."""
+    from poolnorm_cli.kernels.native import compiled
+
+    if compiled():
+        return Finding("compiled loops", "ok", "in use")
+    fix = "unset POOLNORM_KERNELS; pip install --force-reinstall --no-deps poolnorm-cli"
+    return Finding("compiled loops", "missing", "NumPy does their work, slower", fix)
 
 
 def _builds(builds: dict[str, str]) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.kernels.folds import fold_max, fold_sum
 from poolnorm_cli.kernels.memory import TILE_BYTES, scratch
+from poolnorm_cli.kernels.native import FLOAT32, loops_for
 
 
 Array = NDArray[Any]
@@ -38,6 +39,10 @@ def deviations_of(x: Array) -> Pair:
     before, length, after = x.shape
     if x.dtype != np.float32 or length == 1:
         return _widely(x)
+    if loops := loops_for(x, FLOAT32):
+        found: Pair = np.empty((before, after)), np.empty((before, after))
+        loops.fold_moments(x, *found, x.shape)
+        return _where_finite(x, *found)
     if length < _SHORT or (after == 1 and length <= _ROW):
         return _of_short(x)
     size = length * after * x.itemsize
@@ -46,8 +51,8 @@ def deviations_of(x: Array) -> Pair:
         pairs = [_of_tile(x[i : i + group]) for i in range(0, before, group)]
         means, squares = zip(*pairs, strict=True)
         return np.concatenate(means), np.concatenate(squares)
-    found = [_of_bands(sample) for sample in x]
-    return np.stack([mean for mean, _ in found]), np.stack([squares for _, squares in found])
+    bands = [_of_bands(sample) for sample in x]
+    return np.stack([mean for mean, _ in bands]), np.stack([squares for _, squares in bands])
 
 
 def _of_short(x: Array) -> Pair:
@@ -122,6 +127,16 @@ def _of_tile(x: Array) -> Pair:
     squares = fold_sum(away) - length * np.square(shift)
     mean = near + shift
     return _settled(x, mean, squares)
+
+
+def _where_finite(x: Array, mean: Float64, squares: Float64) -> Pair:
+    """Do again in NumPy what infinities and NaN went into: it says what they make."""
+    lost = ~np.isfinite(squares)
+    if lost.any():
+        for found, wide in zip((mean, squares), _widely(x), strict=True):
+            found[lost] = wide[lost]
+            found[np.isnan(found)] = np.nan  # the sign of a sum of NaNs depends on the loop
+    return mean, squares
 
 
 def _settled(x: Array, mean: Float64, squares: Float64) -> Pair:

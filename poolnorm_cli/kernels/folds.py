@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from poolnorm_cli.kernels.native import FLOAT32, loops_for
+
 
 Array = NDArray[Any]
 Float64 = NDArray[np.float64]
@@ -44,6 +46,10 @@ def fold_max(x: Array) -> Array:
         Of shape (before, after).
     """
     before, length, after = x.shape
+    if loops := loops_for(x, FLOAT32):
+        largest: Array = np.empty((before, after), x.dtype)
+        loops.fold_max(x, largest, x.shape)
+        return largest
     if after == 1:
         return np.asarray(np.maximum.reduce(x.reshape(before, length), axis=1)).reshape(before, 1)
     rows = min(max(_ROW // after, 1), length)
@@ -67,6 +73,10 @@ def fold_sum(x: Array) -> Float64:
         Of shape (before, after).
     """
     before, length, after = x.shape
+    if loops := loops_for(x, FLOAT32):
+        added: Float64 = np.empty((before, after))
+        loops.fold_sum(x, added, x.shape)
+        return added
     rows = max(min(_ROW // after, length // _FOLD), 1)
     step = rows * _FOLD
     whole = length // step * step
@@ -77,6 +87,25 @@ def fold_sum(x: Array) -> Float64:
     if whole < length:
         rest = x[:, whole:].astype(np.float64)
         total += np.add.reduce(_turned(rest), axis=2)
+    return total
+
+
+def sum_of_squares(x: Array, axes: Sequence[int]) -> Float64:
+    """Add the squares over sorted axes, kept at size 1, in float64.
+
+    Args:
+        x: Any real dtype.
+        axes: Non-negative axes.
+    """
+    loops = loops_for(x, FLOAT32)
+    if loops and x.size and axes and side_by_side(axes):
+        cells = as_fold(x, axes)
+        kept = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
+        squares: Float64 = np.empty(kept)
+        loops.fold_squares(cells, squares, cells.shape)
+        return squares
+    wide = x.astype(np.float64, copy=False)
+    total: Float64 = np.add.reduce(wide * wide, axis=tuple(axes), keepdims=True)
     return total
 
 

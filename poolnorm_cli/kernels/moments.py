@@ -111,13 +111,13 @@ def mean_square(x: NDArray[Any], axes: Axes, moments: Moments | None = None) -> 
         axes: Non-negative axes.
         moments: Moments over these axes of a whole tensor, used instead of the block.
     """
+    from poolnorm_cli.kernels.folds import sum_of_squares
+
     with np.errstate(over="ignore", invalid="ignore"):
         if moments is not None:
             return np.asarray(moments.variance + moments.mean * moments.mean)
-        wide = x.astype(np.float64, copy=False)
         count = math.prod(x.shape[axis] for axis in axes)
-        total: Float64 = np.add.reduce(wide * wide, axis=axes, keepdims=True)
-        return np.asarray(total / max(count, 1))
+        return np.asarray(sum_of_squares(x, axes) / max(count, 1))
 
 
 def merge(a: Moments, b: Moments) -> Moments:

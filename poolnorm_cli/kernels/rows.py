@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolnorm_cli.kernels.memory import TILE_BYTES, fresh, quiet, scratch
+from poolnorm_cli.kernels.native import FLOAT32, loops_for
 
 
 Array = NDArray[Any]
@@ -26,6 +27,8 @@ _LARGE = 1e30
 def in_rows(x: Array, axes: tuple[int, ...], epsilon: float) -> bool:
     """Whether `normalize_rows` serves to normalize `x` over sorted `axes`."""
     trailing = axes == tuple(range(axes[0], x.ndim)) and axes[0] > 0
+    if loops_for(x, FLOAT32):
+        return trailing and x.size > 0
     short = 0 < prod(x.shape[axes[0] :]) <= LONGEST
     return trailing and short and x.dtype == np.float32 and epsilon >= _LEAST
 
@@ -34,15 +37,18 @@ def normalize_rows(x: Array, epsilon: float, gamma: Vector, beta: Vector) -> Arr
     """Compute `(x - mean) / sqrt(variance + epsilon) * gamma + beta` for each row.
 
     Float32 holds the rows' distances from their means with nothing lost, whatever the means are.
-    Rows out of its range are done again in float64.
+    Rows out of its range are done again in float64, in which the compiled loop works throughout.
 
     Args:
-        x: float32, of shape (rows, items), C-contiguous; 1 to 512 items.
-        epsilon: 1e-12 or more.
+        x: float32, of shape (rows, items), C-contiguous, for which `in_rows` holds.
+        epsilon: Added to the variance.
         gamma: One factor per item; None for ones.
         beta: One addend per item; None for zeros.
     """
     y = fresh(x.shape, x.dtype)
+    if loops := loops_for(x, FLOAT32):
+        loops.normalize(x, y, gamma, beta, epsilon, x.shape)
+        return y
     items = max(x.shape[1], 1)
     step = max(TILE_BYTES // 4 // (items * x.itemsize), 1)
     normalize = _turned if items < _FEW else _straight

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolnorm_cli.kernels.memory import TILE_BYTES, fresh, quiet, scratch
+from poolnorm_cli.kernels.native_scaling import scale_natively
 
 
 Array = NDArray[Any]
@@ -37,6 +38,8 @@ def center_and_scale(x: Array, mean: Float64, scale: Float64, shift: Float64 | f
         rest = np.where(np.isfinite(mean), mean - near, 0.0)
         vectors = near, scale.astype(x.dtype), np.asarray(shift - rest * scale).astype(x.dtype)
         y = fresh(x.shape, x.dtype)
+        if scale_natively(x, y, *vectors):
+            return y
         if x.shape[-1] < _FEW and {v.shape for v in vectors} == {(*x.shape[:-1], 1)}:
             _by_columns(x.reshape(-1, x.shape[-1]), y.reshape(-1, x.shape[-1]), vectors)
             return y
@@ -112,8 +115,11 @@ def inverse_deviation(variance: Float64, epsilon: float) -> Float64:
         return np.asarray(1.0 / np.sqrt(variance + epsilon))
 
 
-def scaled(x: NDArray[Any], factor: Float64) -> NDArray[Any]:
+def scaled(x: Array, factor: Float64) -> Array:
     """Compute `x * factor` in the dtype of `x`; `x` is not modified."""
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        y: NDArray[Any] = x * factor.astype(x.dtype)
+    narrow = factor.astype(x.dtype)
+    y = fresh(x.shape, x.dtype)
+    with quiet():
+        if not scale_natively(x, y, None, narrow, None):
+            np.multiply(x, narrow, out=y)
     return y

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from poolnorm_cli.kernels.counts import divide
+from poolnorm_cli.kernels.counts import FLOAT32_ADDITIONS, divide
 from poolnorm_cli.kernels.memory import quiet, scratch
+from poolnorm_cli.kernels.native_windows import slide
 from poolnorm_cli.kernels.programs import Program, kept
 from poolnorm_cli.kernels.tiles import Sheet, Tile
 from poolnorm_cli.kernels.window_passes import Combine, reduce_axis
@@ -21,12 +22,6 @@ from poolnorm_cli.shapes import Window
 
 Array = NDArray[Any]
 Passes = Sequence[tuple[int, DTypeLike]]
-
-_FLOAT32_ADDITIONS = 6
-"""Additions in float32 after which a sum is still within 4 epsilons of the exact one.
-
-Each addition and the division by the count err by half an epsilon of the sum of magnitudes.
-"""
 
 
 def max_windows(x: Array, windows: Mapping[int, Window]) -> Array:
@@ -44,6 +39,8 @@ def max_windows(x: Array, windows: Mapping[int, Window]) -> Array:
     passes = [(axis, x.dtype) for axis in sheet.order()]
     if not passes:
         return x
+    if slide(sheet) is not None:
+        return sheet.out.reshape(sheet.shape)
     with quiet():  # a signalling NaN is data here, not an incident
         for tile in sheet.tiles():
             _program(tile, passes, "maximum").run(tile.cells, tile.out)
@@ -68,9 +65,13 @@ def mean_windows(x: Array, windows: Mapping[int, Window]) -> Array:
     passes = _summing(sheet.order(), sheet.windows, x.dtype)
     if not passes:
         return x
+    finite = slide(sheet, average=True)
+    if finite:
+        return sheet.out.reshape(sheet.shape)
     with quiet():
         for tile in sheet.tiles():
-            _program(tile, passes, "average").run(tile.cells, tile.out)
+            if finite is None:
+                _program(tile, passes, "average").run(tile.cells, tile.out)
             if not _all_finite(tile.out):
                 _mend(tile, passes)
     return sheet.out.reshape(sheet.shape)
@@ -83,7 +84,7 @@ def _summing(
     additions, passes = 0, []
     for axis in order:
         additions += (windows[axis - 1].size - 1).bit_length()
-        wide = np.dtype(np.float64) if additions > _FLOAT32_ADDITIONS else dtype
+        wide = np.dtype(np.float64) if additions > FLOAT32_ADDITIONS else dtype
         passes.append((axis, wide))
     return passes
 

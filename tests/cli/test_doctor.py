@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from poolnorm_cli.kernels import native
 from tests.backends.doubles import CPU, CUDA, install, runtime
 from tests.conftest import Command
 
@@ -21,6 +22,14 @@ def test_this_machine_is_sound(poolnorm: Command) -> None:
     assert found["numpy"]["state"] == "ok"
     assert found["onnxruntime"]["state"] == "ok"
     assert found[CPU]["detail"] == "loads"
+
+
+def test_the_compiled_loops_are_told(poolnorm: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "_LOOPS", None)
+    found = findings(poolnorm("doctor --json"))["compiled loops"]
+    assert (found["state"], found["detail"]) == ("missing", "NumPy does their work, slower")
+    monkeypatch.setattr(native, "_LOOPS", object())
+    assert findings(poolnorm("doctor --json"))["compiled loops"]["state"] == "ok"
 
 
 def test_lines_have_name_state_detail_and_fix(poolnorm: Command) -> None:

@@ -1,0 +1,80 @@
+"""Compile the loops in `native/` into the wheel; without a C compiler the wheel goes without."""
+
+import os
+import sys
+import sysconfig
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+MODULE = "poolnorm_cli.kernels._native"
+LIMITED = "cp311"  # the loops use the part of CPython's interface that all versions from here share
+FLAGS = [
+    "-std=c11",
+    "-O3",
+    "-g0",
+    "-funroll-loops",
+    "-ffp-contract=off",  # a multiplication and an addition round twice, as in NumPy
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-fvisibility=hidden",
+]
+
+
+class CompiledLoops(BuildHookInterface[Any]):
+    """Adds the module to the wheel, or leaves it beside its neighbours in an editable one."""
+
+    PLUGIN_NAME = "custom"
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile, and name what the wheel is for."""
+        del version
+        target = compiled(Path(self.root))
+        if target is None:
+            return
+        build_data["artifacts"].append(target)
+        build_data["pure_python"] = False
+        platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+        build_data["tag"] = f"{LIMITED}-abi3-{platform}"
+
+
+def compiled(root: Path) -> str | None:
+    """Compile in place; return the module's path in the tree, or None where that fails.
+
+    `POOLNORM_BUILD=pure` asks for none.
+    """
+    stale = (root / "poolnorm_cli" / "kernels").glob("_native.*")
+    for path in stale:
+        if path.suffix != ".pyi":
+            path.unlink()
+    if os.environ.get("POOLNORM_BUILD") == "pure":
+        return None
+    from setuptools import Distribution, Extension
+    from setuptools.errors import BaseError, CCompilerError
+
+    extension = Extension(
+        MODULE,
+        sorted(str(path.relative_to(root)) for path in (root / "native").glob("*.c")),
+        extra_compile_args=[] if os.name == "nt" else FLAGS,
+        py_limited_api=True,
+    )
+    command = Distribution({"name": "poolnorm-cli", "ext_modules": [extension]}).get_command_obj(
+        "build_ext"
+    )
+    command.inplace = command.force = True
+    here = Path.cwd()
+    os.chdir(root)
+    try:
+        command.ensure_finalized()
+        with TemporaryDirectory() as objects:
+            command.build_temp = command.build_lib = objects
+            command.run()
+    except (BaseError, CCompilerError, OSError) as error:
+        print(f"poolnorm: no compiled loops, NumPy does their work: {error}", file=sys.stderr)
+        return None
+    finally:
+        os.chdir(here)
+    return str(Path(command.get_ext_fullpath(MODULE)).relative_to(root))

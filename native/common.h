@@ -1,0 +1,37 @@
+/* What all loops share: how they are compiled for the processor they meet, and small helpers. */
+#ifndef POOLNORM_COMMON_H
+#define POOLNORM_COMMON_H
+
+#include <stddef.h>
+#include <stdlib.h> /* says which C library there is */
+
+#if defined(__GNUC__) || defined(__clang__)
+#define INLINE inline __attribute__((always_inline))
+#else
+#define INLINE inline
+#endif
+
+/* A loop that is compiled twice where the linker can choose at load time: for any x86-64 processor,
+ * and for those with 256-bit vectors. */
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+#define LOOP __attribute__((noinline, target_clones("avx2", "default")))
+#else
+#define LOOP
+#endif
+
+#define LEAST(a, b) ((a) < (b) ? (a) : (b))
+#define MOST(a, b) ((a) > (b) ? (a) : (b))
+
+/* The larger of two numbers; NaN is larger than all. */
+static INLINE float larger_f(float a, float b)
+{
+    float larger = a > b ? a : b;
+    return a != a ? a : larger;
+}
+static INLINE double larger_d(double a, double b)
+{
+    double larger = a > b ? a : b;
+    return a != a ? a : larger;
+}
+
+#endif

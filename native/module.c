@@ -1,0 +1,226 @@
+/* The compiled loops as a Python module, in the part of CPython's interface that all versions from
+ * 3.11 on share. Arrays come as C-contiguous buffers; poolnorm_cli/kernels/native.py says who may
+ * call what with which. */
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030B0000
+#include <Python.h>
+
+#include "folds.h"
+#include "scaling.h"
+#include "windows.h"
+
+#define SMALL (1 << 16) /* bytes for which letting other threads run is not worth its while */
+
+typedef struct {
+    Py_buffer view[5];
+    int count;
+} buffers;
+
+static void release(buffers *b)
+{
+    for (int i = 0; i < b->count; i++) PyBuffer_Release(&b->view[i]);
+}
+
+/* Take objects as buffers of so many items of so many bytes; NULL and an error if one is not. */
+static int take(buffers *b, PyObject **objects, const int *writable, const Py_ssize_t *bytes, int n)
+{
+    b->count = 0;
+    for (int i = 0; i < n; i++) {
+        Py_buffer *view = &b->view[i];
+        if (objects[i] == Py_None) {
+            view->buf = NULL, view->obj = NULL;
+            b->count++;
+            continue;
+        }
+        if (PyObject_GetBuffer(objects[i], view, writable[i] ? PyBUF_WRITABLE : PyBUF_SIMPLE) < 0) {
+            release(b);
+            return -1;
+        }
+        b->count++;
+        if (view->len != bytes[i]) {
+            PyErr_Format(PyExc_ValueError, "array %d has %zd bytes, not %zd", i, view->len,
+                         bytes[i]);
+            release(b);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Run one statement that gives `result`, beside other threads where it takes long enough. */
+#define RUN(bytes, statement)                     \
+    do {                                          \
+        PyThreadState *state = NULL;              \
+        if ((bytes) > SMALL) state = PyEval_SaveThread(); \
+        statement;                                \
+        if (state) PyEval_RestoreThread(state);   \
+    } while (0)
+
+static PyObject *answer(buffers *b, int result)
+{
+    release(b);
+    if (result < 0) return PyErr_NoMemory();
+    return PyBool_FromLong(result);
+}
+
+static PyObject *py_windows(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *objects[2];
+    sheet s;
+    int average, size, wide;
+    window *p = &s.plane, *r = &s.row, *c = &s.cell;
+    if (!PyArg_ParseTuple(args, "OOiii(nnnnn)(nnnn)(nnnn)(nnnn)", &objects[0], &objects[1],
+                          &average, &size, &wide, &s.images, &s.planes, &s.rows, &s.cells, &s.items,
+                          &p->size, &p->stride, &p->count, &p->low, &r->size, &r->stride, &r->count,
+                          &r->low, &c->size, &c->stride, &c->count, &c->low))
+        return NULL;
+    Py_ssize_t bytes[2] = {
+        s.images * s.planes * s.rows * s.cells * s.items * size,
+        s.images * p->count * r->count * c->count * s.items * size,
+    };
+    const int writable[2] = {0, 1};
+    buffers b;
+    if (take(&b, objects, writable, bytes, 2) < 0) return NULL;
+    const void *x = b.view[0].buf;
+    void *out = b.view[1].buf;
+    int result;
+    if (size == 4 && !average)
+        RUN(bytes[0], result = max_windows_f(x, out, &s));
+    else if (size == 4 && wide)
+        RUN(bytes[0], result = mean_windows_fd(x, out, &s));
+    else if (size == 4)
+        RUN(bytes[0], result = mean_windows_f(x, out, &s));
+    else if (average)
+        RUN(bytes[0], result = mean_windows_d(x, out, &s));
+    else
+        RUN(bytes[0], result = max_windows_d(x, out, &s));
+    return answer(&b, result);
+}
+
+typedef int (*sum_loop)(const float *, double *, ptrdiff_t, ptrdiff_t, ptrdiff_t);
+
+static PyObject *folded(PyObject *args, sum_loop loop)
+{
+    PyObject *objects[2];
+    Py_ssize_t before, length, after;
+    if (!PyArg_ParseTuple(args, "OO(nnn)", &objects[0], &objects[1], &before, &length, &after))
+        return NULL;
+    Py_ssize_t size = loop ? sizeof(double) : sizeof(float);
+    Py_ssize_t bytes[2] = {before * length * after * (Py_ssize_t)sizeof(float),
+                           before * after * size};
+    const int writable[2] = {0, 1};
+    buffers b;
+    if (take(&b, objects, writable, bytes, 2) < 0) return NULL;
+    const float *x = b.view[0].buf;
+    void *out = b.view[1].buf;
+    int result;
+    if (loop)
+        RUN(bytes[0], result = loop(x, out, before, length, after));
+    else
+        RUN(bytes[0], result = fold_max(x, out, before, length, after));
+    return answer(&b, result);
+}
+
+static PyObject *py_fold_sum(PyObject *self, PyObject *args)
+{
+    (void)self;
+    return folded(args, fold_sum);
+}
+
+static PyObject *py_fold_squares(PyObject *self, PyObject *args)
+{
+    (void)self;
+    return folded(args, fold_squares);
+}
+
+static PyObject *py_fold_max(PyObject *self, PyObject *args)
+{
+    (void)self;
+    return folded(args, NULL);
+}
+
+static PyObject *py_fold_moments(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *objects[3];
+    Py_ssize_t before, length, after;
+    if (!PyArg_ParseTuple(args, "OOO(nnn)", &objects[0], &objects[1], &objects[2], &before, &length,
+                          &after))
+        return NULL;
+    Py_ssize_t each = before * after * (Py_ssize_t)sizeof(double);
+    Py_ssize_t bytes[3] = {before * length * after * (Py_ssize_t)sizeof(float), each, each};
+    const int writable[3] = {0, 1, 1};
+    buffers b;
+    if (take(&b, objects, writable, bytes, 3) < 0) return NULL;
+    int result;
+    RUN(bytes[0], result = fold_moments(b.view[0].buf, b.view[1].buf, b.view[2].buf, before, length,
+                                        after));
+    return answer(&b, result);
+}
+
+static PyObject *py_normalize(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *objects[4];
+    double epsilon;
+    Py_ssize_t rows, items;
+    if (!PyArg_ParseTuple(args, "OOOOd(nn)", &objects[0], &objects[1], &objects[2], &objects[3],
+                          &epsilon, &rows, &items))
+        return NULL;
+    Py_ssize_t row = items * (Py_ssize_t)sizeof(float);
+    Py_ssize_t bytes[4] = {rows * row, rows * row, row, row};
+    const int writable[4] = {0, 1, 0, 0};
+    buffers b;
+    if (take(&b, objects, writable, bytes, 4) < 0) return NULL;
+    int result;
+    RUN(bytes[0], result = normalize(b.view[0].buf, b.view[1].buf, b.view[2].buf, b.view[3].buf,
+                                     epsilon, rows, items));
+    return answer(&b, result);
+}
+
+static PyObject *py_scale(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *objects[5];
+    int size;
+    Py_ssize_t before, length, after;
+    if (!PyArg_ParseTuple(args, "OOOOOi(nnn)", &objects[0], &objects[1], &objects[2], &objects[3],
+                          &objects[4], &size, &before, &length, &after))
+        return NULL;
+    Py_ssize_t whole = before * length * after * size, vector = length * size;
+    Py_ssize_t bytes[5] = {whole, whole, vector, vector, vector};
+    const int writable[5] = {0, 1, 0, 0, 0};
+    buffers b;
+    if (take(&b, objects, writable, bytes, 5) < 0) return NULL;
+    Py_buffer *v = b.view;
+    int result;
+    if (size == 4)
+        RUN(whole, result = scale_f(v[0].buf, v[1].buf, v[2].buf, v[3].buf, v[4].buf, before, length,
+                                    after));
+    else
+        RUN(whole, result = scale_d(v[0].buf, v[1].buf, v[2].buf, v[3].buf, v[4].buf, before, length,
+                                    after));
+    return answer(&b, result);
+}
+
+static PyMethodDef methods[] = {
+    {"windows", py_windows, METH_VARARGS, NULL},
+    {"fold_sum", py_fold_sum, METH_VARARGS, NULL},
+    {"fold_squares", py_fold_squares, METH_VARARGS, NULL},
+    {"fold_max", py_fold_max, METH_VARARGS, NULL},
+    {"fold_moments", py_fold_moments, METH_VARARGS, NULL},
+    {"normalize", py_normalize, METH_VARARGS, NULL},
+    {"scale", py_scale, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef_Slot slots[] = {
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, .m_name = "_native", .m_methods = methods, .m_slots = slots,
+};
+
+PyMODINIT_FUNC PyInit__native(void) { return PyModuleDef_Init(&definition); }

@@ -1,0 +1,31 @@
+/* Sliding windows over images in memory order (image, plane, row, cell, item).
+ *
+ * An output row is made in pieces that stay in the first-level cache: the input rows below it are
+ * joined into one, and along that one runs of 1, 2, 4, ... cells are put together to the window.
+ * The order in which cells are joined follows from the window alone, so a result has the same bits
+ * wherever a tensor is cut. */
+#ifndef POOLNORM_WINDOWS_H
+#define POOLNORM_WINDOWS_H
+
+#include "common.h"
+
+typedef struct {
+    ptrdiff_t size, stride, count, low; /* low: places before the first cell where it begins */
+} window;
+
+typedef struct {
+    ptrdiff_t images, planes, rows, cells, items;
+    window plane, row, cell;
+} sheet;
+
+/* Rows that are joined one after another; more are put together from runs. */
+#define JOINED 8
+
+/* All return 1 where an average is not finite, 0 otherwise, and -1 without memory. */
+int max_windows_f(const float *x, float *out, const sheet *s);
+int max_windows_d(const double *x, double *out, const sheet *s);
+int mean_windows_f(const float *x, float *out, const sheet *s);
+int mean_windows_fd(const float *x, float *out, const sheet *s);
+int mean_windows_d(const double *x, double *out, const sheet *s);
+
+#endif

@@ -1,0 +1,283 @@
+/* The loops of windows.h, for one type: T in memory, A in arithmetic. Included by windows.c. */
+
+LOOP static void NAME(copied)(const T *restrict x, A *restrict to, ptrdiff_t n)
+{
+    for (ptrdiff_t i = 0; i < n; i++) to[i] = (A)x[i];
+}
+
+LOOP static void NAME(larger)(const A *restrict a, const A *restrict b, A *restrict to, ptrdiff_t n)
+{
+    for (ptrdiff_t i = 0; i < n; i++) to[i] = LARGER(a[i], b[i]);
+}
+
+LOOP static void NAME(added)(const A *restrict a, const A *restrict b, A *restrict to, ptrdiff_t n)
+{
+    for (ptrdiff_t i = 0; i < n; i++) to[i] = a[i] + b[i];
+}
+
+/* Join the same items of two arrays. */
+static void NAME(join)(int average, const A *a, const A *b, A *to, ptrdiff_t n)
+{
+    if (average)
+        NAME(added)(a, b, to, n);
+    else
+        NAME(larger)(a, b, to, n);
+}
+
+LOOP static void NAME(larger_of_two)(const T *restrict a, const T *restrict b, A *restrict to,
+                                     ptrdiff_t n)
+{
+    for (ptrdiff_t i = 0; i < n; i++) to[i] = LARGER((A)a[i], (A)b[i]);
+}
+
+LOOP static void NAME(sum_of_two)(const T *restrict a, const T *restrict b, A *restrict to,
+                                  ptrdiff_t n)
+{
+    for (ptrdiff_t i = 0; i < n; i++) to[i] = (A)a[i] + (A)b[i];
+}
+
+LOOP static void NAME(largest_of_three)(const T *restrict a, const T *restrict b,
+                                        const T *restrict c, A *restrict to, ptrdiff_t n)
+{
+    for (ptrdiff_t i = 0; i < n; i++) to[i] = LARGER(LARGER((A)a[i], (A)b[i]), (A)c[i]);
+}
+
+LOOP static void NAME(sum_of_three)(const T *restrict a, const T *restrict b, const T *restrict c,
+                                    A *restrict to, ptrdiff_t n)
+{
+    for (ptrdiff_t i = 0; i < n; i++) to[i] = ((A)a[i] + (A)b[i]) + (A)c[i];
+}
+
+LOOP static void NAME(larger_still)(const T *restrict x, A *restrict to, ptrdiff_t n)
+{
+    for (ptrdiff_t i = 0; i < n; i++) to[i] = LARGER(to[i], (A)x[i]);
+}
+
+LOOP static void NAME(added_up)(const T *restrict x, A *restrict to, ptrdiff_t n)
+{
+    for (ptrdiff_t i = 0; i < n; i++) to[i] += (A)x[i];
+}
+
+/* Join the same `n` items of several rows, from `start` on. */
+static void NAME(join_rows)(int average, const T *const *rows, ptrdiff_t count, ptrdiff_t start,
+                            ptrdiff_t n, A *to)
+{
+    if (count == 1) {
+        NAME(copied)(rows[0] + start, to, n);
+        return;
+    }
+    const T *a = rows[0] + start, *b = rows[1] + start;
+    if (count == 2)
+        (average ? NAME(sum_of_two) : NAME(larger_of_two))(a, b, to, n);
+    else
+        (average ? NAME(sum_of_three) : NAME(largest_of_three))(a, b, rows[2] + start, to, n);
+    for (ptrdiff_t row = 3; row < count; row++)
+        (average ? NAME(added_up) : NAME(larger_still))(rows[row] + start, to, n);
+}
+
+static A *NAME(unused)(A *const *spare, const A *a, const A *b)
+{
+    for (int i = 0;; i++)
+        if (spare[i] != a && spare[i] != b) return spare[i];
+}
+
+/* Runs `a` and `b` such that a window is `a` joined with what stands `shift` cells further in `b`;
+ * `b` is null for a window of one cell. The first three of `spare` are as long as `x`. */
+static void NAME(runs)(int average, const A *x, ptrdiff_t n, ptrdiff_t size, ptrdiff_t step,
+                       A *const *spare, const A **a, const A **b, ptrdiff_t *shift)
+{
+    const A *run = x, *rest = 0; /* rest: the cells that are no whole run of a power of two */
+    ptrdiff_t length = 1, cells = 0;
+    *a = x, *b = 0, *shift = 0;
+    if (size == 1) return;
+    for (; 2 * length < size; length *= 2) {
+        if (average && (size & length)) {
+            A *to = NAME(unused)(spare, rest, run);
+            if (rest) NAME(added)(rest, run + cells * step, to, n - cells * step);
+            rest = rest ? to : run;
+            cells += length;
+        }
+        A *to = NAME(unused)(spare, rest, run);
+        NAME(join)(average, run, run + length * step, to, n - length * step);
+        run = to;
+    }
+    *a = rest ? rest : run;
+    *b = run;
+    *shift = rest ? cells : size - length;
+}
+
+static INLINE void NAME(picked)(const A *restrict x, ptrdiff_t places, ptrdiff_t stride,
+                                ptrdiff_t items, A *restrict to)
+{
+    for (ptrdiff_t place = 0; place < places; place++)
+        for (ptrdiff_t i = 0; i < items; i++) to[place * items + i] = x[place * stride * items + i];
+}
+
+/* Take the cells at the places of a window: few items at a time in loops of known length. */
+LOOP static void NAME(pick)(const A *x, ptrdiff_t places, ptrdiff_t stride, ptrdiff_t items, A *to)
+{
+    switch (items) {
+    case 1: NAME(picked)(x, places, stride, 1, to); return;
+    case 2: NAME(picked)(x, places, stride, 2, to); return;
+    case 3: NAME(picked)(x, places, stride, 3, to); return;
+    case 4: NAME(picked)(x, places, stride, 4, to); return;
+    default: NAME(picked)(x, places, stride, items, to);
+    }
+}
+
+LOOP static void NAME(larger_places)(const A *restrict a, const A *restrict b, ptrdiff_t places,
+                                     ptrdiff_t step, ptrdiff_t items, A *restrict to)
+{
+    for (ptrdiff_t place = 0; place < places; place++, a += step, b += step, to += items)
+        for (ptrdiff_t i = 0; i < items; i++) to[i] = LARGER(a[i], b[i]);
+}
+
+LOOP static void NAME(added_places)(const A *restrict a, const A *restrict b, ptrdiff_t places,
+                                    ptrdiff_t step, ptrdiff_t items, A *restrict to)
+{
+    for (ptrdiff_t place = 0; place < places; place++, a += step, b += step, to += items)
+        for (ptrdiff_t i = 0; i < items; i++) to[i] = a[i] + b[i];
+}
+
+/* Join along one row of `n` items in spare[3], at `places` places. */
+static void NAME(join_cells)(int average, A *const *spare, ptrdiff_t n, ptrdiff_t places,
+                             const window *w, ptrdiff_t items, A *to)
+{
+    const A *a, *b;
+    ptrdiff_t shift;
+    NAME(runs)(average, spare[3], n, w->size, items, spare, &a, &b, &shift);
+    if (!b) {
+        NAME(pick)(a, places, w->stride, items, to);
+        return;
+    }
+    b += shift * items;
+    if (w->stride == 1 || places == 1) {
+        NAME(join)(average, a, b, to, places * items);
+    } else if (items < SHORT) { /* No vector holds them: join at all cells, and pick. */
+        A *all = NAME(unused)(spare, a, b - shift * items);
+        NAME(join)(average, a, b, all, n - shift * items);
+        NAME(pick)(all, places, w->stride, items, to);
+    } else {
+        (average ? NAME(added_places) : NAME(larger_places))(a, b, places, w->stride * items, items,
+                                                              to);
+    }
+}
+
+LOOP static int NAME(divided)(const A *restrict sums, A by, T *restrict out, ptrdiff_t n)
+{
+    int bad = 0;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        T mean = (T)(sums[i] / by);
+        bad |= !(mean - mean == 0);
+        out[i] = mean;
+    }
+    return bad;
+}
+
+/* Divide sums by the cells of their windows: `rows` times those along the row. */
+static int NAME(divide)(const A *sums, ptrdiff_t places, ptrdiff_t first, ptrdiff_t rows,
+                        const sheet *s, T *out)
+{
+    int bad = 0;
+    const window *w = &s->cell;
+    for (ptrdiff_t place = 0, stop; place < places; place = stop) {
+        ptrdiff_t count = cells_of(w, first + place, s->cells), at = place * s->items;
+        for (stop = place + 1; stop < places; stop++)
+            if (cells_of(w, first + stop, s->cells) != count) break;
+        bad |= NAME(divided)(sums + at, (A)(rows * count), out + at, stop * s->items - at);
+    }
+    return bad;
+}
+
+/* Make one output row from the input rows below it. */
+static int NAME(make_row)(int average, const T *const *rows, ptrdiff_t count, const A *joined,
+                                 const sheet *s, ptrdiff_t step, A *const *spare, T *out)
+{
+    const window *w = &s->cell;
+    const A fill = average ? 0 : -(A)INFINITY;
+    int bad = 0;
+    for (ptrdiff_t first = 0; first < w->count; first += step) {
+        ptrdiff_t places = LEAST(step, w->count - first);
+        ptrdiff_t start = first * w->stride - w->low, cells = (places - 1) * w->stride + w->size;
+        ptrdiff_t from = MOST(start, 0), to = LEAST(start + cells, s->cells);
+        ptrdiff_t before = (from - start) * s->items, n = (to - from) * s->items;
+        A *row = spare[3];
+        for (ptrdiff_t i = 0; i < before; i++) row[i] = fill;
+        if (joined)
+            memcpy(row + before, joined + from * s->items, (size_t)n * sizeof(A));
+        else
+            NAME(join_rows)(average, rows, count, from * s->items, n, row + before);
+        for (ptrdiff_t i = before + n; i < cells * s->items; i++) row[i] = fill;
+        A *result = SAME && !average ? (A *)(out + first * s->items) : spare[4];
+        NAME(join_cells)(average, spare, cells * s->items, places, w, s->items, result);
+        if (average) bad |= NAME(divide)(result, places, first, count, s, out + first * s->items);
+    }
+    return bad;
+}
+
+/* Join many rows of one plane, a strip of its columns at a time, into `mid`. */
+static void NAME(join_columns)(int average, const T *x, const sheet *s, A *const *spare,
+                                      A *mid)
+{
+    const window *w = &s->row;
+    const A fill = average ? 0 : -(A)INFINITY;
+    ptrdiff_t width = s->cells * s->items, span = (w->count - 1) * w->stride + w->size;
+    for (ptrdiff_t column = 0; column < width; column += STRIP) {
+        ptrdiff_t n = LEAST(STRIP, width - column);
+        A *cells = spare[3];
+        for (ptrdiff_t i = 0; i < span * n; i++) cells[i] = fill;
+        for (ptrdiff_t row = 0; row < LEAST(s->rows, span - w->low); row++)
+            NAME(copied)(x + row * width + column, cells + (row + w->low) * n, n);
+        const A *a, *b;
+        ptrdiff_t shift;
+        NAME(runs)(average, cells, span * n, w->size, n, spare, &a, &b, &shift);
+        for (ptrdiff_t place = 0; place < w->count; place++) {
+            const A *p = a + place * w->stride * n, *q = b + (place * w->stride + shift) * n;
+            NAME(join)(average, p, q, mid + place * width + column, n);
+        }
+    }
+}
+
+static int NAME(windows)(int average, const T *x, T *out, const sheet *s)
+{
+    const window *w = &s->cell;
+    ptrdiff_t width = s->cells * s->items;
+    ptrdiff_t step = MOST(PIECE / (w->stride * s->items), 3 * w->size / w->stride + 1);
+    step = LEAST(step, w->count);
+    ptrdiff_t piece = ((step - 1) * w->stride + w->size) * s->items;
+    int many = s->row.size > JOINED;
+    ptrdiff_t span = (s->row.count - 1) * s->row.stride + s->row.size;
+    if (many) piece = MOST(piece, span * LEAST(STRIP, width));
+    A *memory = malloc((size_t)(5 * piece + (many ? s->row.count * width : 0)) * sizeof(A));
+    if (!memory) return -1;
+    A *spare[5] = {memory, memory + piece, memory + 2 * piece, memory + 3 * piece,
+                   memory + 4 * piece};
+    A *mid = memory + 5 * piece;
+    int bad = 0;
+    for (ptrdiff_t image = 0; image < s->images; image++)
+        for (ptrdiff_t p = 0; p < s->plane.count; p++) {
+            const T *plane = x + image * s->planes * s->rows * width;
+            ptrdiff_t z = p * s->plane.stride - s->plane.low;
+            ptrdiff_t z0 = MOST(z, 0), z1 = LEAST(z + s->plane.size, s->planes);
+            if (many) NAME(join_columns)(average, plane + z0 * s->rows * width, s, spare, mid);
+            for (ptrdiff_t r = 0; r < s->row.count; r++) {
+                ptrdiff_t y = r * s->row.stride - s->row.low;
+                ptrdiff_t y0 = MOST(y, 0), y1 = LEAST(y + s->row.size, s->rows), count = 0;
+                const T *rows[JOINED];
+                const A *joined = many ? mid + r * width : 0;
+                for (ptrdiff_t k = z0; k < z1 && !many; k++)
+                    for (ptrdiff_t j = y0; j < y1; j++) rows[count++] = plane + (k * s->rows + j) * width;
+                if (many) count = y1 - y0;
+                bad |= NAME(make_row)(average, rows, count, joined, s, step, spare, out);
+                out += w->count * s->items;
+            }
+        }
+    free(memory);
+    return bad;
+}
+
+#undef T
+#undef A
+#undef NAME
+#undef LARGER
+#undef SAME

@@ -1,0 +1,199 @@
+"""The compiled loops and NumPy give the same; each is the other's oracle."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from poolnorm_cli.kernels import native
+from poolnorm_cli.kernels.folds import sum_of_squares
+from poolnorm_cli.kernels.moments import moments_of
+from poolnorm_cli.kernels.reductions import max_over, mean_over
+from poolnorm_cli.kernels.rows import in_rows, normalize_rows
+from poolnorm_cli.kernels.scaling import center_and_scale, scaled
+from poolnorm_cli.kernels.windows import max_windows, mean_windows
+from poolnorm_cli.shapes import window
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+needs_loops = pytest.mark.skipif(not native.compiled(), reason="built without a C compiler")
+SPECIAL = [0.0, -0.0, 1e-40, 3e38, -3e38, np.inf, -np.inf, np.nan]
+EPSILON = float(np.finfo(np.float32).eps)
+
+
+def cells(shape: tuple[int, ...], seed: int, *, special: bool, dtype: str = "float32") -> Any:
+    random = np.random.default_rng(seed)
+    x = random.standard_normal(shape)
+    if special:
+        odd = random.random(shape) < 0.03
+        x[odd] = random.choice(SPECIAL[: random.integers(1, 9)], odd.sum())
+    return x.astype(dtype)
+
+
+@pytest.fixture(scope="module")
+def loops() -> Any:
+    return native._LOOPS
+
+
+def both(monkey: pytest.MonkeyPatch, work: Callable[[], Any]) -> tuple[Any, Any]:
+    """Give what the loops make, and what NumPy makes without them."""
+    compiled = work()
+    with monkey.context() as patch:
+        patch.setattr(native, "_LOOPS", None)
+        return compiled, work()
+
+
+axis = st.tuples(
+    st.integers(1, 30), st.integers(1, 40), st.integers(1, 5), st.sampled_from(["valid", "same"])
+)
+
+
+@needs_loops
+@given(
+    axes=st.lists(axis, min_size=1, max_size=3),
+    images=st.integers(1, 3),
+    items=st.sampled_from([1, 2, 3, 4, 8, 17, 70]),
+    seed=st.integers(0, 10**6),
+    special=st.booleans(),
+    dtype=st.sampled_from(["float32", "float64"]),
+)
+@settings(max_examples=300, deadline=None)
+def test_windows(
+    axes: list[Any], images: int, items: int, seed: int, *, special: bool, dtype: str
+) -> None:
+    windows = {
+        i: window(length, min(size, length), stride, padding)
+        for i, (length, size, stride, padding) in enumerate(axes, start=1)
+    }
+    shape = (images, *(length for length, *_ in axes), items)
+    x = cells(shape, seed, special=special, dtype=dtype)
+    monkey = pytest.MonkeyPatch()
+
+    most, most_in_numpy = both(monkey, lambda: max_windows(x, windows))
+    mean, mean_in_numpy = both(monkey, lambda: mean_windows(x, windows))
+    sizes = mean_windows(np.abs(x), windows)
+
+    np.testing.assert_array_equal(most, most_in_numpy)
+    finite = np.isfinite(mean_in_numpy) & np.isfinite(sizes)
+    assert (np.isfinite(mean) == np.isfinite(mean_in_numpy)).all()
+    np.testing.assert_array_equal(mean[~finite], mean_in_numpy[~finite])
+    allowed = 8 * (EPSILON if dtype == "float32" else 2**-52) * sizes + 1e-44
+    assert (np.abs(mean[finite] - mean_in_numpy[finite]) <= allowed[finite]).all()
+
+
+@needs_loops
+@given(
+    shape=st.tuples(st.integers(1, 5), st.integers(1, 300), st.sampled_from([1, 2, 3, 16, 65])),
+    seed=st.integers(0, 10**6),
+    special=st.booleans(),
+)
+@settings(max_examples=200, deadline=None)
+def test_reductions(shape: tuple[int, ...], seed: int, *, special: bool) -> None:
+    x = cells(shape, seed, special=special)
+    x[np.abs(x) == np.float32(3e38)] = 1  # they would swallow the others in float32
+    monkey = pytest.MonkeyPatch()
+
+    for work in (
+        lambda: max_over(x, (1,), keepdims=False),
+        lambda: mean_over(x, (1,), keepdims=False, dtype="float64"),
+        lambda: sum_of_squares(x, (1,)),
+        lambda: moments_of(x, (1,)).mean,
+        lambda: moments_of(x, (1,)).squares,
+    ):
+        ours, in_numpy = both(monkey, work)
+        assert ours.shape == in_numpy.shape
+        np.testing.assert_allclose(ours, in_numpy, rtol=4e-6, atol=4e-7)
+
+
+@needs_loops
+@given(
+    rows=st.integers(1, 200),
+    items=st.sampled_from([1, 2, 3, 15, 16, 17, 64, 513]),
+    seed=st.integers(0, 10**6),
+    weights=st.tuples(st.booleans(), st.booleans()),
+    mean=st.sampled_from([0.0, 1e6]),
+)
+@settings(max_examples=100, deadline=None)
+def test_rows(rows: int, items: int, seed: int, weights: tuple[bool, bool], mean: float) -> None:
+    x = cells((rows, items), seed, special=False) + np.float32(mean)
+    gamma, beta = (
+        cells((items,), seed + i, special=False) if given else None
+        for i, given in enumerate(weights)
+    )
+
+    ours = normalize_rows(x, 1e-3, gamma, beta)
+
+    wide = x.astype(np.float64)
+    wide = (wide - wide.mean(1, keepdims=True)) / np.sqrt(wide.var(1, keepdims=True) + 1e-3)
+    wide = wide * (1 if gamma is None else gamma) + (0 if beta is None else beta)
+    np.testing.assert_allclose(ours, wide, rtol=1e-6, atol=1e-6)
+
+
+@needs_loops
+@given(
+    shape=st.tuples(st.integers(1, 4), st.integers(1, 9), st.integers(1, 9), st.integers(1, 70)),
+    kept=st.lists(st.booleans(), min_size=4, max_size=4),
+    seed=st.integers(0, 10**6),
+    dtype=st.sampled_from(["float32", "float64"]),
+)
+@settings(max_examples=200, deadline=None)
+def test_scale_and_shift(shape: tuple[int, ...], kept: list[bool], seed: int, dtype: str) -> None:
+    x = cells(shape, seed, special=True, dtype=dtype)
+    vectors = [
+        cells(
+            tuple(size if keep else 1 for size, keep in zip(shape, kept, strict=True)),
+            seed + i,
+            special=False,
+            dtype="float64",
+        )
+        for i in range(3)
+    ]
+    monkey = pytest.MonkeyPatch()
+
+    ours, in_numpy = both(monkey, lambda: center_and_scale(x, *vectors))
+    np.testing.assert_array_equal(ours, in_numpy)
+    ours, in_numpy = both(monkey, lambda: scaled(x, vectors[0]))
+    np.testing.assert_array_equal(ours, in_numpy)
+
+
+@needs_loops
+@pytest.mark.parametrize(
+    ("x", "serves"),
+    [
+        (np.zeros((4, 4), ">f4"), False),
+        (np.zeros((4, 4), "f4", order="F"), False),
+        (np.zeros((4, 4), "i4"), False),
+        (np.zeros((4, 4), "f4"), True),
+    ],
+    ids=["big-endian", "Fortran", "int", "plain"],
+)
+def test_only_plain_memory_goes_into_a_loop(x: Any, serves: bool, loops: Any) -> None:
+    assert native.loops_for(x, native.FLOATS) is (loops if serves else None)
+    assert not serves or in_rows(x, (1,), 0.0)
+
+
+@needs_loops
+def test_a_loop_refuses_arrays_of_another_size(loops: Any) -> None:
+    x, short = np.zeros((2, 3, 4), np.float32), np.zeros(3)
+
+    with pytest.raises(ValueError, match="array 1 has 24 bytes, not 64"):
+        loops.fold_sum(x, short, x.shape)
+
+
+def test_the_loops_can_be_left_aside() -> None:
+    tell = "from poolnorm_cli.kernels import native; print(native.compiled())"
+    environment = os.environ | {"POOLNORM_KERNELS": "numpy"}
+    done = subprocess.run(
+        [sys.executable, "-c", tell], env=environment, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == "False\n"
