@@ -87,3 +87,10 @@ def recycle(array: Array) -> None:
         owner = getattr(owner, "base", None)
     if owner is not None and len(_FREE) < _KEPT:
         _FREE.append(owner)
+
+
+def forget() -> None:
+    """Let go of the memory that is kept for later, but for the buffers of other threads."""
+    with _LOCK:
+        _FREE.clear()
+    _SLOTS.raw.clear()

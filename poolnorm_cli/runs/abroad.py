@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from poolnorm_cli import __version__
 from poolnorm_cli.runs.plan import Item
+from poolnorm_cli.runs.room import Room, room_here
 from poolnorm_cli.runs.tasks import Result, Task, Work
 from poolnorm_cli.values import frozen
 
@@ -17,22 +18,34 @@ class Seen:
     Attributes:
         version: Its poolnorm.
         missing: The paths that it does not see.
+        room: Bytes that it has for tasks; None for any number.
     """
 
     version: str
     missing: tuple[str, ...]
+    room: int | None = None
 
 
 def look(paths: Sequence[str]) -> Seen:
     """Say what is here."""
     missing = tuple(path for path in paths if not os.path.exists(path))  # noqa: PTH110
-    return Seen(__version__, missing)
+    room = room_here(None)
+    return Seen(__version__, missing, room.limit if room else None)
 
 
 def perform_all(work: Work, tasks: Sequence[Task]) -> list[Result]:
     """Do tasks one after another; another thread may be at others with the same work."""
-    own = replace(work, job=replace(work.job, _fitted={}, threads=1))
-    return [own.perform_safely(task) for task in tasks]
+    room = room_here(work.job.memory)
+    own = replace(work, job=replace(work.job, _fitted={}, threads=1, room=room))
+    return [_perform(own, task, room) for task in tasks]
+
+
+def _perform(work: Work, task: Task, room: Room | None) -> Result:
+    try:
+        return work.perform_safely(task)
+    finally:
+        if room is not None:
+            room.leave()
 
 
 def work_abroad(work: Work) -> Work:

@@ -75,7 +75,7 @@ class Cluster:
             )
         with ExitStack() as stack:
             self._client = stack.enter_context(connected(self._address))
-            probe(self._client, self._work.plan, self._items[0])
+            probe(self._client, self._work, self._items[0])
             self._threads = max(sum(self._client.nthreads().values()), 1)
             self._held = self._client.submit(_same, work_abroad(self._work), pure=False)
             self._connection = stack.pop_all()

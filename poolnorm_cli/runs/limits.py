@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.tensors.tensor import Tensor
 
 
-_BASE = 48 << 20
+BASE = 48 << 20
 """Bytes of a process that has begun and holds no tensor yet."""
 _RUNTIME = 160 << 20
 """The same with a runtime for graphs."""
@@ -47,7 +47,8 @@ def memory_of(run: "Pass", tensor: "Tensor") -> int:
     """Estimate the largest number of bytes that a process has while it works on a tensor.
 
     These are the blocks that are held at once: as stored, as computed with where that is another
-    dtype, the output, and in each thread what a layer needs on the way.
+    dtype, the output, and in each thread what a layer needs on the way, which may be in float64.
+    A graph has the results of its nodes there, and a layer tables made of its weights.
     """
     wide, inner = DTYPES[run.compute].itemsize, run.inner
     share = prod(inner.output_shape[1:]) / max(prod(inner.shape[1:]), 1)
@@ -55,9 +56,18 @@ def memory_of(run: "Pass", tensor: "Tensor") -> int:
     stored = items * tensor.dtype.itemsize
     computed = items * wide if run.compute != tensor.dtype.name else 0
     block = stored + computed + int(items * share) * wide
-    base = _BASE if run.backend.in_lanes else _RUNTIME
+    base = BASE if run.backend.in_lanes else _RUNTIME
     turned = 2 * tensor.nbytes if tensor.header.fortran_order else 0
-    return base + turned + block * run.lanes.held + (_SCRATCH + block) * run.lanes.threads
+    own = max(block, 8 * items) if run.backend.in_lanes else 2 * block
+    each = _SCRATCH + own + _tables(run)
+    return base + turned + block * run.lanes.held + each * run.lanes.threads
+
+
+def _tables(run: "Pass") -> int:
+    """Estimate the bytes of weights, of statistics as large, and of what is made of both."""
+    items = sum(map(prod, run.layer.weight_shapes(run.shape).values()))
+    stored = 8 if run.compute == "float64" else 4
+    return items * ((24 if run.layer.has_training else 8) + 2 * stored)
 
 
 def within(run: "Pass", tensor: "Tensor", limit: int) -> "Pass":

@@ -10,17 +10,21 @@ from typing import TYPE_CHECKING, Any
 from poolnorm_cli.errors import UnavailableError
 from poolnorm_cli.runs.abroad import Seen, look, rooted
 from poolnorm_cli.runs.addresses import LOCAL
+from poolnorm_cli.runs.limits import format_size
 from poolnorm_cli.tensors.leftovers import PREFIX, SUFFIX
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.runs.plan import Item, Plan
+    from poolnorm_cli.runs.plan import Item
+    from poolnorm_cli.runs.tasks import Work
 
 
 _CONNECT = 5
 """Seconds for the scheduler to answer."""
 _WORKERS = 15
 """Seconds for a first worker to be there."""
+_COPIES = 3
+"""What there is of weights while they arrive: as sent, joined, and as arrays."""
 
 
 @contextmanager
@@ -79,8 +83,8 @@ def _require_certificates(distributed: Any, address: str) -> None:
         raise UnavailableError(told, fix)
 
 
-def probe(client: Any, plan: "Plan", item: "Item") -> None:
-    """See that all workers run this program, and see the files of an item under the same names.
+def probe(client: Any, work: "Work", item: "Item") -> None:
+    """See that all workers run this program, see an item's files, and can hold the weights.
 
     Raises:
         UnavailableError: One does not.
@@ -88,7 +92,7 @@ def probe(client: Any, plan: "Plan", item: "Item") -> None:
     paths, mark = [rooted(item.word.partition(".npz::")[0])], None
     paths = [path for path in paths if Path(path).exists()]
     if item.target is not None and "://" not in item.target:
-        plan.make_directory(item.target)
+        work.plan.make_directory(item.target)
         name = f"{PREFIX}{os.getpid()}-{os.urandom(8).hex()}{SUFFIX}"
         mark = Path(rooted(item.target)).parent / name
         paths.append(str(mark))
@@ -104,8 +108,19 @@ def probe(client: Any, plan: "Plan", item: "Item") -> None:
     finally:
         if mark is not None:
             mark.unlink(missing_ok=True)
+    weights = sum(each.nbytes for each in (work.job.weights or {}).values())
     for worker, each in seen.items():
         _check(worker, each)
+        _check_room(worker, each, weights)
+
+
+def _check_room(worker: str, seen: Seen, weights: int) -> None:
+    """Refuse a worker that the weights alone would kill, as often as they are sent."""
+    needed = _COPIES * weights
+    if seen.room is not None and needed > max(seen.room, 0):
+        has = format_size(max(seen.room, 0))
+        told = f"worker {worker} has {has} for tasks, and their weights need {format_size(needed)}"
+        raise UnavailableError(told, "start workers with a larger --memory-limit")
 
 
 def _check(worker: str, seen: Seen) -> None:
@@ -141,7 +156,10 @@ def _unreachable(address: str, *, answers: bool) -> UnavailableError:
 def _silence() -> None:
     """Keep the cluster's log off standard error: what matters is told in one line."""
     import logging
+    import warnings
 
+    # Of large weights, which each task takes along.
+    warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
     for name in [*logging.root.manager.loggerDict]:
         if name.partition(".")[0] in ("distributed", "tornado", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)

@@ -16,6 +16,7 @@ from poolnorm_cli.tensors.dtypes import DTYPES
 
 
 if TYPE_CHECKING:
+    from poolnorm_cli.runs.room import Room
     from poolnorm_cli.tensors.tensor import Tensor
 
 
@@ -38,6 +39,7 @@ class Setup:
         backend: Computes the blocks.
         threads: Threads that work on the blocks of a tensor.
         memory: Bytes that a process may take; None for any number.
+        room: What several tasks share in one process, in place of `memory`.
         clock: Counts where the time goes.
     """
 
@@ -51,6 +53,7 @@ class Setup:
     backend: Backend = NUMPY
     threads: int = field(default_factory=default_threads)
     memory: int | None = None
+    room: "Room | None" = None
     clock: Clock | Unclocked = UNCLOCKED
     _passes: dict[tuple[Ints, str], Pass] = field(default_factory=dict, init=False)
 
@@ -67,6 +70,8 @@ class Setup:
     def pass_over(self, tensor: "Tensor") -> Pass:
         """Return the way of a tensor through the layer."""
         run = self.pass_for(tensor.shape, tensor.dtype.name)
+        if self.room is not None:
+            return self.room.fit(run, tensor)
         return run if self.memory is None else within(run, tensor, self.memory)
 
     def pass_for(self, shape: Ints, dtype: str) -> Pass:

@@ -13,13 +13,13 @@ import shutil
 import tempfile
 import zlib
 from contextlib import contextmanager, suppress
-from importlib import import_module
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
-from poolnorm_cli.errors import InputError, OutputError, PoolnormError, UnavailableError
+from poolnorm_cli.errors import InputError, OutputError, PoolnormError
+from poolnorm_cli.tensors.connectors import is_missing, system_of, told
 from poolnorm_cli.tensors.header import Header, read_header
-from poolnorm_cli.tensors.messages import bad_input, fault, shown
+from poolnorm_cli.tensors.messages import bad_input, fault
 from poolnorm_cli.tensors.npy import open_npy
 from poolnorm_cli.tensors.npz import open_npz
 from poolnorm_cli.tensors.tensor import Tensor, reader
@@ -31,9 +31,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.tensors.tensor import ReadInto
 
 _PIECE = 8 << 20
-_CONNECTORS = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "http": "aiohttp", "https": "aiohttp"}
 _WEB = ("http://", "https://")
-_FIX = "check the name, and who may use it"
 
 
 def open_remote(url: str, key: str | None, *, bfloat16: bool) -> Iterator[Tensor]:
@@ -57,17 +55,24 @@ def open_remote(url: str, key: str | None, *, bfloat16: bool) -> Iterator[Tensor
     return iter(tensors)
 
 
-def stamp_at(url: str) -> tuple[int, int]:
+def stamp_at(url: str, kind: Callable[..., PoolnormError] = InputError) -> tuple[int, int]:
     """Return the size of what is at a URL, and a number that changes with it; -1 for nothing.
 
+    Args:
+        url: The URL.
+        kind: The error for what cannot be asked: OutputError for an output.
+
     Raises:
+        PoolnormError: Of this kind.
         UnavailableError: The package for such URLs is not installed.
     """
-    with _told(InputError, url):
-        system, path = _system(url)
+    with told(kind, url):
+        system, path = system_of(url)
         try:
             info = system.info(path)
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if not is_missing(error):
+                raise
             return (-1, -1)
         facts = [info.get(name) for name in ("ETag", "etag", "LastModified", "mtime", "updated")]
         return int(info.get("size") or 0), zlib.crc32(repr(facts).encode())
@@ -80,8 +85,8 @@ def list_at(url: str, *, recursive: bool) -> list[str]:
         InputError: They cannot be listed.
         UnavailableError: The package for such URLs is not installed.
     """
-    with _told(InputError, url):
-        system, path = _system(url)
+    with told(InputError, url):
+        system, path = system_of(url)
         found = system.find(path, maxdepth=None if recursive else 1)
         return sorted(str(system.unstrip_protocol(each)) for each in found)
 
@@ -93,8 +98,8 @@ def checksum_at(url: str) -> tuple[int, str]:
         OutputError: It cannot be read.
     """
     digest, size = hashlib.sha256(), 0
-    with _told(OutputError, url):
-        system, path = _system(url)
+    with told(OutputError, url):
+        system, path = system_of(url)
         with system.open(path, "rb", block_size=_PIECE) as file:
             while piece := file.read(_PIECE):
                 digest.update(piece)
@@ -113,14 +118,14 @@ class RemoteTensor(Tensor):
         if found < self.nbytes:
             raise self.truncated(found)
         if found > self.nbytes:
-            told = f"trailing bytes: {found} where the header says {self.nbytes}"
-            raise bad_input(url, told, "save it again, one array in a file")
+            reason = f"trailing bytes: {found} where the header says {self.nbytes}"
+            raise bad_input(url, reason, "save it again, one array in a file")
 
     @contextmanager
     def data(self) -> Iterator[ReadInto]:
         """Open what is there for one pass; leaving checks that nobody changed it meanwhile."""
-        with _told(InputError, self.name):
-            system, path = _system(self.name)
+        with told(InputError, self.name):
+            system, path = system_of(self.name)
             with system.open(path, "rb", cache_type="readahead", block_size=_PIECE) as file:
                 file.seek(self.header.size)
                 yield lambda view: file.readinto(view) or 0
@@ -140,23 +145,23 @@ class RemoteFile:
             UnavailableError: The package for such URLs is not installed.
         """
         self._url = url
-        if not overwrite and stamp_at(url)[0] >= 0:
+        if not overwrite and stamp_at(url, OutputError)[0] >= 0:
             from poolnorm_cli.errors import UsageError
 
             raise fault(UsageError, url, "exists", "--overwrite replaces it")
-        with _told(OutputError, url):
+        with told(OutputError, url):
             self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - held until sent
 
     def write(self, data: memoryview | bytes) -> None:
         """Append all of `data`."""
         left = memoryview(data)
-        with _told(OutputError, self._url):
+        with told(OutputError, self._url):
             while left:
                 left = left[self._file.write(left) :]
 
     def patch(self, data: bytes, place: int) -> None:
         """Write all of `data` over what stands at `place`."""
-        with _told(OutputError, self._url):
+        with told(OutputError, self._url):
             while data:
                 count = os.pwrite(self._file.fileno(), data, place)
                 data, place = data[count:], place + count
@@ -167,9 +172,9 @@ class RemoteFile:
         Raises:
             OutputError: It cannot be sent; nothing is there then.
         """
-        with self._file, _told(OutputError, self._url):
+        with self._file, told(OutputError, self._url):
             self._file.seek(0)
-            system, path = _system(self._url)
+            system, path = system_of(self._url)
             target = system.open(path, "wb", block_size=_PIECE)
             try:
                 shutil.copyfileobj(self._file, target, _PIECE)
@@ -189,8 +194,8 @@ def _open_npy(url: str, *, bfloat16: bool) -> RemoteTensor:
     stamp = stamp_at(url)
     if stamp[0] < 0:
         raise bad_input(url, "no such file", "check the name")
-    with _told(InputError, url):
-        system, path = _system(url)
+    with told(InputError, url):
+        system, path = system_of(url)
         with system.open(path, "rb", cache_type="readahead", block_size=1 << 16) as file:
             header = read_header(reader(lambda view: file.readinto(view) or 0), url)
     return RemoteTensor(url, header, stamp, bfloat16=bfloat16)
@@ -198,8 +203,8 @@ def _open_npy(url: str, *, bfloat16: bool) -> RemoteTensor:
 
 def _has_ranges(url: str) -> bool:
     """Whether a web server sends parts of a file; one that does not is asked for all of it."""
-    with _told(InputError, url):
-        system, path = _system(url)
+    with told(InputError, url):
+        system, path = system_of(url)
         with suppress(ValueError), system.open(path, "rb", cache_type="none") as file:
             file.seek(-1, os.SEEK_END)
             return len(file.read(1)) == 1
@@ -208,43 +213,11 @@ def _has_ranges(url: str) -> bool:
 
 def _copied(url: str) -> IO[bytes]:
     """Copy what is at a URL to a file without a name."""
-    with _told(InputError, url):
-        system, path = _system(url)
+    with told(InputError, url):
+        system, path = system_of(url)
         copy: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - held by who reads it
         pieces = {"block_size": 0} if url.startswith(_WEB) else {}  # from its beginning to its end
         with system.open(path, "rb", **pieces) as file:
             shutil.copyfileobj(file, copy, _PIECE)
         copy.flush()
         return copy
-
-
-def _system(url: str) -> tuple[Any, str]:
-    """Return the file system for a URL, and the name of the file in it."""
-    scheme = url.partition("://")[0]
-    try:
-        core: Any = import_module("fsspec.core")
-        if connector := _CONNECTORS.get(scheme):
-            import_module(connector)
-    except ImportError:
-        package = _CONNECTORS.get(scheme, "fsspec")
-        told = f"{shown(url, 60)}: {scheme}:// needs the package {package}"
-        raise UnavailableError(told, "pip install 'poolnorm-cli[cloud]'") from None
-    system, path = core.url_to_fs(url, use_listings_cache=False)
-    return system, path
-
-
-@contextmanager
-def _told(kind: Callable[..., PoolnormError], url: str) -> Iterator[None]:
-    """Tell in one line what a connector says; they share no class of errors."""
-    try:
-        yield
-    except PoolnormError:
-        raise
-    except FileNotFoundError:
-        raise kind(f"{shown(url, 80)}: no such file", "check the name") from None
-    except NotImplementedError:
-        told = f"{shown(url, 80)}: nothing can be written there"
-        raise kind(told, "write to a file, s3:// or gs://") from None
-    except Exception as error:
-        reason = shown(" ".join(str(error).split()) or type(error).__name__, 80)
-        raise kind(f"{shown(url, 80)}: {reason}", _FIX) from error

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.errors import UsageError
+from poolnorm_cli.errors import OutputError, UsageError
 from poolnorm_cli.tensors.messages import bad_input, fault
 
 
@@ -67,16 +67,16 @@ def is_url(word: str) -> bool:
 
 
 def exists(word: str) -> bool:
-    """Whether there is a file of this name, or a link, or an object at this URL.
+    """Whether there is an output of this name: a file, or a link, or an object at this URL.
 
     Raises:
-        InputError: That cannot be found out.
+        OutputError: That cannot be found out.
     """
     if not is_url(word):
         return os.path.lexists(word)
     from poolnorm_cli.tensors.cloud import stamp_at
 
-    return stamp_at(word)[0] >= 0
+    return stamp_at(word, OutputError)[0] >= 0
 
 
 def identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:

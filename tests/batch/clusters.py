@@ -2,13 +2,14 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.batch.places import ENVIRONMENT, FAULTS, start, until
+from tests.batch.places import ENVIRONMENT, FAULTS, children, start, until
 
 
 class Place:
@@ -27,6 +28,22 @@ class Place:
             words = ["--nthreads", "1", "--no-nanny", "--local-directory", "scratch"]
             self.processes.append(self._dask("worker", self.address, *words))
 
+    def add_limited_worker(self, threads: int, memory: str) -> None:
+        """Start a worker with a limit, under the nanny that kills it when it takes more."""
+        words = ["--nthreads", str(threads), "--memory-limit", memory]
+        words += ["--local-directory", "scratch"]
+        self.processes.append(self._dask("worker", self.address, *words))
+
+    def stop(self) -> None:
+        """Kill all, and the workers of nannies too."""
+        for process in self.processes:
+            for child in children(process.pid):
+                with suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+            process.kill()
+        for process in self.processes:
+            process.wait()
+
     def _dask(self, kind: str, *words: str) -> "subprocess.Popen[bytes]":
         module = f"distributed.cli.dask_{kind}"
         command = [sys.executable, "-m", module, "--host", "127.0.0.1", "--no-dashboard", *words]
@@ -44,10 +61,7 @@ def cluster(workers: int, protocol: str = "tcp") -> Iterator[Place]:
         place.add_workers(workers)
         yield place
     finally:
-        for process in place.processes:
-            process.kill()
-        for process in place.processes:
-            process.wait()
+        place.stop()
 
 
 def run(*words: str) -> tuple[int, str]:

@@ -3,6 +3,8 @@
 import http.server
 import io
 import json
+import os
+import re
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -240,3 +242,93 @@ def test_without_the_package_it_says_what_to_install(
 
     assert result.code == 3
     assert "s3:// needs the package s3fs; pip install 'poolnorm-cli[cloud]'" in result.err
+
+
+class _Web(http.server.BaseHTTPRequestHandler):
+    """Serves one file, in parts or not, and may break off in the middle of large answers."""
+
+    data = b""
+    ranges = True
+    breaks = False
+
+    def log_message(self, *_: object) -> None:
+        """Keep silent."""
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def do_GET(self) -> None:
+        data = self._answer()
+        if self.breaks and len(data) > 1 << 20:
+            self.wfile.write(data[: 1 << 20])
+            self.connection.close()
+        else:
+            self.wfile.write(data)
+
+    def _answer(self) -> bytes:
+        asked = re.match(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "") * self.ranges)
+        start, stop = int(asked[1]) if asked else 0, len(self.data)
+        if asked and asked[2]:
+            stop = min(stop, int(asked[2]) + 1)
+        self.send_response(206 if asked else 200)
+        self.send_header("Content-Length", str(stop - start))
+        if asked:
+            self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(self.data)}")
+        self.end_headers()
+        return self.data[start:stop]
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+@pytest.mark.parametrize("ranges", [False, True])
+def test_a_web_server_that_breaks_off_leaves_nothing(
+    poolnorm: Command, ranges: bool, breaks: bool
+) -> None:
+    x = np.random.default_rng(1).standard_normal((48, 128, 128, 8)).astype(np.float32)  # 24 MiB
+    np.save("x.npy", x)
+    facts = {"data": Path("x.npy").read_bytes(), "ranges": ranges, "breaks": breaks}
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Web", (_Web,), facts)) as running:
+        running.handle_error = lambda *_: None  # type: ignore[method-assign]
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{running.server_port}/x.npy"
+        result = poolnorm(f"pool max {url} -o y.npy -q")
+        running.shutdown()
+        thread.join()
+
+    if breaks:
+        told = f"error: {url}: the connection was lost before all had come; try again\n"
+        assert (result.code, result.err) == (4, told)
+        assert os.listdir() == ["x.npy"]  # noqa: PTH208 - names
+    else:
+        assert result.code == 0, result.err
+        poolnorm("pool max x.npy -o one.npy -q")
+        assert Path("y.npy").read_bytes() == Path("one.npy").read_bytes()
+
+
+def test_a_web_server_that_is_not_there_is_told(poolnorm: Command) -> None:
+    result = poolnorm("pool max http://127.0.0.1:1/x.npy -o y.npy")
+
+    assert result.code == 4
+    assert result.err == (
+        "error: http://127.0.0.1:1/x.npy: cannot connect to 127.0.0.1:1;"
+        " check the address, or try again\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [("s3://data/x.npy", 4), ("x.npy -o s3://data/y.npy", 3)]
+)
+def test_a_store_that_is_not_there_is_told(
+    poolnorm: Command, store: Any, monkeypatch: pytest.MonkeyPatch, words: str, code: int
+) -> None:
+    import s3fs
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    s3fs.S3FileSystem.clear_instance_cache()
+    make_tensors(".", 1)
+    Path("0000.npy").rename("x.npy")
+    result = poolnorm(f"pool max {words}")
+
+    assert result.code == code
+    assert result.err.startswith("error: s3://data/")
+    assert result.err.count("\n") == 1

@@ -1,0 +1,119 @@
+"""The packages that know the file systems behind URLs, and what they say of faults."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+from poolnorm_cli.errors import PoolnormError, UnavailableError
+from poolnorm_cli.tensors.messages import shown
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+_CONNECTORS = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "http": "aiohttp", "https": "aiohttp"}
+_GOOGLE = ("gs", "gcs")
+_GOOGLE_URL = "https://storage.googleapis.com"
+_CONNECT = 5
+"""Seconds for a store to be reached."""
+_GONE = (404, 410)
+_FIX = "check the name, and who may use it"
+
+
+def system_of(url: str) -> tuple[Any, str]:
+    """Return the file system for a URL, and the name of the file in it.
+
+    Raises:
+        UnavailableError: The package for such URLs is not installed.
+        OSError: The store does not answer.
+    """
+    scheme = url.partition("://")[0]
+    try:
+        core: Any = import_module("fsspec.core")
+        if connector := _CONNECTORS.get(scheme):
+            import_module(connector)
+    except ImportError:
+        package = _CONNECTORS.get(scheme, "fsspec")
+        needs = f"{shown(url, 60)}: {scheme}:// needs the package {package}"
+        raise UnavailableError(needs, "pip install 'poolnorm-cli[cloud]'") from None
+    system, path = core.url_to_fs(url, use_listings_cache=False)
+    if scheme in _GOOGLE:
+        _require_answer(getattr(system, "_location", None) or _GOOGLE_URL)
+    return system, path
+
+
+@cache
+def _require_answer(address: str) -> None:
+    """Connect once: Google's package tries again for half a minute, and says so on every occasion.
+
+    Raises:
+        OSError: Nobody is there.
+    """
+    for name in ("gcsfs", "google.auth"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    place = urlsplit(address)
+    if getproxies() or place.hostname is None:
+        return
+    port = place.port or (80 if place.scheme == "http" else 443)
+    try:
+        socket.create_connection((place.hostname, port), timeout=_CONNECT).close()
+    except OSError as error:
+        raise _UnansweredError(place.hostname, port) from error
+
+
+class _UnansweredError(OSError):
+    """There is nobody at an address."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__()
+        self.host, self.port = host, port
+
+
+@contextmanager
+def told(kind: Callable[..., PoolnormError], url: str) -> Iterator[None]:
+    """Tell in one line what a connector says; they share no class of errors."""
+    try:
+        yield
+    except PoolnormError:
+        raise
+    except NotImplementedError:
+        raise kind(
+            f"{shown(url, 80)}: nothing can be written there", "write to a file, s3:// or gs://"
+        ) from None
+    except Exception as error:
+        reason, fix = _reason(_behind(error))
+        raise kind(f"{shown(url, 80)}: {reason}", fix) from error
+
+
+def is_missing(error: BaseException) -> bool:
+    """Whether a connector knows that there is no file, and did not only fail to ask."""
+    return isinstance(_behind(error), FileNotFoundError)
+
+
+def _behind(error: BaseException) -> BaseException:
+    """Return what a connector met with where it says that there is no file: no answer, maybe."""
+    cause = error.__cause__
+    while isinstance(error, FileNotFoundError) and isinstance(cause, Exception):
+        if getattr(cause, "status", None) in _GONE:
+            return error
+        error, cause = cause, cause.__cause__
+    return error
+
+
+def _reason(error: BaseException) -> tuple[str, str]:
+    """Tell what the matter is, and what to do."""
+    if isinstance(error, FileNotFoundError):
+        return "no such file", "check the name"
+    if type(error).__name__ == "ClientPayloadError":
+        return "the connection was lost before all had come", "try again"
+    if isinstance(error, OSError) and hasattr(error, "host") and hasattr(error, "port"):
+        return f"cannot connect to {error.host}:{error.port}", "check the address, or try again"
+    return shown(" ".join(str(error).split()) or type(error).__name__, 80), _FIX
