@@ -133,35 +133,42 @@ LOOP int fold_moments(const float *x, double *mean, double *squares,
     return 0;
 }
 
-/* One over the deviation, from a sum of distances and of their squares. */
-static INLINE double inverse_of(double total, double power, ptrdiff_t items, double epsilon)
+#define WIDE 8      /* sums that are taken side by side in a long row */
+#define FEW 16      /* items below which rows are worked on side by side */
+#define TOGETHER 64 /* rows that are */
+
+/* One over the size of a row, from the sum of its squares. */
+static INLINE double inverse_of(double squares, const size_of *s)
 {
-    double variance = (power - total * (total / (double)items)) / (double)items;
+    double power = squares * s->weight + s->epsilon;
     /* NaN stays, which no comparison is true of. */
-    return 1.0 / sqrt((variance < 0 ? 0 : variance) + epsilon);
+    return 1.0 / sqrt(power < s->least ? s->least : power);
 }
 
-#define WIDE 8 /* sums that are taken side by side in a long row */
-
 static INLINE void normalize_long(const float *restrict x, float *restrict y, const float *gamma,
-                                  const float *beta, double epsilon, ptrdiff_t items)
+                                  const float *beta, const size_of *s, ptrdiff_t items)
 {
-    double sums[WIDE] = {0}, powers[WIDE] = {0}, near = x[0], total = 0, power = 0;
+    double sums[WIDE] = {0}, powers[WIDE] = {0}, total = 0, power = 0;
+    double mean = s->centered ? x[0] : 0;
     ptrdiff_t i = 0;
     for (; i + WIDE <= items; i += WIDE)
         for (int j = 0; j < WIDE; j++) {
-            double a = x[i + j] - near;
+            double a = x[i + j] - mean;
             sums[j] += a;
             powers[j] += a * a;
         }
     for (int j = 0; i < items; i++, j++) {
-        double a = x[i] - near;
+        double a = x[i] - mean;
         sums[j] += a;
         powers[j] += a * a;
     }
     for (int j = 0; j < WIDE; j++) total += sums[j], power += powers[j];
-    double inverse = inverse_of(total, power, items, epsilon);
-    double mean = near + total / (double)items;
+    if (s->centered) {
+        double shift = total / (double)items;
+        power -= total * shift;
+        mean += shift;
+    }
+    double inverse = inverse_of(power, s);
     if (inverse != inverse) { /* the sign of a sum of NaNs depends on the loop */
         for (i = 0; i < items; i++) y[i] = NAN;
         return;
@@ -177,31 +184,30 @@ static INLINE void normalize_long(const float *restrict x, float *restrict y, co
         for (i = 0; i < items; i++) y[i] = (float)((x[i] - mean) * inverse);
 }
 
-#define FEW 16     /* items below which rows are worked on side by side */
-#define TOGETHER 64 /* rows that are */
-
 static INLINE void normalize_short(const float *x, float *y, const float *gamma, const float *beta,
-                                   double epsilon, ptrdiff_t rows, ptrdiff_t items)
+                                   const size_of *s, ptrdiff_t rows, ptrdiff_t items)
 {
-    double cells[FEW][TOGETHER], total[TOGETHER] = {0}, power[TOGETHER] = {0};
+    double cells[FEW][TOGETHER], mean[TOGETHER] = {0}, power[TOGETHER] = {0};
     double inverse[TOGETHER];
     for (ptrdiff_t i = 0; i < items; i++)
         for (ptrdiff_t r = 0; r < rows; r++) cells[i][r] = x[r * items + i];
     for (ptrdiff_t r = rows; r < TOGETHER; r++)
         for (ptrdiff_t i = 0; i < items; i++) cells[i][r] = 0;
-    for (ptrdiff_t i = 0; i < items; i++)
-        for (int r = 0; r < TOGETHER; r++) total[r] += cells[i][r];
-    for (int r = 0; r < TOGETHER; r++) total[r] /= (double)items;
+    if (s->centered) {
+        for (ptrdiff_t i = 0; i < items; i++)
+            for (int r = 0; r < TOGETHER; r++) mean[r] += cells[i][r];
+        for (int r = 0; r < TOGETHER; r++) mean[r] /= (double)items;
+    }
     for (ptrdiff_t i = 0; i < items; i++)
         for (int r = 0; r < TOGETHER; r++) {
-            cells[i][r] -= total[r];
+            cells[i][r] -= mean[r];
             power[r] += cells[i][r] * cells[i][r];
         }
-    for (int r = 0; r < TOGETHER; r++) inverse[r] = 1.0 / sqrt(power[r] / (double)items + epsilon);
+    for (int r = 0; r < TOGETHER; r++) inverse[r] = inverse_of(power[r], s);
     for (ptrdiff_t i = 0; i < items; i++) {
-        double factor = gamma ? gamma[i] : 1, addend = beta ? beta[i] : 0;
-        for (int r = 0; r < TOGETHER; r++)
-            cells[i][r] = cells[i][r] * inverse[r] * factor + addend;
+        double factor = gamma ? gamma[i] : 1;
+        for (int r = 0; r < TOGETHER; r++) cells[i][r] = cells[i][r] * inverse[r] * factor;
+        for (int r = 0; r < TOGETHER && beta; r++) cells[i][r] += beta[i];
     }
     for (int r = 0; r < TOGETHER; r++)
         if (inverse[r] != inverse[r])
@@ -211,16 +217,16 @@ static INLINE void normalize_short(const float *x, float *y, const float *gamma,
 }
 
 LOOP int normalize(const float *x, float *y, const float *gamma, const float *beta,
-                                 double epsilon, ptrdiff_t rows, ptrdiff_t items)
+                   const size_of *s, ptrdiff_t rows, ptrdiff_t items)
 {
     ptrdiff_t step = items < FEW ? TOGETHER : 1;
     for (ptrdiff_t r = 0; r < rows; r += step) {
         const float *from = x + r * items;
         float *to = y + r * items;
         if (items < FEW)
-            normalize_short(from, to, gamma, beta, epsilon, LEAST(step, rows - r), items);
+            normalize_short(from, to, gamma, beta, s, LEAST(step, rows - r), items);
         else
-            normalize_long(from, to, gamma, beta, epsilon, items);
+            normalize_long(from, to, gamma, beta, s, items);
     }
     return 0;
 }

@@ -14,7 +14,14 @@ int fold_squares(const float *x, double *out, ptrdiff_t before, ptrdiff_t length
 int fold_max(const float *x, float *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after);
 int fold_moments(const float *x, double *mean, double *squares, ptrdiff_t before, ptrdiff_t length,
                  ptrdiff_t after);
-int normalize(const float *x, float *y, const float *gamma, const float *beta, double epsilon,
+
+/* How a row is brought to size 1: it is divided by sqrt(max(squares * weight + epsilon, least)). */
+typedef struct {
+    int centered; /* the mean is taken off before */
+    double weight, epsilon, least;
+} size_of;
+
+int normalize(const float *x, float *y, const float *gamma, const float *beta, const size_of *s,
               ptrdiff_t rows, ptrdiff_t items);
 
 #endif

@@ -163,10 +163,11 @@ static PyObject *py_normalize(PyObject *self, PyObject *args)
 {
     (void)self;
     PyObject *objects[4];
-    double epsilon;
+    size_of size;
     Py_ssize_t rows, items;
-    if (!PyArg_ParseTuple(args, "OOOOd(nn)", &objects[0], &objects[1], &objects[2], &objects[3],
-                          &epsilon, &rows, &items))
+    if (!PyArg_ParseTuple(args, "OOOO(pddd)(nn)", &objects[0], &objects[1], &objects[2],
+                          &objects[3], &size.centered, &size.weight, &size.epsilon, &size.least,
+                          &rows, &items))
         return NULL;
     Py_ssize_t row = items * (Py_ssize_t)sizeof(float);
     Py_ssize_t bytes[4] = {rows * row, rows * row, row, row};
@@ -175,7 +176,7 @@ static PyObject *py_normalize(PyObject *self, PyObject *args)
     if (take(&b, objects, writable, bytes, 4) < 0) return NULL;
     int result;
     RUN(bytes[0], result = normalize(b.view[0].buf, b.view[1].buf, b.view[2].buf, b.view[3].buf,
-                                     epsilon, rows, items));
+                                     &size, rows, items));
     return answer(&b, result);
 }
 

@@ -1,31 +1,39 @@
 /* The loops of scaling.h, for one type T. Included by scaling.c. */
 
 /* One row with values for each item. */
-static INLINE void NAME(scale_row)(const T *restrict x, T *restrict y, const T *restrict a,
-                                   const T *restrict b, const T *restrict c, ptrdiff_t n)
+static INLINE void NAME(scale_row)(const T *x, T *y, const T *restrict a, const T *restrict b,
+                                   const T *restrict c, ptrdiff_t n)
 {
     if (a && c)
+        EACH_ALONE
         for (ptrdiff_t i = 0; i < n; i++) y[i] = (x[i] - a[i]) * b[i] + c[i];
     else if (a)
+        EACH_ALONE
         for (ptrdiff_t i = 0; i < n; i++) y[i] = (x[i] - a[i]) * b[i];
     else if (c)
+        EACH_ALONE
         for (ptrdiff_t i = 0; i < n; i++) y[i] = x[i] * b[i] + c[i];
     else
+        EACH_ALONE
         for (ptrdiff_t i = 0; i < n; i++) y[i] = x[i] * b[i];
 }
 
 /* One row with the same values for all items. */
-static INLINE void NAME(scale_run)(const T *restrict x, T *restrict y, const T *a, T b, const T *c,
+static INLINE void NAME(scale_run)(const T *x, T *y, const T *a, T b, const T *c,
                                    ptrdiff_t n)
 {
     T off = a ? *a : 0, on = c ? *c : 0;
     if (a && c)
+        EACH_ALONE
         for (ptrdiff_t i = 0; i < n; i++) y[i] = (x[i] - off) * b + on;
     else if (a)
+        EACH_ALONE
         for (ptrdiff_t i = 0; i < n; i++) y[i] = (x[i] - off) * b;
     else if (c)
+        EACH_ALONE
         for (ptrdiff_t i = 0; i < n; i++) y[i] = x[i] * b + on;
     else
+        EACH_ALONE
         for (ptrdiff_t i = 0; i < n; i++) y[i] = x[i] * b;
 }
 

@@ -29,7 +29,7 @@ def normalize(
     y: Array,
     gamma: Array | None,
     beta: Array | None,
-    epsilon: float,
+    size: tuple[bool, float, float, float],
     shape: tuple[int, int],
     /,
 ) -> bool: ...

@@ -47,7 +47,7 @@ def normalize_rows(x: Array, epsilon: float, gamma: Vector, beta: Vector) -> Arr
     """
     y = fresh(x.shape, x.dtype)
     if loops := loops_for(x, FLOAT32):
-        loops.normalize(x, y, gamma, beta, epsilon, x.shape)
+        loops.normalize(x, y, gamma, beta, (True, 1 / x.shape[1], epsilon, 0.0), x.shape)
         return y
     items = max(x.shape[1], 1)
     step = max(TILE_BYTES // 4 // (items * x.itemsize), 1)
@@ -59,6 +59,30 @@ def normalize_rows(x: Array, epsilon: float, gamma: Vector, beta: Vector) -> Arr
             lost = np.flatnonzero(~(squares < _LARGE))
             if len(lost):
                 y[start + lost] = _widely(x[start + lost], epsilon, gamma, beta)
+    return y
+
+
+def divide_rows(
+    x: Array, axes: tuple[int, ...], weight: float, epsilon: float, least: float
+) -> Array | None:
+    """Compute `x / sqrt(max(squares * weight + epsilon, least))` for each row, in a compiled loop.
+
+    Args:
+        x: Of any dtype and order.
+        axes: Sorted axes whose squares are added: a row.
+        weight: Factor of the sum of squares.
+        epsilon: Added to it.
+        least: What it has at least.
+
+    Returns:
+        An array like `x`; None where no loop serves for it.
+    """
+    loops = loops_for(x, FLOAT32)
+    if not loops or not in_rows(x, axes, epsilon):
+        return None
+    y = fresh(x.shape, x.dtype)
+    rows = prod(x.shape[: axes[0]]), prod(x.shape[axes[0] :])
+    loops.normalize(x, y, None, None, (False, weight, epsilon, least), rows)
     return y
 
 

@@ -123,3 +123,17 @@ def scaled(x: Array, factor: Float64) -> Array:
         if not scale_natively(x, y, None, narrow, None):
             np.multiply(x, narrow, out=y)
     return y
+
+
+def multiply_and_add(y: Array, factor: Float64 | None, addend: Float64 | None) -> None:
+    """Compute `y * factor + addend` in place, in the dtype of `y`; None changes nothing."""
+    b, c = (None if v is None else v.astype(y.dtype) for v in (factor, addend))
+    if b is None and c is None:
+        return
+    with quiet():
+        if scale_natively(y, y, None, np.ones((1,) * y.ndim, y.dtype) if b is None else b, c):
+            return
+        if b is not None:
+            np.multiply(y, b, out=y)
+        if c is not None:
+            np.add(y, c, out=y)

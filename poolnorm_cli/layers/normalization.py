@@ -164,10 +164,14 @@ def along(
 
 def telling(weights: "Weights", name: str, x: "Array", axes: Ints) -> "Array | None":
     """Return a weight over trailing axes as a vector for a block; None where it changes nothing."""
-    weight = along(weights, name, x.shape, axes, 0)
-    if weight is None or (weight == (1 if name == "gamma" else 0)).all():
-        return None
-    return weight.reshape(-1).astype(x.dtype)
+    weight = _changing(along(weights, name, x.shape, axes, 0), name)
+    return None if weight is None else weight.reshape(-1).astype(x.dtype)
+
+
+def _changing(weight: "Array | None", name: str) -> "Array | None":
+    """Return None for factors that are all 1 and addends that are all 0."""
+    neutral = 0 if name == "beta" else 1
+    return None if weight is None or (weight == neutral).all() else weight
 
 
 def weighted(y: "Array", weights: "Weights", axes: Ints, start: int) -> "Array":
@@ -179,14 +183,13 @@ def weighted(y: "Array", weights: "Weights", axes: Ints, start: int) -> "Array":
         axes: Sorted axes of the tensor along which they run.
         start: Where the block starts along axis 0.
     """
-    import numpy as np
+    from poolnorm_cli.kernels.scaling import multiply_and_add
 
-    steps = (("gamma", np.multiply), ("scale", np.multiply), ("beta", np.add))
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        for name, combine in steps:
-            weight = along(weights, name, y.shape, axes, start)
-            if weight is not None:
-                combine(y, weight.astype(y.dtype), out=y)
+    gamma, scale, beta = (
+        _changing(along(weights, name, y.shape, axes, start), name)
+        for name in ("gamma", "scale", "beta")
+    )
+    multiply_and_add(y, scale if gamma is None else gamma, beta)
     return y
 
 

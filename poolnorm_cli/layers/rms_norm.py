@@ -1,5 +1,6 @@
 """RMS normalization as Keras 3 computes it, over any axes."""
 
+import math
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from poolnorm_cli.layers.base import INFERENCE, Call
@@ -45,11 +46,16 @@ class RMSNormalization(OverAxes):
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Compute `x / sqrt(mean(x^2) + epsilon) * scale`."""
         from poolnorm_cli.kernels.moments import mean_square
+        from poolnorm_cli.kernels.rows import divide_rows
         from poolnorm_cli.kernels.scaling import inverse_deviation, scaled
 
-        axes = self.axes(x.ndim)
-        square = mean_square(x, axes, call.moments)
-        y = scaled(x, inverse_deviation(square, self.epsilon))
+        axes, y = self.axes(x.ndim), None
+        if call.moments is None:
+            count = math.prod(x.shape[axis] for axis in axes)
+            y = divide_rows(x, axes, 1 / max(count, 1), self.epsilon, 0.0)
+        if y is None:
+            square = mean_square(x, axes, call.moments)
+            y = scaled(x, inverse_deviation(square, self.epsilon))
         return weighted(y, weights, axes, call.start)
 
     def explain(self, facts: "Facts") -> list[str]:

@@ -30,10 +30,15 @@ class UnitNormalization(OverAxes):
         import numpy as np
 
         from poolnorm_cli.kernels.moments import mean_square
+        from poolnorm_cli.kernels.rows import divide_rows
         from poolnorm_cli.kernels.scaling import inverse_deviation, scaled
 
         del weights
         axes = self.axes(x.ndim)
+        if call.moments is None:
+            y = divide_rows(x, axes, 1.0, 0.0, _LEAST_NORM**2)
+            if y is not None:
+                return y
         count = call.moments.count if call.moments else math.prod(x.shape[axis] for axis in axes)
         inverse = inverse_deviation(mean_square(x, axes, call.moments) * count, 0.0)
         return scaled(x, np.minimum(inverse, 1 / _LEAST_NORM))
