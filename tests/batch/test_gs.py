@@ -174,7 +174,11 @@ def test_an_upload_that_breaks_off_leaves_no_object(
     monkeypatch.setattr(gcsfs.core.GCSFile, "_upload_chunk", breaking)
     # The emulator cannot end an upload, and is asked again for half a minute.
     ended: list[Any] = []
-    monkeypatch.setattr(gcsfs.core.GCSFile, "discard", ended.append)
+
+    def end(file: Any) -> None:
+        ended.append(file)
+
+    monkeypatch.setattr(gcsfs.core.GCSFile, "discard", end)
     np.save("x.npy", np.ones((48, 128, 128, 8), np.float32))  # 24 MiB
     result = poolnorm("bn x.npy -o gs://data/y.npy")
 
