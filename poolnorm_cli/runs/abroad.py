@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from poolnorm_cli import __version__
 from poolnorm_cli.runs.plan import Item
@@ -26,10 +27,10 @@ class Seen:
     room: int | None = None
 
 
-def look(paths: Sequence[str]) -> Seen:
-    """Say what is here."""
+def look(paths: Sequence[str], dask_worker: Any = None) -> Seen:
+    """Say what is here; the cluster gives the worker to what has an argument of this name."""
     missing = tuple(path for path in paths if not os.path.exists(path))  # noqa: PTH110
-    room = room_here(None)
+    room = room_here(None, dask_worker)
     return Seen(__version__, missing, room.limit if room else None)
 
 

@@ -8,7 +8,7 @@ import sys
 from collections import deque
 from importlib import import_module
 from threading import Condition, get_ident
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.kernels.memory import forget
@@ -99,23 +99,24 @@ class Room:
         return UsageError(f"{told}, and it has {has}", fix)
 
 
-def room_here(asked: int | None) -> Room | None:
+def room_here(asked: int | None, worker: Any = None) -> Room | None:
     """Return the room in the worker that runs this; None where nothing limits it.
 
     Args:
         asked: Bytes of `--max-memory`, which hold for a worker; None without.
+        worker: The worker; a task knows it without.
     """
-    used, (limit, share) = _used(), _limit_of_worker()
+    used, (limit, share) = _used(), _limit_of(worker)
     least = None if limit is None else int(limit * share)
     if asked is not None and (least is None or asked < least):
         return Room(asked - used, used, asked=True)
     return None if least is None else Room(least - used, used, share=share)
 
 
-def _limit_of_worker() -> tuple[int | None, float]:
+def _limit_of(worker: Any) -> tuple[int | None, float]:
     """Return the limit of the worker that runs this, and the part of it that it should not pass."""
     try:
-        manager = import_module("distributed").get_worker().memory_manager
+        manager = (worker or import_module("distributed").get_worker()).memory_manager
     except (ImportError, ValueError, AttributeError):  # not in a worker, or in one of its own kind
         return None, 1.0
     return manager.memory_limit or None, float(manager.memory_pause_fraction or 1.0)

@@ -158,3 +158,33 @@ def test_a_store_that_does_not_answer_is_told_in_seconds(
     assert result.err.startswith("error: gs://data/")
     assert result.err.count("\n") == 1
     assert os.listdir() == ["x.npy"]  # noqa: PTH208 - names
+
+
+def test_an_upload_that_breaks_off_leaves_no_object(
+    poolnorm: Command, store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, sent = gcsfs.core.GCSFile._upload_chunk, []
+
+    def breaking(file: Any, **words: Any) -> Any:
+        sent.append(file)
+        if len(sent) == 2:
+            raise ConnectionResetError(104, "Connection reset by peer")
+        return whole(file, **words)
+
+    monkeypatch.setattr(gcsfs.core.GCSFile, "_upload_chunk", breaking)
+    # The emulator cannot end an upload, and is asked again for half a minute.
+    ended: list[Any] = []
+
+    def end(file: Any) -> None:
+        ended.append(file)
+
+    monkeypatch.setattr(gcsfs.core.GCSFile, "discard", end)
+    np.save("x.npy", np.ones((48, 128, 128, 8), np.float32))  # 24 MiB
+    result = poolnorm("bn x.npy -o gs://data/y.npy")
+
+    assert result.code == 3
+    assert result.err.startswith("error: gs://data/y.npy: ")
+    assert result.err.count("\n") == 1
+    assert len(sent) == 2
+    assert ended == sent[:1]
+    assert objects(store, "") == {}

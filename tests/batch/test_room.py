@@ -73,6 +73,11 @@ def test_what_a_worker_cannot_hold_is_refused_and_kills_none() -> None:
         code, told = run(*words, "-O", "two", "--max-memory", "90M")
         assert code == 1
         assert ", and --max-memory allows 90M; give --max-memory " in told
+        heavy = ["ln", "in/large.npy", "--axis", "1,2,3", "-q", "-O", "three"]
+        code, told = run(*heavy, "--dask", place.address)
+        assert code == 3
+        assert " for tasks, and their weights need 600M; start workers with " in told
+        assert told.count("\n") == 1
 
     log = Path("dask.log").read_text()
     assert "Pausing" not in log
