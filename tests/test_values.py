@@ -80,3 +80,35 @@ def test_a_subclass_adds_fields_and_keeps_methods_of_its_own() -> None:
     assert Child(1, e=7).e == 8
     assert repr(Child(1)) == "own"
     assert [f.name for f in fields(Child)] == ["a", "b", "c", "d", "e"]
+
+
+def test_a_class_that_is_made_often_has_the_same_init() -> None:
+    @frozen
+    class Often:
+        a: int
+        b: list[int] = field(default_factory=list)
+        c: str = field(default="c", repr=False)
+        d: int = field(default=4, kw_only=True)
+
+        def __post_init__(self) -> None:
+            object.__setattr__(self, "c", self.c.upper())
+
+    @frozen
+    class Longer(Often):
+        e: int = 5
+
+    right: Any = ((1,), {}), ((1, [2]), {"d": 5}), ((), {"a": 3, "c": "x"})
+    for args, given in right:
+        before = Often(*args, **given)
+        for number in range(200):
+            assert Often(number).a == number
+        after = Often(*args, **given)
+        assert after == before
+        assert after.b is not before.b or "b" in given or len(args) > 1
+        assert asdict(after) == asdict(before)
+    assert Often.__init__ is not Longer.__init__
+    assert asdict(Longer(1, e=7)) == {"a": 1, "b": [], "c": "C", "d": 4, "e": 7}
+    wrong: Any = (((), {}), ((1, [], "c", 4), {}), ((1,), {"a": 1}), ((1,), {"f": 1}))
+    for args, given in wrong:
+        with pytest.raises(TypeError):
+            Often(*args, **given)

@@ -1,11 +1,12 @@
 """Sliding windows in compiled loops."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from poolnorm_cli.kernels.counts import FLOAT32_ADDITIONS
 from poolnorm_cli.kernels.native import FLOATS, loops_for
-from poolnorm_cli.kernels.tiles import Sheet, Tile
+from poolnorm_cli.kernels.tiles import Sheet
 from poolnorm_cli.shapes import Window
 
 
@@ -23,26 +24,46 @@ def slide(sheet: Sheet, *, average: bool = False) -> bool | None:
         Whether all means are finite; None if no loop serves for these windows, and nothing is done.
     """
     loops = loops_for(sheet.cells, FLOATS)
-    plane, row, cell = _three(sheet.windows)
-    rows, long = plane.size * row.size, row.size > _JOINED
-    if loops is None or (rows > _JOINED and plane.size > 1):
+    if loops is None or not _serves(sheet.windows):
         return None
-    additions = (row.size - 1).bit_length() if long else rows - 1
-    wide = average and additions + (cell.size - 1).bit_length() > FLOAT32_ADDITIONS
-    # Columns that are put together from runs are held for the whole image: then it is a tile.
-    tiles = sheet.tiles() if long else [Tile(sheet.cells, sheet.windows, sheet.out)]
-    lost = [loops.windows(*_call(tile, average=average, wide=wide)) for tile in tiles]
-    return not any(lost)
+    cells, wide = sheet.cells, average and _wide(sheet.windows)
+    if _is_long(sheet.windows):
+        # Columns that are put together from runs are held for the whole image: then it is a tile.
+        lost = False
+        for tile in sheet.tiles():
+            more = _geometry(tile.cells.shape, tile.windows)
+            lost |= loops.windows(tile.cells, tile.out, average, cells.itemsize, wide, *more)
+        return not lost
+    more = _geometry(cells.shape, sheet.windows)
+    return not loops.windows(cells, sheet.out, average, cells.itemsize, wide, *more)
 
 
-def _call(tile: Tile, *, average: bool, wide: bool) -> tuple[Any, ...]:
-    images, *spatial, items = tile.cells.shape
-    shape = images, *(1,) * (3 - len(spatial)), *spatial, items
-    windows = ((w.size, w.stride, w.count, w.low) for w in _three(tile.windows))
-    return tile.cells, tile.out, average, tile.cells.itemsize, wide, shape, *windows
+@lru_cache(maxsize=64)
+def _geometry(shape: tuple[int, ...], windows: tuple[Window, ...]) -> tuple[Any, ...]:
+    """Give shape and windows as a loop takes them."""
+    images, *spatial, items = shape
+    sizes = images, *(1,) * (3 - len(spatial)), *spatial, items
+    return sizes, *(w[:4] for w in _three(windows))
+
+
+@lru_cache(maxsize=64)
+def _serves(windows: tuple[Window, ...]) -> bool:
+    plane, row, _ = _three(windows)
+    return plane.size == 1 or plane.size * row.size <= _JOINED
+
+
+@lru_cache(maxsize=64)
+def _wide(windows: tuple[Window, ...]) -> bool:
+    """Whether means are summed in float64, for float32 would lose too much."""
+    plane, row, cell = _three(windows)
+    rows = (row.size - 1).bit_length() if row.size > _JOINED else plane.size * row.size - 1
+    return rows + (cell.size - 1).bit_length() > FLOAT32_ADDITIONS
+
+
+def _is_long(windows: tuple[Window, ...]) -> bool:
+    return len(windows) > 1 and windows[-2].size > _JOINED
 
 
 def _three(windows: Sequence[Window]) -> tuple[Window, Window, Window]:
     """See one axis, or two, as the last of three."""
-    first, second, third = (*(_ONE,) * (3 - len(windows)), *windows)
-    return first, second, third
+    return (*(_ONE,) * (3 - len(windows)), *windows)  # type: ignore[return-value] # 1 to 3

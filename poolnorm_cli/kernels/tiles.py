@@ -1,6 +1,7 @@
 """Tiles: parts of an input that stay in cache while every axis of them is reduced."""
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from math import prod
 from typing import Any, NamedTuple
 
@@ -38,35 +39,20 @@ class Sheet(NamedTuple):
         windows: One per spatial axis.
         out: The result, likewise.
         shape: The shape of the result as it is asked for.
+        order: The axes on which there is something to do, the one that shrinks most first.
     """
 
     cells: Array
     windows: tuple[Window, ...]
     out: Array
     shape: tuple[int, ...]
+    order: tuple[int, ...]
 
     @classmethod
     def of(cls, x: Array, windows: Mapping[int, Window]) -> "Sheet":
         """See an input so, and make room for its result."""
-        first, last = min(windows), max(windows) + 1
-        images, items = prod(x.shape[:first]), prod(x.shape[last:])
-        spatial = tuple(
-            windows.get(axis, Window(1, 1, x.shape[axis], 0, 0)) for axis in range(first, last)
-        )
-        counts = tuple(window.count for window in spatial)
-        return cls(
-            x.reshape(images, *x.shape[first:last], items),
-            spatial,
-            fresh((images, *counts, items), x.dtype),
-            (*x.shape[:first], *counts, *x.shape[last:]),
-        )
-
-    def order(self) -> list[int]:
-        """List the axes on which there is something to do, the one that shrinks most first."""
-        axes = [
-            axis for axis, w in enumerate(self.windows, start=1) if (w.size, w.stride) != (1, 1)
-        ]
-        return sorted(axes, key=lambda a: self.windows[a - 1].count / max(self.cells.shape[a], 1))
+        seen, spatial, out, shape, order = _seen(x.shape, tuple(windows.items()))
+        return cls(x.reshape(seen), spatial, fresh(out, x.dtype), shape, order)
 
     def tiles(self) -> Iterator[Tile]:
         """Cut the input: into groups of images, or an image too large for that into bands."""
@@ -90,6 +76,24 @@ class Sheet(NamedTuple):
                     (part, *self.windows[1:]),
                     self.out[image : image + 1, first : first + count],
                 )
+
+
+@lru_cache(maxsize=64)
+def _seen(
+    shape: tuple[int, ...], given: tuple[tuple[int, Window], ...]
+) -> tuple[tuple[int, ...], tuple[Window, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Give what a sheet needs: shape and windows, the result as it is made and as it is asked for."""
+    windows = dict(given)
+    first, last = min(windows), max(windows) + 1
+    images, items = prod(shape[:first]), prod(shape[last:])
+    spatial = tuple(
+        windows.get(axis, Window(1, 1, shape[axis], 0, 0)) for axis in range(first, last)
+    )
+    counts = tuple(window.count for window in spatial)
+    axes = [axis for axis, w in enumerate(spatial, start=1) if (w.size, w.stride) != (1, 1)]
+    order = sorted(axes, key=lambda a: spatial[a - 1].count / max(shape[first + a - 1], 1))
+    seen, out = (images, *shape[first:last], items), (images, *counts, items)
+    return seen, spatial, out, (*shape[:first], *counts, *shape[last:]), tuple(order)
 
 
 def _band(window: Window, row_bytes: int) -> int:

@@ -36,11 +36,11 @@ def max_windows(x: Array, windows: Mapping[int, Window]) -> Array:
         every cell. NaN propagates.
     """
     sheet = Sheet.of(x, windows)
-    passes = [(axis, x.dtype) for axis in sheet.order()]
-    if not passes:
+    if not sheet.order:
         return x
     if slide(sheet) is not None:
         return sheet.out.reshape(sheet.shape)
+    passes = [(axis, x.dtype) for axis in sheet.order]
     with quiet():  # a signalling NaN is data here, not an incident
         for tile in sheet.tiles():
             _program(tile, passes, "maximum").run(tile.cells, tile.out)
@@ -62,12 +62,12 @@ def mean_windows(x: Array, windows: Mapping[int, Window]) -> Array:
         window is one cell, at every cell.
     """
     sheet = Sheet.of(x, windows)
-    passes = _summing(sheet.order(), sheet.windows, x.dtype)
-    if not passes:
+    if not sheet.order:
         return x
     finite = slide(sheet, average=True)
     if finite:
         return sheet.out.reshape(sheet.shape)
+    passes = _summing(sheet.order, sheet.windows, x.dtype)
     with quiet():
         for tile in sheet.tiles():
             if finite is None:

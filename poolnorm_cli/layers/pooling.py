@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args
 
 from poolnorm_cli.errors import UsageError
@@ -79,10 +80,8 @@ class Pooling(Layer):
 
     def windows(self, shape: Ints, band: "Band | None" = None) -> dict[int, Window]:
         """Place the window on each spatial axis of an input of `shape`, or of a band of it."""
-        placed = {
-            axis: window(shape[axis], size, stride, self.padding)
-            for axis, size, stride in self._sizes(shape)
-        }
+        given = self.pool_size, self.strides or self.pool_size, self.padding, self.data_format
+        placed = _windows(shape, *given)
         return placed if band is None or band.window is None else placed | {1: band.window}
 
     def narrowed(self, shape: Ints) -> "tuple[Layer, Ints]":
@@ -129,10 +128,7 @@ class Pooling(Layer):
 
     def _sizes(self, shape: Shape) -> list[tuple[int, int, int]]:
         """List (axis, window size, stride) for every spatial axis."""
-        rank = spatial_rank(shape)
-        sizes = per_axis(self.pool_size, rank, "--pool-size")
-        strides = per_axis(self.strides or self.pool_size, rank, "--strides")
-        return list(zip(spatial_axes(len(shape), self.data_format), sizes, strides, strict=True))
+        return _sizes(shape, self.pool_size, self.strides or self.pool_size, self.data_format)
 
     def keras_class(self, shape: Shape) -> str:
         """Append the spatial rank: `MaxPooling2D`."""
@@ -144,6 +140,22 @@ class Pooling(Layer):
             return super().config()
         _, sizes, strides = zip(*self._sizes(shape), strict=True)
         return super().config(shape) | {"pool_size": list(sizes), "strides": list(strides)}
+
+
+def _sizes(
+    shape: Shape, pool_size: Ints, strides: Ints, data_format: DataFormat
+) -> list[tuple[int, int, int]]:
+    rank = spatial_rank(shape)
+    sizes = per_axis(pool_size, rank, "--pool-size"), per_axis(strides, rank, "--strides")
+    return list(zip(spatial_axes(len(shape), data_format), *sizes, strict=True))
+
+
+@lru_cache(maxsize=64)
+def _windows(
+    shape: Ints, pool_size: Ints, strides: Ints, padding: Padding, data_format: DataFormat
+) -> dict[int, Window]:
+    sizes = _sizes(shape, pool_size, strides, data_format)
+    return {axis: window(shape[axis], size, stride, padding) for axis, size, stride in sizes}
 
 
 @frozen(kw_only=True)

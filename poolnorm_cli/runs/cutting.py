@@ -104,6 +104,11 @@ class Sliced:
         return "float64" if self.result == "float64" else dtype
 
     @cached_property
+    def kind(self) -> "np.dtype[Any]":
+        """The dtype of that name."""
+        return np.dtype(self.compute)
+
+    @cached_property
     def rows(self) -> int:
         """Samples to a block: it follows from shape and backend alone, in whole grains."""
         grain = grain_rows(self.shape[1:])

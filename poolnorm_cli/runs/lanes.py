@@ -39,14 +39,16 @@ class Lanes(NamedTuple):
         return 1 if self.threads == 1 else self.threads + 2
 
     def map(self, work: Callable[[Item], Result], source: Iterable[Item]) -> Iterator[Result]:
-        """Yield what `work` makes of each item, in order; an item is held until its result is done.
+        """Return what `work` makes of each item, in order; an item is held till it is done.
 
         An error of the source or of `work` is raised at its place, after the results before it.
         """
-        items = iter(source)
-        first = list(islice(items, 2 if self.threads > 1 else 0))
+        return map(work, source) if self.threads == 1 else self._spread(work, iter(source))
+
+    def _spread(self, work: Callable[[Item], Result], items: Iterator[Item]) -> Iterator[Result]:
+        first = list(islice(items, 2))
         if len(first) < 2:
-            yield from map(work, chain(first, items))
+            yield from map(work, first)
             return
         from poolnorm_cli.runs.line import Line
 

@@ -93,8 +93,9 @@ class Pass(Sliced):
 
     def _merged(self, results: Iterator[Block], bands: list[Band]) -> Iterator[Block]:
         """Put together what the bands of each sample gave."""
-        if not bands:
-            yield from results
+        return self._of_samples(results, bands) if bands else results
+
+    def _of_samples(self, results: Iterator[Block], bands: list[Band]) -> Iterator[Block]:
         for first in results:
             of_sample = chain([first], islice(results, len(bands) - 1))
             yield from self.layer.merged(of_sample, bands)
@@ -109,8 +110,10 @@ class Pass(Sliced):
         return iter(self.clock.over("next", self.lanes.map(timed, pairs)))
 
     def _cast(self, block: Block) -> Block:
+        if block.dtype == self.kind:
+            return block
         with np.errstate(all="ignore"):
-            return block.astype(self.compute, copy=False)
+            return block.astype(self.kind)
 
 
 def _placed(

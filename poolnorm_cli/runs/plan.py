@@ -147,8 +147,14 @@ class Plan:
         """Open an output, its directory made where all outputs have one."""
         if target is None:
             return nullcontext()
-        self.make_directory(target)
-        return open_output(target, self.overwrite)
+        directory = os.path.dirname(target)  # noqa: PTH120 - for each of many files
+        if directory not in self.seen:
+            self.make_directory(target)
+        try:
+            return open_output(target, self.overwrite)
+        except OutputError:
+            self.make_directory(target)  # which tells if it has been removed
+            raise
 
     def make_directory(self, target: str) -> None:
         """Make the directory of an output, where it is below that of all outputs.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from functools import lru_cache
 
 from poolnorm_cli.errors import InputError
 from poolnorm_cli.tensors.messages import shown
@@ -55,6 +56,7 @@ _KINDS = {
 _NUMERIC = "save it with astype('float32'), or as a bool, int, uint or float of 8 to 64 bits"
 
 
+@lru_cache(maxsize=64)
 def parse_descr(descr: str, bfloat16: bool) -> tuple[DType, bool]:  # noqa: FBT001
     """Return the number type that a header's `descr` names, and whether its bytes are swapped.
 

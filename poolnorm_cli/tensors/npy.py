@@ -15,10 +15,14 @@ from poolnorm_cli.tensors.tensor import Tensor, reader
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
+    from typing import Any
 
-    from poolnorm_cli.tensors.tensor import ReadInto
+    from numpy.typing import NDArray
+
+    from poolnorm_cli.shapes import Ints
+    from poolnorm_cli.tensors.tensor import Cut, ReadInto
 
 
 Stamp = tuple[int, int, int, int]  # device, inode, size and time of change
@@ -109,6 +113,18 @@ class NpyTensor(Tensor):
     def stamp(self) -> tuple[int, int]:
         """Size and time of the last change, which are the same wherever the file is seen."""
         return self._stamp[2:]
+
+    def slices(self, cuts: Iterable[Cut], shape: Ints, held: int = 1) -> Iterator[NDArray[Any]]:
+        """Return slices as `Tensor.slices`; a small file was read whole and is not copied again."""
+        if self._whole is None or self._is_turned():
+            return super().slices(cuts, shape, held)
+        from poolnorm_cli.tensors.codecs import decode
+
+        # What is swapped in place would be swapped again by the next pass.
+        whole = bytearray(self._whole) if self.swapped else self._whole
+        items = decode(memoryview(whole)[self.header.size :], self.dtype, self.swapped)
+        cells = items.reshape(shape)
+        return (cells[start:stop] for start, stop in cuts)
 
     @contextmanager
     def data(self) -> Iterator[ReadInto]:

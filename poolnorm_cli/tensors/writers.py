@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     Sink = Callable[[memoryview | bytes], None]
 
+_SMALL = 1 << 16
+"""Bytes of a first block that are written together with the header, in one call."""
+
 
 class ArrayWriter:
     """Writes one array of a known shape as a `.npy`; its blocks come in order along axis 0."""
@@ -30,12 +33,12 @@ class ArrayWriter:
         sink: Sink,
         ended: Callable[[], None],
     ) -> None:
-        """Write the header to `sink`; `ended` is called once all items are there."""
+        """Write to `sink`, the header first; `ended` is called once all items are there."""
         self.name, self.shape, self.dtype = name, shape, dtype
         self._sink, self._ended = sink, ended
         self._left = self._items = prod(shape)
         self._closed = False
-        sink(build_header(shape, descr_of(dtype)))
+        self._header = build_header(shape, descr_of(dtype))
 
     @property
     def closed(self) -> bool:
@@ -54,8 +57,19 @@ class ArrayWriter:
         self._left -= block.size
         if self._left < 0 or self._closed:
             raise self._miscounted()
-        if block.size:
-            self._sink(encode(block, self.dtype).reshape(-1).view("u1").data)
+        if not block.size:
+            return
+        data = encode(block, self.dtype).reshape(-1).view("u1").data
+        if len(data) <= _SMALL and self._header:
+            data, self._header = memoryview(self._header + bytes(data)), b""
+        self._begin()
+        self._sink(data)
+
+    def _begin(self) -> None:
+        """Write the header, if that has not been done."""
+        if self._header:
+            self._sink(self._header)
+            self._header = b""
 
     def close(self) -> None:
         """End the array.
@@ -67,6 +81,7 @@ class ArrayWriter:
             return
         if self._left:
             raise self._miscounted()
+        self._begin()
         self._closed = True
         self._ended()
 
