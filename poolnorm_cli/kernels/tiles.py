@@ -82,7 +82,7 @@ class Sheet(NamedTuple):
 def _seen(
     shape: tuple[int, ...], given: tuple[tuple[int, Window], ...]
 ) -> tuple[tuple[int, ...], tuple[Window, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-    """Give what a sheet needs: shape and windows, the result as it is made and as it is asked for."""
+    """Give what a sheet needs: shape and windows, then the result as made and as asked for."""
     windows = dict(given)
     first, last = min(windows), max(windows) + 1
     images, items = prod(shape[:first]), prod(shape[last:])

@@ -1,5 +1,6 @@
 """A worker process: it does what it is sent, and does not outlive its parent."""
 
+import gc
 import os
 import signal
 import socket
@@ -109,6 +110,7 @@ def serve(work: "Work", link: Connection) -> None:
 
     Answers to short tasks are sent together, so that the supervisor is not woken for each.
     """
+    gc.freeze()  # modules are not garbage, and to look through them copies the pages they are on
     with suppress(EOFError, OSError):
         while True:
             tasks: list[Task] = link.recv()
