@@ -43,7 +43,7 @@ class Constant(Initializer):
         """Fill the shape."""
         import numpy as np
 
-        return np.full(shape, self.value)
+        return np.broadcast_to(np.float64(self.value), shape)
 
 
 @frozen

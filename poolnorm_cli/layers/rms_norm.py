@@ -47,10 +47,10 @@ class RMSNormalization(OverAxes):
         from poolnorm_cli.kernels.moments import mean_square
         from poolnorm_cli.kernels.scaling import inverse_deviation, scaled
 
-        axes = self.axes(x.ndim)
-        square = mean_square(x, axes, call.moments)
+        axes, origin = self.axes(x.ndim), call.origin(x.ndim)
+        square = mean_square(x, axes, self.given(call, x.shape))
         y = scaled(x, inverse_deviation(square, self.epsilon))
-        return weighted(y, weights, axes, call.start)
+        return weighted(y, weights, axes, origin)
 
     def explain(self, facts: "Facts") -> list[str]:
         """Say over which cells the squares are averaged, and by which formula."""
@@ -78,8 +78,8 @@ class RMSNormalization(OverAxes):
 
         axes = self.axes(call.rank)
         trailing = axes == tuple(range(axes[0], call.rank))
-        plain = trailing and axes[0] and call.dtype == "float32" and not call.exact
-        if plain and graph.opset >= 23:
+        plain = trailing and axes[0] and call.moments is None and not call.exact
+        if plain and call.dtype == "float32" and graph.opset >= 23:
             scale = graph.cast(weights["scale"], call.dtype)
             return graph.op("RMSNormalization", x, scale, axis=axes[0], epsilon=self.epsilon)
         square = mean_square(graph, x, axes, call.moments)

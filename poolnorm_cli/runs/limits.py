@@ -56,6 +56,8 @@ def memory_of(run: "Pass", tensor: "Tensor") -> int:
     computed = items * wide if run.compute != tensor.dtype.name else 0
     block = stored + computed + int(items * share) * wide
     base = _BASE if run.backend.in_lanes else _RUNTIME
+    sizes = (n for axis, n in enumerate(run.shape) if axis not in run.gathered_axes)
+    base += 16 * prod(sizes) if run.gathers else 0
     turned = 2 * tensor.nbytes if tensor.header.fortran_order else 0
     return base + turned + block * run.lanes.held + (_SCRATCH + block) * run.lanes.threads
 
