@@ -152,9 +152,9 @@ class Layer(Graphed, Stateful, Divisible, Explained, ABC):
         Raises:
             UsageError: It cannot start one of such a shape.
         """
-        import numpy as np
+        from poolnorm_cli.kernels.memory import filled
 
-        return np.broadcast_to(np.float64(self.initial_value(weight)), shape)
+        return filled(shape, self.initial_value(weight))
 
     def statistics_axes(self, rank: int, *, training: bool) -> Ints:
         """Name the axes over which moments must be gathered before `apply`; () for none.

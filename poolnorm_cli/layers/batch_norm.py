@@ -72,8 +72,8 @@ class BatchNormalization(BatchParameters):
         def weight(name: str) -> Any:
             return along(weights, name, x.shape, self.axes(x.ndim), call.origin(x.ndim))
 
-        moving = weight("moving_mean"), weight("moving_variance")
-        mean, variance = self.given(call, x.shape) or moving
+        given = self.given(call, x.shape)
+        mean, variance = given or (weight("moving_mean"), weight("moving_variance"))
         held = {name: weight(name) for name in ("gamma", "beta")} | self.fed(weights, call, x.shape)
         scale, shift = inverse_deviation(variance, self.epsilon), 0.0
         for factor, addend in STEPS:

@@ -22,9 +22,6 @@ from poolnorm_cli.values import frozen
 if TYPE_CHECKING:
     from poolnorm_cli.kernels.moments import Moments
 
-_LARGE_WEIGHT = 1 << 20
-"""Bytes from which on it matters that a weight of one value takes none."""
-
 Block = NDArray[Any]
 Weights = dict[str, NDArray[Any]]
 Masks = Iterable[Block] | None
@@ -190,6 +187,6 @@ def initial_weights(layer: Layer, shape: Ints, dtype: str) -> Weights:
 
 def _as_kept(weight: Block, kind: type[np.floating[Any]]) -> Block:
     """Return a weight in the dtype in which it is kept; one number where a large one is that."""
-    if weight.nbytes < _LARGE_WEIGHT or any(weight.strides):
+    if not weight.size or any(weight.strides):
         return weight.astype(kind)
     return np.broadcast_to(weight.flat[0].astype(kind), weight.shape)
