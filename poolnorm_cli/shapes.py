@@ -32,8 +32,12 @@ class Window(NamedTuple):
 
     def cells(self, length: int) -> list[int]:
         """Count, for each place, the real cells (not padding) of an axis of `length` below it."""
+        return [end - first for first, end in self.bounds(length)]
+
+    def bounds(self, length: int) -> list[tuple[int, int]]:
+        """Return first real cell and end, on an axis of `length`, of what is below each place."""
         starts = (place * self.stride - self.low for place in range(self.count))
-        return [min(start + self.size, length) - max(start, 0) for start in starts]
+        return [(max(start, 0), min(start + self.size, length)) for start in starts]
 
     def part(self, first: int, count: int, length: int) -> tuple[int, int, "Window"]:
         """Return the cells of an axis of `length` that some places need, and the window on them.

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 
 _MOST_SESSIONS = 32
+_MOST_UNEVEN = 2
+"""Sessions that are kept where each band of a sample may need one of its own."""
 _DEVICE_BYTES = 1 << 25
 """To a device a copy and the start of each operator cost as much as many cells do."""
 
@@ -59,7 +61,7 @@ class OnnxBackend:
 
     def apply(self, layer: "Layer", x: "Array", weights: "Weights", call: "Call") -> "Array":
         """Compute one block; the result is overwritten by the next one."""
-        shape = tuple(int(size or 0) for size in layer.output_shape(x.shape))
+        shape = layer.part_shape(x.shape, call.band)
         if 0 in (*x.shape, *shape):
             return layer.apply(x, weights, call)  # no cells: runtimes refuse them
         held = self._session(layer, x, call)
@@ -81,8 +83,8 @@ class OnnxBackend:
         masked = call.mask is not None
         exact = exact or masked
         shape = (batch, *x.shape[1:])
-        graph = BlockGraph(layer, shape, x.dtype.name, call.training, exact, masked)
-        key = (repr(layer), graph.shape, graph.dtype, graph.training, exact, masked)
+        more = (x.dtype.name, call.training, exact, masked, call.band and call.band.kind)
+        graph, key = BlockGraph(layer, shape, *more), (repr(layer), shape, *more)
         if key not in self._sessions:
             model, notes = graph.build()
             plain = ", ".join(node.op_type for node in model.graph.node)
@@ -91,7 +93,8 @@ class OnnxBackend:
             session = self._provider.session(model.SerializeToString(), self._threads)
             names = frozenset(given.name for given in session.get_inputs())
             self._sessions[key] = _Session(session, names)
-            if len(self._sessions) > _MOST_SESSIONS:
+            uneven = call.band is not None and call.band.bounds is not None
+            while len(self._sessions) > (_MOST_UNEVEN if uneven else _MOST_SESSIONS):
                 self._sessions.popitem(last=False)
         self._sessions.move_to_end(key)
         return self._sessions[key]
@@ -113,9 +116,10 @@ def _feeds(
     held: _Session, layer: "Layer", x: "Array", weights: "Weights", call: "Call"
 ) -> Mapping[str, NDArray[Any]]:
     """Name the inputs of the graph: the block, the weights, the statistics."""
-    part = slice(call.start, call.start + len(x))
-    if layer.splits_weights(x.ndim):
-        given = {name: _wide(weight[part]) for name, weight in weights.items()}
+    origin = call.origin(x.ndim)
+    if call.band is not None or layer.splits_weights(x.ndim):
+        part = layer.weights_at(weights, origin, x.shape)
+        given = {name: _wide(weight) for name, weight in part.items()}
     else:
         if held.weights is not weights:
             held.weights = weights
@@ -126,10 +130,10 @@ def _feeds(
         feeds["mask"] = np.ascontiguousarray(call.mask)
     if call.moments is None:
         return feeds
-    rows = list(layer.normalizing(call.moments, call.start, len(x)))
+    rows = list(layer.normalizing(call.moments, origin, x.shape))
     if layer.has_ghosts:  # the graph has a row for each sample, also where one serves them all
         rows = [np.broadcast_to(row, (len(x), *row.shape[1:])) for row in rows]
-    statistics = (*rows, np.array(float(call.moments.count)))
+    statistics = (*rows, np.array(float(np.max(call.moments.count))))
     fed = layer.fed(weights, call, x.shape)
     named = dict(zip(MOMENTS, statistics, strict=True)) | fed
     return feeds | {name: _wide(values) for name, values in named.items()}

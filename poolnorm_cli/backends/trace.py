@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from poolnorm_cli.backends.graph import DEFAULT_OPSET, GraphBuilder
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.operators.graph import GraphCall, GraphMoments
-from poolnorm_cli.shapes import Ints, Shape
+from poolnorm_cli.shapes import Shape
 from poolnorm_cli.values import frozen
 
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from onnx import ModelProto
+
+    from poolnorm_cli.bands import Band
 
 
 BATCH = "N"
@@ -32,6 +34,7 @@ class BlockGraph:
         training: Use the statistics of the batch.
         exact: Give what `apply` gives for every input.
         masked: Take a mask as an input.
+        band: What kind of band of a sample the block is; None where it is whole samples.
     """
 
     layer: Layer
@@ -40,6 +43,7 @@ class BlockGraph:
     training: bool
     exact: bool
     masked: bool = False
+    band: "Band | None" = None
 
     def build(self) -> "tuple[ModelProto, list[str]]":
         """Return the model, and what is to be said of it.
@@ -53,22 +57,28 @@ class BlockGraph:
             name: graph.input(name, "float64", size)
             for name, size in self.layer.weight_shapes(self.shape).items()
         }
-        axes = self.layer.statistics_axes(len(self.shape), training=self.training)
-        moments = _given_moments(graph, self.shape, axes, self.layer) if axes else None
+        moments = self._moments(graph)
         mask = None
         if self.masked:
             mask = graph.input("mask", "bool", self.layer.mask_shape(self.shape))
         fed = self.layer.fed_shapes(self.shape) if moments else {}
         values = {name: graph.input(name, "float64", size) for name, size in fed.items()}
-        call = GraphCall(self.shape, self.dtype, self.training, moments, self.exact, mask, values)
+        more = (self.exact, mask, values, self.band)
+        call = GraphCall(self.shape, self.dtype, self.training, moments, *more)
         y = self.layer.build(graph, x, weights, call)
-        result = self.layer.output_shape(self.shape)
+        result = (self.shape[0], *self.layer.part_shape(call.sizes, self.band)[1:])
         return graph.model("block", {"y": (y, self.dtype, result)}, {}), graph.notes
 
-
-def _given_moments(graph: GraphBuilder, shape: Shape, axes: Ints, layer: Layer) -> GraphMoments:
-    kept = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
-    if layer.has_ghosts:
-        kept = (ROWS, *kept[1:])
-    shapes: Mapping[str, Shape] = {"mean": kept, "variance": kept, "count": ()}
-    return GraphMoments(*(graph.input(name, "float64", shapes[name]) for name in MOMENTS))
+    def _moments(self, graph: GraphBuilder) -> GraphMoments | None:
+        """Declare the statistics that the block is given, if it is given any."""
+        layer, rank = self.layer, len(self.shape)
+        axes = layer.statistics_axes(rank, training=self.training)
+        if not axes and self.band is not None:
+            axes = layer.banded_axes(rank)
+        if not axes:
+            return None
+        kept = tuple(1 if axis in axes else size for axis, size in enumerate(self.shape))
+        if layer.has_ghosts:
+            kept = (ROWS, *kept[1:])
+        shapes: Mapping[str, Shape] = {"mean": kept, "variance": kept, "count": ()}
+        return GraphMoments(*(graph.input(name, "float64", shapes[name]) for name in MOMENTS))

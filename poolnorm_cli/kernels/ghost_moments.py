@@ -6,7 +6,7 @@ into blocks; memory holds one mean and one sum of squares per group and channel.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,13 @@ from poolnorm_cli.kernels.moments import Axes, Moments, grain_rows, merge, momen
 
 
 def gather_ghosts(
-    blocks: Iterable[NDArray[Any]], sample_shape: tuple[int, ...], axes: Axes, groups: int
+    found: Iterable[Moments], sample_shape: tuple[int, ...], axes: Axes, groups: int
 ) -> Moments:
-    """Gather the moments of each group over `axes` from the blocks of a tensor.
+    """Gather the moments of each group over `axes` from those of samples.
 
     Args:
-        blocks: Consecutive slices along axis 0, each but the last a multiple of the grain long;
-            all of them together are whole rounds of `groups` samples.
+        found: Of consecutive samples, over the axes but the first; all of them together are whole
+            rounds of `groups` samples.
         sample_shape: Shape of one sample.
         axes: Non-negative axes of a block, 0 among them.
         groups: Number of groups.
@@ -33,16 +33,30 @@ def gather_ghosts(
     kept = [1 if axis in axes else size for axis, size in enumerate((0, *sample_shape))]
     cells = math.prod(sample_shape[axis - 1] for axis in axes if axis)
     mean, squares = np.zeros((groups, *kept[1:])), np.zeros((groups, *kept[1:]))
-    inside, rows, place = tuple(axis for axis in axes if axis), grain_rows(sample_shape), 0
+    place = 0
+    for each in found:
+        for here, new in _rounds(place, len(each.mean), groups):
+            seen = Moments(axes, place // groups * cells, mean[here], squares[here])
+            both = merge(seen, Moments(axes, cells, each.mean[new], each.squares[new]))
+            mean[here], squares[here] = both.mean, both.squares
+            place += new.stop - new.start
+    return Moments(axes, place // groups * cells, mean, squares)
+
+
+def of_blocks(
+    blocks: Iterable[NDArray[Any]], sample_shape: tuple[int, ...], axes: Axes
+) -> Iterator[Moments]:
+    """Take the moments of samples over `axes`, a grain at a time.
+
+    Args:
+        blocks: Consecutive slices along axis 0, each but the last a multiple of the grain long.
+        sample_shape: Shape of one sample.
+        axes: Axes of a block; not the first.
+    """
+    rows = grain_rows(sample_shape)
     for block in blocks:
         for start in range(0, len(block), rows):
-            each = moments_of(block[start : start + rows], inside)
-            for here, new in _rounds(place, len(each.mean), groups):
-                seen = Moments(axes, place // groups * cells, mean[here], squares[here])
-                both = merge(seen, Moments(axes, cells, each.mean[new], each.squares[new]))
-                mean[here], squares[here] = both.mean, both.squares
-                place += new.stop - new.start
-    return Moments(axes, place // groups * cells, mean, squares)
+            yield moments_of(block[start : start + rows], axes)
 
 
 def _rounds(place: int, samples: int, groups: int) -> Iterable[tuple[slice, slice]]:

@@ -57,6 +57,13 @@ def quiet(buffer: int = _BUFFER) -> Iterator[None]:
         yield
 
 
+def filled(shape: tuple[int, ...], value: float) -> NDArray[np.float64]:
+    """Return an array of one value, to be read; a large one takes no memory."""
+    if prod(shape) * 8 < TILE_BYTES:
+        return np.full(shape, value)
+    return np.broadcast_to(np.float64(value), shape)
+
+
 class _Raw(np.ndarray[Any, Any]):
     """The memory of a result, told from all other memory by its type."""
 

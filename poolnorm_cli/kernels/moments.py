@@ -50,6 +50,12 @@ class Moments:
         """The biased variance, 0 where there is no cell."""
         return np.asarray(self.squares / np.maximum(self.count, 1))
 
+    def part(self, origin: Axes, shape: Axes) -> "Moments":
+        """Return those for a block of `shape` which starts at `origin` in what they are of."""
+        here = place_of(self.mean.shape, origin, shape)
+        count = self.count[here] if isinstance(self.count, np.ndarray) else self.count
+        return Moments(self.axes, count, self.mean[here], self.squares[here], self.masked)
+
 
 def grain_rows(sample_shape: tuple[int, ...]) -> int:
     """Return how many samples make a grain."""
@@ -94,7 +100,9 @@ def _groups(shape: tuple[int, ...], axes: Axes) -> list[Axes]:
     return sorted(groups, key=lambda group: -math.prod(shape[axis] for axis in group))
 
 
-def _joined(mean: Float64, squares: Float64, axes: Axes, cells: int) -> tuple[Float64, Float64]:
+def _joined(
+    mean: Float64, squares: Float64, axes: Axes, cells: int | Float64
+) -> tuple[Float64, Float64]:
     """Join moments along `axes`, each of as many cells."""
     whole: Float64 = np.add.reduce(mean, axis=axes, keepdims=True)
     whole /= math.prod(mean.shape[axis] for axis in axes)
@@ -103,19 +111,47 @@ def _joined(mean: Float64, squares: Float64, axes: Axes, cells: int) -> tuple[Fl
     return whole, within + cells * between
 
 
-def mean_square(x: NDArray[Any], axes: Axes, moments: Moments | None = None) -> Float64:
+def place_of(sizes: Axes, origin: Axes, shape: Axes) -> tuple[slice, ...]:
+    """Return where in statistics of such sizes those of a block are."""
+    sides = zip(sizes, origin, shape, strict=True)
+    return tuple(slice(at, at + n) if size > 1 else slice(None) for size, at, n in sides)
+
+
+def by_groups(moments: Moments, samples: slice, axis: int, groups: int) -> Moments:
+    """Join moments that stand side by side along an axis, and give each those of its group.
+
+    Args:
+        moments: Of each sample.
+        samples: Those that are wanted.
+        axis: The axis of what is grouped; not reduced.
+        groups: How many there are, of as many members each.
+    """
+    pair = moments.mean[samples], moments.squares[samples]
+    shape, size = pair[0].shape, pair[0].shape[axis] // groups
+    split = (*shape[:axis], groups, size, *shape[axis + 1 :])
+    mean, squares = (values.reshape(split) for values in pair)
+    with quiet():
+        together = _joined(mean, squares, (axis + 1,), moments.count)
+    mean, squares = (np.broadcast_to(values, split).reshape(shape) for values in together)
+    return Moments(moments.axes, moments.count * size, mean, squares)
+
+
+def mean_square(
+    x: NDArray[Any], axes: Axes, given: tuple[Float64, Float64] | None = None
+) -> Float64:
     """Return the mean of squares of one block over `axes`, kept at size 1; 0 without a cell.
 
     Args:
         x: Any real dtype.
         axes: Non-negative axes.
-        moments: Moments over these axes of a whole tensor, used instead of the block.
+        given: Mean and variance of what the block is a part of, used instead of the block.
     """
     from poolnorm_cli.kernels.folds import sum_of_squares
 
     with np.errstate(over="ignore", invalid="ignore"):
-        if moments is not None:
-            return np.asarray(moments.variance + moments.mean * moments.mean)
+        if given is not None:
+            mean, variance = given
+            return np.asarray(variance + mean * mean)
         count = math.prod(x.shape[axis] for axis in axes)
         return np.asarray(sum_of_squares(x, axes) / max(count, 1))
 

@@ -1,7 +1,7 @@
 """Reductions over whole axes."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -38,19 +38,21 @@ def larger(a: Array, b: Array) -> Array:
         return np.maximum(a, b)
 
 
-def mean_of_means(means: Iterable[Array], counts: Sequence[int]) -> Array:
-    """Average means of so many rows each, in float64; it overflows only where they do."""
-    whole, rows = None, 0
+def mean_of_means(parts: Iterable[tuple[Array, int]]) -> Array:
+    """Average means of so many rows each, in float64; it overflows only where they do.
+
+    Where no row counts at all, the mean is NaN.
+    """
+    whole, rows = np.empty(0), 0
     with quiet():
-        for mean, count in zip(means, counts, strict=True):
-            rows += count
-            if whole is None:
+        for part, count in parts:
+            mean, rows = np.array(part, dtype=np.float64), rows + count
+            if rows == count:
                 whole = mean
-                continue
-            both = whole * ((rows - count) / rows) + mean * (count / rows)
-            # It lies between the two: what rounding adds may not make it infinite.
-            whole = np.clip(both, np.minimum(whole, mean), np.maximum(whole, mean))
-        assert whole is not None  # noqa: S101 - a sample has a row
+            elif count:
+                both = whole * ((rows - count) / rows) + mean * (count / rows)
+                # It lies between the two: what rounding adds may not make it infinite.
+                whole = np.clip(both, np.minimum(whole, mean), np.maximum(whole, mean))
         whole[np.isnan(whole)] = np.nan  # the sign of a sum of NaNs depends on the loop
     return whole
 

@@ -106,7 +106,7 @@ class Adjustment:
             if isinstance(term, Initializer):
                 sizes = tuple(shape[axis] for axis in axes)
                 drawn = {name: _drawn(term, sizes, call.step)}
-                found[LETTERS[name]] = along(drawn, name, shape, axes, call.start)
+                found[LETTERS[name]] = along(drawn, name, shape, axes, call.origin(len(shape)))
             else:
                 found[LETTERS[name]] = _rows(name, term, shape, call.start)
         return found

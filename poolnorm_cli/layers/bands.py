@@ -1,33 +1,17 @@
-"""How a large sample is taken apart: seen as many small ones, or worked on in bands of rows."""
+"""How a large sample is taken apart: seen as many small ones, or worked on in bands."""
 
-from math import prod
-from typing import TYPE_CHECKING, NamedTuple
+from functools import reduce
+from itertools import groupby
+from typing import TYPE_CHECKING
 
-from poolnorm_cli.shapes import Ints, Window
+from poolnorm_cli.bands import Band
+from poolnorm_cli.shapes import Ints
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from poolnorm_cli.layers.base import Array, Layer
-
-
-class Band(NamedTuple):
-    """Some rows of one sample; a row is a cell of axis 1 with all that lies behind it.
-
-    Attributes:
-        start: The first row that is read; never beyond the last one of the band before.
-        stop: The row after the last that is read.
-        first: The first row that is used, counted from `start`.
-        end: The row after the last that is used, counted from `start`.
-        window: The window on the used rows; None where they are reduced whole.
-    """
-
-    start: int
-    stop: int
-    first: int
-    end: int
-    window: Window | None = None
+    from poolnorm_cli.layers.base import Array, Call, Layer
 
 
 class Divisible:
@@ -44,52 +28,58 @@ class Divisible:
         itself: Layer = self  # type: ignore[assignment]
         return itself, shape
 
-    def bands(self, shape: Ints, rows: int) -> list[Band]:
+    def bands(self, shape: Ints, items: int) -> list[Band]:
         """Cut a sample of an input of `shape` into bands; [] where it is worked on whole.
 
         Args:
             shape: All axes of the input, batch first.
-            rows: About how many rows of a sample go into a band, 1 or more.
+            items: About how many items of a sample go into a band, 1 or more.
         """
-        del shape, rows
+        del shape, items
         return []
 
-    def merged(self, parts: "Iterable[Array]", bands: list[Band]) -> "Iterator[Array]":
-        """Make outputs of what the bands of one sample gave, in order.
+    def banded_axes(self, rank: int) -> Ints:
+        """Name the axes over which each sample has statistics that all its bands need."""
+        del rank
+        return ()
 
-        By default each band gives its part of the output.
+    def part_shape(self, shape: Ints, band: Band | None) -> Ints:
+        """Return the shape of what `apply` makes of a block of `shape`, be it a band."""
+        del band
+        layer: Layer = self  # type: ignore[assignment]
+        return tuple(int(size or 0) for size in layer.output_shape(shape))
+
+    def merged(self, parts: "Iterable[tuple[Call, Array]]") -> "Iterator[Array]":
+        """Make outputs of what the bands of one sample gave, in order, each with its call.
+
+        The memory of a part may be used again for the next one.
         """
-        del bands
-        yield from parts
+        for place, group in groupby(parts, lambda pair: pair[0].band and pair[0].band.place):
+            if place is None:
+                yield from (part for _, part in group)
+            else:
+                yield self.combined(group)
+
+    def combined(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
+        """Make a row of the output of what bands gave that each had a part of it."""
+        raise NotImplementedError
 
 
-def window_bands(length: int, window: Window, rows: int) -> list[Band]:
-    """Cut an axis of `length` rows below a window into bands, each with the halo that it needs."""
-    shared = max(window.size - window.stride, 0)
-    # A halo is read twice, so a band has several times as many rows of its own.
-    places = max(max(rows - shared, 4 * shared) // window.stride, 1)
-    bands: list[Band] = []
-    done = 0
-    for first in range(0, window.count, places):
-        count = min(places, window.count - first)
-        start, stop, part = window.part(first, count, length)
-        begin = min(start, done)
-        done = length if first + count == window.count else stop
-        bands.append(Band(begin, done, start - begin, stop - begin, part))
-    return bands
+def largest(parts: "Iterable[tuple[Call, Array]]") -> "Array":
+    """Take the maximum of the maxima of bands."""
+    from poolnorm_cli.kernels.reductions import larger
+
+    return reduce(larger, (part.copy() for _, part in parts))
 
 
-def even_bands(length: int, rows: int) -> list[Band]:
-    """Cut an axis of `length` rows into bands of `rows`, the last of which may have fewer."""
-    ends = ((start, min(start + rows, length)) for start in range(0, length, rows))
-    return [Band(start, stop, 0, stop - start) for start, stop in ends]
+def average(parts: "Iterable[tuple[Call, Array]]") -> "Array":
+    """Average the means of bands, each by its number of rows that count."""
+    from poolnorm_cli.kernels.reductions import mean_of_means
+
+    return mean_of_means((part, _counted(call)) for call, part in parts)
 
 
-def merged_axes(shape: Ints, first: int) -> Ints:
-    """Merge the axes before `first` into one."""
-    return (prod(shape[:first]), *shape[first:])
-
-
-def planes(shape: Ints) -> Ints:
-    """See channels-first images as ones of a single channel, which may stand last as well."""
-    return (shape[0] * shape[1], *shape[2:], 1)
+def _counted(call: "Call") -> int:
+    if call.mask is not None:
+        return int(call.mask.sum())
+    return call.band.end - call.band.first if call.band is not None else 1

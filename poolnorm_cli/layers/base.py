@@ -18,8 +18,8 @@ from poolnorm_cli.values import frozen
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from poolnorm_cli.bands import Band
     from poolnorm_cli.kernels.moments import Moments
-    from poolnorm_cli.layers.bands import Band
 
     Array = NDArray[Any]
     Weights = Mapping[str, NDArray[Any]]
@@ -54,8 +54,7 @@ class Call:
         moments: Statistics gathered over all blocks, for layers that ask for them; None otherwise.
         start: Index along axis 0 at which the block starts in its tensor.
         step: Training calls of this run that came before.
-        mask: Which cells of the block count: the slice of a mask of `Layer.mask_shape`, as bool;
-            None where all do.
+        mask: Which cells of the block count, as bool, of `Layer.mask_shape`; None where all do.
         band: Which rows of one sample the block is; None where it is whole samples.
     """
 
@@ -65,6 +64,11 @@ class Call:
     step: int = 0
     mask: "Array | None" = None
     band: "Band | None" = None
+
+    def origin(self, rank: int) -> Ints:
+        """Return the index at which a block of such a rank starts in its tensor."""
+        inside = (0,) * rank if self.band is None else self.band.corner(rank)
+        return (self.start, *inside[1:])
 
 
 INFERENCE = Call()
@@ -108,8 +112,7 @@ class Layer(Graphed, Stateful, Divisible, Explained, ABC):
     def parameters(cls) -> Iterator[Parameter]:
         """List the parameters in the order in which Keras documents them, `name` last."""
         hints = get_type_hints(cls, include_extras=True)
-        own = [f for f in fields(cls) if f.name != "name"]
-        for f in (*own, *(f for f in fields(cls) if f.name == "name")):
+        for f in sorted(fields(cls), key=lambda f: f.name == "name"):
             kind, sentence = hints[f.name].__origin__, hints[f.name].__metadata__[0]
             yield Parameter(f.name, kind, f.default, sentence)
 
@@ -144,14 +147,14 @@ class Layer(Graphed, Stateful, Divisible, Explained, ABC):
         raise UsageError(f"{self.keras_name} has no weight {weight!r}")
 
     def initial_weight(self, weight: str, shape: Ints) -> "Array":
-        """Return the values with which Keras starts `weight`.
+        """Return the values with which Keras starts `weight`; equal ones may be one in memory.
 
         Raises:
             UsageError: It cannot start one of such a shape.
         """
-        import numpy as np
+        from poolnorm_cli.kernels.memory import filled
 
-        return np.full(shape, self.initial_value(weight))
+        return filled(shape, self.initial_value(weight))
 
     def statistics_axes(self, rank: int, *, training: bool) -> Ints:
         """Name the axes over which moments must be gathered before `apply`; () for none.
@@ -203,8 +206,7 @@ class Layer(Graphed, Stateful, Divisible, Explained, ABC):
         With a shape, sizes are given per spatial axis of such an input.
         """
         del shape
-        config = {p.name: getattr(self, p.name) for p in self.parameters()}
-        return {key: stored(value) for key, value in config.items()}
+        return {p.name: stored(getattr(self, p.name)) for p in self.parameters()}
 
     def call_text(self, shape: Shape) -> str:
         """Write the layer as one would type it in Keras, most defaults left out."""

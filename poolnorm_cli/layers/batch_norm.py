@@ -70,12 +70,10 @@ class BatchNormalization(BatchParameters):
         from poolnorm_cli.kernels.scaling import center_and_scale, inverse_deviation
 
         def weight(name: str) -> Any:
-            return along(weights, name, x.shape, self.axes(x.ndim), call.start)
+            return along(weights, name, x.shape, self.axes(x.ndim), call.origin(x.ndim))
 
-        if call.moments is None:
-            mean, variance = weight("moving_mean"), weight("moving_variance")
-        else:
-            mean, variance = self.normalizing(call.moments, call.start, len(x))
+        given = self.given(call, x.shape)
+        mean, variance = given or (weight("moving_mean"), weight("moving_variance"))
         held = {name: weight(name) for name in ("gamma", "beta")} | self.fed(weights, call, x.shape)
         scale, shift = inverse_deviation(variance, self.epsilon), 0.0
         for factor, addend in STEPS:
@@ -85,9 +83,9 @@ class BatchNormalization(BatchParameters):
                 shift = shift + held[addend]
         return center_and_scale(x, mean, scale, shift)
 
-    def normalizing(self, moments: "Moments", start: int, count: int) -> "tuple[Array, Array]":
-        """Return mean and variance for `count` samples; each ghost batch has its own."""
-        return normalizing(moments, start, count)
+    def normalizing(self, moments: "Moments", origin: Ints, shape: Ints) -> "tuple[Array, Array]":
+        """Return mean and variance for a block; each ghost batch has its own."""
+        return normalizing(moments, origin, shape)
 
     def fed_shapes(self, shape: Shape) -> dict[str, Shape]:
         """Name what `fed` gives, each with its shape for a block of `shape`."""
@@ -101,7 +99,8 @@ class BatchNormalization(BatchParameters):
             return {}
         axes = self.axes(len(shape))
         terms = self.corrections(call.moments, weights)
-        given = {name: along(terms, name, shape, axes, call.start) for name in terms}
+        origin = call.origin(len(shape))
+        given = {name: along(terms, name, shape, axes, origin) for name in terms}
         return given | (self.adjustment.rows(shape, axes, call) if self.adjustment else {})
 
     def corrections(self, moments: "Moments", weights: "Weights") -> dict[str, Any]:
@@ -163,7 +162,8 @@ class BatchNormalization(BatchParameters):
 
     def apply_folded(self, x: "Array", folded: "Weights", call: Call) -> "Array":
         """Compute `x * scale + shift` in the dtype of `x`, as whoever folds the layer does."""
-        terms: Any = [along(folded, n, x.shape, self.axes(x.ndim), call.start) for n in folded]
+        axes, origin = self.axes(x.ndim), call.origin(x.ndim)
+        terms: Any = [along(folded, name, x.shape, axes, origin) for name in folded]
         scale, shift = (term.astype(x.dtype) for term in terms)
         y: Array = x * scale + shift
         return y

@@ -16,6 +16,7 @@ from poolnorm_cli.values import frozen
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from poolnorm_cli.bands import Band
     from poolnorm_cli.layers.base import Array, Layer
 
 VARIANCES = ("moving_variance", "moving_stddev", "renorm_stddev")
@@ -135,6 +136,15 @@ class BatchParameters(Normalization):
         if self.virtual_batch_size is not None or self.adjustment is not None:
             return self, shape
         return super(BatchParameters, replace(self, fused=None)).narrowed(shape)
+
+    def bands(self, shape: Ints, items: int) -> "list[Band]":
+        """Cut samples anywhere, unless an adjustment has a say in them."""
+        return [] if self.adjustment is not None else super().bands(shape, items)
+
+    def banded_axes(self, rank: int) -> Ints:
+        """Name none: the statistics are those of the batch, or the moving ones."""
+        del rank
+        return ()
 
     def mask_shape(self, shape: Shape) -> Shape:
         """Return the shape of a mask: that of the input less its last axis.

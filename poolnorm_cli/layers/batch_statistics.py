@@ -113,18 +113,19 @@ def require_finite(moments: "Moments") -> None:
     )
 
 
-def normalizing(moments: "Moments", start: int, count: int) -> "tuple[Float64, Float64]":
-    """Return the mean and variance for `count` samples from `start` on.
+def normalizing(moments: "Moments", origin: Ints, shape: Ints) -> "tuple[Float64, Float64]":
+    """Return the mean and variance for a block of `shape` that starts at `origin`.
 
     Axis 0 of the statistics has one cell for all samples, one for each, or one for each of G ghost
     batches; sample i is in ghost batch i % G.
     """
     import numpy as np
 
-    mean, variance = under_mask(moments)
-    if len(mean) == 1:
+    groups = len(moments.mean)
+    mean, variance = under_mask(moments.part((0, *origin[1:]), (groups, *shape[1:])))
+    if groups == 1:
         return mean, variance
-    rows = np.arange(start, start + count) % len(mean)
+    rows = np.arange(origin[0], origin[0] + shape[0]) % groups
     return mean[rows], variance[rows]
 
 

@@ -41,9 +41,9 @@ class Constant(Initializer):
 
     def values(self, shape: Ints) -> "Float64":
         """Fill the shape."""
-        import numpy as np
+        from poolnorm_cli.kernels.memory import filled
 
-        return np.full(shape, self.value)
+        return filled(shape, self.value)
 
 
 @frozen

@@ -2,11 +2,11 @@
 
 import math
 from dataclasses import replace
-from functools import reduce
 from typing import TYPE_CHECKING, Annotated, ClassVar, get_args
 
+from poolnorm_cli.bands import Band, partial_bands, planes, rows_of
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.layers.bands import Band, even_bands, planes
+from poolnorm_cli.layers.bands import average, largest
 from poolnorm_cli.layers.base import INFERENCE, Call, Layer, one_of
 from poolnorm_cli.layers.graphed import LARGEST
 from poolnorm_cli.shapes import DataFormat, Ints, Shape, spatial_axes, spatial_rank
@@ -14,7 +14,7 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from poolnorm_cli.layers.base import Array, Weights
     from poolnorm_cli.layers.facts import Facts
@@ -58,9 +58,11 @@ class GlobalPooling(Layer):
             return self, shape
         return replace(self, data_format="channels_last"), planes(shape)
 
-    def bands(self, shape: Ints, rows: int) -> list[Band]:
+    def bands(self, shape: Ints, items: int) -> list[Band]:
         """Cut the first spatial axis."""
-        return even_bands(shape[1], rows) if self.data_format == "channels_last" else []
+        if self.data_format == "channels_first":
+            return []
+        return partial_bands(shape[1], [(0, shape[1])], rows_of(shape, items))
 
     def explain(self, facts: "Facts") -> list[str]:
         """Say which cells become one."""
@@ -95,12 +97,9 @@ class GlobalMaxPooling(GlobalPooling):
         del weights, call
         return max_over(x, spatial_axes(x.ndim, self.data_format), keepdims=self.keepdims)
 
-    def merged(self, parts: "Iterable[Array]", bands: list[Band]) -> "Iterator[Array]":
-        """Take the maximum of the maxima of the bands."""
-        from poolnorm_cli.kernels.reductions import larger
-
-        del bands
-        yield reduce(larger, parts)
+    def combined(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
+        """Take the maximum of the maxima of bands."""
+        return largest(parts)
 
     def plain_up_to(self, shape: Ints, dtype: str) -> float:
         """Run ReduceMax on finite values: its runtimes lose a NaN."""
@@ -146,17 +145,14 @@ class GlobalAveragePooling(GlobalPooling):
 
         del weights
         axes, mask = spatial_axes(x.ndim, self.data_format), call.mask
-        if call.band is not None:
-            return mean_over(x, axes, keepdims=self.keepdims, dtype="float64")
         if mask is not None:
             mask = mask[..., None] if self.data_format == "channels_last" else mask[:, None]
-        return mean_over(x, axes, keepdims=self.keepdims, mask=mask)
+        dtype = None if call.band is None else "float64"
+        return mean_over(x, axes, keepdims=self.keepdims, mask=mask, dtype=dtype)
 
-    def merged(self, parts: "Iterable[Array]", bands: list[Band]) -> "Iterator[Array]":
-        """Average the means of the bands, each by its number of rows."""
-        from poolnorm_cli.kernels.reductions import mean_of_means
-
-        yield mean_of_means(parts, [band.stop - band.start for band in bands])
+    def combined(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
+        """Average the means of bands."""
+        return average(parts)
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add GlobalAveragePool or ReduceMean; in float64 where that must be exact."""

@@ -7,6 +7,7 @@ from poolnorm_cli.shapes import Ints
 
 
 if TYPE_CHECKING:
+    from poolnorm_cli.layers.base import Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, GraphMoments, Value, Values
 
 
@@ -66,6 +67,11 @@ class Graphed:
         """Whether a graph is for one size of batch alone."""
         del training
         return self.splits_weights(rank)
+
+    def weights_at(self, weights: "Weights", origin: Ints, shape: Ints) -> "Weights":
+        """Return the part of the weights that is for a block of `shape`, starting at `origin`."""
+        del origin, shape
+        return weights
 
     def splits_weights(self, rank: int) -> bool:
         """Whether the weights run along axis 0, so that each block has a part of them."""

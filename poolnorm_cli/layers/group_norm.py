@@ -12,6 +12,8 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
+    from poolnorm_cli.bands import Band
+    from poolnorm_cli.kernels.moments import Moments
     from poolnorm_cli.layers.base import Array, Layer, Weights
     from poolnorm_cli.layers.facts import Facts
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
@@ -62,18 +64,41 @@ class GroupedNormalization(Normalization):
         """Leave samples whole: a group has cells of all of it."""
         return self, shape
 
+    def bands(self, shape: Ints, items: int) -> "list[Band]":
+        """Cut samples anywhere, if they are more than channels."""
+        return super().bands(shape, items) if len(shape) > 2 else []
+
+    def banded_axes(self, rank: int) -> Ints:
+        """Name all axes of a sample but the channels', whose statistics are joined later."""
+        axes = self.axes(rank)
+        return tuple(axis for axis in range(1, rank) if axis not in axes)
+
+    def normalizing(self, moments: "Moments", origin: Ints, shape: Ints) -> "tuple[Array, Array]":
+        """Return the mean and variance for a block, of each channel those of its group."""
+        from poolnorm_cli.kernels.moments import by_groups
+
+        (axis,) = self.axes(len(shape))
+        samples = slice(origin[0], origin[0] + shape[0])
+        groups = self.group_count(moments.mean.shape[axis])
+        own = by_groups(moments, samples, axis, groups)
+        return super().normalizing(own, (0, *origin[1:]), shape)
+
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Compute `(x - mean) / sqrt(variance + epsilon) * gamma + beta`, the variance biased."""
         from poolnorm_cli.kernels.moments import moments_of
         from poolnorm_cli.kernels.scaling import center_and_scale, inverse_deviation
 
         (axis,) = axes = self.axes(x.ndim)
+        given = self.given(call, x.shape)
+        if given is not None:
+            y = center_and_scale(x, given[0], inverse_deviation(given[1], self.epsilon), 0.0)
+            return weighted(y, weights, axes, call.origin(x.ndim))
         grouped = x.reshape(self._grouped(x.shape, axis))
         reduced = tuple(a for a in range(1, grouped.ndim) if a != axis)
         moments = moments_of(grouped, reduced)
         inverse = inverse_deviation(moments.variance, self.epsilon)
         y = center_and_scale(grouped, moments.mean, inverse, 0.0)
-        return weighted(y.reshape(x.shape), weights, axes, call.start)
+        return weighted(y.reshape(x.shape), weights, axes, call.origin(x.ndim))
 
     def explain(self, facts: "Facts") -> list[str]:
         """Say how the channels are grouped, and over which cells the statistics are taken."""
@@ -96,6 +121,10 @@ class GroupedNormalization(Normalization):
         from poolnorm_cli.operators.scaling import center_and_scale, inverse_deviation, weighted
 
         (axis,) = axes = self.axes(call.rank)
+        if call.moments is not None:
+            inverse = inverse_deviation(graph, call.moments.variance, self.epsilon)
+            y = center_and_scale(graph, x, call.dtype, call.moments.mean, inverse)
+            return weighted(graph, y, weights, call, axes)
         if call.dtype == "float32" and call.rank > 2 and not call.exact:
             return self._plain(graph, x, weights, call)
         sizes = self._grouped(call.sizes, axis)

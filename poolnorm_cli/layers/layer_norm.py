@@ -33,10 +33,12 @@ class LayerNormalization(Normalization):
             rows = x.reshape(-1, math.prod(x.shape[axes[0] :]))
             affine = (telling(weights, name, x, axes) for name in ("gamma", "beta"))
             return normalize_rows(rows, self.epsilon, *affine).reshape(x.shape)
-        moments = call.moments or moments_of(x, axes)
-        inverse = inverse_deviation(moments.variance, self.epsilon)
-        y = center_and_scale(x, moments.mean, inverse, 0.0)
-        return weighted(y, weights, axes, call.start)
+        given = self.given(call, x.shape)
+        if given is None:
+            moments = moments_of(x, axes)
+            given = moments.mean, moments.variance
+        y = center_and_scale(x, given[0], inverse_deviation(given[1], self.epsilon), 0.0)
+        return weighted(y, weights, axes, call.origin(x.ndim))
 
     def explain(self, facts: "Facts") -> list[str]:
         """Say over which cells the statistics are taken, and by which formula."""
@@ -52,7 +54,8 @@ class LayerNormalization(Normalization):
 
         axes = self.axes(call.rank)
         trailing = axes == tuple(range(axes[0], call.rank))
-        if trailing and axes[0] and call.dtype == "float32" and not call.exact:
+        plain = trailing and axes[0] and call.moments is None
+        if plain and call.dtype == "float32" and not call.exact:
             return self._plain(graph, x, weights, call)
         moments = call.moments or moments_of(graph, x, axes)
         inverse = inverse_deviation(graph, moments.variance, self.epsilon)

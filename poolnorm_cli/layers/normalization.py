@@ -4,8 +4,8 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
+from poolnorm_cli.bands import boxes, merged_axes
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.layers.bands import merged_axes
 from poolnorm_cli.layers.base import Layer, ints
 from poolnorm_cli.layers.constraints import Constraint
 from poolnorm_cli.layers.initializers import ONES, ZEROS, Initializer
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from poolnorm_cli.bands import Band
     from poolnorm_cli.layers.base import Array, Weights
 
 
+_MOST_STATISTICS = 1 << 24
+"""Statistics of all samples up to which they are held, as 256 MiB, for samples to be cut."""
 _WORDS = {"initializer": Initializer, "regularizer": Regularizer, "constraint": Constraint}
 """What a parameter is whose name ends in such a word."""
 
@@ -70,6 +73,30 @@ class OverAxes(Layer):
             return self, shape
         axis = tuple(axis - before for axis in axes)
         return replace(self, axis=axis), merged_axes(shape, axes[0])
+
+    def bands(self, shape: Ints, items: int) -> "list[Band]":
+        """Cut samples anywhere: with its statistics known, each item is for itself.
+
+        Not where these take as much memory as some samples.
+        """
+        own = self.banded_axes(len(shape))
+        statistics = math.prod(size for axis, size in enumerate(shape) if axis not in own)
+        return [] if own and statistics > _MOST_STATISTICS else boxes(shape, items)
+
+    def part_shape(self, shape: Ints, band: "Band | None") -> Ints:
+        """Return the shape of the block."""
+        del band
+        return shape
+
+    def banded_axes(self, rank: int) -> Ints:
+        """Name the axes, unless statistics over them come first anyway."""
+        axes = self.axes(rank)
+        return () if 0 in axes else axes
+
+    def weights_at(self, weights: "Weights", origin: Ints, shape: Ints) -> "Weights":
+        """Return the part of the weights that is for a block of `shape`, starting at `origin`."""
+        part = _part(self.axes(len(shape)), origin, shape)
+        return {name: weight[part] for name, weight in weights.items()}
 
     def splits_weights(self, rank: int) -> bool:
         """Whether axis 0 is among the axes."""
@@ -140,31 +167,36 @@ class Normalization(OverAxes):
         return ("gamma", self.scale), ("beta", self.center)
 
 
+def _part(axes: Ints, origin: Ints, shape: Ints) -> tuple[slice, ...]:
+    return tuple(slice(origin[axis], origin[axis] + shape[axis]) for axis in axes)
+
+
 def along(
-    weights: "Weights", name: str, shape: Ints, axes: Ints, start: int
+    weights: "Weights", name: str, shape: Ints, axes: Ints, origin: Ints
 ) -> "NDArray[np.float64] | None":
-    """Shape a weight so that it broadcasts against a block, in float64.
+    """Shape a weight, or the part of it for a block, so that it broadcasts against that.
 
     Args:
         weights: The weights of the layer.
         name: One of them; None is returned where the layer has none of that name.
         shape: Shape of the block.
         axes: Sorted axes of the tensor along which the weight runs.
-        start: Where the block starts along axis 0, for a weight that runs along it.
+        origin: Index at which the block starts in its tensor.
+
+    Returns:
+        The weight in float64.
     """
     import numpy as np
 
     if name not in weights:
         return None
-    weight = np.asarray(weights[name], dtype=np.float64)
-    if axes[0] == 0:
-        weight = weight[start : start + shape[0]]
+    weight = np.asarray(weights[name][_part(axes, origin, shape)], dtype=np.float64)
     return weight.reshape([size if axis in axes else 1 for axis, size in enumerate(shape)])
 
 
 def telling(weights: "Weights", name: str, x: "Array", axes: Ints) -> "Array | None":
     """Return a weight over trailing axes as a vector for a block; None where it changes nothing."""
-    weight = _changing(along(weights, name, x.shape, axes, 0), name)
+    weight = _changing(along(weights, name, x.shape, axes, (0,) * x.ndim), name)
     return None if weight is None else weight.reshape(-1).astype(x.dtype)
 
 
@@ -174,19 +206,19 @@ def _changing(weight: "Array | None", name: str) -> "Array | None":
     return None if weight is None or (weight == neutral).all() else weight
 
 
-def weighted(y: "Array", weights: "Weights", axes: Ints, start: int) -> "Array":
+def weighted(y: "Array", weights: "Weights", axes: Ints, origin: Ints) -> "Array":
     """Multiply a block, in place, by gamma or scale, and add beta: what there is of them.
 
     Args:
         y: The normalized block.
         weights: The weights of the layer.
         axes: Sorted axes of the tensor along which they run.
-        start: Where the block starts along axis 0.
+        origin: Index at which the block starts in its tensor.
     """
     from poolnorm_cli.kernels.scaling import multiply_and_add
 
     gamma, scale, beta = (
-        _changing(along(weights, name, y.shape, axes, start), name)
+        _changing(along(weights, name, y.shape, axes, origin), name)
         for name in ("gamma", "scale", "beta")
     )
     multiply_and_add(y, scale if gamma is None else gamma, beta)

@@ -5,8 +5,9 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args
 
+from poolnorm_cli.bands import planes, rows_of, window_bands
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.layers.bands import planes, window_bands
+from poolnorm_cli.layers.bands import average, largest
 from poolnorm_cli.layers.base import INFERENCE, Call, Layer, one_of, positive_ints
 from poolnorm_cli.layers.graphed import LARGEST
 from poolnorm_cli.shapes import (
@@ -26,7 +27,9 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.layers.bands import Band
+    from collections.abc import Iterable
+
+    from poolnorm_cli.bands import Band
     from poolnorm_cli.layers.base import Array, Weights
     from poolnorm_cli.layers.facts import Facts
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
@@ -90,11 +93,16 @@ class Pooling(Layer):
             return self, shape
         return replace(self, data_format="channels_last"), planes(shape)
 
-    def bands(self, shape: Ints, rows: int) -> "list[Band]":
+    def bands(self, shape: Ints, items: int) -> "list[Band]":
         """Cut the first spatial axis below the window."""
         if self.data_format == "channels_first":
             return []
-        return window_bands(shape[1], self.windows(shape)[1], rows)
+        return window_bands(shape[1], self.windows(shape)[1], rows_of(shape, items))
+
+    def part_shape(self, shape: Ints, band: "Band | None") -> Ints:
+        """Count the places of the window, on the rows of a band those that are its own."""
+        windows = self.windows(shape, band)
+        return tuple(windows[a].count if a in windows else n for a, n in enumerate(shape))
 
     def plain(
         self, graph: "Graph", kind: str, x: "Value", call: "GraphCall", **attributes: int
@@ -102,7 +110,7 @@ class Pooling(Layer):
         """Add a pooling operator with explicit pads, the channels brought before space."""
         from poolnorm_cli.operators.graph import channels_first
 
-        windows = self.windows(call.sizes)
+        windows = self.windows(call.sizes, call.band)
         moved, back = channels_first(graph, x, tuple(windows), call.rank)
         pooled = graph.op(
             kind,
@@ -174,6 +182,10 @@ class MaxPooling(Pooling):
         del weights
         return max_windows(x, self.windows(x.shape, call.band))
 
+    def combined(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
+        """Take the maximum of the maxima of bands."""
+        return largest(parts)
+
     def reduction_lines(self, facts: "Facts") -> list[str]:
         """Say what is made of the cells below the window."""
         del facts
@@ -190,7 +202,7 @@ class MaxPooling(Pooling):
 
         del weights
         if call.exact or call.dtype not in _MAX_POOL:
-            return max_windows(graph, x, self.windows(call.sizes), call)
+            return max_windows(graph, x, self.windows(call.sizes, call.band), call)
         return self.plain(graph, "MaxPool", x, call)
 
 
@@ -208,6 +220,10 @@ class AveragePooling(Pooling):
 
         del weights
         return mean_windows(x, self.windows(x.shape, call.band))
+
+    def combined(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
+        """Average the means of bands."""
+        return average(parts)
 
     def reduction_lines(self, facts: "Facts") -> list[str]:
         """Say what is made of the cells below the window."""
@@ -227,5 +243,5 @@ class AveragePooling(Pooling):
 
         del weights
         if call.exact or call.dtype != "float32":
-            return mean_windows(graph, x, self.windows(call.sizes), call)
+            return mean_windows(graph, x, self.windows(call.sizes, call.band), call)
         return self.plain(graph, "AveragePool", x, call, count_include_pad=0)

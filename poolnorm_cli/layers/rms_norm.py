@@ -49,14 +49,14 @@ class RMSNormalization(OverAxes):
         from poolnorm_cli.kernels.rows import divide_rows
         from poolnorm_cli.kernels.scaling import inverse_deviation, scaled
 
-        axes, y = self.axes(x.ndim), None
-        if call.moments is None:
+        axes, origin, y = self.axes(x.ndim), call.origin(x.ndim), None
+        given = self.given(call, x.shape)
+        if given is None:
             count = math.prod(x.shape[axis] for axis in axes)
             y = divide_rows(x, axes, 1 / max(count, 1), self.epsilon, 0.0)
         if y is None:
-            square = mean_square(x, axes, call.moments)
-            y = scaled(x, inverse_deviation(square, self.epsilon))
-        return weighted(y, weights, axes, call.start)
+            y = scaled(x, inverse_deviation(mean_square(x, axes, given), self.epsilon))
+        return weighted(y, weights, axes, origin)
 
     def explain(self, facts: "Facts") -> list[str]:
         """Say over which cells the squares are averaged, and by which formula."""
@@ -84,8 +84,8 @@ class RMSNormalization(OverAxes):
 
         axes = self.axes(call.rank)
         trailing = axes == tuple(range(axes[0], call.rank))
-        plain = trailing and axes[0] and call.dtype == "float32" and not call.exact
-        if plain and graph.opset >= 23:
+        plain = trailing and axes[0] and call.moments is None and not call.exact
+        if plain and call.dtype == "float32" and graph.opset >= 23:
             scale = graph.cast(weights["scale"], call.dtype)
             return graph.op("RMSNormalization", x, scale, axis=axes[0], epsilon=self.epsilon)
         square = mean_square(graph, x, axes, call.moments)

@@ -40,10 +40,18 @@ class Stateful:
         """Whether samples of one batch are normalized by statistics of several groups."""
         return False
 
-    def normalizing(self, moments: "Moments", start: int, count: int) -> "tuple[Array, Array]":
-        """Return the mean and variance that are for `count` samples from `start` on."""
-        rows = slice(start, start + count) if len(moments.mean) > 1 else slice(None)
-        return moments.mean[rows], moments.variance[rows]
+    def normalizing(
+        self, moments: "Moments", origin: "Ints", shape: "Ints"
+    ) -> "tuple[Array, Array]":
+        """Return the mean and variance for a block of `shape` that starts at `origin`."""
+        part = moments.part(origin, shape)
+        return part.mean, part.variance
+
+    def given(self, call: "Call", shape: "Ints") -> "tuple[Array, Array] | None":
+        """Return the mean and variance given with a call for a block of `shape`, if any are."""
+        if call.moments is None:
+            return None
+        return self.normalizing(call.moments, call.origin(len(shape)), shape)
 
     def fed_shapes(self, shape: "Shape") -> "dict[str, Shape]":
         """Name what `fed` gives, each with its shape for a block of `shape`."""

@@ -40,7 +40,8 @@ class UnitNormalization(OverAxes):
             if y is not None:
                 return y
         count = call.moments.count if call.moments else math.prod(x.shape[axis] for axis in axes)
-        inverse = inverse_deviation(mean_square(x, axes, call.moments) * count, 0.0)
+        square = mean_square(x, axes, self.given(call, x.shape))
+        inverse = inverse_deviation(square * count, 0.0)
         return scaled(x, np.minimum(inverse, 1 / _LEAST_NORM))
 
     def explain(self, facts: "Facts") -> list[str]:
@@ -63,7 +64,8 @@ class UnitNormalization(OverAxes):
 
         del weights
         axes = self.axes(call.rank)
-        if len(axes) == 1 and axes[0] and call.dtype == "float32" and not call.exact:
+        plain = len(axes) == 1 and axes[0] and call.moments is None
+        if plain and call.dtype == "float32" and not call.exact:
             return graph.op("LpNormalization", x, axis=axes[0], p=2)
         square = mean_square(graph, x, axes, call.moments)
         count = graph.constant(float(math.prod(call.sizes[axis] for axis in axes)), "float64")

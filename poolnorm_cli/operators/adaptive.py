@@ -11,30 +11,29 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.operators.graph import Graph, GraphCall, Value, cut, where_finite
 from poolnorm_cli.operators.reductions import SMALL
-from poolnorm_cli.shapes import Ints, adaptive_bounds
+from poolnorm_cli.shapes import Ints
 
 
-Sizes = Mapping[int, int]
-"""Axis -> number of windows on it."""
+Bounds = Mapping[int, Sequence[tuple[int, int]]]
+"""Axis -> first cell and end of each window on it; these have two sizes at most, n and n + 1."""
 
 
-def max_adaptive(graph: Graph, x: Value, sizes: Sizes, call: GraphCall) -> Value:
+def max_adaptive(graph: Graph, x: Value, bounds: Bounds, call: GraphCall) -> Value:
     """Take the maximum below each window; NaN propagates.
 
     Args:
         graph: The graph.
         x: Any float or integer dtype; bool counts as integer.
-        sizes: Axis -> number of windows on it.
+        bounds: Axis -> first cell and end of each window on it.
         call: Shape and dtype of `x`.
     """
     x = graph.cast(x, "int32") if call.dtype in SMALL else x
-    for axis, count in sizes.items():
-        bounds = adaptive_bounds(call.sizes[axis], count)
-        fewest = min(end - first for first, end in bounds)
+    for axis, each in bounds.items():
+        fewest = min(end - first for first, end in each)
         *_, (run, runs) = _runs(graph, x, axis, call.sizes[axis], fewest, "Max")
         # Runs may overlap in a maximum: three of them cover the longest window.
-        starts = [first for first, _ in bounds]
-        ends = [end - run for _, end in bounds]
+        starts = [first for first, _ in each]
+        ends = [end - run for _, end in each]
         middle = [min(start + run, end) for start, end in zip(starts, ends, strict=True)]
         places = dict.fromkeys(map(tuple, (starts, middle, ends)))
         pieces = [_picked(graph, runs, axis, place) for place in places]
@@ -42,7 +41,7 @@ def max_adaptive(graph: Graph, x: Value, sizes: Sizes, call: GraphCall) -> Value
     return graph.cast(x, call.dtype)
 
 
-def mean_adaptive(graph: Graph, x: Value, sizes: Sizes, call: GraphCall) -> Value:
+def mean_adaptive(graph: Graph, x: Value, bounds: Bounds, call: GraphCall) -> Value:
     """Average the cells below each window, summed in float64.
 
     An exact graph overflows only where a mean does.
@@ -50,41 +49,42 @@ def mean_adaptive(graph: Graph, x: Value, sizes: Sizes, call: GraphCall) -> Valu
     Args:
         graph: The graph.
         x: float32 or float64.
-        sizes: Axis -> number of windows on it.
+        bounds: Axis -> first cell and end of each window on it.
         call: Shape and dtype of `x`.
     """
     graph.note(f"{call.dtype}: sums of runs of cells in float64")
-    wide, counts = graph.cast(x, "float64"), cell_counts(sizes, call.sizes)
-    mean = _mean(graph, wide, sizes, call, counts)
+    wide, counts = graph.cast(x, "float64"), cell_counts(bounds, call.sizes)
+    mean = _mean(graph, wide, bounds, call, counts)
     if call.exact and call.dtype == "float64":
         # A sum can overflow where its mean does not. Powers of two scale without rounding.
-        power = math.prod(call.sizes[axis] for axis in sizes).bit_length()
+        power = math.prod(call.sizes[axis] for axis in bounds).bit_length()
         small = graph.op("Mul", wide, graph.constant(math.ldexp(1.0, -power), "float64"))
-        scaled = _mean(graph, small, sizes, call, np.ldexp(counts, -power))
+        scaled = _mean(graph, small, bounds, call, np.ldexp(counts, -power))
         mean = where_finite(graph, mean, scaled, "float64")
     return graph.cast(mean, call.dtype)
 
 
-def cell_counts(sizes: Sizes, shape: Ints) -> NDArray[np.float64]:
+def cell_counts(bounds: Bounds, shape: Ints) -> NDArray[np.float64]:
     """Count the cells below each window, broadcasting against the result."""
     counts = np.ones((1,) * len(shape))
-    for axis, count in sizes.items():
-        cells = np.array([end - first for first, end in adaptive_bounds(shape[axis], count)])
+    for axis, each in bounds.items():
+        cells = np.array([end - first for first, end in each])
         counts = counts * cells.reshape([-1 if a == axis else 1 for a in range(len(shape))])
     return counts
 
 
 def _mean(
-    graph: Graph, x: Value, sizes: Sizes, call: GraphCall, counts: NDArray[np.float64]
+    graph: Graph, x: Value, bounds: Bounds, call: GraphCall, counts: NDArray[np.float64]
 ) -> Value:
-    for axis, count in sizes.items():
-        x = _sums(graph, x, axis, call, count)
+    for axis, each in bounds.items():
+        x = _sums(graph, x, axis, call, each)
     return graph.op("Div", x, graph.constant(counts, "float64"))
 
 
-def _sums(graph: Graph, x: Value, axis: int, call: GraphCall, count: int) -> Value:
+def _sums(
+    graph: Graph, x: Value, axis: int, call: GraphCall, bounds: Sequence[tuple[int, int]]
+) -> Value:
     """Sum the cells below each window of one axis, in float64."""
-    bounds = adaptive_bounds(call.sizes[axis], count)
     fewest = min(end - first for first, end in bounds)
     pieces, done = [], 0
     for run, runs in _runs(graph, x, axis, call.sizes[axis], fewest, "Add"):
@@ -94,7 +94,7 @@ def _sums(graph: Graph, x: Value, axis: int, call: GraphCall, count: int) -> Val
     longer = [end - first > fewest for first, end in bounds]
     if any(longer):
         last = _picked(graph, x, axis, [end - 1 for _, end in bounds])
-        shape = [count if a == axis else 1 for a in range(call.rank)]
+        shape = [len(bounds) if a == axis else 1 for a in range(call.rank)]
         counted = graph.constant(np.array(longer).reshape(shape), "bool")
         pieces.append(graph.op("Where", counted, last, graph.constant(0.0, "float64")))
     return graph.op("Sum", *pieces) if len(pieces) > 1 else pieces[0]

@@ -176,7 +176,7 @@ def compare_backends(
     if run.gathers:
         moments = run.moments(run.blocks(tensor), job.masks_of(run, tensor))
 
-    alone = replace(run, lanes=ONE_LANE, whole=True)
+    alone = replace(run, lanes=ONE_LANE)
 
     def outputs(backend: Backend) -> Iterable[NDArray[Any]]:
         own = replace(alone, backend=backend)  # all are given the same blocks

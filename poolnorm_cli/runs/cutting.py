@@ -1,6 +1,6 @@
 """How a tensor is cut into the blocks that a layer works on: by its shape alone."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from math import prod
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from poolnorm_cli.backends import NUMPY, Backend
+from poolnorm_cli.bands import Band
 from poolnorm_cli.kernels.moments import grain_rows
-from poolnorm_cli.layers.bands import Band
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.runs.clock import UNCLOCKED, Clock, Unclocked
 from poolnorm_cli.runs.lanes import ONE_LANE, Lanes
@@ -43,7 +43,6 @@ class Sliced:
         step: Training calls of this run that came before.
         first: The sample with which the first block starts, where only a part is run.
         lanes: The threads that work on blocks.
-        whole: Samples are handed to the layer as they are, however large.
         clock: Counts where the time goes.
     """
 
@@ -56,32 +55,26 @@ class Sliced:
     step: int = 0
     first: int = 0
     lanes: Lanes = ONE_LANE
-    whole: bool = False
     clock: Clock | Unclocked = UNCLOCKED
 
-    @property
+    @cached_property
     def inner(self) -> Self:
         """The same pass over the same bytes in smaller samples, where samples are large.
 
-        It follows from the shape alone. A graph is made for one rank and runs whole samples.
+        It follows from the shape alone.
         """
-        if not self._taken_apart:
+        if self._sample_bytes <= LARGE_BYTES:
             return self
         layer, shape = self.layer.narrowed(self.shape)
         return self if shape == self.shape else replace(self, layer=layer, shape=shape)
 
-    @property
+    @cached_property
     def bands(self) -> list[Band]:
         """The bands that a sample is worked on in; [] where whole samples make blocks."""
-        if not self._taken_apart:
+        if self._sample_bytes <= LARGE_BYTES:
             return []
-        rows = self.backend.block_bytes * self.shape[1] // self._sample_bytes
-        return self.layer.bands(self.shape, max(rows, 1))
-
-    @cached_property
-    def _taken_apart(self) -> bool:
-        whole = self.whole or not self.backend.in_lanes
-        return not whole and self._sample_bytes > LARGE_BYTES
+        items = NUMPY.block_bytes // np.dtype(self.compute).itemsize
+        return self.layer.bands(self.shape, max(items, 1))
 
     @cached_property
     def _sample_bytes(self) -> int:
@@ -120,7 +113,8 @@ class Sliced:
         """Items of the largest block."""
         if not self.bands:
             return self.rows * prod(self.shape[1:])
-        return max(band.stop - band.start for band in self.bands) * prod(self.shape[2:])
+        width = prod(self.shape[self.bands[0].axis + 1 :])
+        return max(band.stop - band.start for band in self.bands) * width
 
     def cuts(self, samples: int, rows: int | None = None) -> tuple[Iterable[Cut], Ints]:
         """Cut so many samples of an inner pass into blocks: where, and in which shape.
@@ -132,10 +126,11 @@ class Sliced:
         bands, sample = self.bands, self.shape[1:]
         if not bands:
             return evenly(samples, rows or self.rows), (samples, *sample)
-        length = sample[0]
+        axis = bands[0].axis
+        length = prod(sample[:axis])
         starts = range(0, samples * length, length)
         cuts = ((start + band.start, start + band.stop) for start in starts for band in bands)
-        return cuts, (samples * length, *sample[1:])
+        return cuts, (samples * length, *sample[axis:])
 
     def blocks_of(self, x: "NDArray[Any]", rows: int | None = None) -> "Iterator[NDArray[Any]]":
         """Return a C-contiguous array in the blocks of the inner pass; `rows` is as in `cuts`."""
@@ -147,10 +142,35 @@ class Sliced:
 
     def blocks(self, tensor: "Tensor") -> "Iterator[NDArray[Any]]":
         """Return a tensor in the blocks of the inner pass, as many at a time as its lanes use."""
+        blocks = tensor.slices(*self.cuts_of(tensor), self.lanes.held)
+        return iter(self.clock.over("read", blocks))
+
+    def cuts_of(self, tensor: "Tensor") -> tuple[Iterable[Cut], Ints]:
+        """Cut a tensor into the blocks of the inner pass: where, and in which shape."""
         inner = self.inner
         samples = prod(tensor.shape) // prod(inner.shape[1:]) if tensor.nbytes else tensor.shape[0]
-        blocks = tensor.slices(*inner.cuts(samples), self.lanes.held)
-        return iter(self.clock.over("read", blocks))
+        return inner.cuts(samples)
+
+    def masks_of(self, mask: "Tensor") -> "Iterator[NDArray[Any]]":
+        """Return the mask of a tensor, beside the blocks of the inner pass, as bool."""
+        return self.masks(mask.slices, mask.shape)
+
+    def masks(
+        self, slices: Callable[..., "Iterable[NDArray[Any]]"], shape: Ints, rows: int | None = None
+    ) -> "Iterator[NDArray[Any]]":
+        """Return a mask beside the blocks of the inner pass, as bool.
+
+        Args:
+            slices: Returns slices of the mask, given where they are and the shape that is cut.
+            shape: Shape of the mask.
+            rows: Samples to a block, as in `cuts`.
+        """
+        inner = self.inner
+        each = tuple(int(size or 0) for size in inner.layer.mask_shape(inner.shape))
+        times = inner.shape[0] // max(shape[0], 1)
+        if prod(each) == prod(shape):
+            return (part != 0 for part in slices(*_beside(inner, each, rows)))
+        return _repeated(inner, slices, shape, times, rows)
 
     def whole_grains(self, rows: int) -> int:
         """Round a number of samples up to whole grains."""
@@ -170,4 +190,36 @@ class Sliced:
     @cached_property
     def gathered_axes(self) -> Ints:
         """The axes over which statistics come first; () where they do not."""
-        return self.layer.statistics_axes(len(self.shape), training=self.training)
+        axes = self.layer.statistics_axes(len(self.shape), training=self.training)
+        if axes or not self.inner.bands:
+            return axes
+        return self.layer.banded_axes(len(self.shape))
+
+
+def _beside(inner: Sliced, shape: Ints, rows: int | None) -> tuple[Iterable[Cut], Ints]:
+    """Cut a mask of `shape` beside the blocks; bands may have one cell of it in common."""
+    cuts, _ = inner.cuts(inner.shape[0], rows)
+    counted = (inner.bands[0].axis if inner.bands else 0) + 1
+    seen = (prod(shape[:counted]), *shape[counted:])
+    per = prod(inner.shape[len(shape) : counted])
+    return ((start // per, (stop - 1) // per + 1) for start, stop in cuts), seen
+
+
+def _repeated(
+    inner: Sliced,
+    slices: Callable[..., "Iterable[NDArray[Any]]"],
+    shape: Ints,
+    times: int,
+    rows: int | None,
+) -> "Iterator[NDArray[Any]]":
+    """Yield a mask each sample of which serves so many samples of an inner pass."""
+    if inner.bands:
+        for row in slices(evenly(shape[0], 1), shape):
+            counts = row[0] != 0
+            for band in inner.bands * times:
+                yield counts[band.start : band.stop]
+        return
+    cuts = list(inner.cuts(inner.shape[0], rows)[0])
+    held = ((start // times, (stop - 1) // times + 1) for start, stop in cuts)
+    for (start, stop), part in zip(cuts, slices(held, shape), strict=True):
+        yield part[np.arange(start, stop) // times - start // times] != 0

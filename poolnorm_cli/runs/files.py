@@ -157,7 +157,8 @@ class Job(Setup):
             writer = out.add(tensor.key, run.output_shape, dtype, tensor.compressed)
             self.clock.count("written", run.output_bytes)
         self.clock.count("read", tensor.nbytes)
-        masks, blocks = self.masks_of(run, tensor), first.of(run.blocks(tensor))
+        masks, cuts = self.masks_of(run, tensor), run.cuts_of(tensor)[0]
+        blocks = first.of(run.blocks(tensor), cuts, run.shape[1:])
         outputs = run.outputs(blocks, turn.weights, turn.moments, masks)
         for block in self.clock.over("next", outputs):
             if writer:

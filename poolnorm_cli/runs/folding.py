@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.layers.base import Call, Layer
 from poolnorm_cli.runs.faults import told_of
-from poolnorm_cli.runs.passes import Pass, Weights, result_dtype
+from poolnorm_cli.runs.passes import Pass, Weights, placed, result_dtype
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.outputs import open_output
 from poolnorm_cli.values import frozen
@@ -70,14 +70,14 @@ def _largest_error(
 ) -> float:
     layer.output_shape(tensor.shape)
     dtype = tensor.dtype.name
-    run = Pass(layer, tensor.shape, dtype, result_dtype(layer, dtype, None), whole=True)
+    run = Pass(layer, tensor.shape, dtype, result_dtype(layer, dtype, None)).inner
     fitted = fit(weights, layer.weight_shapes(tensor.shape))
-    largest, start = 0.0, 0
-    for block in run.blocks(tensor):
-        x = block.astype(run.compute)
-        call = Call(start=start)
+    largest = 0.0
+    pairs = ((block, None) for block in run.blocks(tensor))
+    for item in placed(pairs, 0, run.bands):
+        x, call = run.block_of(item)[0], Call(start=item.start, band=item.band)
         with np.errstate(all="ignore"):
-            error = np.abs(layer.apply_folded(x, folded, call) - layer.apply(x, fitted, call))
+            y = run.layer.apply_folded(x, folded, call)
+            error = np.abs(y - run.layer.apply(x, fitted, call))
             largest = float(np.fmax.reduce(error, axis=None, initial=largest))
-        start += len(x)
     return largest

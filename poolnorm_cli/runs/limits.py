@@ -57,6 +57,8 @@ def memory_of(run: "Pass", tensor: "Tensor") -> int:
     computed = items * wide if run.compute != tensor.dtype.name else 0
     block = stored + computed + int(items * share) * wide
     base = BASE if run.backend.in_lanes else _RUNTIME
+    sizes = (n for axis, n in enumerate(run.shape) if axis not in run.gathered_axes)
+    base += 16 * prod(sizes) if run.gathers else 0
     turned = 2 * tensor.nbytes if tensor.header.fortran_order else 0
     own = max(block, 8 * items) if run.backend.in_lanes else 2 * block
     each = _SCRATCH + own + _tables(run)

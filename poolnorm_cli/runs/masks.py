@@ -1,9 +1,6 @@
 """A mask in a file: which cells of the inputs count."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import InputError, UsageError
 from poolnorm_cli.layers.base import Layer
@@ -31,7 +28,7 @@ class MaskFile:
         if self.word == STDIN:
             raise UsageError("--mask - would read standard input", "give a .npy or .npz file")
 
-    def of(self, tensor: "Tensor", layer: Layer) -> "Mask":
+    def of(self, tensor: "Tensor", layer: Layer) -> "Tensor":
         """Return the mask for a tensor, its shape and dtype checked.
 
         Raises:
@@ -52,18 +49,7 @@ class MaskFile:
             told = f"{mask.name}: a mask of {mask.dtype.name}"
             raise InputError(told, "save it with astype(bool): true where a cell counts")
         require_mask_shape(layer, tensor.shape, mask.shape)
-        return Mask(mask)
-
-
-@frozen
-class Mask:
-    """The mask of one tensor."""
-
-    tensor: "Tensor"
-
-    def blocks(self, rows: int) -> Iterator[NDArray[Any]]:
-        """Return the mask in slices of `rows` samples, as bool. Every call is a new pass."""
-        return (block != 0 for block in self.tensor.blocks(rows))
+        return mask
 
 
 def require_mask_shape(layer: Layer, shape: Ints, mask: Ints) -> None:

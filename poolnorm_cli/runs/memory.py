@@ -1,6 +1,6 @@
 """A layer over an array in memory: what the command does to a file, without the file."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,8 @@ from poolnorm_cli.backends import NUMPY, Backend
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.runs.masks import require_mask_shape
 from poolnorm_cli.runs.passes import Pass, initial_weights, result_dtype
+from poolnorm_cli.shapes import Ints
+from poolnorm_cli.tensors.tensor import Cut
 
 
 Array = NDArray[Any]
@@ -48,7 +50,7 @@ def run_array(
     expected = layer.output_shape(shape)
     dtype = x.dtype.name
     result = result_dtype(layer, dtype, None)
-    run = Pass(layer, shape, dtype, result, training, backend, whole=mask is not None)
+    run = Pass(layer, shape, dtype, result, training, backend)
     given = dict(weights) if weights is not None else initial_weights(layer, shape, dtype)
 
     if mask is not None:
@@ -60,7 +62,12 @@ def run_array(
     def masks() -> Iterator[Array] | None:
         if mask is None:
             return None
-        return (mask[start : start + step] != 0 for start in range(0, len(x), step))
+
+        def slices(cuts: Iterable[Cut], seen: Ints) -> Iterator[Array]:
+            cells = np.asarray(mask).reshape(seen)
+            return (cells[start:stop] for start, stop in cuts)
+
+        return run.masks(slices, mask.shape, step)
 
     moments = run.moments(run.blocks_of(whole, step), masks())
     y = np.empty([int(size or 0) for size in expected], dtype=run.result)

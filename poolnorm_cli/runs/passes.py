@@ -3,14 +3,16 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from math import prod
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from poolnorm_cli.bands import Band
 from poolnorm_cli.kernels.memory import recycle
-from poolnorm_cli.kernels.moments import gather, in_step
-from poolnorm_cli.layers.bands import Band
+from poolnorm_cli.kernels.moments import gather, in_step, merge, moments_of
+from poolnorm_cli.kernels.trees import fold_tree
 from poolnorm_cli.layers.base import Call, Layer
 from poolnorm_cli.runs.cutting import Sliced
 from poolnorm_cli.shapes import Ints
@@ -26,6 +28,22 @@ Masks = Iterable[Block] | None
 Pair = tuple[Block, Block | None]  # a block, and its mask
 
 
+class Item(NamedTuple):
+    """A block as it was read, and where it belongs.
+
+    Attributes:
+        start: The index of its first sample.
+        band: Which rows of that sample it is; None where it is whole samples.
+        block: The block.
+        mask: Its mask; None where all cells count.
+    """
+
+    start: int
+    band: Band | None
+    block: Block
+    mask: Block | None
+
+
 @frozen
 class Pass(Sliced):
     """A layer on its way over the blocks of a tensor."""
@@ -39,12 +57,32 @@ class Pass(Sliced):
             return None
         if self.layer.ignores_mask(training=self.training):
             masks = None
-        groups = self.layer.statistics_groups(self.shape[0])
+        groups, sample = self.layer.statistics_groups(self.shape[0]), self.shape[1:]
         if groups > 1:
-            from poolnorm_cli.kernels.ghost_moments import gather_ghosts
+            from poolnorm_cli.kernels.ghost_moments import gather_ghosts, of_blocks
 
-            return gather_ghosts(map(self._cast, blocks), self.shape[1:], axes, groups)
-        return gather(blocks, self.shape[1:], axes, masks, self._over)
+            inside = tuple(axis for axis in axes if axis)
+            if self.bands:
+                return gather_ghosts(self._of_samples(blocks, masks, inside), sample, axes, groups)
+            each = of_blocks(map(self._cast, blocks), sample, inside)
+            return gather_ghosts(each, sample, axes, groups)
+        if self.bands:
+            empty = moments_of(np.empty((0, *sample)), axes)
+            return fold_tree(merge, self._of_samples(blocks, masks, axes), empty)
+        return gather(blocks, sample, axes, masks, self._over)
+
+    def _of_samples(self, blocks: Iterable[Block], masks: Masks, axes: Ints) -> "Iterator[Moments]":
+        """Gather the statistics of each sample over its bands."""
+        from poolnorm_cli.kernels.band_moments import band_moments, of_samples
+
+        def work(item: Item) -> "Moments":
+            with self.clock.span("compute"):
+                return band_moments(*self.block_of(item), axes)
+
+        items = placed(in_step(blocks, masks), 0, self.bands)
+        found = self.clock.over("next", self.lanes.map(work, items))
+        boxes = [(band.corner(len(self.shape)), band.shape(self.shape)) for band in self.bands]
+        return of_samples(found, boxes, self.shape[1:], axes)
 
     def seen(self, moments: "Moments | None") -> "Moments | None":
         """Give statistics of the same bytes in other samples the axes that they have in these."""
@@ -52,8 +90,13 @@ class Pass(Sliced):
             return None
         axes = self.gathered_axes
         kept = [1 if axis in axes else size for axis, size in enumerate(self.shape)]
+        if moments.mean.size != prod(kept):
+            return moments  # of some of the samples: they get their axes when all are together
         mean, squares = moments.mean.reshape(kept), moments.squares.reshape(kept)
-        return replace(moments, axes=axes, mean=mean, squares=squares)
+        count = moments.count
+        if isinstance(count, np.ndarray):
+            count = count.reshape(kept)
+        return replace(moments, axes=axes, count=count, mean=mean, squares=squares)
 
     def outputs(
         self,
@@ -75,30 +118,29 @@ class Pass(Sliced):
         if self.inner is not self:
             yield from self.inner.outputs(blocks, weights, self.inner.seen(moments), masks)
             return
-        bands = self.bands
 
-        def apply(item: tuple[int, Band | None, Pair]) -> Block:
-            start, band, (block, mask) = item
-            if band is not None:
-                block = block[None, band.first : band.end]
-            call = Call(self.training, moments, start, self.step, mask, band)
+        def apply(item: Item) -> tuple[Call, Block]:
             # A NaN or an infinity is data here, not an incident.
             with self.clock.span("compute"), np.errstate(all="ignore"):
-                return self.backend.apply(self.layer, self._cast(block), weights, call)
+                x, mask = self.block_of(item)
+                call = Call(self.training, moments, item.start, self.step, mask, item.band)
+                return call, self.backend.apply(self.layer, x, weights, call)
 
-        placed = _placed(in_step(blocks, masks), self.first, bands)
-        for result in self._merged(self.lanes.map(apply, placed), bands):
+        items = placed(in_step(blocks, masks), self.first, self.bands)
+        for result in self._merged(self.lanes.map(apply, items)):
             yield result
             recycle(result)
 
-    def _merged(self, results: Iterator[Block], bands: list[Band]) -> Iterator[Block]:
+    def _merged(self, results: Iterator[tuple[Call, Block]]) -> Iterator[Block]:
         """Put together what the bands of each sample gave."""
-        return self._of_samples(results, bands) if bands else results
+        count = len(self.bands)
+        if not count:
+            return (result for _, result in results)
+        return self._per_sample(results, count)
 
-    def _of_samples(self, results: Iterator[Block], bands: list[Band]) -> Iterator[Block]:
+    def _per_sample(self, results: Iterator[tuple[Call, Block]], count: int) -> Iterator[Block]:
         for first in results:
-            of_sample = chain([first], islice(results, len(bands) - 1))
-            yield from self.layer.merged(of_sample, bands)
+            yield from self.layer.merged(chain([first], islice(results, count - 1)))
 
     def _over(
         self, work: Callable[[Pair], list["Moments"]], pairs: Iterable[Pair]
@@ -109,6 +151,16 @@ class Pass(Sliced):
 
         return iter(self.clock.over("next", self.lanes.map(timed, pairs)))
 
+    def block_of(self, item: Item) -> Pair:
+        """Return what a layer is given of a block, with its mask."""
+        block, mask = item.block, item.mask
+        if item.band is not None:
+            used = block[item.band.first : item.band.end]
+            block = used.reshape(item.band.shape(self.shape))
+            if mask is not None:
+                mask = mask.reshape(block.shape[: len(self.layer.mask_shape(self.shape))])
+        return self._cast(block), mask
+
     def _cast(self, block: Block) -> Block:
         if block.dtype == self.kind:
             return block
@@ -116,17 +168,14 @@ class Pass(Sliced):
             return block.astype(self.kind)
 
 
-def _placed(
-    pairs: Iterable[Pair], start: int, bands: list[Band]
-) -> Iterator[tuple[int, Band | None, Pair]]:
+def placed(pairs: Iterable[Pair], start: int, bands: list[Band]) -> Iterator[Item]:
     """Give each block, with its mask, the index of its first sample, and its band if it is one."""
-    if bands:
-        for index, pair in enumerate(pairs):
-            yield start + index // len(bands), bands[index % len(bands)], pair
-        return
-    for pair in pairs:
-        yield start, None, pair
-        start += len(pair[0])
+    for index, (block, mask) in enumerate(pairs):
+        if bands:
+            yield Item(start + index // len(bands), bands[index % len(bands)], block, mask)
+            continue
+        yield Item(start, None, block, mask)
+        start += len(block)
 
 
 def result_dtype(layer: Layer, dtype: str, asked: str | None) -> str:
@@ -137,7 +186,12 @@ def result_dtype(layer: Layer, dtype: str, asked: str | None) -> str:
 def initial_weights(layer: Layer, shape: Ints, dtype: str) -> Weights:
     """Make the weights with which Keras starts the layer, float64 for a float64 input."""
     kind = np.float64 if dtype == "float64" else np.float32
-    return {
-        name: layer.initial_weight(name, size).astype(kind)
-        for name, size in layer.weight_shapes(shape).items()
-    }
+    started = layer.weight_shapes(shape).items()
+    return {name: _as_kept(layer.initial_weight(name, size), kind) for name, size in started}
+
+
+def _as_kept(weight: Block, kind: type[np.floating[Any]]) -> Block:
+    """Return a weight in the dtype in which it is kept; one number where a large one is that."""
+    if not weight.size or any(weight.strides):
+        return weight.astype(kind)
+    return np.broadcast_to(weight.flat[0].astype(kind), weight.shape)

@@ -1,6 +1,7 @@
 """The edges of an output, which are all that is shown of a large one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.codecs import decode, encode
 from poolnorm_cli.tensors.dtypes import DTYPES
+from poolnorm_cli.tensors.tensor import Cut
 from poolnorm_cli.values import frozen
 
 
@@ -39,14 +41,24 @@ class FirstSample:
         self.sample: NDArray[Any] | None = None
         self._wanted = wanted
 
-    def of(self, blocks: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
-        """Return the blocks as they are."""
-        return self._noting(blocks) if self._wanted else blocks
+    def of(
+        self, blocks: Iterator[NDArray[Any]], cuts: Iterable[Cut], sample: Ints
+    ) -> Iterator[NDArray[Any]]:
+        """Return the blocks, cut as said from samples of such a shape, as they are."""
+        return self._noting(blocks, cuts, sample) if self._wanted else blocks
 
-    def _noting(self, blocks: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
-        for block in blocks:
+    def _noting(
+        self, blocks: Iterator[NDArray[Any]], cuts: Iterable[Cut], sample: Ints
+    ) -> Iterator[NDArray[Any]]:
+        missing, done = prod(sample), 0
+        kept: list[NDArray[Any]] = []
+        for block, (start, stop) in zip(blocks, cuts, strict=True):
             if self.sample is None:
-                self.sample = block[:1].copy()
+                new = block[done - start :].reshape(-1)[:missing]
+                kept.append(new.copy())
+                missing, done = missing - new.size, stop
+                if not missing:
+                    self.sample = np.concatenate(kept).reshape(1, *sample)
             yield block
 
 

@@ -1,13 +1,13 @@
 """A layer and how it is to be run."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.backends import NUMPY, Backend
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.runs.clock import UNCLOCKED, Clock, Unclocked
-from poolnorm_cli.runs.lanes import default_threads, lanes_for
+from poolnorm_cli.runs.lanes import ONE_LANE, default_threads, lanes_for
 from poolnorm_cli.runs.limits import within
 from poolnorm_cli.runs.masks import MaskFile
 from poolnorm_cli.runs.passes import Masks, Pass, Weights, result_dtype
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from poolnorm_cli.tensors.tensor import Tensor
 
 
+_LARGE_BLOCK = 48 << 20
+"""Bytes of a block from which on one is held at a time: it is worth more than a second thread."""
 _PASSES = 16
 """Ways through the layer that are kept: the tensors of a batch have few different shapes."""
 
@@ -87,10 +89,11 @@ class Setup:
         result, mode = result_dtype(self.layer, dtype, self.dtype), (self.training, self.backend)
         size = prod(shape) * DTYPES[dtype].itemsize
         lanes = lanes_for(self.threads if self.backend.in_lanes else 1, size)
-        whole = self.explain or self.mask is not None
-        more: Any = {"lanes": lanes, "whole": whole, "clock": self.clock}
-        return Pass(self.layer, shape, dtype, result, *mode, **more)
+        more: Any = {"lanes": lanes, "clock": self.clock}
+        run = Pass(self.layer, shape, dtype, result, *mode, **more)
+        block = run.inner.block_items * DTYPES[run.compute].itemsize
+        return run if block <= _LARGE_BLOCK else replace(run, lanes=ONE_LANE)
 
     def masks_of(self, run: Pass, tensor: "Tensor") -> Masks:
         """Return the mask of a tensor in the blocks of the pass."""
-        return self.mask.of(tensor, self.layer).blocks(run.rows) if self.mask else None
+        return run.masks_of(self.mask.of(tensor, self.layer)) if self.mask else None

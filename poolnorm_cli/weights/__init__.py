@@ -55,8 +55,9 @@ def fit_shapes(weights: Mapping[str, Ints], expected: Mapping[str, Ints]) -> Non
 def _checked(name: str, weight: "NDArray[Any]", shape: Ints) -> "NDArray[Any]":
     import numpy as np
 
-    if not np.isfinite(weight).all():
+    seen = weight if any(weight.strides) else weight.reshape(-1)[:1]  # all are one in memory
+    if not np.isfinite(seen).all():
         raise InputError(f"weight {name!r} has a NaN or an infinity", "mend the file of weights")
-    if name in NEVER_NEGATIVE and (weight < 0).any():
+    if name in NEVER_NEGATIVE and (seen < 0).any():
         raise InputError(f"weight {name!r} has a negative value", "mend the file of weights")
     return weight.reshape(shape)

@@ -50,7 +50,7 @@ def test_a_failing_disk_is_told_with_its_reason(
     output = open_output(str(tmp_path / "y.npy"), overwrite=False)
     monkeypatch.setattr(os, "write", failing)
     with pytest.raises(OutputError, match=os.strerror(code)), output:
-        output.add(None, ONES.shape, F4)
+        output.add(None, ONES.shape, F4).write(ONES)
     assert names(tmp_path) == []
 
 

@@ -12,12 +12,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from poolnorm_cli.backends import NUMPY
+from poolnorm_cli.bands import bounds_bands, boxes, window_bands
 from poolnorm_cli.layers import find
-from poolnorm_cli.layers.bands import window_bands
-from poolnorm_cli.runs import cutting
 from poolnorm_cli.runs.memory import run_array
-from poolnorm_cli.shapes import window
+from poolnorm_cli.shapes import adaptive_bounds, window
 from tests.tensors.corpus import saved
 
 
@@ -35,38 +33,28 @@ LAYERS: list[tuple[str, dict[str, Any], bool]] = [
     ("gpool max", {}, False),
     ("gpool max", {"data_format": "channels_first", "keepdims": True}, False),
     ("gpool average", {"data_format": "channels_first"}, False),
-    ("apool max", {"output_size": 7}, False),
+    *(("pool max", {"pool_size": 58, "padding": pad}, False) for pad in ("valid", "same")),
+    *(
+        (f"apool {kind}", {"output_size": size, "data_format": layout}, False)
+        for kind in ("max", "average")
+        for size in (20, (67, 10), (33, 7))
+        for layout in ("channels_last", "channels_first")
+    ),
+    ("apool max", {"output_size": (1, 7)}, False),
     ("ln", {}, False),
     ("ln", {"axis": (2, 3)}, False),
     ("rms", {"axis": 2}, False),
     ("unit", {"axis": -1}, False),
-    ("gn", {"groups": 4}, False),
     ("bn", {}, False),
+    ("bn", {"axis": 1}, False),
     ("bn", {"axis": 2}, False),
+    ("bn", {"axis": (1, 2)}, False),
     ("bn", {"axis": (1, 3)}, False),
 ]
 
 
 def tensor(dtype: str) -> np.ndarray[Any, Any]:
     return np.random.default_rng(5).standard_normal(LARGE, np.float32).astype(dtype)
-
-
-@pytest.fixture(autouse=True)
-def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(NUMPY, "block_bytes", 1 << 18, raising=False)
-    monkeypatch.setattr(cutting, "LARGE_BYTES", 1 << 19)
-
-
-@pytest.fixture
-def whole_samples(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Run a layer with blocks that hold any sample."""
-
-    def run(*given: Any, **more: Any) -> Any:
-        with monkeypatch.context() as patch:
-            patch.setattr(cutting, "LARGE_BYTES", 1 << 40)
-            return run_array(*given, **more)
-
-    return run
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
@@ -83,11 +71,19 @@ def test_the_bytes_are_those_of_whole_samples(
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("parameters", [{}, {"keepdims": True}])
+@pytest.mark.parametrize(
+    ("words", "parameters"),
+    [
+        ("gpool average", {}),
+        ("gpool average", {"keepdims": True}),
+        ("apool average", {"output_size": 1}),
+        ("pool average", {"pool_size": (67, 80)}),
+    ],
+)
 def test_a_mean_over_bands_is_as_exact_as_one_over_all(
-    parameters: dict[str, Any], dtype: str, whole_samples: Any
+    words: str, parameters: dict[str, Any], dtype: str, whole_samples: Any
 ) -> None:
-    layer, x = find("gpool", "average")(**parameters), tensor(dtype)
+    layer, x = find(*words.split())(**parameters), tensor(dtype)
     x[0, 40, 3, 7], x[1, :, :, 8] = np.nan, np.finfo(dtype).max
     cut, _ = run_array(layer, x)
     whole, _ = whole_samples(layer, x)
@@ -127,6 +123,12 @@ def test_bands_cover_every_row_and_place(
     assert bands[0].start == 0
     assert bands[-1].stop == length
     assert all(a.start < b.start <= a.stop <= b.stop for a, b in pairwise(bands))
+    if bands[0].place is not None:
+        rows_of = [[b for b in bands if b.place == place] for place in range(whole.count)]
+        spans = [(own[0].start + own[0].first, own[-1].start + own[-1].end) for own in rows_of]
+        assert spans == whole.bounds(length)
+        assert max(band.end - band.first for band in bands) <= rows
+        return
     counts = [band.window.count for band in bands if band.window]
     assert sum(counts) == whole.count
     first = 0
@@ -138,8 +140,54 @@ def test_bands_cover_every_row_and_place(
         first += band.window.count
 
 
+@given(st.integers(1, 200), st.integers(1, 210), st.integers(1, 40))
+@settings(max_examples=300)
+def test_bands_cover_every_row_of_windows_that_differ(length: int, count: int, rows: int) -> None:
+    bounds = adaptive_bounds(length, count)
+    bands = bounds_bands(length, bounds, rows)
+
+    assert (bands[0].start, bands[-1].stop) == (0, length)
+    assert all(a.start <= b.start <= a.stop <= b.stop for a, b in pairwise(bands))
+    found = [
+        (band.start + band.first + low, band.start + band.first + high)
+        for band in bands
+        for low, high in band.bounds or [(0, band.end - band.first)]
+    ]
+    if bands[0].place is None:
+        assert found == bounds
+    else:
+        places = [band.place for band in bands]
+        assert [found[places.index(i)][0] for i in range(count)] == [low for low, _ in bounds]
+        assert all(high - low <= rows for low, high in found)
+
+
+@given(st.lists(st.integers(1, 9), min_size=2, max_size=5), st.integers(1, 300))
+def test_boxes_are_a_sample_in_order(sizes: list[int], items: int) -> None:
+    shape = tuple(sizes)
+    x = np.arange(int(np.prod(shape[1:]))).reshape(1, *shape[1:])
+    found = []
+    for band in boxes(shape, items):
+        corner, size = band.corner(len(shape)), band.shape(shape)
+        part = x[tuple(slice(at, at + n) for at, n in zip(corner, size, strict=True))]
+        assert part.shape == size
+        assert part.size <= items
+        found.append(part.ravel())
+
+    np.testing.assert_array_equal(np.concatenate(found), x.ravel())
+
+
 @pytest.mark.parametrize("saved_as", [">f4", "<f4", "<f2", "fortran", "npz", "stream"])
-@pytest.mark.parametrize("words", ["pool max --pool-size 3 --strides 2", "gpool max", "ln", "bn"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "pool max --pool-size 3",
+        "gpool max",
+        "ln",
+        "bn",
+        "in",
+        "apool max --output-size 9",
+    ],
+)
 def test_files_of_any_kind_go_through_in_bands(
     saved_as: str, words: str, poolnorm: Command
 ) -> None:
@@ -178,7 +226,23 @@ sys.exit(code)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux")
-@pytest.mark.parametrize("words", ["pool max --pool-size 4", "gpool average", "bn", "ln"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "pool max --pool-size 4",
+        "pool average --pool-size 1000",
+        "gpool average",
+        "apool average --output-size 7",
+        "bn",
+        "bn --training --axis 1",
+        "ln",
+        "ln --axis 1,2,3",
+        "gn --groups 2",
+        "in --axis 1",
+        "rms --axis 1,2,3",
+        "unit --axis 1,3",
+    ],
+)
 def test_one_sample_of_half_a_gigabyte_needs_little_memory(words: str) -> None:
     import subprocess
 

@@ -1,0 +1,150 @@
+"""How a sample is cut into bands, as functions of ints alone."""
+
+from collections.abc import Sequence
+from itertools import pairwise, product
+from math import prod
+from typing import NamedTuple
+
+from poolnorm_cli.shapes import Ints, Window
+
+
+Bounds = Sequence[tuple[int, int]]
+"""First row and end of each window along an axis."""
+_MANY = 4
+"""Times the rows that are wished for from which on a window is worked on in parts."""
+_MOST = 8
+"""Times that a band may have the rows that are wished for, to compute less of its halo twice."""
+
+
+class Band(NamedTuple):
+    """Some rows of one sample; a row is a cell of its first `axis` axes with all behind it.
+
+    Attributes:
+        start: The first row that is read; never beyond the last one of the band before.
+        stop: The row after the last that is read.
+        first: The first row that is used, counted from `start`.
+        end: The row after the last that is used, counted from `start`.
+        window: The window on the used rows; None where they are reduced whole.
+        axis: How many axes of a sample are counted through by its rows.
+        origin: Index at which the used rows begin, along the axes of the sample.
+        bounds: First row and end of each window on the used rows, where these differ.
+        place: The row of the output that the band has a part of, where that is not all of it.
+    """
+
+    start: int
+    stop: int
+    first: int
+    end: int
+    window: Window | None = None
+    axis: int = 1
+    origin: Ints = ()
+    bounds: tuple[tuple[int, int], ...] | None = None
+    place: int | None = None
+
+    def corner(self, rank: int) -> Ints:
+        """Return the index at which the used rows begin in a tensor of their sample alone."""
+        return (0, *self.origin, *(0,) * (rank - 1 - len(self.origin)))
+
+    @property
+    def kind(self) -> "Band":
+        """What of it matters to a graph, which is the same for all bands of a kind."""
+        place = None if self.place is None else 0
+        return self._replace(start=0, stop=0, first=0, end=0, origin=(), place=place)
+
+    def shape(self, shape: Ints) -> Ints:
+        """Return the shape of the used rows, as a part of an input of `shape`."""
+        return (*(1,) * self.axis, self.end - self.first, *shape[self.axis + 1 :])
+
+
+def rows_of(shape: Ints, items: int) -> int:
+    """Return how many rows of axis 1 have about so many items; 1 at least."""
+    return max(items // max(prod(shape[2:]), 1), 1)
+
+
+def window_bands(length: int, window: Window, rows: int) -> list[Band]:
+    """Cut an axis of `length` rows below a window into bands, each with the halo that it needs.
+
+    Windows of many times `rows` that do not overlap are worked on in parts.
+    """
+    shared = max(window.size - window.stride, 0)
+    if window.size > _MANY * rows and not shared:
+        return partial_bands(length, window.bounds(length), rows)
+    # A halo is read once and computed twice, so a band has several times as many rows of its own.
+    own = max(rows - shared, min(_MANY * shared, _MOST * rows), shared)
+    places = max(own // window.stride, 1)
+    bands: list[Band] = []
+    done = 0
+    for first in range(0, window.count, places):
+        count = min(places, window.count - first)
+        start, stop, part = window.part(first, count, length)
+        begin = min(start, done)
+        done = length if first + count == window.count else stop
+        bands.append(Band(begin, done, start - begin, stop - begin, part))
+    return bands
+
+
+def bounds_bands(length: int, bounds: Bounds, rows: int) -> list[Band]:
+    """Cut an axis of `length` rows below windows with such first rows and ends into bands.
+
+    Windows of many times `rows` are worked on in parts.
+    """
+    if bounds[0][1] - bounds[0][0] > _MANY * rows:
+        return partial_bands(length, bounds, rows)
+    bands: list[Band] = []
+    first = done = 0
+    while first < len(bounds):
+        start, last = bounds[first][0], first + 1
+        while last < len(bounds) and bounds[last][1] - start <= rows:
+            last += 1
+        stop, begin = bounds[last - 1][1], min(start, done)
+        done = length if last == len(bounds) else stop
+        inside = tuple((low - start, high - start) for low, high in bounds[first:last])
+        bands.append(Band(begin, done, start - begin, stop - begin, bounds=inside))
+        first = last
+    return bands
+
+
+def partial_bands(length: int, bounds: Bounds, rows: int) -> list[Band]:
+    """Cut each window of an axis of `length` rows into bands of at most `rows`."""
+    bands: list[Band] = []
+    done = 0
+    for place, (low, high) in enumerate(bounds):
+        for start, stop in evenly(low, high, rows):
+            begin, size = min(start, done), stop - start
+            done = length if (place, stop) == (len(bounds) - 1, high) else stop
+            whole = Window(size, size, 1, 0, 0)
+            bands.append(Band(begin, done, start - begin, stop - begin, whole, place=place))
+    return bands
+
+
+def evenly(start: int, stop: int, most: int) -> list[tuple[int, int]]:
+    """Cut a range into parts of at most so many, each about as long as the others."""
+    count = -(-(stop - start) // most)
+    ends = [start + (stop - start) * part // count for part in range(count + 1)]
+    return list(pairwise(ends))
+
+
+def boxes(shape: Ints, items: int) -> list[Band]:
+    """Cut a sample of an input of `shape` into bands of at most so many items, each a box.
+
+    Rows are cells of the first axis whose cells are small enough; a box has one index along each
+    axis of the sample before that one.
+    """
+    axis = next(axis for axis in range(1, len(shape)) if prod(shape[axis + 1 :]) <= items)
+    rows, length = max(items // prod(shape[axis + 1 :]), 1), shape[axis]
+    found = []
+    for outer, index in enumerate(product(*map(range, shape[1:axis]))):
+        for first in range(0, length, rows):
+            count, start = min(rows, length - first), outer * length + first
+            found.append(Band(start, start + count, 0, count, axis=axis, origin=(*index, first)))
+    return found
+
+
+def merged_axes(shape: Ints, first: int) -> Ints:
+    """Merge the axes before `first` into one."""
+    return (prod(shape[:first]), *shape[first:])
+
+
+def planes(shape: Ints) -> Ints:
+    """See channels-first images as ones of a single channel, which may stand last as well."""
+    return (shape[0] * shape[1], *shape[2:], 1)

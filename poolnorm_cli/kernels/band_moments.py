@@ -1,0 +1,68 @@
+"""Moments of samples that are worked on in bands, put together band by band, in order."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poolnorm_cli.kernels.moments import Axes, Float64, Moments, merge, moments_of, place_of
+
+
+Box = tuple[Axes, Axes]  # the index at which a band starts in a tensor of its sample, and its shape
+
+
+def band_moments(band: NDArray[Any], mask: NDArray[Any] | None, axes: Axes) -> Moments:
+    """Take the moments of a band over the axes of samples, with a mask of what counts.
+
+    Args:
+        band: Of the rank of a block, of one sample.
+        mask: bool, of the shape of all axes but the last; None where all cells count.
+        axes: Non-negative, sorted axes.
+    """
+    if mask is None:
+        return moments_of(band, axes)
+    from poolnorm_cli.kernels.masked_moments import masked_moments
+
+    return masked_moments(band, mask, axes)
+
+
+def of_samples(
+    found: Iterable[Moments], boxes: Sequence[Box], sample: Axes, axes: Axes
+) -> Iterator[Moments]:
+    """Put the moments of the bands of each sample together.
+
+    Args:
+        found: Moments of bands, in order.
+        boxes: Where the bands of a sample are.
+        sample: Shape of a sample.
+        axes: Axes of a block that were reduced.
+    """
+    rest = iter(found)
+    for first in rest:
+        yield _of_sample(chain([first], islice(rest, len(boxes) - 1)), boxes, sample, axes)
+
+
+def _of_sample(found: Iterable[Moments], boxes: Sequence[Box], sample: Axes, axes: Axes) -> Moments:
+    kept = [1 if axis in axes else size for axis, size in enumerate((1, *sample))]
+    over, masked = tuple(sorted({0, *axes})), False
+    mean, squares = np.zeros(kept), np.zeros(kept)
+    counts: dict[tuple[int, ...], int | Float64] = {}  # by where the statistics begin
+    for (origin, shape), new in zip(boxes, found, strict=True):
+        here = place_of(mean.shape, origin, shape)
+        place = tuple(part.start or 0 for part in here)
+        seen = Moments(over, counts.get(place, 0), mean[here], squares[here])
+        both = merge(seen, Moments(over, new.count, new.mean, new.squares))
+        counts[place], mean[here], squares[here] = both.count, both.mean, both.squares
+        masked = new.masked
+    if not masked:
+        cells = prod((1, *sample)[axis] for axis in axes)
+        return Moments(axes, cells, mean, squares)
+    count = np.zeros(kept)
+    for origin, shape in boxes:
+        here = place_of(mean.shape, origin, shape)
+        count[here] = counts[tuple(part.start or 0 for part in here)]
+    same = bool((count == count.flat[0]).all())
+    return Moments(axes, int(count.flat[0]) if same else count, mean, squares, masked=True)

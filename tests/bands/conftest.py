@@ -1,0 +1,27 @@
+"""Small samples that are taken apart as large ones are."""
+
+from typing import Any
+
+import pytest
+
+from poolnorm_cli.backends import NUMPY
+from poolnorm_cli.runs import cutting
+from poolnorm_cli.runs.memory import run_array
+
+
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(NUMPY, "block_bytes", 1 << 18, raising=False)
+    monkeypatch.setattr(cutting, "LARGE_BYTES", 1 << 19)
+
+
+@pytest.fixture
+def whole_samples(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run a layer with blocks that hold any sample."""
+
+    def run(*given: Any, **more: Any) -> Any:
+        with monkeypatch.context() as patch:
+            patch.setattr(cutting, "LARGE_BYTES", 1 << 40)
+            return run_array(*given, **more)
+
+    return run
