@@ -47,13 +47,14 @@ static int take(buffers *b, PyObject **objects, const int *writable, const Py_ss
     return 0;
 }
 
-/* Run one statement that gives `result`, beside other threads where it takes long enough. */
-#define RUN(bytes, statement)                     \
-    do {                                          \
-        PyThreadState *state = NULL;              \
+/* Run one statement that gives `result`, beside other threads where it takes long enough. No loop is
+ * called on an array without items. */
+#define RUN(bytes, statement)                             \
+    do {                                                  \
+        PyThreadState *state = NULL;                      \
         if ((bytes) > SMALL) state = PyEval_SaveThread(); \
-        statement;                                \
-        if (state) PyEval_RestoreThread(state);   \
+        if (bytes) statement;                             \
+        if (state) PyEval_RestoreThread(state);           \
     } while (0)
 
 static PyObject *answer(buffers *b, int result)
@@ -84,7 +85,7 @@ static PyObject *py_windows(PyObject *self, PyObject *args)
     if (take(&b, objects, writable, bytes, 2) < 0) return NULL;
     const void *x = b.view[0].buf;
     void *out = b.view[1].buf;
-    int result;
+    int result = 0;
     if (size == 4 && !average)
         RUN(bytes[0], result = max_windows_f(x, out, &s));
     else if (size == 4 && wide)
@@ -114,7 +115,7 @@ static PyObject *folded(PyObject *args, sum_loop loop)
     if (take(&b, objects, writable, bytes, 2) < 0) return NULL;
     const float *x = b.view[0].buf;
     void *out = b.view[1].buf;
-    int result;
+    int result = 0;
     if (loop)
         RUN(bytes[0], result = loop(x, out, before, length, after));
     else
@@ -153,7 +154,7 @@ static PyObject *py_fold_moments(PyObject *self, PyObject *args)
     const int writable[3] = {0, 1, 1};
     buffers b;
     if (take(&b, objects, writable, bytes, 3) < 0) return NULL;
-    int result;
+    int result = 0;
     RUN(bytes[0], result = fold_moments(b.view[0].buf, b.view[1].buf, b.view[2].buf, before, length,
                                         after));
     return answer(&b, result);
@@ -174,7 +175,7 @@ static PyObject *py_normalize(PyObject *self, PyObject *args)
     const int writable[4] = {0, 1, 0, 0};
     buffers b;
     if (take(&b, objects, writable, bytes, 4) < 0) return NULL;
-    int result;
+    int result = 0;
     RUN(bytes[0], result = normalize(b.view[0].buf, b.view[1].buf, b.view[2].buf, b.view[3].buf,
                                      &size, rows, items));
     return answer(&b, result);
@@ -195,7 +196,7 @@ static PyObject *py_scale(PyObject *self, PyObject *args)
     buffers b;
     if (take(&b, objects, writable, bytes, 5) < 0) return NULL;
     Py_buffer *v = b.view;
-    int result;
+    int result = 0;
     if (size == 4)
         RUN(whole, result = scale_f(v[0].buf, v[1].buf, v[2].buf, v[3].buf, v[4].buf, before, length,
                                     after));

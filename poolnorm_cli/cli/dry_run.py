@@ -11,7 +11,8 @@ from poolnorm_cli.runs.estimate import estimates
 
 if TYPE_CHECKING:
     from poolnorm_cli.runs.files import Job
-    from poolnorm_cli.runs.plan import Item, Plan
+    from poolnorm_cli.runs.item import Item
+    from poolnorm_cli.runs.plan import Plan
 
 
 def dry_run(plan: "Plan", job: "Job", given: Given) -> int:

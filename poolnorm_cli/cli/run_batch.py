@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from poolnorm_cli.runs.executors import Executor
     from poolnorm_cli.runs.files import Job
+    from poolnorm_cli.runs.item import Item
     from poolnorm_cli.runs.journal import Journal
-    from poolnorm_cli.runs.plan import Item, Plan
+    from poolnorm_cli.runs.plan import Plan
 
 
 def run_batch(plan: "Plan", job: "Job", reporter: Reporter, given: Given) -> int:

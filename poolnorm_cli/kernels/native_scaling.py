@@ -24,8 +24,8 @@ def scale_natively(x: Array, y: Array, a: Array | None, b: Array, c: Array | Non
         c: Addend; None for nothing.
     """
     loops = loops_for(x, FLOATS)
-    if loops is None:
-        return False
+    if loops is None or not x.size:
+        return loops is not None
     given = [v for v in (a, b, c) if v is not None]
     shape = np.broadcast_shapes(*(v.shape for v in given), (1,) * x.ndim)
     vectors = [None if v is None else np.broadcast_to(v, shape) for v in (a, b, c)]

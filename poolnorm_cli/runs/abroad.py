@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from poolnorm_cli import __version__
-from poolnorm_cli.runs.plan import Item
+from poolnorm_cli.runs.item import Item
 from poolnorm_cli.runs.room import Room, room_here
 from poolnorm_cli.runs.tasks import Result, Task, Work
 from poolnorm_cli.values import frozen

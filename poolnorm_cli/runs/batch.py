@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError, PoolnormError, UnavailableError
-from poolnorm_cli.runs.plan import Item
+from poolnorm_cli.runs.item import Item
 from poolnorm_cli.runs.steps import Ending, Steps
 from poolnorm_cli.runs.tasks import Task, Work
 from poolnorm_cli.tensors.messages import shown

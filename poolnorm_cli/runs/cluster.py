@@ -22,7 +22,7 @@ from poolnorm_cli.runs.tasks import Result, Task, Work
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from poolnorm_cli.runs.plan import Item
+    from poolnorm_cli.runs.item import Item
 
 
 _CHUNK_SECONDS = 0.25

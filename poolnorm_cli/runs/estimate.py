@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from poolnorm_cli.runs.files import Job
-    from poolnorm_cli.runs.plan import Item, Plan
+    from poolnorm_cli.runs.item import Item
+    from poolnorm_cli.runs.plan import Plan
 
 
 @frozen

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from poolnorm_cli.runs.plan import Item
+from poolnorm_cli.runs.item import Item
 from poolnorm_cli.tensors.sources import is_url, source_path
 
 

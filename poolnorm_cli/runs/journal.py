@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from poolnorm_cli.errors import OutputError, PoolnormError, UnavailableError, UsageError
 from poolnorm_cli.runs.fingerprints import Stamp, stamp_of
-from poolnorm_cli.runs.plan import Item
+from poolnorm_cli.runs.item import Item
 from poolnorm_cli.runs.steps import Ending
 from poolnorm_cli.tensors.sources import is_url
 from poolnorm_cli.values import frozen

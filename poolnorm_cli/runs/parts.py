@@ -28,7 +28,8 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.runs.plan import Item, Plan
+    from poolnorm_cli.runs.item import Item
+    from poolnorm_cli.runs.plan import Plan
     from poolnorm_cli.tensors.tensor import Tensor
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError, UsageError
 from poolnorm_cli.runs.inputs import SUFFIXES, Shard, Source
+from poolnorm_cli.runs.item import Item
 from poolnorm_cli.tensors.messages import shown
 from poolnorm_cli.tensors.names import DEFAULT_TEMPLATE, check_collisions, output_path
 from poolnorm_cli.tensors.outputs import open_output, refuse_own_input
@@ -30,37 +31,6 @@ if TYPE_CHECKING:
     from poolnorm_cli.runs.turns import Turn
     from poolnorm_cli.tensors.outputs import Output
     from poolnorm_cli.tensors.tensor import Tensor
-
-
-@frozen
-class Item:
-    """A word of the command line, and the output for all tensors it names.
-
-    Attributes:
-        word: `-`, a file, or `file.npz::NAME`.
-        key: The one array of a `.npz` to use.
-        target: `-` or a file; None where nothing is written.
-        each: Every array on standard input gets a file of its own, named when it comes.
-    """
-
-    word: str
-    key: str | None = None
-    target: str | None = None
-    each: bool = False
-
-    def __reduce__(self) -> tuple[type["Item"], tuple[str, str | None, str | None, bool]]:
-        """Go to another process in less time than the parts of a dataclass take."""
-        return Item, (self.word, self.key, self.target, self.each)
-
-    @property
-    def name(self) -> str:
-        """What is told of the item."""
-        return self.word if self.key is None else f"{self.word}::{self.key}"
-
-    @property
-    def streams(self) -> bool:
-        """Whether it reads or writes a standard stream, which only this process can."""
-        return STDIN in (self.word, self.target)
 
 
 @frozen(kw_only=True)
@@ -147,8 +117,7 @@ class Plan:
         """Open an output, its directory made where all outputs have one."""
         if target is None:
             return nullcontext()
-        directory = os.path.dirname(target)  # noqa: PTH120 - for each of many files
-        if directory not in self.seen:
+        if os.path.dirname(target) not in self.seen:  # noqa: PTH120 - for each of many files
             self.make_directory(target)
         try:
             return open_output(target, self.overwrite)

@@ -15,7 +15,7 @@ from poolnorm_cli.tensors.leftovers import PREFIX, SUFFIX
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.runs.plan import Item
+    from poolnorm_cli.runs.item import Item
     from poolnorm_cli.runs.tasks import Work
 
 

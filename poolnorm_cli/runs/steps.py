@@ -23,7 +23,7 @@ from poolnorm_cli.values import frozen
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from poolnorm_cli.runs.plan import Item
+    from poolnorm_cli.runs.item import Item
     from poolnorm_cli.tensors.npy import NpyTensor
 
 

@@ -12,9 +12,10 @@ from poolnorm_cli.values import frozen
 
 if TYPE_CHECKING:
     from poolnorm_cli.runs.files import Job
+    from poolnorm_cli.runs.item import Item
     from poolnorm_cli.runs.outcome import Outcome
     from poolnorm_cli.runs.parts import Part
-    from poolnorm_cli.runs.plan import Item, Plan
+    from poolnorm_cli.runs.plan import Plan
     from poolnorm_cli.runs.turns import Gathered, Turn
 
 

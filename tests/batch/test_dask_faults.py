@@ -17,8 +17,8 @@ import pytest
 from poolnorm_cli.errors import UnavailableError, UsageError
 from poolnorm_cli.runs.addresses import checked_address, insecure
 from poolnorm_cli.runs.cluster import Cluster
+from poolnorm_cli.runs.item import Item
 from poolnorm_cli.runs.parts import Part
-from poolnorm_cli.runs.plan import Item
 from poolnorm_cli.runs.tasks import Task
 from tests.batch.clusters import cluster, run
 from tests.batch.places import make_tensors, tree

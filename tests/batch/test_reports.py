@@ -12,7 +12,7 @@ import pytest
 from poolnorm_cli.errors import InputError
 from poolnorm_cli.report import progress
 from poolnorm_cli.runs.batch import Counts
-from poolnorm_cli.runs.plan import Item
+from poolnorm_cli.runs.item import Item
 from poolnorm_cli.runs.steps import Ending
 from poolnorm_cli.tensors.messages import bad_input
 from tests.batch.places import make_tensors, tree

@@ -189,6 +189,18 @@ def test_a_loop_refuses_arrays_of_another_size(loops: Any) -> None:
         loops.fold_sum(x, short, x.shape)
 
 
+@needs_loops
+@pytest.mark.parametrize("shape", [(0, 4, 4, 3), (2, 4, 4, 0)])
+def test_arrays_without_items_go_through(shape: tuple[int, ...]) -> None:
+    x, places = np.zeros(shape, np.float32), {axis: window(4, 2, 2, "valid") for axis in (1, 2)}
+
+    assert (
+        max_windows(x, places).shape == mean_windows(x, places).shape == (shape[0], 2, 2, shape[3])
+    )
+    assert center_and_scale(x, np.zeros(shape[3]), np.ones(shape[3]), 0.0).shape == shape
+    assert scaled(x, np.ones(shape[3])).shape == shape
+
+
 def test_the_loops_can_be_left_aside() -> None:
     tell = "from poolnorm_cli.kernels import native; print(native.compiled())"
     environment = os.environ | {"POOLNORM_KERNELS": "numpy"}

@@ -1,0 +1,35 @@
+"""One word of the command line on its way through a run."""
+
+from poolnorm_cli.tensors.sources import STDIN
+from poolnorm_cli.values import frozen
+
+
+@frozen
+class Item:
+    """A word of the command line, and the output for all tensors it names.
+
+    Attributes:
+        word: `-`, a file, or `file.npz::NAME`.
+        key: The one array of a `.npz` to use.
+        target: `-` or a file; None where nothing is written.
+        each: Every array on standard input gets a file of its own, named when it comes.
+    """
+
+    word: str
+    key: str | None = None
+    target: str | None = None
+    each: bool = False
+
+    def __reduce__(self) -> tuple[type["Item"], tuple[str, str | None, str | None, bool]]:
+        """Go to another process in less time than the parts of a dataclass take."""
+        return Item, (self.word, self.key, self.target, self.each)
+
+    @property
+    def name(self) -> str:
+        """What is told of the item."""
+        return self.word if self.key is None else f"{self.word}::{self.key}"
+
+    @property
+    def streams(self) -> bool:
+        """Whether it reads or writes a standard stream, which only this process can."""
+        return STDIN in (self.word, self.target)
