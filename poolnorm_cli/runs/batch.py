@@ -8,11 +8,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError, PoolnormError, UnavailableError
+from poolnorm_cli.layers.base import Call
+from poolnorm_cli.layers.facts import Facts
 from poolnorm_cli.runs.item import Item
+from poolnorm_cli.runs.outcome import Outcome
 from poolnorm_cli.runs.steps import Ending, Steps
-from poolnorm_cli.runs.tasks import Task, Work
+from poolnorm_cli.runs.tasks import Result, Task, Work
+from poolnorm_cli.runs.turns import Turn
+from poolnorm_cli.tensors.header import Header
 from poolnorm_cli.tensors.messages import shown
 from poolnorm_cli.tensors.sources import STDIN, is_url
+from poolnorm_cli.values import quicken
 
 
 if TYPE_CHECKING:
@@ -23,6 +29,8 @@ if TYPE_CHECKING:
     from poolnorm_cli.runs.plan import Plan
 
 
+_MANY = 100
+"""Items from which on it pays to prepare the values that are made for each."""
 _WINDOW = 4096
 """Items that may be done before the first that is not: so much is held back to keep the order."""
 
@@ -118,6 +126,8 @@ class Batch:
         Raises:
             PoolnormError: The fault of the only item.
         """
+        if len(self._items) >= _MANY:
+            quicken(Call, Ending, Facts, Header, Item, Outcome, Result, Task, Turn)
         try:
             with self._steps, self._executor as executor:
                 self._run(executor)

@@ -60,7 +60,8 @@ def test_the_threads_of_a_worker_share_its_memory() -> None:
 
 def test_what_a_worker_cannot_hold_is_refused_and_kills_none() -> None:
     Path("in").mkdir()
-    np.save("in/large.npy", np.zeros((1, 1280, 1280, 16), np.float32))  # 100 MiB
+    fortran = np.zeros((1, 1280, 1280, 16), np.float32, order="F")  # 100 MiB, to be read whole
+    np.save("in/large.npy", fortran)
     np.save("in/small.npy", np.zeros((1, 4, 4, 16), np.float32))
     with cluster(0) as place:
         place.add_limited_worker(2, "256MiB")
