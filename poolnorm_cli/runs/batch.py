@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError, PoolnormError, UnavailableError
 from poolnorm_cli.layers.base import Call
-from poolnorm_cli.layers.facts import Facts
-from poolnorm_cli.runs.item import Item
+from poolnorm_cli.runs.item import MANY, Item
 from poolnorm_cli.runs.outcome import Outcome
 from poolnorm_cli.runs.steps import Ending, Steps
 from poolnorm_cli.runs.tasks import Result, Task, Work
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from poolnorm_cli.runs.plan import Plan
 
 
-_MANY = 100
-"""Items from which on it pays to prepare the values that are made for each."""
 _WINDOW = 4096
 """Items that may be done before the first that is not: so much is held back to keep the order."""
 
@@ -126,8 +123,8 @@ class Batch:
         Raises:
             PoolnormError: The fault of the only item.
         """
-        if len(self._items) >= _MANY:
-            quicken(Call, Ending, Facts, Header, Item, Outcome, Result, Task, Turn)
+        if len(self._items) >= MANY:
+            quicken(Call, Ending, Header, Outcome, Result, Task, Turn)
         try:
             with self._steps, self._executor as executor:
                 self._run(executor)

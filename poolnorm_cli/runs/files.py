@@ -75,7 +75,10 @@ class Job(Setup):
             if turn.step != run.step:
                 run = replace(run, step=turn.step)
             self._stream(run, turn, tensor, output, preview, first)
-            facts = Facts(run.shape, turn.weights, turn.moments, turn.updated, first.sample)
+            told: tuple[str, ...] = ()
+            if self.explain:
+                facts = Facts(run.shape, turn.weights, turn.moments, turn.updated, first.sample)
+                told = tuple(run.layer.explain(facts))
         return Outcome(
             input=tensor.name,
             output=target,
@@ -85,7 +88,7 @@ class Job(Setup):
             dtype=run.result,
             seconds=time.perf_counter() - began,
             edges=preview.edges(run.result) if preview else None,
-            explanation=tuple(run.layer.explain(facts)) if self.explain else (),
+            explanation=told,
             penalties=penalties(self.layer, turn.weights),
         )
 

@@ -4,6 +4,10 @@ from poolnorm_cli.tensors.sources import STDIN
 from poolnorm_cli.values import frozen
 
 
+MANY = 100
+"""Items from which on it pays to prepare the values that are made for each."""
+
+
 @frozen
 class Item:
     """A word of the command line, and the output for all tensors it names.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError, UsageError
 from poolnorm_cli.runs.inputs import SUFFIXES, Shard, Source
-from poolnorm_cli.runs.item import Item
+from poolnorm_cli.runs.item import MANY, Item
 from poolnorm_cli.tensors.messages import shown
 from poolnorm_cli.tensors.names import DEFAULT_TEMPLATE, check_collisions, output_path
 from poolnorm_cli.tensors.outputs import open_output, refuse_own_input
@@ -22,7 +22,7 @@ from poolnorm_cli.tensors.sources import (
     open_tensors,
     source_path,
 )
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import frozen, quicken
 
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ class Plan:
         if self.output not in (None, STDIN) and len(self.sources) > 1:
             told = f"--output {self.output} with {len(self.sources)} inputs"
             raise UsageError(told, "give --output-dir DIR for many")
+        if len(self.sources) >= MANY:
+            quicken(Item)
         items = [item for index, each in enumerate(self.sources) for item in self._of(index, each)]
         if self.directory is not None:
             self._refuse_suffixes(items)

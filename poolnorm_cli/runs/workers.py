@@ -12,12 +12,11 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from poolnorm_cli.errors import PoolnormError
 from poolnorm_cli.runs.tasks import Result, Task
 from poolnorm_cli.runs.worker import start
-from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -36,8 +35,7 @@ _GRACE = 1.0
 _FILES_OF_OURS = 32
 
 
-@frozen
-class _Sent:
+class _Sent(NamedTuple):
     """A task on its way.
 
     Attributes:
@@ -169,9 +167,9 @@ class Workers:
         """
         tasks, status = list(slot.tasks), self._reap(slot)
         exact = len(tasks) == 1 or bool(tasks and tasks[0].alone)
-        again = [replace(sent, task=replace(sent.task, again=True), alone=True) for sent in tasks]
+        again = [sent._replace(task=replace(sent.task, again=True), alone=True) for sent in tasks]
         if exact:
-            again[0] = replace(again[0], deaths=again[0].deaths + 1)
+            again[0] = again[0]._replace(deaths=again[0].deaths + 1)
             if again[0].deaths >= _ATTEMPTS:
                 victim = tasks[0].task
                 self._held.extendleft(reversed(again[1:]))

@@ -51,8 +51,11 @@ def encode(block: NDArray[Any], dtype: DType) -> NDArray[Any]:
     if dtype.kind != "f" and block.dtype.name != dtype.name:
         message = f"a block of {block.dtype} is not {dtype.name}"
         raise TypeError(message)
+    stored = np.dtype(descr_of(dtype))
+    if block.dtype == stored and block.flags.c_contiguous:
+        return block
     with np.errstate(all="ignore"):
-        return np.ascontiguousarray(block.astype(descr_of(dtype), copy=False))
+        return np.ascontiguousarray(block.astype(stored, copy=False))
 
 
 def _narrowed(block: NDArray[Any]) -> NDArray[Any]:
