@@ -13,6 +13,10 @@ from benchmarks.picture import draw
 from benchmarks.report import write
 
 
+LARGEST_HELD = 2000
+"""Megabytes of the largest input that is given to those who hold it in memory, input and output."""
+
+
 def whole_jobs(bench: Bench, inputs: tuple[Input, ...], layers: tuple[Case, ...]) -> None:
     """Time whole processes, file in and file out."""
     for given in inputs:
@@ -25,6 +29,8 @@ def whole_jobs(bench: Bench, inputs: tuple[Input, ...], layers: tuple[Case, ...]
             }
             peers = [name for name in bench.peers if name in case.peers]
             commands |= {name: bench.peer(name, case.spec(), source, target) for name in peers}
+            if given.megabytes > LARGEST_HELD:
+                commands = {"poolnorm": commands["poolnorm"]}
             bench.turns(f"whole {given.name} {case.name}", commands, bench.whole)
         bench.file(given).unlink()
 

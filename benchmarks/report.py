@@ -29,7 +29,13 @@ def page(document: dict[str, Any]) -> str:
     heads: dict[str, list[str]] = {}
     for name, times in document["times"].items():
         kind, given, *layer = name.split()
-        heads.setdefault(f"{kind} {given}", []).append(_row(" ".join(layer), times))
+        head, row = f"{kind} {given}", " ".join(layer)
+        if kind == "files":
+            head, row = "whole, many files of 4x28x28x3", f"{row}, {given} files"
+        elif given.startswith("grow"):
+            head = "whole, by size, samples of 128x128x16"
+            row = f"{row}, {given.removeprefix('grow')} samples of 1.05 MB"
+        heads.setdefault(head, []).append(_row(row, times))
     for head, rows in heads.items():
         labels = ["poolnorm", *PEERS, "floor", "to the best peer", "to the floor"]
         lines += ["", f"## {head}", "", f"| layer | {' | '.join(labels)} |"]

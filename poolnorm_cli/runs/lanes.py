@@ -13,8 +13,10 @@ from typing import NamedTuple, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_WORTH = 64 << 20
-"""Bytes below which handing blocks from thread to thread takes longer than it saves."""
+_WORTH = 32 << 20
+"""Bytes below which handing blocks from thread to thread takes longer than it saves. In NumPy it is
+twice as much, whose short loops get in each other's way at the interpreter's lock.
+"""
 _MOST = 4
 """Threads beyond which the memory's bandwidth is used up."""
 
@@ -62,4 +64,6 @@ ONE_LANE = Lanes()
 
 def lanes_for(threads: int, nbytes: int) -> Lanes:
     """Return the lanes for a tensor of so many bytes: one where more would not pay."""
-    return Lanes(threads) if nbytes >= _WORTH else ONE_LANE
+    from poolnorm_cli.kernels.native import compiled
+
+    return Lanes(threads) if nbytes >= (_WORTH if compiled() else 2 * _WORTH) else ONE_LANE
