@@ -19,7 +19,11 @@ _COLOURS = {
     "skimage": "#c9c9c9",
     "floor": "#1f77b4",
 }
-_FLOORS = {"whole": "floor: np.load and np.save", "inside": "floor: a copy in memory"}
+_FLOORS = {
+    "whole": "floor: np.load and np.save",
+    "inside": "floor: a copy in memory",
+    "start": "floor: a script that runs one operator",
+}
 _WINDOW = re.compile(r"inside \S+ pool (max|average) (\d+)/1 same")
 _SIZE = re.compile(r"whole grow(\d+) (.*)")
 _FILES = re.compile(r"files (\d+) (.*)")
