@@ -5,7 +5,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.errors import PoolnormError
+from poolnorm_cli.errors import OutputError, PoolnormError
 from poolnorm_cli.tensors.sources import is_url
 from poolnorm_cli.values import frozen
 
@@ -121,8 +121,17 @@ class Work:
             return Result(time.perf_counter() - began, gathered=gathered)
         plan = replace(self.plan, overwrite=True) if task.again else self.plan
         outcomes = tuple(plan.run(item, self.job, task.turns))
-        stored = stored_at(item.target) if self.checksums and item.target else None
+        stored = self._stored(item.target) if self.checksums and item.target else None
         return Result(time.perf_counter() - began, outcomes, stored=stored)
+
+    def _stored(self, target: str) -> Stored:
+        """Read an output again, which somebody may have removed since it was written."""
+        try:
+            return stored_at(target)
+        except OSError as error:
+            self.plan.make_directory(target)  # which tells if the directory is what has gone
+            told = f"{target}: cannot be read again: {error.strerror}"
+            raise OutputError(told, "leave outputs where they are until the run ends") from error
 
 
 def stored_at(target: str) -> Stored:

@@ -12,6 +12,7 @@ import pytest
 
 from poolnorm_cli.errors import OutputError
 from poolnorm_cli.runs.plan import Plan
+from poolnorm_cli.runs.tasks import Work
 from tests.batch.places import FAULTS, make_tensors, start, tree, until
 from tests.conftest import Command
 
@@ -146,6 +147,13 @@ def test_outputs_that_are_removed_meanwhile_are_not_passed_over(jobs: str) -> No
     assert "out/all" in Path(FAULTS).read_text()
     assert start(*words, "--resume").wait() == 0
     assert len(tree("out/all")) == 400
+
+
+def test_an_output_that_is_gone_before_its_checksum_is_told() -> None:
+    work = Work(Plan(sources=()), None)  # type: ignore[arg-type] # no job is needed
+
+    with pytest.raises(OutputError, match=r"^gone.npy: cannot be read again: No such file"):
+        work._stored("gone.npy")
 
 
 def test_a_directory_that_was_there_is_not_made_again() -> None:
