@@ -107,20 +107,23 @@ def test_workers_do_not_outlive_a_killed_parent() -> None:
 def kill_workers(files: int, kills: int) -> None:
     make_tensors("in", files, (8, 32, 32, 8))
     expected, chance = golden(), random.Random(files)  # noqa: S311
-    run, killed, seen, known = start(*WORDS, "-j", "2"), 0, 0, set[int]()
+    names = sorted(expected)
+    run, killed, gone, known = start(*WORDS, "-j", "2"), 0, 10, set[int]()
     while run.poll() is None and killed < kills:
         time.sleep(0.01)
-        there = len(list(Path("out").glob("*"))) if Path("out").exists() else 0
-        if there < seen + 10:
+        # Two deaths at a file fail it, and rightly: first all that the last one held up is there.
+        if not all(Path("out", name).exists() for name in names[:gone]):
             continue
-        # Not the one that was started for the last: two deaths at a file fail it, and rightly.
+        # And not the one that was started for it, which may be slow to begin.
         below = [pid for pid in children(run.pid) if pid in known or not known]
         known |= set(children(run.pid))
         if below:
             os.kill(chance.choice(below), signal.SIGKILL)
-            killed, seen = killed + 1, there
+            there = [at for at, name in enumerate(names) if Path("out", name).exists()]
+            killed, gone = killed + 1, max(there) + 10
 
-    assert run.wait() == 0
+    code = run.wait()
+    assert (code, Path(FAULTS).read_text()) == (0, "")
     assert killed > 0
     assert tree("out") == expected
 
