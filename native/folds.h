@@ -1,4 +1,4 @@
-/* Reductions of the middle axis of float32 (before, length, after), and rows brought to mean 0.
+/* Reductions of the middle axis of float32 (before, length, after).
  *
  * Sums are taken in float64, which holds those of float32 cells to 2^-53 of their magnitudes each.
  * Squares are taken of distances from the first cell: since that cell is one of those that vary,
@@ -14,14 +14,5 @@ int fold_squares(const float *x, double *out, ptrdiff_t before, ptrdiff_t length
 int fold_max(const float *x, float *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after);
 int fold_moments(const float *x, double *mean, double *squares, ptrdiff_t before, ptrdiff_t length,
                  ptrdiff_t after);
-
-/* How a row is brought to size 1: it is divided by sqrt(max(squares * weight + epsilon, least)). */
-typedef struct {
-    int centered; /* the mean is taken off before */
-    double weight, epsilon, least;
-} size_of;
-
-int normalize(const float *x, float *y, const float *gamma, const float *beta, const size_of *s,
-              ptrdiff_t rows, ptrdiff_t items);
 
 #endif

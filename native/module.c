@@ -6,6 +6,7 @@
 #include <Python.h>
 
 #include "folds.h"
+#include "rows.h"
 #include "scaling.h"
 #include "windows.h"
 
@@ -88,6 +89,8 @@ static PyObject *py_windows(PyObject *self, PyObject *args)
     int result = 0;
     if (size == 4 && !average)
         RUN(bytes[0], result = max_windows_f(x, out, &s));
+    else if (size == 4 && wide == 1)
+        RUN(bytes[0], result = mean_windows_ffd(x, out, &s));
     else if (size == 4 && wide)
         RUN(bytes[0], result = mean_windows_fd(x, out, &s));
     else if (size == 4)
@@ -175,10 +178,9 @@ static PyObject *py_normalize(PyObject *self, PyObject *args)
     const int writable[4] = {0, 1, 0, 0};
     buffers b;
     if (take(&b, objects, writable, bytes, 4) < 0) return NULL;
-    int result = 0;
-    RUN(bytes[0], result = normalize(b.view[0].buf, b.view[1].buf, b.view[2].buf, b.view[3].buf,
-                                     &size, rows, items));
-    return answer(&b, result);
+    RUN(bytes[0],
+        normalize(b.view[0].buf, b.view[1].buf, b.view[2].buf, b.view[3].buf, &size, rows, items));
+    return answer(&b, 0);
 }
 
 static PyObject *py_scale(PyObject *self, PyObject *args)

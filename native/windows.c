@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define PIECE 1024 /* items of a row that are worked on together */
-#define STRIP 64   /* items of columns that are */
+#define STRIP 32   /* items of columns that are */
 #define SHORT 8    /* items of a cell that a vector holds */
 
 /* The real cells of an axis below one place of a window. */
@@ -17,23 +17,46 @@ static INLINE ptrdiff_t cells_of(const window *w, ptrdiff_t place, ptrdiff_t len
 
 #define T float
 #define A float
+#define C float
 #define NAME(name) name##_f_of
+#define COLUMNS join_columns_f_of
+#define FROM_COLUMNS copied_f_of
+#define OWN_COLUMNS 1
 #define LARGER larger_f
+#define SAME 1
+#include "windows_of.h"
+
+#define T double
+#define A double
+#define C double
+#define NAME(name) name##_d_of
+#define COLUMNS join_columns_d_of
+#define FROM_COLUMNS copied_d_of
+#define OWN_COLUMNS 1
+#define LARGER larger_d
 #define SAME 1
 #include "windows_of.h"
 
 #define T float
 #define A double
+#define C double
 #define NAME(name) name##_fd_of
+#define COLUMNS join_columns_fd_of
+#define FROM_COLUMNS copied_d_of
+#define OWN_COLUMNS 1
 #define LARGER larger_d
 #define SAME 0
 #include "windows_of.h"
 
-#define T double
+#define T float
 #define A double
-#define NAME(name) name##_d_of
+#define C float
+#define NAME(name) name##_ffd_of
+#define COLUMNS join_columns_f_of
+#define FROM_COLUMNS copied_fd_of
+#define OWN_COLUMNS 0
 #define LARGER larger_d
-#define SAME 1
+#define SAME 0
 #include "windows_of.h"
 
 int max_windows_f(const float *x, float *out, const sheet *s)
@@ -54,6 +77,11 @@ int mean_windows_f(const float *x, float *out, const sheet *s)
 int mean_windows_fd(const float *x, float *out, const sheet *s)
 {
     return windows_fd_of(1, x, out, s);
+}
+
+int mean_windows_ffd(const float *x, float *out, const sheet *s)
+{
+    return windows_ffd_of(1, x, out, s);
 }
 
 int mean_windows_d(const double *x, double *out, const sheet *s)

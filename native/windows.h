@@ -25,7 +25,8 @@ typedef struct {
 int max_windows_f(const float *x, float *out, const sheet *s);
 int max_windows_d(const double *x, double *out, const sheet *s);
 int mean_windows_f(const float *x, float *out, const sheet *s);
-int mean_windows_fd(const float *x, float *out, const sheet *s);
+int mean_windows_fd(const float *x, float *out, const sheet *s);  /* sums in float64 */
+int mean_windows_ffd(const float *x, float *out, const sheet *s); /* those along a row only */
 int mean_windows_d(const double *x, double *out, const sheet *s);
 
 #endif

@@ -1,4 +1,5 @@
-/* The loops of windows.h, for one type: T in memory, A in arithmetic. Included by windows.c. */
+/* The loops of windows.h, for one type: T in memory, A in arithmetic; C is that in which columns are
+ * joined, by the loop COLUMNS. Included by windows.c. */
 
 LOOP static void NAME(copied)(const T *restrict x, A *restrict to, ptrdiff_t n)
 {
@@ -81,6 +82,57 @@ static A *NAME(unused)(A *const *spare, const A *a, const A *b)
         if (spare[i] != a && spare[i] != b) return spare[i];
 }
 
+static INLINE void NAME(sums_of)(const A *restrict x, ptrdiff_t step, int count, A *restrict to,
+                                 ptrdiff_t n)
+{
+    for (ptrdiff_t i = 0; i < n; i++) {
+        A sum = x[i];
+        for (int j = 1; j < count; j++) sum += x[i + j * step];
+        to[i] = sum;
+    }
+}
+
+/* Add up so many cells, `step` items from one to the next. */
+LOOP static void NAME(summed)(const A *x, ptrdiff_t step, ptrdiff_t count, A *to, ptrdiff_t n)
+{
+    switch (count) { /* loops of known length */
+    case 2: NAME(sums_of)(x, step, 2, to, n); return;
+    case 3: NAME(sums_of)(x, step, 3, to, n); return;
+    case 4: NAME(sums_of)(x, step, 4, to, n); return;
+    case 5: NAME(sums_of)(x, step, 5, to, n); return;
+    case 6: NAME(sums_of)(x, step, 6, to, n); return;
+    case 7: NAME(sums_of)(x, step, 7, to, n); return;
+    case 8: NAME(sums_of)(x, step, 8, to, n); return;
+    default: NAME(sums_of)(x, step, 1, to, n);
+    }
+}
+
+/* The same as `runs` for sums in float64: of groups of cells, and of some of these groups. That
+ * takes more additions than doubling, one after another, and writes less. */
+static void NAME(groups)(const A *x, ptrdiff_t n, ptrdiff_t size, ptrdiff_t step, A *const *spare,
+                         const A **a, const A **b, ptrdiff_t *shift)
+{
+    ptrdiff_t group = JOINED, best = size;
+    for (ptrdiff_t g = 2; g <= JOINED; g++) {
+        ptrdiff_t cost = g + size / g + size % g;
+        if (size / g <= JOINED && cost < best) group = g, best = cost;
+    }
+    ptrdiff_t whole = size / group, rest = size % group, left = n - (group - 1) * step;
+    ptrdiff_t first = rest ? whole : whole - 1; /* groups in `a` */
+    NAME(summed)(x, step, group, spare[0], left);
+    *a = *b = spare[0];
+    *shift = first * group;
+    if (first > 1) {
+        NAME(summed)(spare[0], group * step, first, spare[1], left - (first - 1) * group * step);
+        *a = spare[1];
+    }
+    if (rest == 1) *b = x;
+    if (rest > 1) {
+        NAME(summed)(x, step, rest, spare[2], n - (rest - 1) * step);
+        *b = spare[2];
+    }
+}
+
 /* Runs `a` and `b` such that a window is `a` joined with what stands `shift` cells further in `b`;
  * `b` is null for a window of one cell. The first three of `spare` are as long as `x`. */
 static void NAME(runs)(int average, const A *x, ptrdiff_t n, ptrdiff_t size, ptrdiff_t step,
@@ -90,6 +142,10 @@ static void NAME(runs)(int average, const A *x, ptrdiff_t n, ptrdiff_t size, ptr
     ptrdiff_t length = 1, cells = 0;
     *a = x, *b = 0, *shift = 0;
     if (size == 1) return;
+    if (average && sizeof(A) > sizeof(float) && size > JOINED && size <= JOINED * JOINED) {
+        NAME(groups)(x, n, size, step, spare, a, b, shift);
+        return;
+    }
     for (; 2 * length < size; length *= 2) {
         if (average && (size & length)) {
             A *to = NAME(unused)(spare, rest, run);
@@ -165,9 +221,10 @@ static void NAME(join_cells)(int average, A *const *spare, ptrdiff_t n, ptrdiff_
 
 LOOP static int NAME(divided)(const A *restrict sums, A by, T *restrict out, ptrdiff_t n)
 {
+    const A inverse = 1 / by; /* what float64 loses by it is nothing to float32 */
     int bad = 0;
     for (ptrdiff_t i = 0; i < n; i++) {
-        T mean = (T)(sums[i] / by);
+        T mean = SAME ? (T)(sums[i] / by) : (T)(sums[i] * inverse);
         bad |= !(mean - mean == 0);
         out[i] = mean;
     }
@@ -189,9 +246,9 @@ static int NAME(divide)(const A *sums, ptrdiff_t places, ptrdiff_t first, ptrdif
     return bad;
 }
 
-/* Make one output row from the input rows below it. */
-static int NAME(make_row)(int average, const T *const *rows, ptrdiff_t count, const A *joined,
-                                 const sheet *s, ptrdiff_t step, A *const *spare, T *out)
+/* Make one output row from the input rows below it, or from what they were joined to. */
+static int NAME(make_row)(int average, const T *const *rows, ptrdiff_t count, const C *joined,
+                          const sheet *s, ptrdiff_t step, A *const *spare, T *out)
 {
     const window *w = &s->cell;
     const A fill = average ? 0 : -(A)INFINITY;
@@ -204,7 +261,7 @@ static int NAME(make_row)(int average, const T *const *rows, ptrdiff_t count, co
         A *row = spare[3];
         for (ptrdiff_t i = 0; i < before; i++) row[i] = fill;
         if (joined)
-            memcpy(row + before, joined + from * s->items, (size_t)n * sizeof(A));
+            FROM_COLUMNS(joined + from * s->items, row + before, n);
         else
             NAME(join_rows)(average, rows, count, from * s->items, n, row + before);
         for (ptrdiff_t i = before + n; i < cells * s->items; i++) row[i] = fill;
@@ -216,6 +273,7 @@ static int NAME(make_row)(int average, const T *const *rows, ptrdiff_t count, co
 }
 
 /* Join many rows of one plane, a strip of its columns at a time, into `mid`. */
+#if OWN_COLUMNS
 static void NAME(join_columns)(int average, const T *x, const sheet *s, A *const *spare,
                                       A *mid)
 {
@@ -237,6 +295,7 @@ static void NAME(join_columns)(int average, const T *x, const sheet *s, A *const
         }
     }
 }
+#endif
 
 static int NAME(windows)(int average, const T *x, T *out, const sheet *s)
 {
@@ -248,23 +307,25 @@ static int NAME(windows)(int average, const T *x, T *out, const sheet *s)
     int many = s->row.size > JOINED;
     ptrdiff_t span = (s->row.count - 1) * s->row.stride + s->row.size;
     if (many) piece = MOST(piece, span * LEAST(STRIP, width));
-    A *memory = malloc((size_t)(5 * piece + (many ? s->row.count * width : 0)) * sizeof(A));
+    size_t columns = many ? (size_t)(s->row.count * width) * sizeof(C) : 0;
+    A *memory = malloc((size_t)(5 * piece) * sizeof(A) + columns);
     if (!memory) return -1;
     A *spare[5] = {memory, memory + piece, memory + 2 * piece, memory + 3 * piece,
                    memory + 4 * piece};
-    A *mid = memory + 5 * piece;
+    C *mid = (C *)(memory + 5 * piece), *narrow[4];
+    for (int i = 0; i < 4; i++) narrow[i] = (C *)spare[i];
     int bad = 0;
     for (ptrdiff_t image = 0; image < s->images; image++)
         for (ptrdiff_t p = 0; p < s->plane.count; p++) {
             const T *plane = x + image * s->planes * s->rows * width;
             ptrdiff_t z = p * s->plane.stride - s->plane.low;
             ptrdiff_t z0 = MOST(z, 0), z1 = LEAST(z + s->plane.size, s->planes);
-            if (many) NAME(join_columns)(average, plane + z0 * s->rows * width, s, spare, mid);
+            if (many) COLUMNS(average, plane + z0 * s->rows * width, s, narrow, mid);
             for (ptrdiff_t r = 0; r < s->row.count; r++) {
                 ptrdiff_t y = r * s->row.stride - s->row.low;
                 ptrdiff_t y0 = MOST(y, 0), y1 = LEAST(y + s->row.size, s->rows), count = 0;
                 const T *rows[JOINED];
-                const A *joined = many ? mid + r * width : 0;
+                const C *joined = many ? mid + r * width : 0;
                 for (ptrdiff_t k = z0; k < z1 && !many; k++)
                     for (ptrdiff_t j = y0; j < y1; j++) rows[count++] = plane + (k * s->rows + j) * width;
                 if (many) count = y1 - y0;
@@ -281,3 +342,7 @@ static int NAME(windows)(int average, const T *x, T *out, const sheet *s)
 #undef NAME
 #undef LARGER
 #undef SAME
+#undef C
+#undef COLUMNS
+#undef FROM_COLUMNS
+#undef OWN_COLUMNS

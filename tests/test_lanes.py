@@ -68,6 +68,34 @@ def test_no_lane_runs_far_ahead_and_none_is_left_when_the_caller_goes(threads: i
     assert threading.active_count() == before
 
 
+def test_the_caller_works_as_well_rather_than_wait() -> None:
+    seen: set[int] = set()
+    before = threading.active_count()
+
+    def work(i: int) -> int:
+        seen.add(threading.get_ident())
+        assert threading.active_count() <= before + 1
+        time.sleep(0.002)
+        return i
+
+    assert list(Lanes(2).map(work, range(20))) == list(range(20))
+    assert threading.get_ident() in seen
+    assert len(seen) == 2
+
+
+def test_an_interrupt_of_the_caller_is_not_kept_back() -> None:
+    def work(i: int) -> int:
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+        time.sleep(0.002)
+        return i
+
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        list(Lanes(2).map(work, range(100)))
+    assert threading.active_count() == before
+
+
 @pytest.mark.parametrize("words", ["pool max", "pool average", "gpool average", "bn", "ln"])
 def test_threads_leave_the_bytes_as_they_are(words: str) -> None:
     layer = find(*words.split())()

@@ -26,7 +26,7 @@ def slide(sheet: Sheet, *, average: bool = False) -> bool | None:
     loops = loops_for(sheet.cells, FLOATS)
     if loops is None or not _serves(sheet.windows):
         return None
-    cells, wide = sheet.cells, average and _wide(sheet.windows)
+    cells, wide = sheet.cells, _wide(sheet.windows) if average else 0
     if _is_long(sheet.windows):
         # Columns that are put together from runs are held for the whole image: then it is a tile.
         lost = False
@@ -53,11 +53,18 @@ def _serves(windows: tuple[Window, ...]) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _wide(windows: tuple[Window, ...]) -> bool:
-    """Whether means are summed in float64, for float32 would lose too much."""
+def _wide(windows: tuple[Window, ...]) -> int:
+    """Where means are summed in float64, for float32 would lose too much.
+
+    Returns:
+        0 for nowhere, 1 along rows alone, 2 everywhere.
+    """
     plane, row, cell = _three(windows)
-    rows = (row.size - 1).bit_length() if row.size > _JOINED else plane.size * row.size - 1
-    return rows + (cell.size - 1).bit_length() > FLOAT32_ADDITIONS
+    is_long = row.size > _JOINED
+    rows = (row.size - 1).bit_length() if is_long else plane.size * row.size - 1
+    if rows + (cell.size - 1).bit_length() <= FLOAT32_ADDITIONS:
+        return 0
+    return 1 if is_long and rows <= FLOAT32_ADDITIONS else 2
 
 
 def _is_long(windows: tuple[Window, ...]) -> bool:

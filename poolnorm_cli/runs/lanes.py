@@ -55,7 +55,7 @@ class Lanes(NamedTuple):
         from poolnorm_cli.runs.line import Line
 
         line: Line[Item, Result] = Line(work, chain(first, items), self.held)
-        with line.running(self.threads):
+        with line.running(self.threads - 1):  # and this one
             yield from line.results()
 
 

@@ -38,8 +38,10 @@ class Line(Generic[Item, Result]):
                 lane.join()
 
     def results(self) -> Iterator[Result]:
-        """Yield the results in order."""
+        """Yield the results in order; who takes them works on items as well, rather than wait."""
         while True:
+            while self.ended not in self.done and self._help():
+                pass
             with self.turn:
                 self.turn.wait_for(lambda: self.ended in self.done or self.count == self.ended)
                 if self.ended not in self.done:
@@ -61,26 +63,46 @@ class Line(Generic[Item, Result]):
                 found = None, error
             self._tell(place, found)
 
+    def _help(self) -> bool:
+        """Work on one item, if one can be had at once; say whether."""
+        if self.begun >= self.ended + self.held or not self.reading.acquire(blocking=False):
+            return False
+        try:
+            taken = self._next()
+        finally:
+            self.reading.release()
+        if taken is None:
+            return False
+        place, item = taken
+        try:
+            found: tuple[Any, BaseException | None] = self.work(item), None
+        except Exception as error:  # noqa: BLE001 - raised in its turn; an interrupt is at once
+            found = None, error
+        self._tell(place, found)
+        return True
+
     def _take(self) -> tuple[int, Item] | None:
-        """Take the next item; the source is asked by one lane at a time."""
+        """Take the next item, when there is room; the source is asked by one lane at a time."""
         with self.reading:
             with self.turn:
                 self.turn.wait_for(lambda: self.begun < self.ended + self.held)
-                if self.count is not None:
-                    return None
-                place = self.begun
-            try:
-                item = next(self.items)
-            except StopIteration:
-                self._end(place)
-                return None
-            except BaseException as error:  # noqa: BLE001 - raised where results are taken
-                self._tell(place, (None, error))
-                self._end(place + 1)
-                return None
-            with self.turn:
-                self.begun = place + 1
-            return place, item
+            return self._next()
+
+    def _next(self) -> tuple[int, Item] | None:
+        if self.count is not None:
+            return None
+        place = self.begun
+        try:
+            item = next(self.items)
+        except StopIteration:
+            self._end(place)
+            return None
+        except BaseException as error:  # noqa: BLE001 - raised where results are taken
+            self._tell(place, (None, error))
+            self._end(place + 1)
+            return None
+        self.begun = place + 1
+        return place, item
 
     def _tell(self, place: int, found: tuple[Any, BaseException | None]) -> None:
         with self.turn:

@@ -139,6 +139,39 @@ def test_rows(rows: int, items: int, seed: int, weights: tuple[bool, bool], mean
 
 
 @needs_loops
+@pytest.mark.parametrize("items", [3, 7, 16, 70, 600])
+@pytest.mark.parametrize("epsilon", [0.0, 1e-3])
+def test_rows_beyond_the_range_of_float32_squares(items: int, epsilon: float) -> None:
+    sizes = np.array([1, 1e-30, 1e-15, 1e-8, 1e18, 1e25, 3e37, 1], np.float32)
+    x = cells((8, items), 1, special=False) * sizes[:, None]
+    wide = x.astype(np.float64)
+    wide = (wide - wide.mean(1, keepdims=True)) / np.sqrt(wide.var(1, keepdims=True) + epsilon)
+
+    ours = normalize_rows(x, epsilon, None, None)
+    odd = normalize_rows(
+        np.where(np.arange(8)[:, None] == 3, np.float32("nan"), x), epsilon, None, None
+    )
+
+    np.testing.assert_allclose(ours, wide, rtol=2e-6, atol=1e-6)
+    assert np.isnan(odd[3]).all()
+    assert (np.delete(odd, 3, 0) == np.delete(ours, 3, 0)).all()  # no row depends on another
+
+
+@needs_loops
+@pytest.mark.parametrize("items", [1, 3, 40])
+@pytest.mark.parametrize("size", [8, 9, 10, 13, 16, 31, 63, 64, 65, 72])
+def test_averages_below_long_windows(size: int, items: int) -> None:
+    x = cells((2, 75, 75, items), size, special=False)
+    windows = {axis: window(75, size, 1, "same") for axis in (1, 2)}
+    wide = x.astype(np.float64)
+
+    ours = mean_windows(x, windows)
+
+    limit = 4 * EPSILON * mean_windows(np.abs(wide), windows)
+    assert (np.abs(ours - mean_windows(wide, windows)) <= limit).all()
+
+
+@needs_loops
 @given(
     shape=st.tuples(st.integers(1, 4), st.integers(1, 9), st.integers(1, 9), st.integers(1, 70)),
     kept=st.lists(st.booleans(), min_size=4, max_size=4),
