@@ -24,7 +24,7 @@ _FLOORS = {
     "inside": "floor: a copy in memory",
     "start": "floor: a script that runs one operator",
 }
-_WINDOW = re.compile(r"inside \S+ pool (max|average) (\d+)/1 same")
+_WINDOW = re.compile(r"inside 64x224x224x3 pool (max|average) (\d+)/1 same")
 _SIZE = re.compile(r"whole grow(\d+) (.*)")
 _FILES = re.compile(r"files (\d+) (.*)")
 _MEGABYTES = 1.048576  # of one sample of the inputs that grow
@@ -56,7 +56,7 @@ def _groups(times: Times) -> dict[str, dict[str, Any]]:
     groups: dict[str, dict[str, Any]] = {}
     for name, seen in times.items():
         words = name.split()
-        if not (_WINDOW.match(name) and len(_windows(times)) > 2 and "64x224x224x3" in name):
+        if len(seen) > 2 or not (_WINDOW.match(name) and len(_windows(times)) > 2):
             groups.setdefault(" ".join(words[:2]), {})[" ".join(words[2:])] = seen
     return {key: found for key, found in groups.items() if len(found) > 2}
 
@@ -79,6 +79,8 @@ def _curves(times: Times) -> dict[str, dict[str, dict[float, float]]]:
             if found:
                 title, size = place(found)
                 for label, seconds in seen.items():
+                    if label not in ("poolnorm", "floor") and pattern is _WINDOW:
+                        continue  # the peers have one window only
                     line = curves.setdefault(title, {}).setdefault(label, {})
                     line[size] = median(seconds)
     return {t: c for t, c in curves.items() if max(map(len, c.values())) > 2}
