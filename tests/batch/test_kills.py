@@ -22,6 +22,13 @@ pytestmark = [
 WORDS = ["pool", "max", "in", "-O", "out", "-q", "--journal", "j"]
 
 
+@pytest.fixture(autouse=True)
+def heeded_signals() -> None:
+    """Heed them: what nohup starts, or a shell in the background, is told to ignore some."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def golden() -> dict[str, str]:
     """Run in peace."""
     assert start("pool", "max", "in", "-O", "golden", "-q").wait() == 0
@@ -62,7 +69,6 @@ def test_a_hundred_killed_runs_are_taken_up(jobs: str) -> None:
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
 def test_a_signal_ends_a_run_cleanly(number: signal.Signals, code: int, jobs: str) -> None:
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests may be run by nohup themselves
     make_tensors("in", 400, (8, 32, 32, 8))
     expected = golden()
     run = start(*WORDS, "-j", jobs)
