@@ -79,11 +79,15 @@ def _curves(times: Times) -> dict[str, dict[str, dict[float, float]]]:
             if found:
                 title, size = place(found)
                 for label, seconds in seen.items():
-                    if label not in ("poolnorm", "floor") and pattern is _WINDOW:
-                        continue  # the peers have one window only
                     line = curves.setdefault(title, {}).setdefault(label, {})
                     line[size] = median(seconds)
-    return {t: c for t, c in curves.items() if max(map(len, c.values())) > 2}
+    drawn = {title: _longer(lines, 1) for title, lines in curves.items()}
+    return {title: lines for title, lines in drawn.items() if _longer(lines, 2)}
+
+
+def _longer(lines: dict[str, dict[float, float]], points: int) -> dict[str, dict[float, float]]:
+    """Leave out lines of so few points."""
+    return {label: line for label, line in lines.items() if len(line) > points}
 
 
 def _bars(axis: Any, title: str, times: Times) -> None:

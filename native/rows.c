@@ -19,11 +19,6 @@ static INLINE double power_of(double squares, const size_of *s)
     return power < s->least ? s->least : power; /* NaN stays, which no comparison is true of */
 }
 
-static INLINE double total_of(const double *sums)
-{
-    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
-}
-
 static INLINE double mean_of(const float *restrict x, ptrdiff_t items)
 {
     double sums[WIDE] = {0};
@@ -31,7 +26,8 @@ static INLINE double mean_of(const float *restrict x, ptrdiff_t items)
     for (; i + WIDE <= items; i += WIDE)
         for (int j = 0; j < WIDE; j++) sums[j] += x[i + j];
     for (int j = 0; i < items; i++, j++) sums[j] += x[i];
-    return total_of(sums) / (double)items;
+    return (((sums[0] + sums[1]) + (sums[2] + sums[3])) +
+            ((sums[4] + sums[5]) + (sums[6] + sums[7]))) / (double)items;
 }
 
 /* One row, in float64. */
@@ -119,7 +115,7 @@ static INLINE void normalize_short(const float *restrict x, float *restrict y, c
     float cells[FEW][TOGETHER] = {{0}}, mean[TOGETHER] = {0}, squares[TOGETHER] = {0};
     float inverse[TOGETHER];
     const float weight = (float)s->weight, epsilon = (float)s->epsilon, least = (float)s->least;
-    int lost = 0;
+    int lost[TOGETHER], any = 0;
     if (rows == TOGETHER)
         for (ptrdiff_t r = 0; r < TOGETHER; r++)
             for (ptrdiff_t i = 0; i < items; i++) cells[i][r] = x[r * items + i];
@@ -144,7 +140,8 @@ static INLINE void normalize_short(const float *restrict x, float *restrict y, c
         float power = squares[r] * weight + epsilon;
         power = power < least ? least : power;
         inverse[r] = 1 / sqrtf(power);
-        lost |= !(squares[r] < (float)LARGE) | !(power > (float)SMALL);
+        lost[r] = !(squares[r] < (float)LARGE) | !(power > (float)SMALL);
+        any |= lost[r];
     }
     for (ptrdiff_t i = 0; i < items; i++) {
         float factor = gamma ? gamma[i] : 1, addend = beta ? beta[i] : 0;
@@ -158,9 +155,8 @@ static INLINE void normalize_short(const float *restrict x, float *restrict y, c
     else
         for (ptrdiff_t r = 0; r < rows; r++)
             for (ptrdiff_t i = 0; i < items; i++) y[r * items + i] = cells[i][r];
-    for (ptrdiff_t r = 0; r < rows && lost; r++)
-        if (!(squares[r] < (float)LARGE && power_of(squares[r], s) > 2 * SMALL))
-            normalize_widely(x + r * items, y + r * items, gamma, beta, s, items);
+    for (ptrdiff_t r = 0; r < rows && any; r++)
+        if (lost[r]) normalize_widely(x + r * items, y + r * items, gamma, beta, s, items);
 }
 
 LOOP void normalize(const float *x, float *y, const float *gamma, const float *beta,

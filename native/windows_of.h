@@ -92,7 +92,7 @@ static INLINE void NAME(sums_of)(const A *restrict x, ptrdiff_t step, int count,
     }
 }
 
-/* Add up so many cells, `step` items from one to the next. */
+/* Add up 2 to 8 cells, `step` items from one to the next. */
 LOOP static void NAME(summed)(const A *x, ptrdiff_t step, ptrdiff_t count, A *to, ptrdiff_t n)
 {
     switch (count) { /* loops of known length */
@@ -102,8 +102,7 @@ LOOP static void NAME(summed)(const A *x, ptrdiff_t step, ptrdiff_t count, A *to
     case 5: NAME(sums_of)(x, step, 5, to, n); return;
     case 6: NAME(sums_of)(x, step, 6, to, n); return;
     case 7: NAME(sums_of)(x, step, 7, to, n); return;
-    case 8: NAME(sums_of)(x, step, 8, to, n); return;
-    default: NAME(sums_of)(x, step, 1, to, n);
+    default: NAME(sums_of)(x, step, 8, to, n);
     }
 }
 

@@ -13,7 +13,7 @@ def windows(
     out: Array,
     average: bool,
     itemsize: int,
-    wide: bool,
+    wide: int,
     shape: tuple[int, int, int, int, int],
     plane: Place,
     row: Place,

@@ -37,7 +37,7 @@ def normalize_rows(x: Array, epsilon: float, gamma: Vector, beta: Vector) -> Arr
     """Compute `(x - mean) / sqrt(variance + epsilon) * gamma + beta` for each row.
 
     Float32 holds the rows' distances from their means with nothing lost, whatever the means are.
-    Rows out of its range are done again in float64, in which the compiled loop works throughout.
+    Rows whose squares are out of its range are done again in float64.
 
     Args:
         x: float32, of shape (rows, items), C-contiguous, for which `in_rows` holds.

@@ -1,7 +1,7 @@
 """Work on the items of a source in several threads, with results in the order of the items.
 
 NumPy and the operating system let other threads run while they compute, read and write, so one
-lane reads while another computes and the caller writes.
+lane reads while another computes. The caller is one of them, while it does not write.
 """
 
 import os
@@ -30,7 +30,7 @@ class Lanes(NamedTuple):
     """Some threads.
 
     Attributes:
-        threads: How many; with 1 the caller does all work.
+        threads: How many, the caller's among them; with 1 it does all work.
     """
 
     threads: int = 1
@@ -55,7 +55,7 @@ class Lanes(NamedTuple):
         from poolnorm_cli.runs.line import Line
 
         line: Line[Item, Result] = Line(work, chain(first, items), self.held)
-        with line.running(self.threads - 1):  # and this one
+        with line.running(self.threads - 1):  # the caller is the last
             yield from line.results()
 
 

@@ -56,39 +56,37 @@ class Line(Generic[Item, Result]):
 
     def _lane(self) -> None:
         while (taken := self._take()) is not None:
-            place, item = taken
-            try:
-                found: tuple[Any, BaseException | None] = self.work(item), None
-            except BaseException as error:  # noqa: BLE001 - raised where results are taken
-                found = None, error
-            self._tell(place, found)
+            self._work(*taken, BaseException)
 
     def _help(self) -> bool:
-        """Work on one item, if one can be had at once; say whether."""
+        """Work on one item, if one can be had at once; say whether. Interrupts go through."""
         if self.begun >= self.ended + self.held or not self.reading.acquire(blocking=False):
             return False
         try:
-            taken = self._next()
+            taken = self._next(Exception)
         finally:
             self.reading.release()
-        if taken is None:
-            return False
-        place, item = taken
+        if taken is not None:
+            self._work(*taken, Exception)
+        return taken is not None
+
+    def _work(self, place: int, item: Item, kept: type[BaseException]) -> None:
+        """Work on an item; errors of a kind that is kept are raised where results are taken."""
         try:
             found: tuple[Any, BaseException | None] = self.work(item), None
-        except Exception as error:  # noqa: BLE001 - raised in its turn; an interrupt is at once
+        except kept as error:
             found = None, error
         self._tell(place, found)
-        return True
 
     def _take(self) -> tuple[int, Item] | None:
         """Take the next item, when there is room; the source is asked by one lane at a time."""
         with self.reading:
             with self.turn:
                 self.turn.wait_for(lambda: self.begun < self.ended + self.held)
-            return self._next()
+            return self._next(BaseException)
 
-    def _next(self) -> tuple[int, Item] | None:
+    def _next(self, kept: type[BaseException]) -> tuple[int, Item] | None:
+        """Ask the source; errors are kept as those of `_work` are."""
         if self.count is not None:
             return None
         place = self.begun
@@ -97,7 +95,7 @@ class Line(Generic[Item, Result]):
         except StopIteration:
             self._end(place)
             return None
-        except BaseException as error:  # noqa: BLE001 - raised where results are taken
+        except kept as error:
             self._tell(place, (None, error))
             self._end(place + 1)
             return None

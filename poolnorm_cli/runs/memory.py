@@ -59,21 +59,23 @@ def run_array(
     inner, whole = run.inner, np.ascontiguousarray(x)
     step = inner.whole_grains(rows) if rows else inner.rows
 
-    def masks() -> Iterator[Array] | None:
-        if mask is None:
-            return None
-
-        def slices(cuts: Iterable[Cut], seen: Ints) -> Iterator[Array]:
-            cells = np.asarray(mask).reshape(seen)
-            return (cells[start:stop] for start, stop in cuts)
-
-        return run.masks(slices, mask.shape, step)
-
-    moments = run.moments(run.blocks_of(whole, step), masks())
+    moments = run.moments(run.blocks_of(whole, step), _masks(run, mask, step))
     y = np.empty([int(size or 0) for size in expected], dtype=run.result)
     flat, start = y.reshape(-1), 0
-    for block in run.outputs(run.blocks_of(whole, step), given, moments, masks()):
+    for block in run.outputs(run.blocks_of(whole, step), given, moments, _masks(run, mask, step)):
         with np.errstate(all="ignore"):
             flat[start : start + block.size] = block.reshape(-1)
         start += block.size
     return y, given if moments is None or not training else layer.updated(given, moments)
+
+
+def _masks(run: Pass, mask: Array | None, step: int) -> Iterator[Array] | None:
+    """Cut a mask as the blocks are."""
+    if mask is None:
+        return None
+
+    def slices(cuts: Iterable[Cut], seen: Ints) -> Iterator[Array]:
+        cells = mask.reshape(seen)
+        return (cells[start:stop] for start, stop in cuts)
+
+    return run.masks(slices, mask.shape, step)

@@ -162,13 +162,33 @@ def test_rows_beyond_the_range_of_float32_squares(items: int, epsilon: float) ->
 @pytest.mark.parametrize("size", [8, 9, 10, 13, 16, 31, 63, 64, 65, 72])
 def test_averages_below_long_windows(size: int, items: int) -> None:
     x = cells((2, 75, 75, items), size, special=False)
-    windows = {axis: window(75, size, 1, "same") for axis in (1, 2)}
-    wide = x.astype(np.float64)
+    place, cell = np.indices((75, 75))
+    start = place - (size - 1) // 2
+    below = ((cell >= start) & (cell < start + size)).astype(np.float64)
 
-    ours = mean_windows(x, windows)
+    def exact(x: Any) -> Any:
+        sums = np.einsum("ph,bhwi,qw->bpqi", below, x.astype(np.float64), below, optimize=True)
+        return sums / np.outer(below.sum(1), below.sum(1))[:, :, None]
 
-    limit = 4 * EPSILON * mean_windows(np.abs(wide), windows)
-    assert (np.abs(ours - mean_windows(wide, windows)) <= limit).all()
+    ours = mean_windows(x, {axis: window(75, size, 1, "same") for axis in (1, 2)})
+
+    assert (np.abs(ours - exact(x)) <= 4 * EPSILON * exact(np.abs(x))).all()
+
+
+@needs_loops
+@pytest.mark.parametrize("items", [3, 7, 15])
+def test_a_row_near_the_end_of_the_range_does_not_depend_on_its_neighbours(items: int) -> None:
+    away = cells((64, items), 1, special=False, dtype="float64")
+    away -= away.mean(1, keepdims=True)
+    sizes = np.geomspace(1.02e-12, 2e-12, 64)[:, None] / away.std(1, keepdims=True)
+    x = (away * sizes).astype(np.float32)
+    lost = x.copy()
+    lost[0] = np.nan
+
+    alone, beside, few = (normalize_rows(each, 0.0, None, None) for each in (x, lost, x[:40]))
+
+    np.testing.assert_array_equal(beside[1:], alone[1:])
+    np.testing.assert_array_equal(few, alone[:40])
 
 
 @needs_loops
