@@ -160,6 +160,7 @@ def test_keras_takes_the_words_that_we_take_and_draws_as_wide() -> None:
     words = dict(zip(kinds, map(_words, (Initializer, Regularizer, Constraint)), strict=True))
     script = """
 told = {}
+keras.utils.set_random_seed(20260203)
 for kind, words in given.items():
     get = getattr(keras, kind + "s").get
     told[kind] = {}
@@ -169,18 +170,22 @@ for kind, words in given.items():
         spread = None
         if kind == "initializer" and not any(w in word.lower() for w in ("ortho", "ident", "stft")):
             drawn = np.array(keras.ops.convert_to_numpy(made((30000,))))
-            spread = [float(drawn.mean()), float(drawn.std()), float(abs(drawn).max())]
+            far = np.quantile(abs(drawn), 0.995)  # the widest of all draws tells too little
+            spread = [float(drawn.mean()), float(drawn.std()), float(far)]
         told[kind][word] = spread
 """
     told = keras_says(script, words)
     for word, spread in told["initializer"].items():
         if spread is None or word.lower() == "constant":
             continue
-        drawn = Initializer.of(word).values((30000,))
-        ours = [drawn.mean(), drawn.std(), np.abs(drawn).max()]
-        np.testing.assert_allclose(ours[1], spread[1], rtol=0.03, err_msg=word)
-        np.testing.assert_allclose(ours[0], spread[0], atol=0.03 * spread[1], err_msg=word)
-        np.testing.assert_allclose(ours[2], spread[2], rtol=0.25, err_msg=word)
+        ours: Any = Initializer.of(word)
+        if hasattr(ours, "seed"):
+            ours = replace(ours, seed=20260203)
+        drawn = ours.values((30000,))
+        mean, width, far = spread
+        np.testing.assert_allclose(drawn.std(), width, rtol=0.03, err_msg=word)
+        np.testing.assert_allclose(drawn.mean(), mean, atol=0.03 * width, err_msg=word)
+        np.testing.assert_allclose(np.quantile(abs(drawn), 0.995), far, rtol=0.05, err_msg=word)
 
 
 def _words(kind: Any) -> list[str]:
