@@ -1,11 +1,15 @@
 #include "windows.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define PIECE 1024 /* items of a row that are worked on together */
-#define STRIP 32   /* items of columns that are */
+#define STRIP 128   /* items of columns that are */
+#define LEVELS 64  /* lengths of runs: powers of two */
+#define AHEAD 4    /* rows from that which is read to that which is asked for */
+#define LINE 64    /* bytes that memory gives together */
 #define SHORT 8    /* items of a cell that a vector holds */
 
 /* The real cells of an axis below one place of a window. */
@@ -16,6 +20,7 @@ static INLINE ptrdiff_t cells_of(const window *w, ptrdiff_t place, ptrdiff_t len
 }
 
 #define T float
+#define BITS uint32_t
 #define A float
 #define C float
 #define NAME(name) name##_f_of
@@ -27,6 +32,7 @@ static INLINE ptrdiff_t cells_of(const window *w, ptrdiff_t place, ptrdiff_t len
 #include "windows_of.h"
 
 #define T double
+#define BITS uint64_t
 #define A double
 #define C double
 #define NAME(name) name##_d_of
@@ -38,6 +44,7 @@ static INLINE ptrdiff_t cells_of(const window *w, ptrdiff_t place, ptrdiff_t len
 #include "windows_of.h"
 
 #define T float
+#define BITS uint32_t
 #define A double
 #define C double
 #define NAME(name) name##_fd_of
@@ -49,6 +56,7 @@ static INLINE ptrdiff_t cells_of(const window *w, ptrdiff_t place, ptrdiff_t len
 #include "windows_of.h"
 
 #define T float
+#define BITS uint32_t
 #define A double
 #define C float
 #define NAME(name) name##_ffd_of

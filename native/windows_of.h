@@ -218,29 +218,36 @@ static void NAME(join_cells)(int average, A *const *spare, ptrdiff_t n, ptrdiff_
     }
 }
 
-LOOP static int NAME(divided)(const A *restrict sums, A by, T *restrict out, ptrdiff_t n)
+static INLINE int NAME(divided)(const A *restrict sums, A by, T *restrict out, ptrdiff_t n)
 {
     const A inverse = 1 / by; /* what float64 loses by it is nothing to float32 */
-    int bad = 0;
+    BITS bad = 0;
     for (ptrdiff_t i = 0; i < n; i++) {
         T mean = SAME ? (T)(sums[i] / by) : (T)(sums[i] * inverse);
-        bad |= !(mean - mean == 0);
+        T none = mean - mean; /* 0, of which no bit is set, or NaN */
+        BITS bits;
+        memcpy(&bits, &none, sizeof bits);
+        bad |= bits;
         out[i] = mean;
     }
-    return bad;
+    return bad != 0;
 }
 
 /* Divide sums by the cells of their windows: `rows` times those along the row. */
-static int NAME(divide)(const A *sums, ptrdiff_t places, ptrdiff_t first, ptrdiff_t rows,
-                        const sheet *s, T *out)
+LOOP static int NAME(divide)(const A *sums, ptrdiff_t places, ptrdiff_t first, ptrdiff_t rows,
+                             const sheet *s, T *out)
 {
     int bad = 0;
     const window *w = &s->cell;
-    for (ptrdiff_t place = 0, stop; place < places; place = stop) {
-        ptrdiff_t count = cells_of(w, first + place, s->cells), at = place * s->items;
-        for (stop = place + 1; stop < places; stop++)
-            if (cells_of(w, first + stop, s->cells) != count) break;
-        bad |= NAME(divided)(sums + at, (A)(rows * count), out + at, stop * s->items - at);
+    const ptrdiff_t items = s->items, end = (s->cells - w->size + w->low) / w->stride + 1 - first;
+    for (ptrdiff_t place = 0, stop; place < places; place = stop) { /* `end`: of whole windows */
+        ptrdiff_t count = cells_of(w, first + place, s->cells), i = place * items;
+        A by = (A)(rows * count);
+        stop = count < w->size || place >= end ? place + 1 : LEAST(end, places);
+        if (stop == place + 1 && items < SHORT) /* no vector holds them */
+            for (; i < stop * items; i++) bad |= NAME(divided)(sums + i, by, out + i, 1);
+        else
+            bad |= NAME(divided)(sums + i, by, out + i, stop * items - i);
     }
     return bad;
 }
@@ -271,29 +278,8 @@ static int NAME(make_row)(int average, const T *const *rows, ptrdiff_t count, co
     return bad;
 }
 
-/* Join many rows of one plane, a strip of its columns at a time, into `mid`. */
 #if OWN_COLUMNS
-static void NAME(join_columns)(int average, const T *x, const sheet *s, A *const *spare,
-                                      A *mid)
-{
-    const window *w = &s->row;
-    const A fill = average ? 0 : -(A)INFINITY;
-    ptrdiff_t width = s->cells * s->items, span = (w->count - 1) * w->stride + w->size;
-    for (ptrdiff_t column = 0; column < width; column += STRIP) {
-        ptrdiff_t n = LEAST(STRIP, width - column);
-        A *cells = spare[3];
-        for (ptrdiff_t i = 0; i < span * n; i++) cells[i] = fill;
-        for (ptrdiff_t row = 0; row < LEAST(s->rows, span - w->low); row++)
-            NAME(copied)(x + row * width + column, cells + (row + w->low) * n, n);
-        const A *a, *b;
-        ptrdiff_t shift;
-        NAME(runs)(average, cells, span * n, w->size, n, spare, &a, &b, &shift);
-        for (ptrdiff_t place = 0; place < w->count; place++) {
-            const A *p = a + place * w->stride * n, *q = b + (place * w->stride + shift) * n;
-            NAME(join)(average, p, q, mid + place * width + column, n);
-        }
-    }
-}
+#include "columns_of.h"
 #endif
 
 static int NAME(windows)(int average, const T *x, T *out, const sheet *s)
@@ -304,22 +290,20 @@ static int NAME(windows)(int average, const T *x, T *out, const sheet *s)
     step = LEAST(step, w->count);
     ptrdiff_t piece = ((step - 1) * w->stride + w->size) * s->items;
     int many = s->row.size > JOINED;
-    ptrdiff_t span = (s->row.count - 1) * s->row.stride + s->row.size;
-    if (many) piece = MOST(piece, span * LEAST(STRIP, width));
+    if (many) piece = MOST(piece, s->row.size * STRIP); /* five of them hold all runs */
     size_t columns = many ? (size_t)(s->row.count * width) * sizeof(C) : 0;
     A *memory = malloc((size_t)(5 * piece) * sizeof(A) + columns);
     if (!memory) return -1;
     A *spare[5] = {memory, memory + piece, memory + 2 * piece, memory + 3 * piece,
                    memory + 4 * piece};
-    C *mid = (C *)(memory + 5 * piece), *narrow[4];
-    for (int i = 0; i < 4; i++) narrow[i] = (C *)spare[i];
+    C *mid = (C *)(memory + 5 * piece);
     int bad = 0;
     for (ptrdiff_t image = 0; image < s->images; image++)
         for (ptrdiff_t p = 0; p < s->plane.count; p++) {
             const T *plane = x + image * s->planes * s->rows * width;
             ptrdiff_t z = p * s->plane.stride - s->plane.low;
             ptrdiff_t z0 = MOST(z, 0), z1 = LEAST(z + s->plane.size, s->planes);
-            if (many) COLUMNS(average, plane + z0 * s->rows * width, s, narrow, mid);
+            if (many) COLUMNS(average, plane + z0 * s->rows * width, s, (C *)memory, mid);
             for (ptrdiff_t r = 0; r < s->row.count; r++) {
                 ptrdiff_t y = r * s->row.stride - s->row.low;
                 ptrdiff_t y0 = MOST(y, 0), y1 = LEAST(y + s->row.size, s->rows), count = 0;
@@ -341,6 +325,7 @@ static int NAME(windows)(int average, const T *x, T *out, const sheet *s)
 #undef NAME
 #undef LARGER
 #undef SAME
+#undef BITS
 #undef C
 #undef COLUMNS
 #undef FROM_COLUMNS

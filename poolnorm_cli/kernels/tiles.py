@@ -13,7 +13,7 @@ from poolnorm_cli.shapes import Window
 
 Array = NDArray[Any]
 
-_HALO = 4
+_HALO = 8
 """Rows of a band for each row that it shares with its neighbours, at least."""
 
 

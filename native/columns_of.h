@@ -1,0 +1,121 @@
+/* Windows along the columns of a plane that are longer than JOINED, for one type: see windows_of.h.
+ *
+ * From the last row up, each row begins runs of 2, 4, 8, ... rows, each put together from the run
+ * half as long and the same one further down. Of runs of n rows the last 2n are kept, for no row
+ * needs more; so all of it stays in the first-level cache. */
+
+/* Where the run of 2^level rows that begins at place `p` is kept. The first row of `memory` is of what
+ * stands outside the plane. */
+static INLINE A *NAME(run_at)(A *memory, ptrdiff_t p, int level)
+{
+    ptrdiff_t kept = (ptrdiff_t)2 << level;
+    return memory + (kept - 1 + (p & (kept - 1))) * STRIP;
+}
+
+static INLINE void NAME(begin)(int average, const A *cells, const A *const *below, A *const *runs,
+                               int count, ptrdiff_t n)
+{
+    INDEPENDENT
+    for (ptrdiff_t i = 0; i < n; i++) {
+        A run = cells[i];
+        for (int k = 0; k < count; k++) {
+            run = average ? run + below[k][i] : LARGER(run, below[k][i]);
+            runs[k][i] = run;
+        }
+    }
+}
+
+static INLINE void NAME(total)(const A *const *runs, int count, A *restrict to, ptrdiff_t n)
+{
+    for (ptrdiff_t i = 0; i < n; i++) {
+        A sum = runs[0][i];
+        for (int k = 1; k < count; k++) sum += runs[k][i];
+        to[i] = sum;
+    }
+}
+
+static INLINE void NAME(put_together)(const A *const *runs, int count, A *restrict to, ptrdiff_t n)
+{
+    switch (count) { /* loops of known length */
+    case 2: NAME(total)(runs, 2, to, n); return;
+    case 3: NAME(total)(runs, 3, to, n); return;
+    case 4: NAME(total)(runs, 4, to, n); return;
+    case 5: NAME(total)(runs, 5, to, n); return;
+    default: NAME(total)(runs, count, to, n);
+    }
+}
+
+/* Join a strip of `n` columns. */
+static INLINE void NAME(join_strip_of)(int average, const T *x, const sheet *s, int levels,
+                                       A *memory, ptrdiff_t n, A *out)
+{
+    const window *w = &s->row;
+    ptrdiff_t width = s->cells * s->items, rest = w->size - ((ptrdiff_t)1 << levels);
+    const A *below[LEVELS], *parts[LEVELS], *before = memory;
+    A *runs[LEVELS];
+    ptrdiff_t place = w->count - 1;
+    for (ptrdiff_t p = place * w->stride + w->size - 1; p >= 0; p--) {
+        ptrdiff_t row = p - w->low;
+        const A *cells = memory;
+        if (row >= 0 && row < s->rows) {
+            const T *from = x + row * width;
+            for (ptrdiff_t i = 0; i < n && row >= AHEAD; i += LINE / (ptrdiff_t)sizeof(T))
+                PREFETCH(from - AHEAD * width + i);
+            A *to = NAME(run_at)(memory, p, 0);
+            for (ptrdiff_t i = 0; i < n && !SAME; i++) to[i] = (A)from[i];
+            cells = SAME ? (const A *)from : to;
+        }
+        parts[0] = cells;
+        below[0] = before;
+        before = cells;
+        for (int k = 0; k < levels; k++) {
+            runs[k] = NAME(run_at)(memory, p, k + 1);
+            below[k + 1] = NAME(run_at)(memory, p + ((ptrdiff_t)2 << k), k + 1);
+        }
+        for (int k = 0; k < levels; k += 2, cells = runs[k - 1]) /* loops of known length */
+            if (k + 1 < levels)
+                NAME(begin)(average, cells, below + k, runs + k, 2, n);
+            else
+                NAME(begin)(average, cells, below + k, runs + k, 1, n);
+        if (p != place * w->stride) continue;
+        A *to = out + place-- * width, *last = NAME(run_at)(memory, p + rest, levels);
+        if (!average) {
+            INDEPENDENT
+            for (ptrdiff_t i = 0; i < n; i++) to[i] = LARGER(runs[levels - 1][i], last[i]);
+            continue;
+        }
+        int count = rest & 1; /* runs as long as the powers of two in what the last one leaves */
+        for (int level = 1; level <= levels; level++) {
+            ptrdiff_t length = (ptrdiff_t)1 << level;
+            if (rest & length)
+                parts[count++] = NAME(run_at)(memory, p + (rest & (length - 1)), level);
+        }
+        parts[count++] = last;
+        NAME(put_together)(parts, count, to, n);
+    }
+}
+
+LOOP static void NAME(join_strip)(int average, const T *x, const sheet *s, int levels, A *memory,
+                                  ptrdiff_t n, A *out)
+{
+    if (n == STRIP)
+        average ? NAME(join_strip_of)(1, x, s, levels, memory, STRIP, out)
+                : NAME(join_strip_of)(0, x, s, levels, memory, STRIP, out);
+    else
+        average ? NAME(join_strip_of)(1, x, s, levels, memory, n, out)
+                : NAME(join_strip_of)(0, x, s, levels, memory, n, out);
+}
+
+/* Join the rows below each place of a window into one, for all places, into `mid`. */
+static void NAME(join_columns)(int average, const T *x, const sheet *s, A *memory, A *mid)
+{
+    ptrdiff_t width = s->cells * s->items, step = LEAST(STRIP, width);
+    int levels = 0; /* the longest runs have 2^levels rows: a window is one of them and a rest */
+    while ((ptrdiff_t)2 << levels < s->row.size) levels++;
+    for (ptrdiff_t i = 0; i < (((ptrdiff_t)4 << levels) - 1) * STRIP; i++)
+        memory[i] = average ? 0 : -(A)INFINITY;
+    for (ptrdiff_t column = 0; column < width; column += step) {
+        ptrdiff_t first = LEAST(column, width - step); /* the last strip laps over the one before */
+        NAME(join_strip)(average, x + first, s, levels, memory, step, mid + first);
+    }
+}
