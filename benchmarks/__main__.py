@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks import cases
 from benchmarks.cases import Case, Input
-from benchmarks.measure import PEERS, Bench
+from benchmarks.measure import HERE, PEERS, Bench
 from benchmarks.picture import draw
 from benchmarks.report import write
 
@@ -66,10 +66,14 @@ def growth(bench: Bench, sizes: tuple[Input, ...], files: tuple[Input, ...]) -> 
     for given in files:
         folder = bench.file(given)
         with tempfile.TemporaryDirectory(dir=bench.work) as target:
-            inputs = sorted(folder.iterdir())
-            words = (*case.command, *inputs, "-q", "--overwrite", "-O", target)
-            name = f"files {given.count} {case.name}"
-            bench.turns(name, {"poolnorm": bench.poolnorm(*words)}, bench.whole)
+            words = (*case.command, folder, "-q", "--overwrite", "-O", target, "-j", "auto")
+            commands = {
+                "poolnorm": bench.poolnorm(*words),
+                "floor": [sys.executable, str(HERE / "loop.py"), str(folder), target],
+            }
+            peers = [name for name in bench.peers if name in case.peers]
+            commands |= {name: bench.peer(name, case.spec(), folder, target) for name in peers}
+            bench.turns(f"files {given.count} {case.name}", commands, bench.whole, target)
 
 
 def start(bench: Bench) -> None:
@@ -79,7 +83,7 @@ def start(bench: Bench) -> None:
         words = (*case.command, source, "-q", "--overwrite", "-o", target, "--backend", "onnx")
         commands = {
             "poolnorm": bench.poolnorm(*words),
-            "floor": [sys.executable, str(Path(__file__).parent / "bare.py")],
+            "floor": [sys.executable, str(HERE / "bare.py")],
         }
         bench.turns(f"start {cases.SMALL.name} {case.name}", commands, bench.whole)
 

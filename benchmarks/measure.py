@@ -109,13 +109,19 @@ class Bench:
         name: str,
         commands: Mapping[str, Sequence[str]],
         timed: Callable[[Sequence[str]], float],
+        folder: str | None = None,
     ) -> None:
-        """Time all commands in turns, until each has as many times as there are rounds."""
+        """Time all commands in turns, until each has as many times as there are rounds.
+
+        `folder` is of their outputs, and is emptied before each.
+        """
         times = self.times.setdefault(name, {})
         for _ in range(self.rounds):
             for label, command in commands.items():
                 seen = times.setdefault(label, [])
                 if len(seen) < self.rounds:
+                    for file in Path(folder).iterdir() if folder else ():
+                        file.unlink()
                     try:
                         seen.append(timed(command))
                     except RuntimeError as error:

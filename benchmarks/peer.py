@@ -1,9 +1,12 @@
 """One job of a peer: `peer.py FRAMEWORK SPEC INPUT OUTPUT`, or with ROUNDS for time in process.
 
+INPUT and OUTPUT may be folders: then it is a loop over all files, in one process.
+
 It needs nothing of poolnorm, and runs with the interpreter that has the framework. The script for
 onnxruntime builds its graph, as somebody does who has a layer and no model.
 """
 # ruff: noqa: ANN001, ANN201, ANN202, FBT003 - typed values of four frameworks, none of which is installed here
+# ruff: noqa: PTH112, PTH118, PTH208 - as a script does that has many files
 
 import json
 import os
@@ -125,11 +128,26 @@ def graph_of(spec, x):
     return h.make_model(graph, opset_imports=opset, ir_version=9).SerializeToString()
 
 
+def each(layer, source, target):
+    """Do all files of a folder, which are of one shape, in a loop."""
+    import numpy as np
+
+    job = None
+    for name in sorted(os.listdir(source)):
+        x = np.load(os.path.join(source, name))
+        job = job or layer(x)
+        np.save(os.path.join(target, name), job(x))
+
+
 def main(framework, spec, source, target, rounds="0"):
     import numpy as np
 
-    spec, x = json.loads(spec), np.load(source)
-    job = globals()[f"{framework}_layer"](spec, x)
+    spec, layer = json.loads(spec), globals()[f"{framework}_layer"]
+    if os.path.isdir(source):
+        each(lambda x: layer(spec, x), source, target)
+        return
+    x = np.load(source)
+    job = layer(spec, x)
     if not int(rounds):
         np.save(target, job(x))
         return

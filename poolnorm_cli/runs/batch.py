@@ -239,4 +239,5 @@ def settle(plan: "Plan", job: "Job") -> None:
 def directories(items: Sequence[Item]) -> set[str]:
     """Return the directories in which the outputs will be."""
     targets = (i.target for i in items if i.target and not (i.streams or is_url(i.target)))
-    return {os.path.dirname(target) or "." for target in targets}  # noqa: PTH120 - many files
+    heads = {target[: target.rfind("/") + 1] for target in targets}  # few, of many names
+    return {os.path.dirname(head) or "." for head in heads}  # noqa: PTH120 - of a text

@@ -205,7 +205,10 @@ class Plan:
         for item in items:
             if item.target in words:
                 raise UsageError(f"{item.target}: the output is an input", "write to another")
-        there = [i for i in items if i.target and i.target != STDIN and exists(i.target)]
+        folders: dict[str, bool] = {}
+        there = [
+            i for i in items if i.target and i.target != STDIN and _is_there(i.target, folders)
+        ]
         if not there:
             return
         paths = (source_path(source.word) for source in self.sources)
@@ -217,6 +220,14 @@ class Plan:
                 refuse_own_input(target, [own])
             if not (self.overwrite or self.skip_existing or (ours and ours(item))):
                 raise UsageError(f"{target}: exists", "give --overwrite, or another name")
+
+
+def _is_there(target: str, folders: dict[str, bool]) -> bool:
+    """Whether an output exists; in a directory that does not, none has to be looked for."""
+    folder = target[: target.rfind("/") + 1]
+    if folder not in folders:
+        folders[folder] = not folder or is_url(folder) or os.path.lexists(folder)
+    return folders[folder] and exists(target)
 
 
 @lru_cache(maxsize=16)

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from poolnorm_cli.tensors.npy import NpyTensor
 
 
+_PLENTY = 1000
+"""Items that keep all workers busy as they are: to ask for the size of each takes longer."""
+
+
 @frozen
 class Ending:
     """What came of an item in the end.
@@ -76,9 +80,10 @@ class Steps:
     def __init__(self, work: Work, total: int, *, parallel: bool) -> None:
         """Prepare for a run of `total` items.
 
-        In parallel, large items are cut, and training takes two steps; so it does wherever all
-        items are one batch.
+        In parallel, large items are cut, unless there are so many that no worker is idle, and
+        training takes two steps; so it does wherever all items are one batch.
         """
+        self._cuts = parallel and total < _PLENTY
         self._work, self._total, self._parallel = work, total, parallel
         self._ways: dict[int, _Way] = {}
         self._waiting: dict[int, tuple[Gathered, ...]] = {}
@@ -102,7 +107,7 @@ class Steps:
         """Return the first step of an item; `again` says that its output may be replaced."""
         job = self._work.job
         try:
-            cut = parts_of(self._work.plan, job, item) if self._parallel else None
+            cut = parts_of(self._work.plan, job, item) if self._cuts else None
         except PoolnormError as error:
             return [], [(number, Ending(item, error=error))]
         if cut is None:

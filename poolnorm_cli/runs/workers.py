@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _ATTEMPTS = 2
 _AHEAD = 0.05
 """Seconds of work that a worker is sent ahead, so that it does not wait for its supervisor."""
-_FEWEST, _MOST = 2, 64
+_FEWEST, _MOST = 2, 256
 """Tasks that it is sent ahead."""
 _GRACE = 1.0
 """Seconds that workers are given to end, before they are killed."""
@@ -72,7 +72,7 @@ class Workers:
         self._slots = [_Slot() for _ in range(jobs)]
         self._held: deque[_Sent] = deque()
         self._selector = selectors.DefaultSelector()
-        self._seconds, self._filling = _AHEAD / _FEWEST, True
+        self._seconds, self._room = _AHEAD / _FEWEST, 0
 
     def __enter__(self) -> Self:
         return self
@@ -91,15 +91,18 @@ class Workers:
 
         They are filled up when one is half done with what it has, so that messages are few.
         """
-        depth = min(max(int(_AHEAD / self._seconds), _FEWEST), _MOST)
-        left = min(len(slot.tasks) for slot in self._slots)
-        self._filling = not self._held and left < (depth if self._filling else -(-depth // 2))
-        return self._filling
+        if not self._room and not self._held:
+            depth = min(max(int(_AHEAD / self._seconds), _FEWEST), _MOST)
+            counts = [len(slot.tasks) for slot in self._slots]
+            if min(counts) < -(-depth // 2):
+                self._room = sum(max(depth - count, 0) for count in counts)
+        return self._room > 0
 
     def submit(self, task: Task) -> None:
         """Take a task, for the worker that has the fewest."""
         self._held.append(_Sent(task))
         self._deal()
+        self._room = 0 if self._held else self._room - 1
 
     def wait(self) -> list[tuple[Task, Result]]:
         """Return what workers have answered, and the tasks that have killed two of them."""

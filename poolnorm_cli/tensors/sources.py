@@ -94,7 +94,7 @@ def source_path(word: str) -> str | None:
 
 
 def _split(word: str) -> tuple[str, str | None]:
-    place = word.lower().find(_MARK)
+    place = word.lower().find(_MARK) if "::" in word else -1
     if place < 0 or os.path.lexists(word):
         return word, None
     return word[: place + len(".npz")], word[place + len(_MARK) :]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from poolnorm_cli.kernels.trees import fold_tree
-from poolnorm_cli.runs import parts
+from poolnorm_cli.runs import parts, steps
 from tests.batch.places import make_tensors, tree
 from tests.conftest import Command
 
@@ -72,6 +72,27 @@ def test_parts_give_the_bytes_of_the_whole(poolnorm: Command, verb: str) -> None
     assert columns[0] == columns[1]
     if saved:
         assert Path("one.npz").read_bytes() == Path("two.npz").read_bytes()
+
+
+@pytest.mark.parametrize(("plenty", "asked"), [(4, 3), (3, 0)])
+def test_so_many_files_that_no_worker_is_idle_are_left_whole(
+    poolnorm: Command, monkeypatch: pytest.MonkeyPatch, plenty: int, asked: int
+) -> None:
+    make_tensors("in", 2)
+    np.save("in/large.npy", np.ones((1750, 16, 16, 3), np.float32))
+    looks: list[str] = []
+
+    def parts_of(plan: Any, job: Any, item: Any) -> Any:
+        looks.append(item.word)
+        return parts.parts_of(plan, job, item)
+
+    monkeypatch.setattr(steps, "_PLENTY", plenty)
+    monkeypatch.setattr(steps, "parts_of", parts_of)
+
+    assert poolnorm("bn --training in -O two -j 2").code == 0
+    assert len(looks) == asked
+    assert poolnorm("bn --training in -O one").code == 0
+    assert tree("one") == tree("two")
 
 
 @settings(max_examples=15, deadline=None)
