@@ -78,9 +78,12 @@ def fresh(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
     kind = np.dtype(dtype)
     size = prod(shape) * kind.itemsize
     with _LOCK:
-        fits = (i for i, raw in enumerate(_FREE) if size <= raw.size <= 2 * size + _LINE)
-        index = next(fits, None)
-        raw = _Raw(size, np.uint8) if index is None else _FREE.pop(index)
+        for index, raw in enumerate(_FREE):
+            if size <= raw.size <= 2 * size + _LINE:
+                del _FREE[index]
+                break
+        else:
+            raw = _Raw(size, np.uint8)
     return raw[:size].view(np.ndarray).view(kind).reshape(shape)
 
 

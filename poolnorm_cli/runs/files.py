@@ -71,12 +71,12 @@ class Job(Setup):
             # Before anything is written: this may refuse the batch.
             turn = turn or self._turn(run, self._moments(run, tensor))
             preview = Preview(shape) if self.preview else None
-            first = FirstSample(wanted=self.explain)
+            first = FirstSample() if self.explain else None
             if turn.step != run.step:
                 run = replace(run, step=turn.step)
             self._stream(run, turn, tensor, output, preview, first)
             told: tuple[str, ...] = ()
-            if self.explain:
+            if first is not None:
                 facts = Facts(run.shape, turn.weights, turn.moments, turn.updated, first.sample)
                 told = tuple(run.layer.explain(facts))
         return Outcome(
@@ -152,7 +152,7 @@ class Job(Setup):
         tensor: "Tensor",
         out: "Output | None",
         preview: Preview | None,
-        first: FirstSample,
+        first: FirstSample | None,
     ) -> None:
         """Push the blocks of a tensor through the layer."""
         dtype, writer = DTYPES[run.result], None
@@ -160,8 +160,9 @@ class Job(Setup):
             writer = out.add(tensor.key, run.output_shape, dtype, tensor.compressed)
             self.clock.count("written", run.output_bytes)
         self.clock.count("read", tensor.nbytes)
-        masks, cuts = self.masks_of(run, tensor), run.cuts_of(tensor)[0]
-        blocks = first.of(run.blocks(tensor), cuts, run.shape[1:])
+        masks, blocks = self.masks_of(run, tensor), run.blocks(tensor)
+        if first is not None:
+            blocks = first.of(blocks, run.cuts_of(tensor)[0], run.shape[1:])
         outputs = run.outputs(blocks, turn.weights, turn.moments, masks)
         for block in self.clock.over("next", outputs):
             if writer:

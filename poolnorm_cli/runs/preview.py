@@ -36,20 +36,14 @@ class Edges:
 class FirstSample:
     """Keeps the first sample of a tensor while its blocks go by, for an explanation."""
 
-    def __init__(self, *, wanted: bool) -> None:
-        """Have none yet, or never where none is wanted."""
+    def __init__(self) -> None:
+        """Have none yet."""
         self.sample: NDArray[Any] | None = None
-        self._wanted = wanted
 
     def of(
         self, blocks: Iterator[NDArray[Any]], cuts: Iterable[Cut], sample: Ints
     ) -> Iterator[NDArray[Any]]:
-        """Return the blocks, cut as said from samples of such a shape, as they are."""
-        return self._noting(blocks, cuts, sample) if self._wanted else blocks
-
-    def _noting(
-        self, blocks: Iterator[NDArray[Any]], cuts: Iterable[Cut], sample: Ints
-    ) -> Iterator[NDArray[Any]]:
+        """Yield the blocks, cut as said from samples of such a shape, as they are."""
         missing, done = prod(sample), 0
         kept: list[NDArray[Any]] = []
         for block, (start, stop) in zip(blocks, cuts, strict=True):

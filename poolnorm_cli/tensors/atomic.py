@@ -60,7 +60,8 @@ class AtomicFile:
             UsageError: `path` is there and not to be overwritten, or is no regular file.
         """
         self.path, self._overwrite, self._shared = path, overwrite, shared
-        self._directory = os.path.dirname(path) or "."  # noqa: PTH120 - for each of many files
+        name = str(path)
+        self._directory = name[: name.rfind("/") + 1] or "."  # os.path takes long for many files
         self._temporary: Path | None = None
         self._replaced: int | None = self._mode_there()
         try:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.tensors.header import Header, read_header
+from poolnorm_cli.tensors.header import Header, known_header, read_header
 from poolnorm_cli.tensors.messages import bad_input, reason_of
 from poolnorm_cli.tensors.tensor import Tensor, reader
 
@@ -151,7 +151,7 @@ def open_npy(path: Path | str, name: str, bfloat16: bool = False) -> NpyTensor: 
         stamp, whole = stamp_of(fd), None
         if stamp[2] <= _SMALL:
             whole = _read(fd, stamp[2])
-            header = read_header(BytesIO(whole).read, name)
+            header = known_header(whole) or read_header(BytesIO(whole).read, name)
             same_file(fd, stamp, name)
         else:
             header = read_header(reader(lambda view: os.readv(fd, [view])), name)

@@ -72,9 +72,10 @@ class Tensor(ABC):
         except InputError as error:
             raise named(error, name) from None
         self.shape, self.compressed = header.shape, compressed
-        if prod(max(dim, 1) for dim in self.shape) * self.dtype.itemsize >= _LARGEST:
-            raise bad_input(name, "the shape says 2**62 bytes or more", "save it again")
         self.nbytes = prod(self.shape) * self.dtype.itemsize
+        whole = self.nbytes or prod(max(dim, 1) for dim in self.shape) * self.dtype.itemsize
+        if whole >= _LARGEST:
+            raise bad_input(name, "the shape says 2**62 bytes or more", "save it again")
         self.limit: int | None = None
         self.source: object = None
 
@@ -123,8 +124,9 @@ class Tensor(ABC):
                 yield from self._straight(readinto, cuts, shape, held)
 
     def _is_turned(self) -> bool:
-        long_axes = sum(dim > 1 for dim in self.shape)
-        return self.header.fortran_order and long_axes > 1 and self.nbytes > 0
+        if not self.header.fortran_order or not self.nbytes:
+            return False
+        return sum(dim > 1 for dim in self.shape) > 1
 
     def _straight(
         self, readinto: ReadInto, cuts: Iterable[Cut], shape: Ints, held: int
