@@ -8,9 +8,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from hypothesis import example, given, strategies as st
 
 from poolnorm_cli.errors import PoolnormError
+from poolnorm_cli.tensors.header import known_header, read_header
 from poolnorm_cli.tensors.sources import open_tensors
 from poolnorm_cli.tensors.streams import read_stream
 from tests.tensors.corpus import hostile_npy
@@ -80,6 +83,26 @@ def test_a_hostile_stream_is_refused(case: str) -> None:
     with pytest.raises(PoolnormError) as caught:
         take(read_stream(io.BytesIO(STREAMS[case])))
     check_message(caught.value, "-")
+
+
+@given(st.integers(0, 139), st.integers(0, 255), st.integers(0, 140))
+@example(8, 117, 140)
+@example(6, 2, 140)
+@example(0, 0, 140)
+@example(12, 39, 60)
+def test_a_header_is_known_only_if_it_would_be_read_so(place: int, byte: int, length: int) -> None:
+    """The header of each small file is looked up before it is read."""
+    buffer = io.BytesIO()
+    np.save(buffer, np.ones((3, 1), np.float32))
+    plain = buffer.getvalue()
+    again = read_header(io.BytesIO(plain).read, "x")
+    assert known_header(plain) is again
+
+    spoiled = bytearray(plain)
+    spoiled[place] = byte
+    known = known_header(bytes(spoiled[:length]))
+
+    assert known is None or known == read_header(io.BytesIO(spoiled[:length]).read, "x")
 
 
 def test_the_corpus_covers_enough_ways() -> None:
