@@ -66,7 +66,7 @@ def growth(bench: Bench, sizes: tuple[Input, ...], files: tuple[Input, ...]) -> 
     for given in files:
         folder = bench.file(given)
         with tempfile.TemporaryDirectory(dir=bench.work) as target:
-            words = (*case.command, folder, "-q", "--overwrite", "-O", target, "-j", "auto")
+            words = (*case.command, folder, "-q", "-O", target, "-j", "auto")
             commands = {
                 "poolnorm": bench.poolnorm(*words),
                 "floor": [sys.executable, str(HERE / "loop.py"), str(folder), target],

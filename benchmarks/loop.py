@@ -16,11 +16,11 @@ def main(folder: str, target: str) -> None:
     for share in range(1, shares):
         if not (pid := os.fork()):
             copy(folder, target, files[share::shares])
-            os._exit(0)
+            sys.exit()
         children.append(pid)
     copy(folder, target, files[::shares])
-    for pid in children:
-        os.waitpid(pid, 0)
+    if any(os.waitpid(pid, 0)[1] for pid in children):
+        sys.exit("a share of the files failed")
 
 
 def copy(folder: str, target: str, files: list[str]) -> None:

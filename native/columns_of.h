@@ -45,53 +45,73 @@ static INLINE void NAME(put_together)(const A *const *runs, int count, A *restri
     }
 }
 
+/* Return the cells of a row as they are added: those of `x` itself, or a copy of another type. */
+static INLINE const A *NAME(row_at)(const T *x, ptrdiff_t row, ptrdiff_t width, ptrdiff_t n, A *copy)
+{
+    const T *from = x + row * width;
+    for (ptrdiff_t i = 0; i < n && row >= AHEAD; i += LINE / (ptrdiff_t)sizeof(T))
+        PREFETCH(from - AHEAD * width + i);
+    if (SAME) return (const A *)from;
+    for (ptrdiff_t i = 0; i < n; i++) copy[i] = (A)from[i];
+    return copy;
+}
+
+/* Begin all runs at place `p`. */
+static INLINE void NAME(begin_at)(int average, const A *cells, const A *before, ptrdiff_t p,
+                                  int levels, A *memory, ptrdiff_t n)
+{
+    const A *below[LEVELS];
+    A *runs[LEVELS];
+    below[0] = before;
+    for (int k = 0; k < levels; k++) {
+        runs[k] = NAME(run_at)(memory, p, k + 1);
+        below[k + 1] = NAME(run_at)(memory, p + ((ptrdiff_t)2 << k), k + 1);
+    }
+    for (int k = 0; k < levels; k += 2, cells = runs[k - 1]) /* loops of known length */
+        if (k + 1 < levels)
+            NAME(begin)(average, cells, below + k, runs + k, 2, n);
+        else
+            NAME(begin)(average, cells, below + k, runs + k, 1, n);
+}
+
+/* Put a window together: it is one of the longest runs, and before that, or over it, the `rest`. */
+static INLINE void NAME(window_at)(int average, const A *cells, ptrdiff_t p, ptrdiff_t rest,
+                                   int levels, A *memory, ptrdiff_t n, A *restrict to)
+{
+    const A *parts[LEVELS], *last = NAME(run_at)(memory, p + rest, levels);
+    if (!average) {
+        const A *first = NAME(run_at)(memory, p, levels);
+        for (ptrdiff_t i = 0; i < n; i++) to[i] = LARGER(first[i], last[i]);
+        return;
+    }
+    parts[0] = cells;
+    int count = rest & 1; /* runs as long as the powers of two in the rest */
+    for (int level = 1; level <= levels; level++) {
+        ptrdiff_t length = (ptrdiff_t)1 << level;
+        if (rest & length)
+            parts[count++] = NAME(run_at)(memory, p + (rest & (length - 1)), level);
+    }
+    parts[count++] = last;
+    NAME(put_together)(parts, count, to, n);
+}
+
 /* Join a strip of `n` columns. */
 static INLINE void NAME(join_strip_of)(int average, const T *x, const sheet *s, int levels,
                                        A *memory, ptrdiff_t n, A *out)
 {
     const window *w = &s->row;
     ptrdiff_t width = s->cells * s->items, rest = w->size - ((ptrdiff_t)1 << levels);
-    const A *below[LEVELS], *parts[LEVELS], *before = memory;
-    A *runs[LEVELS];
     ptrdiff_t place = w->count - 1;
+    const A *before = memory;
     for (ptrdiff_t p = place * w->stride + w->size - 1; p >= 0; p--) {
         ptrdiff_t row = p - w->low;
         const A *cells = memory;
-        if (row >= 0 && row < s->rows) {
-            const T *from = x + row * width;
-            for (ptrdiff_t i = 0; i < n && row >= AHEAD; i += LINE / (ptrdiff_t)sizeof(T))
-                PREFETCH(from - AHEAD * width + i);
-            A *to = NAME(run_at)(memory, p, 0);
-            for (ptrdiff_t i = 0; i < n && !SAME; i++) to[i] = (A)from[i];
-            cells = SAME ? (const A *)from : to;
-        }
-        parts[0] = cells;
-        below[0] = before;
+        if (row >= 0 && row < s->rows)
+            cells = NAME(row_at)(x, row, width, n, NAME(run_at)(memory, p, 0));
+        NAME(begin_at)(average, cells, before, p, levels, memory, n);
         before = cells;
-        for (int k = 0; k < levels; k++) {
-            runs[k] = NAME(run_at)(memory, p, k + 1);
-            below[k + 1] = NAME(run_at)(memory, p + ((ptrdiff_t)2 << k), k + 1);
-        }
-        for (int k = 0; k < levels; k += 2, cells = runs[k - 1]) /* loops of known length */
-            if (k + 1 < levels)
-                NAME(begin)(average, cells, below + k, runs + k, 2, n);
-            else
-                NAME(begin)(average, cells, below + k, runs + k, 1, n);
         if (p != place * w->stride) continue;
-        A *to = out + place-- * width, *last = NAME(run_at)(memory, p + rest, levels);
-        if (!average) {
-            INDEPENDENT
-            for (ptrdiff_t i = 0; i < n; i++) to[i] = LARGER(runs[levels - 1][i], last[i]);
-            continue;
-        }
-        int count = rest & 1; /* runs as long as the powers of two in what the last one leaves */
-        for (int level = 1; level <= levels; level++) {
-            ptrdiff_t length = (ptrdiff_t)1 << level;
-            if (rest & length)
-                parts[count++] = NAME(run_at)(memory, p + (rest & (length - 1)), level);
-        }
-        parts[count++] = last;
-        NAME(put_together)(parts, count, to, n);
+        NAME(window_at)(average, cells, p, rest, levels, memory, n, out + place-- * width);
     }
 }
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define PIECE 1024 /* items of a row that are worked on together */
-#define STRIP 128   /* items of columns that are */
+#define STRIP 128  /* items of columns that are */
 #define LEVELS 64  /* lengths of runs: powers of two */
 #define AHEAD 4    /* rows from that which is read to that which is asked for */
 #define LINE 64    /* bytes that memory gives together */

@@ -16,7 +16,7 @@ from poolnorm_cli.runs.tasks import Result, Task, Work
 from poolnorm_cli.runs.turns import Turn
 from poolnorm_cli.tensors.header import Header
 from poolnorm_cli.tensors.messages import shown
-from poolnorm_cli.tensors.sources import STDIN, is_url
+from poolnorm_cli.tensors.sources import STDIN, folder_of, is_url
 from poolnorm_cli.values import quicken
 
 
@@ -239,5 +239,4 @@ def settle(plan: "Plan", job: "Job") -> None:
 def directories(items: Sequence[Item]) -> set[str]:
     """Return the directories in which the outputs will be."""
     targets = (i.target for i in items if i.target and not (i.streams or is_url(i.target)))
-    heads = {target[: target.rfind("/") + 1] for target in targets}  # few, of many names
-    return {os.path.dirname(head) or "." for head in heads}  # noqa: PTH120 - of a text
+    return {os.path.dirname(folder) or "." for folder in set(map(folder_of, targets))}  # noqa: PTH120 - a text

@@ -17,6 +17,7 @@ from poolnorm_cli.tensors.outputs import open_output, refuse_own_input
 from poolnorm_cli.tensors.sources import (
     STDIN,
     exists,
+    folder_of,
     identity,
     is_url,
     open_tensors,
@@ -119,7 +120,7 @@ class Plan:
         """Open an output, its directory made where all outputs have one."""
         if target is None:
             return nullcontext()
-        if target[: max(target.rfind("/"), 0)] not in self.seen:
+        if folder_of(target) not in self.seen:
             self.make_directory(target)
         try:
             return open_output(target, self.overwrite)
@@ -137,9 +138,9 @@ class Plan:
         if self.directory is None or is_url(target):
             return
         if os.path.isdir(directory):  # noqa: PTH112 - as above
-            self.seen.add(directory)
+            self.seen.add(folder_of(target))
             return
-        if directory in self.seen:
+        if folder_of(target) in self.seen:
             told = f"{directory}: was removed, with the outputs in it"
             raise OutputError(told, "repeat the run, with --resume if it has a --journal")
         try:
@@ -147,7 +148,7 @@ class Plan:
         except OSError as error:
             told = f"{directory}: {error.strerror}"
             raise OutputError(told, "give a directory that can be made") from error
-        self.seen.add(directory)
+        self.seen.add(folder_of(target))
 
     def _of(self, index: int, source: Source) -> Iterator[Item]:
         word = source.word
@@ -224,7 +225,7 @@ class Plan:
 
 def _is_there(target: str, folders: dict[str, bool]) -> bool:
     """Whether an output exists; in a directory that does not, none has to be looked for."""
-    folder = target[: target.rfind("/") + 1]
+    folder = folder_of(target)
     if folder not in folders:
         folders[folder] = not folder or is_url(folder) or os.path.lexists(folder)
     return folders[folder] and exists(target)

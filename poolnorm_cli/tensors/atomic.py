@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from poolnorm_cli.errors import OutputError, UsageError
 from poolnorm_cli.tensors.leftovers import PREFIX, SUFFIX, lock
 from poolnorm_cli.tensors.messages import fault, reason_of
+from poolnorm_cli.tensors.sources import folder_of
 
 
 if TYPE_CHECKING:
@@ -60,8 +61,7 @@ class AtomicFile:
             UsageError: `path` is there and not to be overwritten, or is no regular file.
         """
         self.path, self._overwrite, self._shared = path, overwrite, shared
-        name = str(path)
-        self._directory = name[: name.rfind("/") + 1] or "."  # os.path takes long for many files
+        self._directory = folder_of(str(path)) or "."
         self._temporary: Path | None = None
         self._replaced: int | None = self._mode_there()
         try:

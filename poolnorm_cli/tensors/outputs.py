@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.tensors.messages import fault, shown
-from poolnorm_cli.tensors.sources import STDIN, identity, is_url
+from poolnorm_cli.tensors.sources import STDIN, identity, is_url, suffix_of
 from poolnorm_cli.tensors.tensor import Tensor
 from poolnorm_cli.tensors.writers import ArrayWriter
 
@@ -158,7 +158,7 @@ def open_output(target: str, overwrite: bool) -> Output:  # noqa: FBT001
         from poolnorm_cli.tensors.stdout import standard_output
 
         return StreamOutput(standard_output())
-    suffix = target[-4:].lower()  # what os.path makes of a name takes long for many files
+    suffix = suffix_of(target)
     if suffix not in (".npy", ".npz"):
         told = f"neither .npy nor .npz{' (a directory)' if Path(target).is_dir() else ''}"
         raise fault(UsageError, target, told, "name the output FILE.npy or FILE.npz")

@@ -41,7 +41,7 @@ def open_tensors(
     if inner is not None and key not in (None, inner):
         raise fault(UsageError, word, "two keys", f"leave out --key or ::{inner}")
     wanted = key if inner is None else inner
-    suffix = name[-4:].lower()  # what os.path makes of a name takes long for many files
+    suffix = suffix_of(name)
     if is_url(name) and suffix in (".npy", ".npz") and (wanted is None or suffix == ".npz"):
         from poolnorm_cli.tensors.cloud import open_remote
 
@@ -59,6 +59,17 @@ def open_tensors(
     from poolnorm_cli.tensors.npy import open_npy
 
     return iter([open_npy(name, name, bfloat16)])
+
+
+def suffix_of(name: str) -> str:
+    """Return the suffix of a name in small letters; os.path's way takes long for many files."""
+    base = name[name.rfind("/") + 1 :].lstrip(".")
+    return base[dot:].lower() if (dot := base.rfind(".")) >= 0 else ""
+
+
+def folder_of(name: str) -> str:
+    """Return the directory in a name, with the slash at its end; empty where there is none."""
+    return name[: name.rfind("/") + 1]
 
 
 def is_url(word: str) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import InputError, UsageError
 from poolnorm_cli.tensors.messages import shown
+from poolnorm_cli.tensors.sources import suffix_of
 
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def split_word(word: str) -> tuple[str, str | None]:
 
 def is_checkpoint(word: str) -> bool:
     """Whether a word names a file of layers, or one that might be taken for such a file."""
-    suffix = _suffix(split_word(word)[0])
+    suffix = suffix_of(split_word(word)[0])
     return suffix in NEVER or (suffix in READERS and suffix != ".npz")
 
 
@@ -121,7 +122,7 @@ def named(found: "Sequence[Entry]", name: str, file: str) -> "Entry":
 
 
 def _reader(file: str) -> "Callable[[str], list[Entry]]":
-    suffix = _suffix(file)
+    suffix = suffix_of(file)
     if suffix in NEVER:
         stem = os.path.basename(file)[: -len(suffix)]  # noqa: PTH119 - text, not a path
         fix = _CONVERSIONS[NEVER[suffix]].format(file=file, stem=stem)
@@ -135,10 +136,6 @@ def _reader(file: str) -> "Callable[[str], list[Entry]]":
     module = import_module(f"poolnorm_cli.weights.{READERS[suffix]}")
     reader: Callable[[str], list[Entry]] = module.entries
     return reader
-
-
-def _suffix(file: str) -> str:
-    return os.path.splitext(file)[1].lower()  # noqa: PTH122 - text, not a path
 
 
 def _described(entry: "Entry") -> str:
