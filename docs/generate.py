@@ -94,7 +94,7 @@ def reference() -> str:
 
 def commands() -> Iterator[list[str]]:
     """List the words of every command: the root, the verbs, and the layers below some."""
-    from poolnorm_cli.cli.application import LAYER_VERBS, OTHER_VERBS
+    from poolnorm_cli.cli.verbs import LAYER_VERBS, OTHER_VERBS
     from poolnorm_cli.layers import LAYERS
 
     yield []

@@ -36,7 +36,7 @@ def modules_of(*words: str) -> set[str]:
     ids=" ".join,
 )
 def test_a_shape_needs_no_array(words: list[str]) -> None:
-    assert not {"numpy", "rich", "onnx", "onnxruntime"} & modules_of(*words)
+    assert not {"numpy", "typer", "rich", "onnx", "onnxruntime"} & modules_of(*words)
 
 
 @pytest.mark.parametrize("words", [["--version"], ["--help"], ["pool", "max", "--help"]])
@@ -53,7 +53,16 @@ def test_a_file_needs_neither_tables_nor_runtimes(words: str, tmp_path: Path) ->
     modules_of("generate", "normal", "2,6,6,3", "-o", source)
     flags = FLAGS.get(words, "").split()
     found = modules_of(*words.split(), source, *flags, "-q", "-o", target)
-    unused = {"rich", "onnx", "onnxruntime", "zipfile", "tempfile", "multiprocessing", "h5py"}
+    unused = {
+        "typer",
+        "rich",
+        "onnx",
+        "onnxruntime",
+        "zipfile",
+        "tempfile",
+        "multiprocessing",
+        "h5py",
+    }
 
     assert not unused & found
     assert "numpy" in found
@@ -67,7 +76,7 @@ def test_headers_need_no_array_and_statistics_no_table(tmp_path: Path) -> None:
     source = str(tmp_path / "x.npy")
     made = modules_of("generate", "normal", "2,6,6,3", "-o", source)
 
-    assert not {"numpy", "rich", "zipfile"} & modules_of("info", source)
+    assert not {"numpy", "typer", "rich", "zipfile"} & modules_of("info", source)
     assert not {"rich", "onnx", "onnxruntime"} & modules_of("info", source, "--stats")
     assert not {"rich", "onnx", "onnxruntime"} & made
 

@@ -1,18 +1,15 @@
-"""The application: which verbs there are, and the module that each is made in."""
+"""The application as Typer has it: for help, completion, and command lines that are wrong."""
 
 import os
 from collections.abc import Sequence
-from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from poolnorm_cli.cli.command import Command, Family, Node
+from poolnorm_cli.cli.flags import function
 from poolnorm_cli.cli.program import PROGRAM, VERSION
-
-
-COMPLETE = "_POOLNORM_COMPLETE"
-LAYER_VERBS = ("pool", "gpool", "apool", "bn", "ln", "gn", "in", "rms", "unit")
-OTHER_VERBS = ("shape", "info", "generate", "compare", "doctor")
+from poolnorm_cli.cli.verbs import COMPLETE
 
 
 def _version(value: bool) -> None:  # noqa: FBT001 - Typer calls it with the flag's value
@@ -27,25 +24,39 @@ def _root(
         bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Apply Keras' pooling and normalization layers to .npy and .npz tensors."""
+    """Stand for the program itself."""
 
 
-def build(args: Sequence[str]) -> typer.Typer:
-    """Make the application with the one verb that `args` name, or with all of them.
+def run(words: Sequence[str], root: Family) -> int:
+    """Run a command line through Typer, and return the exit code.
 
-    A verb's module is imported only when its verb is asked for, which is what keeps the start
-    short; help and completion need them all.
+    Raises:
+        PoolnormError: Whatever comes of it.
+        TyperException: It cannot be parsed.
     """
+    app = _build(root, [] if COMPLETE in os.environ else words[:1])
+    code: Any = app(list(words) or ["--help"], prog_name=PROGRAM, standalone_mode=False)
+    return code if isinstance(code, int) else 0
+
+
+def _build(root: Family, asked: Sequence[str]) -> typer.Typer:
+    """Make the application with the one verb that is asked for, or with all of them."""
     app = typer.Typer(
         name=PROGRAM,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
         pretty_exceptions_enable=False,
     )
-    app.callback()(_root)
-    verbs = [*LAYER_VERBS, *OTHER_VERBS]
-    asked = [] if COMPLETE in os.environ else [arg for arg in args[:1] if arg in verbs]
-    words = list(args[1:3]) if asked else []
-    for verb in asked or verbs:
-        module = "layer" if verb in LAYER_VERBS else verb
-        import_module(f"poolnorm_cli.cli.verb_{module}").add(app, verb, words)
+    app.callback(help=root.text)(_root)
+    for verb in [verb for verb in asked if verb in root.members] or root.members:
+        _add(app, verb, root.members[verb]())
     return app
+
+
+def _add(app: typer.Typer, name: str, below: Node) -> None:
+    if isinstance(below, Command):
+        app.command(name)(function(below))
+        return
+    family = typer.Typer()
+    for word, make in below.members.items():
+        _add(family, word, make())
+    app.add_typer(family, name=name, help=below.text)

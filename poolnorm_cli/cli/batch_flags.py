@@ -2,9 +2,8 @@
 
 from typing import Annotated, Literal
 
-import typer
-
 from poolnorm_cli.cli.groups import Inputs
+from poolnorm_cli.cli.options import Argument, Option
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.values import frozen
 
@@ -20,7 +19,7 @@ class FileInputs(Inputs):
 
     inputs: Annotated[
         list[str] | None,
-        typer.Argument(
+        Argument(
             metavar="INPUT...",
             help="A .npy or .npz file, file.npz::NAME, a directory of such files, or - for .npy "
             "arrays on standard input.",
@@ -29,7 +28,7 @@ class FileInputs(Inputs):
     ] = None  # type: ignore[assignment]
     recursive: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--recursive",
             "-r",
             help="Take the files of sub-directories too; -O DIR mirrors the tree.",
@@ -38,7 +37,7 @@ class FileInputs(Inputs):
     ] = False
     relative_to: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="DIR",
             help="Mirror the tree below this directory in -O DIR, for all inputs.",
             rich_help_panel=_PANEL,
@@ -46,7 +45,7 @@ class FileInputs(Inputs):
     ] = None
     files_from: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="FILE",
             help="Read the names of more inputs from this file, one a line; - is standard input.",
             rich_help_panel=_PANEL,
@@ -54,7 +53,7 @@ class FileInputs(Inputs):
     ] = None
     null: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--null",
             "-0",
             help="Names in --files-from end with NUL, as find -print0 writes them.",
@@ -63,7 +62,7 @@ class FileInputs(Inputs):
     ] = False
     shard: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="I/N",
             help="Run one part of the inputs, I from 1 to N, chosen by a checksum of their names.",
             rich_help_panel=_PANEL,
@@ -84,7 +83,7 @@ class Batch:
 
     jobs: Annotated[
         str,
-        typer.Option(
+        Option(
             "--jobs",
             "-j",
             metavar="N|auto",
@@ -94,7 +93,7 @@ class Batch:
     ] = "1"
     dask: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="ADDRESS",
             help="Work on the Dask cluster whose scheduler is at tcp://HOST:PORT or tls://..., "
             "or on a local one.",
@@ -103,7 +102,7 @@ class Batch:
     ] = None
     journal: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="FILE",
             help="Append a line of JSON for each input, with its state and the output's SHA-256.",
             rich_help_panel=_PANEL,
@@ -111,7 +110,7 @@ class Batch:
     ] = None
     resume: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--resume",
             help="Leave out what the journal says is done, of inputs that have not changed.",
             rich_help_panel=_PANEL,
@@ -119,7 +118,7 @@ class Batch:
     ] = False
     retry_failed: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--retry-failed",
             help="Resume, and try again what the journal says has failed.",
             rich_help_panel=_PANEL,
@@ -127,7 +126,7 @@ class Batch:
     ] = False
     dry_run: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--dry-run",
             help="Read headers only, and say what would be done: shapes, bytes, memory.",
             rich_help_panel=_PANEL,
@@ -135,7 +134,7 @@ class Batch:
     ] = False
     progress: Annotated[
         ProgressKind,
-        typer.Option(
+        Option(
             help="On standard error: a bar on a terminal, a line of JSON a second, or nothing.",
             rich_help_panel=_PANEL,
         ),

@@ -1,12 +1,10 @@
 """A layer's definition in other words: Keras' and torch's calls, and Keras' config."""
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from poolnorm_cli.cli.groups import Given, Inputs, Outputs, Printing
+from poolnorm_cli.cli.options import Option
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.values import frozen
@@ -25,7 +23,7 @@ class Definition:
 
     config: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="FILE",
             help="Take the parameters from the JSON of Keras' get_config().",
             rich_help_panel=_PANEL,
@@ -33,7 +31,7 @@ class Definition:
     ] = None
     save_config: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="FILE",
             help="Write the JSON from which Keras' from_config() makes the layer.",
             rich_help_panel=_PANEL,
@@ -41,7 +39,7 @@ class Definition:
     ] = None
     keras: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--keras",
             help="Print the call that makes the layer in Keras, and do nothing else.",
             rich_help_panel=_PANEL,
@@ -49,7 +47,7 @@ class Definition:
     ] = False
     torch: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--torch",
             help="Print what gives the same output in torch, and do nothing else.",
             rich_help_panel=_PANEL,
@@ -89,7 +87,7 @@ def save_config(layer: Layer, given: Given, word: str) -> None:
     from poolnorm_cli.tensors.atomic import AtomicFile
 
     config = keras_config(layer, _input_shape(layer, given, word, "--save-config"))
-    output = AtomicFile(Path(file), overwrite=given[Outputs].overwrite)
+    output = AtomicFile(file, overwrite=given[Outputs].overwrite)
     try:
         output.write(json.dumps(config, indent=2, allow_nan=False).encode() + b"\n")
         output.commit()

@@ -1,12 +1,10 @@
 """Flags about where the arithmetic is done, and about the graph that can be had of a layer."""
 
-import shlex
 import sys
 from typing import Annotated, Any
 
-import typer
-
 from poolnorm_cli.backends import Backend, BackendName, ProviderName, Say, open_backend, silent
+from poolnorm_cli.cli.options import Option
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.values import frozen
@@ -21,14 +19,14 @@ class Engine:
 
     backend: Annotated[
         BackendName | None,
-        typer.Option(
+        Option(
             help="NumPy, or an ONNX graph in ONNX Runtime.  [default: numpy; onnx with --provider]",
             rich_help_panel=_PANEL,
         ),
     ] = None
     provider: Annotated[
         ProviderName | None,
-        typer.Option(
+        Option(
             help="Where graphs run: cuda is there or nowhere, auto says which one it took."
             "  [default: cpu]",
             rich_help_panel=_PANEL,
@@ -36,7 +34,7 @@ class Engine:
     ] = None
     threads: Annotated[
         int | None,
-        typer.Option(
+        Option(
             metavar="N",
             min=1,
             help="Threads that work on one tensor; results are the same for any number.",
@@ -46,7 +44,7 @@ class Engine:
 
     max_memory: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="SIZE",
             help="Bytes that the run may take, as 512M; it goes with fewer threads, or not at all.",
             rich_help_panel=_PANEL,
@@ -54,7 +52,7 @@ class Engine:
     ] = None
     profile: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--profile",
             help="Say on standard error where the time went, beside this machine's copy speed.",
             rich_help_panel=_PANEL,
@@ -98,7 +96,7 @@ class Export:
 
     export: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="FILE.onnx",
             help="Write the layer as an ONNX graph for inputs shaped like the first one;"
             " without -o or -O that is all, and no data are read.",
@@ -107,7 +105,7 @@ class Export:
     ] = None
     opset: Annotated[
         int,
-        typer.Option(metavar="N", help="Operator set of that graph.", rich_help_panel=_PANEL),
+        Option(metavar="N", help="Operator set of that graph.", rich_help_panel=_PANEL),
     ] = 17
 
 
@@ -123,6 +121,8 @@ def detail(verbose: int) -> Say:
 
 def command_text(layer: Layer, *, training: bool) -> str:
     """Write the command that makes a layer, defaults left out."""
+    import shlex
+
     words = ["poolnorm", *layer.words.split()]
     for parameter in layer.parameters():
         value = getattr(layer, parameter.name)

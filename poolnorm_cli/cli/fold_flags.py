@@ -2,9 +2,8 @@
 
 from typing import Annotated
 
-import typer
-
 from poolnorm_cli.cli.groups import WEIGHTS_PANEL
+from poolnorm_cli.cli.options import Option
 from poolnorm_cli.values import frozen
 
 
@@ -14,7 +13,7 @@ class Folding:
 
     fold: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--fold",
             help="Print the scale and shift that inference with --weights amounts to, and their "
             "largest error on each INPUT; -o FILE.npz keeps them.",

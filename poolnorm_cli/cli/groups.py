@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from typing import Annotated, Literal, TypeVar
 
-import typer
-
+from poolnorm_cli.cli.options import Argument, Option
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.report.reporter import Color, Style
 from poolnorm_cli.values import frozen
@@ -24,15 +23,15 @@ class Inputs:
 
     inputs: Annotated[
         list[str],
-        typer.Argument(
+        Argument(
             metavar="INPUT...",
             help="A .npy or .npz file, file.npz::NAME, or - for .npy arrays on standard input.",
             show_default=False,
         ),
     ]
-    key: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The one array of a .npz to use.")
-    ] = None
+    key: Annotated[str | None, Option(metavar="NAME", help="The one array of a .npz to use.")] = (
+        None
+    )
 
 
 @frozen(kw_only=True)
@@ -41,7 +40,7 @@ class Outputs:
 
     output: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--output",
             "-o",
             metavar="FILE",
@@ -51,7 +50,7 @@ class Outputs:
     ] = None
     output_dir: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--output-dir",
             "-O",
             metavar="DIR",
@@ -61,7 +60,7 @@ class Outputs:
     ] = None
     output_name: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="TEMPLATE",
             help="Names for -O, as '{stem}_{op}{ext}'; also {name}, {parent}, {index}, {key}.",
             rich_help_panel=_OUTPUT,
@@ -69,11 +68,11 @@ class Outputs:
     ] = None
     overwrite: Annotated[
         bool,
-        typer.Option("--overwrite", help="Replace outputs that exist.", rich_help_panel=_OUTPUT),
+        Option("--overwrite", help="Replace outputs that exist.", rich_help_panel=_OUTPUT),
     ] = False
     skip_existing: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--skip-existing",
             help="Leave outputs that exist, and go on.",
             rich_help_panel=_OUTPUT,
@@ -81,16 +80,14 @@ class Outputs:
     ] = False
     dtype: Annotated[
         FloatName | None,
-        typer.Option(
+        Option(
             help="Dtype of the output; bfloat16 also reads inputs saved as raw V2.",
             rich_help_panel=_OUTPUT,
         ),
     ] = None
     fail_fast: Annotated[
         bool,
-        typer.Option(
-            "--fail-fast", help="Stop at the first input that fails.", rich_help_panel=_OUTPUT
-        ),
+        Option("--fail-fast", help="Stop at the first input that fails.", rich_help_panel=_OUTPUT),
     ] = False
 
     def __post_init__(self) -> None:
@@ -109,7 +106,7 @@ class WeightFiles:
 
     weights: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="FILE[::LAYER]",
             help="Read the weights of the layer, and what else the file says of it, from .npz, "
             ".keras, .h5, .safetensors or .onnx; `poolnorm info FILE` lists the layers.",
@@ -118,7 +115,7 @@ class WeightFiles:
     ] = None
     save_weights: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="FILE",
             help="Write all weights to this .npz after the run; may be the one of --weights.",
             rich_help_panel=WEIGHTS_PANEL,
@@ -132,7 +129,7 @@ class Training:
 
     training: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--training",
             help="Use each input's own statistics, and update the moving ones.",
             rich_help_panel=WEIGHTS_PANEL,
@@ -146,7 +143,7 @@ class Mask:
 
     mask: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="FILE",
             help="A .npy of bools or ints: cells where it is 0 do not count. An .npz with several "
             "masks is matched by the names of the input's arrays.",
@@ -160,18 +157,18 @@ class Printing:
     """What is printed, and how."""
 
     json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document.", rich_help_panel=_PRINT)
+        bool, Option("--json", help="Print one JSON document.", rich_help_panel=_PRINT)
     ] = False
     quiet: Annotated[
         bool,
-        typer.Option("--quiet", "-q", help="Print only the essential.", rich_help_panel=_PRINT),
+        Option("--quiet", "-q", help="Print only the essential.", rich_help_panel=_PRINT),
     ] = False
     color: Annotated[
-        Color, typer.Option(help="Colour the output; NO_COLOR is heeded.", rich_help_panel=_PRINT)
+        Color, Option(help="Colour the output; NO_COLOR is heeded.", rich_help_panel=_PRINT)
     ] = "auto"
     verbose: Annotated[
         int,
-        typer.Option(
+        Option(
             "--verbose",
             "-v",
             count=True,
@@ -192,7 +189,7 @@ class Values:
 
     values: Annotated[
         bool | None,
-        typer.Option(
+        Option(
             "--values/--no-values",
             help="Print values; they are by default where nothing is written.",
             show_default=False,
@@ -201,13 +198,13 @@ class Values:
     ] = None
     precision: Annotated[
         int | None,
-        typer.Option(
+        Option(
             metavar="DIGITS", min=0, help="Digits of the values printed.", rich_help_panel=_PRINT
         ),
     ] = None
     explain: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--explain",
             help="Say how the output came about: the formula, with the numbers of this run.",
             rich_help_panel=_PRINT,

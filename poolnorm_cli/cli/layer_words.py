@@ -1,11 +1,13 @@
 """A layer's command line read as a value, for verbs that are about a layer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
-import typer
-
+from poolnorm_cli.cli.command import Command, Family
 from poolnorm_cli.cli.groups import Given
-from poolnorm_cli.cli.verb_layer import add_layers, layer_command
+from poolnorm_cli.cli.verb_layer import layer_command, layer_node
+from poolnorm_cli.cli.verbs import LAYER_VERBS, execute
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers import LAYERS
 from poolnorm_cli.layers.base import Layer
@@ -18,24 +20,17 @@ def parse_layer(words: Sequence[str]) -> tuple[Layer, Given]:
         UsageError: It does not begin with a layer.
         TyperException: A flag or value is not one of the layer's.
     """
-    families = list(dict.fromkeys(name.split()[0] for name in LAYERS))
-    if not words or words[0] not in families:
+    if not words or words[0] not in LAYER_VERBS:
         given = words[0] if words else ""
         raise UsageError(f"no layer {given!r}", f"give one of: {', '.join(LAYERS)}")
     read: list[tuple[Layer, Given]] = []
 
-    def keep(layer: Layer, given: Given) -> None:
+    def keep(layer: Layer, given: Given) -> int:
         read.append((layer, given))
+        return 0
 
-    def make(name: str) -> Callable[..., None]:
-        return layer_command(name, keep)
+    def make(name: str) -> Command:
+        return replace(layer_command(name), action=keep)
 
-    app = typer.Typer()
-    app.callback()(_nothing)
-    add_layers(app, words[0], words[1:], make)
-    app(list(words), prog_name="poolnorm", standalone_mode=False)
+    execute(words, Family("", {verb: partial(layer_node, verb, make) for verb in LAYER_VERBS}))
     return read[0]
-
-
-def _nothing() -> None:
-    """Keep Typer from making the one command the whole application."""

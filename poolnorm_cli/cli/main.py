@@ -1,6 +1,6 @@
 """The command `poolnorm`: its way in, and what becomes of an error.
 
-Typer is imported when it is used: `--version` needs none of it.
+Typer is imported where it is used: for help, completion, and a command line that is wrong.
 """
 
 import gc
@@ -36,23 +36,24 @@ def run(args: Sequence[str]) -> int:
         return 128 + signal.SIGINT
     except Exception as error:  # noqa: BLE001 - a person is never shown a traceback unasked
         return _fail(_fault(error), as_json="--json" in args, verbose="-vv" in args)
-    return code if isinstance(code, int) else 0
+    return code
 
 
-def _run(args: list[str]) -> Any:
+def _run(args: list[str]) -> int:
     if args == ["--version"]:
         print(VERSION)
         return 0
-    import typer
-
-    from poolnorm_cli.cli.application import build
+    from poolnorm_cli.cli.verbs import execute
 
     try:
-        return build(args)(args or ["--help"], prog_name=PROGRAM, standalone_mode=False)
-    except typer.Abort as abort:
-        raise KeyboardInterrupt from abort
-    except typer.TyperException as error:
-        raise _usage(error) from error
+        return execute(args)
+    except Exception as error:
+        typer = sys.modules.get("typer")  # what is not imported has raised nothing
+        if typer is not None and isinstance(error, typer.Abort):
+            raise KeyboardInterrupt from error
+        if typer is not None and isinstance(error, typer.TyperException):
+            raise _usage(error) from error
+        raise
 
 
 def _fault(error: Exception) -> PoolnormError:

@@ -1,19 +1,19 @@
 """`compare`: two files, or one layer over several backends; exit codes as those of `cmp`."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, get_args
 
-import typer
-
 from poolnorm_cli.cli.checkpoint import read_weights
-from poolnorm_cli.cli.flags import collected
+from poolnorm_cli.cli.command import Command, Node
 from poolnorm_cli.cli.groups import Given, Inputs, Mask, Outputs, Printing, Training
+from poolnorm_cli.cli.options import Argument, Option
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from poolnorm_cli.backends import Backend
     from poolnorm_cli.kernels.differences import Tolerance
     from poolnorm_cli.runs.compare import Difference
@@ -38,48 +38,44 @@ class Compared:
 
     words: Annotated[
         list[str],
-        typer.Argument(
+        Argument(
             metavar="A B",
             help="Two .npy or .npz files; or with --backends, after --, a command of a layer.",
             show_default=False,
         ),
     ]
     key: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The one array of each .npz to use.")
+        str | None, Option(metavar="NAME", help="The one array of each .npz to use.")
     ] = None
     backends: Annotated[
         str | None,
-        typer.Option(
-            metavar="LIST", help="Run a layer on these: numpy, onnx:cpu, onnx:cuda, onnx:auto."
-        ),
+        Option(metavar="LIST", help="Run a layer on these: numpy, onnx:cpu, onnx:cuda, onnx:auto."),
     ] = None
     rtol: Annotated[
         float | None,
-        typer.Option(
+        Option(
             help="Tolerance relative to the second.  [default: 0; with --backends 1e-5]",
             show_default=False,
         ),
     ] = None
     atol: Annotated[
         float | None,
-        typer.Option(
-            help="Absolute tolerance.  [default: 0; with --backends 1e-6]", show_default=False
-        ),
+        Option(help="Absolute tolerance.  [default: 0; with --backends 1e-6]", show_default=False),
     ] = None
     max_ulp: Annotated[
         int | None,
-        typer.Option(metavar="N", min=0, help="Also equal if at most N numbers apart."),
+        Option(metavar="N", min=0, help="Also equal if at most N numbers apart."),
     ] = None
     equal_nan: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--equal-nan",
             help="NaN is equal to NaN; with --backends it always is.",
             show_default=False,
         ),
     ] = False
     ignore_dtype: Annotated[
-        bool, typer.Option("--ignore-dtype", help="Compare values only.", show_default=False)
+        bool, Option("--ignore-dtype", help="Compare values only.", show_default=False)
     ] = False
 
     def __post_init__(self) -> None:
@@ -100,17 +96,13 @@ class Compared:
         return Tolerance(self.rtol or rtol, self.atol or atol, self.max_ulp, nan)
 
 
-def add(app: typer.Typer, verb: str, words: Sequence[str]) -> None:
-    """Add `compare` to the application."""
-    del words
-    app.command(verb)(_command())
+def node(verb: str) -> Node:
+    """Say what `compare` is."""
+    del verb
+    return Command(groups=(Compared, Printing), text=_TEXT, action=_run)
 
 
-def _command() -> Callable[..., None]:
-    return collected(_run, [Compared, Printing], _TEXT)
-
-
-def _run(given: Given) -> None:
+def _run(given: Given) -> int:
     from poolnorm_cli.report.differences import print_differences
 
     try:
@@ -121,7 +113,7 @@ def _run(given: Given) -> None:
         raise UsageError(error.what, error.fix) from error  # 1 would say that they differ
     except MemoryError as error:
         raise UsageError("out of memory", "give smaller inputs") from error
-    raise typer.Exit(0 if equal else 1)
+    return 0 if equal else 1
 
 
 def _files(asked: Compared) -> "Iterator[Difference]":

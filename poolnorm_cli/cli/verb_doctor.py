@@ -1,10 +1,6 @@
 """`doctor`: what is installed, what really loads, and what to type to mend it."""
 
-from collections.abc import Callable, Sequence
-
-import typer
-
-from poolnorm_cli.cli.flags import collected
+from poolnorm_cli.cli.command import Command, Node
 from poolnorm_cli.cli.groups import Given, Printing
 
 
@@ -16,19 +12,15 @@ Example: poolnorm doctor
 """
 
 
-def add(app: typer.Typer, verb: str, words: Sequence[str]) -> None:
-    """Add `doctor` to the application."""
-    del words
-    app.command(verb)(_command())
+def node(verb: str) -> Node:
+    """Say what `doctor` is."""
+    del verb
+    return Command(groups=(Printing,), text=_TEXT, action=_run)
 
 
-def _command() -> Callable[..., None]:
-    return collected(_run, [Printing], _TEXT)
-
-
-def _run(given: Given) -> None:
+def _run(given: Given) -> int:
     from poolnorm_cli.backends.diagnosis import diagnose
     from poolnorm_cli.report.doctor import print_findings
 
     sound = print_findings(diagnose(), given[Printing].style())
-    raise typer.Exit(0 if sound else 3)
+    return 0 if sound else 3

@@ -1,51 +1,58 @@
 """`generate`: tensors for examples."""
 
-from collections.abc import Sequence
 from typing import Annotated, Literal
 
-import typer
-
+from poolnorm_cli.cli.command import Command, Node
+from poolnorm_cli.cli.groups import Given
+from poolnorm_cli.cli.options import Argument, Option
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.report.text import keras_shape
 from poolnorm_cli.shapes import Ints, parse_shape
+from poolnorm_cli.values import frozen
 
 
 Kind = Literal["normal", "uniform", "arange", "zeros", "ones"]
 DtypeName = Literal[
     "float16", "bfloat16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8"
 ]
+_TEXT = """Write a tensor of random or regular values.
+
+Example: poolnorm generate normal 4,28,28,3 --seed 1 -o x.npy
+"""
 
 
-def add(app: typer.Typer, verb: str, words: Sequence[str]) -> None:
-    """Add `generate` to the application."""
-    del words
-    app.command(verb)(generate)
+@frozen(kw_only=True)
+class Generated:
+    """The tensor that is wanted."""
 
-
-def generate(
-    kind: Annotated[
-        Kind, typer.Argument(metavar="KIND", help="normal, uniform, arange, zeros or ones.")
-    ],
-    shape: Annotated[str, typer.Argument(metavar="SHAPE", help="As 4,28,28,3.")],
-    *,
+    kind: Annotated[Kind, Argument(metavar="KIND", help="normal, uniform, arange, zeros or ones.")]
+    shape: Annotated[str, Argument(metavar="SHAPE", help="As 4,28,28,3.")]
     output: Annotated[
-        str, typer.Option("--output", "-o", metavar="FILE", help="A .npy or .npz file, or -.")
-    ],
-    seed: Annotated[int, typer.Option(help="Seed: the same numbers on every machine.")] = 0,
-    dtype: Annotated[DtypeName, typer.Option(help="Dtype of the tensor.")] = "float32",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
-) -> None:
-    """Write a tensor of random or regular values.
+        str, Option("--output", "-o", metavar="FILE", help="A .npy or .npz file, or -.")
+    ]
+    seed: Annotated[int, Option(help="Seed: the same numbers on every machine.")] = 0
+    dtype: Annotated[DtypeName, Option(help="Dtype of the tensor.")] = "float32"
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace FILE.")] = False
+    quiet: Annotated[bool, Option("--quiet", "-q", help="Print nothing.")] = False
 
-    Example: poolnorm generate normal 4,28,28,3 --seed 1 -o x.npy
-    """
-    sizes = _sizes(shape)
+
+def node(verb: str) -> Node:
+    """Say what `generate` is."""
+    del verb
+    return Command(groups=(Generated,), text=_TEXT, action=_run)
+
+
+def _run(given: Given) -> int:
+    asked = given[Generated]
+    sizes = _sizes(asked.shape)
     from poolnorm_cli.runs.generate import write_tensor
 
-    write_tensor(kind, sizes, dtype, seed, output, overwrite=overwrite)
-    if not quiet and output != "-":
-        print(output, keras_shape(sizes), dtype, sep="\t")
+    write_tensor(
+        asked.kind, sizes, asked.dtype, asked.seed, asked.output, overwrite=asked.overwrite
+    )
+    if not asked.quiet and asked.output != "-":
+        print(asked.output, keras_shape(sizes), asked.dtype, sep="\t")
+    return 0
 
 
 def _sizes(text: str) -> Ints:

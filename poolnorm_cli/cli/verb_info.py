@@ -1,18 +1,22 @@
 """`info`: what tensors or layers there are, from headers alone."""
 
-from collections.abc import Callable, Sequence
+import sys
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from poolnorm_cli.cli.flags import collected
+from poolnorm_cli.cli.command import Command, Node
 from poolnorm_cli.cli.groups import Given, Inputs, Printing
+from poolnorm_cli.cli.options import Option
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
     from poolnorm_cli.report.arrays import ArrayList
+
+_TEXT = (
+    "Print names, shapes, dtypes, order and bytes; of a checkpoint, the layers it has for "
+    "--weights.\n\nExample: poolnorm info x.npy --stats"
+)
 
 
 @frozen(kw_only=True)
@@ -21,25 +25,17 @@ class Stats:
 
     stats: Annotated[
         bool,
-        typer.Option("--stats", help="Read the data too: NaN, infinities, range, mean, deviation."),
+        Option("--stats", help="Read the data too: NaN, infinities, range, mean, deviation."),
     ] = False
 
 
-def add(app: typer.Typer, verb: str, words: Sequence[str]) -> None:
-    """Add `info` to the application."""
-    del words
-    text = (
-        "Print names, shapes, dtypes, order and bytes; of a checkpoint, the layers it has for "
-        "--weights.\n\nExample: poolnorm info x.npy --stats"
-    )
-    app.command(verb)(_command(text))
+def node(verb: str) -> Node:
+    """Say what `info` is."""
+    del verb
+    return Command(groups=(Inputs, Stats, Printing), text=_TEXT, action=_run)
 
 
-def _command(text: str) -> Callable[..., None]:
-    return collected(_run, [Inputs, Stats, Printing], text)
-
-
-def _run(given: Given) -> None:
+def _run(given: Given) -> int:
     from poolnorm_cli.report.arrays import ArrayList
     from poolnorm_cli.report.errors import line
 
@@ -51,10 +47,10 @@ def _run(given: Given) -> None:
         except PoolnormError as error:
             if len(words) == 1:
                 raise
-            typer.echo(line(error), err=True)
+            print(line(error), file=sys.stderr)
             failed = True
     report.close()
-    raise typer.Exit(1 if failed else 0)
+    return 1 if failed else 0
 
 
 def _list(word: str, given: Given, report: "ArrayList") -> None:

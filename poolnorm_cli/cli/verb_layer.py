@@ -1,14 +1,13 @@
 """The layer verbs: `pool`, `gpool`, `bn`, `ln`, and whatever else `LAYERS` names."""
 
-from collections.abc import Callable, Sequence
-
-import typer
+from collections.abc import Callable
+from functools import partial
 
 from poolnorm_cli.cli.batch_flags import Batch, FileInputs
 from poolnorm_cli.cli.checkpoint import made_of_files
+from poolnorm_cli.cli.command import Command, Family, Node
 from poolnorm_cli.cli.definition import Definition
 from poolnorm_cli.cli.engine import Engine, Export
-from poolnorm_cli.cli.flags import command
 from poolnorm_cli.cli.fold_flags import Folding
 from poolnorm_cli.cli.groups import (
     Given,
@@ -30,34 +29,21 @@ _FAMILIES = {
 }
 
 
-def add(app: typer.Typer, verb: str, words: Sequence[str]) -> None:
-    """Add a layer verb to the application, with the one kind that `words` name or with all."""
-    add_layers(app, verb, words, _layer_command)
+def node(verb: str) -> Node:
+    """Say what a layer verb is: one command, or one for each kind of its family."""
+    return layer_node(verb, layer_command)
 
 
-def add_layers(
-    app: typer.Typer,
-    verb: str,
-    words: Sequence[str],
-    make: Callable[[str], Callable[..., None]],
-) -> None:
-    """Add a command for a layer, or a group of commands for the layers of a family."""
+def layer_node(verb: str, make: Callable[[str], Command]) -> Node:
+    """Make the command of a layer, or a family of the commands of its kinds."""
     kinds = [name.split()[1] for name in LAYERS if name.startswith(f"{verb} ")]
     if not kinds:
-        app.command(verb)(make(verb))
-        return
-    family = typer.Typer()
-    for kind in [word for word in words[:1] if word in kinds] or kinds:
-        family.command(kind)(make(f"{verb} {kind}"))
-    app.add_typer(family, name=verb, help=_FAMILIES[verb])
+        return make(verb)
+    return Family(_FAMILIES[verb], {kind: partial(make, f"{verb} {kind}") for kind in kinds})
 
 
-def _layer_command(name: str) -> Callable[..., None]:
-    return layer_command(name, _run)
-
-
-def layer_command(name: str, action: Callable[[Layer, Given], None]) -> Callable[..., None]:
-    """Make the function of the command of a layer, which does `action` with what it was given."""
+def layer_command(name: str) -> Command:
+    """Make the command that runs a layer."""
     layer = find(*name.split())
     groups: list[type] = [FileInputs, Outputs, Printing, Values, Engine, Export, Definition, Batch]
     if layer.has_weights:
@@ -70,14 +56,14 @@ def layer_command(name: str, action: Callable[[Layer, Given], None]) -> Callable
         groups.append(Mask)
     example = " ".join(["poolnorm", name, "x.npy", *layer.example.split(), "-o", "y.npy"])
     text = f"{layer.__doc__}\n\nExample: {example}"
-    return command(action, layer, groups, text, made_of_files)
+    return Command(groups=tuple(groups), text=text, action=_run, layer=layer, make=made_of_files)
 
 
-def _run(layer: Layer, given: Given) -> None:
+def _run(layer: Layer, given: Given) -> int:
     if given[Folding].fold:
         from poolnorm_cli.cli.run_fold import run_fold
 
-        raise typer.Exit(run_fold(layer, given))
+        return run_fold(layer, given)
     from poolnorm_cli.cli.run_layer import run_layer
 
-    raise typer.Exit(run_layer(layer, given))
+    return run_layer(layer, given)

@@ -1,13 +1,12 @@
 """`shape`: the output shape of a layer, without data and without NumPy."""
 
-from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated
 
-import typer
-
-from poolnorm_cli.cli.flags import command
+from poolnorm_cli.cli.command import Command, Family, Node
 from poolnorm_cli.cli.groups import Given, Printing
-from poolnorm_cli.cli.verb_layer import add_layers
+from poolnorm_cli.cli.options import Argument
+from poolnorm_cli.cli.verb_layer import layer_node
 from poolnorm_cli.layers import LAYERS, find
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.shapes import Shape, parse_shape
@@ -20,7 +19,7 @@ class ShapeWord:
 
     shape: Annotated[
         str,
-        typer.Argument(
+        Argument(
             metavar="SHAPE",
             help="As 4,28,28,3 or None,28,28,3 or N,H,W,3; or a file whose header is read.",
             show_default=False,
@@ -28,27 +27,27 @@ class ShapeWord:
     ]
 
 
-def add(app: typer.Typer, verb: str, words: Sequence[str]) -> None:
-    """Add `shape` to the application, with the layer that `words` name or with all."""
-    shape = typer.Typer()
-    families = list(dict.fromkeys(name.split()[0] for name in LAYERS))
-    for family in [word for word in words[:1] if word in families] or families:
-        add_layers(shape, family, words[1:], _shape_command)
-    app.add_typer(shape, name=verb, help="Print a layer's output shape, without any data.")
+def node(verb: str) -> Node:
+    """Say what `shape` is: a command for each layer."""
+    del verb
+    families = dict.fromkeys(name.split()[0] for name in LAYERS)
+    members = {family: partial(layer_node, family, _shape_command) for family in families}
+    return Family("Print a layer's output shape, without any data.", members)
 
 
-def _shape_command(name: str) -> Callable[..., None]:
+def _shape_command(name: str) -> Command:
     layer = find(*name.split())
     example = " ".join(["poolnorm shape", name, "None,28,28,3", *layer.example.split(), "-q"])
     text = f"Print the output shape of {layer.keras_name}.\n\nExample: {example}"
-    return command(_run, layer, [ShapeWord, Printing], text)
+    return Command(groups=(ShapeWord, Printing), text=text, action=_run, layer=layer)
 
 
-def _run(layer: Layer, given: Given) -> None:
+def _run(layer: Layer, given: Given) -> int:
     from poolnorm_cli.report.shapes import print_shape
 
     shape = read_shape(given[ShapeWord].shape)
     print_shape(layer, shape, layer.output_shape(shape), given[Printing].style())
+    return 0
 
 
 def read_shape(word: str) -> Shape:

@@ -15,12 +15,6 @@ from poolnorm_cli.shapes import Window
 Array = NDArray[Any]
 Run = tuple[int, int, int]  # first place, place after the last, and cells below each of them
 
-FLOAT32_ADDITIONS = 6
-"""Additions in float32 after which a mean is still within 4 epsilons of the exact one.
-
-Each addition and the division by the count err by half an epsilon of the sum of magnitudes.
-"""
-
 
 def divide(
     program: Program, sums: Array, windows: Sequence[Window], lengths: Sequence[int]

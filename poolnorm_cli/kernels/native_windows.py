@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from poolnorm_cli.kernels.counts import FLOAT32_ADDITIONS
 from poolnorm_cli.kernels.native import FLOATS, loops_for
-from poolnorm_cli.kernels.tiles import Sheet
+from poolnorm_cli.kernels.tiles import FLOAT32_ADDITIONS, Sheet
 from poolnorm_cli.shapes import Window
 
 

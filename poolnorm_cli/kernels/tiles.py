@@ -13,6 +13,12 @@ from poolnorm_cli.shapes import Window
 
 Array = NDArray[Any]
 
+FLOAT32_ADDITIONS = 6
+"""Additions in float32 after which a mean is still within 4 epsilons of the exact one.
+
+Each addition and the division by the count err by half an epsilon of the sum of magnitudes.
+"""
+
 _HALO = 8
 """Rows of a band for each row that it shares with its neighbours, at least."""
 

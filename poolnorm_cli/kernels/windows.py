@@ -1,27 +1,16 @@
-"""Reductions below a sliding window, a tile of the input and an axis at a time.
+"""Reductions below a sliding window, a tile of the input at a time."""
 
-Both reductions are separable: the maximum of a box is the maximum along one axis of the maxima
-along the others, and so is the sum. The cost of a large window grows with its logarithm only.
-"""
-
-from collections.abc import Mapping, Sequence
-from math import prod
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
-from poolnorm_cli.kernels.counts import FLOAT32_ADDITIONS, divide
-from poolnorm_cli.kernels.memory import quiet, scratch
 from poolnorm_cli.kernels.native_windows import slide
-from poolnorm_cli.kernels.programs import Program, kept
-from poolnorm_cli.kernels.tiles import Sheet, Tile
-from poolnorm_cli.kernels.window_passes import Combine, reduce_axis
+from poolnorm_cli.kernels.tiles import Sheet
 from poolnorm_cli.shapes import Window
 
 
 Array = NDArray[Any]
-Passes = Sequence[tuple[int, DTypeLike]]
 
 
 def max_windows(x: Array, windows: Mapping[int, Window]) -> Array:
@@ -40,10 +29,9 @@ def max_windows(x: Array, windows: Mapping[int, Window]) -> Array:
         return x
     if slide(sheet) is not None:
         return sheet.out.reshape(sheet.shape)
-    passes = [(axis, x.dtype) for axis in sheet.order]
-    with quiet():  # a signalling NaN is data here, not an incident
-        for tile in sheet.tiles():
-            _program(tile, passes, "maximum").run(tile.cells, tile.out)
+    from poolnorm_cli.kernels.window_programs import maximum
+
+    maximum(sheet)
     return sheet.out.reshape(sheet.shape)
 
 
@@ -67,95 +55,7 @@ def mean_windows(x: Array, windows: Mapping[int, Window]) -> Array:
     finite = slide(sheet, average=True)
     if finite:
         return sheet.out.reshape(sheet.shape)
-    passes = _summing(sheet.order, sheet.windows, x.dtype)
-    with quiet():
-        for tile in sheet.tiles():
-            if finite is None:
-                _program(tile, passes, "average").run(tile.cells, tile.out)
-            if not _all_finite(tile.out):
-                _mend(tile, passes)
+    from poolnorm_cli.kernels.window_programs import average
+
+    average(sheet, mend_only=finite is not None)
     return sheet.out.reshape(sheet.shape)
-
-
-def _summing(
-    order: Sequence[int], windows: Sequence[Window], dtype: np.dtype[Any]
-) -> list[tuple[int, np.dtype[Any]]]:
-    """Give each pass the dtype it adds in: float64 from where float32 would lose too much."""
-    additions, passes = 0, []
-    for axis in order:
-        additions += (windows[axis - 1].size - 1).bit_length()
-        wide = np.dtype(np.float64) if additions > FLOAT32_ADDITIONS else dtype
-        passes.append((axis, wide))
-    return passes
-
-
-def _program(tile: Tile, passes: Passes, kind: str) -> Program:
-    """Return the program for tiles like this one."""
-    shape, dtype = tile.cells.shape, tile.cells.dtype
-    key = kind, shape, dtype, tile.windows, tuple(passes)
-
-    def make() -> Program:
-        program = Program(shape, tile.out.shape, dtype)
-        if kind == "maximum":
-            _reduce(
-                program, program.cells, tile.windows, passes, Combine.maximum(dtype), program.out
-            )
-            return program
-        last = np.dtype(passes[-1][1])
-        narrow = last == dtype
-        sums = program.out if narrow else scratch("sums", program.out.shape, last)
-        _reduce(program, program.cells, tile.windows, passes, Combine.sum(), sums)
-        divide(program, sums, tile.windows, shape[1:-1])
-        if not narrow:
-            program.add(_copy, program.out, sums)
-        return program
-
-    return kept(key, make)
-
-
-def _copy(to: Array, cells: Array) -> None:
-    np.copyto(to, cells, casting="same_kind")
-
-
-def _mend(tile: Tile, passes: Passes) -> None:
-    """Mend the means whose sums overflow: powers of two scale without rounding."""
-    power = prod(window.size for window in tile.windows).bit_length()
-    wide = np.ldexp(tile.cells.astype(np.float64), -power)
-    means = Tile(wide, tile.windows, np.empty(tile.out.shape))
-    widely = [(axis, np.dtype(np.float64)) for axis, _ in passes]
-    _program(means, widely, "average").run(wide, means.out)
-    mended = np.ldexp(means.out, power)
-    np.copyto(tile.out, mended, casting="same_kind", where=~np.isfinite(tile.out))
-    tile.out[np.isnan(tile.out)] = np.nan  # the sign of a sum of NaNs depends on the loop
-
-
-def _reduce(
-    program: Program,
-    cells: Array,
-    windows: Sequence[Window],
-    passes: Passes,
-    combine: Combine,
-    out: Array,
-) -> None:
-    """Append the steps that reduce along one axis after another, the last time into `out`."""
-    for done, (axis, dtype) in enumerate(passes, start=1):
-        if cells.dtype != dtype:
-            wide = scratch("wide", cells.shape, dtype)
-            program.add(np.copyto, wide, cells)
-            cells = wide
-        shape = list(cells.shape)
-        shape[axis] = windows[axis - 1].count
-        to = out if done == len(passes) else scratch(f"pass {done}", tuple(shape), dtype)
-        merged = _merged(cells, axis), windows[axis - 1], combine, _merged(to, axis)
-        reduce_axis(program, *merged)
-        cells = to
-
-
-def _merged(x: Array, axis: int) -> Array:
-    """Merge the axes before one, and those after it."""
-    return x.reshape(prod(x.shape[:axis]), x.shape[axis], prod(x.shape[axis + 1 :]))
-
-
-def _all_finite(x: Array) -> bool:
-    flat = x.reshape(-1)
-    return bool(np.isfinite(np.maximum.reduce(flat)) and np.isfinite(np.minimum.reduce(flat)))

@@ -20,7 +20,7 @@ BOOKKEEPING = frozenset(
 )
 """Keys of a Keras config that say nothing of what the layer computes."""
 
-_OF_TRAINING = re.compile(r".*_(initializer|regularizer|constraint)|name|trainable|synchronized")
+_OF_TRAINING = r".*_(initializer|regularizer|constraint)|name|trainable|synchronized"
 
 
 def stated(kind: type[Layer], config: Mapping[str, Any], place: str) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def stated(kind: type[Layer], config: Mapping[str, Any], place: str) -> dict[str
     Raises:
         InputError: A value is not of the parameter's type.
     """
-    wanted = {p.name: p for p in kind.parameters() if not _OF_TRAINING.fullmatch(p.name)}
+    wanted = {p.name: p for p in kind.parameters() if not re.fullmatch(_OF_TRAINING, p.name)}
     _refuse_other(kind, config, place)
     return _values({n: v for n, v in config.items() if n in wanted}, wanted, place)
 

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from poolnorm_cli.layers.identifiers import Identifier
-
 
 def stored(value: Any) -> Any:
     """Write a value as Keras stores it."""
+    from poolnorm_cli.layers.identifiers import Identifier
+
     if isinstance(value, Identifier):
         return value.config()
     return list(value) if isinstance(value, tuple) else value

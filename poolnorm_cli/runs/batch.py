@@ -4,7 +4,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError, PoolnormError, UnavailableError
@@ -17,7 +17,7 @@ from poolnorm_cli.runs.turns import Turn
 from poolnorm_cli.tensors.header import Header
 from poolnorm_cli.tensors.messages import shown
 from poolnorm_cli.tensors.sources import STDIN, folder_of, is_url
-from poolnorm_cli.values import quicken
+from poolnorm_cli.values import quicken, record
 
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _WINDOW = 4096
 """Items that may be done before the first that is not: so much is held back to keep the order."""
 
 
-@dataclass(slots=True)
+@record
 class Counts:
     """How far a run is.
 

@@ -6,7 +6,6 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
 from typing import Any, TypeVar
 
 from poolnorm_cli.values import frozen
@@ -117,6 +116,8 @@ UNCLOCKED = Unclocked()
 
 def _age() -> float:
     """Return how many seconds ago this process began; 0 where nobody says."""
+    from pathlib import Path
+
     try:
         fields = Path("/proc/self/stat").read_text(encoding="ascii").rpartition(")")[2].split()
         ticks = int(fields[19]) / os.sysconf("SC_CLK_TCK")

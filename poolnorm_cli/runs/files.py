@@ -1,7 +1,7 @@
 """A layer over tensors in files and streams, one after another."""
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.kernels.moments import Moments, joined
@@ -15,6 +15,7 @@ from poolnorm_cli.runs.setup import Setup
 from poolnorm_cli.runs.turns import Gathered, Turn
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.dtypes import DTYPES
+from poolnorm_cli.values import record
 from poolnorm_cli.weights import fit
 
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.tensors.tensor import Tensor
 
 
-@dataclass(slots=True)
+@record
 class Job(Setup):
     """A layer on its way over tensors; its weights change as training goes on."""
 

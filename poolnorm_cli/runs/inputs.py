@@ -2,7 +2,6 @@
 
 import os
 import sys
-import zlib
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -115,6 +114,8 @@ class Shard:
 
     def holds(self, word: str) -> bool:
         """Whether an input belongs to this part: by a checksum of its name as it was given."""
+        import zlib
+
         return zlib.crc32(os.fsencode(word)) % self.count == self.number - 1
 
 

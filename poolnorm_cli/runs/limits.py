@@ -22,7 +22,7 @@ _RUNTIME = 160 << 20
 _SCRATCH = 8 << 20
 """Bytes of the tiles of one thread."""
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+_SIZE = r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?"
 
 
 def parse_size(text: str, flag: str) -> int:
@@ -31,7 +31,7 @@ def parse_size(text: str, flag: str) -> int:
     Raises:
         UsageError: It is none.
     """
-    found = _SIZE.fullmatch(text.strip())
+    found = re.fullmatch(_SIZE, text.strip(), re.IGNORECASE)
     size = int(float(found[1]) * 2 ** _UNITS[found[2].upper()]) if found else 0
     if not 0 < size < 2**62:
         raise UsageError(f"{flag} {text!r} is no number of bytes", f"give {flag} 512M or 2G")

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.backends import NUMPY, Backend
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.runs.masks import require_mask_shape
 from poolnorm_cli.runs.passes import Pass, initial_weights, result_dtype
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.tensor import Cut
@@ -54,6 +53,8 @@ def run_array(
     given = dict(weights) if weights is not None else initial_weights(layer, shape, dtype)
 
     if mask is not None:
+        from poolnorm_cli.runs.masks import require_mask_shape
+
         require_mask_shape(layer, shape, mask.shape)
 
     inner, whole = run.inner, np.ascontiguousarray(x)

@@ -5,14 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import field, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError, UsageError
 from poolnorm_cli.runs.inputs import SUFFIXES, Shard, Source
 from poolnorm_cli.runs.item import MANY, Item
 from poolnorm_cli.tensors.messages import shown
-from poolnorm_cli.tensors.names import DEFAULT_TEMPLATE, check_collisions, output_path
 from poolnorm_cli.tensors.outputs import open_output, refuse_own_input
 from poolnorm_cli.tensors.sources import (
     STDIN,
@@ -81,6 +79,8 @@ class Plan:
         items = [item for index, each in enumerate(self.sources) for item in self._of(index, each)]
         if self.directory is not None:
             self._refuse_suffixes(items)
+            from poolnorm_cli.tensors.names import check_collisions
+
             check_collisions((i.name, i.target) for i in items if i.target and not i.streams)
         if self.shard is not None:
             items = [item for item in items if self.shard.holds(item.word)]
@@ -144,7 +144,7 @@ class Plan:
             told = f"{directory}: was removed, with the outputs in it"
             raise OutputError(told, "repeat the run, with --resume if it has a --journal")
         try:
-            Path(directory).mkdir(parents=True, exist_ok=True)
+            os.makedirs(directory, exist_ok=True)  # noqa: PTH103 - as above
         except OSError as error:
             told = f"{directory}: {error.strerror}"
             raise OutputError(told, "give a directory that can be made") from error
@@ -166,6 +166,10 @@ class Plan:
         directory, path = self.directory or ".", source_path(source.word)
         if self.template is None and path is not None and not is_url(directory):
             return f"{_below(directory, source.folder)}{os.path.basename(path)}"  # noqa: PTH119
+        from pathlib import Path
+
+        from poolnorm_cli.tensors.names import DEFAULT_TEMPLATE, output_path
+
         below, template = Path(source.folder), self.template or DEFAULT_TEMPLATE
         if not is_url(directory):
             below = directory / below
@@ -234,5 +238,7 @@ def _is_there(target: str, folders: dict[str, bool]) -> bool:
 @lru_cache(maxsize=16)
 def _below(directory: str, folder: str) -> str:
     """Return what stands before the names of outputs in a sub-directory."""
+    from pathlib import Path
+
     joined = str(Path(directory, folder))
     return "" if joined == "." else f"{joined.rstrip('/')}/"

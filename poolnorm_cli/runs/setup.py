@@ -1,6 +1,6 @@
 """A layer and how it is to be run."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -8,14 +8,14 @@ from poolnorm_cli.backends import NUMPY, Backend
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.runs.clock import UNCLOCKED, Clock, Unclocked
 from poolnorm_cli.runs.lanes import ONE_LANE, default_threads, lanes_for
-from poolnorm_cli.runs.limits import within
-from poolnorm_cli.runs.masks import MaskFile
 from poolnorm_cli.runs.passes import Masks, Pass, Weights, result_dtype
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.dtypes import DTYPES
+from poolnorm_cli.values import record
 
 
 if TYPE_CHECKING:
+    from poolnorm_cli.runs.masks import MaskFile
     from poolnorm_cli.runs.room import Room
     from poolnorm_cli.tensors.tensor import Tensor
 
@@ -26,7 +26,7 @@ _PASSES = 16
 """Ways through the layer that are kept: the tensors of a batch have few different shapes."""
 
 
-@dataclass(slots=True)
+@record
 class Setup:
     """A layer and how it is to be run.
 
@@ -51,7 +51,7 @@ class Setup:
     dtype: str | None = None
     preview: bool = False
     explain: bool = False
-    mask: MaskFile | None = None
+    mask: "MaskFile | None" = None
     backend: Backend = NUMPY
     threads: int = field(default_factory=default_threads)
     memory: int | None = None
@@ -74,7 +74,11 @@ class Setup:
         run = self.pass_for(tensor.shape, tensor.dtype.name)
         if self.room is not None:
             return self.room.fit(run, tensor)
-        return run if self.memory is None else within(run, tensor, self.memory)
+        if self.memory is None:
+            return run
+        from poolnorm_cli.runs.limits import within
+
+        return within(run, tensor, self.memory)
 
     def pass_for(self, shape: Ints, dtype: str) -> Pass:
         """Return the way of a tensor of such a shape and dtype through the layer."""

@@ -2,8 +2,7 @@
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Self
 
 from poolnorm_cli.errors import PoolnormError
@@ -11,19 +10,19 @@ from poolnorm_cli.kernels.moments import merge
 from poolnorm_cli.kernels.trees import fold_tree
 from poolnorm_cli.layers.training import penalties
 from poolnorm_cli.runs.outcome import Outcome
-from poolnorm_cli.runs.parts import Part, parts_of
 from poolnorm_cli.runs.tasks import Result, Stored, Task, Work, stored_at
 from poolnorm_cli.runs.turns import Gathered, Turn
 from poolnorm_cli.tensors.atomic import AtomicFile
 from poolnorm_cli.tensors.dtypes import DTYPES, descr_of
 from poolnorm_cli.tensors.header import build_header
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import frozen, record
 
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from poolnorm_cli.runs.item import Item
+    from poolnorm_cli.runs.parts import Part
     from poolnorm_cli.tensors.npy import NpyTensor
 
 
@@ -54,14 +53,14 @@ class Ending:
     resumed: bool = False
 
 
-@dataclass(slots=True)
+@record
 class _Way:
     """How far an item is that takes several steps."""
 
     item: "Item"
     again: bool
     tensor: "NpyTensor | None" = None
-    parts: list[Part] = field(default_factory=list)
+    parts: "list[Part]" = field(default_factory=list)
     left: int = 0
     gathered: dict[int, Gathered] = field(default_factory=dict)
     kept: tuple[Gathered, ...] = ()
@@ -105,9 +104,12 @@ class Steps:
 
     def begin(self, number: int, item: "Item", *, again: bool = False) -> Next:
         """Return the first step of an item; `again` says that its output may be replaced."""
-        job = self._work.job
+        job, cut = self._work.job, None
         try:
-            cut = parts_of(self._work.plan, job, item) if self._cuts else None
+            if self._cuts:
+                from poolnorm_cli.runs.parts import parts_of
+
+                cut = parts_of(self._work.plan, job, item)
         except PoolnormError as error:
             return [], [(number, Ending(item, error=error))]
         if cut is None:
@@ -212,10 +214,10 @@ class Steps:
         header = build_header(run.output_shape, descr_of(dtype))
         plan.make_directory(target)
         overwrite = plan.overwrite or way.again
-        way.file = AtomicFile(Path(target), overwrite=overwrite, shared=True)
+        way.file = AtomicFile(target, overwrite=overwrite, shared=True)
         way.file.write(header)
         way.file.extend(len(header) + run.output_bytes)
-        way.left, name = len(way.parts), str(way.file.unfinished)
+        way.left, name = len(way.parts), way.file.unfinished
         parts = (replace(part, file=name, offset=len(header)) for part in way.parts)
         return [Task(number, way.item, turns=way.turns, part=part) for part in parts]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError, UsageError
@@ -16,6 +16,8 @@ from poolnorm_cli.tensors.sources import folder_of
 
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from poolnorm_cli.errors import PoolnormError
 
 
@@ -62,7 +64,7 @@ class AtomicFile:
         """
         self.path, self._overwrite, self._shared = path, overwrite, shared
         self._directory = folder_of(str(path)) or "."
-        self._temporary: Path | None = None
+        self._temporary: str | None = None
         self._replaced: int | None = self._mode_there()
         try:
             self._fd: int | None = self._made()
@@ -96,7 +98,7 @@ class AtomicFile:
             raise self.failed(error) from error
 
     @property
-    def unfinished(self) -> Path:
+    def unfinished(self) -> str:
         """The name that a shared file has until it is committed."""
         assert self._temporary is not None  # noqa: S101 - asked of shared files only
         return self._temporary
@@ -142,7 +144,8 @@ class AtomicFile:
     def discard(self) -> None:
         """Close the file and let it go, unless it has its name."""
         if self._temporary is not None:
-            self._temporary.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.unlink(self._temporary)  # noqa: PTH108 - a Path takes long to import
             self._temporary = None
         if self._fd is not None:
             fd, self._fd = self._fd, None
@@ -187,9 +190,9 @@ class AtomicFile:
         lock(fd)
         return fd
 
-    def _hidden(self) -> Path:
+    def _hidden(self) -> str:
         # Not made from the final name, which may already be as long as names can be.
-        return Path(self._directory) / f"{PREFIX}{os.getpid()}-{os.urandom(8).hex()}{SUFFIX}"
+        return f"{self._directory}/{PREFIX}{os.getpid()}-{os.urandom(8).hex()}{SUFFIX}"
 
     def _publish(self) -> None:
         try:
@@ -213,7 +216,7 @@ class AtomicFile:
         fd = self.fileno()
         os.link(f"{_LINKS}/{fd}", name, src_dir_fd=fd, follow_symlinks=True)
 
-    def _rename_to_new(self, temporary: Path, name: Path | str) -> None:
+    def _rename_to_new(self, temporary: str, name: Path | str) -> None:
         try:
             os.link(temporary, name)  # fails where a rename would clobber
         except OSError as error:

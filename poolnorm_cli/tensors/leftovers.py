@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 
@@ -40,19 +39,19 @@ def remove_leftovers(directories: Iterable[str]) -> int:
         with suppress(OSError):
             for name in os.listdir(directory):  # noqa: PTH208 - of many files, only names
                 if name.startswith(PREFIX) and name.endswith(SUFFIX):
-                    count += _removed(Path(directory, name))
+                    count += _removed(f"{directory}/{name}")
     return count
 
 
-def _removed(path: Path) -> bool:
-    number = path.name.removeprefix(PREFIX).partition("-")[0]
+def _removed(path: str) -> bool:
+    number = path.rpartition("/")[2].removeprefix(PREFIX).partition("-")[0]
     if not number.isdecimal() or _alive(int(number)):
         return False
     with suppress(OSError):
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
             if lock(fd):
-                path.unlink()
+                os.unlink(path)  # noqa: PTH108 - a Path takes long to import
                 return True
         finally:
             os.close(fd)

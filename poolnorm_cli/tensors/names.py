@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DEFAULT_TEMPLATE = "{name}"
 _FIELDS = ("stem", "ext", "name", "parent", "index", "key", "op")
-_FIELD = re.compile(r"\{([^{}]*)\}")
+_FIELD = r"\{([^{}]*)\}"
 _PLAIN = "a file name in which these may stand: " + " ".join(f"{{{field}}}" for field in _FIELDS)
 
 
@@ -55,10 +55,10 @@ def output_path(
         "key": (key or "").replace("/", "_"),
         "op": op,
     }
-    literals = _FIELD.sub(lambda match: _known(match, values) and "", template)
+    literals = re.sub(_FIELD, lambda match: _known(match, values) and "", template)
     if "{" in literals or "}" in literals:
         raise fault(UsageError, shown(template), "a brace without its partner", f"give {_PLAIN}")
-    return directory / _inside(_FIELD.sub(lambda match: values[match[1]], template), template)
+    return directory / _inside(re.sub(_FIELD, lambda match: values[match[1]], template), template)
 
 
 def check_collisions(pairs: Iterable[tuple[str, str | Path]]) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import UsageError
@@ -15,6 +15,7 @@ from poolnorm_cli.tensors.writers import ArrayWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
     from types import TracebackType
     from typing import Self
 
@@ -160,7 +161,7 @@ def open_output(target: str, overwrite: bool) -> Output:  # noqa: FBT001
         return StreamOutput(standard_output())
     suffix = suffix_of(target)
     if suffix not in (".npy", ".npz"):
-        told = f"neither .npy nor .npz{' (a directory)' if Path(target).is_dir() else ''}"
+        told = f"neither .npy nor .npz{' (a directory)' if os.path.isdir(target) else ''}"  # noqa: PTH112 - as for other names
         raise fault(UsageError, target, told, "name the output FILE.npy or FILE.npz")
     file: AtomicFile | RemoteFile
     if is_url(target):

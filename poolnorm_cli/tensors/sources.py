@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError, UsageError
@@ -47,6 +46,8 @@ def open_tensors(
 
         return open_remote(name, wanted, bfloat16=bfloat16)
     if suffix == ".npz" and name != STDIN:
+        from pathlib import Path
+
         from poolnorm_cli.tensors.npz import open_npz
 
         return iter(open_npz(Path(name), name, wanted, bfloat16=bfloat16))
@@ -55,7 +56,7 @@ def open_tensors(
     if name == STDIN:
         return _standard_input(bfloat16=bfloat16)
     if suffix != ".npy":
-        raise _unknown(Path(name), name)
+        raise _unknown(name)
     from poolnorm_cli.tensors.npy import open_npy
 
     return iter([open_npy(name, name, bfloat16)])
@@ -117,9 +118,9 @@ def _standard_input(*, bfloat16: bool) -> Iterator[Tensor]:
     return read_stream(sys.stdin.buffer if sys.stdin else None, bfloat16)
 
 
-def _unknown(path: Path, name: str) -> Exception:
+def _unknown(name: str) -> Exception:
     if not os.path.lexists(name):
         return bad_input(name or "''", "no such file", "give a .npy or .npz file, or `-`")
-    if path.is_dir():
+    if os.path.isdir(name):  # noqa: PTH112 - a Path takes long to import
         return bad_input(name, "a directory", "name the files in it")
     return bad_input(name, "neither .npy nor .npz by its name", "rename it if it is one")

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import InputError, UsageError
 from poolnorm_cli.shapes import Ints, format_shape
-from poolnorm_cli.weights.naming import squeezed
 
 
 if TYPE_CHECKING:
@@ -45,11 +44,19 @@ def fit_shapes(weights: Mapping[str, Ints], expected: Mapping[str, Ints]) -> Non
         given = ", ".join(weights) or "nothing"
         raise UsageError(f"weight {missing[0]!r} is missing from {given}", f"give {names}")
     for name, shape in expected.items():
-        if squeezed(weights[name]) != squeezed(shape):
+        if not _fits(weights[name], shape):
             raise UsageError(
                 f"weight {name!r} has shape ({format_shape(weights[name])})",
                 f"this input and --axis need ({format_shape(shape)})",
             )
+
+
+def _fits(found: Ints, wanted: Ints) -> bool:
+    if tuple(found) == tuple(wanted):
+        return True
+    from poolnorm_cli.weights.naming import squeezed
+
+    return squeezed(found) == squeezed(wanted)
 
 
 def _checked(name: str, weight: "NDArray[Any]", shape: Ints) -> "NDArray[Any]":

@@ -49,7 +49,7 @@ def test_a_file_that_others_write_too_has_a_name_until_it_is_done(
 ) -> None:
     file = atomic.AtomicFile(Path("y.npy"), overwrite=False, shared=True)
     file.extend(64)
-    assert file.unfinished.stat().st_size == 64
+    assert Path(file.unfinished).stat().st_size == 64
     file.commit()
 
     assert [path.name for path in Path().iterdir()] == ["y.npy"]
