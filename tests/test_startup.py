@@ -83,3 +83,28 @@ def test_headers_need_no_array_and_statistics_no_table(tmp_path: Path) -> None:
 
 def test_there_is_at_least_one_thread() -> None:
     assert 1 <= default_threads() <= 4
+
+
+@pytest.mark.parametrize("left", ["atexit.register(print, 'last')", "thread.start()"])
+def test_what_is_left_to_do_at_the_end_is_done(left: str) -> None:
+    code = f"""
+import atexit, sys, threading, time
+from poolnorm_cli.cli.main import main
+thread = threading.Thread(target=lambda: (time.sleep(0.2), print("last")))
+{left}
+sys.argv = ["poolnorm", "shape", "pool", "max", "4,28,28,3", "-q"]
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == ["4,14,14,3", "last"]
+
+
+def test_at_the_end_nothing_that_was_printed_is_lost(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "poolnorm_cli"]
+    written = tmp_path / "out"
+    for words, code in ((["shape", "pool", "max", "4,28,28,3", "-q"], 0), (["nope"], 2)):
+        with written.open("w") as file:
+            done = subprocess.run([*command, *words], stdout=file, stderr=file, check=False)
+        assert done.returncode == code
+        assert written.read_text().splitlines()[-1].startswith(("4,14,14,3", "error: "))

@@ -1,4 +1,4 @@
-"""Command lines with nothing wrong in them, read without Typer, whose import takes 0.1 s.
+"""Command lines with nothing wrong in them, read without Typer, which takes long to import.
 
 `getopt` knows flags and words. Whatever it does not take, or a value that is not of its flag's
 type, is left to Typer, which says what is wrong. So nothing is refused here, and what is read is

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
-from poolnorm_cli.errors import PoolnormError
+from poolnorm_cli.errors import OutputError, PoolnormError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.report.errors import document, line
 from poolnorm_cli.report.text import (
@@ -46,8 +46,15 @@ class Style:
 
     @property
     def stream(self) -> TextIO:
-        """The stream that people, or the program that asked for JSON, read."""
-        return sys.stderr if self.to_stderr else sys.stdout
+        """The stream that people, or the program that asked for JSON, read.
+
+        Raises:
+            OutputError: It is closed.
+        """
+        stream = sys.stderr if self.to_stderr else sys.stdout
+        if stream is None:
+            raise OutputError("standard output is closed", "redirect it, as > /dev/null")
+        return stream
 
 
 class Reporter(ABC):

@@ -158,3 +158,20 @@ def test_a_full_disk_is_an_output_that_cannot_be_written() -> None:
 
 def test_the_module_is_the_command() -> None:
     assert process("--version").stdout.startswith(b"poolnorm ")
+
+
+@pytest.mark.parametrize("words", ["shape pool max 4,8,8,3", "generate ones 1,4,4,1 -o -"])
+def test_a_closed_standard_output_is_told(words: str) -> None:
+    command = f"{sys.executable} -m poolnorm_cli {words} >&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 3
+    assert "standard output is closed; redirect it" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_with_standard_error_closed_errors_are_no_data() -> None:
+    command = f"{sys.executable} -m poolnorm_cli nope 2>&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (2, "")
