@@ -27,6 +27,7 @@ _FLOORS = {
 _WINDOW = re.compile(r"inside 64x224x224x3 pool (max|average) (\d+)/1 same")
 _SIZE = re.compile(r"whole grow(\d+) (.*)")
 _FILES = re.compile(r"files (\d+) (.*)")
+_FAR = 4  # between bars, from where on a linear axis does not show the short ones
 _MEGABYTES = 1.048576  # of one sample of the inputs that grow
 
 
@@ -96,7 +97,9 @@ def _bars(axis: Any, title: str, times: Times) -> None:
         places = [i + (index - len(labels) / 2) * 0.8 / len(labels) for i in range(len(times))]
         heights = [median(seen[label]) if seen.get(label) else 0 for seen in times.values()]
         axis.bar(places, heights, 0.8 / len(labels), label=label, color=_COLOURS.get(label))
-    axis.set_yscale("log")
+    heights = [median(seconds) for seen in times.values() for seconds in seen.values()]
+    if max(heights) > _FAR * min(heights):
+        axis.set_yscale("log")
     axis.set_ylabel("seconds")
     axis.set_title(f"{title} ({_FLOORS[title.split(maxsplit=1)[0]]})", fontsize=9)
     labels = [fill(name, 12) for name in times]
