@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.tensors.tensor import Tensor
 
 
-BASE = 48 << 20
+BASE = 36 << 20
 """Bytes of a process that has begun and holds no tensor yet."""
 _RUNTIME = 160 << 20
 """The same with a runtime for graphs."""
