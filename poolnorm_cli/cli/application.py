@@ -10,6 +10,7 @@ from poolnorm_cli.cli.command import Command, Family, Node
 from poolnorm_cli.cli.flags import function
 from poolnorm_cli.cli.program import PROGRAM, VERSION
 from poolnorm_cli.cli.verbs import COMPLETE
+from poolnorm_cli.errors import UsageError
 
 
 def _version(value: bool) -> None:  # noqa: FBT001 - Typer calls it with the flag's value
@@ -31,32 +32,49 @@ def run(words: Sequence[str], root: Family) -> int:
     """Run a command line through Typer, and return the exit code.
 
     Raises:
-        PoolnormError: Whatever comes of it.
-        TyperException: It cannot be parsed.
+        PoolnormError: It cannot be parsed, or whatever comes of it.
+        KeyboardInterrupt: A person has interrupted it.
     """
-    app = _build(root, [] if COMPLETE in os.environ else words[:1])
-    code: Any = app(list(words) or ["--help"], prog_name=PROGRAM, standalone_mode=False)
+    app = _build(root, [] if COMPLETE in os.environ else words)
+    try:
+        code: Any = app(list(words) or ["--help"], prog_name=PROGRAM, standalone_mode=False)
+    except typer.Abort as abort:
+        raise KeyboardInterrupt from abort
+    except typer.TyperException as error:
+        raise _usage(error) from error
     return code if isinstance(code, int) else 0
 
 
-def _build(root: Family, asked: Sequence[str]) -> typer.Typer:
-    """Make the application with the one verb that is asked for, or with all of them."""
+def _usage(error: typer.TyperException) -> UsageError:
+    """Put what Typer says of the command line into one line with the way to the help."""
+    context: Any = getattr(error, "ctx", None)
+    path = context.command_path if context else PROGRAM
+    text = " ".join(error.format_message().split()).rstrip(".")
+    text = text.removeprefix("Invalid value for ").removeprefix("Invalid value: ")
+    return UsageError(text[:1].lower() + text[1:], f"type {path} --help")
+
+
+def _build(root: Family, words: Sequence[str]) -> typer.Typer:
+    """Make the application with the one command that the words begin with, or with all of them."""
     app = typer.Typer(
         name=PROGRAM,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
         pretty_exceptions_enable=False,
     )
     app.callback(help=root.text)(_root)
-    for verb in [verb for verb in asked if verb in root.members] or root.members:
-        _add(app, verb, root.members[verb]())
+    _add_members(app, root, words)
     return app
 
 
-def _add(app: typer.Typer, name: str, below: Node) -> None:
+def _add_members(app: typer.Typer, family: Family, words: Sequence[str]) -> None:
+    for word in [word for word in words[:1] if word in family.members] or family.members:
+        _add(app, word, family.members[word](), words[1:])
+
+
+def _add(app: typer.Typer, name: str, below: Node, words: Sequence[str]) -> None:
     if isinstance(below, Command):
         app.command(name)(function(below))
         return
     family = typer.Typer()
-    for word, make in below.members.items():
-        _add(family, word, make())
+    _add_members(family, below, words)
     app.add_typer(family, name=name, help=below.text)

@@ -21,6 +21,16 @@ from poolnorm_cli.values import frozen
 Make: TypeAlias = Callable[[type[Layer], dict[str, Any], Given], Layer]
 
 
+def made_of_flags(kind: type[Layer], flags: dict[str, Any], given: Given) -> Layer:
+    """Make a layer of the flags alone.
+
+    Raises:
+        UsageError: One is missing, or has a value that cannot be.
+    """
+    del given
+    return settled(kind, flags, {}, "")
+
+
 @frozen
 class Flag:
     """One parameter of a command.
@@ -54,7 +64,7 @@ class Command:
     text: str
     action: Callable[..., int]
     layer: type[Layer] | None = None
-    make: Make | None = None
+    make: Make = made_of_flags
 
     def flags(self) -> Iterator[Flag]:
         """List the parameters: those of the first group, of the layer, of the other groups."""
@@ -79,7 +89,7 @@ class Command:
         if self.layer is None:
             return self.action(given)
         own = {n: v for n, v in _pick(self.layer, values).items() if n in typed}
-        return self.action((self.make or made_of_flags)(self.layer, own, given), given)
+        return self.action(self.make(self.layer, own, given), given)
 
 
 @frozen
@@ -91,16 +101,6 @@ class Family:
 
 
 Node: TypeAlias = Command | Family
-
-
-def made_of_flags(kind: type[Layer], flags: dict[str, Any], given: Given) -> Layer:
-    """Make a layer of the flags alone.
-
-    Raises:
-        UsageError: One is missing, or has a value that cannot be.
-    """
-    del given
-    return settled(kind, flags, {}, "")
 
 
 def _of_layer(parameter: Parameter) -> Flag:

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from poolnorm_cli.cli.command import Command, Flag
 from poolnorm_cli.cli.options import Argument
+from poolnorm_cli.layers.spelling import flag_of
 from poolnorm_cli.values import frozen
 
 
@@ -50,8 +51,7 @@ def read(command: Command, words: Sequence[str]) -> dict[str, Any] | None:
 
 
 def _spellings(flag: Flag) -> dict[str, _Spelling]:
-    is_bool = bool in (get_args(flag.type) or (flag.type,))
-    usual = "--" + flag.name.replace("_", "-")
+    is_bool, usual = _kind(flag) is bool, flag_of(flag.name)
     names = flag.option.names or (f"{usual}/--no-{usual[2:]}" if is_bool else usual,)
     value = True if is_bool or flag.option.count else None
     found = {}
@@ -61,6 +61,15 @@ def _spellings(flag: Flag) -> dict[str, _Spelling]:
         if off:
             found[off] = _Spelling(flag, value=False)
     return found
+
+
+def _kind(flag: Flag) -> Any:
+    """Return the type of a flag's value, None left aside."""
+    kinds = get_args(flag.type)
+    if NoneType not in kinds:
+        return flag.type
+    (kind,) = (kind for kind in kinds if kind is not NoneType)
+    return kind
 
 
 def _cut(
@@ -101,10 +110,7 @@ def _values(options: Mapping[str, _Spelling], typed: Sequence[tuple[str, str]]) 
 
 
 def _read(flag: Flag, word: str) -> Any:
-    kinds = (flag.type,)
-    if get_origin(flag.type) not in (None, Literal):
-        kinds = tuple(kind for kind in get_args(flag.type) if kind is not NoneType)
-    (kind,) = kinds
+    kind = _kind(flag)
     if word[:1] in ("", "="):
         raise _LeftToTyperError
     if flag.option.parser is not None:
@@ -127,7 +133,7 @@ def _placed(arguments: Sequence[Flag], words: Sequence[str]) -> dict[str, Any]:
     """
     left, values = list(words), dict[str, Any]()
     for argument in arguments:
-        many = list[str] in (argument.type, *get_args(argument.type))
+        many = _kind(argument) == list[str]
         if left:
             values[argument.name] = left if many else _read(argument, left.pop(0))
             left = [] if many else left

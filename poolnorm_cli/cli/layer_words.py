@@ -17,8 +17,7 @@ def parse_layer(words: Sequence[str]) -> tuple[Layer, Given]:
     """Read `pool max x.npy --pool-size 3` as the command would, without running it.
 
     Raises:
-        UsageError: It does not begin with a layer.
-        TyperException: A flag or value is not one of the layer's.
+        UsageError: It does not begin with a layer, or a flag or value is not one of the layer's.
     """
     if not words or words[0] not in LAYER_VERBS:
         given = words[0] if words else ""

@@ -11,14 +11,11 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
-from poolnorm_cli.cli.program import PROGRAM, VERSION
-from poolnorm_cli.errors import OutputError, PoolnormError, UsageError
+from poolnorm_cli.cli.program import VERSION
+from poolnorm_cli.errors import OutputError, PoolnormError
 
-
-if TYPE_CHECKING:
-    import typer
 
 GARBAGE = 100_000
 """Objects that may be made before garbage is looked for; Python's own number is 700."""
@@ -49,15 +46,7 @@ def _run(args: list[str]) -> int:
         return 0
     from poolnorm_cli.cli.verbs import execute
 
-    try:
-        return execute(args)
-    except Exception as error:
-        typer = sys.modules.get("typer")  # what is not imported has raised nothing
-        if typer is not None and isinstance(error, typer.Abort):
-            raise KeyboardInterrupt from error
-        if typer is not None and isinstance(error, typer.TyperException):
-            raise _usage(error) from error
-        raise
+    return execute(args)
 
 
 def _fault(error: Exception) -> PoolnormError:
@@ -69,15 +58,6 @@ def _fault(error: Exception) -> PoolnormError:
     if isinstance(error, OSError):
         return OutputError(f"{error.filename or 'standard output'}: {error.strerror or error}")
     return PoolnormError(f"{type(error).__name__}: {error}", "this is a bug: -vv shows where")
-
-
-def _usage(error: "typer.TyperException") -> UsageError:
-    """Put what Typer says of the command line into one line with the way to the help."""
-    context: Any = getattr(error, "ctx", None)
-    path = context.command_path if context else PROGRAM
-    text = " ".join(error.format_message().split()).rstrip(".")
-    text = text.removeprefix("Invalid value for ").removeprefix("Invalid value: ")
-    return UsageError(text[:1].lower() + text[1:], f"type {path} --help")
 
 
 def _fail(error: PoolnormError, *, as_json: bool, verbose: bool) -> int:

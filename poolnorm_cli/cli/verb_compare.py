@@ -4,7 +4,7 @@ import math
 from typing import TYPE_CHECKING, Annotated, get_args
 
 from poolnorm_cli.cli.checkpoint import read_weights
-from poolnorm_cli.cli.command import Command, Node
+from poolnorm_cli.cli.command import Command
 from poolnorm_cli.cli.groups import Given, Inputs, Mask, Outputs, Printing, Training
 from poolnorm_cli.cli.options import Argument, Option
 from poolnorm_cli.errors import PoolnormError, UsageError
@@ -96,12 +96,6 @@ class Compared:
         return Tolerance(self.rtol or rtol, self.atol or atol, self.max_ulp, nan)
 
 
-def node(verb: str) -> Node:
-    """Say what `compare` is."""
-    del verb
-    return Command(groups=(Compared, Printing), text=_TEXT, action=_run)
-
-
 def _run(given: Given) -> int:
     from poolnorm_cli.report.differences import print_differences
 
@@ -163,3 +157,6 @@ def _open(text: str, verbose: int) -> "dict[str, Backend]":
     if len(set(names)) < max(len(names), 2):
         raise UsageError(f"--backends {text} names fewer than two", "give numpy,onnx:cpu")
     return {name: open_backend(*known[name], tell=say, detail=detail(verbose)) for name in names}
+
+
+NODE = Command(groups=(Compared, Printing), text=_TEXT, action=_run)

@@ -1,6 +1,6 @@
 """`doctor`: what is installed, what really loads, and what to type to mend it."""
 
-from poolnorm_cli.cli.command import Command, Node
+from poolnorm_cli.cli.command import Command
 from poolnorm_cli.cli.groups import Given, Printing
 
 
@@ -12,15 +12,12 @@ Example: poolnorm doctor
 """
 
 
-def node(verb: str) -> Node:
-    """Say what `doctor` is."""
-    del verb
-    return Command(groups=(Printing,), text=_TEXT, action=_run)
-
-
 def _run(given: Given) -> int:
     from poolnorm_cli.backends.diagnosis import diagnose
     from poolnorm_cli.report.doctor import print_findings
 
     sound = print_findings(diagnose(), given[Printing].style())
     return 0 if sound else 3
+
+
+NODE = Command(groups=(Printing,), text=_TEXT, action=_run)

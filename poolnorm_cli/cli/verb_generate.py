@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from poolnorm_cli.cli.command import Command, Node
+from poolnorm_cli.cli.command import Command
 from poolnorm_cli.cli.groups import Given
 from poolnorm_cli.cli.options import Argument, Option
 from poolnorm_cli.errors import UsageError
@@ -36,12 +36,6 @@ class Generated:
     quiet: Annotated[bool, Option("--quiet", "-q", help="Print nothing.")] = False
 
 
-def node(verb: str) -> Node:
-    """Say what `generate` is."""
-    del verb
-    return Command(groups=(Generated,), text=_TEXT, action=_run)
-
-
 def _run(given: Given) -> int:
     asked = given[Generated]
     sizes = _sizes(asked.shape)
@@ -60,3 +54,6 @@ def _sizes(text: str) -> Ints:
     if len(sizes) != len(parse_shape(text)):
         raise UsageError(f"shape {text!r} has a size that is no number", "write 4,28,28,3")
     return sizes
+
+
+NODE = Command(groups=(Generated,), text=_TEXT, action=_run)

@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-from poolnorm_cli.cli.command import Command, Node
+from poolnorm_cli.cli.command import Command
 from poolnorm_cli.cli.groups import Given, Inputs, Printing
 from poolnorm_cli.cli.options import Option
 from poolnorm_cli.errors import PoolnormError, UsageError
@@ -27,12 +27,6 @@ class Stats:
         bool,
         Option("--stats", help="Read the data too: NaN, infinities, range, mean, deviation."),
     ] = False
-
-
-def node(verb: str) -> Node:
-    """Say what `info` is."""
-    del verb
-    return Command(groups=(Inputs, Stats, Printing), text=_TEXT, action=_run)
 
 
 def _run(given: Given) -> int:
@@ -67,3 +61,6 @@ def _list(word: str, given: Given, report: "ArrayList") -> None:
         raise UsageError(f"{word}: {flag} is for arrays", f"leave out {flag}")
     for entry in entries_of(word):
         report.add_layer(entry)
+
+
+NODE = Command(groups=(Inputs, Stats, Printing), text=_TEXT, action=_run)

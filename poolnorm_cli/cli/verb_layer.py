@@ -29,11 +29,6 @@ _FAMILIES = {
 }
 
 
-def node(verb: str) -> Node:
-    """Say what a layer verb is: one command, or one for each kind of its family."""
-    return layer_node(verb, layer_command)
-
-
 def layer_node(verb: str, make: Callable[[str], Command]) -> Node:
     """Make the command of a layer, or a family of the commands of its kinds."""
     kinds = [name.split()[1] for name in LAYERS if name.startswith(f"{verb} ")]

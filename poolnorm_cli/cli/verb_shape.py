@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Annotated
 
-from poolnorm_cli.cli.command import Command, Family, Node
+from poolnorm_cli.cli.command import Command, Family
 from poolnorm_cli.cli.groups import Given, Printing
 from poolnorm_cli.cli.options import Argument
 from poolnorm_cli.cli.verb_layer import layer_node
@@ -25,14 +25,6 @@ class ShapeWord:
             show_default=False,
         ),
     ]
-
-
-def node(verb: str) -> Node:
-    """Say what `shape` is: a command for each layer."""
-    del verb
-    families = dict.fromkeys(name.split()[0] for name in LAYERS)
-    members = {family: partial(layer_node, family, _shape_command) for family in families}
-    return Family("Print a layer's output shape, without any data.", members)
 
 
 def _shape_command(name: str) -> Command:
@@ -67,3 +59,12 @@ def read_shape(word: str) -> Shape:
         names = ", ".join(str(tensor.key) for tensor in (first, *others))
         raise UsageError(f"{word}: holds {names}", f"name one of them, as {word}::{first.key}")
     return first.shape
+
+
+NODE = Family(
+    "Print a layer's output shape, without any data.",
+    {
+        family: partial(layer_node, family, _shape_command)
+        for family in dict.fromkeys(name.split()[0] for name in LAYERS)
+    },
+)

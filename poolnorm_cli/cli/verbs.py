@@ -16,8 +16,11 @@ OTHER_VERBS = ("shape", "info", "generate", "compare", "doctor")
 
 def _node(verb: str) -> Node:
     """Say what is below a verb; only that verb's module is imported, to keep the start short."""
-    module = "layer" if verb in LAYER_VERBS else verb
-    found: Node = import_module(f"poolnorm_cli.cli.verb_{module}").node(verb)
+    if verb in LAYER_VERBS:
+        from poolnorm_cli.cli.verb_layer import layer_command, layer_node
+
+        return layer_node(verb, layer_command)
+    found: Node = import_module(f"poolnorm_cli.cli.verb_{verb}").NODE
     return found
 
 
@@ -33,8 +36,7 @@ def execute(words: Sequence[str], root: Family = ROOT) -> int:
     One that has nothing wrong with it needs no Typer.
 
     Raises:
-        PoolnormError: Whatever comes of it.
-        TyperException: It cannot be parsed.
+        PoolnormError: It cannot be parsed, or whatever comes of it.
     """
     command, left = (None, words) if COMPLETE in os.environ else find(words, root)
     if command is not None:

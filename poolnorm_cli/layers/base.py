@@ -9,7 +9,7 @@ from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.bands import Divisible
 from poolnorm_cli.layers.facts import Explained
 from poolnorm_cli.layers.graphed import Graphed
-from poolnorm_cli.layers.spelling import plain, snake, stored
+from poolnorm_cli.layers.spelling import flag_of, plain, snake, stored
 from poolnorm_cli.layers.stateful import Stateful
 from poolnorm_cli.shapes import Ints, Shape
 from poolnorm_cli.values import frozen
@@ -42,7 +42,7 @@ class Parameter:
     @property
     def flag(self) -> str:
         """The flag of the command line: `pool_size` is `--pool-size`."""
-        return "--" + self.name.replace("_", "-")
+        return flag_of(self.name)
 
 
 @frozen

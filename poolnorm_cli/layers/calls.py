@@ -4,8 +4,8 @@ from typing import Any
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.layers.configs import flag_of
 from poolnorm_cli.layers.identifiers import Identifier
+from poolnorm_cli.layers.spelling import flag_of
 from poolnorm_cli.shapes import Shape
 
 

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from poolnorm_cli.errors import InputError, UsageError
 from poolnorm_cli.layers.base import Layer, Parameter
+from poolnorm_cli.layers.spelling import flag_of
 from poolnorm_cli.shapes import Ints
 
 
@@ -153,11 +154,6 @@ def _value(value: Any, kinds: tuple[Any, ...], place: str) -> Any:
 def _kinds(parameter: Parameter) -> tuple[Any, ...]:
     union = isinstance(parameter.type, UnionType)
     return get_args(parameter.type) if union else (parameter.type,)
-
-
-def flag_of(name: str) -> str:
-    """Return the flag of a parameter: `pool_size` is `--pool-size`."""
-    return "--" + name.replace("_", "-")
 
 
 def _complete(kind: type[Layer], values: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -24,3 +24,8 @@ def snake(name: str) -> str:
         for i, c in enumerate(name)
     ]
     return "".join(parts)
+
+
+def flag_of(name: str) -> str:
+    """Return the flag of a parameter: `pool_size` is `--pool-size`."""
+    return "--" + name.replace("_", "-")

@@ -62,12 +62,17 @@ def run_array(
 
     moments = run.moments(run.blocks_of(whole, step), _masks(run, mask, step))
     y = np.empty([int(size or 0) for size in expected], dtype=run.result)
+    _fill(y, run.outputs(run.blocks_of(whole, step), given, moments, _masks(run, mask, step)))
+    return y, given if moments is None or not training else layer.updated(given, moments)
+
+
+def _fill(y: Array, blocks: Iterable[Array]) -> None:
+    """Copy blocks into an array, one after another."""
     flat, start = y.reshape(-1), 0
-    for block in run.outputs(run.blocks_of(whole, step), given, moments, _masks(run, mask, step)):
+    for block in blocks:
         with np.errstate(all="ignore"):
             flat[start : start + block.size] = block.reshape(-1)
         start += block.size
-    return y, given if moments is None or not training else layer.updated(given, moments)
 
 
 def _masks(run: Pass, mask: Array | None, step: int) -> Iterator[Array] | None:

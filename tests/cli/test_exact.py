@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-import typer
 from hypothesis import example, given, settings, strategies as st
 
 from poolnorm_cli.cli import application, exact
 from poolnorm_cli.cli.command import Command, Family, Flag, Node
 from poolnorm_cli.cli.options import Argument
 from poolnorm_cli.cli.verbs import ROOT, find
+from poolnorm_cli.errors import UsageError
 from poolnorm_cli.values import frozen
 
 
@@ -47,7 +47,7 @@ def by_typer(words: Sequence[str]) -> dict[str, Any] | None:
     root = Family("", {word: partial(keeping, make) for word, make in ROOT.members.items()})
     try:
         application.run(words, root)
-    except typer.TyperException:
+    except UsageError:
         return None
     return kept[0] if kept else None
 
