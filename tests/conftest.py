@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from poolnorm_cli.backends.installed import disable_telemetry
 from poolnorm_cli.cli.main import run
 
 
+disable_telemetry()  # before any test imports onnxruntime
 ROOT = Path(__file__).parent.parent
 
 

@@ -1,5 +1,6 @@
 """What is installed, which providers really load, and the command that mends what does not."""
 
+import os
 import platform
 from collections.abc import Iterator
 from types import ModuleType
@@ -49,6 +50,7 @@ def diagnose() -> Iterator[Finding]:
             yield Finding("import onnxruntime", "broken", error.what, error.fix)
         runtime = None
     if runtime is not None:
+        yield _telemetry()
         yield from _providers(runtime)
     yield from _cuda(runtime)
 
@@ -81,6 +83,16 @@ def _builds(builds: dict[str, str]) -> Iterator[Finding]:
             yield Finding(name, "broken", told, fix)
     if not builds:
         yield Finding("onnxruntime", "missing", "not installed", installed.INSTALL_CPU)
+
+
+def _telemetry() -> Finding:
+    """Say whether ONNX Runtime may report on its use; the import has read what it was told."""
+    name = installed.TELEMETRY
+    if installed.telemetry_wanted():
+        told = f"on: {name}={os.environ[name]} lets onnxruntime report to its maker; unset it"
+    else:
+        told = f"off: {name}=1 keeps onnxruntime from reporting to its maker"
+    return Finding("telemetry", "ok", told)
 
 
 def _providers(runtime: ModuleType) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """Which packages are installed, and what to type where they are not as they should be."""
 
+import os
 from importlib import metadata
 from types import ModuleType
 
@@ -14,6 +15,9 @@ _UNINSTALL = f"pip uninstall -y {CPU_BUILD} {GPU_BUILD}"
 INSTALL_CUDA = f"{_UNINSTALL} && {ADD_CUDA}"
 INSTALL_CUDA_12 = f"{_UNINSTALL} && pip install 'poolnorm-cli[cuda12]'"
 REINSTALL_CPU = f"{_UNINSTALL} && {INSTALL_CPU}"
+TELEMETRY = "ORT_DISABLE_TELEMETRY"
+"""Variable by which ONNX Runtime, from 1.29 on, is told not to report on its use."""
+_WANTED = ("0", "false", "no", "off")
 
 
 def version(distribution: str) -> str | None:
@@ -43,8 +47,23 @@ def import_onnx() -> ModuleType:
     return onnx
 
 
+def telemetry_wanted() -> bool:
+    """Whether the person has turned the runtime's reports on, in so many words."""
+    return os.environ.get(TELEMETRY, "").lower() in _WANTED
+
+
+def disable_telemetry() -> None:
+    """Keep ONNX Runtime from writing to the home directory and calling its maker's host.
+
+    It reads the variable while it is imported, so this comes before every import of it. A value
+    that the runtime would not understand as a yes is taken for one.
+    """
+    if not telemetry_wanted():
+        os.environ[TELEMETRY] = "1"
+
+
 def import_runtime(absent: str = INSTALL_CPU) -> ModuleType:
-    """Import `onnxruntime`.
+    """Import `onnxruntime`, its telemetry disabled.
 
     Args:
         absent: What to type where there is none.
@@ -52,6 +71,7 @@ def import_runtime(absent: str = INSTALL_CPU) -> ModuleType:
     Raises:
         UnavailableError: It is not installed, or cannot load what it was built for.
     """
+    disable_telemetry()
     try:
         import onnxruntime
     except ImportError as error:

@@ -7,6 +7,7 @@ by the words that run it: `bn x.npy --weights keras.keras::bn_1`. Without a dire
 beside this file are made anew, with the few layers that are enough to read each format.
 """
 
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -176,6 +177,7 @@ def make_torch(directory: Path) -> Outputs:
 
 def make_onnx(directory: Path) -> Outputs:
     """Save a graph of all normalizations of ONNX, each of them an output."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     onnx, runtime = import_module("onnx"), import_module("onnxruntime")
     helper, random = onnx.helper, np.random.default_rng(9)
     x = np.ascontiguousarray(FIRST.transpose(0, 3, 1, 2))
