@@ -20,6 +20,7 @@ def layer_facts(entry: "Entry") -> dict[str, Any]:
         "class": entry.kind,
         "weights": {name: list(array.shape) for name, array in entry.arrays.items()},
         "parameters": _parameters(entry),
+        **({"reason": entry.reason} if entry.reason else {}),
     }
 
 
@@ -38,6 +39,8 @@ def layer_cells(entry: "Entry") -> dict[str, str]:
 
 
 def _weights(entry: "Entry") -> str:
+    if entry.reason:
+        return printable(f"cannot be run: {entry.reason}")
     shapes = entry.arrays.items()
     return ", ".join(f"{printable(name)} {keras_shape(array.shape)}" for name, array in shapes)
 

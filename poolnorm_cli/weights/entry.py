@@ -45,6 +45,7 @@ class Entry:
         layout: Parameters that follow from the format, which flags may change.
         rank: Axes of the input for which the layer was built, where the file says.
         torch: The names are torch's, and the file states no parameters.
+        reason: Why the layer cannot be run, as `beta comes out of Softmax`; empty where it can.
     """
 
     file: str
@@ -56,6 +57,7 @@ class Entry:
     layout: Mapping[str, Any] = field(default_factory=dict)
     rank: int | None = None
     torch: bool = False
+    reason: str = ""
 
     @property
     def place(self) -> str:
@@ -87,6 +89,8 @@ class Entry:
             UsageError: A weight is missing, is not one of the layer's, or has another shape.
             InputError: It cannot be read, is not finite, or a variance is negative.
         """
+        if self.reason:
+            raise InputError(f"{self.place}: {self.reason}", "save it with weights of its own")
         try:
             names = self._named(expected)
             shapes = {name: self.arrays[own].shape for name, own in names.items()}

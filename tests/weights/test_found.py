@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from poolnorm_cli.errors import InputError
 from tests.conftest import Command
 from tests.weights.make_fixtures import SHAPE
 
@@ -143,3 +144,21 @@ def test_axes_of_one_cell_are_axes(poolnorm: Command) -> None:
     np.testing.assert_allclose(
         np.load("y.npy"), (np.load("z.npy") + 1) * gamma, rtol=1e-5, atol=1e-5
     )
+
+
+def test_a_layer_that_cannot_be_run_is_listed_with_the_reason(capsys: Any) -> None:
+    from poolnorm_cli.report.arrays import ArrayList
+    from poolnorm_cli.report.reporter import Style
+    from poolnorm_cli.weights.entry import Entry, Stored
+
+    arrays = {"gamma": Stored((6,), lambda: np.ones(6))}
+    told = "beta comes out of Softmax 'x'"
+    entry = Entry(
+        file="m.onnx", name="ln", path="ln", kind="LayerNormalization", arrays=arrays, reason=told
+    )
+    report = ArrayList(Style(), stats=False)
+    report.add_layer(entry)
+
+    assert capsys.readouterr().out == f"m.onnx::ln\tLayerNormalization\tcannot be run: {told}\t-\n"
+    with pytest.raises(InputError, match=r"m\.onnx::ln: beta comes out of Softmax"):
+        entry.take({"gamma": (6,)})
