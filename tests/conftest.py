@@ -3,7 +3,9 @@
 import io
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,13 @@ from poolnorm_cli.cli.main import run
 disable_telemetry()  # before any test imports onnxruntime
 ROOT = Path(__file__).parent.parent
 
+with suppress(ImportError):  # the tests of a device run where it is not installed
+    from hypothesis import HealthCheck, settings
+
+    # How long an example takes tells of the machine and of what else it does.
+    settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("any")
+
 
 @dataclass(frozen=True)
 class Result:
@@ -29,6 +38,18 @@ class Result:
 
 
 Command = Callable[..., Result]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say why tests were skipped, a line a reason, most first."""
+    reasons: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        reasons[str(reason).removeprefix("Skipped: ")] += 1
+    if reasons:
+        terminalreporter.section("skipped, by reason")
+    for reason, count in reasons.most_common():
+        terminalreporter.line(f"{count:6} {reason}")
 
 
 @pytest.fixture(autouse=True)

@@ -70,12 +70,17 @@ def test_no_lane_runs_far_ahead_and_none_is_left_when_the_caller_goes(threads: i
 
 def test_the_caller_works_as_well_rather_than_wait() -> None:
     seen: set[int] = set()
-    before = threading.active_count()
+    before, main = threading.active_count(), threading.get_ident()
+    by_caller, by_other = threading.Event(), threading.Event()
 
     def work(i: int) -> int:
         seen.add(threading.get_ident())
         assert threading.active_count() <= before + 1
-        time.sleep(0.002)
+        own, other = by_caller, by_other
+        if threading.get_ident() != main:
+            own, other = other, own
+        own.set()
+        other.wait(0.2)  # each of the 20 times, so that neither can do all the work alone
         return i
 
     assert list(Lanes(2).map(work, range(20))) == list(range(20))
@@ -84,10 +89,13 @@ def test_the_caller_works_as_well_rather_than_wait() -> None:
 
 
 def test_an_interrupt_of_the_caller_is_not_kept_back() -> None:
+    interrupted = threading.Event()
+
     def work(i: int) -> int:
         if threading.current_thread() is threading.main_thread():
+            interrupted.set()
             raise KeyboardInterrupt
-        time.sleep(0.002)
+        interrupted.wait(0.2)  # each of the 100 times, so that the caller's turn comes
         return i
 
     before = threading.active_count()

@@ -88,9 +88,9 @@ def test_there_is_at_least_one_thread() -> None:
 @pytest.mark.parametrize("left", ["atexit.register(print, 'last')", "thread.start()"])
 def test_what_is_left_to_do_at_the_end_is_done(left: str) -> None:
     code = f"""
-import atexit, sys, threading, time
+import atexit, sys, threading
 from poolnorm_cli.cli.main import main
-thread = threading.Thread(target=lambda: (time.sleep(0.2), print("last")))
+thread = threading.Thread(target=lambda: (threading.main_thread().join(), print("last")))
 {left}
 sys.argv = ["poolnorm", "shape", "pool", "max", "4,28,28,3", "-q"]
 main()

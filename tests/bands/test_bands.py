@@ -251,17 +251,22 @@ sys.exit(code)
     "words",
     [
         "pool max --pool-size 4",
-        "pool average --pool-size 1000",
         "gpool average",
-        "apool average --output-size 7",
-        "bn",
-        "bn --training --axis 1",
-        "ln",
-        "ln --axis 1,2,3",
-        "gn --groups 2",
-        "in --axis 1",
-        "rms --axis 1,2,3",
-        "unit --axis 1,3",
+        *(
+            pytest.param(words, marks=pytest.mark.slow)
+            for words in (
+                "pool average --pool-size 1000",
+                "apool average --output-size 7",
+                "bn",
+                "bn --training --axis 1",
+                "ln",
+                "ln --axis 1,2,3",
+                "gn --groups 2",
+                "in --axis 1",
+                "rms --axis 1,2,3",
+                "unit --axis 1,3",
+            )
+        ),
     ],
 )
 def test_one_sample_of_half_a_gigabyte_needs_little_memory(words: str) -> None:

@@ -29,6 +29,24 @@ def heeded_signals() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def in_the_middle(jobs: str) -> "subprocess.Popen[bytes]":
+    """Start a run and hold it, with SIGSTOP, where some of its 400 outputs are there."""
+    for _ in range(10):
+        subprocess.run(["rm", "-rf", "out", "j"], check=True)
+        run = start(*WORDS, "-j", jobs)
+        until(lambda: run.poll() is not None or count("out") > 5)  # noqa: B023
+        os.kill(run.pid, signal.SIGSTOP)
+        if run.poll() is None and count("out") < 300:
+            return run
+        run.kill()  # this process was held up for so long that the run came to its end
+        run.wait()
+    pytest.fail("a run is never seen in its middle")
+
+
+def count(directory: str) -> int:
+    return sum(1 for _ in Path(directory).iterdir()) if Path(directory).exists() else 0
+
+
 def golden() -> dict[str, str]:
     """Run in peace."""
     assert start("pool", "max", "in", "-O", "golden", "-q").wait() == 0
@@ -71,11 +89,11 @@ def test_a_hundred_killed_runs_are_taken_up(jobs: str) -> None:
 def test_a_signal_ends_a_run_cleanly(number: signal.Signals, code: int, jobs: str) -> None:
     make_tensors("in", 400, (8, 32, 32, 8))
     expected = golden()
-    run = start(*WORDS, "-j", jobs)
-    until(lambda: Path("out").exists() and len(list(Path("out").iterdir())) > 5)
+    run = in_the_middle(jobs)
     below = children(run.pid)
     assert len(below) == (0 if jobs == "1" else 3)
     run.send_signal(number)
+    run.send_signal(signal.SIGCONT)
 
     assert run.wait() == code
     assert not any(map(alive, below))
@@ -88,10 +106,10 @@ def test_a_signal_ends_a_run_cleanly(number: signal.Signals, code: int, jobs: st
 
 def test_an_interrupt_from_the_keyboard_reaches_the_whole_group() -> None:
     make_tensors("in", 400, (8, 32, 32, 8))
-    run = start(*WORDS, "-j", "2")
-    until(lambda: Path("out").exists() and len(list(Path("out").iterdir())) > 5)
+    run = in_the_middle("2")
     below = children(run.pid)
     os.killpg(run.pid, signal.SIGINT)
+    run.send_signal(signal.SIGCONT)
 
     assert run.wait() == 130
     assert Path(FAULTS).read_text() == ""
@@ -111,10 +129,24 @@ def test_workers_do_not_outlive_a_killed_parent() -> None:
 
 
 def kill_workers(files: int, kills: int) -> None:
-    make_tensors("in", files, (8, 32, 32, 8))
-    expected, chance = golden(), random.Random(files)  # noqa: S311
-    names = sorted(expected)
-    run, killed, gone, known = start(*WORDS, "-j", "2"), 0, 10, set[int]()
+    """Kill a worker so many times in one run; with more files where the run is too quick for it."""
+    for number in (files, 2 * files, 4 * files):
+        for name in ("in", "golden", "out", "j"):
+            subprocess.run(["rm", "-rf", name], check=True)
+        make_tensors("in", number, (8, 32, 32, 8))
+        expected = golden()
+        run = start(*WORDS, "-j", "2")
+        killed = kill_workers_of(run, sorted(expected), kills)
+        code = run.wait()
+        assert (code, Path(FAULTS).read_text()) == (0, "")
+        assert tree("out") == expected
+        if killed == kills:
+            return
+    pytest.fail(f"only {killed} workers were there to be killed")
+
+
+def kill_workers_of(run: "subprocess.Popen[bytes]", names: list[str], kills: int) -> int:
+    chance, killed, gone, known = random.Random(len(names)), 0, 10, set[int]()  # noqa: S311
     while run.poll() is None and killed < kills:
         time.sleep(0.01)
         # Two deaths at a file fail it, and rightly: first all that the last one held up is there.
@@ -127,11 +159,7 @@ def kill_workers(files: int, kills: int) -> None:
             os.kill(chance.choice(below), signal.SIGKILL)
             there = [at for at, name in enumerate(names) if Path("out", name).exists()]
             killed, gone = killed + 1, max(there) + 10
-
-    code = run.wait()
-    assert (code, Path(FAULTS).read_text()) == (0, "")
-    assert killed == kills
-    assert tree("out") == expected
+    return killed
 
 
 def test_killed_workers_cost_no_file() -> None:
@@ -148,13 +176,17 @@ def test_a_file_that_kills_every_worker_is_the_only_one_that_fails() -> None:
     poison = "in/0020_poison.npy"
     # Large enough to be caught, and not so large that it is done in parts.
     np.lib.format.open_memmap(poison, "w+", "<f4", (480, 256, 256, 1)).flush()
-    run, deaths = start("pool", "max", "in", "-O", "out", "-j", "2", "--no-values"), 0
-    while run.poll() is None:
-        for child in children(run.pid):
-            if holds(child, poison):
-                os.kill(child, signal.SIGKILL)
-                until(lambda: not alive(child))  # noqa: B023
-                deaths += 1
+    deaths = 0
+    while deaths < 2:  # a process that is held up may not see who has the file
+        deaths = 0
+        subprocess.run(["rm", "-rf", "out"], check=True)
+        run = start("pool", "max", "in", "-O", "out", "-j", "2", "--no-values")
+        while run.poll() is None:
+            for child in children(run.pid):
+                if holds(child, poison):
+                    os.kill(child, signal.SIGKILL)
+                    until(lambda: not alive(child))  # noqa: B023
+                    deaths += 1
     err = Path(FAULTS).read_text()
 
     assert run.returncode == 1

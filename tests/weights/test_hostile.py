@@ -136,7 +136,7 @@ def test_a_library_is_not_given_the_memory_that_a_file_asks_for(inputs: Path) ->
 @settings(
     max_examples=30,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=strategies.data())
 def test_a_damaged_file_never_ends_in_a_traceback(
