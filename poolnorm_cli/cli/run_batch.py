@@ -38,6 +38,8 @@ def run_batch(plan: "Plan", job: "Job", reporter: Reporter, given: Given) -> int
     with ExitStack() as stack:
         journal = stack.enter_context(open_journal(plan, job, given))
         items = plan.items(journal.ours if journal else None)
+        for note in plan.notes:
+            reporter.noted(note)
         if job.joins:
             _check_streams(items, "--synchronized")
         if journal is not None:

@@ -101,7 +101,7 @@ def _run(given: Given) -> int:
 
     try:
         asked = given[Compared]
-        found = _files(asked) if asked.backends is None else _backends(asked, given)
+        found = _files(asked, given) if asked.backends is None else _backends(asked, given)
         equal = print_differences(found, given[Printing].style())
     except PoolnormError as error:
         raise UsageError(error.what, error.fix) from error  # 1 would say that they differ
@@ -110,14 +110,22 @@ def _run(given: Given) -> int:
     return 0 if equal else 1
 
 
-def _files(asked: Compared) -> "Iterator[Difference]":
+def _files(asked: Compared, given: Given) -> "Iterator[Difference]":
+    from poolnorm_cli.cli.engine import say
+    from poolnorm_cli.report.text import printable
     from poolnorm_cli.runs.compare import compare_files
+
+    def noted(note: str) -> None:
+        if not given[Printing].quiet:
+            say(f"note: {printable(note)}")
 
     if len(asked.words) != 2:
         told = f"compare with {len(asked.words)} inputs"
         raise UsageError(told, "give two files, or --backends LIST -- and a layer")
     a, b = asked.words
-    return compare_files(a, b, asked.key, asked.tolerance, ignore_dtype=asked.ignore_dtype)
+    return compare_files(
+        a, b, asked.key, asked.tolerance, ignore_dtype=asked.ignore_dtype, noted=noted
+    )
 
 
 def _backends(asked: Compared, given: Given) -> "Iterator[Difference]":

@@ -1,5 +1,6 @@
 """How `info` lists arrays, and the layers of checkpoints."""
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.report.checkpoints import layer_cells, layer_facts, layer_fields
@@ -27,6 +28,8 @@ class ArrayList:
 
     def add(self, tensor: "Tensor") -> None:
         """Take an array, and print its line at once where lines are printed."""
+        for note in () if self._style.quiet else tensor.notes:
+            print(f"note: {printable(note)}", file=sys.stderr)
         facts: dict[str, Any] = {
             "name": tensor.name,
             "shape": tensor.shape,

@@ -69,6 +69,10 @@ class Reporter(ABC):
     def done(self, outcome: "Outcome") -> None:
         """Report an input that went through."""
 
+    def noted(self, note: str) -> None:
+        """Report something about the file of an input."""
+        print(f"note: {printable(note)}", file=sys.stderr)
+
     def failed(self, name: str, error: PoolnormError) -> None:
         """Report an input that did not."""
         del name
@@ -103,6 +107,9 @@ class Quiet(Reporter):
     """Says nothing of what went well."""
 
     def done(self, outcome: "Outcome") -> None:
+        """Say nothing."""
+
+    def noted(self, note: str) -> None:
         """Say nothing."""
 
     def skipped(self, name: str, output: str) -> None:

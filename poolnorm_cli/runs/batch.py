@@ -209,6 +209,8 @@ class Batch:
         for number in numbers:
             ending = self._endings.pop(number)
             for outcome in ending.outcomes:
+                for note in outcome.notes:
+                    self._listener.noted(note)
                 self._listener.done(outcome)
             if ending.error is not None:
                 self._listener.failed(ending.item.name, ending.error)

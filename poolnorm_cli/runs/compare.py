@@ -1,6 +1,6 @@
 """Two tensors against each other, or one layer in several ways, block by block."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -102,16 +102,30 @@ class Difference:
 
 
 def compare_files(
-    a: str, b: str, key: str | None, tolerance: Tolerance, *, ignore_dtype: bool
+    a: str,
+    b: str,
+    key: str | None,
+    tolerance: Tolerance,
+    *,
+    ignore_dtype: bool,
+    noted: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Difference]:
     """Compare the arrays of two files, those of two `.npz` by their keys.
+
+    Args:
+        a: The first file.
+        b: The second.
+        key: The one array of each that is compared; all without it.
+        tolerance: How far apart equal values may be.
+        ignore_dtype: Whether different dtypes are no difference.
+        noted: Told what there is to say of a file besides.
 
     Raises:
         PoolnormError: One cannot be read, or it is not clear which arrays to compare.
     """
     if a == b == "-":
         raise UsageError("both inputs are standard input", "name a file")
-    sides = [_arrays(word, key) for word in (a, b)]
+    sides = [_arrays(word, key, noted) for word in (a, b)]
     # The arrays of a stream come one after another: the second is there when the first is read.
     streams = [side for side, word in zip(sides, (a, b), strict=True) if word == "-"]
     firsts, seconds = (list(islice(side, 1)) if side in streams else list(side) for side in sides)
@@ -131,11 +145,16 @@ def compare_files(
         yield _compared(one, other, tolerance, ignore_dtype)
 
 
-def _arrays(word: str, key: str | None) -> "Iterator[Tensor]":
+def _arrays(
+    word: str, key: str | None, noted: Callable[[str], None] = lambda _: None
+) -> "Iterator[Tensor]":
     """Open a file, less what saved weights say of themselves unless it is asked for."""
-    tensors = open_tensors(word, key, True)  # noqa: FBT003
     asked = key == SEAL or word.endswith(f"::{SEAL}")
-    return (tensor for tensor in tensors if asked or tensor.key != SEAL)
+    for tensor in open_tensors(word, key, True):  # noqa: FBT003
+        for note in tensor.notes:
+            noted(note)
+        if asked or tensor.key != SEAL:
+            yield tensor
 
 
 def _compared(

@@ -91,6 +91,7 @@ class Job(Setup):
             edges=preview.edges(run.result) if preview else None,
             explanation=told,
             penalties=penalties(self.layer, turn.weights),
+            notes=tensor.notes,
         )
 
     def gather(self, tensor: "Tensor") -> Gathered:

@@ -28,6 +28,7 @@ class Outcome:
         edges: What is shown of the output; None where that was not wanted.
         explanation: How the output came about, in lines; empty where that was not wanted.
         penalties: What the regularizers of the layer make of its weights, by their names.
+        notes: What there is to say of the input's file besides.
     """
 
     input: str
@@ -40,6 +41,7 @@ class Outcome:
     edges: "Edges | None" = None
     explanation: tuple[str, ...] = ()
     penalties: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class Listener(Protocol):
@@ -47,6 +49,9 @@ class Listener(Protocol):
 
     def done(self, outcome: Outcome) -> None:
         """Hear of an input that went through."""
+
+    def noted(self, note: str) -> None:
+        """Hear of something about the file of an input."""
 
     def failed(self, name: str, error: PoolnormError) -> None:
         """Hear of an input that did not."""

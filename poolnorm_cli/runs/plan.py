@@ -48,6 +48,7 @@ class Plan:
         skip_existing: Leave them, and go on.
         shard: The part of the inputs that is run; None for all.
         seen: Directories of outputs that were there.
+        notes: What there is to say of files that `items` has looked into.
     """
 
     sources: Sequence[Source]
@@ -61,6 +62,7 @@ class Plan:
     skip_existing: bool = False
     shard: Shard | None = None
     seen: set[str] = field(default_factory=set, compare=False)
+    notes: list[str] = field(default_factory=list, compare=False)
 
     def items(self, ours: Callable[[Item], bool] | None = None) -> list[Item]:
         """Decide on all outputs.
@@ -158,6 +160,7 @@ class Plan:
             yield Item(word, each=True)
         elif "{key}" in (self.template or ""):
             for tensor in open_tensors(word, self.key, self.bfloat16):
+                self.notes.extend(tensor.notes)
                 yield Item(word, tensor.key, self._named(index, source, tensor.key))
         else:
             yield Item(word, self.key, self._named(index, source))

@@ -7,10 +7,15 @@ import os
 import stat
 import struct
 import zipfile
+from collections import Counter
 
 from poolnorm_cli.tensors.messages import bad_input, shown
 from poolnorm_cli.values import frozen
 
+
+MOST_MEMBERS = 100_000
+LARGEST_TABLE = 16 << 20
+"""Bytes of a table of contents; one of a hundred thousand long names has less."""
 
 _END = struct.Struct("<4s4H2LH")  # end of the central directory
 _MANY = 0xFFFF  # stands where a number is in the zip64 record
@@ -25,25 +30,42 @@ _LOCAL = 30  # bytes of a member's own header before its name
 class ArchiveKind:
     """What is expected of an archive, and said where it is not met.
 
-    `suffix` is that of every member, and no part of its key.
+    Attributes:
+        called: What it is.
+        suffix: What the names of its arrays may end in, which is no part of their keys.
+        fix: What to do with a damaged one.
+        keys: The names of members are keys, and never paths: any will do.
     """
 
     called: str
     suffix: str
     fix: str
+    keys: bool = False
 
 
-NPZ = ArchiveKind("a .npz file", ".npy", "save it again with np.savez")
+NPZ = ArchiveKind("a .npz file", ".npy", "save it again with np.savez", keys=True)
 
 
 @frozen
 class Member:
     """Where a member's bytes are in the file, and what they must come to.
 
-    `end` is the offset where the next member or the central directory starts.
+    Attributes:
+        key: Its name less the suffix.
+        name: Its name.
+        raw_name: The same as bytes.
+        method: 0 for stored, 8 for deflated.
+        flags: The bits of the zip format.
+        crc: Checksum of its bytes.
+        packed: Bytes that it takes in the file.
+        size: Bytes that it has.
+        offset: Where it starts in the file.
+        end: Where the next member or the table of contents starts.
+        fault: Why it is not read; empty where it can be.
     """
 
     key: str
+    name: str
     raw_name: bytes
     method: int
     flags: int
@@ -52,14 +74,59 @@ class Member:
     size: int
     offset: int
     end: int
+    fault: str
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it only says that there is a directory."""
+        return self.name.endswith("/") and not self.size
 
 
 def members(fd: int, name: str, kind: ArchiveKind = NPZ) -> list[Member]:
-    """Return the members of the archive open at `fd`, in the order of its table of contents.
+    """Return the members of the archive open at `fd`, of which none may be at fault.
+
+    Args:
+        fd: An open file.
+        name: What messages call it.
+        kind: What it should be.
 
     Raises:
-        InputError: It is not a zip archive, holds nothing, or its table of contents is damaged
-            or asks for what no honest archive needs: overlaps, duplicates, encryption, paths.
+        InputError: As `listed`, or a member asks for what no honest archive needs: overlaps,
+            duplicates, encryption, paths.
+    """
+    found = listed(fd, name, kind)
+    for member in found:
+        require_sound(member, name, kind)
+    return found
+
+
+def require_sound(member: Member, name: str, kind: ArchiveKind = NPZ) -> None:
+    """Refuse a member that is not read.
+
+    Args:
+        member: The member.
+        name: What messages call the archive.
+        kind: What that should be.
+
+    Raises:
+        InputError: With its fault.
+    """
+    if member.fault:
+        raise bad_input(f"{name}::{shown(member.name, 40)}", member.fault, kind.fix)
+
+
+def listed(fd: int, name: str, kind: ArchiveKind = NPZ) -> list[Member]:
+    """Return the members of the archive open at `fd`, in the order of its table of contents.
+
+    What is wrong with one of them alone it carries as its `fault`.
+
+    Args:
+        fd: An open file.
+        name: What messages call it.
+        kind: What it should be.
+
+    Raises:
+        InputError: It is not a zip archive, holds nothing, or its table of contents is damaged.
     """
     start = os.pread(fd, 8, 0)
     if not start.startswith(b"PK"):
@@ -72,15 +139,37 @@ def members(fd: int, name: str, kind: ArchiveKind = NPZ) -> list[Member]:
     infos, table = _contents(fd, name, kind)
     if not infos:
         raise bad_input(name, "no arrays in it", kind.fix)
-    for info in infos:
-        _check(info, name, kind)
-    _refuse_duplicates([info.orig_filename for info in infos], name, kind)
-    ends = _ends(infos, table, name, kind)
-    return [_member(info, ends[info.header_offset], kind) for info in infos]
+    if len(infos) > MOST_MEMBERS:
+        raise bad_input(name, f"{len(infos)} members, at most {MOST_MEMBERS} are read", kind.fix)
+    infos_in_place = sorted(infos, key=lambda info: info.header_offset)
+    if infos_in_place[0].header_offset != 0:
+        raise bad_input(name, "bytes before the first member", kind.fix)
+    ends = [*(info.header_offset for info in infos_in_place[1:]), table]
+    end_of = {id(info): end for info, end in zip(infos_in_place, ends, strict=True)}
+    counts = Counter(info.orig_filename for info in infos)
+    return [_member(info, end_of[id(info)], counts[info.orig_filename], kind) for info in infos]
+
+
+class _Bounded(io.FileIO):
+    """A file of which nothing larger than a table of contents is read at once."""
+
+    place = ""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read as files do.
+
+        Raises:
+            InputError: The table of contents is too large.
+        """
+        if size is not None and size > LARGEST_TABLE:
+            told = f"a table of contents of {size} bytes, at most {LARGEST_TABLE} are read"
+            raise bad_input(self.place, told, "save it in several files")
+        return super().read(-1 if size is None else size)
 
 
 def _contents(fd: int, name: str, kind: ArchiveKind) -> tuple[list[zipfile.ZipInfo], int]:
-    with io.FileIO(fd, closefd=False) as file:
+    with _Bounded(fd, closefd=False) as file:
+        file.place = name
         try:
             with zipfile.ZipFile(file) as archive:
                 infos, table, comment = archive.infolist(), archive.start_dir, archive.comment
@@ -99,59 +188,45 @@ def _contents(fd: int, name: str, kind: ArchiveKind) -> tuple[list[zipfile.ZipIn
     return infos, table
 
 
-def _check(info: zipfile.ZipInfo, name: str, kind: ArchiveKind) -> None:
-    place = f"{name}::{shown(info.orig_filename, 40)}"
-    reason = _fault_of_name(info.orig_filename, kind.suffix)
+def _fault(info: zipfile.ZipInfo, end: int, count: int, kind: ArchiveKind) -> str:
+    """Say why a member is not read; nothing where it can be."""
     mode = stat.S_IFMT(info.external_attr >> 16) if info.create_system == 3 else 0
+    reason = _fault_of_name(info.orig_filename, kind)
     if info.flag_bits & _FOREIGN:
         reason = "encrypted or patched"
     elif info.compress_type not in _METHODS:
         reason = f"compressed by method {info.compress_type}, not stored or deflated"
-    elif info.volume or mode not in (0, stat.S_IFREG):
+    elif info.volume or mode not in (0, stat.S_IFREG, stat.S_IFDIR):
         reason = "on another disk" if info.volume else "not a regular file"
     elif info.compress_type == zipfile.ZIP_STORED and info.compress_size != info.file_size:
         reason = f"stored, but {info.file_size} bytes in {info.compress_size}"
     elif info.file_size > _MOST * info.compress_size + _MOST:
         reason = f"{info.file_size} bytes cannot come from {info.compress_size}"
-    if reason:
-        raise bad_input(place, reason, kind.fix)
+    elif count > 1:
+        reason = "there twice"
+    elif info.header_offset + _LOCAL + len(info.orig_filename) + info.compress_size > end:
+        reason = "overlaps what follows it"
+    return reason
 
 
-def _fault_of_name(member: str, suffix: str) -> str:
-    if any(ord(char) < 32 or 127 <= ord(char) < 160 for char in member):
+def _fault_of_name(name: str, kind: ArchiveKind) -> str:
+    if "\0" in name:
+        return "a NUL in the name of a member"
+    if kind.keys:
+        return ""
+    if any(ord(char) < 32 or 127 <= ord(char) < 160 for char in name):
         return "a control character in the name of a member"
-    if member.startswith("/") or set(member) & set("\\:") or ".." in member.split("/"):
+    if name.startswith("/") or set(name) & set("\\:") or ".." in name.split("/"):
         return "a path for a name"
-    if not member.endswith(suffix) or member == suffix:
-        return f"not an array (no {suffix} in its name)" if suffix else "without a name"
-    return ""
+    return "" if name else "without a name"
 
 
-def _refuse_duplicates(names: list[str], name: str, kind: ArchiveKind) -> None:
-    seen: set[str] = set()
-    for key in names:
-        if key in seen:
-            raise bad_input(f"{name}::{shown(key, 40)}", "there twice", kind.fix)
-        seen.add(key)
-
-
-def _ends(infos: list[zipfile.ZipInfo], table: int, name: str, kind: ArchiveKind) -> dict[int, int]:
-    ordered = sorted(infos, key=lambda info: info.header_offset)
-    starts = [*(info.header_offset for info in ordered[1:]), table]
-    if ordered[0].header_offset != 0:
-        raise bad_input(name, "bytes before the first member", kind.fix)
-    for info, end in zip(ordered, starts, strict=True):
-        if info.header_offset + _LOCAL + len(info.orig_filename) + info.compress_size > end:
-            place = f"{name}::{shown(info.orig_filename, 40)}"
-            raise bad_input(place, "overlaps what follows it", kind.fix)
-    return {info.header_offset: end for info, end in zip(ordered, starts, strict=True)}
-
-
-def _member(info: zipfile.ZipInfo, end: int, kind: ArchiveKind) -> Member:
-    raw_name = info.orig_filename.encode("utf-8" if info.flag_bits & _UTF8 else "cp437")
+def _member(info: zipfile.ZipInfo, end: int, count: int, kind: ArchiveKind) -> Member:
+    name = info.orig_filename
     return Member(
-        key=info.orig_filename.removesuffix(kind.suffix),
-        raw_name=raw_name,
+        key=name.removesuffix(kind.suffix),
+        name=name,
+        raw_name=name.encode("utf-8" if info.flag_bits & _UTF8 else "cp437"),
         method=info.compress_type,
         flags=info.flag_bits,
         crc=info.CRC,
@@ -159,4 +234,5 @@ def _member(info: zipfile.ZipInfo, end: int, kind: ArchiveKind) -> Member:
         size=info.file_size,
         offset=info.header_offset,
         end=end,
+        fault=_fault(info, end, count, kind),
     )

@@ -40,7 +40,8 @@ def output_path(
             `stdin_INDEX.npy`.
         op: The layer, such as `maxpool`.
         index: The position of the input among all.
-        key: The array inside a `.npz`, of which a slash becomes an underscore; empty without.
+        key: The array inside a `.npz`, which is no path: what could make one of it, or cannot be
+            printed, becomes an underscore; empty without.
 
     Raises:
         UsageError: The template has an unknown field or leads out of the directory.
@@ -52,7 +53,7 @@ def output_path(
         "name": given.name,
         "parent": given.absolute().parent.name if source is not None else "",
         "index": str(index),
-        "key": (key or "").replace("/", "_"),
+        "key": _no_path(key or ""),
         "op": op,
     }
     literals = re.sub(_FIELD, lambda match: _known(match, values) and "", template)
@@ -78,6 +79,12 @@ def check_collisions(pairs: Iterable[tuple[str, str | Path]]) -> None:
             fix = "give --output-name with {parent}, {index} or {key}"
             raise fault(UsageError, target, both, fix)
         writers[target] = name
+
+
+def _no_path(key: str) -> str:
+    """Return a key as a part of a file's name."""
+    word = "".join("_" if char in "/\\" or not char.isprintable() else char for char in key)
+    return word if word.strip(".") else "_" * len(word)
 
 
 def _known(match: re.Match[str], values: dict[str, str]) -> str:

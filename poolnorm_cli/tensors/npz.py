@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import InputError
-from poolnorm_cli.tensors.archive import Member, members
+from poolnorm_cli.tensors.archive import NPZ, Member, listed, require_sound
 from poolnorm_cli.tensors.dtypes import parse_descr
-from poolnorm_cli.tensors.header import Header, read_header
+from poolnorm_cli.tensors.header import MAGIC, Header, read_header
 from poolnorm_cli.tensors.inflate import MemberReader
 from poolnorm_cli.tensors.messages import bad_input, named, shown
 from poolnorm_cli.tensors.npy import Stamp, opened, same_file, stamp_of
+from poolnorm_cli.tensors.passed_over import PassedOver, PassedOvers
 from poolnorm_cli.tensors.tensor import Tensor, reader
 
 
@@ -63,23 +65,36 @@ def open_npz(
 ) -> list[NpzTensor]:
     """Return the numeric arrays of a `.npz` in their order there, or the one called `key`.
 
-    Arrays of other types (text, objects) are passed over while there is a numeric one.
+    A member is an array if its first bytes say so, whatever it is called. Other members, and
+    arrays of other types (text, objects), are passed over while there is a numeric one: read to
+    their end, so that none is so only because it is damaged, and kept as `beside` of the first
+    tensor. With `key` nothing but that member is looked at.
+
+    Args:
+        path: The file.
+        name: What messages call it.
+        key: The key of the one array that is wanted, or the whole name of its member.
+        bfloat16: Whether arrays of two raw bytes are bfloat16.
 
     Raises:
-        InputError: The archive or one of its arrays is damaged, there is no `key`, or nothing in
+        InputError: The archive or one of its members is damaged, there is no `key`, or nothing in
             it is numeric.
     """
     with opened(path, name) as fd:
-        found = members(fd, name)
-        if key is not None:
-            found = [_chosen(found, key, name)]
+        found = listed(fd, name)
         stamp = stamp_of(fd)
-        heads = [(member, _header(fd, member, name)) for member in found]
-    numeric = [pair for pair in heads if _is_numeric(pair[1], bfloat16=bfloat16)]
-    return [
+        if key is not None:
+            member = _chosen(fd, found, key, name)
+            require_sound(member, name)
+            heads, beside = [(member, _header(fd, member, name))], PassedOvers(fd, name, stamp)
+        else:
+            heads, beside = _arrays(fd, found, name, stamp, bfloat16=bfloat16)
+    tensors = [
         NpzTensor(path, called(name, member.key), member, header, stamp, bfloat16=bfloat16)
-        for member, header in numeric or heads[:1]
+        for member, header in heads
     ]
+    tensors[0].beside = tuple(beside.found)
+    return tensors
 
 
 def called(name: str, key: str) -> str:
@@ -87,23 +102,75 @@ def called(name: str, key: str) -> str:
     return f"{name}::{key}"
 
 
+def _arrays(
+    fd: int, found: list[Member], name: str, stamp: Stamp, *, bfloat16: bool
+) -> tuple[list[tuple[Member, Header]], PassedOvers]:
+    """Return the numeric arrays, and what is passed over.
+
+    Raises:
+        InputError: A member is at fault, two arrays have one key, or none is numeric.
+    """
+    arrays: dict[str, tuple[Member, Header]] = {}
+    beside, first = PassedOvers(fd, name, stamp), None
+    for member in found:
+        require_sound(member, name)
+        header = None if member.is_folder else _header_if_any(fd, member, name)
+        if header is None:
+            beside.add(member, PassedOver(member.key, "no array"))
+            continue
+        if member.key in arrays:
+            raise bad_input(called(name, shown(member.key, 40)), "there twice", NPZ.fix)
+        error = _refusal(header, bfloat16=bfloat16)
+        if error is None:
+            arrays[member.key] = member, header
+        else:
+            first = first or named(error, called(name, member.key))
+            beside.add(member, PassedOver(member.key, error.what, header.shape))
+    if not arrays:
+        raise first or bad_input(name, "no arrays in it", NPZ.fix)
+    return list(arrays.values()), beside
+
+
+def _header_if_any(fd: int, member: Member, name: str) -> Header | None:
+    """Return the header of a member that begins as arrays do, None for any other."""
+    place = called(name, shown(member.key, 40))
+    read = reader(MemberReader(fd, member, place).readinto)
+    start = b""
+    while len(start) < len(MAGIC) and (piece := read(len(MAGIC) - len(start))):
+        start += piece
+    if start != MAGIC:
+        return None
+    begun = BytesIO(start)
+    return read_header(lambda count: begun.read(count) or read(count), place)
+
+
 def _header(fd: int, member: Member, name: str) -> Header:
     place = called(name, shown(member.key, 40))
     return read_header(reader(MemberReader(fd, member, place).readinto), place)
 
 
-def _is_numeric(header: Header, *, bfloat16: bool) -> bool:
+def _refusal(header: Header, *, bfloat16: bool) -> InputError | None:
+    """Return why an array is not numeric, None if it is."""
     try:
         parse_descr(header.descr, bfloat16)
-    except InputError:
-        return False
-    return True
+    except InputError as error:
+        return error
+    return None
 
 
-def _chosen(found: list[Member], key: str, name: str) -> Member:
-    for member in found:
-        if member.key == key:
-            return member
+def _chosen(fd: int, found: list[Member], key: str, name: str) -> Member:
+    """Return the member of a key, or of a name.
+
+    Raises:
+        InputError: There is none, or there are two.
+    """
+    same = [member for member in found if member.key == key]
+    same = same or [member for member in found if member.name == key]
+    if len(same) > 1:  # a text and an array may have one key
+        same = [m for m in same if m.fault or _header_if_any(fd, m, name)] or same
+    if len(same) > 1:
+        raise bad_input(called(name, shown(key, 40)), "there twice", NPZ.fix)
+    if same:
+        return same[0]
     there = shown(", ".join(member.key for member in found[:9]), 60)
-    error = InputError(f"no array {shown(key, 30)}", f"there are: {there}")
-    raise named(error, name)
+    raise named(InputError(f"no array {shown(key, 30)}", f"there are: {there}"), name)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from poolnorm_cli.shapes import Ints
     from poolnorm_cli.tensors.header import Header
+    from poolnorm_cli.tensors.passed_over import PassedOver
 
     ReadInto = Callable[[memoryview], int]
 
@@ -45,11 +46,13 @@ class Tensor(ABC):
         compressed: Whether it is deflated inside a `.npz`.
         source: What has to stay open for as long as the tensor is there.
         limit: The bytes that a Fortran-ordered array may take, for it is read whole.
+        beside: What was passed over in its file, with the first tensor of it alone.
     """
 
     path: Path | str | None
     key: str | None
     dtype: DType
+    beside: tuple[PassedOver, ...] = ()
 
     def __init__(
         self,
@@ -78,6 +81,15 @@ class Tensor(ABC):
             raise bad_input(name, "the shape says 2**62 bytes or more", "save it again")
         self.limit: int | None = None
         self.source: object = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What there is to say of the file besides: what was passed over in it."""
+        if not self.beside:
+            return ()
+        from poolnorm_cli.tensors.passed_over import note_of
+
+        return (note_of(self.name.removesuffix(f"::{self.key}"), self.beside),)
 
     def spool(self) -> None:  # noqa: B027 - files can be read again as they are
         """Make sure that the data can be read more than once."""

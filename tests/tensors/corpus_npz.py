@@ -37,25 +37,10 @@ LOCAL, CENTRAL, END = b"PK\3\4", b"PK\1\2", b"PK\5\6"
 ONE = archive(("x.npy", GOOD))
 TWO = archive(("x.npy", GOOD), ("y.npy", GOOD))
 DEFLATED = archive(("x.npy", GOOD * 1), method=8)
+TEXT = archive(("x.npy", GOOD), ("notes.txt", b"hello"))
+TEXT_DEFLATED = archive(("x.npy", GOOD), ("notes.txt", b"hello " * 200), method=8)
 LONG = saved(np.arange(100_000, dtype="<f4"))
 DEFLATED_LONG = archive(("x.npy", LONG), method=8)
-
-_NAMES = {
-    "up": "../x.npy",
-    "deep_up": "a/../../x.npy",
-    "absolute": "/etc/x.npy",
-    "drive": "C:x.npy",
-    "backslash": "a\\x.npy",
-    "escape": "\x1b[31mx.npy",
-    "newline": "a\nb.npy",
-    "delete": "a\x7f.npy",
-    "c1": "a\x9b.npy",
-    "no_suffix": "x",
-    "text": "readme.txt",
-    "directory": "x/",
-    "nothing": ".npy",
-    "upper": "x.NPY",
-}
 
 
 def _overlapping() -> bytes:
@@ -106,14 +91,12 @@ def hostile_npz() -> dict[str, bytes]:
         for method in (8 if "terabytes" in name else 0,)
     }
     return {
-        **{f"name_{name}": archive((text, GOOD)) for name, text in _NAMES.items()},
         **inner,
         "nul_name": archive(("a_.npy", GOOD)).replace(b"a_.npy", b"a\0.npy"),
         "no_arrays": archive(),
         "duplicate": archive(("x.npy", GOOD), ("x.npy", GOOD)),
         "twin": archive(("x", GOOD), ("x.npy", GOOD)),
         "twin_suffix": archive(("x.npy", GOOD), ("x", GOOD)),
-        "text_beside": archive(("x.npy", GOOD), ("notes.txt", b"hello")),
         "symlink": archive(("x.npy", GOOD), mode=0o120777),
         "device": archive(("x.npy", GOOD), mode=0o020666),
         "encrypted": _flagged(1),
@@ -167,5 +150,12 @@ def hostile_npz() -> dict[str, bytes]:
         "objects_only": archive(("x.npy", saved(np.array([{}], dtype=object)))),
         "text_only": archive(("x.npy", saved(np.array(["a"])))),
         "one_bad_of_two": archive(("x.npy", GOOD), ("y.npy", GOOD[:-1])),
-        "one_foreign_of_two": archive(("x.npy", GOOD), ("y.npy", b"hello")),
+        "nothing_but_text": archive(("readme.txt", b"hello"), ("x.npy", b"hello")),
+        "nothing_but_a_directory": archive(("x/", b"")),
+        "altered_text": _altered(TEXT, TEXT.find(b"hello")),
+        "altered_text_deflated": _altered(TEXT_DEFLATED, TEXT_DEFLATED.find(b"notes.txt") + 15),
+        "altered_magic": _altered(TWO, TWO.find(GOOD) + 1),
+        "altered_type": TWO.replace(b"<f4", b"<U4", 1),
+        "altered_objects": TWO.replace(b"<f4", b"|O4", 1),
+        "name_cut_by_nul": archive(("xy_.npy", GOOD)).replace(b"xy_", b"xy\0"),
     }
