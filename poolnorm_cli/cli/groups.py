@@ -145,8 +145,9 @@ class Mask:
         str | None,
         Option(
             metavar="FILE",
-            help="A .npy of bools or ints: cells where it is 0 do not count. An .npz with several "
-            "masks is matched by the names of the input's arrays.",
+            help="A .npy of numbers: cells where it is 0 do not count; size 1 along an axis stands "
+            "for all of it. An .npz with several masks is matched by the names of the input's "
+            "arrays.",
             rich_help_panel=LAYER_PANEL,
         ),
     ] = None

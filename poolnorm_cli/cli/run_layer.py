@@ -1,5 +1,6 @@
 """What a layer verb does: open, run, write, report."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.cli.batch_flags import Batch, FileInputs
@@ -16,7 +17,7 @@ from poolnorm_cli.cli.groups import (
     WeightFiles,
 )
 from poolnorm_cli.cli.weight_files import save_weights, weights_of
-from poolnorm_cli.errors import UsageError
+from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.report.reporter import open_reporter
 
@@ -73,9 +74,8 @@ def _job(layer: Layer, weights: "Weights | None", given: Given) -> "Job":
     from poolnorm_cli.runs.masks import MaskFile
 
     mask, engine = given[Mask].mask, given[Engine]
-    ignored = layer.ignores_mask(training=given[Training].training)
-    if mask is not None and ignored and not given[Printing].quiet:
-        say(f"note: --mask makes no difference: {ignored}")
+    if mask is not None and not given[Printing].quiet:
+        _note_mask(layer, mask, training=given[Training].training)
     return Job(
         layer,
         weights,
@@ -89,6 +89,18 @@ def _job(layer: Layer, weights: "Weights | None", given: Given) -> "Job":
         memory=engine.memory(1),
         clock=Clock() if engine.profile else UNCLOCKED,
     )
+
+
+def _note_mask(layer: Layer, word: str, *, training: bool) -> None:
+    """Say where a mask does not do what one may expect of it."""
+    from poolnorm_cli.runs.masks import MaskFile
+
+    ignored = layer.ignores_mask(training=training)
+    note = f"--mask makes no difference: {ignored}" if ignored else None
+    with suppress(PoolnormError):  # a mask that cannot be read is told when its turn comes
+        note = note or layer.mask_note(MaskFile(word).shape)
+    if note:
+        say(f"note: {note}")
 
 
 def _check_training(given: Given) -> None:

@@ -19,7 +19,8 @@ def band_moments(band: NDArray[Any], mask: NDArray[Any] | None, axes: Axes) -> M
 
     Args:
         band: Of the rank of a block, of one sample.
-        mask: bool, of the shape of all axes but the last; None where all cells count.
+        mask: bool, of the shape of the band, or of all its axes but the last; None where all cells
+            count.
         axes: Non-negative, sorted axes.
     """
     if mask is None:
@@ -64,5 +65,5 @@ def _of_sample(found: Iterable[Moments], boxes: Sequence[Box], sample: Axes, axe
     for origin, shape in boxes:
         here = place_of(mean.shape, origin, shape)
         count[here] = counts[tuple(part.start or 0 for part in here)]
-    same = bool((count == count.flat[0]).all())
+    same = 0 in axes and bool((count == count.flat[0]).all())  # else samples may differ
     return Moments(axes, int(count.flat[0]) if same else count, mean, squares, masked=True)

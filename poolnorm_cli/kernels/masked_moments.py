@@ -15,15 +15,15 @@ def masked_moments(x: NDArray[Any], mask: NDArray[Any], axes: Axes) -> Moments:
 
     Args:
         x: C-contiguous, of any real dtype.
-        mask: bool, of the shape of all axes but the last, along which it is the same.
+        mask: bool, of the shape of `x`; or of all axes but the last, along which it is the same.
         axes: Non-negative, sorted axes.
     """
-    if axes == tuple(range(x.ndim - 1)):
+    if mask.ndim == x.ndim - 1 and axes == tuple(range(mask.ndim)):
         cells: NDArray[Any] = x[mask]  # one number of cells for all channels
         shape = len(cells), *(1,) * (x.ndim - 2), x.shape[-1]
         found = moments_of(cells.reshape(shape), axes)
         return replace(found, masked=True)
-    counts = np.broadcast_to(mask[..., None], x.shape)
+    counts = np.broadcast_to(mask if mask.ndim == x.ndim else mask[..., None], x.shape)
     with quiet():
         count = np.add.reduce(counts, axis=axes, keepdims=True, dtype=np.float64)
         divisor = np.maximum(count, 1)

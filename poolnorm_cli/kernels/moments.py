@@ -85,7 +85,7 @@ def moments_of(x: NDArray[Any], axes: Axes) -> Moments:
         rest = tuple(axis for group in others for axis in group)
         if rest:
             cells = math.prod(x.shape[axis] for axis in first)
-            mean, squares = _joined(mean, squares, rest, cells)
+            mean, squares = joined_along(mean, squares, rest, cells)
     return Moments(axes, count, mean, squares)
 
 
@@ -100,10 +100,10 @@ def _groups(shape: tuple[int, ...], axes: Axes) -> list[Axes]:
     return sorted(groups, key=lambda group: -math.prod(shape[axis] for axis in group))
 
 
-def _joined(
+def joined_along(
     mean: Float64, squares: Float64, axes: Axes, cells: int | Float64
 ) -> tuple[Float64, Float64]:
-    """Join moments along `axes`, each of as many cells."""
+    """Join means and squares along `axes`, each of as many cells."""
     whole: Float64 = np.add.reduce(mean, axis=axes, keepdims=True)
     whole /= math.prod(mean.shape[axis] for axis in axes)
     between = np.add.reduce(np.square(mean - whole), axis=axes, keepdims=True)
@@ -115,25 +115,6 @@ def place_of(sizes: Axes, origin: Axes, shape: Axes) -> tuple[slice, ...]:
     """Return where in statistics of such sizes those of a block are."""
     sides = zip(sizes, origin, shape, strict=True)
     return tuple(slice(at, at + n) if size > 1 else slice(None) for size, at, n in sides)
-
-
-def by_groups(moments: Moments, samples: slice, axis: int, groups: int) -> Moments:
-    """Join moments that stand side by side along an axis, and give each those of its group.
-
-    Args:
-        moments: Of each sample.
-        samples: Those that are wanted.
-        axis: The axis of what is grouped; not reduced.
-        groups: How many there are, of as many members each.
-    """
-    pair = moments.mean[samples], moments.squares[samples]
-    shape, size = pair[0].shape, pair[0].shape[axis] // groups
-    split = (*shape[:axis], groups, size, *shape[axis + 1 :])
-    mean, squares = (values.reshape(split) for values in pair)
-    with quiet():
-        together = _joined(mean, squares, (axis + 1,), moments.count)
-    mean, squares = (np.broadcast_to(values, split).reshape(shape) for values in together)
-    return Moments(moments.axes, moments.count * size, mean, squares)
 
 
 def mean_square(
@@ -206,8 +187,7 @@ def gather(
         blocks: Consecutive slices along axis 0, each but the last a multiple of the grain long.
         sample_shape: Shape of one sample.
         axes: Non-negative axes of a block.
-        masks: Which cells count, per block: bool, of the shape of its axes but the last, along
-            which it is the same. None where all count.
+        masks: Which cells count, per block, as in `masked_moments`. None where all count.
         each: Applies a function to pairs of block and mask, as `map` does; results come in order.
     """
     rows = grain_rows(sample_shape)

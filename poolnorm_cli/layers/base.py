@@ -9,6 +9,7 @@ from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.bands import Divisible
 from poolnorm_cli.layers.facts import Explained
 from poolnorm_cli.layers.graphed import Graphed
+from poolnorm_cli.layers.masked import Masked
 from poolnorm_cli.layers.spelling import flag_of, plain, snake, stored
 from poolnorm_cli.layers.stateful import Stateful
 from poolnorm_cli.shapes import Ints, Shape
@@ -75,7 +76,7 @@ INFERENCE = Call()
 
 
 @frozen(kw_only=True)
-class Layer(Graphed, Stateful, Divisible, Explained, ABC):
+class Layer(Graphed, Stateful, Divisible, Explained, Masked, ABC):
     """A Keras layer as a value.
 
     A subclass states its parameters as annotated fields, its `output_shape`, and its arithmetic
@@ -105,8 +106,6 @@ class Layer(Graphed, Stateful, Divisible, Explained, ABC):
     """Parameters that Keras 3 has not."""
     has_training: ClassVar[bool] = False
     """The layer does something else in training."""
-    accepts_mask: ClassVar[bool] = False
-    """The layer can be told which cells count."""
 
     @classmethod
     def parameters(cls) -> Iterator[Parameter]:
@@ -168,14 +167,6 @@ class Layer(Graphed, Stateful, Divisible, Explained, ABC):
         """Return the weights as a training call over a batch with these moments leaves them."""
         del moments
         return dict(weights)
-
-    def mask_shape(self, shape: Shape) -> Shape:
-        """Return the shape of a mask for an input of `shape`.
-
-        Raises:
-            UsageError: The layer takes no mask for such an input.
-        """
-        raise UsageError(f"{self.keras_class(shape)} takes no mask", "leave out --mask")
 
     def compute_dtype(self, dtype: str) -> str:
         """Name the dtype in which blocks of `dtype` are handed to `apply`."""

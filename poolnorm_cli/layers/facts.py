@@ -26,6 +26,7 @@ class Facts:
         moments: The statistics of the input, where the layer gathers them before it starts.
         updated: The weights as the run has left them; None where it did not change them.
         first: The first sample of the input, axis 0 kept; None where it is not known.
+        masked: A mask says which cells count.
     """
 
     shape: Ints
@@ -33,6 +34,7 @@ class Facts:
     moments: "Moments | None" = None
     updated: "Weights | None" = None
     first: "Array | None" = None
+    masked: bool = False
 
 
 class Explained:

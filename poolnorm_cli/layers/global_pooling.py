@@ -70,8 +70,10 @@ class GlobalPooling(Layer):
 
         axes = spatial_axes(len(facts.shape), self.data_format)
         kept = "keep size 1" if self.keepdims else "are dropped"
+        counted = ", of which those count that the mask lets," if facts.masked else ""
+        over = f"{cells(facts.shape, axes)}{counted}"
         return [
-            f"y = {self.reduction} over {cells(facts.shape, axes)} of each sample and channel",
+            f"y = {self.reduction} over {over} of each sample and channel",
             f"the axes {kept}",
         ]
 
@@ -138,6 +140,19 @@ class GlobalAveragePooling(GlobalPooling):
                 "leave out --mask, or give an input of rank 3",
             )
         return shape[0], shape[spatial_axes(3, self.data_format)[0]]
+
+    def mask_factor(self, shape: Ints, mask: Ints) -> int:
+        """Make sums of means, where the mask says of all steps at once if they count.
+
+        Keras divides by the steps that count in the mask as it was given, which are 1 then.
+        """
+        return shape[spatial_axes(3, self.data_format)[0]] if mask[1] == 1 else 1
+
+    def mask_note(self, mask: Ints) -> str | None:
+        """Say that a mask of one step makes sums."""
+        if len(mask) != 2 or mask[1] != 1:
+            return None
+        return "--mask has one step, by which Keras divides, and so do we: these are sums of steps"
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Take the mean over space, summed in float64; with a mask, over the steps that count."""

@@ -46,7 +46,10 @@ class Graphed:
         """
         from poolnorm_cli.operators.moments import moments_of
 
-        return moments_of(graph, x, axes, call.mask)
+        mask = call.mask
+        if mask is not None:  # of all axes but the last
+            mask = graph.op("Unsqueeze", mask, graph.constant([-1], "int64"))
+        return moments_of(graph, x, axes, mask)
 
     def build_updated(
         self, graph: "Graph", weights: "Values", call: "GraphCall"

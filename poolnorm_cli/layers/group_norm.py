@@ -28,6 +28,8 @@ class GroupedNormalization(Normalization):
     """Normalize each group of channels of each sample, by the statistics of its cells."""
 
     keras_name: ClassVar[str] = "GroupNormalization"
+    accepts_mask: ClassVar[bool] = True
+    mask_may_lack_axes: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         """Check what can be checked without an input."""
@@ -60,6 +62,13 @@ class GroupedNormalization(Normalization):
         self.group_count(*known(shape, axes))
         return super().output_shape(shape)
 
+    def mask_shape(self, shape: Shape) -> Shape:
+        """Return the shape of the input: as in Keras 2, a mask says of each cell if it counts.
+
+        A group without a cell that counts has mean and variance 0 there.
+        """
+        return shape
+
     def narrowed(self, shape: Ints) -> "tuple[Layer, Ints]":
         """Leave samples whole: a group has cells of all of it."""
         return self, shape
@@ -75,7 +84,7 @@ class GroupedNormalization(Normalization):
 
     def normalizing(self, moments: "Moments", origin: Ints, shape: Ints) -> "tuple[Array, Array]":
         """Return the mean and variance for a block, of each channel those of its group."""
-        from poolnorm_cli.kernels.moments import by_groups
+        from poolnorm_cli.kernels.group_moments import by_groups
 
         (axis,) = self.axes(len(shape))
         samples = slice(origin[0], origin[0] + shape[0])
@@ -85,7 +94,7 @@ class GroupedNormalization(Normalization):
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Compute `(x - mean) / sqrt(variance + epsilon) * gamma + beta`, the variance biased."""
-        from poolnorm_cli.kernels.moments import moments_of
+        from poolnorm_cli.kernels.band_moments import band_moments
         from poolnorm_cli.kernels.scaling import center_and_scale, inverse_deviation
 
         (axis,) = axes = self.axes(x.ndim)
@@ -95,7 +104,8 @@ class GroupedNormalization(Normalization):
             return weighted(y, weights, axes, call.origin(x.ndim))
         grouped = x.reshape(self._grouped(x.shape, axis))
         reduced = tuple(a for a in range(1, grouped.ndim) if a != axis)
-        moments = moments_of(grouped, reduced)
+        mask = None if call.mask is None else call.mask.reshape(grouped.shape)
+        moments = band_moments(grouped, mask, reduced)
         inverse = inverse_deviation(moments.variance, self.epsilon)
         y = center_and_scale(grouped, moments.mean, inverse, 0.0)
         return weighted(y.reshape(x.shape), weights, axes, call.origin(x.ndim))
@@ -110,9 +120,11 @@ class GroupedNormalization(Normalization):
         count, size = grouped[axis : axis + 2]
         inside = tuple(a for a in range(1, len(grouped)) if a != axis)
         split = f"{count * size} channels in {count} groups of {size}, split as"
-        over = f"{cells(grouped, inside)} of each sample and group"
+        counted = ", of which those count that the mask lets," if facts.masked else ""
+        over = f"{cells(grouped, inside)}{counted} of each sample and group"
         told = f"{split} ({','.join(map(str, grouped))})"
-        sample = None if facts.first is None else facts.first.reshape((1, *grouped[1:]))
+        first = None if facts.masked else facts.first
+        sample = None if first is None else first.reshape((1, *grouped[1:]))
         return [told, *by_moments(self, facts, over, first_cells(sample, inside))]
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
@@ -125,12 +137,13 @@ class GroupedNormalization(Normalization):
             inverse = inverse_deviation(graph, call.moments.variance, self.epsilon)
             y = center_and_scale(graph, x, call.dtype, call.moments.mean, inverse)
             return weighted(graph, y, weights, call, axes)
-        if call.dtype == "float32" and call.rank > 2 and not call.exact:
+        if call.dtype == "float32" and call.rank > 2 and not call.exact and call.mask is None:
             return self._plain(graph, x, weights, call)
         sizes = self._grouped(call.sizes, axis)
         grouped = graph.reshape(x, [0, *sizes[1:]])
         reduced = tuple(a for a in range(1, call.rank + 1) if a != axis)
-        moments = moments_of(graph, grouped, reduced)
+        mask = call.mask and graph.reshape(call.mask, [0, *sizes[1:]])
+        moments = moments_of(graph, grouped, reduced, mask, keras_3=False)
         inverse = inverse_deviation(graph, moments.variance, self.epsilon)
         y = center_and_scale(graph, grouped, call.dtype, moments.mean, inverse)
         return weighted(graph, graph.reshape(y, [0, *call.sizes[1:]]), weights, call, axes)

@@ -30,11 +30,6 @@ class Stateful:
         del samples
         return 1
 
-    def ignores_mask(self, *, training: bool) -> str | None:
-        """Say why a mask makes no difference to such a call; None where it does."""
-        del training
-        return None
-
     @property
     def has_ghosts(self) -> bool:
         """Whether samples of one batch are normalized by statistics of several groups."""

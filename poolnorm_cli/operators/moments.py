@@ -7,19 +7,22 @@ from poolnorm_cli.shapes import Ints
 KERAS_EPSILON = 1e-7
 
 
-def moments_of(graph: Graph, x: Value, axes: Ints, mask: Value | None = None) -> GraphMoments:
+def moments_of(
+    graph: Graph, x: Value, axes: Ints, mask: Value | None = None, *, keras_3: bool = True
+) -> GraphMoments:
     """Take the moments of a tensor over `axes`.
 
     Args:
         graph: The graph.
         x: The tensor.
         axes: Axes to reduce.
-        mask: Which cells count, of the shape of all axes but the last, along which it is the
-            same; the moments are then divided by n + 1e-7, as Keras does.
+        mask: Which cells count; bool, it broadcasts against `x`.
+        keras_3: Divide by the number of cells that count and 1e-7, as batch normalization does; by
+            that number, or 1, otherwise.
     """
     wide = graph.cast(x, "float64")
     if mask is not None:
-        return _masked(graph, wide, axes, mask)
+        return _masked(graph, wide, axes, mask, keras_3=keras_3)
     mean = graph.reduce("ReduceMean", wide, axes)
     distance = graph.op("Sub", wide, mean)
     variance = graph.reduce("ReduceMean", graph.op("Mul", distance, distance), axes)
@@ -27,12 +30,12 @@ def moments_of(graph: Graph, x: Value, axes: Ints, mask: Value | None = None) ->
     return GraphMoments(mean, variance, graph.op("Div", cells, statistics))
 
 
-def _masked(graph: Graph, x: Value, axes: Ints, mask: Value) -> GraphMoments:
-    column = graph.op("Unsqueeze", mask, graph.constant([-1], "int64"))
-    kept = graph.op("Expand", column, graph.op("Shape", x))
+def _masked(graph: Graph, x: Value, axes: Ints, mask: Value, *, keras_3: bool) -> GraphMoments:
+    kept = graph.op("Expand", mask, graph.op("Shape", x))
     zero = graph.constant(0.0, "float64")
     count = graph.reduce("ReduceSum", graph.cast(kept, "float64"), axes)
-    divisor = graph.op("Add", count, graph.constant(KERAS_EPSILON, "float64"))
+    kind, more = ("Add", KERAS_EPSILON) if keras_3 else ("Max", 1.0)
+    divisor = graph.op(kind, count, graph.constant(more, "float64"))
     total = graph.reduce("ReduceSum", graph.op("Where", kept, x, zero), axes)
     mean = graph.op("Div", total, divisor)
     distance = graph.op("Where", kept, graph.op("Sub", x, mean), zero)

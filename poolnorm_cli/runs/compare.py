@@ -193,13 +193,14 @@ def compare_backends(
     weights = job.weights_for(run)
     moments = None
     if run.gathers:
-        moments = run.moments(run.blocks(tensor), job.masks_of(run, tensor))
+        moments = run.moments(run.blocks(tensor), job.under_mask(run, tensor)[1])
 
     alone = replace(run, lanes=ONE_LANE)
 
     def outputs(backend: Backend) -> Iterable[NDArray[Any]]:
-        own = replace(alone, backend=backend)  # all are given the same blocks
-        return own.outputs(alone.blocks(tensor), weights, moments, job.masks_of(alone, tensor))
+        masked, masks = job.under_mask(alone, tensor)
+        own = replace(masked, backend=backend)  # all are given the same blocks
+        return own.outputs(alone.blocks(tensor), weights, moments, masks)
 
     first, *others = backends
     results = [Difference(first, name, (shape, shape), (run.result, run.result)) for name in others]

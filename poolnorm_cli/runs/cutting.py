@@ -23,6 +23,7 @@ from poolnorm_cli.values import frozen
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from poolnorm_cli.runs.masks import Broadcast
     from poolnorm_cli.tensors.tensor import Tensor
 
 LARGE_BYTES = 16 << 20
@@ -44,6 +45,7 @@ class Sliced:
         first: The sample with which the first block starts, where only a part is run.
         lanes: The threads that work on blocks.
         clock: Counts where the time goes.
+        factor: What outputs are multiplied by.
     """
 
     layer: Layer
@@ -56,6 +58,7 @@ class Sliced:
     first: int = 0
     lanes: Lanes = ONE_LANE
     clock: Clock | Unclocked = UNCLOCKED
+    factor: int = 1
 
     @cached_property
     def inner(self) -> Self:
@@ -151,7 +154,7 @@ class Sliced:
         samples = prod(tensor.shape) // prod(inner.shape[1:]) if tensor.nbytes else tensor.shape[0]
         return inner.cuts(samples)
 
-    def masks_of(self, mask: "Tensor") -> "Iterator[NDArray[Any]]":
+    def masks_of(self, mask: "Tensor | Broadcast") -> "Iterator[NDArray[Any]]":
         """Return the mask of a tensor, beside the blocks of the inner pass, as bool."""
         return self.masks(mask.slices, mask.shape)
 

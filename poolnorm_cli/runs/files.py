@@ -78,7 +78,8 @@ class Job(Setup):
             self._stream(run, turn, tensor, output, preview, first)
             told: tuple[str, ...] = ()
             if first is not None:
-                facts = Facts(run.shape, turn.weights, turn.moments, turn.updated, first.sample)
+                more = turn.updated, first.sample, self.mask is not None
+                facts = Facts(run.shape, turn.weights, turn.moments, *more)
                 told = tuple(run.layer.explain(facts))
         return Outcome(
             input=tensor.name,
@@ -162,7 +163,7 @@ class Job(Setup):
             writer = out.add(tensor.key, run.output_shape, dtype, tensor.compressed)
             self.clock.count("written", run.output_bytes)
         self.clock.count("read", tensor.nbytes)
-        masks, blocks = self.masks_of(run, tensor), run.blocks(tensor)
+        (run, masks), blocks = self.under_mask(run, tensor), run.blocks(tensor)
         if first is not None:
             blocks = first.of(blocks, run.cuts_of(tensor)[0], run.shape[1:])
         outputs = run.outputs(blocks, turn.weights, turn.moments, masks)
@@ -180,7 +181,7 @@ class Job(Setup):
             return None
         tensor.spool()
         self.clock.count("read", tensor.nbytes)
-        return run.moments(run.blocks(tensor), self.masks_of(run, tensor))
+        return run.moments(run.blocks(tensor), self.under_mask(run, tensor)[1])
 
     def _turn(self, run: Pass, moments: "Moments | None") -> Turn:
         weights, step = self.weights_for(run), self._step

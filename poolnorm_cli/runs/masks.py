@@ -1,8 +1,9 @@
 """A mask in a file: which cells of the inputs count."""
 
-from typing import TYPE_CHECKING
+from math import prod
+from typing import TYPE_CHECKING, Any
 
-from poolnorm_cli.errors import InputError, UsageError
+from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.shapes import Ints, format_shape
 from poolnorm_cli.tensors.sources import STDIN, open_tensors
@@ -10,7 +11,14 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.tensors.tensor import Tensor
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from poolnorm_cli.tensors.tensor import Cut, Tensor
+
+_ROWS = 1 << 20
+"""Items of a mask that are read at a time where all of it is kept."""
 
 
 @frozen
@@ -28,12 +36,24 @@ class MaskFile:
         if self.word == STDIN:
             raise UsageError("--mask - would read standard input", "give a .npy or .npz file")
 
-    def of(self, tensor: "Tensor", layer: Layer) -> "Tensor":
-        """Return the mask for a tensor, its shape and dtype checked.
+    @property
+    def shape(self) -> Ints:
+        """The shape of the mask, or of the first one in the file.
 
         Raises:
-            UsageError: The layer takes no mask for the tensor, or one of another shape.
-            InputError: The mask cannot be read, or is of floats.
+            InputError: It cannot be read.
+        """
+        return next(iter(open_tensors(self.word))).shape
+
+    def of(self, tensor: "Tensor", layer: Layer) -> "tuple[Tensor | Broadcast, int]":
+        """Return the mask for a tensor, its shape checked; a cell counts where it is not 0.
+
+        Returns:
+            The mask, and what the results under it are multiplied by.
+
+        Raises:
+            UsageError: The layer takes no mask for the tensor, or none of such a shape.
+            InputError: The mask cannot be read.
         """
         found = list(open_tensors(self.word))
         mask = found[0]
@@ -45,22 +65,73 @@ class MaskFile:
                     f"--mask {self.word} holds {names}", f"name one, as {self.word}::{found[0].key}"
                 )
             mask = by_key[0]
-        if mask.dtype.kind == "f":
-            told = f"{mask.name}: a mask of {mask.dtype.name}"
-            raise InputError(told, "save it with astype(bool): true where a cell counts")
-        require_mask_shape(layer, tensor.shape, mask.shape)
-        return mask
+        shape = whole_mask_shape(layer, tensor.shape, mask.shape)
+        factor = layer.mask_factor(tensor.shape, mask.shape)
+        return mask if mask.shape == shape else Broadcast(_whole(mask), shape), factor
 
 
-def require_mask_shape(layer: Layer, shape: Ints, mask: Ints) -> None:
-    """Check the shape of a mask for an input of `shape`.
+@frozen(eq=False)
+class Broadcast:
+    """A mask with fewer cells than are asked for: along axes of size 1 all cells are alike.
+
+    Attributes:
+        cells: The mask as it was given: bool.
+        shape: The shape that it is broadcast to.
+    """
+
+    cells: "NDArray[Any]"
+    shape: Ints
+
+    def slices(self, cuts: "Iterable[Cut]", seen: Ints) -> "Iterator[NDArray[Any]]":
+        """Return slices of the mask, of which no more than one is in memory.
+
+        Args:
+            cuts: First index and end along axis 0 of `seen`, for each slice.
+            seen: The shape in which it is cut: its first axes may be merged into one.
+        """
+        import numpy as np
+
+        whole = np.broadcast_to(self.cells, self.shape)
+        merged = self.shape[: len(self.shape) - len(seen) + 1]
+        for start, stop in cuts:
+            yield whole[np.unravel_index(np.arange(start, stop), merged)]
+
+
+def whole_mask_shape(layer: Layer, shape: Ints, mask: Ints) -> Ints:
+    """Return the shape of all cells that a mask says something of, for an input of `shape`.
+
+    Args:
+        layer: The layer.
+        shape: Shape of the input.
+        mask: Shape of the mask, which may have size 1 in place of any other.
 
     Raises:
-        UsageError: The layer takes no mask for it, or one of another shape.
+        UsageError: The layer takes no mask for it, or none of such a shape.
     """
-    needed = layer.mask_shape(shape)
-    if mask != needed:
+    needed = tuple(int(size or 0) for size in layer.mask_shape(shape))
+    lacking = len(needed) - len(mask)
+    given = (*(1,) * lacking, *mask) if layer.mask_may_lack_axes else mask
+    fits = len(given) == len(needed) and all(
+        size in (1, whole) for size, whole in zip(given, needed, strict=True)
+    )
+    if not fits:
         raise UsageError(
             f"--mask has shape ({format_shape(mask)})",
-            f"an input of ({format_shape(shape)}) needs ({format_shape(needed)})",
+            f"an input of ({format_shape(shape)}) needs ({format_shape(needed)}), "
+            "or 1 in place of a size",
         )
+    return needed
+
+
+def _whole(mask: "Tensor") -> "NDArray[Any]":
+    """Read a mask as bool: it is smaller than its tensor, and used again and again."""
+    import numpy as np
+
+    cells = np.empty(mask.shape, bool)
+    flat, done = cells.reshape(-1), 0
+    size = prod(mask.shape)
+    cuts = ((at, min(at + _ROWS, size)) for at in range(0, size, _ROWS))
+    for part in mask.slices(cuts, (size,)):
+        flat[done : done + part.size] = part != 0
+        done += part.size
+    return cells

@@ -1,6 +1,7 @@
 """A layer over an array in memory: what the command does to a file, without the file."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,6 @@ from numpy.typing import NDArray
 from poolnorm_cli.backends import NUMPY, Backend
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.runs.passes import Pass, initial_weights, result_dtype
-from poolnorm_cli.shapes import Ints
-from poolnorm_cli.tensors.tensor import Cut
 
 
 Array = NDArray[Any]
@@ -35,7 +34,8 @@ def run_array(
         training: Use the statistics of the batch and update the moving ones.
         rows: Samples of the inner pass to a block, rounded up to whole grains; chosen by the shape
             where None.
-        mask: Which cells count, not zero where one does, in the layer's `mask_shape`.
+        mask: Which cells count, not zero where one does, in the layer's `mask_shape`, or with size
+            1 in place of any other.
         backend: Computes the blocks.
 
     Returns:
@@ -52,17 +52,23 @@ def run_array(
     run = Pass(layer, shape, dtype, result, training, backend)
     given = dict(weights) if weights is not None else initial_weights(layer, shape, dtype)
 
+    held = None
     if mask is not None:
-        from poolnorm_cli.runs.masks import require_mask_shape
+        from poolnorm_cli.runs.masks import Broadcast, whole_mask_shape
 
-        require_mask_shape(layer, shape, mask.shape)
+        held = Broadcast(mask, whole_mask_shape(layer, shape, mask.shape))
+        run = replace(run, factor=layer.mask_factor(shape, mask.shape))
 
     inner, whole = run.inner, np.ascontiguousarray(x)
     step = inner.whole_grains(rows) if rows else inner.rows
 
-    moments = run.moments(run.blocks_of(whole, step), _masks(run, mask, step))
+    def masks() -> Iterator[Array] | None:
+        """Cut the mask as the blocks are."""
+        return None if held is None else run.masks(held.slices, held.shape, step)
+
+    moments = run.moments(run.blocks_of(whole, step), masks())
     y = np.empty([int(size or 0) for size in expected], dtype=run.result)
-    _fill(y, run.outputs(run.blocks_of(whole, step), given, moments, _masks(run, mask, step)))
+    _fill(y, run.outputs(run.blocks_of(whole, step), given, moments, masks()))
     return y, given if moments is None or not training else layer.updated(given, moments)
 
 
@@ -73,15 +79,3 @@ def _fill(y: Array, blocks: Iterable[Array]) -> None:
         with np.errstate(all="ignore"):
             flat[start : start + block.size] = block.reshape(-1)
         start += block.size
-
-
-def _masks(run: Pass, mask: Array | None, step: int) -> Iterator[Array] | None:
-    """Cut a mask as the blocks are."""
-    if mask is None:
-        return None
-
-    def slices(cuts: Iterable[Cut], seen: Ints) -> Iterator[Array]:
-        cells = mask.reshape(seen)
-        return (cells[start:stop] for start, stop in cuts)
-
-    return run.masks(slices, mask.shape, step)

@@ -124,7 +124,8 @@ class Pass(Sliced):
             with self.clock.span("compute"), np.errstate(all="ignore"):
                 x, mask = self.block_of(item)
                 call = Call(self.training, moments, item.start, self.step, mask, item.band)
-                return call, self.backend.apply(self.layer, x, weights, call)
+                y = self.backend.apply(self.layer, x, weights, call)
+                return call, y if self.factor == 1 else np.multiply(y, self.factor, out=y)
 
         items = placed(in_step(blocks, masks), self.first, self.bands)
         for result in self._merged(self.lanes.map(apply, items)):

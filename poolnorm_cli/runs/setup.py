@@ -98,6 +98,9 @@ class Setup:
         block = run.inner.block_items * DTYPES[run.compute].itemsize
         return run if block <= _LARGE_BLOCK else replace(run, lanes=ONE_LANE)
 
-    def masks_of(self, run: Pass, tensor: "Tensor") -> Masks:
-        """Return the mask of a tensor in the blocks of the pass."""
-        return run.masks_of(self.mask.of(tensor, self.layer)) if self.mask else None
+    def under_mask(self, run: Pass, tensor: "Tensor") -> tuple[Pass, Masks]:
+        """Return the pass under the mask of a tensor, and that mask in the blocks of the pass."""
+        if self.mask is None:
+            return run, None
+        mask, factor = self.mask.of(tensor, self.layer)
+        return run if factor == 1 else replace(run, factor=factor), run.masks_of(mask)

@@ -219,3 +219,34 @@ def test_a_large_sample_is_explained_as_a_small_one_is(
     assert [line for line in cut.out.splitlines() if "x.npy" not in line] == [
         line for line in whole.out.splitlines() if "x.npy" not in line
     ]
+
+
+@pytest.mark.parametrize("axis", [-1, 1])
+@pytest.mark.parametrize("narrow", [(0,), (1,), (3,), ()])
+def test_a_mask_of_groups_is_cut_beside_its_samples(
+    axis: int, narrow: tuple[int, ...], whole_samples: Any
+) -> None:
+    x = tensor((3, 60, 700, 8))
+    mask = np.random.default_rng(2).random(x.shape) < 0.7
+    mask[1, ..., :4] = False
+    for one in narrow:
+        mask = mask.take([0], axis=one)
+    layer: Any = find("gn")
+    cut, _ = run_array(layer(groups=4, axis=axis), x, mask=mask)
+    whole, _ = whole_samples(layer(groups=4, axis=axis), x, mask=mask)
+
+    np.testing.assert_allclose(cut, whole, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(1, 200_000), (3, 1)])
+@pytest.mark.parametrize("layout", ["channels_last", "channels_first"])
+def test_a_narrow_mask_is_cut_beside_its_steps(
+    layout: str, shape: tuple[int, int], whole_samples: Any
+) -> None:
+    x = tensor((3, 200_000, 2) if layout == "channels_last" else (3, 2, 200_000))
+    mask = np.random.default_rng(2).random(shape) < 0.7
+    layer: Any = find("gpool", "average")
+    cut, _ = run_array(layer(data_format=layout), x, mask=mask)
+    whole, _ = whole_samples(layer(data_format=layout), x, mask=mask)
+
+    np.testing.assert_allclose(cut, whole, rtol=1e-5, atol=1e-6)

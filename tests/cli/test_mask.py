@@ -79,7 +79,7 @@ def test_masks_of_an_npz_go_by_the_names_of_the_inputs(poolnorm: Command, steps:
     [
         ("--mask none.npy", 4, "none.npy: no such file"),
         ("--mask -", 2, "--mask - would read standard input; give a .npy or .npz file"),
-        ("--mask s.npy", 4, "s.npy: a mask of float32; save it with astype(bool)"),
+        ("--mask s.npy", 2, "--mask has shape (5,9,3); an input of (5,9,3) needs (5,9)"),
         ("--mask many.npz", 2, "--mask many.npz holds a, b; name one, as many.npz::a"),
         ("--mask short.npy", 2, "--mask has shape (5,8); an input of (5,9,3) needs (5,9)"),
         ("--mask flat.npy", 2, "--mask has shape (45); an input of (5,9,3) needs (5,9)"),

@@ -130,6 +130,35 @@ def _mask(random: Random, shape: tuple[int, ...]) -> Array:
     return mask
 
 
+def masked_group_norm(random: Random) -> Job:
+    """Group normalization under a mask of all cells, as Keras 2 has it."""
+    while (job := group_norm(random)).inputs[0].dtype == np.float16:  # Keras 2 computes in it
+        pass
+    mask = random.random(job.inputs[0].shape) < 0.8
+    return loosened(random, replace(job, mask=mask))
+
+
+def loose_batch_norm(random: Random) -> Job:
+    """Batch normalization under a mask with fewer cells, or of another kind."""
+    return loosened(random, masked_batch_norm(random))
+
+
+def loose_average(random: Random) -> Job:
+    """Global average pooling under a mask with fewer cells, or of another kind."""
+    return loosened(random, masked_average(random))
+
+
+def loosened(random: Random, job: Job) -> Job:
+    """The job with a mask that has size 1 along some axes, and of numbers of any kind."""
+    assert job.mask is not None
+    mask = job.mask
+    for axis in range(mask.ndim):
+        if chance(random, 0.4):
+            mask = mask[tuple(slice(1) if a == axis else slice(None) for a in range(mask.ndim))]
+    kind = pick(random, "bool", "int8", "uint8", "int64", "float32", "float64")
+    return replace(job, mask=mask.astype(kind) * np.array(1).astype(kind))
+
+
 def fused(random: Random) -> Job:
     """Keras 2: the fused path of rank 4, or the plain one anywhere."""
     if chance(random, 0.5):

@@ -32,6 +32,8 @@ FAMILIES = {
     "rms_norm": (more_configurations.rms_norm, 300),
     "unit_norm": (more_configurations.unit_norm, 300),
     "masked_average": (more_configurations.masked_average, 200),
+    "loose_average": (more_configurations.loose_average, 200),
+    "loose_batch_norm": (more_configurations.loose_batch_norm, 200),
 }
 
 
@@ -41,6 +43,16 @@ def test_random_layers_give_what_keras_gives(name: str) -> None:
     family, count = FAMILIES[name]
     jobs = configurations.jobs(family, count, seed=20260201)
     check([job for job in jobs if not has_lone_cells(job)], "keras")
+
+
+@needs("tf_keras", "tensorflow")
+def test_group_normalization_heeds_a_mask_as_keras_2_does() -> None:
+    jobs = configurations.jobs(more_configurations.masked_group_norm, 300, seed=20260204)
+    check(
+        [job for job in jobs if not has_lone_cells(job)],
+        "tf_keras",
+        {"float32": 1e-3} | {"float64": 1e-9},
+    )
 
 
 def has_lone_cells(job: Job) -> bool:
