@@ -111,7 +111,9 @@ class Export:
 
 def say(text: str) -> None:
     """Print a line for the person, on standard error."""
-    print(text, file=sys.stderr)
+    from poolnorm_cli.report.text import printable
+
+    print(printable(text), file=sys.stderr)
 
 
 def detail(verbose: int) -> Say:

@@ -5,6 +5,7 @@ Typer is imported where it is used: for help, completion, and a command line tha
 
 import atexit
 import gc
+import io
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from poolnorm_cli.cli.program import VERSION
-from poolnorm_cli.errors import OutputError, PoolnormError
+from poolnorm_cli.errors import OutputError, PoolnormError, UsageError
 
 
 GARBAGE = 100_000
@@ -36,7 +37,10 @@ def run(args: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except Exception as error:  # noqa: BLE001 - a person is never shown a traceback unasked
-        return _fail(_fault(error), as_json="--json" in args, verbose="-vv" in args)
+        fault = _fault(error)
+        if args[:1] == ["compare"]:  # whose 1 says that two files differ, as that of cmp does
+            fault = UsageError(fault.what, fault.fix)
+        return _fail(fault, as_json="--json" in args, verbose="-vv" in args)
     return code
 
 
@@ -55,6 +59,9 @@ def _fault(error: Exception) -> PoolnormError:
         return error
     if isinstance(error, MemoryError):
         return PoolnormError("out of memory", "give a smaller input, or free some memory")
+    if isinstance(error, UnicodeEncodeError):  # printing escapes: it is the name of a file
+        told = f"{error.object}: a name that this locale's encoding, {error.encoding}, has not"
+        return UsageError(told, "set LC_ALL=C.UTF-8")
     if isinstance(error, OSError):
         return OutputError(f"{error.filename or 'standard output'}: {error.strerror or error}")
     return PoolnormError(f"{type(error).__name__}: {error}", "this is a bug: -vv shows where")
@@ -92,6 +99,8 @@ def main() -> None:
             signal.signal(number, _terminated)
     if sys.stderr is None:  # closed; what is printed to no stream would go to standard output
         sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - open to the end
+    if isinstance(sys.stdout, io.TextIOWrapper):  # that of errors does so by itself
+        sys.stdout.reconfigure(errors="backslashreplace")
     # A short command makes no garbage worth looking for, at its start or when the process ends.
     gc.set_threshold(GARBAGE)
     _leave(run(sys.argv[1:]))

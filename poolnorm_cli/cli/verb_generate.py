@@ -6,7 +6,7 @@ from poolnorm_cli.cli.command import Command
 from poolnorm_cli.cli.groups import Given
 from poolnorm_cli.cli.options import Argument, Option
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.report.text import keras_shape
+from poolnorm_cli.report.text import keras_shape, printable
 from poolnorm_cli.shapes import Ints, parse_shape
 from poolnorm_cli.values import frozen
 
@@ -45,7 +45,7 @@ def _run(given: Given) -> int:
         asked.kind, sizes, asked.dtype, asked.seed, asked.output, overwrite=asked.overwrite
     )
     if not asked.quiet and asked.output != "-":
-        print(asked.output, keras_shape(sizes), asked.dtype, sep="\t")
+        print(printable(asked.output), keras_shape(sizes), asked.dtype, sep="\t")
     return 0
 
 

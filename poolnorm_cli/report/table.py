@@ -10,7 +10,13 @@ from rich.text import Text
 
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.report.reporter import Reporter, Style
-from poolnorm_cli.report.text import keras_shape, penalties_text, printable, values_text
+from poolnorm_cli.report.text import (
+    encodable,
+    keras_shape,
+    penalties_text,
+    printable,
+    values_text,
+)
 
 
 if TYPE_CHECKING:
@@ -47,6 +53,8 @@ def show(title: str, rows: Sequence[Mapping[str, str]], style: Style) -> None:
     that no shape is broken over lines.
     """
     target = console(style)
+    title = encodable(title, style.stream)
+    rows = [{key: encodable(cell, style.stream) for key, cell in row.items()} for row in rows]
     grid = _grid(title, rows)
     wanted = target.measure(grid, options=target.options.update(max_width=_UNBOUNDED)).maximum
     few = FEW_WIDE if len(rows[0]) > _MANY_COLUMNS else FEW

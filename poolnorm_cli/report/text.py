@@ -6,6 +6,8 @@ from poolnorm_cli.shapes import Shape
 
 
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from numpy.typing import NDArray
 
     from poolnorm_cli.runs.outcome import Outcome
@@ -15,6 +17,12 @@ if TYPE_CHECKING:
 def printable(name: str) -> str:
     """Escape what would break a line or move the cursor: control characters, half characters."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
+def encodable(text: str, stream: "TextIO") -> str:
+    """Escape what a stream's encoding lacks as the stream itself would, so that it is measured."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def keras_shape(shape: Shape) -> str:

@@ -49,6 +49,9 @@ def opened(path: Path | str, name: str) -> Iterator[int]:
     except OSError as error:
         reason, fix = _REASONS.get(error.errno or 0, (reason_of(error), ""))
         raise bad_input(name, reason, fix) from None
+    except UnicodeEncodeError as error:
+        told = f"a name that this locale's encoding, {error.encoding}, has not"
+        raise bad_input(name, told, "set LC_ALL=C.UTF-8") from None
     except ValueError:
         raise bad_input(name, "a name with a NUL in it") from None
     try:

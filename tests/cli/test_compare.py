@@ -171,7 +171,10 @@ def test_no_memory_is_trouble_and_no_difference(
 
     monkeypatch.setattr("poolnorm_cli.runs.compare.compare_files", exhausted)
     done = poolnorm("compare x.npy x.npy")
-    assert (done.code, done.err) == (2, "error: out of memory; give smaller inputs\n")
+    assert (done.code, done.err) == (
+        2,
+        "error: out of memory; give a smaller input, or free some memory\n",
+    )
 
 
 @pytest.mark.parametrize(
