@@ -23,6 +23,14 @@ FLAGS = [
     "-fno-trapping-math",
     "-fvisibility=hidden",
 ]
+SANITIZED = [
+    *FLAGS,
+    "-g1",
+    "-fno-omit-frame-pointer",
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=all",  # what is undefined ends the process too
+]
+"""To find reads and writes out of bounds, and arithmetic that leaves its range."""
 
 
 class CompiledLoops(BuildHookInterface[Any]):
@@ -45,21 +53,25 @@ class CompiledLoops(BuildHookInterface[Any]):
 def compiled(root: Path) -> str | None:
     """Compile in place; return the module's path in the tree, or None where that fails.
 
-    `POOLNORM_BUILD=pure` asks for none.
+    `POOLNORM_BUILD=pure` asks for none, `POOLNORM_BUILD=sanitized` for one that watches itself:
+    it is slow, and Python has to be started with the sanitizers' library loaded before it.
     """
     stale = (root / "poolnorm_cli" / "kernels").glob("_native.*")
     for path in stale:
         if path.suffix != ".pyi":
             path.unlink()
-    if os.environ.get("POOLNORM_BUILD") == "pure":
+    wanted = os.environ.get("POOLNORM_BUILD")
+    if wanted == "pure":
         return None
+    flags = SANITIZED if wanted == "sanitized" else FLAGS
     from setuptools import Distribution, Extension
     from setuptools.errors import BaseError, CCompilerError
 
     extension = Extension(
         MODULE,
         sorted(str(path.relative_to(root)) for path in (root / "native").glob("*.c")),
-        extra_compile_args=[] if os.name == "nt" else FLAGS,
+        extra_compile_args=[] if os.name == "nt" else flags,
+        extra_link_args=[flag for flag in flags if flag.startswith("-fsanitize")],
         py_limited_api=True,
     )
     command = Distribution({"name": "poolnorm-cli", "ext_modules": [extension]}).get_command_obj(

@@ -1,7 +1,8 @@
 #include "folds.h"
 
+#include "checked.h"
+
 #include <math.h>
-#include <stdlib.h>
 
 #define LANES 48 /* items of a row in which short ones are put side by side */
 
@@ -31,7 +32,7 @@ static INLINE int add_up(const float *x, double *out, ptrdiff_t before, ptrdiff_
                          ptrdiff_t after, int square)
 {
     ptrdiff_t rows = side_by_side(after, length), n = rows * after, size = length * after;
-    double *sums = malloc((size_t)n * sizeof(double));
+    double *sums = room(n, 1, sizeof(double));
     if (!sums) return -1;
     for (ptrdiff_t k = 0; k < before; k++, x += size, out += after) {
         ptrdiff_t i = 0;
@@ -65,7 +66,7 @@ LOOP int fold_max(const float *x, float *out, ptrdiff_t before, ptrdiff_t length
                                 ptrdiff_t after)
 {
     ptrdiff_t rows = side_by_side(after, length), n = rows * after, size = length * after;
-    float *most = malloc((size_t)n * sizeof(float));
+    float *most = room(n, 1, sizeof(float));
     if (!most) return -1;
     for (ptrdiff_t k = 0; k < before; k++, x += size, out += after) {
         ptrdiff_t i = n;
@@ -108,7 +109,7 @@ LOOP int fold_moments(const float *x, double *mean, double *squares,
                                     ptrdiff_t before, ptrdiff_t length, ptrdiff_t after)
 {
     ptrdiff_t rows = side_by_side(after, length), n = rows * after, size = length * after;
-    double *sums = malloc((size_t)(3 * n) * sizeof(double));
+    double *sums = room(n, 3, sizeof(double));
     if (!sums) return -1;
     double *powers = sums + n, *near = sums + 2 * n;
     for (ptrdiff_t k = 0; k < before; k++, x += size, mean += after, squares += after) {

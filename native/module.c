@@ -5,6 +5,7 @@
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
 
+#include "checked.h"
 #include "folds.h"
 #include "rows.h"
 #include "scaling.h"
@@ -22,18 +23,34 @@ static void release(buffers *b)
     for (int i = 0; i < b->count; i++) PyBuffer_Release(&b->view[i]);
 }
 
-/* Take objects as buffers of so many items of so many bytes; NULL and an error if one is not. */
-static int take(buffers *b, PyObject **objects, const int *writable, const Py_ssize_t *bytes, int n)
+/* What is done with an array. */
+enum use {
+    READ,
+    WRITE,
+    MAYBE, /* read, if it is not None */
+};
+
+/* Put the bytes of an array of `n` sizes into `bytes`; 0 and an error if they leave the range. */
+static int count(const Py_ssize_t *sizes, int n, Py_ssize_t *bytes)
+{
+    if (!product_of(sizes, n, bytes)) return 1;
+    PyErr_SetString(PyExc_ValueError, "a size is negative, or their product leaves the range");
+    return 0;
+}
+
+/* Take objects as buffers of so many bytes; -1 and an error if one is not. */
+static int take(buffers *b, PyObject **objects, const enum use *uses, const Py_ssize_t *bytes, int n)
 {
     b->count = 0;
     for (int i = 0; i < n; i++) {
         Py_buffer *view = &b->view[i];
-        if (objects[i] == Py_None) {
+        if (uses[i] == MAYBE && objects[i] == Py_None) {
             view->buf = NULL, view->obj = NULL;
             b->count++;
             continue;
         }
-        if (PyObject_GetBuffer(objects[i], view, writable[i] ? PyBUF_WRITABLE : PyBUF_SIMPLE) < 0) {
+        int flags = uses[i] == WRITE ? PyBUF_WRITABLE : PyBUF_SIMPLE;
+        if (PyObject_GetBuffer(objects[i], view, flags) < 0) {
             release(b);
             return -1;
         }
@@ -45,6 +62,14 @@ static int take(buffers *b, PyObject **objects, const int *writable, const Py_ss
             return -1;
         }
     }
+    return 0;
+}
+
+/* Whether items are of a type that there are loops for: float or double. */
+static int served(int size)
+{
+    if (size == sizeof(float) || size == sizeof(double)) return 1;
+    PyErr_Format(PyExc_ValueError, "no loop is for items of %d bytes", size);
     return 0;
 }
 
@@ -77,28 +102,33 @@ static PyObject *py_windows(PyObject *self, PyObject *args)
                           &p->size, &p->stride, &p->count, &p->low, &r->size, &r->stride, &r->count,
                           &r->low, &c->size, &c->stride, &c->count, &c->low))
         return NULL;
-    Py_ssize_t bytes[2] = {
-        s.images * s.planes * s.rows * s.cells * s.items * size,
-        s.images * p->count * r->count * c->count * s.items * size,
-    };
-    const int writable[2] = {0, 1};
+    const Py_ssize_t from[6] = {s.images, s.planes, s.rows, s.cells, s.items, size};
+    const Py_ssize_t to[6] = {s.images, p->count, r->count, c->count, s.items, size};
+    const enum use uses[2] = {READ, WRITE};
+    Py_ssize_t bytes[2];
     buffers b;
-    if (take(&b, objects, writable, bytes, 2) < 0) return NULL;
+    if (!served(size) || !count(from, 6, bytes) || !count(to, 6, bytes + 1)) return NULL;
+    if (bytes[0] && bytes[1] && !windows_fit(&s)) {
+        PyErr_SetString(PyExc_ValueError, "windows that do not fit the cells there are");
+        return NULL;
+    }
+    if (take(&b, objects, uses, bytes, 2) < 0) return NULL;
+    const Py_ssize_t work = bytes[1] ? bytes[0] : 0;
     const void *x = b.view[0].buf;
     void *out = b.view[1].buf;
     int result = 0;
     if (size == 4 && !average)
-        RUN(bytes[0], result = max_windows_f(x, out, &s));
+        RUN(work, result = max_windows_f(x, out, &s));
     else if (size == 4 && wide == 1)
-        RUN(bytes[0], result = mean_windows_ffd(x, out, &s));
+        RUN(work, result = mean_windows_ffd(x, out, &s));
     else if (size == 4 && wide)
-        RUN(bytes[0], result = mean_windows_fd(x, out, &s));
+        RUN(work, result = mean_windows_fd(x, out, &s));
     else if (size == 4)
-        RUN(bytes[0], result = mean_windows_f(x, out, &s));
+        RUN(work, result = mean_windows_f(x, out, &s));
     else if (average)
-        RUN(bytes[0], result = mean_windows_d(x, out, &s));
+        RUN(work, result = mean_windows_d(x, out, &s));
     else
-        RUN(bytes[0], result = max_windows_d(x, out, &s));
+        RUN(work, result = max_windows_d(x, out, &s));
     return answer(&b, result);
 }
 
@@ -110,12 +140,13 @@ static PyObject *folded(PyObject *args, sum_loop loop)
     Py_ssize_t before, length, after;
     if (!PyArg_ParseTuple(args, "OO(nnn)", &objects[0], &objects[1], &before, &length, &after))
         return NULL;
-    Py_ssize_t size = loop ? sizeof(double) : sizeof(float);
-    Py_ssize_t bytes[2] = {before * length * after * (Py_ssize_t)sizeof(float),
-                           before * after * size};
-    const int writable[2] = {0, 1};
+    const Py_ssize_t from[4] = {before, length, after, sizeof(float)};
+    const Py_ssize_t to[3] = {before, after, loop ? sizeof(double) : sizeof(float)};
+    const enum use uses[2] = {READ, WRITE};
+    Py_ssize_t bytes[2];
     buffers b;
-    if (take(&b, objects, writable, bytes, 2) < 0) return NULL;
+    if (!count(from, 4, bytes) || !count(to, 3, bytes + 1)) return NULL;
+    if (take(&b, objects, uses, bytes, 2) < 0) return NULL;
     const float *x = b.view[0].buf;
     void *out = b.view[1].buf;
     int result = 0;
@@ -152,11 +183,14 @@ static PyObject *py_fold_moments(PyObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "OOO(nnn)", &objects[0], &objects[1], &objects[2], &before, &length,
                           &after))
         return NULL;
-    Py_ssize_t each = before * after * (Py_ssize_t)sizeof(double);
-    Py_ssize_t bytes[3] = {before * length * after * (Py_ssize_t)sizeof(float), each, each};
-    const int writable[3] = {0, 1, 1};
+    const Py_ssize_t from[4] = {before, length, after, sizeof(float)};
+    const Py_ssize_t to[3] = {before, after, sizeof(double)};
+    const enum use uses[3] = {READ, WRITE, WRITE};
+    Py_ssize_t bytes[3];
     buffers b;
-    if (take(&b, objects, writable, bytes, 3) < 0) return NULL;
+    if (!count(from, 4, bytes) || !count(to, 3, bytes + 1)) return NULL;
+    bytes[2] = bytes[1];
+    if (take(&b, objects, uses, bytes, 3) < 0) return NULL;
     int result = 0;
     RUN(bytes[0], result = fold_moments(b.view[0].buf, b.view[1].buf, b.view[2].buf, before, length,
                                         after));
@@ -173,11 +207,13 @@ static PyObject *py_normalize(PyObject *self, PyObject *args)
                           &objects[3], &size.centered, &size.weight, &size.epsilon, &size.least,
                           &rows, &items))
         return NULL;
-    Py_ssize_t row = items * (Py_ssize_t)sizeof(float);
-    Py_ssize_t bytes[4] = {rows * row, rows * row, row, row};
-    const int writable[4] = {0, 1, 0, 0};
+    const Py_ssize_t whole[3] = {rows, items, sizeof(float)};
+    const enum use uses[4] = {READ, WRITE, MAYBE, MAYBE};
+    Py_ssize_t bytes[4];
     buffers b;
-    if (take(&b, objects, writable, bytes, 4) < 0) return NULL;
+    if (!count(whole, 3, bytes) || !count(whole + 1, 2, bytes + 2)) return NULL;
+    bytes[1] = bytes[0], bytes[3] = bytes[2];
+    if (take(&b, objects, uses, bytes, 4) < 0) return NULL;
     RUN(bytes[0],
         normalize(b.view[0].buf, b.view[1].buf, b.view[2].buf, b.view[3].buf, &size, rows, items));
     return answer(&b, 0);
@@ -192,11 +228,13 @@ static PyObject *py_scale(PyObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "OOOOOi(nnn)", &objects[0], &objects[1], &objects[2], &objects[3],
                           &objects[4], &size, &before, &length, &after))
         return NULL;
-    Py_ssize_t whole = before * length * after * size, vector = length * size;
-    Py_ssize_t bytes[5] = {whole, whole, vector, vector, vector};
-    const int writable[5] = {0, 1, 0, 0, 0};
+    const Py_ssize_t sizes[4] = {before, after, length, size};
+    const enum use uses[5] = {READ, WRITE, MAYBE, READ, MAYBE};
+    Py_ssize_t whole, vector;
     buffers b;
-    if (take(&b, objects, writable, bytes, 5) < 0) return NULL;
+    if (!served(size) || !count(sizes, 4, &whole) || !count(sizes + 2, 2, &vector)) return NULL;
+    const Py_ssize_t bytes[5] = {whole, whole, vector, vector, vector};
+    if (take(&b, objects, uses, bytes, 5) < 0) return NULL;
     Py_buffer *v = b.view;
     int result = 0;
     if (size == 4)

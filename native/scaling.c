@@ -1,6 +1,6 @@
 #include "scaling.h"
 
-#include <stdlib.h>
+#include "checked.h"
 
 #define ROW 1024 /* items to which short vectors are repeated */
 

@@ -48,7 +48,7 @@ static INLINE int NAME(scale)(const T *x, T *y, const T *a, const T *b, const T 
     }
     /* Short vectors are repeated, so that inner loops are long. */
     ptrdiff_t repeats = MOST(LEAST(ROW / length, before), 1), n = repeats * length;
-    T *long_a = malloc((size_t)(3 * n) * sizeof(T));
+    T *long_a = room(n, 3, sizeof(T));
     if (!long_a) return -1;
     T *long_b = long_a + n, *long_c = long_b + n;
     for (ptrdiff_t i = 0; i < n; i++) {

@@ -1,5 +1,7 @@
 #include "windows.h"
 
+#include "checked.h"
+
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -17,6 +19,42 @@ static INLINE ptrdiff_t cells_of(const window *w, ptrdiff_t place, ptrdiff_t len
 {
     ptrdiff_t start = place * w->stride - w->low;
     return LEAST(start + w->size, length) - MOST(start, 0);
+}
+
+/* How an output row is made: so many places at once, in pieces of so many items. */
+typedef struct {
+    ptrdiff_t step, piece;
+} pieces;
+
+/* Cut rows into pieces; return 1 where a size of them leaves the range. */
+static int cut_rows(const sheet *s, pieces *p)
+{
+    const window *w = &s->cell;
+    ptrdiff_t apart, thrice, columns;
+    if (TIMES(w->stride, s->items, &apart) || TIMES(3, w->size, &thrice)) return 1;
+    p->step = LEAST(MOST(PIECE / apart, thrice / w->stride + 1), w->count);
+    if (TIMES(p->step - 1, w->stride, &p->piece) || PLUS(p->piece, w->size, &p->piece)) return 1;
+    if (TIMES(p->piece, s->items, &p->piece)) return 1;
+    if (s->row.size <= JOINED) return 0;
+    if (TIMES(s->row.size, STRIP, &columns)) return 1;
+    p->piece = MOST(p->piece, columns); /* five of them hold all runs */
+    return 0;
+}
+
+static int axis_fits(const window *w, ptrdiff_t length)
+{
+    ptrdiff_t last, end;
+    if (w->size < 1 || w->stride < 1 || w->count < 1 || w->low < 0 || w->low >= w->size) return 0;
+    if (TIMES(w->count - 1, w->stride, &last) || last - w->low >= length) return 0;
+    return !PLUS(last, w->size, &end);
+}
+
+int windows_fit(const sheet *s)
+{
+    const ptrdiff_t plane = s->plane.size, row = s->row.size;
+    if (!axis_fits(&s->plane, s->planes) || !axis_fits(&s->row, s->rows)) return 0;
+    if (!axis_fits(&s->cell, s->cells)) return 0;
+    return plane == 1 || (plane <= JOINED && row <= JOINED && plane * row <= JOINED);
 }
 
 #define T float

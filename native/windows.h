@@ -21,6 +21,10 @@ typedef struct {
 /* Rows that are joined one after another; more are put together from runs. */
 #define JOINED 8
 
+/* Whether each place of the windows has a real cell, and loops are there for them: they join no more
+ * than JOINED rows one after another. The other functions take such sheets, not empty, alone. */
+int windows_fit(const sheet *s);
+
 /* All return 1 where an average is not finite, 0 otherwise, and -1 without memory. */
 int max_windows_f(const float *x, float *out, const sheet *s);
 int max_windows_d(const double *x, double *out, const sheet *s);

@@ -285,14 +285,15 @@ static int NAME(make_row)(int average, const T *const *rows, ptrdiff_t count, co
 static int NAME(windows)(int average, const T *x, T *out, const sheet *s)
 {
     const window *w = &s->cell;
-    ptrdiff_t width = s->cells * s->items;
-    ptrdiff_t step = MOST(PIECE / (w->stride * s->items), 3 * w->size / w->stride + 1);
-    step = LEAST(step, w->count);
-    ptrdiff_t piece = ((step - 1) * w->stride + w->size) * s->items;
+    ptrdiff_t width = s->cells * s->items, columns = 0, all;
     int many = s->row.size > JOINED;
-    if (many) piece = MOST(piece, s->row.size * STRIP); /* five of them hold all runs */
-    size_t columns = many ? (size_t)(s->row.count * width) * sizeof(C) : 0;
-    A *memory = malloc((size_t)(5 * piece) * sizeof(A) + columns);
+    pieces cut;
+    if (cut_rows(s, &cut) || (many && TIMES(s->row.count, width, &columns))) return -1;
+    const ptrdiff_t step = cut.step, piece = cut.piece;
+    const ptrdiff_t held[2] = {5 * (ptrdiff_t)sizeof(A), piece};
+    if (product_of(held, 2, &all) || TIMES(columns, (ptrdiff_t)sizeof(C), &columns)) return -1;
+    if (PLUS(all, columns, &all)) return -1;
+    A *memory = malloc((size_t)all);
     if (!memory) return -1;
     A *spare[5] = {memory, memory + piece, memory + 2 * piece, memory + 3 * piece,
                    memory + 4 * piece};

@@ -14,6 +14,8 @@ Dim = int | str | None
 
 Shape = tuple[Dim, ...]
 Ints = tuple[int, ...]
+LARGEST_SIZE = 2**63 - 1
+"""The largest size, stride or number of cells: compiled loops and graphs count in 64 bits."""
 DataFormat = Literal["channels_last", "channels_first"]
 Padding = Literal["valid", "same"]
 
@@ -38,6 +40,23 @@ class Window(NamedTuple):
         """Return first real cell and end, on an axis of `length`, of what is below each place."""
         starts = (place * self.stride - self.low for place in range(self.count))
         return [(max(start, 0), min(start + self.size, length)) for start in starts]
+
+    def clipped(self, length: int) -> "Window":
+        """Return the smallest window that has the same real cells of an axis below each place.
+
+        Whatever a person types, it is no larger than the axis and its padding, so memory and
+        loops may be sized by it. A window that is not larger than the axis stays as it is.
+
+        Args:
+            length: Cells on the axis.
+        """
+        if not self.count:
+            return Window(1, 1, 0, 0, 0)
+        reach = (self.count - 1) * self.stride  # from the first place to the last
+        low = min(self.low, reach)  # with more, all places begin before the axis all the same
+        size = low + min(self.size - self.low, length)
+        high = max(reach + size - low - length, 0)
+        return Window(size, min(self.stride, length), self.count, low, high)
 
     def part(self, first: int, count: int, length: int) -> tuple[int, int, "Window"]:
         """Return the cells of an axis of `length` that some places need, and the window on them.
@@ -142,6 +161,19 @@ def per_axis(sizes: Ints, rank: int, flag: str) -> Ints:
     return sizes
 
 
+def within_64_bits(sizes: Ints, flag: str) -> Ints:
+    """Return sizes as they are, if compiled loops and graphs can hold them.
+
+    Raises:
+        UsageError: One is larger; it is not echoed, for it may have thousands of digits.
+    """
+    longest = max(size.bit_length() for size in sizes)
+    if longest > LARGEST_SIZE.bit_length():
+        told = f"{flag} has a number of {longest} bits"
+        raise UsageError(told, f"give {LARGEST_SIZE} at most")
+    return sizes
+
+
 def resolve_axes(axes: Ints, rank: int) -> Ints:
     """Make axes non-negative and sort them, as Keras 3 does.
 
@@ -198,7 +230,7 @@ def parse_shape(text: str) -> Shape:
 def _dim(part: str, text: str) -> Dim:
     if part in {"None", "?"}:
         return None
-    if part.isascii() and part.isdigit() and int(part) < 2**63:
+    if part.isascii() and part.isdigit() and int(part) <= LARGEST_SIZE:
         return int(part)
     if part.isidentifier():
         return part

@@ -110,6 +110,9 @@ def _special_windows() -> Iterator[Case]:
     for words, dtype in product(("pool max", "pool average"), FLOATS):
         yield Case(words, (2, 9, 7, 2), dtype, {"pool_size": (2, 3), "strides": (1, 2)})
         yield Case(words, (2, 3, 2, 2), dtype, {"pool_size": (9,), "padding": "same"})
+        large = {"pool_size": (10**6,), "strides": (1,), "padding": "same"}
+        yield Case(words, (2, 5, 4, 2), dtype, large)
+        yield Case(words, (2, 4, 3, 2), dtype, {"pool_size": (2,), "strides": (2**61,)})
         yield Case(words, (2, 70, 1), dtype, {"pool_size": (37,), "strides": (3,)})
         yield Case(words, (2, 5, 5, 1), dtype, {"pool_size": (1,), "strides": (1,)})
         yield Case(words, (2, 9, 3), dtype, {"pool_size": (2,)})

@@ -54,6 +54,29 @@ def test_every_window_has_a_real_cell(
     assert all(cells)
 
 
+any_size = st.one_of(sizes, st.integers(1, 2**63 - 1))
+
+
+@given(lengths, any_size, any_size, paddings)
+def test_a_clipped_window_has_the_same_cells_and_is_no_larger_than_they_and_their_padding(
+    length: int, size: int, stride: int, padding: Padding
+) -> None:
+    whole = window(length, size, stride, padding)
+    clipped = whole.clipped(length)
+
+    assert clipped.count == whole.count
+    for place in {0, 1, 2, whole.count - 2, whole.count - 1} & set(range(whole.count)):
+        start, moved = place * stride - whole.low, place * clipped.stride - clipped.low
+        below = max(start, 0), min(start + size, length)
+        assert (max(moved, 0), min(moved + clipped.size, length)) == below
+    assert 1 <= clipped.stride <= length
+    assert 1 <= clipped.size <= 2 * length
+    assert clipped.low < clipped.size
+    assert clipped.high < clipped.size
+    if size <= length and stride <= length:
+        assert clipped == whole
+
+
 @given(lengths, sizes, strides, paddings)
 def test_a_named_length_gives_an_expression_of_the_same_value(
     length: int, size: int, stride: int, padding: Padding

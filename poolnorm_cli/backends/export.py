@@ -54,14 +54,16 @@ class FileGraph:
         """Return the checked model as bytes, and what is to be said of it.
 
         Raises:
-            UsageError: There is no such operator set, the input has no cells, or the model is too
-                large for a file.
+            UsageError: There is no such operator set, the input has no cells or is a batch that
+                the layer cannot be trained on, or the model is too large for a file.
             UnavailableError: `onnx` is not installed, or ONNX Runtime cannot run the model.
         """
         _check_opset(self.opset)
         if 0 in self.shape[1:]:
             told = f"--export for an input of shape ({format_shape(self.shape)}), without a cell"
             raise UsageError(told, "give an input with 1 or more on every axis but the batch's")
+        if self.training:
+            self.layer.statistics_groups(self.shape[0])
         model, notes = self.model(weights)
         if model.ByteSize() > _LARGEST:
             raise UsageError("--export of more than 2 GiB of weights", "ONNX files are smaller")

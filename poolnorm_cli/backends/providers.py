@@ -12,6 +12,7 @@ from poolnorm_cli.values import frozen
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 _NAMES = {"cpu": CPU, "cuda": CUDA}
+_MOST_THREADS = 1024  # the runtime starts as many as it is told to
 
 
 @frozen
@@ -42,7 +43,7 @@ class Provider:
         # Blocks are small, and between them threads that spin take the processor from the rest.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if threads is not None:
-            options.intra_op_num_threads = threads
+            options.intra_op_num_threads = min(threads, _MOST_THREADS)
         if self.on_device:
             options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         try:

@@ -12,7 +12,7 @@ from poolnorm_cli.layers.graphed import Graphed
 from poolnorm_cli.layers.masked import Masked
 from poolnorm_cli.layers.spelling import flag_of, plain, snake, stored
 from poolnorm_cli.layers.stateful import Stateful
-from poolnorm_cli.shapes import Ints, Shape
+from poolnorm_cli.shapes import Ints, Shape, within_64_bits
 from poolnorm_cli.values import frozen
 
 
@@ -222,13 +222,13 @@ def positive_ints(value: int | Sequence[int], flag: str) -> Ints:
     """Turn an int or a sequence of ints into a tuple of positive ints.
 
     Raises:
-        UsageError: One is zero or negative, or there is none.
+        UsageError: One is zero, negative or beyond 64 bits, or there is none.
     """
     sizes = ints(value)
     if not sizes or any(size < 1 for size in sizes):
         given = ",".join(map(str, sizes))
         raise UsageError(f"{flag} must be positive, not {given!r}", f"give 1 or more, as {flag} 2")
-    return sizes
+    return within_64_bits(sizes, flag)
 
 
 def one_of(value: str, allowed: tuple[str, ...], flag: str) -> None:

@@ -4,7 +4,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.shapes import Ints, Shape, format_shape
+from poolnorm_cli.shapes import Ints, Shape, format_shape, within_64_bits
 
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def require_compatible(layer: "BatchParameters") -> None:
     """Refuse parameters that Keras 2 or Keras 3 refuses together, or that have no meaning so.
 
     Raises:
-        UsageError: With the two flags.
+        UsageError: With the two flags, or the one that has no meaning.
     """
     ghosts = layer.virtual_batch_size is not None
     pairs = (
@@ -73,6 +73,7 @@ def require_compatible(layer: "BatchParameters") -> None:
     if layer.virtual_batch_size is not None and layer.virtual_batch_size < 1:
         told = f"--virtual-batch-size must be positive, not {layer.virtual_batch_size}"
         raise UsageError(told, "give a size that divides the batch")
+    within_64_bits((layer.virtual_batch_size or 0,), "--virtual-batch-size")
 
 
 def require_supported(layer: "BatchParameters", axes: Ints, shape: Shape) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import INFERENCE, Call
 from poolnorm_cli.layers.normalization import Normalization, require_rank, weighted
-from poolnorm_cli.shapes import Ints, Shape, known
+from poolnorm_cli.shapes import Ints, Shape, known, within_64_bits
 from poolnorm_cli.values import frozen
 
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _GROUPS_SINCE = 21
 """Version of the operators that brought GroupNormalization with a scale for each channel."""
+_TRIED = 10_000
+"""Numbers of groups that are tried for one to recommend."""
 
 
 @frozen(kw_only=True)
@@ -207,6 +209,7 @@ class GroupNormalization(GroupedNormalization):
         if self.groups < 1 and self.groups != -1:
             fix = "give 1 or more, or -1 for one group per channel"
             raise UsageError(f"--groups must be positive, not {self.groups}", fix)
+        within_64_bits((self.groups,), "--groups")
 
     def group_count(self, channels: int) -> int:
         """Return `groups`, or for -1 the number of channels.
@@ -216,10 +219,12 @@ class GroupNormalization(GroupedNormalization):
         """
         groups = channels if self.groups == -1 else self.groups
         if channels % max(groups, 1):
-            fitting = [g for g in range(min(groups, channels), 0, -1) if channels % g == 0]
+            most = min(groups, channels)
+            near = range(most, max(most - _TRIED, 0), -1)
+            fitting = next((count for count in near if channels % count == 0), 1)
             raise UsageError(
                 f"--groups {groups} does not divide {channels} channels",
-                f"give --groups {fitting[0]}, or another divisor of {channels}",
+                f"give --groups {fitting}, or another divisor of {channels}",
             )
         return groups
 

@@ -10,7 +10,7 @@ from poolnorm_cli.layers.base import Layer, ints
 from poolnorm_cli.layers.constraints import Constraint
 from poolnorm_cli.layers.initializers import ONES, ZEROS, Initializer
 from poolnorm_cli.layers.regularizers import Regularizer
-from poolnorm_cli.shapes import Ints, Shape, format_shape, known, resolve_axes
+from poolnorm_cli.shapes import Ints, Shape, format_shape, known, resolve_axes, within_64_bits
 from poolnorm_cli.values import frozen
 
 
@@ -41,7 +41,7 @@ class OverAxes(Layer):
         axes = ints(self.axis)
         if not axes:
             raise UsageError("--axis is empty", "give an axis, as --axis -1")
-        object.__setattr__(self, "axis", axes)
+        object.__setattr__(self, "axis", within_64_bits(axes, "--axis"))
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the shape of the input.

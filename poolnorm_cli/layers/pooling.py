@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _MAX_POOL = ("float32", "float64", "int8", "uint8")
 """Dtypes that runtimes have a MaxPool for."""
+_MAX_POOL_CELLS = 1024
+"""Cells below a window from which on MaxPool, which looks at each of them, is not run."""
 _AVERAGE_POOL_CELLS = 6
 """Cells whose sum, one after another in float32, is within 4 epsilons of the exact one."""
 
@@ -82,7 +84,7 @@ class Pooling(Layer):
         return tuple(result)
 
     def windows(self, shape: Ints, band: "Band | None" = None) -> dict[int, Window]:
-        """Place the window on each spatial axis of an input of `shape`, or of a band of it."""
+        """Place the window, clipped to the cells there are, on each spatial axis or on a band."""
         given = self.pool_size, self.strides or self.pool_size, self.padding, self.data_format
         placed = _windows(shape, *given)
         return placed if band is None or band.window is None else placed | {1: band.window}
@@ -126,8 +128,8 @@ class Pooling(Layer):
         """Say how the window goes along each axis, and what is made of the cells below it."""
         from poolnorm_cli.layers.windows_explained import axis_lines
 
-        windows = self.windows(facts.shape)
-        return [*axis_lines(facts.shape, windows, self.padding), *self.reduction_lines(facts)]
+        windows = axis_lines(facts.shape, self._sizes(facts.shape), self.padding)
+        return [*windows, *self.reduction_lines(facts)]
 
     def reduction_lines(self, facts: "Facts") -> list[str]:
         """Say what is made of the cells below the window."""
@@ -163,7 +165,8 @@ def _windows(
     shape: Ints, pool_size: Ints, strides: Ints, padding: Padding, data_format: DataFormat
 ) -> dict[int, Window]:
     sizes = _sizes(shape, pool_size, strides, data_format)
-    return {axis: window(shape[axis], size, stride, padding) for axis, size, stride in sizes}
+    whole = {axis: window(shape[axis], size, stride, padding) for axis, size, stride in sizes}
+    return {axis: each.clipped(shape[axis]) for axis, each in whole.items()}
 
 
 @frozen(kw_only=True)
@@ -193,8 +196,8 @@ class MaxPooling(Pooling):
 
     def plain_up_to(self, shape: Ints, dtype: str) -> float:
         """Run MaxPool on finite values: of NaN and -inf its runtimes make what they like."""
-        del shape
-        return LARGEST.get(dtype, math.inf) if dtype in _MAX_POOL else 0.0
+        slow = math.prod(w.size for w in self.windows(shape).values()) > _MAX_POOL_CELLS
+        return LARGEST.get(dtype, math.inf) if dtype in _MAX_POOL and not slow else 0.0
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add MaxPool, or the maximum of slices where that must be exact or has no such dtype."""

@@ -1,36 +1,43 @@
 """Windows in words: how they go along each axis, and by what an average divides."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.layers.facts import SHOWN
-from poolnorm_cli.shapes import Ints, Padding, Window
+from poolnorm_cli.shapes import Ints, Padding, window
 
 
 if TYPE_CHECKING:
     from poolnorm_cli.layers.pooling import Pooling
 
-
-def axis_lines(shape: Ints, windows: Mapping[int, Window], padding: Padding) -> list[str]:
-    """Say, for each axis, the window, the stride, the padding and the places."""
-    return [_axis_line(axis, shape[axis], window, padding) for axis, window in windows.items()]
+Sizes = tuple[int, int, int]
+"""An axis, the size of the window on it, and its stride."""
 
 
-def _axis_line(axis: int, length: int, window: Window, padding: Padding) -> str:
-    size, stride, count = window.size, window.stride, window.count
+def axis_lines(shape: Ints, sizes: Sequence[Sizes], padding: Padding) -> list[str]:
+    """Say, for each axis, the window, the stride, the padding and the places, as they are given.
+
+    What is computed with is clipped to the cells there are, and makes the same of them.
+    """
+    return [_axis_line(axis, shape[axis], size, step, padding) for axis, size, step in sizes]
+
+
+def _axis_line(axis: int, length: int, size: int, stride: int, padding: Padding) -> str:
+    placed = window(length, size, stride, padding)
+    count = placed.count
     known = f"axis {axis}: {length} cells, window {size}, stride {stride}, padding '{padding}'"
     if padding == "valid":
         return f"{known}: ({length} - {size}) // {stride} + 1 = {count} places"
-    total = f"max(({count} - 1) * {stride} + {size} - {length}, 0) = {window.low + window.high}"
+    total = f"max(({count} - 1) * {stride} + {size} - {length}, 0) = {placed.low + placed.high}"
     places = f"ceil({length} / {stride}) = {count} places"
-    return f"{known}: {places}; pads {total}: {window.low} before, {window.high} after"
+    return f"{known}: {places}; pads {total}: {placed.low} before, {placed.high} after"
 
 
 def divisors(shape: Ints, layer: "Pooling") -> str:
     """Say by how many cells an average divides: padding does not count."""
     least, most = 1, 1
-    for axis, window in layer.windows(shape).items():
-        real = window.cells(shape[axis]) or [0]
+    for axis, clipped in layer.windows(shape).items():
+        real = clipped.cells(shape[axis]) or [0]
         least, most = least * min(real), most * max(real)
     told = f"the {most} cells" if least == most else f"the real cells, {least} to {most} of them"
     return f"{told}; padding does not count"

@@ -36,8 +36,7 @@ def max_windows(graph: Graph, x: Value, windows: Mapping[int, Window], call: Gra
         graph.note(f"{call.dtype}: the maximum is taken in int32, which holds every value")
         x = graph.cast(x, "int32")
     for axis, window in windows.items():
-        length = call.sizes[axis]
-        x = _reduce_axis(graph, _with_edges(graph, x, axis, length, window), axis, window, "Max")
+        x = _reduce_axis(graph, _with_edges(graph, x, axis, call, window), axis, window, "Max")
     return graph.cast(x, call.dtype)
 
 
@@ -90,11 +89,18 @@ def _mean(
     return graph.op("Div", x, graph.constant(counts, "float64"))
 
 
-def _with_edges(graph: Graph, x: Value, axis: int, length: int, window: Window) -> Value:
+def _with_edges(graph: Graph, x: Value, axis: int, call: GraphCall, window: Window) -> Value:
     """Pad by repeating the edges, which any window that reaches beyond them covers already."""
-    low = [cut(graph, x, axis, 0, 1)] * window.low if window.low else []
-    after = _after(window, length)
-    high = [cut(graph, x, axis, length - 1, length)] * after if after else []
+    length, rank = call.sizes[axis], call.rank
+
+    def edge(place: int, times: int) -> list[Value]:
+        if not times:
+            return []
+        cell = cut(graph, x, axis, place, place + 1)
+        sizes = [times if a == axis else 1 for a in range(rank)]
+        return [graph.op("Expand", cell, graph.constant(sizes, "int64")) if times > 1 else cell]
+
+    low, high = edge(0, window.low), edge(length - 1, _after(window, length))
     return graph.op("Concat", *low, x, *high, axis=axis) if low or high else x
 
 

@@ -16,7 +16,7 @@ _KERNELS = {
     **dict.fromkeys(
         ["ReduceMean", "ReduceSum", "Reciprocal", "Sqrt", "Sub", "Sum", "Tile"], _FLOATS
     ),
-    **dict.fromkeys(["Cast", "Concat", "Gather", "Identity", "Reshape", "Slice"], _ANY),
+    **dict.fromkeys(["Cast", "Concat", "Expand", "Gather", "Identity", "Reshape", "Slice"], _ANY),
     **dict.fromkeys(["Transpose", "Unsqueeze"], _ANY),
     "Max": _FLOATS | _INTEGERS,
     "Where": _FLOATS | {"INT32", "INT64", "UINT8"},

@@ -245,6 +245,37 @@ def test_a_loop_refuses_arrays_of_another_size(loops: Any) -> None:
 
 
 @needs_loops
+@pytest.mark.parametrize(
+    ("shape", "row", "told"),
+    [
+        ((1, 1, 1, 8, 1), (2, 0, 4, 0), "do not fit"),
+        ((1, 1, 1, 8, 1), (2, -1, 4, 0), "do not fit"),
+        ((1, 1, 1, 8, 1), (2, 1, 8, 2), "do not fit"),
+        ((1, 1, 1, 8, 1), (2, 2, 5, 0), "do not fit"),
+        ((1, 1, 1, 8, 1), (2**62, 2**62, 2, 0), "do not fit"),
+        ((2**31, 2**31, 4, 8, 1), (1, 1, 8, 0), "leaves the range"),
+        ((1, 1, -1, -8, 1), (1, 1, 8, 0), "is negative"),
+    ],
+)
+def test_a_loop_refuses_sizes_that_are_not_those_of_cells(
+    shape: tuple[int, ...], row: tuple[int, ...], told: str, loops: Any
+) -> None:
+    x, y, one = np.zeros(8, np.float32), np.zeros(row[2], np.float32), (1, 1, 1, 0)
+
+    with pytest.raises(ValueError, match=told):
+        loops.windows(x, y, 0, 4, 0, shape, one, one, row)
+
+
+@needs_loops
+def test_a_loop_says_that_there_is_no_memory_for_a_window_that_is_not_clipped(loops: Any) -> None:
+    x, y, one = np.zeros(8, np.float32), np.zeros(1, np.float32), (1, 1, 1, 0)
+
+    for size in (2**58, 2**60, 2**63 - 1):
+        with pytest.raises(MemoryError):
+            loops.windows(x, y, 0, 4, 0, (1, 1, 1, 8, 1), one, one, (size, 1, 1, size // 2))
+
+
+@needs_loops
 @pytest.mark.parametrize("shape", [(0, 4, 4, 3), (2, 4, 4, 0)])
 def test_arrays_without_items_go_through(shape: tuple[int, ...]) -> None:
     x, places = np.zeros(shape, np.float32), {axis: window(4, 2, 2, "valid") for axis in (1, 2)}

@@ -1,0 +1,138 @@
+"""Random shapes and parameters through all compiled loops: `python -m tests.kernels.sweep COUNT`.
+
+For loops that were built with `POOLNORM_BUILD=sanitized`, which end the process where they read or
+write out of bounds, or where arithmetic leaves its range. What comes out is held against NumPy.
+"""
+
+from __future__ import annotations
+
+import sys
+from itertools import product
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from poolnorm_cli.kernels import native
+from poolnorm_cli.kernels.moments import moments_of
+from poolnorm_cli.kernels.reductions import max_over, mean_over
+from poolnorm_cli.kernels.rows import divide_rows, normalize_rows
+from poolnorm_cli.kernels.scaling import center_and_scale
+from poolnorm_cli.layers.pooling import AveragePooling, MaxPooling
+from poolnorm_cli.shapes import window
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Random = np.random.Generator
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+REFUSALS = ValueError, OverflowError, MemoryError
+MOST = 2**63 - 1
+
+
+def number(random: Random) -> int:
+    """Draw a size: most are small, some are at a power of two, up to the largest."""
+    if random.random() < 0.6:
+        return int(random.integers(1, 12))
+    near = (1 << int(random.integers(1, 64))) + int(random.integers(-2, 3))
+    return min(max(near, 1), MOST)
+
+
+def some(random: Random, shape: tuple[int, ...]) -> Array:
+    """Draw numbers of either type, among them large ones, subnormals and no numbers."""
+    x: Array = random.standard_normal(shape)
+    odd = random.random(shape) < 0.02
+    x[odd] = random.choice([3e38, -3e38, 1e-40, np.inf, np.nan], odd.sum())
+    return x.astype(random.choice(["float32", "float64"]))
+
+
+def sizes(random: Random, rank: int) -> tuple[int, ...]:
+    """Draw the sizes of a tensor of so many axes; of some of them no item."""
+    least = 0 if random.random() < 0.02 else 1
+    return tuple(int(size) for size in random.integers(least, [40, 14, 9, 6, 5][rank - 1], rank))
+
+
+def pooling(random: Random) -> None:
+    """Pool with windows of any size, and take each of them by itself."""
+    shape = sizes(random, int(random.integers(3, 6)))
+    if 0 in shape:
+        return
+    x, spatial = some(random, shape), shape[1:-1]
+    padding: Any = "same" if random.random() < 0.8 else "valid"
+    size = tuple(min(number(random), n if padding == "valid" else MOST) for n in spatial)
+    strides = tuple(number(random) for _ in spatial)
+    given: dict[str, Any] = {"pool_size": size, "strides": strides, "padding": padding}
+    most, mean = (kind(**given).apply(x, {}) for kind in (MaxPooling, AveragePooling))
+    placed = [window(*three, padding) for three in zip(spatial, size, strides, strict=True)]
+    for place in product(*(range(min(w.count, 2)) for w in placed)):
+        starts = [at * w.stride - w.low for at, w in zip(place, placed, strict=True)]
+        cut = [slice(max(s, 0), s + w.size) for s, w in zip(starts, placed, strict=True)]
+        whole: Any = (slice(None), *cut)
+        here: Any = (slice(None), *place)
+        below = x[whole].reshape(shape[0], -1, shape[-1])
+        np.testing.assert_array_equal(most[here], below.max(axis=1))
+        found, wide = mean[here], below.astype(np.longdouble)
+        exact, size = wide.mean(axis=1), np.abs(wide).mean(axis=1)
+        np.testing.assert_array_equal(np.isfinite(found), np.isfinite(exact))
+        assert (np.abs(found - exact) <= 1e-6 * size)[np.isfinite(size)].all()
+
+
+def others(random: Random) -> None:
+    """Reduce, normalize and scale; what comes out is known from the tests beside this file."""
+    x = some(random, sizes(random, 3)).astype("float32" if random.random() < 0.8 else "float64")
+    if not x.size:
+        return
+    axes = (1,) if random.random() < 0.5 else (0, 1)
+    max_over(x, axes, keepdims=False)
+    mean_over(x, axes, keepdims=True)
+    moments_of(x, axes)
+    vectors = [random.standard_normal((1, *x.shape[1:])) for _ in range(3)]
+    center_and_scale(x, vectors[0], vectors[1], vectors[2])
+    rows = x.astype(np.float32).reshape(-1, x.shape[-1])
+    affine = random.standard_normal((2, x.shape[-1])).astype(np.float32)
+    normalize_rows(rows, float(random.choice([0, 1e-3])), affine[0], affine[1])
+    divide_rows(rows, (1,), 1.0, 0.0, 1e-24)
+
+
+def at_the_door(random: Random) -> None:
+    """Call a loop with sizes that are none of its arrays', of any size and sign."""
+    loops = native._LOOPS
+    wild = [number(random) * int(random.choice([1, 1, 1, -1, 0])) for _ in range(30)]
+    wild = [n if abs(n) < 1 << 20 or abs(n) > 1 << 45 else 7 for n in wild]
+    few = tuple(int(n) for n in random.integers(1, 5, 5))
+    shape = few if random.random() < 0.7 else tuple(wild[:5])
+    items = prod(shape) if 0 < prod(shape) < 1 << 16 else 24
+    x, y = np.ones(items, np.float32), np.empty(int(random.integers(1, 40)), np.float32)
+    windows = [tuple(wild[i : i + 4]) for i in (5, 9, 13)]
+    three = tuple(wild[20:23]) if random.random() < 0.5 else (1, 1, items)
+    calls: list[Callable[[], object]] = [
+        lambda: loops.windows(x, y, wild[17], 4, wild[18] % 3, shape, *windows),
+        lambda: loops.fold_sum(x, y, three),
+        lambda: loops.fold_max(x, y, three),
+        lambda: loops.fold_moments(x, y, y, three),
+        lambda: loops.normalize(x, y, None, x, (True, 1.0, 0.0, 0.0), three[:2]),
+        lambda: loops.scale(x, y, None, None if random.random() < 0.5 else x, x, 4, three),
+    ]
+    try:
+        calls[int(random.integers(len(calls)))]()
+    except (*REFUSALS, TypeError):
+        return
+
+
+def main(count: int, seed: int = 0) -> None:
+    """Do each of these so many times."""
+    assert native.compiled(), "there are no compiled loops"
+    random = np.random.default_rng(seed)
+    for _ in range(count):
+        for kind in (pooling, others, at_the_door):
+            kind(random)
+    sys.stdout.write(f"{3 * count:,} calls with random sizes\n")
+
+
+if __name__ == "__main__":
+    with np.errstate(all="ignore"):
+        main(*map(int, sys.argv[1:]))
