@@ -21,6 +21,8 @@ BOOKKEEPING = frozenset(
 )
 """Keys of a Keras config that say nothing of what the layer computes."""
 
+_DEFAULT_IF_NULL = ("data_format",)
+"""Parameters for which null is Keras' word for its own default."""
 _OF_TRAINING = r".*_(initializer|regularizer|constraint)|name|trainable|synchronized"
 
 
@@ -119,8 +121,8 @@ def _values(
     values = {}
     for name, value in config.items():
         kinds = _kinds(parameters[name])
-        if value is None and NoneType not in kinds:
-            continue  # Keras' word for its own default
+        if value is None and name in _DEFAULT_IF_NULL:
+            continue
         values[name] = _value(value, kinds, f"{place}: {name}")
     return values
 
@@ -140,14 +142,15 @@ def _value(value: Any, kinds: tuple[Any, ...], place: str) -> Any:
     words = any(kind is str or get_args(kind) for kind in kinds if kind != Ints)
     own = any(hasattr(kind, "of") for kind in kinds)
     fits = (
-        value is None
+        (value is None and NoneType in kinds)
         or (bool in kinds and isinstance(value, bool))
         or (int in kinds and is_int)
         or (words and isinstance(value, str))
         or (own and isinstance(value, str | dict))
     )
     if not fits:
-        raise InputError(f"{place} is {str(value)[:40]!r}", "give what Keras' get_config() has")
+        told = "null" if value is None else repr(str(value)[:40])
+        raise InputError(f"{place} is {told}", "give what Keras' get_config() has")
     return value
 
 

@@ -4,6 +4,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers.argument_types import NumberOrArray
 from poolnorm_cli.layers.identifiers import Identifier
 from poolnorm_cli.shapes import Ints, format_shape
 from poolnorm_cli.values import frozen
@@ -33,17 +34,42 @@ class Initializer(Identifier):
 
 @frozen
 class Constant(Initializer):
-    """The same value everywhere."""
+    """The same value everywhere, or the values of an array."""
 
     words: ClassVar[tuple[str, ...]] = ("constant",)
 
-    value: float = 0.0
+    value: NumberOrArray = 0.0
 
     def values(self, shape: Ints) -> "Float64":
-        """Fill the shape."""
+        """Fill the shape, or give the array that shape.
+
+        Raises:
+            UsageError: The array does not broadcast to it, and has not as many values.
+        """
+        if isinstance(self.value, tuple):
+            return self._array(shape)
         from poolnorm_cli.kernels.memory import filled
 
         return filled(shape, self.value)
+
+    def _array(self, shape: Ints) -> "Float64":
+        """Broadcast the array, as Keras 3 does, or read its values in order, as Keras 2 does."""
+        import math
+
+        import numpy as np
+
+        array = np.array(self.value)
+        if array.size == math.prod(shape):
+            return array.reshape(shape)
+        if array.ndim <= len(shape):
+            sides = zip(array.shape[::-1], shape[::-1], strict=False)
+            if all(own in (1, size) for own, size in sides):
+                return np.broadcast_to(array, shape).copy()
+        raise UsageError(
+            f"constant of shape ({format_shape(array.shape)}) cannot start a weight of shape "
+            f"({format_shape(shape)})",
+            "give one number, or an array that broadcasts to that shape",
+        )
 
 
 @frozen

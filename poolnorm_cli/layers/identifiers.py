@@ -4,13 +4,13 @@
 {"stddev": 0.1, "seed": 1}}` name the same object. A call is parsed, never evaluated.
 """
 
-import math
 from abc import ABC
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any, ClassVar, Self
 
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers.argument_types import TYPES, listed
 from poolnorm_cli.values import frozen
 
 
@@ -90,7 +90,7 @@ class Identifier(ABC):
         return {
             "module": f"keras.{self.kind}s",
             "class_name": type(self).__name__,
-            "config": {k: list(v) if isinstance(v, tuple) else v for k, v in arguments.items()},
+            "config": {name: listed(value) for name, value in arguments.items()},
             "registered_name": None,
         }
 
@@ -114,7 +114,7 @@ class Identifier(ABC):
         return self._called(self.words[0]) if self._changed() else self.words[0]
 
     def _called(self, name: str) -> str:
-        shown = ", ".join(f"{key}={value!r}" for key, value in self._changed().items())
+        shown = ", ".join(f"{key}={listed(value)!r}" for key, value in self._changed().items())
         return f"{name}({shown})"
 
     def _changed(self) -> dict[str, Any]:
@@ -123,7 +123,7 @@ class Identifier(ABC):
 
     def _checked(self, name: str, kind: Any) -> Any:
         value = getattr(self, name)
-        allowed, wanted, make = _TYPES[kind]
+        allowed, wanted, make = TYPES[kind]
         if not allowed(value):
             raise UsageError(f"{self.words[0]} has {name}={value!r}", f"give {wanted}")
         return make(value)
@@ -178,42 +178,3 @@ def _call(text: str) -> tuple[str, list[Any], dict[str, Any]]:
         pass
     told = f"{text!r} is not a name with arguments"
     raise UsageError(told, "write it as random_normal(mean=0,stddev=0.05,seed=1)")
-
-
-def _is_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_axes(value: Any) -> bool:
-    return isinstance(value, tuple | list) and bool(value) and all(map(_is_int, value))
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        return isinstance(value, float) or (_is_int(value) and math.isfinite(float(value)))
-    except OverflowError:
-        return False
-
-
-_TYPES: dict[Any, tuple[Any, str, Any]] = {
-    float: (lambda v: _is_number(v) and math.isfinite(v), "a finite number", float),
-    str: (lambda v: isinstance(v, str), "a word", str),
-    str | None: (lambda v: v is None or isinstance(v, str), "a word", lambda v: v),
-    bool: (lambda v: isinstance(v, bool), "True or False", bool),
-    int | None: (
-        lambda v: v is None or (_is_int(v) and 0 <= v < 2**63),
-        "a whole number that is not negative",
-        lambda v: v,
-    ),
-    tuple[int, ...] | None: (
-        lambda v: v is None or _is_axes(v),
-        "a list of axes, as [0, 1]",
-        lambda v: None if v is None else tuple(v),
-    ),
-    int | tuple[int, ...]: (
-        lambda v: _is_int(v) or _is_axes(v),
-        "an axis or a list of axes, as [0, 1]",
-        lambda v: tuple(v) if isinstance(v, list) else v,
-    ),
-}
-"""How the value of a field is checked: whether it may be, what may be, and how it is kept."""
