@@ -11,6 +11,7 @@ from poolnorm_cli.values import frozen
 
 
 _PANEL = "Backend"
+_MOST_THREADS = 256
 
 
 @frozen(kw_only=True)
@@ -67,6 +68,11 @@ class Engine:
                 f"--backend numpy with --provider {self.provider}", "give --backend onnx"
             )
 
+    @property
+    def lanes(self) -> int | None:
+        """The threads that are asked for, up to a number beyond which there is no work for them."""
+        return None if self.threads is None else min(self.threads, _MOST_THREADS)
+
     def memory(self, processes: int) -> int | None:
         """Return the bytes that each of so many processes may take; None where all may.
 
@@ -87,7 +93,7 @@ class Engine:
         """
         name = self.backend or ("onnx" if self.provider else "numpy")
         provider = self.provider or "cpu"
-        return open_backend(name, provider, threads=self.threads, tell=say, detail=detail(verbose))
+        return open_backend(name, provider, threads=self.lanes, tell=say, detail=detail(verbose))
 
 
 @frozen(kw_only=True)

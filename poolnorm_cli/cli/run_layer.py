@@ -85,7 +85,7 @@ def _job(layer: Layer, weights: "Weights | None", given: Given) -> "Job":
         explain=given[Values].explain,
         mask=None if mask is None else MaskFile(mask),
         backend=engine.open(given[Printing].verbose),
-        threads=engine.threads or default_threads(),
+        threads=engine.lanes or default_threads(),
         memory=engine.memory(1),
         clock=Clock() if engine.profile else UNCLOCKED,
     )

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 LARGE_BYTES = 16 << 20
 """A sample of more than this is taken apart; up to here that takes longer than it saves."""
 
+_HEAVY = 256 << 20
+"""Bytes from which on it is asked whether there is so much memory."""
+
 
 @frozen
 class Sliced:
@@ -60,13 +63,18 @@ class Sliced:
     clock: Clock | Unclocked = UNCLOCKED
     factor: int = 1
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to read: then nothing is cut, whatever the sizes say."""
+        return not all(self.shape)
+
     @cached_property
     def inner(self) -> Self:
         """The same pass over the same bytes in smaller samples, where samples are large.
 
         It follows from the shape alone.
         """
-        if self._sample_bytes <= LARGE_BYTES:
+        if self._sample_bytes <= LARGE_BYTES or self.is_empty:
             return self
         layer, shape = self.layer.narrowed(self.shape)
         return self if shape == self.shape else replace(self, layer=layer, shape=shape)
@@ -74,7 +82,7 @@ class Sliced:
     @cached_property
     def bands(self) -> list[Band]:
         """The bands that a sample is worked on in; [] where whole samples make blocks."""
-        if self._sample_bytes <= LARGE_BYTES:
+        if self._sample_bytes <= LARGE_BYTES or self.is_empty:
             return []
         items = NUMPY.block_bytes // np.dtype(self.compute).itemsize
         return self.layer.bands(self.shape, max(items, 1))
@@ -92,6 +100,13 @@ class Sliced:
     def output_bytes(self) -> int:
         """Size of the output, without a header."""
         return prod(self.output_shape) * DTYPES[self.result].itemsize
+
+    @cached_property
+    def heavy(self) -> bool:
+        """Whether one sample, what comes of it, or the weights are worth a look at the memory."""
+        items = prod(self.shape[1:]) + prod(self.output_shape[1:])
+        items += sum(map(prod, self.layer.weight_shapes(self.shape).values()))
+        return items * 8 > _HEAVY
 
     @cached_property
     def compute(self) -> str:
@@ -127,6 +142,8 @@ class Sliced:
             rows: Samples to a block; `self.rows` where None. Bands are as they are.
         """
         bands, sample = self.bands, self.shape[1:]
+        if self.is_empty:
+            return (), self.shape
         if not bands:
             return evenly(samples, rows or self.rows), (samples, *sample)
         axis = bands[0].axis

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from poolnorm_cli.runs.faults import told_of
 from poolnorm_cli.runs.limits import memory_of
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.values import frozen
@@ -47,7 +48,10 @@ def estimates(plan: "Plan", job: "Job", item: "Item") -> "Iterator[Estimate]":
         PoolnormError: What the run would raise for the headers.
     """
     for tensor in plan.tensors(item):
-        run = job.expect(tensor)
+        with told_of(tensor):
+            if item.target is not None:
+                job.require_room(item.target, tensor)
+            run = job.expect(tensor)
         yield Estimate(
             input=tensor.name,
             output=item.target,

@@ -67,6 +67,8 @@ class Job(Setup):
         """
         began = time.perf_counter()
         with told_of(tensor):
+            if output is not None:
+                self.require_room(output.target, tensor)
             run = self.pass_over(tensor)
             shape = run.output_shape
             # Before anything is written: this may refuse the batch.

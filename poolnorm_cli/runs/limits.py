@@ -1,5 +1,6 @@
 """How much memory a run takes, and how it is kept within what is allowed."""
 
+import os
 import re
 from dataclasses import replace
 from math import prod
@@ -63,6 +64,30 @@ def memory_of(run: "Pass", tensor: "Tensor") -> int:
     own = max(block, 8 * items) if run.backend.in_lanes else 2 * block
     each = _SCRATCH + own + _tables(run)
     return base + turned + block * run.lanes.held + each * run.lanes.threads
+
+
+def require_memory(run: "Pass", tensor: "Tensor") -> None:
+    """Refuse a tensor whose blocks, outputs or weights no memory of this machine could hold.
+
+    Raises:
+        UsageError: They take more than it has.
+    """
+    found = _memory_of_machine()
+    needed = memory_of(replace(run, lanes=ONE_LANE), tensor) if found is not None else 0
+    if found is not None and needed > found:
+        raise UsageError(
+            f"shape {tensor.shape} needs about {format_size(needed)} of memory, and this machine "
+            f"has {format_size(found)}",
+            "give smaller samples, or ask for less",
+        )
+
+
+def _memory_of_machine() -> int | None:
+    """Return the bytes of memory that are built in; None where nothing can say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return None
 
 
 def _tables(run: "Pass") -> int:

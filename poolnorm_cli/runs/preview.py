@@ -61,10 +61,15 @@ class Preview:
 
     def __init__(self, shape: Ints) -> None:
         """Prepare for blocks of a tensor of `shape`."""
-        self._whole = int(np.prod(shape, dtype=object)) <= WHOLE_ITEMS
+        if 0 in shape:  # of which the axes before the first empty one are all that is printed
+            shape = (*shape[: shape.index(0)], 0)
+            self._whole = prod(shape[:-1]) <= WHOLE_ITEMS
+            shape = shape if self._whole else (0,)
+        else:
+            self._whole = prod(shape) <= WHOLE_ITEMS
         self._kept = [_kept(length, whole=self._whole) for length in shape]
         self._places = np.empty(0, np.intp)
-        if int(np.prod(shape, dtype=object)):
+        if 0 not in shape:
             self._places = np.ravel_multi_index(np.ix_(*self._kept), shape).reshape(-1)
         self._blocks: list[NDArray[Any]] = []
         self._seen = 0

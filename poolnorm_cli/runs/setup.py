@@ -11,6 +11,7 @@ from poolnorm_cli.runs.lanes import ONE_LANE, default_threads, lanes_for
 from poolnorm_cli.runs.passes import Masks, Pass, Weights, result_dtype
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.dtypes import DTYPES
+from poolnorm_cli.tensors.space import require_room
 from poolnorm_cli.values import record
 
 
@@ -74,11 +75,26 @@ class Setup:
         run = self.pass_for(tensor.shape, tensor.dtype.name)
         if self.room is not None:
             return self.room.fit(run, tensor)
-        if self.memory is None:
-            return run
-        from poolnorm_cli.runs.limits import within
+        if self.memory is not None:
+            from poolnorm_cli.runs.limits import within
 
-        return within(run, tensor, self.memory)
+            return within(run, tensor, self.memory)
+        if run.heavy:
+            from poolnorm_cli.runs.limits import require_memory
+
+            require_memory(run, tensor)
+        return run
+
+    def require_room(self, target: str, tensor: "Tensor") -> None:
+        """Refuse an output of a tensor that cannot be, or has no room where it goes.
+
+        Raises:
+            OutputError: There is no room for it.
+            UsageError: Nothing could hold it, or the layer does not take the tensor.
+        """
+        run = self.pass_for(tensor.shape, tensor.dtype.name)
+        itemsize = DTYPES[run.result].itemsize
+        require_room(target, run.output_shape, itemsize, compressed=tensor.compressed)
 
     def pass_for(self, shape: Ints, dtype: str) -> Pass:
         """Return the way of a tensor of such a shape and dtype through the layer."""

@@ -212,6 +212,7 @@ class Steps:
         plan, run = self._work.plan, self._work.job.pass_over(tensor)
         target, dtype = str(way.item.target), DTYPES[run.result]
         header = build_header(run.output_shape, descr_of(dtype))
+        self._work.job.require_room(target, tensor)
         plan.make_directory(target)
         overwrite = plan.overwrite or way.again
         way.file = AtomicFile(target, overwrite=overwrite, shared=True)

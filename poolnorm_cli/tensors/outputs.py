@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.tensors.messages import fault, shown
 from poolnorm_cli.tensors.sources import STDIN, identity, is_url, suffix_of
+from poolnorm_cli.tensors.space import require_room
 from poolnorm_cli.tensors.tensor import Tensor
 from poolnorm_cli.tensors.writers import ArrayWriter
 
@@ -67,11 +68,13 @@ class Output(ABC):
             compressed: Whether a `.npz` deflates it.
 
         Raises:
-            OutputError: The target cannot be written.
-            UsageError: A `.npy` has its array already, or a `.npz` one of that name.
+            OutputError: The target cannot be written, or has no room for so much.
+            UsageError: A `.npy` has its array already, or a `.npz` one of that name; or the array
+                is larger than any file can be.
         """
         if self._writer is not None:
             self._writer.close()
+        require_room(self.target, shape, dtype.itemsize, compressed=compressed)
         self._writer = self._begin(key, shape, dtype, compressed=compressed)
         return self._writer
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Cut = tuple[int, int]  # first index along axis 0, and end
 PIECE = 16 << 20  # bytes asked for at once, so that an interrupt is never far away
-_LARGEST = 2**62  # bytes of a whole array
+LARGEST = 2**62  # bytes of a whole array, each empty axis counted as one item
 
 
 class Tensor(ABC):
@@ -77,7 +77,7 @@ class Tensor(ABC):
         self.shape, self.compressed = header.shape, compressed
         self.nbytes = prod(self.shape) * self.dtype.itemsize
         whole = self.nbytes or prod(max(dim, 1) for dim in self.shape) * self.dtype.itemsize
-        if whole >= _LARGEST:
+        if whole >= LARGEST:
             raise bad_input(name, "the shape says 2**62 bytes or more", "save it again")
         self.limit: int | None = None
         self.source: object = None
@@ -106,7 +106,7 @@ class Tensor(ABC):
 
         A block is C-contiguous, native-endian and decoded, of shape `(rows, *shape[1:])`. **Its
         memory is used again** for the block `held` places on: copy what is to be kept. Every call
-        is a new pass. An empty batch has no blocks. The bytes are known to be whole and unchanged
+        is a new pass. An empty array has no blocks. The bytes are known to be whole and unchanged
         only once the last block has been taken and the iteration has ended.
 
         Raises:
@@ -117,6 +117,8 @@ class Tensor(ABC):
         if rows < 1:
             message = f"a block of {rows} samples"
             raise ValueError(message)
+        if not self.nbytes:
+            return iter(())
         return self.slices(evenly(self.shape[0], rows), self.shape, held)
 
     def slices(self, cuts: Iterable[Cut], shape: Ints, held: int = 1) -> Iterator[NDArray[Any]]:

@@ -1,0 +1,89 @@
+"""Outputs that cannot be: told from their shape, before the first byte is computed."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from math import prod
+from typing import TYPE_CHECKING
+
+from poolnorm_cli.errors import OutputError, UsageError
+from poolnorm_cli.tensors.messages import fault, shown
+from poolnorm_cli.tensors.sources import STDIN, folder_of, is_url
+from poolnorm_cli.tensors.tensor import LARGEST
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.shapes import Ints
+
+
+_WORTH = 1 << 20
+"""Bytes below which nothing is asked: the first write tells as soon."""
+_DEFLATED = 1032
+"""Times that deflate can make of its bytes, at most."""
+_FIX = "free some, write elsewhere, or ask for less"
+
+
+def require_room(target: str, shape: Ints, itemsize: int, *, compressed: bool = False) -> None:
+    """Refuse an array that cannot be, or has no room where it goes.
+
+    Args:
+        target: `-`, a file, or a URL, which is sent from a file in the temporary directory.
+        shape: The shape of the array.
+        itemsize: Bytes of an item.
+        compressed: Whether it is deflated, to an unknown size.
+
+    Raises:
+        OutputError: There is no room for it.
+        UsageError: Nothing could hold it.
+    """
+    if prod(max(size, 1) for size in shape) * itemsize >= LARGEST:
+        told = (
+            f"an output of shape ({shown(', '.join(map(str, shape)), 60)}) is 2**62 bytes or more"
+        )
+        raise fault(UsageError, target, told, "ask for smaller sizes")
+    nbytes = prod(shape) * itemsize
+    if compressed:
+        nbytes //= _DEFLATED
+    if nbytes > _WORTH and (free := free_at(target)) is not None and nbytes > free:
+        told = f"needs {nbytes} bytes, and {free} are free there"
+        raise fault(OutputError, target, told, _FIX)
+
+
+def free_at(target: str) -> int | None:
+    """Return the bytes that are free where an output goes; None where nothing can say.
+
+    The directory of a file may still have to be made.
+    """
+    try:
+        if target == STDIN:
+            fd = sys.stdout.fileno()
+            return _free(os.fstatvfs(fd)) if stat.S_ISREG(os.fstat(fd).st_mode) else None
+        if is_url(target):
+            import tempfile
+
+            return free_in(tempfile.gettempdir())
+        return free_in(folder_of(target) or ".")
+    except (OSError, ValueError, AttributeError):  # no such output, which opening it tells
+        return None
+
+
+def free_in(directory: str) -> int:
+    """Return the bytes that are free in a directory, or where it would be made.
+
+    Raises:
+        OSError: That cannot be found out.
+    """
+    while True:
+        try:
+            return _free(os.statvfs(directory))
+        except FileNotFoundError:
+            above = folder_of(directory.rstrip("/"))
+            if above == directory:
+                raise
+            directory = above or "."
+
+
+def _free(seen: os.statvfs_result) -> int:
+    return seen.f_frsize * seen.f_bavail if seen.f_blocks else LARGEST  # one that does not count
