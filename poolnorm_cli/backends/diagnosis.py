@@ -64,7 +64,10 @@ def _package(name: str, fix: str) -> Finding:
 
 def _loops() -> Finding:
     """Say whether the loops were compiled; NumPy does their work where they were not."""
-    from poolnorm_cli.kernels.native import compiled
+    try:
+        from poolnorm_cli.kernels.native import compiled
+    except UnavailableError as error:
+        return Finding("compiled loops", "broken", error.what, error.fix)
 
     if compiled():
         return Finding("compiled loops", "ok", "in use")

@@ -12,14 +12,18 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import NoReturn
 
+from poolnorm_cli.cli import signals
 from poolnorm_cli.cli.program import VERSION
-from poolnorm_cli.errors import OutputError, PoolnormError, UsageError
+from poolnorm_cli.cli.stderr import open_stderr
 
 
 GARBAGE = 100_000
 """Objects that may be made before garbage is looked for; Python's own number is 700."""
+
+OUTPUT = 3
+"""The exit code where the system gives no more of something."""
 
 
 def run(args: Sequence[str]) -> int:
@@ -37,10 +41,8 @@ def run(args: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except Exception as error:  # noqa: BLE001 - a person is never shown a traceback unasked
-        fault = _fault(error)
-        if args[:1] == ["compare"]:  # whose 1 says that two files differ, as that of cmp does
-            fault = UsageError(fault.what, fault.fix)
-        return _fail(fault, as_json="--json" in args, verbose="-vv" in args)
+        # A library may have turned the exception of a signal into one of its own.
+        return signals.exit_code() or _fail(error, args)
     return code
 
 
@@ -53,29 +55,20 @@ def _run(args: list[str]) -> int:
     return execute(args)
 
 
-def _fault(error: Exception) -> PoolnormError:
-    """Turn whatever went wrong into an error that can be told in one line."""
-    if isinstance(error, PoolnormError):
-        return error
-    if isinstance(error, MemoryError):
-        return PoolnormError("out of memory", "give a smaller input, or free some memory")
-    if isinstance(error, UnicodeEncodeError):  # printing escapes: it is the name of a file
-        told = f"{error.object}: a name that this locale's encoding, {error.encoding}, has not"
-        return UsageError(told, "set LC_ALL=C.UTF-8")
-    if isinstance(error, OSError):
-        return OutputError(f"{error.filename or 'standard output'}: {error.strerror or error}")
-    return PoolnormError(f"{type(error).__name__}: {error}", "this is a bug: -vv shows where")
-
-
-def _fail(error: PoolnormError, *, as_json: bool, verbose: bool) -> int:
-    from poolnorm_cli.report.errors import tell
-
-    if verbose:
+def _fail(error: Exception, args: Sequence[str]) -> int:
+    try:
+        from poolnorm_cli.cli.faults import fault_of
+        from poolnorm_cli.report.errors import tell
+    except OSError as hindrance:  # where no file can be opened any more
+        print(f"error: {str(hindrance.strerror).lower()}; see ulimit -a", file=sys.stderr)
+        return OUTPUT
+    if "-vv" in args:
         import traceback
 
         traceback.print_exc()
-    tell(error, as_json=as_json)
-    return error.code
+    fault = fault_of(error, verb=args[0] if args else "")
+    tell(fault, as_json="--json" in args)
+    return fault.code
 
 
 def _silence_stdout() -> None:
@@ -83,27 +76,21 @@ def _silence_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _terminated(number: int, frame: Any) -> None:
-    """Leave by an exception, so that whatever is half done is cleaned up."""
-    del frame
-    raise SystemExit(128 + number)
-
-
 def main() -> None:
     """Run `poolnorm` with the arguments of the process."""
+    signals.heed()
     # NumPy's linear algebra is not used here, and its threads take time to start.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # by nohup
-            signal.signal(number, _terminated)
-    if sys.stderr is None:  # closed; what is printed to no stream would go to standard output
-        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - open to the end
+    sys.stderr = open_stderr()
     if isinstance(sys.stdout, io.TextIOWrapper):  # that of errors does so by itself
         sys.stdout.reconfigure(errors="backslashreplace")
     # A short command makes no garbage worth looking for, at its start or when the process ends.
     gc.set_threshold(GARBAGE)
-    _leave(run(sys.argv[1:]))
+    try:
+        code = run(sys.argv[1:])
+    finally:
+        signals.end_at_once()
+    _leave(code)
 
 
 def _leave(code: int) -> NoReturn:

@@ -1,15 +1,19 @@
 """The compiled loops, where the build made them. Without them NumPy does the same, slower.
 
 They are compiled from `native/` when the package is built, if there is a C compiler. The
-environment variable `POOLNORM_KERNELS=numpy` leaves them aside.
+environment variable `POOLNORM_KERNELS=numpy` leaves them aside. Where they are there and do not
+load, nothing else takes their place: sums may differ in their last digits.
 """
 
 import os
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from poolnorm_cli.errors import UnavailableError
 
 
 Array = NDArray[Any]
@@ -17,6 +21,7 @@ Array = NDArray[Any]
 FLOAT32 = (np.dtype(np.float32),)
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
+_NAME = "poolnorm_cli.kernels._native"
 _VARIABLE = "POOLNORM_KERNELS"
 
 
@@ -24,10 +29,20 @@ def _compiled() -> ModuleType | None:
     if os.environ.get(_VARIABLE) == "numpy":
         return None
     try:
-        from poolnorm_cli.kernels import _native
-    except ImportError:
-        return None
-    return _native
+        return import_module(_NAME)
+    except ModuleNotFoundError as error:
+        if error.name == _NAME:
+            return None
+        raise _broken(error) from error
+    except (ImportError, OSError) as error:
+        raise _broken(error) from error
+
+
+def _broken(error: Exception) -> UnavailableError:
+    """Return the error of loops that are there and do not load: NumPy's bytes are not theirs."""
+    reason = " ".join(str(error).split())
+    fix = f"pip install --force-reinstall --no-deps poolnorm-cli, or set {_VARIABLE}=numpy"
+    return UnavailableError(f"the compiled loops do not load: {reason}", fix)
 
 
 _LOOPS: Any = _compiled()

@@ -1,14 +1,37 @@
 """How a fault is told."""
 
+import os
 import sys
 
-from poolnorm_cli.errors import PoolnormError
+from poolnorm_cli.errors import InputError, OutputError, PoolnormError
 from poolnorm_cli.report.text import printable
+
+
+GONE = "the current directory was removed"
+RETURN = "change to one that is there (cd)"
+_OF_FILES = (InputError, OutputError, OSError)
 
 
 def line(error: PoolnormError) -> str:
     """Return the one line of an error."""
-    return f"error: {printable(str(error))}"
+    return f"error: {printable(str(_explained(error)))}"
+
+
+def is_directory_gone() -> bool:
+    """Whether the current directory was removed, so that nothing is found but by a whole name."""
+    try:
+        os.getcwd()  # noqa: PTH109 - a short command has no use for pathlib
+    except FileNotFoundError:
+        return True
+    return False
+
+
+def _explained(error: PoolnormError) -> PoolnormError:
+    """Say of an error about a file that the current directory is gone, where it is."""
+    about_files = any(isinstance(each, _OF_FILES) for each in (error, error.__cause__))
+    if about_files and GONE not in error.what and is_directory_gone():
+        return type(error)(f"{error.what}: {GONE}", RETURN)
+    return error
 
 
 def tell(error: PoolnormError, *, as_json: bool) -> None:
@@ -22,4 +45,5 @@ def tell(error: PoolnormError, *, as_json: bool) -> None:
 
 def document(error: PoolnormError) -> dict[str, object]:
     """Return the document of an error: `schema`, `error`, `fix` and the exit code."""
-    return {"schema": 1, "error": error.what, "fix": error.fix, "code": error.code}
+    told = _explained(error)
+    return {"schema": 1, "error": told.what, "fix": told.fix, "code": told.code}

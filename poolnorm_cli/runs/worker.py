@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from poolnorm_cli.backends import NUMPY
+from poolnorm_cli.errors import UnavailableError
 
 
 if TYPE_CHECKING:
@@ -36,16 +37,23 @@ def start(work: "Work", others: Sequence[Connection]) -> tuple[int, Connection]:
 
     Returns:
         Its process number, and the socket to it.
+
+    Raises:
+        UnavailableError: There cannot be one more process, or one more open file.
     """
-    ours, theirs = socket.socketpair()
-    link = Connection(ours.detach())
     alone = threading.active_count() == 1
-    if sys.platform == "linux" and work.job.backend is NUMPY and alone:
-        pid = _forked(work, theirs, [link, *others])
-    else:
-        pid = _spawned(theirs)
-        link.send(work.portable())
-    theirs.close()
+    forks = sys.platform == "linux" and work.job.backend is NUMPY and alone
+    try:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            link = Connection(ours.detach())
+            pid = _forked(work, theirs, [link, *others]) if forks else _spawned(theirs)
+    except OSError as error:
+        told = f"a worker cannot be started: {error.strerror or error}"
+        raise UnavailableError(told, "give a smaller --jobs") from error
+    if not forks:
+        with suppress(OSError):  # it has died, which its end of the socket will tell
+            link.send(work.portable())
     return pid, link
 
 
@@ -86,14 +94,36 @@ def _as_child(
 def _spawned(theirs: socket.socket) -> int:
     import subprocess
 
-    code = "import sys; from poolnorm_cli.runs.worker import main; main(*map(int, sys.argv[1:]))"
-    command = [sys.executable, "-c", code, str(theirs.fileno()), str(os.getpid())]
-    path = os.pathsep.join(each for each in sys.path if each)
-    child = subprocess.Popen(  # noqa: S603 - this program
-        command, pass_fds=[theirs.fileno()], env=os.environ | {"PYTHONPATH": path}
+    # What is in the current directory is not to be imported, nor what PYTHONPATH has beyond ours.
+    code = (
+        "import sys; file, parent, *sys.path = sys.argv[1:]; "
+        "from poolnorm_cli.runs.worker import main; main(int(file), int(parent))"
     )
+    path = (each for each in sys.path if each)
+    words = [str(theirs.fileno()), str(os.getpid()), *path]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    # An interrupt from the keyboard reaches the child too, before it can say that it ignores them.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        child = subprocess.Popen(  # noqa: S603 - this program
+            [sys.executable, "-P", *_flags(), "-c", code, *words],
+            pass_fds=[theirs.fileno()],
+            env=environment,
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     child.returncode = 0  # the supervisor waits for it, not this object
     return child.pid
+
+
+def _flags() -> list[str]:
+    """Return what this Python was told to leave aside."""
+    told = {
+        "-I": sys.flags.isolated,
+        "-E": sys.flags.ignore_environment,
+        "-s": sys.flags.no_user_site,
+    }
+    return [flag for flag, given in told.items() if given]
 
 
 def main(file: int, parent: int) -> None:

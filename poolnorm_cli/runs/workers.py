@@ -139,8 +139,12 @@ class Workers:
             if slot.unsent:
                 if slot.link is None:
                     self._start(slot)
-                with suppress(OSError):  # it has died: its end of the socket tells that in `wait`
+                try:
                     self._link(slot).send(slot.unsent)
+                except OSError:
+                    # It has died, or else never will answer: `wait` learns of it by the socket.
+                    with suppress(ProcessLookupError):
+                        os.kill(slot.pid, signal.SIGKILL)
                 slot.unsent = []
 
     def _start(self, slot: _Slot) -> None:

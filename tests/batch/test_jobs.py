@@ -1,16 +1,21 @@
 """Several processes: the same bytes, the same order, the same faults."""
 
+import errno
 import json
+import os
 import signal
 import subprocess
 import sys
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from poolnorm_cli.errors import OutputError
+from poolnorm_cli.runs import worker, workers
 from poolnorm_cli.runs.plan import Plan
 from poolnorm_cli.runs.tasks import Work
 from tests.batch.places import FAULTS, make_tensors, start, tree, until
@@ -196,3 +201,60 @@ def test_inputs_that_are_removed_meanwhile_fail_alone() -> None:
     assert run.wait() == 1
     assert Path(FAULTS).read_text() == "error: in/0399.npy: no such file; check the name\n"
     assert len(tree("out")) == 399
+
+
+class _Deaf(Connection):
+    """A socket to a worker that lives, and to which nothing can be sent."""
+
+    def send(self, obj: object) -> None:  # noqa: ARG002 - the name is that of the class above
+        raise OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
+
+
+@pytest.mark.parametrize("deaf", [1, 100])
+def test_a_worker_to_which_nothing_can_be_sent_is_replaced(
+    poolnorm: Command, monkeypatch: pytest.MonkeyPatch, deaf: int
+) -> None:
+    started: list[int] = []
+
+    def start_deaf(*words: Any) -> tuple[int, Connection]:
+        pid, link = worker.start(*words)
+        if len(started) < deaf:
+            link.__class__ = _Deaf
+        started.append(pid)
+        return pid, link
+
+    def hung(*_: object) -> None:
+        raise AssertionError("it waits for ever")
+
+    make_tensors("in", 5)
+    monkeypatch.setattr(workers, "start", start_deaf)
+    signal.signal(signal.SIGALRM, hung)
+    signal.alarm(60)
+    result = poolnorm("pool max in -O out -q -j 2")
+    signal.alarm(0)
+
+    if deaf == 1:
+        assert (result.code, result.err, len(tree("out"))) == (0, "", 5)
+    else:
+        told = result.err.splitlines()[:5]
+        ends = "its worker was killed by signal 9, twice"
+        assert result.code == 1
+        assert [line.split(";")[0] for line in told] == [
+            f"error: in/000{n}.npy: {ends}" for n in range(5)
+        ]
+
+
+def test_a_worker_that_cannot_be_started_is_told(
+    poolnorm: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fork() -> int:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    make_tensors("in", 5)
+    monkeypatch.setattr(os, "fork", fork)
+    monkeypatch.setattr("subprocess.Popen", lambda *_, **__: fork())
+    result = poolnorm("pool max in -O out -q -j 2")
+
+    assert result.code == 3
+    told = f"a worker cannot be started: {os.strerror(errno.EAGAIN)}; give a smaller --jobs"
+    assert result.err.splitlines()[-1] == f"error: {told}"
