@@ -1,11 +1,12 @@
 """The graph of a layer as a file that other runtimes read."""
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.backends.graph import DEFAULT_OPSET, GraphBuilder
 from poolnorm_cli.backends.installed import import_onnx, version
-from poolnorm_cli.backends.providers import choose
+from poolnorm_cli.backends.providers import Provider, choose, one_node
 from poolnorm_cli.backends.trace import BATCH
 from poolnorm_cli.errors import PoolnormError, UnavailableError, UsageError
 from poolnorm_cli.layers.base import Layer
@@ -69,12 +70,11 @@ class FileGraph:
             raise UsageError("--export of more than 2 GiB of weights", "ONNX files are smaller")
         _check(model)
         data: bytes = model.SerializeToString()
+        provider = choose("cpu", notes.append)
         try:
-            choose("cpu", notes.append).session(data, threads=1)
+            provider.session(data, threads=1)
         except UnavailableError as error:
-            what = f"--export with --opset {self.opset}: {error.what}"
-            fix = f"give --opset {DEFAULT_OPSET}" if self.opset > DEFAULT_OPSET else ""
-            raise UnavailableError(what, fix) from error
+            raise _refused(provider, self.opset, error) from error
         return data, notes
 
     def model(self, weights: "Mapping[str, NDArray[Any]]") -> "tuple[ModelProto, list[str]]":
@@ -105,6 +105,26 @@ class FileGraph:
 
         keras = self.layer.call_text(self.shape)
         return {"command": self.command, "keras": keras, "poolnorm_version": __version__}
+
+
+def newest_opset(provider: Provider, most: int) -> int:
+    """Return the newest operator set, up to `most`, of which the runtime opens a graph."""
+    for opset in range(most, DEFAULT_OPSET, -1):
+        with suppress(UnavailableError):
+            provider.session(one_node(opset))
+            return opset
+    return DEFAULT_OPSET
+
+
+def _refused(provider: Provider, opset: int, error: UnavailableError) -> UnavailableError:
+    """Return the error of a graph that the runtime does not open, with the sets that it knows."""
+    known = newest_opset(provider, opset)
+    if known < opset:
+        number = getattr(provider.runtime, "__version__", "")
+        told = f"--opset {opset} is newer than onnxruntime {number}, which runs none above {known}"
+        return UnavailableError(told, f"give --opset {known}")
+    fix = f"give --opset {DEFAULT_OPSET}" if opset > DEFAULT_OPSET else ""
+    return UnavailableError(f"--export with --opset {opset}: {error.what}", fix)
 
 
 def _check_opset(opset: int) -> None:

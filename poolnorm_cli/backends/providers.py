@@ -176,11 +176,15 @@ def _opened(runtime: ModuleType, model: bytes, options: Any, name: str) -> Any:
     return runtime.InferenceSession(model, options, providers=[name], enable_fallback=0)
 
 
-def one_node() -> bytes:
-    """Return the smallest model that proves a provider: one Abs over float32."""
-    from poolnorm_cli.backends.graph import GraphBuilder
+def one_node(opset: int | None = None) -> bytes:
+    """Return the smallest model that proves a provider: one Abs over float32.
 
-    graph = GraphBuilder()
+    Args:
+        opset: Version of the operator set; None for that of runs.
+    """
+    from poolnorm_cli.backends.graph import DEFAULT_OPSET, GraphBuilder
+
+    graph = GraphBuilder(opset or DEFAULT_OPSET)
     y = graph.op("Abs", graph.input("x", "float32", (1,)))
     model: bytes = graph.model("probe", {"y": (y, "float32", (1,))}, {}).SerializeToString()
     return model

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
 
 
-_GROUPS_SINCE = 21
-"""Version of the operators that brought GroupNormalization with a scale for each channel."""
 _TRIED = 10_000
 """Numbers of groups that are tried for one to recommend."""
 
@@ -158,39 +156,19 @@ class GroupedNormalization(Normalization):
     def _plain(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add the operator of the standard, the channels brought before space."""
         from poolnorm_cli.operators.graph import channels_first
+        from poolnorm_cli.operators.instances import normalized_groups, normalized_instances
 
         (axis,) = self.axes(call.rank)
         spatial = tuple(a for a in range(1, call.rank) if a != axis)
         moved, back = channels_first(graph, x, spatial, call.rank)
         channels = call.sizes[axis]
         groups = self.group_count(channels)
-        if groups != channels and graph.opset < _GROUPS_SINCE:
-            shape = (call.shape[0], channels, *(call.sizes[a] for a in spatial))
-            y = self._of_groups(graph, moved, weights, replace(call, shape=shape))
-            return graph.transpose(y, back)
-        given = [
-            graph.cast(weights[name], call.dtype)
-            if name in weights
-            else graph.full((channels,), start, call.dtype)
-            for name, start in (("gamma", 1.0), ("beta", 0.0))
-        ]
-        attributes: dict[str, Any] = {"epsilon": self.epsilon}
-        kind = "InstanceNormalization"
-        if groups != channels:
-            kind, attributes["num_groups"] = "GroupNormalization", groups
-        return graph.transpose(graph.op(kind, moved, *given, **attributes), back)
-
-    def _of_groups(
-        self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall"
-    ) -> "Value":
-        """Add groups as the instances of another shape, for want of an operator of their own."""
-        from poolnorm_cli.operators.scaling import weighted
-
-        groups = self.group_count(call.sizes[1])
-        ones, zeros = (graph.full((groups,), start, call.dtype) for start in (1.0, 0.0))
-        cells = graph.reshape(x, [0, groups, -1])
-        y = graph.op("InstanceNormalization", cells, ones, zeros, epsilon=self.epsilon)
-        return weighted(graph, graph.reshape(y, [0, *call.sizes[1:]]), weights, call, (1,))
+        call = replace(call, shape=(call.shape[0], channels, *(call.sizes[a] for a in spatial)))
+        if groups == channels:
+            y = normalized_instances(graph, moved, weights, call, self.epsilon)
+        else:
+            y = normalized_groups(graph, moved, weights, call, groups, self.epsilon)
+        return graph.transpose(y, back)
 
 
 @frozen(kw_only=True)

@@ -63,7 +63,10 @@ class LayerNormalization(Normalization):
         return weighted(graph, y, weights, call, axes)
 
     def _plain(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
-        first = self.axes(call.rank)[0]
+        from poolnorm_cli.operators.moments import centered
+
+        axes = self.axes(call.rank)
+        first, x = axes[0], centered(graph, x, axes, math.prod(call.sizes[axes[0] :]))
         gamma = weights.get("gamma") or graph.full(call.sizes[first:], 1, call.dtype)
         given = [gamma, *([weights["beta"]] if "beta" in weights else [])]
         cast = (graph.cast(weight, call.dtype) for weight in given)

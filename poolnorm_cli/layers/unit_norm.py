@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _LEAST_NORM = 1e-12
 """Norms below it count as it, so that zeros stay zeros; Keras 2 has 1e-6."""
+_LP_UNTIL = 22
+"""Version of the operators whose LpNormalization ONNX Runtime does not have before 1.27."""
 
 
 @frozen(kw_only=True)
@@ -64,7 +66,7 @@ class UnitNormalization(OverAxes):
 
         del weights
         axes = self.axes(call.rank)
-        plain = len(axes) == 1 and axes[0] and call.moments is None
+        plain = len(axes) == 1 and axes[0] and call.moments is None and graph.opset < _LP_UNTIL
         if plain and call.dtype == "float32" and not call.exact:
             return graph.op("LpNormalization", x, axis=axes[0], p=2)
         square = mean_square(graph, x, axes, call.moments)

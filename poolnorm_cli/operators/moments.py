@@ -5,6 +5,8 @@ from poolnorm_cli.shapes import Ints
 
 
 KERAS_EPSILON = 1e-7
+_FEW = 4096
+"""Cells up to which a runtime's mean in float32 is as near as its digits; a second one mends it."""
 
 
 def moments_of(
@@ -28,6 +30,23 @@ def moments_of(
     variance = graph.reduce("ReduceMean", graph.op("Mul", distance, distance), axes)
     cells, statistics = (graph.cast(graph.op("Size", v), "float64") for v in (wide, mean))
     return GraphMoments(mean, variance, graph.op("Div", cells, statistics))
+
+
+def centered(graph: Graph, x: Value, axes: Ints, cells: int) -> Value:
+    """Take the mean over `axes` off, before an operator that would take it off itself.
+
+    Some runtimes take a variance as the mean of squares less the square of the mean, and lose to a
+    large mean as many digits as it has; others round it. What is left of one here costs nothing.
+
+    Args:
+        graph: The graph.
+        x: The input, float32.
+        axes: Axes over which the operator normalizes.
+        cells: Cells on these axes.
+    """
+    for _ in range(2 if cells > _FEW else 1):
+        x = graph.op("Sub", x, graph.reduce("ReduceMean", x, axes))
+    return x
 
 
 def _masked(graph: Graph, x: Value, axes: Ints, mask: Value, *, keras_3: bool) -> GraphMoments:

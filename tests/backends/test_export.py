@@ -8,7 +8,8 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from poolnorm_cli.backends.export import FileGraph
+from poolnorm_cli.backends.export import FileGraph, newest_opset
+from poolnorm_cli.backends.providers import Provider, choose
 from poolnorm_cli.errors import PoolnormError, UnavailableError, UsageError
 from poolnorm_cli.layers import LAYERS, find
 from poolnorm_cli.layers.pooling import MaxPooling
@@ -25,7 +26,10 @@ KEPT = {
     and case.dtype in ("float16", "float32", "float64", "int64", "uint8")
     and (len(case.shape) == 4 or not case.words.startswith("pool"))
 }
+NEAR = ("ReduceMean", "Sub")
 NEWEST = onnx.defs.onnx_opset_version()
+RUNS = newest_opset(choose("cpu", print), NEWEST)
+"""The newest operator set that this runtime has: older runtimes have fewer than `onnx` may have."""
 
 
 def file_graph(case: Case, opset: int = 17, **parameters: Any) -> FileGraph:
@@ -63,7 +67,7 @@ def test_a_file_gives_in_a_runtime_what_numpy_gives(name: str) -> None:
         np.testing.assert_allclose(own, state[key], rtol=1e-6, atol=1e-7)
 
 
-@pytest.mark.parametrize("opset", range(17, NEWEST + 1))
+@pytest.mark.parametrize("opset", range(17, RUNS + 1))
 @pytest.mark.parametrize("words", LAYERS)
 def test_every_operator_set_is_valid_and_runs(words: str, opset: int) -> None:
     training = find(*words.split()).has_training
@@ -119,14 +123,15 @@ def test_weights_are_inline_and_the_batch_may_be_any() -> None:
             ["GlobalAveragePool"],
         ),
         ("bn", {"axis": (1,)}, ["BatchNormalization"]),
-        ("ln", {}, ["LayerNormalization"]),
-        ("ln", {"axis": (-1, -2)}, ["LayerNormalization"]),
-        ("in", {}, ["Transpose", "InstanceNormalization", "Transpose"]),
+        ("ln", {}, [*NEAR, "LayerNormalization"]),
+        ("ln", {"axis": (-1, -2)}, [*NEAR, "LayerNormalization"]),
+        ("in", {}, ["Transpose", *NEAR, "InstanceNormalization", "Transpose"]),
         (
             "gn",
             {"axis": (1,), "groups": 2, "center": False},
-            ["Reshape", "InstanceNormalization", "Reshape", "Mul"],
+            ["Reshape", *NEAR, "InstanceNormalization", "Reshape", "Mul"],
         ),
+        ("unit", {}, ["LpNormalization"]),
     ],
 )
 def test_plain_operators_are_used_where_they_fit(
@@ -136,6 +141,44 @@ def test_plain_operators_are_used_where_they_fit(
     model, _ = file_graph(case).model(case.weights())
 
     assert [node.op_type for node in model.graph.node] == operators
+
+
+@pytest.mark.parametrize("opset", [17, 20, 21, 22, 25])
+@pytest.mark.parametrize("mean", [0.0, 100.0, 1e3, 1e6])
+@pytest.mark.parametrize(
+    ("words", "parameters"),
+    [
+        ("ln", {}),
+        ("ln", {"axis": (1, 2, 3)}),
+        ("in", {}),
+        ("gn", {"groups": 2}),
+        ("gn", {"groups": 2, "axis": (1,)}),
+        ("rms", {}),
+        ("unit", {}),
+    ],
+    ids=str,
+)
+def test_a_large_mean_costs_no_digits_in_a_file(
+    words: str, parameters: dict[str, Any], mean: float, opset: int
+) -> None:
+    """In every runtime that is allowed: those before 1.27 lose them in LayerNormalization."""
+    case = Case(words, (2, 32, 16, 16), "float32", parameters)
+    x = (np.random.default_rng(0).standard_normal(case.shape) + mean).astype(np.float32)
+    data, _ = file_graph(case, opset).serialized(case.weights())
+    expected, _ = run_array(case.layer, x, case.weights())
+
+    np.testing.assert_allclose(run_model(data, x)[0], expected, rtol=2e-5, atol=4e-5)
+
+
+@pytest.mark.parametrize("opset", range(17, NEWEST + 1))
+def test_no_operator_is_in_a_file_that_an_allowed_runtime_has_not(opset: int) -> None:
+    """LpNormalization of 22 is in none before 1.27; GroupNormalization loses digits in all."""
+    shape = (2, 6, 6, 4)
+    for case in (Case("unit", shape, "float32"), Case("gn", shape, "float32", {"groups": 2})):
+        model, _ = file_graph(case, opset).model(case.weights())
+        kinds = {node.op_type for node in model.graph.node}
+        assert "GroupNormalization" not in kinds
+        assert opset < 22 or "LpNormalization" not in kinds
 
 
 def test_a_mean_in_float64_is_one_operator() -> None:
@@ -187,10 +230,32 @@ def test_a_graph_that_contradicts_its_layer_is_refused(monkeypatch: pytest.Monke
         file_graph(Case("pool max", (2, 6, 3), "float32")).serialized({})
 
 
-def test_a_graph_that_the_runtime_refuses_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise UnavailableError("cpu: no kernel")
+def refusing(above: int) -> Any:
+    """Return a `session` of a runtime that has no operator set above some, and one bad kernel."""
 
-    monkeypatch.setattr("poolnorm_cli.backends.providers.Provider.session", refuse)
-    with pytest.raises(UnavailableError, match="--opset 18: cpu: no kernel; give --opset 17"):
+    def session(_: Provider, data: bytes, threads: int | None = None) -> None:
+        model = onnx.load_from_string(data)
+        if model.opset_import[0].version > above:
+            raise UnavailableError("cpu: FAIL : some file.cc:181")
+        if any(node.op_type != "Abs" for node in model.graph.node):
+            raise UnavailableError("cpu: no kernel")
+
+    return session
+
+
+@pytest.mark.parametrize(
+    ("above", "told"),
+    [
+        (18, "--export with --opset 18: cpu: no kernel; give --opset 17"),
+        (
+            17,
+            r"--opset 18 is newer than onnxruntime \S+ which runs none above 17; give --opset 17",
+        ),
+    ],
+)
+def test_a_graph_that_the_runtime_refuses_is_not_written(
+    monkeypatch: pytest.MonkeyPatch, above: int, told: str
+) -> None:
+    monkeypatch.setattr(Provider, "session", refusing(above))
+    with pytest.raises(UnavailableError, match=told):
         file_graph(Case("gpool max", (2, 6, 3), "float32"), 18).serialized({})
