@@ -124,6 +124,15 @@ class Batch:
             rich_help_panel=_PANEL,
         ),
     ] = False
+    verify: Annotated[
+        bool,
+        Option(
+            "--verify",
+            help="Resume, and read outputs again: they are known by their SHA-256, not by size "
+            "and time.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = False
     dry_run: Annotated[
         bool,
         Option(
@@ -142,8 +151,12 @@ class Batch:
 
     def __post_init__(self) -> None:
         """Refuse flags that contradict each other."""
-        if (self.resume or self.retry_failed) and self.journal is None:
-            flag = "--resume" if self.resume else "--retry-failed"
+        flags = {
+            "--resume": self.resume,
+            "--retry-failed": self.retry_failed,
+            "--verify": self.verify,
+        }
+        for flag in [flag for flag, given in flags.items() if given and self.journal is None]:
             raise UsageError(f"{flag} without --journal", "give --journal FILE too")
         if self.jobs != "auto" and not (self.jobs.isdecimal() and int(self.jobs) > 0):
             raise UsageError(f"--jobs {self.jobs!r} is no number of processes", "give 4, or auto")
@@ -153,4 +166,4 @@ class Batch:
     @property
     def resumes(self) -> bool:
         """Whether the journal is heeded."""
-        return self.resume or self.retry_failed
+        return self.resume or self.retry_failed or self.verify

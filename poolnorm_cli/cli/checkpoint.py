@@ -100,7 +100,15 @@ def in_place(files: WeightFiles) -> bool:
     """Whether the weights that are read are those that are written, by whatever names."""
     if files.weights is None or files.save_weights is None:
         return False
-    return os.path.realpath(files.weights) == os.path.realpath(files.save_weights)
+    read = file_of(files.weights)
+    return os.path.realpath(read) == os.path.realpath(files.save_weights)
+
+
+def file_of(word: str) -> str:
+    """Return the file in `FILE` or `FILE::LAYER`."""
+    from poolnorm_cli.weights.formats import split_word
+
+    return split_word(word)[0]
 
 
 def _of_instances(kind: type[Layer], entry: "Entry") -> "Mapping[str, Any]":

@@ -1,6 +1,7 @@
 """A layer's definition in other words: Keras' and torch's calls, and Keras' config."""
 
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 from poolnorm_cli.cli.groups import Given, Inputs, Outputs, Printing
@@ -11,6 +12,8 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from poolnorm_cli.shapes import Ints
 
 _PANEL = "Other frameworks"
@@ -71,8 +74,17 @@ def read_config(kind: type[Layer], file: str) -> dict[str, Any]:
     return from_config(kind, parse(text, file, largest=LARGEST_CONFIG), file)
 
 
-def save_config(layer: Layer, given: Given, word: str) -> None:
+@contextmanager
+def saved_config(layer: Layer, given: Given, word: str) -> "Iterator[Callable[[], None]]":
     """Write the config, where that is wanted: whole or not at all.
+
+    Args:
+        layer: The layer.
+        given: The flags.
+        word: The first input.
+
+    Yields:
+        What gives the file its name, to be called once nothing is refused any more.
 
     Raises:
         UsageError: Keras 3 has no such layer, or the file is there.
@@ -80,6 +92,7 @@ def save_config(layer: Layer, given: Given, word: str) -> None:
     """
     file = given[Definition].save_config
     if file is None:
+        yield _nothing
         return
     import json
 
@@ -87,10 +100,11 @@ def save_config(layer: Layer, given: Given, word: str) -> None:
     from poolnorm_cli.tensors.atomic import AtomicFile
 
     config = keras_config(layer, _input_shape(layer, given, word, "--save-config"))
-    output = AtomicFile(file, overwrite=given[Outputs].overwrite)
+    outputs = given[Outputs]
+    output = AtomicFile(file, overwrite=outputs.overwrite, sync=bool(outputs.sync))
     try:
         output.write(json.dumps(config, indent=2, allow_nan=False).encode() + b"\n")
-        output.commit()
+        yield output.commit
     finally:
         output.discard()
 
@@ -146,3 +160,7 @@ def _print(calls: dict[str, str], *, as_json: bool) -> None:
         return
     for call in calls.values():
         print(call)
+
+
+def _nothing() -> None:
+    """Keep nothing."""

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from poolnorm_cli.cli.file_flags import Prepared
 from poolnorm_cli.cli.groups import Given, Printing
-from poolnorm_cli.cli.run_batch import open_journal
+from poolnorm_cli.cli.run_batch import open_journal, unproved
 from poolnorm_cli.errors import PoolnormError
 from poolnorm_cli.report.estimates import Estimates
 from poolnorm_cli.runs.estimate import estimates
@@ -15,16 +16,23 @@ if TYPE_CHECKING:
     from poolnorm_cli.runs.plan import Plan
 
 
-def dry_run(plan: "Plan", job: "Job", given: Given) -> int:
+def dry_run(plan: "Plan", prepared: Prepared, job: "Job", given: Given) -> int:
     """Say what a run would do, and return the exit code that the headers would give it.
+
+    Args:
+        plan: How inputs are read and outputs written.
+        prepared: Which there are.
+        job: What would be done to each.
+        given: The flags.
 
     Raises:
         PoolnormError: The fault of the only input, or of the whole run.
     """
     report = Estimates(job.layer, given[Printing].style())
     with open_journal(plan, job, given) as journal:
-        items = plan.items(journal.ours if journal else None)
-        failed = 0
+        items, failed = prepared.items, 0
+        if journal is not None:
+            unproved(plan, prepared, journal)
         for item in items:
             known = journal.ending(item) if journal else None
             if plan.skips(item) or (known and known.skipped):

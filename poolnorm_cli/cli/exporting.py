@@ -56,7 +56,8 @@ def exporting(given: Given, job: "Job", word: str) -> Iterator["Tensor | None"]:
 
     tensor = next(open_tensors(word, inputs.key, given[Outputs].dtype == "bfloat16"))
     command = command_text(job.layer, training=given[Training].training)
-    with GraphOutput(file, overwrite=given[Outputs].overwrite) as output:
+    outputs = given[Outputs]
+    with GraphOutput(file, overwrite=outputs.overwrite, sync=bool(outputs.sync)) as output:
         output.write(job, tensor, given[Export].opset, command, detail(given[Printing].verbose))
         yield tensor
         output.commit()

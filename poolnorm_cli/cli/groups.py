@@ -78,6 +78,16 @@ class Outputs:
             rich_help_panel=_OUTPUT,
         ),
     ] = False
+    sync: Annotated[
+        bool | None,
+        Option(
+            "--sync/--no-sync",
+            help="Have outputs on the disk before they get their names, so that a power cut tears "
+            "none.  [default: with --journal and with weights in place]",
+            show_default=False,
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None
     dtype: Annotated[
         FloatName | None,
         Option(

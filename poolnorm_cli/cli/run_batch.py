@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.cli.batch_flags import Batch
 from poolnorm_cli.cli.engine import Engine, say
+from poolnorm_cli.cli.file_flags import Prepared
 from poolnorm_cli.cli.groups import Given, Outputs, Printing, Training
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.report.progress import open_progress
@@ -17,19 +18,36 @@ from poolnorm_cli.tensors.leftovers import remove_leftovers
 
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from poolnorm_cli.runs.executors import Executor
     from poolnorm_cli.runs.files import Job
     from poolnorm_cli.runs.item import Item
     from poolnorm_cli.runs.journal import Journal
     from poolnorm_cli.runs.plan import Plan
+    from poolnorm_cli.runs.steps import Ending
 
 
-def run_batch(plan: "Plan", job: "Job", reporter: Reporter, given: Given) -> int:
+def run_batch(
+    plan: "Plan",
+    prepared: Prepared,
+    job: "Job",
+    reporter: Reporter,
+    given: Given,
+    *,
+    begins: "Callable[[], None]",
+) -> int:
     """Run every input, and return the exit code: 1 if one failed, or its own where it ended all.
 
     In training, a batch that failed would be missing from the moving statistics: it ends the run.
+
+    Args:
+        plan: How inputs are read and outputs written.
+        prepared: Which there are.
+        job: What is done to each.
+        reporter: Told of each.
+        given: The flags.
+        begins: Called when nothing is refused any more, before anything is written.
 
     Raises:
         PoolnormError: A fault of the whole run, or of its only input.
@@ -37,17 +55,20 @@ def run_batch(plan: "Plan", job: "Job", reporter: Reporter, given: Given) -> int
     flags, printing = given[Batch], given[Printing]
     with ExitStack() as stack:
         journal = stack.enter_context(open_journal(plan, job, given))
-        items = plan.items(journal.ours if journal else None)
+        items, work = prepared.items, Work(plan, job, checksums=journal is not None)
         for note in plan.notes:
             reporter.noted(note)
         if job.joins:
             _check_streams(items, "--synchronized")
         if journal is not None:
             _check_streams(items, "--journal")
+            known = _resumed(work, prepared, journal)
             journal.start(len(items))
+            for ending in known:
+                journal.adopt(ending)
+        begins()
         if plan.directory is not None and len(items) > 1:
             remove_leftovers(runs.directories(items))
-        work = Work(plan, job, checksums=journal is not None)
         progress = open_progress(flags.progress, quiet=printing.quiet)
         run = runs.Batch(
             work,
@@ -60,6 +81,34 @@ def run_batch(plan: "Plan", job: "Job", reporter: Reporter, given: Given) -> int
         )
         stack.callback(lambda: progress.close(run.counts, summary=_summarized(given, run.counts)))
         return run.run()
+
+
+def _resumed(work: Work, prepared: Prepared, journal: "Journal") -> "list[Ending]":
+    """Return what came of items whose output is there without a line: all others are proved.
+
+    Raises:
+        UsageError: An output is there that is not of this run.
+    """
+    doubtful = unproved(work.plan, prepared, journal)
+    if not doubtful:
+        return []
+    from poolnorm_cli.runs.proof import proved
+
+    return proved(work, journal, doubtful)
+
+
+def unproved(plan: "Plan", prepared: Prepared, journal: "Journal") -> "list[Item]":
+    """Return the items whose output is there, and may be of a run that was killed.
+
+    Raises:
+        UsageError: One cannot, since no such run has begun in this journal.
+    """
+    if plan.replaces:
+        return []
+    doubtful = [item for item in prepared.there if not journal.owns(item)]
+    if doubtful and not journal.begun:
+        raise plan.exists(doubtful[0], ", and no run with these parameters began in the journal")
+    return doubtful
 
 
 def executor_for(work: Work, items: "Sequence[Item]", flags: Batch, engine: Engine) -> "Executor":
@@ -122,7 +171,14 @@ def open_journal(
 
     weights = None if initial else job.trained
     params = parameters(plan, job, f"{engine.backend} {engine.provider}", weights)
-    return Journal(flags.journal, params, resume=flags.resumes, retry_failed=flags.retry_failed)
+    return Journal(
+        flags.journal,
+        params,
+        resume=flags.resumes,
+        retry_failed=flags.retry_failed,
+        verify=flags.verify,
+        sync=plan.sync,
+    )
 
 
 def _check_streams(items: "Sequence[Item]", flag: str) -> None:

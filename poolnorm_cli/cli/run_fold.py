@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.cli.checkpoint import Checkpoint
+from poolnorm_cli.cli.file_flags import check_folded
 from poolnorm_cli.cli.groups import Given, Inputs, Outputs, Printing, Training, Values, WeightFiles
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
@@ -31,12 +32,13 @@ def run_fold(layer: Layer, given: Given) -> int:
         raise UsageError(f"--fold with {flag}", "leave one out: what is folded is inference")
     if outputs.output_dir is not None:
         raise UsageError("--fold with --output-dir", "give -o FILE.npz for scale and shift")
+    check_folded(layer, given)
     weights = entry.take(layer.weight_shapes(entry.input_shape(layer)))
     folded = fold(layer, weights, _tensors(given))
     if outputs.output is not None:
         if not outputs.output.endswith(".npz"):
             raise UsageError(f"--fold with -o {outputs.output}", "give -o FILE.npz")
-        save_folded(folded, outputs.output, overwrite=outputs.overwrite)
+        save_folded(folded, outputs.output, overwrite=outputs.overwrite, sync=bool(outputs.sync))
     print_folded(layer, folded, given[Printing].style(precision=given[Values].precision))
     return 0
 

@@ -1,12 +1,14 @@
 """What a layer verb does: open, run, write, report."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.cli.batch_flags import Batch, FileInputs
-from poolnorm_cli.cli.definition import only_a_call, save_config
+from poolnorm_cli.cli.definition import only_a_call, saved_config
 from poolnorm_cli.cli.engine import Engine, say
 from poolnorm_cli.cli.exporting import exporting, only_a_graph, report_graph
+from poolnorm_cli.cli.file_flags import Prepared, prepared, synced
 from poolnorm_cli.cli.groups import (
     Given,
     Mask,
@@ -14,7 +16,6 @@ from poolnorm_cli.cli.groups import (
     Printing,
     Training,
     Values,
-    WeightFiles,
 )
 from poolnorm_cli.cli.weight_files import save_weights, weights_of
 from poolnorm_cli.errors import PoolnormError, UsageError
@@ -34,16 +35,25 @@ def run_layer(layer: Layer, given: Given) -> int:
     Raises:
         PoolnormError: A fault of the whole run, or of its only input.
     """
-    from poolnorm_cli.cli.run_batch import run_batch
-    from poolnorm_cli.runs.clock import Clock
-
-    outputs, files = given[Outputs], given[WeightFiles]
     if given[Training].training:
         _check_training(given)
     plan = _plan(layer, given)
-    save_config(layer, given, plan.sources[0].word)
-    if only_a_call(layer, given, plan.sources[0].word):
-        return 0
+    run = prepared(plan, layer, given)
+    with saved_config(layer, given, plan.sources[0].word) as keep_config:
+        if only_a_call(layer, given, plan.sources[0].word):
+            keep_config()
+            return 0
+        return _run(layer, given, plan, run, keep_config)
+
+
+def _run(
+    layer: Layer, given: Given, plan: "Plan", run: Prepared, keep_config: Callable[[], None]
+) -> int:
+    """Run a layer; `keep_config` gives the file of its definition its name, once it is begun."""
+    from poolnorm_cli.cli.run_batch import run_batch
+    from poolnorm_cli.runs.clock import Clock
+
+    outputs = given[Outputs]
     to_stderr = outputs.output == "-"
     style = given[Printing].style(precision=given[Values].precision, to_stderr=to_stderr)
     reporter = open_reporter(layer, style)
@@ -52,17 +62,19 @@ def run_layer(layer: Layer, given: Given) -> int:
         if given[Batch].dry_run:
             from poolnorm_cli.cli.dry_run import dry_run
 
-            return dry_run(plan, job, given)
+            keep_config()
+            return dry_run(plan, run, job, given)
         code = 0
         with exporting(given, job, plan.sources[0].word) as tensor:
             if tensor and only_a_graph(given):
+                keep_config()
                 report_graph(given, job, tensor, reporter)
             else:
-                code = run_batch(plan, job, reporter, given)
+                code = run_batch(plan, run, job, reporter, given, begins=keep_config)
                 if isinstance(job.clock, Clock):
                     reporter.profiled(job.clock.profile())
         if not code:
-            save_weights(job, files, outputs, reporter)
+            save_weights(job, given, reporter)
     reporter.close()
     return code
 
@@ -144,6 +156,7 @@ def _plan(layer: Layer, given: Given) -> "Plan":
         bfloat16=outputs.dtype == "bfloat16",
         overwrite=outputs.overwrite,
         skip_existing=outputs.skip_existing,
+        sync=synced(given),
         shard=Shard.parse(inputs.shard) if inputs.shard is not None else None,
     )
 

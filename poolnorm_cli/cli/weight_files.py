@@ -5,10 +5,12 @@ import sys
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.cli.checkpoint import Checkpoint, checkpoint_of, in_place, read_weights
+from poolnorm_cli.cli.checkpoint import Checkpoint, checkpoint_of, file_of, in_place, read_weights
+from poolnorm_cli.cli.file_flags import synced
 from poolnorm_cli.cli.groups import Given, Outputs, WeightFiles
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.tensors.messages import shown
 
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.report.reporter import Reporter
     from poolnorm_cli.runs.files import Job
     from poolnorm_cli.weights import Weights
+    from poolnorm_cli.weights.entry import Entry
 
 
 @contextmanager
@@ -30,16 +33,19 @@ def weights_of(layer: Layer, given: Given) -> "Iterator[Weights | None]":
     _check_save(files, given[Outputs])
     with _lock(files):
         if in_place(files):
-            given.add(Checkpoint(entry=checkpoint_of(type(layer), files.weights)))
+            entry = checkpoint_of(type(layer), files.weights)
+            _check_kept(file_of(str(files.weights)), entry)
+            given.add(Checkpoint(entry=entry))
         yield read_weights(layer, given)
 
 
-def save_weights(job: "Job", files: WeightFiles, outputs: Outputs, reporter: "Reporter") -> None:
+def save_weights(job: "Job", given: Given, reporter: "Reporter") -> None:
     """Write the weights as the run has left them, where that is wanted; tell of constraints.
 
     Raises:
         PoolnormError: There are none, or they cannot be written.
     """
+    files, outputs = given[WeightFiles], given[Outputs]
     if files.save_weights is None:
         return
     from poolnorm_cli.weights.npz import save
@@ -49,7 +55,8 @@ def save_weights(job: "Job", files: WeightFiles, outputs: Outputs, reporter: "Re
         raise UsageError("no input, so no weights to save", "give an input")
     replaced = in_place(files)
     target = os.path.realpath(files.save_weights) if replaced else files.save_weights
-    save(target, weights | job.projected, overwrite=outputs.overwrite or replaced)
+    overwrite = outputs.overwrite or replaced
+    save(target, weights | job.projected, overwrite=overwrite, sync=synced(given))
     reporter.constrained(job.projected)
 
 
@@ -64,10 +71,35 @@ def _check_save(files: WeightFiles, outputs: Outputs) -> None:
         raise UsageError(f"{file}: exists", "give --overwrite, or another name")
 
 
+def _check_kept(file: str, entry: "Entry | None") -> None:
+    """Refuse to replace a file in which there is more than the layer that is saved.
+
+    Raises:
+        UsageError: There is, or the layer has a name there, which would be lost.
+    """
+    from zipfile import ZipFile
+
+    from poolnorm_cli.weights.naming import IGNORED, split
+    from poolnorm_cli.weights.seal import SEAL
+
+    if entry is None:
+        return
+    fix = "give --save-weights another file"
+    with ZipFile(file) as archive:
+        keys = [name.removesuffix(".npy") for name in archive.namelist()]
+    kept = [key for key in keys if key != SEAL and split(key)[1] not in IGNORED]
+    if len(kept) > len(entry.arrays):
+        told = f"{shown(file)} holds more than {shown(entry.name) or 'the weights of the layer'}"
+        raise UsageError(f"{told}, which --save-weights would drop", fix)
+    if entry.name:
+        told = f"{shown(file)} has it as {shown(entry.name)}, a name that --save-weights drops"
+        raise UsageError(told, fix)
+
+
 def _lock(files: WeightFiles) -> AbstractContextManager[None]:
     if not in_place(files):
         return nullcontext()
     from poolnorm_cli.weights.lock import locked
 
-    file = str(files.weights)
+    file = file_of(str(files.weights))
     return locked(file, lambda: print(f"waiting: {file} is being updated", file=sys.stderr))

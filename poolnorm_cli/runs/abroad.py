@@ -7,6 +7,7 @@ from typing import Any
 
 from poolnorm_cli import __version__
 from poolnorm_cli.runs.item import Item
+from poolnorm_cli.runs.performer import Done, Performer
 from poolnorm_cli.runs.room import Room, room_here
 from poolnorm_cli.runs.tasks import Result, Task, Work
 from poolnorm_cli.values import frozen
@@ -38,12 +39,20 @@ def perform_all(work: Work, tasks: Sequence[Task]) -> list[Result]:
     """Do tasks one after another; another thread may be at others with the same work."""
     room = room_here(work.job.memory)
     own = replace(work, job=replace(work.job, _fitted={}, threads=1, room=room))
-    return [_perform(own, task, room) for task in tasks]
-
-
-def _perform(work: Work, task: Task, room: Room | None) -> Result:
+    performer = Performer(own, safely=True)
+    done: Done = []
     try:
-        return work.perform_safely(task)
+        for task in tasks:
+            done += _perform(performer, task, room)
+        done += performer.settle()
+    finally:
+        performer.discard()
+    return [result for _, result in done]
+
+
+def _perform(performer: Performer, task: Task, room: Room | None) -> Done:
+    try:
+        return performer.perform(task)
     finally:
         if room is not None:
             room.leave()

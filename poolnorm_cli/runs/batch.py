@@ -134,13 +134,17 @@ class Batch:
 
     def _run(self, executor: "Executor") -> None:
         while True:
+            submitted = False
             while executor.free() and (task := self._next()):
                 executor.submit(task)
+                submitted = True
             results = executor.wait()
-            if not results and not self._ready:
+            if not (results or submitted or self._ready):
                 return
             for task, result in results:
                 self._go_on(*self._steps.heard(task, result))
+            if self._journal is not None:
+                self._journal.settle()
 
     def _next(self) -> Task | None:
         """Return the next task, if there is one that can be begun."""

@@ -3,6 +3,7 @@
 from collections import deque
 from typing import TYPE_CHECKING, Protocol, Self
 
+from poolnorm_cli.runs.performer import Performer
 from poolnorm_cli.runs.tasks import Result, Task
 
 
@@ -36,7 +37,7 @@ class Executor(Protocol):
         """Take a task."""
 
     def wait(self) -> list[tuple[Task, Result]]:
-        """Return what has been done, at least one task; nothing only where none is under way."""
+        """Return what has been done; nothing where none is under way, or more is waited for."""
 
 
 class Serial:
@@ -46,7 +47,7 @@ class Serial:
 
     def __init__(self, work: "Work") -> None:
         """Prepare to do the tasks of `work`."""
-        self._work = work
+        self._performer = Performer(work)
         self._tasks: deque[Task] = deque()
 
     def __enter__(self) -> Self:
@@ -59,6 +60,7 @@ class Serial:
         trace: "TracebackType | None",
     ) -> None:
         self._tasks.clear()
+        self._performer.discard()
 
     def free(self) -> bool:
         """Whether nothing waits."""
@@ -69,8 +71,7 @@ class Serial:
         self._tasks.append(task)
 
     def wait(self) -> list[tuple[Task, Result]]:
-        """Do the task that waits."""
+        """Do the task that waits; without one, end what is held back."""
         if not self._tasks:
-            return []
-        task = self._tasks.popleft()
-        return [(task, self._work.perform(task))]
+            return self._performer.settle()
+        return self._performer.perform(self._tasks.popleft())

@@ -19,8 +19,13 @@ if TYPE_CHECKING:
 class GraphOutput:
     """A file of a graph, which is written whole or not at all."""
 
-    def __init__(self, path: str, *, overwrite: bool) -> None:
+    def __init__(self, path: str, *, overwrite: bool, sync: bool = False) -> None:
         """Open the file, still without its name.
+
+        Args:
+            path: The name that it is to have.
+            overwrite: Replace a file that is there.
+            sync: It is on the disk before it gets its name.
 
         Raises:
             UsageError: It is not an .onnx file, or exists and is not to be overwritten.
@@ -28,7 +33,7 @@ class GraphOutput:
         """
         if not path.endswith(".onnx"):
             raise UsageError(f"--export {path!r} is not an .onnx file", "name it layer.onnx")
-        self._file = AtomicFile(Path(path), overwrite=overwrite)
+        self._file = AtomicFile(Path(path), overwrite=overwrite, sync=sync)
 
     def __enter__(self) -> Self:
         return self

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import stat
 import sys
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,20 @@ def parameters(plan: "Plan", job: "Job", engine: str, weights: "Weights | None")
         digest.update(f"{name} {weight.dtype.str} {weight.shape} ".encode())
         digest.update(weight.tobytes())
     return digest.hexdigest()[:32]
+
+
+def stamp_at_name(target: str) -> Stamp:
+    """Return size and time of the last change of an output; -1 for both where no file is there."""
+    if is_url(target):
+        from poolnorm_cli.errors import OutputError
+        from poolnorm_cli.tensors.cloud import stamp_at
+
+        return stamp_at(target, OutputError)
+    try:
+        seen = os.lstat(target)
+    except (OSError, ValueError):
+        return (-1, -1)
+    return (seen.st_size, seen.st_mtime_ns) if stat.S_ISREG(seen.st_mode) else (-1, -1)
 
 
 def stamp_of(item: Item) -> Stamp | None:

@@ -51,13 +51,19 @@ def fold(layer: Layer, weights: Weights, tensors: "Iterable[Tensor]") -> Folded:
     return Folded(folded["scale"], folded["shift"], errors)
 
 
-def save_folded(folded: Folded, file: str, *, overwrite: bool) -> None:
+def save_folded(folded: Folded, file: str, *, overwrite: bool, sync: bool = False) -> None:
     """Write scale and shift to an `.npz` file.
+
+    Args:
+        folded: Scale and shift.
+        file: The file.
+        overwrite: Replace a file that is there.
+        sync: Have them on the disk before the file gets its name.
 
     Raises:
         PoolnormError: It is there, or cannot be written.
     """
-    with open_output(file, overwrite) as output:
+    with open_output(file, overwrite, sync=sync) as output:
         for name in ("scale", "shift"):
             array = getattr(folded, name)
             writer = output.add(name, array.shape, DTYPES[array.dtype.name])

@@ -70,10 +70,10 @@ class Part:
             if self.file is None:
                 moments = run.moments(run.blocks(part))
                 return Result(gathered=(Gathered(run.shape, run.dtype, moments),))
-            self._write(run, part, task)
+            self._write(run, part, task, sync=work.plan.sync)
         return Result()
 
-    def _write(self, run: Pass, part: "Tensor", task: Task) -> None:
+    def _write(self, run: Pass, part: "Tensor", task: Task, *, sync: bool) -> None:
         from poolnorm_cli.tensors.codecs import encode
 
         assert task.turns is not None and self.file is not None  # noqa: S101, PT018
@@ -91,6 +91,8 @@ class Part:
                 while data:
                     count = os.pwrite(fd, data, place)
                     data, place = data[count:], place + count
+            if sync:  # the machine that gives the file its name may be another
+                os.fsync(fd)
         except OSError as error:
             raise _unwritten(task, error) from error
         finally:

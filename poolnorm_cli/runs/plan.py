@@ -8,15 +8,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError, UsageError
+from poolnorm_cli.runs.file_table import FileTable
 from poolnorm_cli.runs.inputs import SUFFIXES, Shard, Source
 from poolnorm_cli.runs.item import MANY, Item
 from poolnorm_cli.tensors.messages import shown
-from poolnorm_cli.tensors.outputs import open_output, refuse_own_input
+from poolnorm_cli.tensors.outputs import open_output
 from poolnorm_cli.tensors.sources import (
     STDIN,
     exists,
     folder_of,
-    identity,
     is_url,
     open_tensors,
     source_path,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.runs.files import Job
     from poolnorm_cli.runs.outcome import Outcome
     from poolnorm_cli.runs.turns import Turn
+    from poolnorm_cli.tensors.atomic import AtomicFile
     from poolnorm_cli.tensors.outputs import Output
     from poolnorm_cli.tensors.tensor import Tensor
 
@@ -47,8 +48,11 @@ class Plan:
         overwrite: Replace outputs that exist.
         skip_existing: Leave them, and go on.
         shard: The part of the inputs that is run; None for all.
+        sync: Outputs are on the disk before they get their names.
+        keep: Takes outputs when they are whole, and gives them their names later.
         seen: Directories of outputs that were there.
         notes: What there is to say of files that `items` has looked into.
+        table: All files of the command.
     """
 
     sources: Sequence[Source]
@@ -61,17 +65,17 @@ class Plan:
     overwrite: bool = False
     skip_existing: bool = False
     shard: Shard | None = None
+    sync: bool = False
+    keep: "Callable[[AtomicFile], None] | None" = field(default=None, compare=False)
     seen: set[str] = field(default_factory=set, compare=False)
     notes: list[str] = field(default_factory=list, compare=False)
+    table: FileTable = field(default_factory=FileTable, compare=False)
 
-    def items(self, ours: Callable[[Item], bool] | None = None) -> list[Item]:
+    def items(self) -> list[Item]:
         """Decide on all outputs.
 
-        Args:
-            ours: Says whether an output that exists is of an earlier part of this run.
-
         Raises:
-            UsageError: Several inputs have one output, an output exists or is an input.
+            UsageError: There is one output for several inputs, or it has no name of a tensor.
         """
         if self.output not in (None, STDIN) and len(self.sources) > 1:
             told = f"--output {self.output} with {len(self.sources)} inputs"
@@ -81,13 +85,32 @@ class Plan:
         items = [item for index, each in enumerate(self.sources) for item in self._of(index, each)]
         if self.directory is not None:
             self._refuse_suffixes(items)
-            from poolnorm_cli.tensors.names import check_collisions
-
-            check_collisions((i.name, i.target) for i in items if i.target and not i.streams)
-        if self.shard is not None:
-            items = [item for item in items if self.shard.holds(item.word)]
-        self._refuse_existing(items, ours)
         return items
+
+    def of_shard(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Return the items of the part of the inputs that is run."""
+        if self.shard is None:
+            return items
+        return [item for item in items if self.shard.holds(item.word)]
+
+    def refuse_existing(self, there: Sequence[Item]) -> None:
+        """Refuse outputs that exist, unless they are to be replaced or left.
+
+        Raises:
+            UsageError: There is one.
+        """
+        if there and not self.replaces:
+            raise self.exists(there[0])
+
+    @property
+    def replaces(self) -> bool:
+        """Whether it is said what becomes of outputs that exist."""
+        return self.overwrite or self.skip_existing
+
+    @staticmethod
+    def exists(item: Item, more: str = "") -> UsageError:
+        """Return the error for an output that exists."""
+        return UsageError(f"{item.target}: exists{more}", "give --overwrite, or another name")
 
     def run(
         self, item: Item, job: "Job", turns: "Sequence[Turn] | None" = None
@@ -105,8 +128,9 @@ class Plan:
         """
         if item.each:
             for index, tensor in enumerate(self.tensors(item)):
-                target = self._named(index, Source(STDIN))
-                yield from self._one(replace(item, target=target), [tensor], job, None)
+                named = replace(item, target=self._named(index, Source(STDIN)))
+                self.table.claim(named)
+                yield from self._one(named, [tensor], job, None)
             return
         yield from self._one(item, self.tensors(item), job, turns)
 
@@ -125,7 +149,7 @@ class Plan:
         if folder_of(target) not in self.seen:
             self.make_directory(target)
         try:
-            return open_output(target, self.overwrite)
+            return open_output(target, self.overwrite, sync=self.sync, keep=self.keep)
         except OutputError:
             self.make_directory(target)  # which tells if it has been removed
             raise
@@ -204,38 +228,6 @@ class Plan:
             if path.lower().endswith(SUFFIXES):
                 told = f"{shown(item.target)}: neither .npy nor .npz"
                 raise UsageError(told, "give --output-name with {ext}, or .npy at its end")
-
-    def _refuse_existing(
-        self, items: Sequence[Item], ours: Callable[[Item], bool] | None = None
-    ) -> None:
-        """Refuse outputs that are inputs, or exist; most do not exist, which costs one look."""
-        words = {source.word for source in self.sources if is_url(source.word)}
-        for item in items:
-            if item.target in words:
-                raise UsageError(f"{item.target}: the output is an input", "write to another")
-        folders: dict[str, bool] = {}
-        there = [
-            i for i in items if i.target and i.target != STDIN and _is_there(i.target, folders)
-        ]
-        if not there:
-            return
-        paths = (source_path(source.word) for source in self.sources)
-        inputs = {identity(path): path for path in paths if path is not None}
-        for item in there:
-            target = str(item.target)
-            seen = identity(target)
-            if seen is not None and (own := inputs.get(seen)) is not None:
-                refuse_own_input(target, [own])
-            if not (self.overwrite or self.skip_existing or (ours and ours(item))):
-                raise UsageError(f"{target}: exists", "give --overwrite, or another name")
-
-
-def _is_there(target: str, folders: dict[str, bool]) -> bool:
-    """Whether an output exists; in a directory that does not, none has to be looked for."""
-    folder = folder_of(target)
-    if folder not in folders:
-        folders[folder] = not folder or is_url(folder) or os.path.lexists(folder)
-    return folders[folder] and exists(target)
 
 
 @lru_cache(maxsize=16)

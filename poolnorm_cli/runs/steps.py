@@ -10,7 +10,7 @@ from poolnorm_cli.kernels.moments import merge
 from poolnorm_cli.kernels.trees import fold_tree
 from poolnorm_cli.layers.training import penalties
 from poolnorm_cli.runs.outcome import Outcome
-from poolnorm_cli.runs.tasks import Result, Stored, Task, Work, stored_at
+from poolnorm_cli.runs.tasks import Result, Stored, Task, Work, stored_of
 from poolnorm_cli.runs.turns import Gathered, Turn
 from poolnorm_cli.tensors.atomic import AtomicFile
 from poolnorm_cli.tensors.dtypes import DTYPES, descr_of
@@ -215,7 +215,7 @@ class Steps:
         self._work.job.require_room(target, tensor)
         plan.make_directory(target)
         overwrite = plan.overwrite or way.again
-        way.file = AtomicFile(target, overwrite=overwrite, shared=True)
+        way.file = AtomicFile(target, overwrite=overwrite, shared=True, sync=plan.sync)
         way.file.write(header)
         way.file.extend(len(header) + run.output_bytes)
         way.left, name = len(way.parts), way.file.unfinished
@@ -225,6 +225,7 @@ class Steps:
     def _finished(self, number: int, way: _Way) -> Next:
         """Give the output its name: all parts are there."""
         assert way.file is not None and way.tensor is not None  # noqa: S101, PT018
+        stored = stored_of(way.file) if self._work.checksums else None
         way.file.commit()
         del self._ways[number]
         run, target = self._work.job.pass_over(way.tensor), str(way.item.target)
@@ -239,7 +240,6 @@ class Steps:
             seconds=seconds,
             penalties=penalties(run.layer, way.turns[0].weights if way.turns else {}),
         )
-        stored = stored_at(target) if self._work.checksums else None
         return [], [(number, Ending(way.item, (outcome,), stored, seconds))]
 
     def _failed(self, number: int, error: PoolnormError) -> Ending:

@@ -6,17 +6,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError, PoolnormError
+from poolnorm_cli.runs.file_table import FileTable
 from poolnorm_cli.tensors.sources import is_url
 from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
     from poolnorm_cli.runs.files import Job
+    from poolnorm_cli.runs.fingerprints import Stamp
     from poolnorm_cli.runs.item import Item
     from poolnorm_cli.runs.outcome import Outcome
     from poolnorm_cli.runs.parts import Part
     from poolnorm_cli.runs.plan import Plan
     from poolnorm_cli.runs.turns import Gathered, Turn
+    from poolnorm_cli.tensors.atomic import AtomicFile
 
 
 @frozen
@@ -46,11 +49,11 @@ class Stored:
     """What a file is known by.
 
     Attributes:
-        size: Its bytes.
-        sha256: Their checksum, in hexadecimal.
+        stamp: Its size, and the time of its last change.
+        sha256: The checksum of its bytes, in hexadecimal.
     """
 
-    size: int
+    stamp: "Stamp"
     sha256: str
 
 
@@ -89,7 +92,7 @@ class Work:
 
     def portable(self) -> "Work":
         """Return what another process needs of it: not the names of all inputs."""
-        return replace(self, plan=replace(self.plan, sources=()))
+        return replace(self, plan=replace(self.plan, sources=(), table=FileTable(), keep=None))
 
     def perform_safely(self, task: Task) -> Result:
         """Do a task as `perform`, but let no fault out: one input's are not the others'."""
@@ -121,27 +124,44 @@ class Work:
             return Result(time.perf_counter() - began, gathered=gathered)
         plan = replace(self.plan, overwrite=True) if task.again else self.plan
         outcomes = tuple(plan.run(item, self.job, task.turns))
-        stored = self._stored(item.target) if self.checksums and item.target else None
-        return Result(time.perf_counter() - began, outcomes, stored=stored)
+        return Result(time.perf_counter() - began, outcomes)
 
-    def _stored(self, target: str) -> Stored:
-        """Read an output again, which somebody may have removed since it was written."""
-        try:
-            return stored_at(target)
-        except OSError as error:
-            self.plan.make_directory(target)  # which tells if the directory is what has gone
-            told = f"{target}: cannot be read again: {error.strerror}"
-            raise OutputError(told, "leave outputs where they are until the run ends") from error
+
+def stored_of(file: "AtomicFile") -> Stored:
+    """Read an output that is whole, and has no name yet, for what it is known by.
+
+    Raises:
+        OutputError: The disk fails.
+    """
+    try:
+        return _stored_in(file.fileno())
+    except OSError as error:
+        raise file.failed(error) from error
 
 
 def stored_at(target: str) -> Stored:
-    """Read a file for its size and checksum."""
+    """Read an output for what it is known by.
+
+    Raises:
+        OSError: It cannot be read.
+        OutputError: The same, of one at a URL.
+    """
+    if is_url(target):
+        from poolnorm_cli.tensors.cloud import checksum_at, stamp_at
+
+        return Stored(stamp_at(target, OutputError), checksum_at(target)[1])
+    fd = os.open(target, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        return _stored_in(fd)
+    finally:
+        os.close(fd)
+
+
+def _stored_in(fd: int) -> Stored:
     import hashlib
 
-    if is_url(target):
-        from poolnorm_cli.tensors.cloud import checksum_at
-
-        return Stored(*checksum_at(target))
-    with open(target, "rb") as file:  # noqa: PTH123 - for each of many files
+    with open(fd, "rb", buffering=0, closefd=False) as file:
+        file.seek(0)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return Stored(os.fstat(file.fileno()).st_size, digest)
+    seen = os.fstat(fd)
+    return Stored((seen.st_size, seen.st_mtime_ns), digest)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from poolnorm_cli.backends import NUMPY
 from poolnorm_cli.errors import UnavailableError
+from poolnorm_cli.runs.performer import Performer
 
 
 if TYPE_CHECKING:
@@ -141,17 +142,23 @@ def serve(work: "Work", link: Connection) -> None:
     Answers to short tasks are sent together, so that the supervisor is not woken for each.
     """
     gc.freeze()  # modules are not garbage, and to look through them copies the pages they are on
-    with suppress(EOFError, OSError):
-        while True:
-            tasks: list[Task] = link.recv()
-            results, sent = [], time.monotonic()
-            for task in tasks:
-                results.append(work.perform_safely(task))
-                if time.monotonic() - sent > _PATIENCE:
-                    link.send(results)
-                    results, sent = [], time.monotonic()
-            if results:
-                link.send(results)
+    performer = Performer(work, safely=True)
+    try:
+        with suppress(EOFError, OSError):
+            while True:
+                tasks: list[Task] = link.recv()
+                results, sent = [], time.monotonic()
+                for task in tasks:
+                    results += performer.perform(task)
+                    if results and time.monotonic() - sent > _PATIENCE:
+                        link.send([result for _, result in results])
+                        results, sent = [], time.monotonic()
+                if not link.poll():
+                    results += performer.settle()
+                if results:
+                    link.send([result for _, result in results])
+    finally:
+        performer.discard()
 
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)

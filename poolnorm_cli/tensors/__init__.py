@@ -15,12 +15,10 @@ _HOMES = {
     "Tensor": "tensor",
     "Output": "outputs",
     "ArrayWriter": "writers",
-    "check_collisions": "names",
     "identity": "sources",
     "open_output": "outputs",
     "open_tensors": "sources",
     "output_path": "names",
-    "refuse_own_input": "outputs",
 }
 
 

@@ -10,12 +10,15 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError, UsageError
+from poolnorm_cli.tensors.durable import sync_file, sync_folders
 from poolnorm_cli.tensors.leftovers import PREFIX, SUFFIX, lock
-from poolnorm_cli.tensors.messages import fault, reason_of
+from poolnorm_cli.tensors.messages import fault
 from poolnorm_cli.tensors.sources import folder_of
+from poolnorm_cli.tensors.unwritten import unwritten
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from poolnorm_cli.errors import PoolnormError
@@ -28,18 +31,6 @@ _UNNAMED = getattr(os, "O_TMPFILE", 0)
 _WITHOUT_UNNAMED = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT}
 _WITHOUT_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _LINKS = "/proc/self/fd"
-_FIXES = {
-    errno.ENOSPC: "free some, or write elsewhere",
-    errno.EDQUOT: "free some, or write elsewhere",
-    errno.EFBIG: "raise the limit (ulimit -f), or write elsewhere",
-    errno.EACCES: "write to a directory of yours",
-    errno.EPERM: "write to a directory of yours",
-    errno.EROFS: "write to another file system",
-    errno.ENOENT: "create the directory first (mkdir -p)",
-    errno.ENOTDIR: "create the directory first (mkdir -p)",
-    errno.ENAMETOOLONG: "give a shorter name",
-    errno.EIO: "check the disk",
-}
 
 
 class AtomicFile:
@@ -50,19 +41,30 @@ class AtomicFile:
     is replaced, not written through.
     """
 
-    def __init__(self, path: Path | str, *, overwrite: bool, shared: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        overwrite: bool,
+        shared: bool = False,
+        sync: bool = False,
+        keep: Callable[[AtomicFile], None] | None = None,
+    ) -> None:
         """Make the file, still without its name.
 
         Args:
             path: The name that it is to have.
             overwrite: Whether it may replace a file of that name.
             shared: Other processes write to it too, under the name `unfinished`.
+            sync: It is on the disk before it gets its name, and the name after that.
+            keep: Takes the file when it is committed, and publishes it later.
 
         Raises:
             OutputError: The directory is missing or cannot be written.
             UsageError: `path` is there and not to be overwritten, or is no regular file.
         """
         self.path, self._overwrite, self._shared = path, overwrite, shared
+        self._sync, self._keep = sync, keep
         self._directory = folder_of(str(path)) or "."
         self._temporary: str | None = None
         self._replaced: int | None = self._mode_there()
@@ -124,6 +126,17 @@ class AtomicFile:
         return self._fd
 
     def commit(self) -> None:
+        """End the file: it gets its name, or whoever keeps it gives it that.
+
+        Raises:
+            PoolnormError: As from `publish`.
+        """
+        if self._keep is not None:
+            self._keep(self)
+        else:
+            self.publish()
+
+    def publish(self) -> None:
         """Give the file its name and close it; on an error it is discarded.
 
         Raises:
@@ -133,7 +146,11 @@ class AtomicFile:
         try:
             if self._replaced is not None:
                 os.fchmod(self.fileno(), self._replaced)
+            if self._sync:
+                sync_file(self.fileno())
             self._publish()
+            if self._sync:
+                sync_folders([str(self.path)])
         except FileExistsError:
             raise self._exists() from None
         except OSError as error:
@@ -153,11 +170,7 @@ class AtomicFile:
 
     def failed(self, error: Exception) -> OutputError:
         """Return the error to report when the operating system refuses."""
-        if not isinstance(error, OSError):
-            return fault(OutputError, self.path, "not a name for a file", "give another")
-        code = error.errno or 0
-        reason = "no such directory" if code == errno.ENOENT else reason_of(error)
-        return fault(OutputError, self.path, reason, _FIXES.get(code, ""))
+        return unwritten(self.path, error)
 
     def _mode_there(self) -> int | None:
         try:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.tensors.messages import fault, shown
-
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 DEFAULT_TEMPLATE = "{name}"
@@ -60,25 +54,6 @@ def output_path(
     if "{" in literals or "}" in literals:
         raise fault(UsageError, shown(template), "a brace without its partner", f"give {_PLAIN}")
     return directory / _inside(re.sub(_FIELD, lambda match: values[match[1]], template), template)
-
-
-def check_collisions(pairs: Iterable[tuple[str, str | Path]]) -> None:
-    """Refuse two inputs that would write the same file.
-
-    Args:
-        pairs: What messages call an input, and the output made for it.
-
-    Raises:
-        UsageError: Two outputs are the same; the message names both inputs.
-    """
-    writers: dict[str, str] = {}
-    for name, output in pairs:
-        target = os.path.normpath(output)
-        if target in writers:
-            both = f"the output of {shown(writers[target], 30)} and of {shown(name, 30)}"
-            fix = "give --output-name with {parent}, {index} or {key}"
-            raise fault(UsageError, target, both, fix)
-        writers[target] = name
 
 
 def _no_path(key: str) -> str:

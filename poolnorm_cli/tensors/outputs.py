@@ -7,16 +7,14 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.tensors.messages import fault, shown
-from poolnorm_cli.tensors.sources import STDIN, identity, is_url, suffix_of
+from poolnorm_cli.tensors.messages import fault
+from poolnorm_cli.tensors.sources import STDIN, is_url, suffix_of
 from poolnorm_cli.tensors.space import require_room
-from poolnorm_cli.tensors.tensor import Tensor
 from poolnorm_cli.tensors.writers import ArrayWriter
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
@@ -150,8 +148,20 @@ class StreamOutput(Output):
         return ArrayWriter(STDIN, shape, dtype, self._sink, _nothing)
 
 
-def open_output(target: str, overwrite: bool) -> Output:  # noqa: FBT001
+def open_output(
+    target: str,
+    overwrite: bool,  # noqa: FBT001
+    *,
+    sync: bool = False,
+    keep: Callable[[AtomicFile], None] | None = None,
+) -> Output:
     """Open `-`, a `.npy` or a `.npz` for writing; files get their names when all is written.
+
+    Args:
+        target: `-`, a file or a URL.
+        overwrite: Replace a file that is there.
+        sync: A file on this machine is on the disk before it has its name.
+        keep: Takes such a file when it is whole, and gives it its name later.
 
     Raises:
         OutputError: The directory is missing or cannot be written.
@@ -174,26 +184,12 @@ def open_output(target: str, overwrite: bool) -> Output:  # noqa: FBT001
     else:
         from poolnorm_cli.tensors.atomic import AtomicFile
 
-        file = AtomicFile(target, overwrite=overwrite)
+        file = AtomicFile(target, overwrite=overwrite, sync=sync, keep=keep)
     if suffix == ".npy":
         return NpyOutput(target, file)
     from poolnorm_cli.tensors.zips import NpzOutput
 
     return NpzOutput(target, file)
-
-
-def refuse_own_input(target: str, inputs: Iterable[Path | str | Tensor]) -> None:
-    """Refuse to write over what is being read, under whichever of its names.
-
-    Raises:
-        UsageError: `target` is one of `inputs`, or a link to one.
-    """
-    own = None if target == STDIN else identity(target)
-    for source in inputs if own else ():
-        path = source.path if isinstance(source, Tensor) else source
-        if path is not None and identity(path) == own:
-            told = f"the output is the input {shown(path, 40)}"
-            raise fault(UsageError, target, told, "write to another file")
 
 
 def _nothing() -> None:

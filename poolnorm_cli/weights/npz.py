@@ -62,8 +62,16 @@ def read(tensor: "Tensor") -> "NDArray[Any]":
     return blocks[0] if blocks else np.empty(tensor.shape, "float32")
 
 
-def save(file: str, weights: Mapping[str, "NDArray[Any]"], *, overwrite: bool) -> None:
+def save(
+    file: str, weights: Mapping[str, "NDArray[Any]"], *, overwrite: bool, sync: bool = False
+) -> None:
     """Write weights and their seal to an `.npz` file, whole or not at all.
+
+    Args:
+        file: The file.
+        weights: By name.
+        overwrite: Replace a file that is there.
+        sync: Have them on the disk before the file gets its name.
 
     Raises:
         UsageError: The file exists and is not to be overwritten, or is not an `.npz` file.
@@ -71,7 +79,7 @@ def save(file: str, weights: Mapping[str, "NDArray[Any]"], *, overwrite: bool) -
     """
     if not file.endswith(".npz"):
         raise UsageError(f"--save-weights {file!r} is not an .npz file", "name it weights.npz")
-    with open_output(file, overwrite) as output:
+    with open_output(file, overwrite, sync=sync) as output:
         for name, weight in (*weights.items(), (SEAL, sealed(weights))):
             writer = output.add(name, weight.shape, DTYPES[weight.dtype.name])
             writer.write(weight)

@@ -116,7 +116,7 @@ def test_an_object_is_not_its_own_output(poolnorm: Command, store: Any) -> None:
     result = poolnorm("pool max s3://data/in/0000.npy -O s3://data/in --overwrite")
 
     assert result.code == 2
-    assert "s3://data/in/0000.npy: the output is an input" in result.err
+    assert "s3://data/in/0000.npy: the output is the input" in result.err
 
 
 def test_a_run_that_fails_leaves_no_object_and_no_part_of_one(

@@ -90,7 +90,7 @@ def test_an_object_is_not_its_own_output(poolnorm: Command, store: Any) -> None:
     result = poolnorm("pool max gs://data/in/0000.npy -O gs://data/in --overwrite")
 
     assert result.code == 2
-    assert "gs://data/in/0000.npy: the output is an input" in result.err
+    assert "gs://data/in/0000.npy: the output is the input" in result.err
 
 
 def test_a_run_that_fails_leaves_no_object(poolnorm: Command, store: Any) -> None:

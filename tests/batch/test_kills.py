@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc"),
 ]
 
-WORDS = ["pool", "max", "in", "-O", "out", "-q", "--journal", "j"]
+WORDS = ["pool", "max", "in", "-O", "out", "-q", "--journal", "j", "--no-sync"]
 
 
 @pytest.fixture(autouse=True)

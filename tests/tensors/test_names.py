@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.tensors.names import DEFAULT_TEMPLATE, check_collisions, output_path
+from poolnorm_cli.tensors.names import DEFAULT_TEMPLATE, output_path
 
 
 OUT = Path("out")
@@ -66,10 +66,3 @@ def test_other_templates_are_refused(template: str, told: str) -> None:
     with pytest.raises(UsageError, match=told) as caught:
         named(template)
     assert len(str(caught.value)) <= 200
-
-
-def test_a_shared_output_names_both_inputs() -> None:
-    pairs = [("a/x.npy", OUT / "x.npy"), ("y.npy", OUT / "y.npy"), ("b/x.npy", OUT / "./x.npy")]
-    with pytest.raises(UsageError, match=r"out/x\.npy: the output of a/x\.npy and of b/x\.npy"):
-        check_collisions(pairs)
-    check_collisions(pairs[:2])

@@ -15,7 +15,7 @@ import pytest
 from poolnorm_cli.errors import OutputError, UsageError
 from poolnorm_cli.tensors import atomic
 from poolnorm_cli.tensors.dtypes import DTYPES
-from poolnorm_cli.tensors.outputs import open_output, refuse_own_input
+from poolnorm_cli.tensors.outputs import open_output
 from poolnorm_cli.tensors.sources import open_tensors
 
 
@@ -166,20 +166,3 @@ def test_the_umask_is_respected_and_an_old_mode_kept(mask: int, tmp_path: Path) 
         assert (tmp_path / "y.npy").stat().st_mode & 0o777 == 0o640
     finally:
         os.umask(old)
-
-
-@pytest.mark.parametrize("link", ["same", "symlink", "hardlink"])
-def test_an_output_that_is_an_input_is_refused(link: str, tmp_path: Path) -> None:
-    source, target = tmp_path / "x.npy", tmp_path / "y.npy"
-    np.save(source, ONES)
-    if link == "symlink":
-        target.symlink_to(source)
-    elif link == "hardlink":
-        os.link(source, target)
-    target = source if link == "same" else target
-    (tensor,) = open_tensors(str(source))
-    for given in (source, tensor):
-        with pytest.raises(UsageError, match="the output is the input"):
-            refuse_own_input(str(target), [given])
-    refuse_own_input(str(tmp_path / "other.npy"), [source, tensor])
-    refuse_own_input("-", [source, tensor])

@@ -1,0 +1,128 @@
+"""One name for a file, however it is called: by its real directory, or by its normalised URL."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from poolnorm_cli.tensors.leftovers import PREFIX, SUFFIX
+from poolnorm_cli.tensors.sources import is_url
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+_LOCAL = ("file", "local")
+_SCHEMES = {"gcs": "gs", "s3a": "s3", "s3n": "s3"}
+_PORTS = {"http": ":80", "https": ":443"}
+_LOOKED_AT = 64
+"""Entries of a directory among which one with letters in its name is looked for."""
+
+
+class RealNames:
+    """Real names of many files, each directory among them looked up once."""
+
+    def __init__(self) -> None:
+        """Begin with no directory."""
+        self._folders: dict[str, str] = {}
+
+    def of(self, word: str) -> str:
+        """Return the name from the root, links among its directories followed.
+
+        A link at the end is not followed: it is what a new file of this name would replace.
+        """
+        if is_url(word):
+            path = local_path(word)
+            return _url_name(word) if path is None else self.of(path)
+        place = word.rfind("/") + 1
+        name, folder = word[place:], word[:place]
+        if name in ("", ".", ".."):
+            return _real(word)
+        real = self._folders.get(folder)
+        if real is None:
+            real = self._folders[folder] = f"{_real(folder or '.').rstrip('/')}/"
+        return real + name
+
+
+def local_path(word: str) -> str | None:
+    """Return the file on this machine that a word names, as `file:///tmp/x.npy`; None for others.
+
+    Args:
+        word: A path or a URL.
+    """
+    scheme, mark, rest = word.partition("://")
+    if not mark:
+        return word
+    return rest if scheme.lower() in _LOCAL else None
+
+
+def differing_in_case(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the pairs of real names that are one where a directory does not tell letters' case.
+
+    Args:
+        names: Real names, all of them different.
+
+    Returns:
+        Pairs that differ in nothing else, and name one file in the directory where they do.
+    """
+    known = list(names)
+    folded = "\0".join(known).casefold().split("\0")
+    if not all(map(str.isascii, folded)):
+        from unicodedata import normalize
+
+        folded = [normalize("NFC", name).casefold() for name in known]
+    if len(set(folded)) == len(folded):
+        return []
+    first: dict[str, str] = {}
+    pairs = []
+    for name, fold in zip(known, folded, strict=True):
+        other = first.setdefault(fold, name)
+        if other != name and not is_url(name) and _is_blind(os.path.commonpath([other, name])):
+            pairs.append((other, name))
+    return pairs
+
+
+def _is_blind(folder: str) -> bool:
+    """Whether a directory, or the one in which it would be made, does not tell letters' case."""
+    while not os.path.isdir(folder):  # noqa: PTH112 - text, as everywhere here
+        folder = os.path.dirname(folder.rstrip("/")) or "/"  # noqa: PTH120 - as above
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry, _ in zip(entries, range(_LOOKED_AT), strict=False):
+            if entry.name != entry.name.swapcase():
+                return _same(entry.path, f"{folder}/{entry.name.swapcase()}")
+    probe = f"{folder}/{PREFIX}{os.getpid()}-{os.urandom(8).hex()}{SUFFIX}"
+    with suppress(OSError):
+        os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        try:
+            return _same(probe, probe.upper().replace(folder.upper(), folder, 1))
+        finally:
+            os.unlink(probe)  # noqa: PTH108 - as above
+    return False
+
+
+def _same(one: str, other: str) -> bool:
+    try:
+        return os.path.samestat(os.lstat(one), os.lstat(other))
+    except OSError:
+        return False
+
+
+def _real(path: str) -> str:
+    try:
+        return os.path.realpath(path)
+    except (OSError, ValueError):  # a name with a NUL in it, which opening it will tell
+        return path
+
+
+def _url_name(url: str) -> str:
+    """Return a URL in small letters as far as these do not matter, its path without detours."""
+    from urllib.parse import unquote
+
+    scheme, _, rest = url.partition("://")
+    scheme = _SCHEMES.get(scheme.lower(), scheme.lower())
+    host, _, path = rest.partition("/")
+    host = host.rpartition("@")[2].lower().removesuffix(_PORTS.get(scheme, "\0"))
+    return f"{scheme}://{host}{posixpath.normpath('/' + unquote(path).lstrip('/'))}"
