@@ -11,6 +11,7 @@
 #define TOGETHER 64  /* rows that are */
 #define LARGE 1e36   /* sums of squares from which on float32 may have lost some */
 #define SMALL 1e-24  /* divisors below which it may have */
+#define GREAT 1e37   /* divisors from which on, with a large epsilon, their inverse may have */
 
 /* What to divide a row by, squared, from the sum of its squares. */
 static INLINE double power_of(double squares, const size_of *s)
@@ -101,7 +102,7 @@ static INLINE void normalize_long(const float *restrict x, float *restrict y, co
         inverse[r] = (float)(1.0 / sqrt(power[r]));
     }
     for (ptrdiff_t r = 0; r < rows; r++, x += items, y += items)
-        if (squares[r] < LARGE && power[r] > SMALL)
+        if (squares[r] < LARGE && power[r] > SMALL && power[r] < GREAT)
             write_row(x, y, gamma, beta, high[r], low[r], inverse[r], items);
         else
             normalize_widely(x, y, gamma, beta, s, items);
@@ -140,7 +141,7 @@ static INLINE void normalize_short(const float *restrict x, float *restrict y, c
         float power = squares[r] * weight + epsilon;
         power = power < least ? least : power;
         inverse[r] = 1 / sqrtf(power);
-        lost[r] = !(squares[r] < (float)LARGE) | !(power > (float)SMALL);
+        lost[r] = !(squares[r] < (float)LARGE) | !(power > (float)SMALL) | !(power < (float)GREAT);
         any |= lost[r];
     }
     for (ptrdiff_t i = 0; i < items; i++) {

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from poolnorm_cli.kernels.extremes import as_wide_as
 from poolnorm_cli.kernels.moments import Axes, Float64, Moments, merge, moments_of, place_of
 
 
@@ -56,6 +57,7 @@ def _of_sample(found: Iterable[Moments], boxes: Sequence[Box], sample: Axes, axe
         place = tuple(part.start or 0 for part in here)
         seen = Moments(over, counts.get(place, 0), mean[here], squares[here])
         both = merge(seen, Moments(over, new.count, new.mean, new.squares))
+        mean, squares = (as_wide_as(*two) for two in ((mean, both.mean), (squares, both.squares)))
         counts[place], mean[here], squares[here] = both.count, both.mean, both.squares
         masked = new.masked
     if not masked:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from poolnorm_cli.kernels.extremes import as_wide_as
 from poolnorm_cli.kernels.moments import Axes, Moments, grain_rows, merge, moments_of
 
 
@@ -38,6 +39,7 @@ def gather_ghosts(
         for here, new in _rounds(place, len(each.mean), groups):
             seen = Moments(axes, place // groups * cells, mean[here], squares[here])
             both = merge(seen, Moments(axes, cells, each.mean[new], each.squares[new]))
+            mean, squares = as_wide_as(mean, both.mean), as_wide_as(squares, both.squares)
             mean[here], squares[here] = both.mean, both.squares
             place += new.stop - new.start
     return Moments(axes, place // groups * cells, mean, squares)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from poolnorm_cli.kernels.extremes import again, lost_squares, put_back
 from poolnorm_cli.kernels.memory import quiet
 from poolnorm_cli.kernels.moments import Axes, Moments, moments_of
 
@@ -31,4 +32,7 @@ def masked_moments(x: NDArray[Any], mask: NDArray[Any], axes: Axes) -> Moments:
         mean = np.add.reduce(wide, axis=axes, keepdims=True) / divisor
         distance = np.where(counts, wide - mean, 0)
         squares = np.add.reduce(distance * distance, axis=axes, keepdims=True)
+        lost = lost_squares(wide, axes, squares, mean) if x.dtype == np.float64 else None
+        if lost is not None:
+            mean, squares = put_back(again(wide, axes, lost, counts=counts), lost, mean, squares)
     return Moments(axes, count, mean, squares, masked=True)

@@ -8,6 +8,7 @@ LeVeque (1979), "Updating formulae and a pairwise algorithm for computing sample
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.kernels.extremes import WIDE, again, lost_squares, put_back
 from poolnorm_cli.kernels.memory import quiet
 from poolnorm_cli.kernels.trees import fold_tree
 from poolnorm_cli.shapes import format_shape
@@ -34,8 +36,9 @@ class Moments:
     Attributes:
         axes: The axes that were reduced.
         count: Cells per statistic; under a mask for which these differ, one number for each.
-        mean: float64, with the reduced axes kept at size 1.
-        squares: Sum of (x - mean)^2, in the same shape.
+        mean: float64, or `WIDE` where that cannot hold some of them, with the reduced axes kept at
+            size 1.
+        squares: Sum of (x - mean)^2, in the same shape and dtype.
         masked: A mask said which cells count, be it none.
     """
 
@@ -86,6 +89,9 @@ def moments_of(x: NDArray[Any], axes: Axes) -> Moments:
         if rest:
             cells = math.prod(x.shape[axis] for axis in first)
             mean, squares = joined_along(mean, squares, rest, cells)
+        lost = lost_squares(x, axes, squares, mean)
+        if lost is not None:
+            mean, squares = put_back(again(x, axes, lost), lost, mean, squares)
     return Moments(axes, count, mean, squares)
 
 
@@ -103,7 +109,16 @@ def _groups(shape: tuple[int, ...], axes: Axes) -> list[Axes]:
 def joined_along(
     mean: Float64, squares: Float64, axes: Axes, cells: int | Float64
 ) -> tuple[Float64, Float64]:
-    """Join means and squares along `axes`, each of as many cells."""
+    """Join means and squares along `axes`, each of as many cells; in `WIDE` where they are lost."""
+    joined = _joined_along(mean, squares, axes, cells)
+    if mean.dtype != WIDE and not np.isfinite(joined[1]).all() and np.isfinite(squares).all():
+        return _joined_along(mean.astype(WIDE), squares, axes, cells)
+    return joined
+
+
+def _joined_along(
+    mean: Float64, squares: Float64, axes: Axes, cells: int | Float64
+) -> tuple[Float64, Float64]:
     whole: Float64 = np.add.reduce(mean, axis=axes, keepdims=True)
     whole /= math.prod(mean.shape[axis] for axis in axes)
     between = np.add.reduce(np.square(mean - whole), axis=axes, keepdims=True)
@@ -115,26 +130,6 @@ def place_of(sizes: Axes, origin: Axes, shape: Axes) -> tuple[slice, ...]:
     """Return where in statistics of such sizes those of a block are."""
     sides = zip(sizes, origin, shape, strict=True)
     return tuple(slice(at, at + n) if size > 1 else slice(None) for size, at, n in sides)
-
-
-def mean_square(
-    x: NDArray[Any], axes: Axes, given: tuple[Float64, Float64] | None = None
-) -> Float64:
-    """Return the mean of squares of one block over `axes`, kept at size 1; 0 without a cell.
-
-    Args:
-        x: Any real dtype.
-        axes: Non-negative axes.
-        given: Mean and variance of what the block is a part of, used instead of the block.
-    """
-    from poolnorm_cli.kernels.folds import sum_of_squares
-
-    with np.errstate(over="ignore", invalid="ignore"):
-        if given is not None:
-            mean, variance = given
-            return np.asarray(variance + mean * mean)
-        count = math.prod(x.shape[axis] for axis in axes)
-        return np.asarray(sum_of_squares(x, axes) / max(count, 1))
 
 
 def merge(a: Moments, b: Moments) -> Moments:
@@ -153,10 +148,29 @@ def merge(a: Moments, b: Moments) -> Moments:
     count = a.count + b.count
     total = np.maximum(count, 1) if isinstance(count, np.ndarray) else count
     with np.errstate(over="ignore", invalid="ignore"):
-        step = b.mean - a.mean
-        mean = a.mean + step * (b.count / total)
-        squares = a.squares + b.squares + step * step * (a.count * b.count / total)
+        mean, squares = _merged(a, b, total)
+        lost = ~(np.isfinite(mean) & np.isfinite(squares))
+        if lost.any():
+            lost &= np.logical_and.reduce([np.isfinite(v) for m in (a, b) for v in _pair(m)])
+        if lost.any():
+            wide = _merged(_widely(a), _widely(b), total)
+            mean, squares = put_back([v[lost] for v in wide], lost, mean, squares)
     return Moments(a.axes, count, mean, squares, a.masked or b.masked)
+
+
+def _merged(a: Moments, b: Moments, total: int | Float64) -> tuple[Float64, Float64]:
+    step = b.mean - a.mean
+    mean = a.mean + step * (b.count / total)
+    return mean, a.squares + b.squares + step * step * (a.count * b.count / total)
+
+
+def _pair(moments: Moments) -> tuple[Float64, Float64]:
+    return moments.mean, moments.squares
+
+
+def _widely(moments: Moments) -> Moments:
+    mean, squares = (v.astype(WIDE) for v in _pair(moments))
+    return replace(moments, mean=mean, squares=squares)
 
 
 def joined(a: Moments, b: Moments) -> Moments:

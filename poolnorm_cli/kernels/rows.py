@@ -21,7 +21,7 @@ _FEW = 16
 _LEAST = 1e-12
 """The epsilon from which on squares that underflow in float32 make no difference."""
 _LARGE = 1e30
-"""Sums of squares above this may have left the range of float32."""
+"""Sums of squares above this may have left the range of float32, and so may an epsilon."""
 
 
 def in_rows(x: Array, axes: tuple[int, ...], epsilon: float) -> bool:
@@ -30,7 +30,7 @@ def in_rows(x: Array, axes: tuple[int, ...], epsilon: float) -> bool:
     if loops_for(x, FLOAT32):
         return trailing and x.size > 0
     short = 0 < prod(x.shape[axes[0] :]) <= LONGEST
-    return trailing and short and x.dtype == np.float32 and epsilon >= _LEAST
+    return trailing and short and x.dtype == np.float32 and _LEAST <= epsilon <= _LARGE
 
 
 def normalize_rows(x: Array, epsilon: float, gamma: Vector, beta: Vector) -> Array:

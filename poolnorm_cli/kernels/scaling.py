@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from poolnorm_cli.kernels.extremes import out_of_range, wider
 from poolnorm_cli.kernels.memory import TILE_BYTES, fresh, quiet, scratch
 from poolnorm_cli.kernels.native_scaling import scale_natively
 
@@ -18,18 +19,22 @@ _FEW = 16
 _ROW = 4096
 """Items to which short vectors of channels are repeated, so that inner loops are long."""
 
+_LARGEST_INVERSE = 1e140
+"""Deviations whose inverse is in between have squares that float64 holds."""
+
 
 def center_and_scale(x: Array, mean: Float64, scale: Float64, shift: Float64 | float) -> Array:
     """Compute `(x - mean) * scale + shift` in the dtype of `x`.
 
     In float32 the mean is taken off in two parts: what float32 can hold of it, and the rest, which
-    joins the shift. So a mean of 1e6 with a deviation of 1 costs nothing.
+    joins the shift. So a mean of 1e6 with a deviation of 1 costs nothing. Where one of them is at
+    the edge of the range of that dtype, it is computed once more, in a wider one.
 
     Args:
         x: C-contiguous, float32 or float64; not modified.
         mean: Broadcasts against `x`, like the others.
         scale: Factor.
-        shift: Addend.
+        shift: Addend; a number is a small one.
     """
     if not x.size:
         return np.empty_like(x)
@@ -38,16 +43,30 @@ def center_and_scale(x: Array, mean: Float64, scale: Float64, shift: Float64 | f
         rest = np.where(np.isfinite(mean), mean - near, 0.0)
         vectors = near, scale.astype(x.dtype), np.asarray(shift - rest * scale).astype(x.dtype)
         y = fresh(x.shape, x.dtype)
-        if scale_natively(x, y, *vectors):
-            return y
-        if x.shape[-1] < _FEW and {v.shape for v in vectors} == {(*x.shape[:-1], 1)}:
-            _by_columns(x.reshape(-1, x.shape[-1]), y.reshape(-1, x.shape[-1]), vectors)
-            return y
-        for cells, out, (a, b, c) in _tiles(x, y, vectors):
-            np.subtract(cells, a, out=out)
-            np.multiply(out, b, out=out)
-            np.add(out, c, out=out)
+        _center_and_scale(x, y, vectors)
+        addends = [mean, shift] if isinstance(shift, np.ndarray) else [mean]
+        beyond = out_of_range(x.dtype, factors=[scale], addends=addends)
+        if beyond is not None:
+            for cells, out, (a, b, c, lost) in _tiles(
+                x, y, (mean, scale, np.asarray(shift), beyond)
+            ):
+                if lost.any():
+                    wide = (cells.astype(wider(x.dtype)) - a) * b + c
+                    np.copyto(out, wide, casting="same_kind", where=lost)
     return y
+
+
+def _center_and_scale(x: Array, y: Array, vectors: tuple[Array, Array, Array]) -> None:
+    """Compute `(x - a) * b + c` into `y`, all of one dtype."""
+    if scale_natively(x, y, *vectors):
+        return
+    if x.shape[-1] < _FEW and {v.shape for v in vectors} == {(*x.shape[:-1], 1)}:
+        _by_columns(x.reshape(-1, x.shape[-1]), y.reshape(-1, x.shape[-1]), vectors)
+        return
+    for cells, out, (a, b, c) in _tiles(x, y, vectors):
+        np.subtract(cells, a, out=out)
+        np.multiply(out, b, out=out)
+        np.add(out, c, out=out)
 
 
 def _by_columns(x: Array, y: Array, vectors: tuple[Array, ...]) -> None:
@@ -110,27 +129,45 @@ def _slabs(x: Array, y: Array, vectors: list[Array]) -> Any:
 
 
 def inverse_deviation(variance: Float64, epsilon: float) -> Float64:
-    """Compute `1 / sqrt(variance + epsilon)`."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(1.0 / np.sqrt(variance + epsilon))
+    """Compute `1 / sqrt(variance + epsilon)`, in `WIDE` where float64 cannot hold the variance."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        inverse = np.asarray(1.0 / np.sqrt(variance.astype(np.float64, copy=False) + epsilon))
+        if variance.dtype == np.float64:
+            return inverse
+        inside = (inverse < _LARGEST_INVERSE) & (inverse > 1 / _LARGEST_INVERSE)
+        return np.asarray(np.where(inside, inverse, 1 / np.sqrt(variance + epsilon)))
 
 
 def scaled(x: Array, factor: Float64) -> Array:
     """Compute `x * factor` in the dtype of `x`; `x` is not modified."""
-    narrow = factor.astype(x.dtype)
     y = fresh(x.shape, x.dtype)
     with quiet():
+        narrow = factor.astype(x.dtype)
         if not scale_natively(x, y, None, narrow, None):
             np.multiply(x, narrow, out=y)
+        beyond = out_of_range(x.dtype, factors=[factor])
+        if beyond is not None and x.size:
+            for cells, out, (by, lost) in _tiles(x, y, (factor, beyond)):
+                if lost.any():
+                    wide = cells.astype(wider(x.dtype)) * by
+                    np.copyto(out, wide, casting="same_kind", where=lost)
     return y
 
 
 def multiply_and_add(y: Array, factor: Float64 | None, addend: Float64 | None) -> None:
     """Compute `y * factor + addend` in place, in the dtype of `y`; None changes nothing."""
-    b, c = (None if v is None else v.astype(y.dtype) for v in (factor, addend))
-    if b is None and c is None:
+    if factor is None and addend is None:
         return
     with quiet():
+        b, c = (None if v is None else v.astype(y.dtype) for v in (factor, addend))
+        given = ([] if v is None else [v] for v in (factor, addend))
+        if (
+            out_of_range(y.dtype, **dict(zip(("factors", "addends"), given, strict=True)))
+            is not None
+        ):
+            wide = y.astype(wider(y.dtype)) * (1 if factor is None else factor)
+            np.copyto(y, wide + (0 if addend is None else addend), casting="same_kind")
+            return
         if scale_natively(y, y, None, np.ones((1,) * y.ndim, y.dtype) if b is None else b, c):
             return
         if b is not None:

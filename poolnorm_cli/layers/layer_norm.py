@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
 
 
+_LARGE = 1e30
+"""Weights of float32 from which on what they make may leave the range before it is a result."""
+
+
 @frozen(kw_only=True)
 class LayerNormalization(Normalization):
     """Normalize over one or several axes of each sample, by the statistics of these cells."""
@@ -31,8 +35,9 @@ class LayerNormalization(Normalization):
         axes = self.axes(x.ndim)
         if call.moments is None and in_rows(x, axes, self.epsilon):
             rows = x.reshape(-1, math.prod(x.shape[axes[0] :]))
-            affine = (telling(weights, name, x, axes) for name in ("gamma", "beta"))
-            return normalize_rows(rows, self.epsilon, *affine).reshape(x.shape)
+            affine = [telling(weights, name, x, axes) for name in ("gamma", "beta")]
+            if all(vector is None or (abs(vector) < _LARGE).all() for vector in affine):
+                return normalize_rows(rows, self.epsilon, *affine).reshape(x.shape)
         given = self.given(call, x.shape)
         if given is None:
             moments = moments_of(x, axes)
