@@ -10,6 +10,7 @@ from poolnorm_cli.cli.groups import Given, Inputs, Printing, WeightFiles
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.configs import settled, stated
+from poolnorm_cli.tensors.messages import shown
 from poolnorm_cli.values import frozen
 
 
@@ -19,6 +20,17 @@ if TYPE_CHECKING:
     from poolnorm_cli.shapes import Ints
     from poolnorm_cli.weights import Weights
     from poolnorm_cli.weights.entry import Entry
+
+
+_CHANNELS_SECOND = ("torch", "gluon")
+_GAMMA_BETA = ("BatchNormalization", "LayerNormalization", "GroupNormalization")
+_EPSILONS = {
+    "torch": dict.fromkeys(_GAMMA_BETA, 1e-5),
+    "gluon": dict.fromkeys(_GAMMA_BETA, 1e-5),
+    "flax": {"BatchNormalization": 1e-5}
+    | dict.fromkeys((*_GAMMA_BETA[1:], "RMSNormalization"), 1e-6),
+}
+"""The epsilons that layers of frameworks have without being asked for another."""
 
 
 @frozen(kw_only=True)
@@ -50,9 +62,27 @@ def made_of_files(kind: type[Layer], flags: dict[str, Any], given: Given) -> Lay
         return settled(kind, flags, {}, "")
     told = stated(kind, _of_instances(kind, entry), entry.place)
     layout = stated(kind, entry.layout, entry.place)
+    _require_sure(kind, flags, entry)
     unsaid = "epsilon" not in {*told, *flags} and not given[Printing].quiet
     given.add(Checkpoint(entry=entry, unsaid=unsaid))
     return settled(kind, flags, told, entry.place, layout, entry.rank)
+
+
+_DECISIVE = ("epsilon", "axis", "groups")
+
+
+def _require_sure(kind: type[Layer], flags: "Mapping[str, Any]", entry: "Entry") -> None:
+    """Refuse a layer whose parameters are in the file but cannot be told from those of others.
+
+    Raises:
+        UsageError: Flags do not give them either.
+    """
+    known = {*flags, *entry.config}
+    wanted = [p.flag for p in kind.parameters() if p.name in _DECISIVE and p.name not in known]
+    if entry.unsure and wanted:
+        raise UsageError(
+            f"{entry.place}: {entry.unsure}", f"give {' and '.join(wanted)} as the model has them"
+        )
 
 
 def checkpoint_of(kind: type[Layer], word: str | None) -> "Entry | None":
@@ -88,9 +118,12 @@ def read_weights(layer: Layer, given: Given) -> "Weights | None":
             first = next(open_tensors(words[0], given[Inputs].key, True)).shape  # noqa: FBT003
             layer.output_shape(first)
             shape = first
-    if entry.torch:
+    if entry.framework in _CHANNELS_SECOND:
         _require_axis_of_torch(layer, entry, shape)
-    weights = entry.take(layer.weight_shapes(shape))
+    weights = entry.take(layer.weight_shapes(shape), getattr(layer, "axis", ()))
+    if entry.of_subclass and not given[Printing].quiet:
+        told = f"a {shown(entry.class_name, 60)}, run as the {entry.kind} whose parameters it has"
+        print(f"note: {entry.place}: {told}", file=sys.stderr)
     if given[Checkpoint].unsaid:
         _note_epsilon(layer, entry)
     return weights
@@ -131,18 +164,20 @@ def _require_axis_of_torch(layer: Layer, entry: "Entry", shape: "Ints") -> None:
     if len(shape) > 2 and not more and axis == (-1,) and shape[1] == size != shape[-1]:
         raise UsageError(
             f"{entry.place}: weights of shape ({size}), and --axis -1 has {shape[-1]} channels",
-            "torch has the channels second: give --axis 1",
+            f"{entry.framework} has the channels second: give --axis 1",
         )
 
 
 def _note_epsilon(layer: Layer, entry: "Entry") -> None:
     epsilon = getattr(layer, "epsilon", None)
-    if epsilon is None or not (entry.torch or entry.name):
+    if epsilon is None or not (entry.framework != "keras" or entry.name):
         return
     told = f"the file says nothing of epsilon: it is {epsilon} here, which --epsilon changes"
-    if entry.torch:
+    theirs = _EPSILONS.get(entry.framework, {}).get(layer.keras_name)
+    if theirs is not None:
+        short = str(theirs).replace("e-0", "e-")
         told = (
-            f"torch keeps no epsilon with the weights: it stays {epsilon} here, torch's default "
-            "is 1e-05 (--epsilon 1e-5)"
+            f"{entry.framework} keeps no epsilon with the weights: it stays {epsilon} here, "
+            f"{entry.framework}'s default is {theirs} (--epsilon {short})"
         )
     print(f"note: {entry.place}: {told}", file=sys.stderr)

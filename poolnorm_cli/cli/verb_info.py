@@ -50,7 +50,7 @@ def _run(given: Given) -> int:
 def _list(word: str, given: Given, report: "ArrayList") -> None:
     """List the arrays of a file of tensors, or the layers of a checkpoint."""
     from poolnorm_cli.tensors.sources import open_tensors
-    from poolnorm_cli.weights.formats import entries_of, is_checkpoint
+    from poolnorm_cli.weights.formats import entries_of, is_checkpoint, nothing_in
 
     if not is_checkpoint(word):
         for tensor in open_tensors(word, given[Inputs].key, True):  # noqa: FBT003
@@ -59,8 +59,11 @@ def _list(word: str, given: Given, report: "ArrayList") -> None:
     if given[Inputs].key is not None or given[Stats].stats:
         flag = "--stats" if given[Stats].stats else "--key"
         raise UsageError(f"{word}: {flag} is for arrays", f"leave out {flag}")
-    for entry in entries_of(word):
+    found = entries_of(word)
+    for entry in found:
         report.add_layer(entry)
+    if not found:
+        report.add_nothing(word, nothing_in(word))
 
 
 NODE = Command(groups=(Inputs, Stats, Printing), text=_TEXT, action=_run)

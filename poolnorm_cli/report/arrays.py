@@ -25,6 +25,7 @@ class ArrayList:
         self._table = not (style.json or style.quiet) and style.stream.isatty()
         self._facts: list[dict[str, Any]] = []
         self._layers: list[Entry] = []
+        self._empty: list[dict[str, str]] = []
 
     def add(self, tensor: "Tensor") -> None:
         """Take an array, and print its line at once where lines are printed."""
@@ -54,6 +55,15 @@ class ArrayList:
         else:
             print(*layer_fields(entry, quiet=self._style.quiet), sep="\t")
 
+    def add_nothing(self, word: str, told: str) -> None:
+        """Take a checkpoint without a layer, and say at once what it has instead."""
+        if self._style.json:
+            self._empty.append({"file": word, "reason": told})
+        elif self._style.quiet:
+            print(f"note: {printable(word)}: {printable(told)}", file=sys.stderr)
+        else:
+            print(printable(word), "-", printable(told), "-", sep="\t")
+
     def close(self) -> None:
         """Print what is printed at the end."""
         if self._style.json:
@@ -62,6 +72,8 @@ class ArrayList:
             arrays = [facts | _json_stats(facts.get("stats")) for facts in self._facts]
             document = {"schema": 1, "command": "info", "arrays": arrays}
             document["layers"] = [layer_facts(entry) for entry in self._layers]
+            if self._empty:
+                document["empty"] = self._empty
             print(json.dumps(document, allow_nan=False))
             return
         if self._layers:

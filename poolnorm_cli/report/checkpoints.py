@@ -20,7 +20,9 @@ def layer_facts(entry: "Entry") -> dict[str, Any]:
         "class": entry.kind,
         "weights": {name: list(array.shape) for name, array in entry.arrays.items()},
         "parameters": _parameters(entry),
+        **({"own_class": entry.class_name} if entry.of_subclass else {}),
         **({"reason": entry.reason} if entry.reason else {}),
+        **({"unsure": entry.unsure} if entry.unsure else {}),
     }
 
 
@@ -29,7 +31,8 @@ def layer_fields(entry: "Entry", *, quiet: bool) -> list[str]:
     word = printable(f"{entry.file}::{entry.name}" if entry.name else entry.file)
     if quiet:
         return [word]
-    return [word, entry.kind or "-", _weights(entry), _told(entry)]
+    own = f" ({printable(entry.class_name)})" if entry.of_subclass else ""
+    return [word, f"{entry.kind or '-'}{own}", _weights(entry), _told(entry)]
 
 
 def layer_cells(entry: "Entry") -> dict[str, str]:
@@ -51,5 +54,6 @@ def _parameters(entry: "Entry") -> dict[str, Any]:
 
 
 def _told(entry: "Entry") -> str:
-    pairs = _parameters(entry).items()
-    return printable(", ".join(f"{name}={str(value)[:40]}" for name, value in pairs)) or "-"
+    told = [f"{name}={str(value)[:40]}" for name, value in _parameters(entry).items()]
+    told += [f"not certain: {entry.unsure}"] if entry.unsure else []
+    return printable(", ".join(told)) or "-"

@@ -12,7 +12,7 @@ from poolnorm_cli.shapes import Ints, format_shape, resolve_axes
 from poolnorm_cli.tensors.messages import bad_input, shown
 from poolnorm_cli.values import frozen
 from poolnorm_cli.weights import fit, fit_shapes
-from poolnorm_cli.weights.naming import keras_names, squeezed
+from poolnorm_cli.weights.naming import framework, keras_names, own_name, squeezed
 
 
 if TYPE_CHECKING:
@@ -44,8 +44,10 @@ class Entry:
         config: Parameters that the file states, by their Keras names, as JSON has them.
         layout: Parameters that follow from the format, which flags may change.
         rank: Axes of the input for which the layer was built, where the file says.
-        torch: The names are torch's, and the file states no parameters.
         reason: Why the layer cannot be run, as `beta comes out of Softmax`; empty where it can.
+        unsure: Why the file, which states parameters, does not say which are this layer's; empty
+            where it does, and where it states none.
+        class_name: What the file calls its class, where that is not `kind`.
     """
 
     file: str
@@ -56,13 +58,24 @@ class Entry:
     config: Mapping[str, Any] = field(default_factory=dict)
     layout: Mapping[str, Any] = field(default_factory=dict)
     rank: int | None = None
-    torch: bool = False
     reason: str = ""
+    unsure: str = ""
+    class_name: str = ""
 
     @property
     def place(self) -> str:
         """What messages call the layer: `model.keras::bn_1`."""
         return f"{self.file}::{shown(self.name)}" if self.name else self.file
+
+    @property
+    def of_subclass(self) -> bool:
+        """Whether the file calls its class otherwise than any version of Keras calls `kind`."""
+        return bool(self.class_name) and own_name(self.class_name) != self.kind
+
+    @property
+    def framework(self) -> str:
+        """Whose names the weights have: `keras`, `torch`, `gluon` or `flax`."""
+        return "keras" if self.kind or self.numbered else framework(self.arrays)
 
     @property
     def numbered(self) -> bool:
@@ -79,11 +92,13 @@ class Entry:
         needed = {name for name in layer.weight_names if name.startswith("moving_m")}
         return needed <= names <= set(layer.weight_names)
 
-    def take(self, expected: Mapping[str, Ints]) -> "Weights":
+    def take(self, expected: Mapping[str, Ints], axes: Ints = ()) -> "Weights":
         """Read the weights, their shapes checked before any value is read.
 
         Args:
             expected: The weights of the layer in Keras' order, with their shapes.
+            axes: Those of the layer in the order in which they were given, where the file does
+                not say.
 
         Raises:
             UsageError: A weight is missing, is not one of the layer's, or has another shape.
@@ -94,7 +109,7 @@ class Entry:
         try:
             names = self._named(expected)
             shapes = {name: self.arrays[own].shape for name, own in names.items()}
-            kept = {name: self._laid(s, expected.get(name, s)) for name, s in shapes.items()}
+            kept = {name: self._laid(s, expected.get(name, s), axes) for name, s in shapes.items()}
             fit_shapes(kept, expected)
             values = {name: plain(self.arrays[own].read()) for name, own in names.items()}
             return fit({name: v.reshape(kept[name]) for name, v in values.items()}, expected)
@@ -118,13 +133,13 @@ class Entry:
             raise UsageError(told, "give the --axis along which they run")
         return tuple(dict(zip(axes, sizes, strict=True)).get(place, 1) for place in range(rank))
 
-    def _laid(self, shape: Ints, expected: Ints) -> Ints:
+    def _laid(self, shape: Ints, expected: Ints, given: Ints) -> Ints:
         """Return the shape in which a weight is used: Keras lays it anew for axes in disorder.
 
         Of axes such as 2,1 Keras 2 makes a weight in that order, and Keras 3 one in the order of
         their numbers, -1 before 1; both then read its values in the order of the input's axes.
         """
-        axes: Any = self.config.get("axis")
+        axes: Any = self.config.get("axis", list(given))
         if not isinstance(axes, list) or len(axes) != len(expected):
             return shape
         rank = self.rank or 2 * max(map(abs, axes)) + 1  # any that has the last axes last

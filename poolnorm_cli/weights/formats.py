@@ -1,6 +1,7 @@
 """Which reader a file of weights has, and which of the layers in it is meant."""
 
 import os
+from collections import Counter
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ READERS = {
     ".hdf5": "keras_h5",
     ".safetensors": "safetensors_file",
     ".onnx": "onnx_nodes",
+    ".weights.json": "keras_shards",
 }
 """Suffix -> module with a function `entries(file)`; `.weights.h5` is an `.h5`."""
 
@@ -58,7 +60,7 @@ def split_word(word: str) -> tuple[str, str | None]:
 
 def is_checkpoint(word: str) -> bool:
     """Whether a word names a file of layers, or one that might be taken for such a file."""
-    suffix = suffix_of(split_word(word)[0])
+    suffix = _suffix(split_word(word)[0])
     return suffix in NEVER or (suffix in READERS and suffix != ".npz")
 
 
@@ -74,8 +76,7 @@ def entries_of(word: str) -> "list[Entry]":
     found = _reader(file)(file)
     if layer is not None:
         return [named(found, layer, file)]
-    names = [entry.name for entry in found]
-    return [replace(e, name=e.path) if names.count(e.name) > 1 else e for e in found]
+    return _called(found)
 
 
 def entry_for(word: str, layer: type["Layer"]) -> "Entry":
@@ -111,18 +112,34 @@ def named(found: "Sequence[Entry]", name: str, file: str) -> "Entry":
     Raises:
         UsageError: There is none, or there are several of that name.
     """
-    same = [entry for entry in found if entry.name == name]
-    same = same if len(same) == 1 else [e for e in found if e.path == name] or same
+    same = [entry for entry in _called(found) if entry.name == name]
+    same = same or [replace(entry, name=name) for entry in found if entry.path == name]
     if len(same) == 1:
         return same[0]
+    same = same or [entry for entry in found if entry.name == name]
     if same:
         told = f"{shown(file)}: {len(same)} layers are called {shown(name)!r}"
         raise UsageError(told, f"give one of the paths {_some([e.path for e in same])}")
     raise UsageError(f"{shown(file)}: no layer {shown(name)!r}", _there(file, found))
 
 
+def nothing_in(word: str) -> str:
+    """Say what a file has in which there is no layer of a normalization.
+
+    Raises:
+        InputError: It cannot be read.
+        UnavailableError: A package that the file needs is not installed.
+    """
+    file, told = split_word(word)[0], "no normalization layer"
+    module = import_module(f"poolnorm_cli.weights.{READERS[_suffix(file)]}")
+    if not hasattr(module, "contained"):
+        return told
+    names = module.contained(file)
+    return f"{told} in {len(names)} arrays: {_some(names)}" if names else f"{told}, and no array"
+
+
 def _reader(file: str) -> "Callable[[str], list[Entry]]":
-    suffix = suffix_of(file)
+    suffix = _suffix(file)
     if suffix in NEVER:
         stem = os.path.basename(file)[: -len(suffix)]  # noqa: PTH119 - text, not a path
         fix = _CONVERSIONS[NEVER[suffix]].format(file=file, stem=stem)
@@ -138,6 +155,18 @@ def _reader(file: str) -> "Callable[[str], list[Entry]]":
     return reader
 
 
+def _called(found: "Sequence[Entry]") -> "list[Entry]":
+    """Call each layer what `FILE::LAYER` takes: its name, or its path if others have that name."""
+    names = Counter(entry.name for entry in found)
+    return [replace(entry, name=entry.path) if names[entry.name] > 1 else entry for entry in found]
+
+
+def _suffix(file: str) -> str:
+    """Return the suffix that says what a file is, in small letters; a few have two dots."""
+    ends = (suffix for suffix in READERS if suffix.count(".") > 1)
+    return next((suffix for suffix in ends if file.lower().endswith(suffix)), suffix_of(file))
+
+
 def _described(entry: "Entry") -> str:
     return f"a {entry.kind}" if entry.kind else f"a layer with {', '.join(entry.arrays)}"
 
@@ -145,8 +174,7 @@ def _described(entry: "Entry") -> str:
 def _there(file: str, found: "Sequence[Entry]") -> str:
     if not found:
         return "it has no normalization layer; `poolnorm info` lists what a file has"
-    paths = [entry.name or entry.path for entry in found]
-    names = [e.path if paths.count(e.name) > 1 else e.name for e in found]
+    names = [entry.name or entry.path for entry in _called(found)]
     words = ", ".join(f"{file}{_SEPARATOR}{name}" for name in names[:1])
     return f"there are: {_some(names)}; as {shown(words, 120)}"
 

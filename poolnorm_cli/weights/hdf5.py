@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from poolnorm_cli.errors import InputError
 from poolnorm_cli.tensors.messages import bad_input, shown
 from poolnorm_cli.weights.entry import LARGEST_BYTES, Stored, from_bfloat16
@@ -36,13 +38,20 @@ class Contents:
     """What a walk over an HDF5 file has found.
 
     Attributes:
-        arrays: Floating-point arrays by path, the others left out.
+        arrays: All arrays by path; one that is not of floating-point numbers is refused when it
+            is read.
         names: The `name` attributes of groups that have one, by path.
+        layer_names: Names of layers in order, by the path of the group that lists them.
+        weight_names: Paths of weights in order, by the path of the layer that lists them.
+        version: The version of Keras that wrote the file; empty where it does not say.
         config: The model's config, where the file has it as an attribute.
     """
 
     arrays: dict[str, Stored] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
+    layer_names: dict[str, list[str]] = field(default_factory=dict)
+    weight_names: dict[str, list[str]] = field(default_factory=dict)
+    version: str = ""
     config: str | None = None
 
 
@@ -66,6 +75,9 @@ def walk(file: "IOBase", place: str) -> Contents:
         walk = _Walk(h5py, file, place)
         walk.group(root, "", 0)
         walk.contents.config = _attribute(root, "model_config", place)
+        for group in (root, root.get("model_weights")):
+            if isinstance(group, h5py.Group):
+                walk.contents.version = _attribute(group, "keras_version", place) or ""
     return walk.contents
 
 
@@ -88,6 +100,36 @@ def _attribute(group: Any, name: str, place: str) -> str | None:
     return value
 
 
+def _listed(group: Any, name: str, place: str) -> list[str] | None:
+    """Return an attribute that is a list of names, or None without one.
+
+    Keras cuts a long list into `weight_names0`, `weight_names1` and so on.
+
+    Raises:
+        InputError: It is something else, or longer than such lists are.
+    """
+    parts = [name] if name in group.attrs else []
+    while not parts or parts[-1] != name:
+        part = f"{name}{len(parts)}"
+        if part not in group.attrs:
+            break
+        parts.append(part)
+    if not parts:
+        return None
+    names: list[Any] = []
+    for part in parts:
+        stored = group.attrs.get_id(part)
+        count = prod(stored.shape or ())
+        size = stored.get_storage_size() if count else 0
+        if len(stored.shape or ()) != 1 or max(count, size) > LARGEST:
+            raise bad_input(place, f"attribute {part!r} of shape {stored.shape}", _FIX)
+        names += list(group.attrs[part])
+    names = [name.decode(errors="replace") if isinstance(name, bytes) else name for name in names]
+    if not all(isinstance(name, str) for name in names):
+        raise bad_input(place, f"attribute {name!r} is no list of names", _FIX)
+    return names
+
+
 class _Walk:
     def __init__(self, h5py: Any, file: "IOBase", place: str) -> None:
         self.contents = Contents()
@@ -101,6 +143,13 @@ class _Walk:
         name = _attribute(group, "name", self._place) if path.endswith("vars") else None
         if name is not None:
             self.contents.names[path] = name
+        for key, found in (
+            ("layer_names", self.contents.layer_names),
+            ("weight_names", self.contents.weight_names),
+        ):
+            names = _listed(group, key, self._place)
+            if names is not None:
+                found[path] = names
         for key in group:
             inner = f"{path}/{key}" if path else key
             self._member(self._held(group, key, inner), inner, depth)
@@ -122,10 +171,8 @@ class _Walk:
     def _dataset(self, dataset: Any, path: str) -> None:
         self._meet(dataset, path)
         self._require_inside(dataset, path)
-        is_float = dataset.id.get_type().get_class() == self._h5py.h5t.FLOAT
-        if dataset.shape is not None and (is_float or self._is_bfloat16(dataset)):
-            shape = tuple(int(size) for size in dataset.shape)
-            self.contents.arrays[path] = Stored(shape, lambda: self._values(path))
+        shape = tuple(int(size) for size in dataset.shape or ())
+        self.contents.arrays[path] = Stored(shape, lambda: self._values(path))
 
     def _require_inside(self, dataset: Any, path: str) -> None:
         if dataset.external:
@@ -140,13 +187,19 @@ class _Walk:
                 place = f"{place}/{key}" if place else key
                 member = self._held(member, key, place)  # noqa: PLW2901 - what is closed is the file
             self._require_inside(member, path)
+            is_bfloat16 = self._is_bfloat16(member)
+            is_float = member.id.get_type().get_class() == self._h5py.h5t.FLOAT
+            if member.shape is None or not (is_float or is_bfloat16):
+                kind = "nothing" if member.shape is None else shown(str(member.dtype), 20)
+                raise self._refused(path, f"{kind}, not floating-point numbers")
             self._require_plain(member, path)
-            return from_bfloat16(member[()]) if self._is_bfloat16(member) else member[()]
+            return from_bfloat16(np.asarray(member[()])) if is_bfloat16 else member[()]
 
     def _is_bfloat16(self, dataset: Any) -> bool:
-        """Whether values are bfloat16, which Keras keeps as two raw bytes with a word beside."""
-        raw = dataset.dtype.kind == "V" and dataset.dtype.itemsize == 2
-        return raw and _attribute(dataset, "dtype", self._place) == "bfloat16"
+        """Whether values are bfloat16: two raw bytes, in newer files with a word beside."""
+        opaque = dataset.id.get_type().get_class() == self._h5py.h5t.OPAQUE
+        word = _attribute(dataset, "dtype", self._place) or "bfloat16"
+        return opaque and dataset.dtype.itemsize == 2 and word == "bfloat16"
 
     def _require_plain(self, dataset: Any, path: str) -> None:
         """Refuse what no weight needs, and what h5py would load a plug-in for."""

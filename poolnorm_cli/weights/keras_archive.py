@@ -9,6 +9,7 @@ from poolnorm_cli.tensors.inflate import MemberReader
 from poolnorm_cli.tensors.messages import bad_input
 from poolnorm_cli.tensors.npy import opened
 from poolnorm_cli.weights.entry import Entry
+from poolnorm_cli.weights.hdf5 import walk
 from poolnorm_cli.weights.keras_h5 import read
 from poolnorm_cli.weights.spans import Span
 from poolnorm_cli.weights.strict_json import LARGEST
@@ -29,6 +30,22 @@ def entries(file: str) -> list[Entry]:
         InputError: It is damaged, or asks for what no weights need.
         UnavailableError: h5py is not installed.
     """
+    weights, config = _held(file)
+    return read(weights, file, config)
+
+
+def contained(file: str) -> list[str]:
+    """List the paths of all arrays in a `.keras` file.
+
+    Raises:
+        InputError: It is damaged, or asks for what no weights need.
+        UnavailableError: h5py is not installed.
+    """
+    return list(walk(_held(file)[0], file).arrays)
+
+
+def _held(file: str) -> tuple[io.IOBase, bytes]:
+    """Return the weights, as a file, and the config."""
     with opened(Path(file), file) as descriptor:
         found = {member.key: member for member in members(descriptor, file, KERAS)}
         for key in (_CONFIG, _WEIGHTS):
@@ -38,9 +55,9 @@ def entries(file: str) -> list[Entry]:
         weights = found[_WEIGHTS]
         if weights.method:
             data = _bytes(descriptor, weights, file, LARGEST_INFLATED)
-            return read(io.BytesIO(data), file, config)
+            return io.BytesIO(data), config
         start = _verified(descriptor, weights, file)
-        return read(Span(os.dup(descriptor), start, weights.size), file, config)
+        return Span(os.dup(descriptor), start, weights.size), config
 
 
 def _bytes(descriptor: int, member: Member, file: str, largest: int) -> bytes:

@@ -1,10 +1,10 @@
 """What a Keras model's config.json says of its layers."""
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from poolnorm_cli.values import frozen
+from poolnorm_cli.weights.keras_classes import keras_class, snake
 from poolnorm_cli.weights.strict_json import parse
 
 
@@ -13,56 +13,111 @@ _DEEPEST = 32
 
 @frozen
 class Configured:
-    """A layer in a model's config.
+    """A layer in a model's config, or the model itself.
 
     Attributes:
-        path: The group of an HDF5 file in which Keras keeps its weights.
-        name: Its name.
-        kind: Its class.
+        path: The group of an HDF5 file of Keras 3 in which its weights are.
+        name: Its name; empty where the config gives it none.
+        class_name: Its class.
         config: Its parameters.
         rank: Axes of the input for which it was built, where that is said.
+        inner: The layers in it, in order.
+        unsure: Why a parameter that it states is left out of `config`.
     """
 
     path: str
     name: str
-    kind: str
-    config: dict[str, Any]
+    class_name: str
+    config: Mapping[str, Any]
     rank: int | None = None
+    inner: "tuple[Configured, ...]" = ()
+    unsure: str = ""
+
+    @property
+    def kind(self) -> str | None:
+        """Keras' class of normalization that it is; None where it is none."""
+        return keras_class(self.class_name, self.config)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether it is trained; it decides the order of weights in a legacy file."""
+        return self.config.get("trainable") is not False
+
+    def everything(self) -> "Iterator[Configured]":
+        """List the layers in it at any depth, each before those in it."""
+        for layer in self.inner:
+            yield layer
+            yield from layer.everything()
 
 
-def configured(text: bytes | str, place: str) -> list[Configured]:
-    """List the layers of a model, those of models inside it too.
+def configured(text: bytes | str, place: str) -> Configured:
+    """Read the config of a model.
 
     Raises:
         InputError: The text is not JSON as a config has it.
     """
-    return list(_inside(parse(text, place), "", _DEEPEST))
+    return _layer(parse(text, place), "", _DEEPEST, timed=False) or Configured("", "", "", {})
 
 
-def _inside(model: Any, path: str, depth: int) -> Iterator[Configured]:
-    config = model.get("config") if isinstance(model, dict) else None
-    if not isinstance(config, dict) or not depth:
-        return
+def _layer(layer: Any, path: str, depth: int, *, timed: bool) -> Configured | None:
+    """Read a layer and those in it; None where it is none.
+
+    Args:
+        layer: What the config has.
+        path: Where Keras 3 keeps its weights.
+        depth: How many layers may be in one another from here on.
+        timed: It is in a `TimeDistributed`, and has an axis less than what that is given.
+    """
+    if not isinstance(layer, dict) or not depth:
+        return None
+    kind, config = layer.get("class_name"), layer.get("config")
+    if isinstance(config, list):  # a Sequential before Keras 2.2.3
+        config = {"layers": config}
+    if not isinstance(kind, str) or not isinstance(config, dict):
+        return None
+    name, rank, unsure = config.get("name", layer.get("name")), _rank(layer.get("build_config")), ""
+    plain = _placed(config)
+    if timed:
+        plain, rank, unsure = _without_time(plain, rank), None, _UNTIMED
     start = f"{path}/" if path else ""
+    timed = timed or kind == "TimeDistributed"
+    return Configured(
+        path,
+        name if isinstance(name, str) else "",
+        kind,
+        plain,
+        rank,
+        tuple(_inside(config, start, depth - 1, timed=timed)),
+        unsure if "axis" in config and "axis" not in plain else "",
+    )
+
+
+_UNTIMED = "it is in a TimeDistributed, and its axis is counted without that of time"
+
+
+def _without_time(config: dict[str, Any], rank: int | None) -> dict[str, Any]:
+    """Count axes from the end, where they are the same with the axis of time and without."""
+    axes: Any = config.get("axis")
+    listed = axes if isinstance(axes, list) else [axes]
+    if not all(type(axis) is int for axis in listed) or all(axis < 0 for axis in listed):
+        return config
+    if not rank:
+        return {name: value for name, value in config.items() if name != "axis"}
+    return config | {"axis": [axis % rank - rank for axis in listed]}
+
+
+def _inside(config: dict[str, Any], start: str, depth: int, *, timed: bool) -> Iterator[Configured]:
+    """List the layers of a model, or the one of a wrapper."""
     layers = config.get("layers")
     used: dict[str, int] = {}
     for layer in layers if isinstance(layers, list) else []:
         kind = layer.get("class_name") if isinstance(layer, dict) else None
         if isinstance(kind, str):
-            yield from _layer(layer, f"{start}layers/{_unique(snake(kind), used)}", depth)
-    if isinstance(config.get("layer"), dict):
-        yield from _layer(config["layer"], f"{start}layer", depth)
-
-
-def _layer(layer: dict[str, Any], path: str, depth: int) -> Iterator[Configured]:
-    kind, config = layer.get("class_name"), layer.get("config")
-    if not isinstance(kind, str) or not isinstance(config, dict):
-        return
-    config = _placed(config)
-    name = config.get("name")
-    name = name if isinstance(name, str) else path
-    yield Configured(path, name, kind, config, _rank(layer.get("build_config")))
-    yield from _inside(layer, path, depth - 1)
+            path = f"{start}layers/{_unique(snake(kind), used)}"
+            found = _layer(layer, path, depth, timed=timed)
+            yield from [found] if found else []
+    found = _layer(config.get("layer"), f"{start}layer", depth, timed=timed)
+    yield from [found] if found else []
 
 
 def _placed(config: dict[str, Any]) -> dict[str, Any]:
@@ -76,13 +131,6 @@ def _placed(config: dict[str, Any]) -> dict[str, Any]:
 def _rank(built: Any) -> int | None:
     shape = built.get("input_shape") if isinstance(built, dict) else None
     return len(shape) if isinstance(shape, list) else None
-
-
-def snake(kind: str) -> str:
-    """Turn a class name into the name of its group, by Keras' rule: `batch_normalization`."""
-    plain = re.sub(r"\W+", "", kind)
-    parted = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", plain)
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", parted).lower()
 
 
 def _unique(name: str, used: dict[str, int]) -> str:

@@ -1,26 +1,30 @@
 """Layers in Keras' HDF5 files: `.weights.h5`, whole models `.h5`, and Keras 2's `save_weights`.
 
-Keras 3 numbers the weights of a layer (`layers/batch_normalization_1/vars/0`) in a group that is
-named by class and order, with the layer's name as an attribute in newer versions; the older format
-has them by name (`model_weights/bn_1/bn_1/gamma:0`).
+Newer files number the weights of a layer (`layers/batch_normalization_1/vars/0`) in a group that is
+named by class and order, with the layer's name as an attribute in the newest; a legacy file has
+them by name, in a group for each layer of the model (`keras_legacy`).
 """
 
+import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from io import IOBase
-from typing import Any
 
-from poolnorm_cli.layers import LAYERS, find
+from poolnorm_cli.tensors.messages import shown
 from poolnorm_cli.weights.entry import Entry, Stored
-from poolnorm_cli.weights.hdf5 import walk
-from poolnorm_cli.weights.keras_config import Configured, configured, snake
-from poolnorm_cli.weights.naming import grouped, split, squeezed
+from poolnorm_cli.weights.hdf5 import Contents, walk
+from poolnorm_cli.weights.keras_classes import class_of_group
+from poolnorm_cli.weights.keras_config import Configured, configured
+from poolnorm_cli.weights.keras_legacy import is_legacy, legacy_entries
+from poolnorm_cli.weights.keras_numbering import misplaced
+from poolnorm_cli.weights.naming import grouped, known, squeezed
 from poolnorm_cli.weights.spans import whole
 
 
 _OPTIMIZERS = ("optimizer", "optimizer_weights")
-_LEGACY_ROOT = "model_weights/"
-_SAME = {"SyncBatchNormalization": "BatchNormalization"}
+_OLD_LAYERS = "_layer_checkpoint_dependencies"
+"""What TensorFlow 2.12 and 2.13 call the group `layers`."""
 
 
 def entries(file: str) -> list[Entry]:
@@ -30,7 +34,25 @@ def entries(file: str) -> list[Entry]:
         InputError: It is damaged, or asks for what no weights need.
         UnavailableError: h5py is not installed.
     """
-    return read(whole(file), file, None)
+    return [replace(e, reason=e.reason or _shard(file)) for e in read(whole(file), file, None)]
+
+
+def _shard(file: str) -> str:
+    """Say that a file is a part of sharded weights, in which layers may be cut."""
+    table = re.sub(r"_\d{5}\.weights\.h5$", ".weights.json", file)
+    if table == file or not os.path.exists(table):  # noqa: PTH110 - text, not a path
+        return ""
+    return f"the file is a part of {shown(table, 80)}, and that is what to give"
+
+
+def contained(file: str) -> list[str]:
+    """List the paths of all arrays in a file.
+
+    Raises:
+        InputError: It is damaged, or asks for what no weights need.
+        UnavailableError: h5py is not installed.
+    """
+    return list(walk(whole(file), file).arrays)
 
 
 def read(opened: IOBase, file: str, config: bytes | None) -> list[Entry]:
@@ -45,91 +67,107 @@ def read(opened: IOBase, file: str, config: bytes | None) -> list[Entry]:
         InputError: It is damaged, or asks for what no weights need.
         UnavailableError: h5py is not installed.
     """
-    contents = walk(opened, file)
+    return found_in(walk(opened, file), file, config)
+
+
+def found_in(contents: Contents, file: str, config: bytes | None = None) -> list[Entry]:
+    """List the normalization layers among arrays.
+
+    Args:
+        contents: What the file, or its parts together, have.
+        file: What messages call it.
+        config: The model's config where it is kept elsewhere; None to look for it in the file.
+
+    Raises:
+        InputError: The config is damaged.
+    """
     text = config or contents.config
-    layers = configured(text, f"{file}: its config") if text else []
-    arrays = {
-        path: array
-        for path, array in contents.arrays.items()
-        if path.split("/")[0] not in _OPTIMIZERS
-    }
-    numbered = {path: array for path, array in arrays.items() if _group(path).endswith("vars")}
-    named = {path: array for path, array in arrays.items() if path not in numbered}
-    by_number = _by_number(file, numbered, contents.names, layers)
-    return [*by_number, *_by_name(file, named, layers)]
+    model = configured(text, f"{file}: its config") if text else None
+    if is_legacy(contents):
+        return list(legacy_entries(contents, file, model))
+    return [*_numbered(contents, file, model), *_by_prefix(contents, file, model)]
 
 
-def _by_number(
-    file: str, arrays: Mapping[str, Stored], names: Mapping[str, str], layers: list[Configured]
-) -> Iterator[Entry]:
+def _numbered(contents: Contents, file: str, model: Configured | None) -> Iterator[Entry]:
     groups: dict[str, dict[str, Stored]] = {}
-    for path, array in arrays.items():
-        groups.setdefault(_group(path), {})[path.rpartition("/")[2]] = array
-    by_path = {layer.path: layer for layer in layers}
-    for group, weights in groups.items():
-        path = _group(group)
-        name, layer = names.get(group), by_path.get(path)
-        if name is not None and (layer is None or layer.name != name):
-            layer = _only(name, layers)
-        kind = _kind(layer.kind) if layer else _kind_of_group(path)
-        called = name or (layer.name if layer else path.rpartition("/")[2])
-        shapes = [squeezed(array.shape) for array in weights.values()]
-        # A weight alone, of several axes, is that of a convolution or an embedding.
-        alike = len(set(shapes)) == 1 and (len(shapes) > 1 or len(shapes[0]) < 2)
-        if (kind or (layer is None and alike)) and all(w.isdigit() for w in weights):
-            config = layer.config if layer else {}
+    for path, array in contents.arrays.items():
+        group, _, weight = path.rpartition("/")
+        if path.split("/")[0] not in _OPTIMIZERS and group.rpartition("/")[2] == "vars":
+            groups.setdefault(group.rpartition("/")[0], {})[weight] = array
+    paths = {_as_now(path): path for path in groups}
+    layers = {layer.path: layer for layer in model.everything()} if model else {}
+    doubtful = misplaced(model, paths) if model else set()
+    for path, own in paths.items():
+        weights, layer = groups[own], layers.get(path)
+        name = contents.names.get(f"{own}/vars" if own else "vars")
+        if name is None:
+            sure = layer is not None and path not in doubtful
+        else:
+            sure = layer is not None and layer.name == name
+        if layer is not None and sure:
+            yield from _certain(file, own, layer, weights)
+            continue
+        kind = None if layers else class_of_group(path)
+        if kind or _may_be_normalization(weights):
             yield Entry(
                 file=file,
-                name=called,
-                path=path,
+                name=own if name is None else name,  # a group's number is not that of a name
+                path=own,
                 kind=kind,
                 arrays=weights,
-                config=config,
-                rank=layer.rank if layer else None,
+                unsure=_UNSURE if layers else "",
+                reason=_lacking(weights),
             )
 
 
-def _by_name(file: str, arrays: Mapping[str, Stored], layers: list[Configured]) -> Iterator[Entry]:
-    for group, weights in grouped(arrays).items():
-        path = group.removeprefix(_LEGACY_ROOT)
-        name = path.rpartition("/")[2]
-        layer = _only(name, layers)
-        inner = _only(f"{layer.path}/layer", layers, "path") if layer else None
-        layer = inner or layer  # a wrapper keeps the weights of its layer under its own name
-        if layer is None or _kind(layer.kind):
-            yield Entry(
-                file=file,
-                name=inner.name if inner else name,
-                path=path,
-                kind=_kind(layer.kind) if layer else None,
-                arrays={split(key)[1]: array for key, array in weights.items()},
-                config=layer.config if layer else {},
-                rank=layer.rank if layer else None,
-            )
+def _by_prefix(contents: Contents, file: str, model: Configured | None) -> Iterator[Entry]:
+    """List layers in files that others than Keras write: their groups have weights by name."""
+    others = {
+        path: array
+        for path, array in contents.arrays.items()
+        if path.split("/")[0] not in _OPTIMIZERS and path.split("/")[-2:-1] != ["vars"]
+    }
+    unsure = _UNSURE if model and model.inner else ""
+    for path, weights in grouped(others).items():
+        yield Entry(file=file, name=path, path=path, kind=None, arrays=weights, unsure=unsure)
 
 
-def _only(name: str, layers: list[Configured], key: str = "name") -> Configured | None:
-    """Return the layer of a name, or of a path, if there is exactly one."""
-    found = [layer for layer in layers if getattr(layer, key) == name]
-    return found[0] if len(found) == 1 else None
+_UNSURE = "which of the layers in the model's config it is cannot be told"
 
 
-def _group(path: str) -> str:
-    return path.rpartition("/")[0]
+def _certain(
+    file: str, path: str, layer: Configured, weights: Mapping[str, Stored]
+) -> Iterator[Entry]:
+    if layer.kind:
+        yield Entry(
+            file=file,
+            name=layer.name or path,
+            path=path,
+            kind=layer.kind,
+            class_name=layer.class_name,
+            arrays=weights,
+            reason=_lacking(weights),
+            config=layer.config,
+            unsure=layer.unsure,
+            rank=layer.rank,
+        )
 
 
-def _kind(name: str) -> str | None:
-    """Return a class if it is a normalization that has weights."""
-    name = _SAME.get(name, name)
-    return name if name in _kinds() else None
+def _lacking(weights: Iterable[str]) -> str:
+    """Say that weights are numbered, and that some number is left out; nothing otherwise."""
+    numbers = sorted(int(name) for name in weights if name.isdecimal())
+    gap = next((n for n, number in enumerate(numbers) if n != number), None)
+    return "" if gap is None else f"its weight {gap} is not in the file"
 
 
-def _kind_of_group(path: str) -> str | None:
-    """Guess a class by its group, `batch_normalization_1`; None where the group is named else."""
-    stem = re.sub(r"_\d+$", "", path.rpartition("/")[2])
-    return next((kind for kind in _kinds() if snake(kind) == stem), None)
+def _as_now(path: str) -> str:
+    """Return the path that newer versions, and other systems, give a group."""
+    return path.replace("\\", "/").replace(_OLD_LAYERS, "layers")
 
 
-def _kinds() -> dict[str, Any]:
-    layers = (find(*words.split()) for words in LAYERS)
-    return {layer.keras_name: layer for layer in layers if layer.has_weights}
+def _may_be_normalization(weights: Mapping[str, Stored]) -> bool:
+    """Whether weights of which nothing else is known may be those of a normalization."""
+    shapes = [squeezed(array.shape) for array in weights.values()]
+    # A weight alone, of several axes, is that of a convolution or an embedding.
+    alike = len(set(shapes)) == 1 and (len(shapes) > 1 or len(shapes[0]) < 2)
+    return alike and (all(name.isdigit() for name in weights) or known(weights))

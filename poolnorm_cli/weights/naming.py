@@ -1,5 +1,6 @@
-"""The names of weights: Keras', and torch's for the same things."""
+"""The names of weights: Keras', and those of other frameworks for the same things."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,14 @@ TORCH: dict[str, tuple[str, ...]] = {
 }
 """torch's names, each with Keras' for the same weight: one of them, by the layer."""
 
+FLAX: dict[str, tuple[str, ...]] = {
+    "scale": ("scale", "gamma"),
+    "bias": ("beta",),
+    "mean": ("moving_mean",),
+    "var": ("moving_variance",),
+}
+"""Flax' names, likewise; Gluon's are Keras' with torch's for the moving statistics."""
+
 IGNORED = ("num_batches_tracked",)
 
 KERAS = (
@@ -30,15 +39,52 @@ KERAS = (
     "scale",
 )
 
+_OTHERS = {**TORCH, **FLAX, "moving_var": ("moving_variance",)}
+_FLAX_COLLECTIONS = ("params", "batch_stats")
+
+
+def known(names: Iterable[str]) -> bool:
+    """Whether all names are those of weights of a normalization, in one framework or another."""
+    return all(name in KERAS or name in _OTHERS for name in names)
+
 
 def keras_names(names: Iterable[str], expected: Iterable[str]) -> dict[str, str]:
     """Give each name in a file that of Keras, of two the one that is expected."""
     wanted = set(expected)
     found = {}
     for name in names:
-        options = TORCH.get(name, (name,))
+        options = _OTHERS.get(name, (name,))
         found[name] = next((option for option in options if option in wanted), options[0])
     return found
+
+
+def framework(names: Iterable[str]) -> str:
+    """Say whose names these are: `keras`, `torch`, `gluon` or `flax`."""
+    held = set(names)
+    if held & {"mean", "var"} or {"scale", "bias"} <= held:
+        return "flax"
+    if held & {"running_mean", "running_var"} and held & {"gamma", "beta"}:
+        return "gluon"
+    return "torch" if held & TORCH.keys() else "keras"
+
+
+def stated(names: Iterable[str]) -> dict[str, bool]:
+    """Say whether a layer has gamma and beta, of a file in which names are all there is.
+
+    Where the names are Keras' own, the file may be a part of one, and nothing is said.
+    """
+    held = set(names)
+    if framework(held) == "keras":
+        return {}
+    return {
+        "center": bool(held & {"bias", "beta"}),
+        "scale": bool(held & {"weight", "gamma", "scale"}),
+    }
+
+
+def own_name(class_name: str) -> str:
+    """Return the name that Keras has for a class today: versions of TensorFlow numbered some."""
+    return re.sub(r"^Sync|V\d$", "", class_name)
 
 
 def split(key: str) -> tuple[str, str]:
@@ -57,24 +103,47 @@ def grouped(arrays: Mapping[str, "Stored"]) -> dict[str, dict[str, "Stored"]]:
     for key, array in arrays.items():
         layer, weight = split(key)
         layers.setdefault(layer, {})[weight] = array
-    found = {layer: _weights(members) for layer, members in layers.items()}
+    found = {layer: _weights(members) for layer, members in _of_flax(layers).items()}
     return {layer: members for layer, members in found.items() if members}
+
+
+def _of_flax(layers: "dict[str, dict[str, Stored]]") -> "dict[str, dict[str, Stored]]":
+    """Put the weights of a layer of Flax together, whose moving statistics are a tree of their own.
+
+    `params/bn/scale` and `batch_stats/bn/mean` are of `bn`.
+    """
+    result = dict(layers)
+    for stats in layers:
+        for sign in "/.":
+            tree, mark, name = stats.partition(sign)
+            params = f"{_FLAX_COLLECTIONS[0]}{mark}{name}"
+            if tree == _FLAX_COLLECTIONS[1] and name not in layers:
+                mine, others = layers.get(params, {}), layers[stats]
+                if not mine.keys() & others.keys():
+                    result.pop(params, None)
+                    result[name] = {**mine, **result.pop(stats)}
+                break
+    return result
 
 
 def _weights(members: "dict[str, Stored]") -> "dict[str, Stored]":
     """Return the weights of a normalization, or nothing if this is another layer."""
     kept = {name: array for name, array in members.items() if name not in IGNORED}
-    if not kept or not all(name in TORCH or name in KERAS for name in kept):
-        return {}
-    shapes = {squeezed(array.shape) for array in kept.values()}
+    return kept if kept and known(kept) and are_alike(kept) else {}
+
+
+def are_alike(weights: "Mapping[str, Stored]") -> bool:
+    """Whether weights have one shape, and one alone is not that of another kind of layer."""
+    shapes = {squeezed(array.shape) for array in weights.values()}
     # A weight alone, of several axes, is that of a convolution or an embedding.
-    alone = set(kept) == {"weight"} and len(kept["weight"].shape) != 1
-    return kept if len(shapes) == 1 and not alone else {}
+    alone = set(weights) == {"weight"} and len(weights["weight"].shape) != 1
+    lone = set(weights) in ({"mean"}, {"var"})
+    return len(shapes) == 1 and not alone and not lone
 
 
 def is_torch(names: Iterable[str]) -> bool:
     """Whether weights have torch's names."""
-    return any(name in TORCH for name in names)
+    return framework(names) == "torch"
 
 
 def squeezed(shape: Ints) -> Ints:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.tensors.sources import open_tensors
 from poolnorm_cli.weights.entry import Entry, Stored
-from poolnorm_cli.weights.naming import IGNORED, grouped, is_torch, split
+from poolnorm_cli.weights.naming import IGNORED, grouped, split
 from poolnorm_cli.weights.npz import load, read
 
 
@@ -35,7 +35,7 @@ def entries(file: str) -> list[Entry]:
 
 def _entry(file: str, layer: str, arrays: dict[str, Stored]) -> Entry:
     kept = {name: array for name, array in arrays.items() if name not in IGNORED}
-    return Entry(file=file, name=layer, path=layer, kind=None, arrays=kept, torch=is_torch(kept))
+    return Entry(file=file, name=layer, path=layer, kind=None, arrays=kept)
 
 
 def _held(values: "NDArray[Any]") -> Stored:

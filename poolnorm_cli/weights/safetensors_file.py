@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.tensors.messages import bad_input, shown
 from poolnorm_cli.weights.entry import Entry, Stored, exactly, from_bfloat16
-from poolnorm_cli.weights.naming import grouped, is_torch, split
+from poolnorm_cli.weights.naming import grouped, split, stated
 from poolnorm_cli.weights.spans import Span, whole
 from poolnorm_cli.weights.strict_json import parse
 
@@ -53,12 +53,9 @@ def entries(file: str) -> list[Entry]:
 
 def _entry(file: str, layer: str, weights: dict[str, Stored]) -> Entry:
     arrays = {split(key)[1]: array for key, array in weights.items()}
-    torch = is_torch(arrays)
     # The names are all there is, so a weight that is missing is one that the layer has not.
-    config = {"center": "bias" in arrays, "scale": "weight" in arrays} if torch else {}
-    return Entry(
-        file=file, name=layer, path=layer, kind=None, arrays=arrays, config=config, torch=torch
-    )
+    config = stated(arrays)
+    return Entry(file=file, name=layer, path=layer, kind=None, arrays=arrays, config=config)
 
 
 def _check(key: str, told: Any, file: str) -> None:

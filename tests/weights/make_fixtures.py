@@ -1,6 +1,8 @@
 """Make real checkpoints and what their framework makes of a tensor with each layer.
 
-    python tests/weights/make_fixtures.py keras|tf_keras|torch|onnx DIRECTORY
+    python tests/weights/make_fixtures.py keras|tf_keras|torch|onnx|nested|legacy DIRECTORY
+
+`nested` is Keras 3 and `legacy` is tf_keras with models in which layers are easily confused.
 
 Each framework leaves its files and `FRAMEWORK.npz`: the tensor `x`, and for each layer its output,
 by the words that run it: `bn x.npy --weights keras.keras::bn_1`. Without a directory the fixtures
@@ -212,7 +214,9 @@ def make_onnx(directory: Path) -> Outputs:
 
 def make(framework: str, directory: Path, *, few: bool) -> None:
     """Make the files of a framework."""
+    confusing = import_module("make_legacy")  # beside this script
     makers = {"torch": make_torch, "onnx": make_onnx}
+    makers |= {"nested": confusing.make_keras, "legacy": confusing.make_tf_keras}
     if framework in makers:
         outputs = makers[framework](directory)
     else:

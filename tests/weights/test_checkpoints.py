@@ -16,8 +16,9 @@ from tests.weights.make_fixtures import FIXTURES
 
 
 Array = NDArray[Any]
-SUFFIXES = {".keras": "h5py", ".h5": "h5py", ".onnx": "onnx"}
-FRAMEWORKS = ("keras", "tf_keras", "torch", "onnx")
+SUFFIXES = {".keras": "h5py", ".h5": "h5py", ".json": "h5py", ".onnx": "onnx"}
+FRAMEWORKS = {name: name for name in ("keras", "tf_keras", "torch", "onnx")}
+FRAMEWORKS |= {"nested": "keras", "legacy": "tf_keras"}
 
 
 def cases() -> list[str]:
@@ -70,7 +71,7 @@ def test_a_layer_of_a_checkpoint_gives_what_its_framework_gives(
 def test_a_checkpoint_made_now_gives_what_its_framework_gives(
     poolnorm: Command, framework: str, tmp_path: Path
 ) -> None:
-    pytest.importorskip(framework)
+    pytest.importorskip(FRAMEWORKS[framework])
     script = Path(__file__).parent / "make_fixtures.py"
     made = subprocess.run(
         [sys.executable, str(script), framework, str(tmp_path)], capture_output=True, check=False
@@ -88,5 +89,13 @@ def test_a_checkpoint_made_now_gives_what_its_framework_gives(
 
 def test_every_format_has_a_fixture() -> None:
     names = " ".join(cases())
-    for suffix in (".keras", ".h5", ".weights.h5", ".safetensors", ".onnx", ".npz"):
+    for suffix in (
+        ".keras",
+        ".h5",
+        ".weights.h5",
+        ".weights.json",
+        ".safetensors",
+        ".onnx",
+        ".npz",
+    ):
         assert f"{suffix}::" in names

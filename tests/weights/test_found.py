@@ -37,7 +37,7 @@ def test_a_kernel_alone_is_no_layer(poolnorm: Command) -> None:
             file[f"layers/odd/vars/{number}"] = np.full(6, len(name), np.float32)
         file["layers/conv/vars/0"] = np.ones((3, 3, 6, 6), np.float32)
 
-    assert poolnorm("info m.weights.h5 -q").out == "m.weights.h5::odd\n"
+    assert poolnorm("info m.weights.h5 -q").out == "m.weights.h5::layers/odd\n"
 
 
 def test_bfloat16_of_keras_is_widened(poolnorm: Command) -> None:

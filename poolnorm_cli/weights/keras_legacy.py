@@ -1,0 +1,194 @@
+"""Layers in a legacy `.h5` file of Keras: a whole model, or what `save_weights` left.
+
+The file has a group for each layer of the model, listed in `layer_names`, and each group lists the
+paths of its weights in `weight_names`. What stands in such a path before the name of the weight is
+TensorFlow's scope, which is no name of a layer.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from poolnorm_cli.tensors.messages import bad_input, shown
+from poolnorm_cli.values import frozen
+from poolnorm_cli.weights.entry import Entry, Stored
+from poolnorm_cli.weights.hdf5 import Contents
+from poolnorm_cli.weights.keras_classes import expected_weights
+from poolnorm_cli.weights.keras_config import Configured
+from poolnorm_cli.weights.keras_scopes import Scoped, layers_of_scopes, normalizations, scoped
+from poolnorm_cli.weights.naming import KERAS, TORCH, are_alike, own_name
+
+
+_ROOT = "model_weights"
+_FIX = "save it again with Keras"
+
+
+@frozen
+class Group:
+    """The group of a layer of the model.
+
+    Attributes:
+        name: Its name, which is the layer's.
+        weights: The weights in it.
+        ordered: They are in the order in which Keras reads them.
+    """
+
+    name: str
+    weights: Sequence[Scoped]
+    ordered: bool
+
+
+def is_legacy(contents: Contents) -> bool:
+    """Whether a file has weights by name, in groups of layers."""
+    listed = {"", _ROOT} & contents.layer_names.keys()
+    return bool(listed) or any(path.startswith(f"{_ROOT}/") for path in contents.arrays)
+
+
+def legacy_entries(contents: Contents, file: str, model: Configured | None) -> Iterator[Entry]:
+    """List the normalization layers of a legacy file.
+
+    Args:
+        contents: What the file has.
+        file: What messages call it.
+        model: The model's config; None where there is none.
+
+    Raises:
+        InputError: A group or a weight that the file lists is not there.
+    """
+    groups = [group for group in _groups(contents, file, model) if group.weights]
+    layers = _layers(groups, model) if model else {}
+    for group in groups:
+        layer = layers.get(group.name)
+        if layer is not None and layer.kind:
+            yield _own(file, group, layer)
+        elif layer is not None:
+            yield from _nested(file, group, layer, keras3=contents.version[:1] >= "3")
+        else:
+            unsure = "the model's config has no such layer, or several" if model else ""
+            yield from _unknown(file, group, unsure)
+
+
+def _groups(contents: Contents, file: str, model: Configured | None) -> Iterator[Group]:
+    within = any(path.startswith(f"{_ROOT}/") for path in contents.arrays)
+    start = f"{_ROOT}/" if within else ""
+    names = contents.layer_names.get(start.rstrip("/"))
+    if names is None:
+        names = _names_without_list(contents, start, model)
+    if len(set(names)) != len(names):
+        raise bad_input(file, "its layer_names has a name twice", _FIX)
+    for name in names:
+        place = f"{start}{name}"
+        listed = contents.weight_names.get(place)
+        ordered = listed is not None
+        if listed is None:
+            deeper = tuple(f"{start}{other}/" for other in names if other.startswith(f"{name}/"))
+            inside = [path for path in contents.arrays if path.startswith(f"{place}/")]
+            listed = [path[len(place) + 1 :] for path in inside if not path.startswith(deeper)]
+        yield Group(name, [_weight(contents, place, each, file) for each in listed], ordered)
+
+
+def _names_without_list(contents: Contents, start: str, model: Configured | None) -> list[str]:
+    """List the layers of a file that does not: those of the config, or its outermost groups."""
+    if model:
+        return list(dict.fromkeys(layer.name for layer in model.inner if layer.name))
+    paths = (path[len(start) :] for path in contents.arrays if path.startswith(start))
+    return sorted({path.partition("/")[0] for path in paths if "/" in path})
+
+
+def _weight(contents: Contents, group: str, name: str, file: str) -> Scoped:
+    array = contents.arrays.get(f"{group}/{name}")
+    if array is None:
+        raise bad_input(f"{file}: {shown(group)}", f"its weight {shown(name)} is not there", _FIX)
+    return scoped(name, array)
+
+
+def _layers(groups: Sequence[Group], model: Configured) -> dict[str, Configured]:
+    """Say which layer of the config has which group, where that is certain."""
+    names = [layer.name for layer in model.inner]
+    places = {name: place for place, name in enumerate(names) if name and names.count(name) == 1}
+    order = [places[group.name] for group in groups if group.name in places]
+    if order != sorted(order):  # Keras goes by the order, so these are not groups of this model
+        return {}
+    layers = {name: model.inner[place] for name, place in places.items()}
+    others = [group.name for group in groups if group.name not in names]
+    nameless = [layer for layer in model.inner if not layer.name]
+    paired = len(others) == len(nameless)
+    return layers | (dict(zip(others, nameless, strict=True)) if paired else {})
+
+
+def _own(file: str, group: Group, layer: Configured) -> Entry:
+    """Describe a normalization that is a layer of the model itself: all weights are its own."""
+    arrays = {each.weight: each.array for each in group.weights}
+    own, moving = expected_weights(layer.kind or "", layer.config)
+    expected, reason = [*own, *moving], ""
+    if not set(arrays) <= {*KERAS, *TORCH} or len(arrays) < len(group.weights):
+        arrays = {str(number): each.array for number, each in enumerate(group.weights)}
+        reason = "" if group.ordered else "its weights are not listed, and have no names of Keras'"
+    elif group.ordered and not _is_subclass(layer) and _is_permuted(arrays, expected):
+        told = f"its weights are listed as {', '.join(arrays)}"
+        reason = f"{told}, and Keras takes them for {', '.join(expected)}"
+    return _entry(file, group.name, group.weights[0].scope, layer, arrays, reason=reason)
+
+
+def _is_subclass(layer: Configured) -> bool:
+    """Whether a class is a person's own, whose weights may be in an order of its own."""
+    return own_name(layer.class_name) != layer.kind
+
+
+def _is_permuted(names: Iterable[str], expected: Sequence[str]) -> bool:
+    found = list(names)
+    return found != list(expected) and sorted(found) == sorted(expected)
+
+
+def _nested(file: str, group: Group, layer: Configured, *, keras3: bool) -> Iterator[Entry]:
+    """Describe the normalizations in a model that is a layer of the model."""
+    scopes = normalizations(group.weights)
+    weights = [each for each in group.weights if each.scope in scopes]
+    found = layers_of_scopes(layer, weights, ordered=group.ordered, keras3=keras3)
+    unsure = f"which layer of {shown(layer.name or layer.class_name)} it is cannot be told"
+    if not any(each.kind for each in layer.everything()):
+        unsure = f"the config says nothing of what is in {shown(layer.class_name)}"
+    for scope, arrays in scopes.items():
+        if scope not in found:
+            yield from _unknown(file, group, unsure, {scope: arrays})
+            continue
+        inner, certain = found[scope]
+        entry = _entry(file, group.name, scope, inner, arrays)
+        yield entry if certain else replace(entry, name=entry.path, rank=None)
+
+
+def _entry(
+    file: str,
+    group: str,
+    scope: str,
+    layer: Configured,
+    arrays: Mapping[str, Stored],
+    *,
+    reason: str = "",
+) -> Entry:
+    path = f"{group}/{scope}" if scope else group
+    mode = layer.config.get("mode")
+    return Entry(
+        file=file,
+        name=layer.name or path,
+        path=path,
+        kind=layer.kind,
+        class_name=layer.class_name,
+        arrays=arrays,
+        config=layer.config,
+        unsure=layer.unsure,
+        rank=layer.rank,
+        reason=reason or (f"Keras 1 normalizes by the batch in its mode {mode}" if mode else ""),
+    )
+
+
+def _unknown(
+    file: str, group: Group, unsure: str, scopes: Mapping[str, Mapping[str, Stored]] | None = None
+) -> Iterator[Entry]:
+    """Describe what has the weights of a normalization, and of which no config is known."""
+    found = normalizations(group.weights) if scopes is None else scopes
+    alone = len({each.scope for each in group.weights}) == 1
+    for scope, arrays in found.items():
+        path = f"{group.name}/{scope}" if scope else group.name
+        name = group.name if alone else path  # a scope is no name of a layer
+        if are_alike(arrays):
+            yield Entry(file=file, name=name, path=path, kind=None, arrays=arrays, unsure=unsure)

@@ -1,0 +1,178 @@
+"""Which layer of a nested model each scope of weights in a legacy file belongs to.
+
+The group of a nested model has the weights of all its layers in one list: first those that are
+trained, layer by layer, then the others. TensorFlow's scopes tell them apart, but their names say
+nothing of the layers: they carry suffixes, slashes, or the names of layers of another model.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from poolnorm_cli.values import frozen
+from poolnorm_cli.weights.entry import Stored
+from poolnorm_cli.weights.keras_classes import expected_weights
+from poolnorm_cli.weights.keras_config import Configured
+from poolnorm_cli.weights.naming import known
+
+
+_WEIGHT = re.compile(
+    r"(?:(?P<scope>.+)_)?"
+    r"(?P<weight>moving_(?:mean|variance|stddev)|renorm_(?:mean|stddev)|running_(?:mean|std|var)"
+    r"|gamma|beta)(?:_(?P<number>\d+))?"
+)
+_NOW = {
+    "running_mean": "moving_mean",
+    "running_std": "moving_variance",  # Keras 1 keeps the variance under this name
+    "running_var": "moving_variance",
+}
+_NO_PARAMETER = re.compile(r".*_(initializer|regularizer|constraint)|name|trainable|dtype|.*_shape")
+
+
+@frozen
+class Scoped:
+    """A weight as a legacy file lists it.
+
+    Attributes:
+        scope: What stands before its name.
+        weight: Its name, by Keras' name of today where it is one of a normalization.
+        array: The array.
+    """
+
+    scope: str
+    weight: str
+    array: Stored
+
+
+def scoped(name: str, array: Stored) -> Scoped:
+    """Split the name of a weight: `a/bn_1/gamma:0`, or Keras 1's `bn_1_gamma_1:0`."""
+    scope, _, leaf = name.removesuffix(":0").rpartition("/")
+    plain = leaf if known([leaf]) else re.sub(r"_\d+$", "", leaf)
+    if known([plain]):  # TensorFlow numbers variables of one name
+        number, weight = leaf[len(plain) + 1 :], _NOW.get(plain, plain)
+        return Scoped(f"{scope}_{number}" if number else scope, weight, array)
+    found = _WEIGHT.fullmatch(leaf)
+    if found is None:
+        return Scoped(scope, leaf, array)
+    parts = [part for part in (found["scope"], found["number"]) if part]
+    places = [place for place in (scope, "_".join(parts)) if place]
+    return Scoped("/".join(places), _NOW.get(found["weight"], found["weight"]), array)
+
+
+def normalizations(weights: Iterable[Scoped]) -> dict[str, dict[str, Stored]]:
+    """Return the scopes that have weights as a normalization has them, each once."""
+    scopes: dict[str, list[Scoped]] = {}
+    for each in weights:
+        scopes.setdefault(each.scope, []).append(each)
+    return {
+        scope: {each.weight: each.array for each in found}
+        for scope, found in scopes.items()
+        if known({each.weight for each in found}) and len({e.weight for e in found}) == len(found)
+    }
+
+
+def layers_of_scopes(
+    model: Configured, weights: Sequence[Scoped], *, ordered: bool, keras3: bool
+) -> dict[str, tuple[Configured, bool]]:
+    """Find the layers of a nested model whose weights these are.
+
+    Args:
+        model: The nested model, or the wrapper of a layer.
+        weights: Those of its scopes that have the weights of a normalization, in their order.
+        ordered: The order is that in which the file lists them.
+        keras3: Keras 3 wrote the file.
+
+    Returns:
+        For each scope whose parameters are certain, a layer that has them, and whether it is that
+        very layer; scopes that are not certain are not there.
+    """
+    wanted = _in_order(model, keras3=keras3)
+    layers = list({id(layer): layer for layer, _ in wanted}.values())
+    once = {_identity(layer): layer for layer in reversed(layers)}
+    first = {id(layer) for layer in once.values()}
+    if ordered or len(layers) == 1:
+        found = _paired(wanted, weights, ordered=ordered)
+        distinct = len(once) == len(layers)
+        if found and (distinct or all(_named_alike(*pair) for pair in found.items())):
+            return {scope: (layer, True) for scope, layer in found.items()}
+        if not found and not distinct:  # a layer that is in two models is saved once
+            found = _paired([pair for pair in wanted if id(pair[0]) in first], weights)
+            if found:
+                return {scope: (layer, True) for scope, layer in found.items()}
+    return dict(_of_equal_parameters(layers, weights))
+
+
+def _in_order(model: Configured, *, keras3: bool) -> list[tuple[Configured, str]]:
+    trained, others = _weights(model, keras3=keras3)
+    return [pair for pair, _ in (*trained, *others)]
+
+
+Weight = tuple[tuple[Configured, str], bool]
+"""A layer and the name of a weight of it, and whether it is trained."""
+
+
+def _weights(layer: Configured, *, keras3: bool) -> tuple[list[Weight], list[Weight]]:
+    """List the weights of normalizations as Keras does: the trained ones, and the others."""
+    if layer.kind:
+        own, moving = expected_weights(layer.kind, layer.config)
+        trained = [((layer, name), layer.trainable) for name in own]
+        others = [((layer, name), False) for name in moving]
+        return (trained, others) if layer.trainable else ([], [*trained, *others])
+    parts = [_weights(inner, keras3=keras3) for inner in layer.inner]
+    if keras3:
+        every = [weight for part in parts for weight in (*part[0], *part[1])]
+        if not layer.trainable:
+            return [], every
+        return [w for w in every if w[1]], [w for w in every if not w[1]]
+    trained = [weight for part in parts for weight in part[0]]
+    others = [weight for part in parts for weight in part[1]]
+    return (trained, others) if layer.trainable else ([], [*trained, *others])
+
+
+def _paired(
+    wanted: Sequence[tuple[Configured, str]], weights: Sequence[Scoped], *, ordered: bool = True
+) -> dict[str, Configured] | None:
+    """Pair scopes and layers whose weights stand in one order; None where they do not."""
+    if not ordered:
+        wanted = sorted(wanted, key=lambda pair: pair[1])
+        weights = sorted(weights, key=lambda each: each.weight)
+    if [name for _, name in wanted] != [each.weight for each in weights]:
+        return None
+    layers: dict[str, Configured] = {}
+    for (layer, _), each in zip(wanted, weights, strict=True):
+        if layers.setdefault(each.scope, layer) is not layer:
+            return None
+    return layers if len({id(layer) for layer in layers.values()}) == len(layers) else None
+
+
+def _named_alike(scope: str, layer: Configured) -> bool:
+    """Whether a scope may have been named after a layer: suffixes aside, its name is the last."""
+    ends = (re.sub(r"_\d+$", "", name) for name in (f"/{scope}", f"/{layer.name}"))
+    return next(ends).endswith(next(ends))
+
+
+def _of_equal_parameters(
+    layers: Sequence[Configured], weights: Sequence[Scoped]
+) -> Iterator[tuple[str, tuple[Configured, bool]]]:
+    """Give a scope the parameters that all layers with such weights have alike."""
+    scopes = normalizations(weights)
+    if len(scopes) > len(layers):  # some layer is not in the config
+        return
+    for scope, arrays in scopes.items():
+        alike = [layer for layer in layers if _expected(layer) == set(arrays)]
+        if len({_parameters(layer.config) for layer in alike}) == 1:
+            yield scope, (alike[0], False)
+
+
+def _expected(layer: Configured) -> set[str]:
+    own, others = expected_weights(layer.kind or "", layer.config)
+    return {*own, *others}
+
+
+def _identity(layer: Configured) -> tuple[str, str]:
+    return layer.name, json.dumps(layer.config, sort_keys=True)
+
+
+def _parameters(config: Mapping[str, object]) -> str:
+    kept = {name: v for name, v in config.items() if not _NO_PARAMETER.fullmatch(name)}
+    return json.dumps(kept, sort_keys=True)
