@@ -4,7 +4,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
-from poolnorm_cli.cli.groups import Given, Inputs, Outputs, Printing
+from poolnorm_cli.cli.groups import Given, Inputs, Outputs, Printing, Training
 from poolnorm_cli.cli.options import Option
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
@@ -12,7 +12,7 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from poolnorm_cli.shapes import Ints
 
@@ -44,7 +44,7 @@ class Definition:
         bool,
         Option(
             "--keras",
-            help="Print the call that makes the layer in Keras, and do nothing else.",
+            help="Print a program that gives the same output in Keras, and do nothing else.",
             rich_help_panel=_PANEL,
         ),
     ] = False
@@ -52,7 +52,7 @@ class Definition:
         bool,
         Option(
             "--torch",
-            help="Print what gives the same output in torch, and do nothing else.",
+            help="Print a program that gives the same output in torch, and do nothing else.",
             rich_help_panel=_PANEL,
         ),
     ] = False
@@ -109,8 +109,13 @@ def saved_config(layer: Layer, given: Given, word: str) -> "Iterator[Callable[[]
         output.discard()
 
 
-def only_a_call(layer: Layer, given: Given, word: str) -> bool:
-    """Print the calls that are wanted, and say whether that is all there is to do.
+def only_a_call(layer: Layer, given: Given, words: "Sequence[str]") -> bool:
+    """Print the programs that are wanted, and say whether that is all there is to do.
+
+    Args:
+        layer: The layer.
+        given: The flags.
+        words: The inputs; programs are for the first one.
 
     Raises:
         UsageError: A framework has no such layer, or an output is wanted too.
@@ -119,19 +124,15 @@ def only_a_call(layer: Layer, given: Given, word: str) -> bool:
     flag = "--keras" if wanted.keras else "--torch"
     if not (wanted.keras or wanted.torch):
         return False
-    outputs = given[Outputs]
+    outputs, training = given[Outputs], given[Training].training
     if outputs.output is not None or outputs.output_dir is not None:
         raise UsageError(f"{flag} with an output", f"{flag} prints and runs nothing: leave one out")
-    from poolnorm_cli.layers.calls import keras_call
-    from poolnorm_cli.layers.torch_calls import torch_call
+    if len(words) > 1 and layer.joins(training=training):
+        raise UsageError(f"{flag} with --synchronized and {len(words)} inputs", "give one input")
+    _input_shape(layer, given, words[0], flag)
+    from poolnorm_cli.cli.programs import programs
 
-    shape = _input_shape(layer, given, word, flag)
-    calls = {}
-    if wanted.keras:
-        calls["keras"] = keras_call(layer, shape)
-    if wanted.torch:
-        calls["torch"] = torch_call(layer, shape)
-    _print(calls, as_json=given[Printing].json)
+    _print(programs(layer, given, words[0]), as_json=given[Printing].json)
     return True
 
 
@@ -158,8 +159,7 @@ def _print(calls: dict[str, str], *, as_json: bool) -> None:
         json.dump({"schema": 1, **calls}, sys.stdout)
         print()
         return
-    for call in calls.values():
-        print(call)
+    print("\n\n".join(calls.values()))
 
 
 def _nothing() -> None:

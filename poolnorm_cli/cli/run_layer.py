@@ -40,7 +40,7 @@ def run_layer(layer: Layer, given: Given) -> int:
     plan = _plan(layer, given)
     run = prepared(plan, layer, given)
     with saved_config(layer, given, plan.sources[0].word) as keep_config:
-        if only_a_call(layer, given, plan.sources[0].word):
+        if only_a_call(layer, given, [source.word for source in plan.sources]):
             keep_config()
             return 0
         return _run(layer, given, plan, run, keep_config)

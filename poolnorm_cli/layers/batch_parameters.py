@@ -69,7 +69,7 @@ class BatchParameters(Normalization):
         settled = {
             "momentum": batch_rules.keras_momentum(self.momentum, self.momentum_convention),
             "momentum_convention": "keras",
-            "renorm_clipping": self.renorm_clipping and Clipping.of(self.renorm_clipping),
+            "renorm_clipping": Clipping.of(given) if (given := self.renorm_clipping) else None,
             "adjustment": self.adjustment and Adjustment.of(self.adjustment, "--adjustment"),
         }
         for name, value in settled.items():

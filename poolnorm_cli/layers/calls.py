@@ -1,29 +1,38 @@
 """What makes a layer in Keras: a call, or a config."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers.adjustment import Adjustment
 from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.layers.constant_initializers import Initializer
 from poolnorm_cli.layers.identifiers import Identifier
 from poolnorm_cli.layers.spelling import flag_of
 from poolnorm_cli.shapes import Shape
 
 
-def keras_call(layer: Layer, shape: Shape) -> str:
+def keras_call(
+    layer: Layer, shape: Shape, package: str = "keras", more: Mapping[str, str] | None = None
+) -> str:
     """Write the call, with all parameters that are not as by default.
 
-    A layer that only Keras 2 has is that of tf_keras, which is Keras 2 today.
+    Args:
+        layer: The layer.
+        shape: Shape of the input.
+        package: Where the class is: `keras`, or `tf_keras`, which is Keras 2 today.
+        more: Further arguments, written out.
 
     Raises:
         UsageError: A parameter is a function there.
     """
-    package = "tf_keras" if needs_keras_2(layer) else "keras"
     config = layer.config()
-    if config.get("adjustment"):
-        raise UsageError("--adjustment is a function in Keras", "leave it out, and write it there")
     given = {name: value for name, value in layer.stated().items() if name in config}
-    words = [f"{n}={_word(value, config[n], package)}" for n, value in given.items()]
-    return f"{package}.layers.{layer.keras_class(shape)}({', '.join(words)})"
+    words = {n: _word(value, config[n], package) for n, value in given.items()} | dict(more or {})
+    if isinstance(given.get("adjustment"), Adjustment):
+        words["adjustment"] = _function(given["adjustment"], words.get("dtype", "'float32'"))
+    text = ", ".join(f"{name}={word}" for name, word in words.items())
+    return f"{package}.layers.{layer.keras_class(shape)}({text})"
 
 
 def keras_config(layer: Layer, shape: Shape) -> dict[str, Any]:
@@ -56,3 +65,21 @@ def _word(value: Any, stored: Any, package: str) -> str:
     if isinstance(stored, list):
         stored = stored[0] if len(stored) == 1 else tuple(stored)
     return repr(stored)
+
+
+def _function(adjustment: Adjustment, dtype: str) -> str:
+    """Write an adjustment as the function that it is in Keras.
+
+    Raises:
+        UsageError: It is drawn anew for each batch.
+    """
+    if any(isinstance(term, Initializer) for term in adjustment.terms.values()):
+        told = "--adjustment of initializers is drawn anew for each batch"
+        raise UsageError(told, "give an .npz with scale and bias, or leave it out")
+    terms = [
+        f"np.load({adjustment.word!r})[{name!r}].astype({dtype})"
+        if name in adjustment.terms
+        else f"np.full(1, {start}, {dtype})"
+        for name, start in (("scale", 1), ("bias", 0))
+    ]
+    return f"lambda shape: ({', '.join(terms)})"

@@ -45,6 +45,24 @@ class MaskFile:
         """
         return next(iter(open_tensors(self.word))).shape
 
+    def chosen(self, tensor: "Tensor") -> "Tensor":
+        """Return the array of the file that is the mask of a tensor.
+
+        Raises:
+            UsageError: It has several, and none of them is called as the tensor is.
+            InputError: It cannot be read.
+        """
+        found = list(open_tensors(self.word))
+        if len(found) == 1:
+            return found[0]
+        by_key = [each for each in found if each.key == tensor.key]
+        if not by_key:
+            names = ", ".join(str(each.key) for each in found)
+            raise UsageError(
+                f"--mask {self.word} holds {names}", f"name one, as {self.word}::{found[0].key}"
+            )
+        return by_key[0]
+
     def of(self, tensor: "Tensor", layer: Layer) -> "tuple[Tensor | Broadcast, int]":
         """Return the mask for a tensor, its shape checked; a cell counts where it is not 0.
 
@@ -55,16 +73,7 @@ class MaskFile:
             UsageError: The layer takes no mask for the tensor, or none of such a shape.
             InputError: The mask cannot be read.
         """
-        found = list(open_tensors(self.word))
-        mask = found[0]
-        if len(found) > 1:
-            names = ", ".join(str(each.key) for each in found)
-            by_key = [each for each in found if each.key == tensor.key]
-            if not by_key:
-                raise UsageError(
-                    f"--mask {self.word} holds {names}", f"name one, as {self.word}::{found[0].key}"
-                )
-            mask = by_key[0]
+        mask = self.chosen(tensor)
         shape = whole_mask_shape(layer, tensor.shape, mask.shape)
         factor = layer.mask_factor(tensor.shape, mask.shape)
         return mask if mask.shape == shape else Broadcast(_whole(mask), shape), factor

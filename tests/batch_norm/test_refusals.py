@@ -35,7 +35,7 @@ CASES = [
     ("--virtual-batch-size 2 --axis 0", "x.npy: --virtual-batch-size with channels along axis 0; axis 0 is the batch; give another --axis"),
     ("--synchronized --training --axis 0", "x.npy: --synchronized with channels along axis 0"),
     ("--mask mask.npy --virtual-batch-size 2 --training", "x.npy: --mask with --virtual-batch-size; leave one of them out"),
-    ("--mask x.npy --training", "x.npy: a mask of float32; save it with astype(bool): true where a cell counts"),
+    ("--mask x.npy --training", "x.npy: --mask has shape"),
     ("--mask short.npy --training", "x.npy: --mask has shape (4,28); an input of (4,28,28,3) needs (4,28,28)"),
     ("--momentum-convention torch", "--momentum-convention torch with --momentum 0.99, Keras' default; give torch's momentum, as --momentum 0.1"),
     ("--momentum-convention caffe", "'--momentum-convention': 'caffe' is not one of 'keras', 'torch'"),

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.layers import LAYERS, find
-from poolnorm_cli.layers.torch_calls import TORCH
+from poolnorm_cli.layers.torch_programs import cores
 from tests.conftest import Command
+from tests.oracle.program_files import write_files
+from tests.oracle.program_lines import SOME, TRAINED_OR_NOT
 
 
 @pytest.fixture(autouse=True)
@@ -58,78 +60,150 @@ def _inputs() -> None:
     ],
 )
 def test_keras_call(poolnorm: Command, words: str, call: str) -> None:
-    assert poolnorm(f"{words} --keras").out == f"{call}\n"
+    package = call.partition(".")[0]
+    program = poolnorm(f"{words} --keras").out
+
+    assert f"\nlayer = {call}\n" in program
+    assert f"import {package}\n" in program
+    compile(program, "program", "exec")
+
+
+LOAD = "import numpy as np\nimport torch\n\nx = torch.from_numpy(np.load('{}').astype('float32'))\n"
 
 
 @pytest.mark.parametrize(
-    ("words", "call"),
+    ("words", "program"),
     [
         (
             "pool max rows.npy --data-format channels_first",
-            "torch.nn.MaxPool1d(kernel_size=2, stride=2, padding=0)",
+            """
+layer = torch.nn.MaxPool1d(kernel_size=2, stride=2, padding=0)
+layer.eval()
+with torch.no_grad():
+    y = layer(x)
+""",
         ),
         (
-            (
-                "pool average x.npy --pool-size 3 --strides 1 --padding same "
-                "--data-format channels_first"
-            ),
-            "torch.nn.AvgPool2d(kernel_size=3, stride=1, padding=1, count_include_pad=False)",
+            "pool average x.npy --pool-size 3 --strides 1 --padding same --axis_is_3",
+            """
+layer = torch.nn.AvgPool2d(kernel_size=3, stride=1, padding=1, count_include_pad=False)
+layer.eval()
+with torch.no_grad():
+    x = x.permute(0, 3, 1, 2)
+    y = layer(x)
+    y = y.permute(0, 2, 3, 1)
+""",
         ),
-        (
-            "pool max x.npy --padding same",
-            (
-                "x = x.permute(0, 3, 1, 2)\n"
-                "# torch pads both ends alike; 'same' here does not\n"
-                "x = torch.nn.functional.pad(x, (0, 0, 0, 1), value=-torch.inf)\n"
-                "y = torch.nn.MaxPool2d(kernel_size=2, stride=2)(x)\n"
-                "y = y.permute(0, 2, 3, 1)"
-            ),
-        ),
-        ("gpool max x.npy", "y = torch.amax(x, dim=(1, 2), keepdim=False)"),
-        (
-            "gpool average x.npy --data-format channels_first --keepdims",
-            "torch.nn.AdaptiveAvgPool2d(output_size=1)",
-        ),
+        ("gpool max x.npy", "with torch.no_grad():\n    y = x.amax(dim=(1, 2), keepdim=False)\n"),
         (
             "bn rows.npy --axis 1",
-            (
-                "# in training, its running_var moves by N/(N-1) of what Keras 3's does\n"
-                "torch.nn.BatchNorm1d(num_features=5, eps=0.001, momentum=0.01, affine=True)"
-            ),
+            """
+layer = torch.nn.BatchNorm1d(num_features=5, eps=0.001, momentum=0.01, affine=True)
+layer.eval()
+with torch.no_grad():
+    y = layer(x)
+""",
         ),
         (
-            "ln x.npy --no-center",
-            (
-                "torch.nn.LayerNorm(normalized_shape=(3,), eps=0.001, elementwise_affine=True, "
-                "bias=False)"
-            ),
+            "bn rows.npy --axis 1 --gamma-initializer constant(2) --training",
+            """
+weights = {
+    'gamma': np.full((5,), 2.0, 'float32'),
+}
+layer = torch.nn.BatchNorm1d(num_features=5, eps=0.001, momentum=0.01, affine=True)
+layer.load_state_dict({
+    'weight': torch.from_numpy(weights['gamma']),
+}, strict=False)
+layer.train()
+with torch.no_grad():
+    y = layer(x)
+""",
         ),
         (
-            "ln rows.npy --no-scale --axis 1,2",
-            (
-                "# torch has weight and bias together: leave its weight at 1\n"
-                "torch.nn.LayerNorm(normalized_shape=(5, 3), eps=0.001, elementwise_affine=True, "
-                "bias=True)"
-            ),
+            "ln x.npy --no-center --weights w.npz",
+            """
+file = np.load('w.npz')
+weights = {
+    'gamma': file['block/gamma:0'],
+}
+layer = torch.nn.LayerNorm(normalized_shape=(3,), eps=0.001, elementwise_affine=True, bias=False)
+layer.load_state_dict({
+    'weight': torch.from_numpy(weights['gamma']),
+}, strict=False)
+layer.eval()
+with torch.no_grad():
+    y = layer(x)
+""",
         ),
     ],
 )
-def test_torch_call(poolnorm: Command, words: str, call: str) -> None:
-    result = poolnorm(f"{words} --torch")
+def test_a_program_for_torch(poolnorm: Command, words: str, program: str) -> None:
+    np.savez("w.npz", **{"block/gamma:0": np.array([1, 2, 3], "f4")})  # type: ignore[arg-type]
+    words = words.replace("--axis_is_3", "--data-format channels_last")
+    result = poolnorm(f"{words} -q --torch")
 
-    assert (result.code, result.out, result.err) == (0, f"{call}\n", "")
+    told = "# its running_var moves by N/(N-1) of what Keras 3's moving_variance does\n"
+    head = LOAD.format(words.split()[2] if "pool" in words else words.split()[1])
+    assert (result.code, result.err) == (0, "")
+    assert result.out.replace(told, "") == head + program.lstrip()
+
+
+def test_what_is_not_a_file_of_arrays_is_printed(poolnorm: Command) -> None:
+    np.save("six.npy", np.ones((2, 5, 6), np.float32))
+    weights = Path(__file__).parent.parent / "weights" / "fixtures" / "torch.safetensors"
+    program = poolnorm(f"bn six.npy --weights {weights}::stem.bn --torch").out
+
+    assert "    'moving_mean': np.array([" in program
+    assert "safetensors" not in program
+
+
+def test_weights_that_are_also_written_are_those_of_the_program(poolnorm: Command) -> None:
+    np.savez("w.npz", gamma=np.array([1, 2, 3], "f4"), beta=np.zeros(3, "f4"))
+    program = poolnorm("ln x.npy --weights w.npz --save-weights w.npz --keras").out
+
+    assert "    'gamma': file['gamma'],\n" in program
+
+
+def test_weights_too_many_to_print_are_told(
+    poolnorm: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("poolnorm_cli.layers.programs._MOST_VALUES", 2)
+    result = poolnorm("ln x.npy --gamma-initializer random_normal(1,1,seed=2) --torch")
+
+    assert (result.code, result.out) == (2, "")
+    assert "write it with --save-weights FILE.npz, and give that as --weights" in result.err
+
+
+@pytest.mark.parametrize("framework", ["keras", "torch"])
+def test_every_program_can_be_read_and_makes_y(poolnorm: Command, framework: str) -> None:
+    write_files()
+    unwritten = ("--virtual-batch-size", "--adjustment", "FIXTURES")
+    for line in SOME.strip().splitlines() + TRAINED_OR_NOT.strip().splitlines():
+        if any(flag in line for flag in unwritten):
+            continue
+        result = poolnorm(f"{line} --{framework}")
+        assert result.code == 0, line
+        compile(result.out, line, "exec")
+        assert "y = " in result.out.splitlines()[-1] or framework == "torch"
 
 
 def test_calls_in_one_document(poolnorm: Command) -> None:
     document = json.loads(poolnorm("ln x.npy --keras --torch --json").out)
 
     assert list(document) == ["schema", "keras", "torch"]
-    assert document["keras"].startswith("keras.layers.LayerNormalization(")
+    assert "\nlayer = keras.layers.LayerNormalization(" in document["keras"]
+    assert "\nlayer = torch.nn.LayerNorm(" in document["torch"]
+
+
+def test_two_programs_stand_one_after_the_other(poolnorm: Command) -> None:
+    first, second = (poolnorm(f"ln x.npy --{name}").out for name in ("keras", "torch"))
+
+    assert poolnorm("ln x.npy --keras --torch").out == f"{first}\n{second}"
 
 
 @pytest.mark.parametrize("words", LAYERS)
 def test_every_layer_has_a_row_for_torch(words: str) -> None:
-    assert find(*words.split()).keras_name in TORCH
+    assert find(*words.split()).keras_name in cores()
 
 
 @pytest.mark.parametrize(
@@ -139,18 +213,18 @@ def test_every_layer_has_a_row_for_torch(words: str) -> None:
         ("ln x.npy --torch -O d", "--torch with an output; --torch prints and runs nothing"),
         ("ln - --torch", "--torch for standard input; name a file of that shape as the input"),
         ("ln - --save-config c.json", "--save-config for standard input; name a file"),
-        ("bn x.npy --axis 1,2 --torch", "torch takes one axis of channels; give one --axis"),
-        ("bn x.npy --renorm --torch", "torch has no --renorm; leave out --renorm, or give --keras"),
-        ("bn x.npy --adjustment scale=ones;bias=zeros --keras", "--adjustment is a function in"),
+        ("bn x.npy --virtual-batch-size 1 --torch", "torch has no --virtual-batch-size; leave out"),
+        ("bn x.npy --adjustment scale=ones --keras", "--adjustment of initializers is drawn anew"),
+        ("bn x.npy x.npy --training --synchronized --keras", "--keras with --synchronized and 2"),
+        ("pool max big.npy --torch", "torch computes nothing in uint64; give int64, or --keras"),
         ("bn x.npy --fused --save-config c.json", "Keras 3 has no --fused as it is here"),
         ("apool max x.npy", "--output-size is missing; give --output-size"),
-        ("bn six.npy --torch", "torch's batch normalization takes rank 2 to 5, not 6"),
         ("bn x.npy --axis 1,2 --save-config c.json", "Keras 3 has no --axis as it is here"),
         ("pool max x.npy --pool-size 9 --keras", "axis 1 has 5 cells, fewer than the window"),
     ],
 )
 def test_what_cannot_be_written_is_told(poolnorm: Command, words: str, told: str) -> None:
-    np.save("six.npy", np.ones((2,) * 6, np.float32))
+    np.save("big.npy", np.ones((2, 3, 4), np.uint64))
 
     result = poolnorm(words)
 
