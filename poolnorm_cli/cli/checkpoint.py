@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.cli.definition import Definition, read_config
-from poolnorm_cli.cli.groups import Given, Inputs, Printing, WeightFiles
+from poolnorm_cli.cli.groups import Given, Inputs, Printing, Training, WeightFiles
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.configs import settled, stated
@@ -120,7 +120,7 @@ def read_weights(layer: Layer, given: Given) -> "Weights | None":
             shape = first
     if entry.framework in _CHANNELS_SECOND:
         _require_axis_of_torch(layer, entry, shape)
-    weights = entry.take(layer.weight_shapes(shape), getattr(layer, "axis", ()))
+    weights = entry.take(layer, layer.weight_shapes(shape), training=given[Training].training)
     if entry.of_subclass and not given[Printing].quiet:
         told = f"a {shown(entry.class_name, 60)}, run as the {entry.kind} whose parameters it has"
         print(f"note: {entry.place}: {told}", file=sys.stderr)

@@ -33,7 +33,7 @@ def run_fold(layer: Layer, given: Given) -> int:
     if outputs.output_dir is not None:
         raise UsageError("--fold with --output-dir", "give -o FILE.npz for scale and shift")
     check_folded(layer, given)
-    weights = entry.take(layer.weight_shapes(entry.input_shape(layer)))
+    weights = entry.take(layer, layer.weight_shapes(entry.input_shape(layer)), training=False)
     folded = fold(layer, weights, _tensors(given))
     if outputs.output is not None:
         if not outputs.output.endswith(".npz"):

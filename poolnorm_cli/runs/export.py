@@ -61,7 +61,7 @@ class GraphOutput:
         weights = job.weights
         if weights is None:
             weights = initial_weights(run.layer, run.shape, run.dtype)
-        held = fit(weights, run.layer.weight_shapes(run.shape))
+        held = fit(weights, run.layer.weight_shapes(run.shape), run.layer, training=run.training)
         graph = FileGraph(
             run.layer,
             run.shape,

@@ -203,7 +203,7 @@ class Job(Setup):
         if key not in self._fitted:
             if self.weights is None:
                 self.weights = initial_weights(run.layer, run.shape, run.dtype)
-            fitted = fit(self.weights, expected)
+            fitted = fit(self.weights, expected, run.layer, training=run.training)
             constrained(run.layer, fitted)  # refuses weights that it could not project later
             self._fitted[key] = fitted
         return self._fitted[key]

@@ -77,7 +77,7 @@ def _largest_error(
     layer.output_shape(tensor.shape)
     dtype = tensor.dtype.name
     run = Pass(layer, tensor.shape, dtype, result_dtype(layer, dtype, None)).inner
-    fitted = fit(weights, layer.weight_shapes(tensor.shape))
+    fitted = fit(weights, layer.weight_shapes(tensor.shape), layer)
     largest = 0.0
     pairs = ((block, None) for block in run.blocks(tensor))
     for item in placed(pairs, 0, run.bands):

@@ -92,27 +92,29 @@ class Entry:
         needed = {name for name in layer.weight_names if name.startswith("moving_m")}
         return needed <= names <= set(layer.weight_names)
 
-    def take(self, expected: Mapping[str, Ints], axes: Ints = ()) -> "Weights":
+    def take(self, layer: "Layer", expected: Mapping[str, Ints], *, training: bool) -> "Weights":
         """Read the weights, their shapes checked before any value is read.
 
         Args:
-            expected: The weights of the layer in Keras' order, with their shapes.
-            axes: Those of the layer in the order in which they were given, where the file does
-                not say.
+            layer: The layer that they are for.
+            expected: Its weights in Keras' order, with their shapes.
+            training: It moves its moving statistics, and does not divide by them.
 
         Raises:
             UsageError: A weight is missing, is not one of the layer's, or has another shape.
-            InputError: It cannot be read, is not finite, or a variance is negative.
+            InputError: It cannot be read, is not finite, or no variance.
         """
         if self.reason:
             raise InputError(f"{self.place}: {self.reason}", "save it with weights of its own")
+        axes: Ints = getattr(layer, "axis", ())  # as they were given, where the file is silent
         try:
             names = self._named(expected)
             shapes = {name: self.arrays[own].shape for name, own in names.items()}
             kept = {name: self._laid(s, expected.get(name, s), axes) for name, s in shapes.items()}
             fit_shapes(kept, expected)
             values = {name: plain(self.arrays[own].read()) for name, own in names.items()}
-            return fit({name: v.reshape(kept[name]) for name, v in values.items()}, expected)
+            laid = {name: v.reshape(kept[name]) for name, v in values.items()}
+            return fit(laid, expected, layer, training=training)
         except (InputError, UsageError) as error:
             told = error.what.startswith(self.file)
             raise error if told else error.within(self.place) from None

@@ -255,7 +255,7 @@ def make_keras(directory: Path) -> Outputs:
     """Save models with Keras 3 in all ways."""
     keras = import_module("keras")
     noted = Noted(keras, directory)
-    for make in (_nested_ways, _shards, _blocks, _own_class):
+    for make in (_nested_ways, _shards, _blocks, _own_class, _negative):
         make(keras, directory, noted)
     return noted.outputs
 
@@ -329,3 +329,12 @@ def _own_class(keras: Any, directory: Path, noted: Noted) -> None:
     for file in ("keras_own.h5", "keras_own.keras"):
         model.save(directory / file)
         noted.layers(file, own=own)
+
+
+def _negative(keras: Any, directory: Path, noted: Noted) -> None:
+    """Public files have variances a little below zero; epsilon makes up for it."""
+    bn, file = _maker(keras)("bn", 1e-3), "keras_negative.keras"
+    model = randomized(sequential(keras, bn))
+    bn.moving_variance.assign(np.array([-1e-5, -9e-4, 0, 1, 2, 3], np.float32))
+    model.save(directory / file)
+    noted.layers(file, bn=bn)

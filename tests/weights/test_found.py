@@ -147,6 +147,7 @@ def test_axes_of_one_cell_are_axes(poolnorm: Command) -> None:
 
 
 def test_a_layer_that_cannot_be_run_is_listed_with_the_reason(capsys: Any) -> None:
+    from poolnorm_cli.layers import find
     from poolnorm_cli.report.arrays import ArrayList
     from poolnorm_cli.report.reporter import Style
     from poolnorm_cli.weights.entry import Entry, Stored
@@ -161,4 +162,4 @@ def test_a_layer_that_cannot_be_run_is_listed_with_the_reason(capsys: Any) -> No
 
     assert capsys.readouterr().out == f"m.onnx::ln\tLayerNormalization\tcannot be run: {told}\t-\n"
     with pytest.raises(InputError, match=r"m\.onnx::ln: beta comes out of Softmax"):
-        entry.take({"gamma": (6,)})
+        entry.take(find("ln")(), {"gamma": (6,)}, training=False)
