@@ -1,5 +1,7 @@
 """What a person can have done wrong, one class per exit code of the command."""
 
+from poolnorm_cli.urls import without_secrets
+
 
 class PoolnormError(Exception):
     """A fault to be told in one line: what is wrong with what was received, and what to type.
@@ -12,7 +14,8 @@ class PoolnormError(Exception):
     code = 1
 
     def __init__(self, what: str, fix: str = "") -> None:
-        """Keep both halves, so that a report can print them apart."""
+        """Keep both halves, so that a report can print them apart; no password goes with them."""
+        what, fix = without_secrets(what), without_secrets(fix)
         super().__init__(what, fix)
         self.what = what
         self.fix = fix

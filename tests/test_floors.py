@@ -10,6 +10,7 @@ import poolnorm_cli
 
 PACKAGE = Path(poolnorm_cli.__file__).parent
 ROOMS = {
+    "urls": -1,
     "errors": 0,
     "values": 0,
     "shapes": 1,

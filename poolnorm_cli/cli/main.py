@@ -65,7 +65,9 @@ def _fail(error: Exception, args: Sequence[str]) -> int:
     if "-vv" in args:
         import traceback
 
-        traceback.print_exc()
+        from poolnorm_cli.urls import without_secrets
+
+        print(without_secrets(traceback.format_exc()), end="", file=sys.stderr)
     fault = fault_of(error, verb=args[0] if args else "")
     tell(fault, as_json="--json" in args)
     return fault.code

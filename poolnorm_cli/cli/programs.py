@@ -12,7 +12,8 @@ from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.programs import Setting, literal
 from poolnorm_cli.runs.masks import MaskFile
 from poolnorm_cli.runs.passes import initial_weights, result_dtype
-from poolnorm_cli.tensors.sources import is_url, open_tensors
+from poolnorm_cli.tensors.sources import open_tensors
+from poolnorm_cli.urls import is_url
 from poolnorm_cli.weights.naming import keras_names, split
 
 
@@ -76,7 +77,7 @@ def _setting(layer: Layer, given: Given, word: str) -> Setting:
         training=training,
         mask=mask,
         weights=words,
-        prelude=[f"file = np.load({file!r})"] if members else [],
+        prelude=[f"file = np.load({_local(file)!r})"] if members else [],
         loaded=weights is not None,
     )
 
@@ -87,10 +88,14 @@ def _loading(tensor: "Tensor") -> str:
     Raises:
         UsageError: It is on another machine.
     """
-    path = str(tensor.path or tensor.name)
+    path = _local(tensor.name if is_url(tensor.name) else str(tensor.path or tensor.name))
+    return f"np.load({path!r})" + ("" if tensor.key is None else f"[{tensor.key!r}]")
+
+
+def _local(path: str) -> str:
     if is_url(path):
         raise UsageError(f"a program for {path}", "NumPy loads files: give one on this machine")
-    return f"np.load({path!r})" + ("" if tensor.key is None else f"[{tensor.key!r}]")
+    return path
 
 
 def _starts_so(name: str, array: "NDArray[Any]") -> bool:

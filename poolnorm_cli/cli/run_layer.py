@@ -158,6 +158,7 @@ def _plan(layer: Layer, given: Given) -> "Plan":
         skip_existing=outputs.skip_existing,
         sync=synced(given),
         shard=Shard.parse(inputs.shard) if inputs.shard is not None else None,
+        limit=given[Engine].memory(1),
     )
 
 

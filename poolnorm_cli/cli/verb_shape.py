@@ -49,11 +49,13 @@ def read_shape(word: str) -> Shape:
         UsageError: It is neither, or the file holds several arrays.
         InputError: The file cannot be read.
     """
-    if word != "-" and not word.lower().endswith((".npy", ".npz")) and ".npz::" not in word:
+    if word != "-" and not any(mark in word for mark in "./"):  # neither a suffix nor a path
         return parse_shape(word)
     from poolnorm_cli.errors import UsageError
-    from poolnorm_cli.tensors.sources import open_tensors
+    from poolnorm_cli.tensors.sources import names_tensor, open_tensors
 
+    if not names_tensor(word):
+        return parse_shape(word)
     first, *others = open_tensors(word, None, True)  # noqa: FBT003 - any dtype has a shape
     if others:
         names = ", ".join(str(tensor.key) for tensor in (first, *others))

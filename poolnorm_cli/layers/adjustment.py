@@ -12,6 +12,7 @@ from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.initializers import Initializer
 from poolnorm_cli.layers.normalization import along
 from poolnorm_cli.shapes import Ints, Shape, format_shape
+from poolnorm_cli.urls import fit_to_show
 from poolnorm_cli.values import frozen
 
 
@@ -113,15 +114,15 @@ class Adjustment:
 
     def config(self) -> str:
         """Return the word: Keras cannot store an adjustment."""
-        return self.word
+        return str(self)
 
     def __str__(self) -> str:
-        """Return the word, as it was typed."""
-        return self.word
+        """Return the word as it was typed, less the secrets of a URL."""
+        return fit_to_show(self.word)
 
     def __repr__(self) -> str:
-        """Return the word, as it was typed."""
-        return repr(self.word)
+        """Return the word, likewise."""
+        return repr(str(self))
 
 
 def _checked(terms: "Mapping[str, Any]", name: str) -> "Mapping[str, Any]":

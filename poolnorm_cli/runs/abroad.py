@@ -88,7 +88,7 @@ def result_home(result: Result, item: Item) -> Result:
         what = error.what.replace(target, item.target or target).replace(word, item.word)
         error = type(error)(what, error.fix)
     outcomes = tuple(
-        replace(outcome, input=outcome.input.replace(word, item.word, 1), output=item.target)
+        replace(outcome, input=outcome.input.replace(word, item.word, 1), output=item.place)
         for outcome in result.outcomes
     )
     return replace(result, error=error, outcomes=outcomes)

@@ -16,7 +16,8 @@ from poolnorm_cli.runs.tasks import Result, Task, Work
 from poolnorm_cli.runs.turns import Turn
 from poolnorm_cli.tensors.header import Header
 from poolnorm_cli.tensors.messages import shown
-from poolnorm_cli.tensors.sources import STDIN, folder_of, is_url
+from poolnorm_cli.tensors.sources import STDIN, folder_of
+from poolnorm_cli.urls import fit_to_show, is_url
 from poolnorm_cli.values import quicken, record
 
 
@@ -71,7 +72,7 @@ class Counts:
 
 def _reason(what: str, item: Item) -> str:
     """Take the name of the item off a fault, which tells it escaped and cut where it must."""
-    for name in (item.name, item.word, str(item.target)):
+    for name in (item.name, fit_to_show(item.word), str(item.place)):
         whole = shown(name, sys.maxsize)
         for start in (name, whole):
             if what.startswith(f"{start}: "):
@@ -219,9 +220,9 @@ class Batch:
             if ending.error is not None:
                 self._listener.failed(ending.item.name, ending.error)
             elif ending.resumed:
-                self._listener.resumed(ending.item.name, ending.item.target)
+                self._listener.resumed(ending.item.name, ending.item.place)
             elif ending.skipped:
-                self._listener.skipped(ending.item.name, str(ending.item.target))
+                self._listener.skipped(ending.item.name, str(ending.item.place))
 
     def _in_order(self) -> Iterator[int]:
         while self._told in self._endings:

@@ -54,7 +54,7 @@ def estimates(plan: "Plan", job: "Job", item: "Item") -> "Iterator[Estimate]":
             run = job.expect(tensor)
         yield Estimate(
             input=tensor.name,
-            output=item.target,
+            output=item.place,
             input_shape=tensor.shape,
             output_shape=run.output_shape,
             input_dtype=tensor.dtype.name,

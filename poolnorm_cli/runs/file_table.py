@@ -14,7 +14,8 @@ from poolnorm_cli.errors import UsageError
 from poolnorm_cli.runs.item import Item
 from poolnorm_cli.tensors.messages import fault, shown
 from poolnorm_cli.tensors.real_names import RealNames, differing_in_case, local_path
-from poolnorm_cli.tensors.sources import STDIN, exists, folder_of, identity, is_url, source_path
+from poolnorm_cli.tensors.sources import STDIN, exists, folder_of, identity, source_path
+from poolnorm_cli.urls import is_url
 
 
 _Inode = tuple[int, int]

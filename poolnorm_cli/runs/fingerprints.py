@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from poolnorm_cli.runs.item import Item
-from poolnorm_cli.tensors.sources import is_url, source_path
+from poolnorm_cli.tensors.sources import source_path
+from poolnorm_cli.urls import fit_to_show, is_url
 
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def parameters(plan: "Plan", job: "Job", engine: str, weights: "Weights | None")
     digest = hashlib.sha256()
     with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
         layer = repr(job.layer)
-    mask = job.mask and [job.mask.word, stamp_of(Item(job.mask.word))]
+    mask = job.mask and [fit_to_show(job.mask.word), stamp_of(Item(job.mask.word))]
     facts = [poolnorm_cli.__version__, layer, mask, job.training, job.dtype, engine]
     digest.update(json.dumps([*facts, plan.key, plan.bfloat16]).encode())
     for name, weight in sorted((weights or {}).items()):
@@ -65,7 +66,7 @@ def stamp_of(item: Item) -> Stamp | None:
     if is_url(item.word):
         from poolnorm_cli.tensors.cloud import stamp_at
 
-        return stamp_at(item.word.partition(".npz::")[0])
+        return stamp_at(str(source_path(item.word)))
     path = source_path(item.word)
     if path is None:
         return None

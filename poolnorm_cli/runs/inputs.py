@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from poolnorm_cli.errors import InputError, UsageError
-from poolnorm_cli.tensors.sources import STDIN, is_url, source_path
+from poolnorm_cli.tensors.sources import STDIN, source_path
+from poolnorm_cli.urls import fit_to_show, is_hidden, is_url
 from poolnorm_cli.values import frozen
 
 
@@ -113,10 +114,13 @@ class Shard:
         return cls(int(number), int(count))
 
     def holds(self, word: str) -> bool:
-        """Whether an input belongs to this part: by a checksum of its name as it was given."""
+        """Whether an input belongs to this part: by a checksum of its name as it was given.
+
+        Passwords and signatures do not count, which may be others next time.
+        """
         import zlib
 
-        return zlib.crc32(os.fsencode(word)) % self.count == self.number - 1
+        return zlib.crc32(os.fsencode(fit_to_show(word))) % self.count == self.number - 1
 
 
 def _walk(directory: str, *, recursive: bool, left_out: str | None) -> Iterator[str]:
@@ -139,11 +143,15 @@ def _remote(url: str, *, recursive: bool) -> Iterator[Source]:
     """List the tensor files below a URL that ends with a slash."""
     from poolnorm_cli.tensors.cloud import list_at
 
-    found = [each for each in list_at(url, recursive=recursive) if each.lower().endswith(SUFFIXES)]
+    found = 0
+    for each in list_at(url, recursive=recursive):
+        below = each.removeprefix(url)
+        if not each.lower().endswith(SUFFIXES) or is_hidden(below):
+            continue
+        found += 1
+        yield Source(each, below.rpartition("/")[0])
     if not found:
         raise InputError(f"{url}: no .npy or .npz files there", "check the name")
-    for each in found:
-        yield Source(each, each.removeprefix(url).rpartition("/")[0])
 
 
 def _folder(word: str, root: str) -> str:

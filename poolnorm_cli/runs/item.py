@@ -1,6 +1,7 @@
 """One word of the command line on its way through a run."""
 
 from poolnorm_cli.tensors.sources import STDIN
+from poolnorm_cli.urls import fit_to_show
 from poolnorm_cli.values import frozen
 
 
@@ -30,8 +31,14 @@ class Item:
 
     @property
     def name(self) -> str:
-        """What is told of the item."""
-        return self.word if self.key is None else f"{self.word}::{self.key}"
+        """What is told of the item, without secrets."""
+        word = fit_to_show(self.word)
+        return word if self.key is None else f"{word}::{self.key}"
+
+    @property
+    def place(self) -> str | None:
+        """What is told of its output, likewise."""
+        return self.target and fit_to_show(self.target)
 
     @property
     def streams(self) -> bool:

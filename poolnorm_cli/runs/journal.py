@@ -14,6 +14,7 @@ from poolnorm_cli.runs.journal_file import JournalFile
 from poolnorm_cli.runs.journal_line import Head, Line
 from poolnorm_cli.runs.steps import Ending
 from poolnorm_cli.runs.tasks import stored_at
+from poolnorm_cli.urls import fit_to_show
 
 
 if TYPE_CHECKING:
@@ -96,8 +97,8 @@ class Journal:
         those that were written down, or its checksum is, where checksums are compared.
         """
         target = item.target or ""
-        line = self._proofs.get(target)
-        if line is None or (line.input, line.key) != (item.word, item.key):
+        line = self._proofs.get(item.place or "")
+        if line is None or (line.input, line.key) != _known_as(item):
             return False
         if line.params != self._params:
             return False
@@ -106,8 +107,8 @@ class Journal:
 
     def ending(self, item: Item) -> Ending | None:
         """Return what came of an item earlier; None where it is to be done."""
-        line = self._lines.get((item.word, item.key))
-        if line is None or (line.params, line.output) != (self._params, item.target):
+        line = self._lines.get(_known_as(item))
+        if line is None or (line.params, line.output) != (self._params, item.place):
             return None
         if line.stamp != stamp_of(item):
             return None
@@ -130,11 +131,11 @@ class Journal:
         """
         item, error, stored = ending.item, ending.error, ending.stored
         line = Line(
-            input=item.word,
+            input=_known_as(item)[0],
             key=item.key,
             stamp=self._stamps.pop(id(item), None) or stamp_of(item) or (-1, -1),
             params=self._params,
-            output=item.target,
+            output=item.place,
             status="failed" if error else "skipped" if ending.skipped else "done",
             seconds=ending.seconds,
             output_stamp=None if stored is None else stored.stamp,
@@ -167,13 +168,14 @@ class Journal:
 
     def _is_intact(self, target: str, line: Line) -> bool:
         """Whether an output has the checksum that it had; each is read once."""
-        if target not in self._intact:
-            self._intact[target] = False
+        key = fit_to_show(target)
+        if key not in self._intact:
+            self._intact[key] = False
             size = stamp_at_name(target)[0]
             if line.output_stamp is not None and size == line.output_stamp[0]:
                 with suppress(OSError):
-                    self._intact[target] = stored_at(target).sha256 == line.sha256
-        return self._intact[target]
+                    self._intact[key] = stored_at(target).sha256 == line.sha256
+        return self._intact[key]
 
     def _note(self, line: Head | Line) -> None:
         if isinstance(line, Head):
@@ -186,3 +188,8 @@ class Journal:
             self._lines.pop((line.input, line.key), None)  # nothing is wrong with the input
         elif line.status != "skipped":
             self._lines[line.input, line.key] = line
+
+
+def _known_as(item: Item) -> tuple[str, str | None]:
+    """Return what an item goes by: a URL less its password and its query, new ones of which do."""
+    return fit_to_show(item.word), item.key

@@ -22,8 +22,8 @@ from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.messages import fault, reason_of
 from poolnorm_cli.tensors.npy import NpyTensor
 from poolnorm_cli.tensors.ranges import RangeTensor
-from poolnorm_cli.tensors.sources import is_url
 from poolnorm_cli.tensors.tensor import evenly
+from poolnorm_cli.urls import is_url
 from poolnorm_cli.values import frozen
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from poolnorm_cli.errors import OutputError, PoolnormError
 from poolnorm_cli.runs.tasks import Result, Task, stored_at, stored_of
 from poolnorm_cli.tensors.durable import sync_files, sync_folders
-from poolnorm_cli.tensors.sources import is_url
+from poolnorm_cli.urls import is_url
 
 
 if TYPE_CHECKING:

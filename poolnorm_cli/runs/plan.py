@@ -17,10 +17,10 @@ from poolnorm_cli.tensors.sources import (
     STDIN,
     exists,
     folder_of,
-    is_url,
     open_tensors,
     source_path,
 )
+from poolnorm_cli.urls import is_url, without_query
 from poolnorm_cli.values import frozen, quicken
 
 
@@ -50,6 +50,8 @@ class Plan:
         shard: The part of the inputs that is run; None for all.
         sync: Outputs are on the disk before they get their names.
         keep: Takes outputs when they are whole, and gives them their names later.
+        limit: Bytes that a copy of an input which does not say its size may take; None for what
+            is usual.
         seen: Directories of outputs that were there.
         notes: What there is to say of files that `items` has looked into.
         table: All files of the command.
@@ -67,6 +69,7 @@ class Plan:
     shard: Shard | None = None
     sync: bool = False
     keep: "Callable[[AtomicFile], None] | None" = field(default=None, compare=False)
+    limit: int | None = None
     seen: set[str] = field(default_factory=set, compare=False)
     notes: list[str] = field(default_factory=list, compare=False)
     table: FileTable = field(default_factory=FileTable, compare=False)
@@ -136,7 +139,7 @@ class Plan:
 
     def tensors(self, item: Item) -> "Iterator[Tensor]":
         """Open the tensors of an item."""
-        return open_tensors(item.word, item.key, self.bfloat16)
+        return open_tensors(item.word, item.key, self.bfloat16, self.limit)
 
     def skips(self, item: Item) -> bool:
         """Whether an item's output is there already and to be left."""
@@ -191,6 +194,7 @@ class Plan:
 
     def _named(self, index: int, source: Source, key: str | None = None) -> str:
         directory, path = self.directory or ".", source_path(source.word)
+        path = path and without_query(path)
         if self.template is None and path is not None and not is_url(directory):
             return f"{_below(directory, source.folder)}{os.path.basename(path)}"  # noqa: PTH119
         from pathlib import Path
@@ -215,14 +219,14 @@ class Plan:
         with self.open(item.target) as output:
             for index, tensor in enumerate(tensors):
                 turn = turns[index] if turns is not None else None
-                outcomes.append(job.run(tensor, output, item.target, turn))
+                outcomes.append(job.run(tensor, output, item.place, turn))
                 tensor.close()
         return outcomes
 
     def _refuse_suffixes(self, items: Sequence[Item]) -> None:
         """Refuse a template that makes no name of a tensor of that of a tensor."""
         for item in items if self.template is not None else ():
-            path = source_path(item.word) or STDIN
+            path = without_query(source_path(item.word) or STDIN)
             if not item.target or item.target.lower().endswith(SUFFIXES):
                 continue
             if path.lower().endswith(SUFFIXES):

@@ -14,7 +14,8 @@ from poolnorm_cli.errors import PoolnormError
 from poolnorm_cli.runs.item import Item
 from poolnorm_cli.runs.steps import Ending
 from poolnorm_cli.runs.tasks import Stored, stored_at
-from poolnorm_cli.tensors.sources import is_url, suffix_of
+from poolnorm_cli.tensors.sources import suffix_of
+from poolnorm_cli.urls import is_url
 
 
 if TYPE_CHECKING:

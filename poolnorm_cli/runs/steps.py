@@ -193,7 +193,7 @@ class Steps:
     def _told(self, number: int, error: PoolnormError) -> PoolnormError:
         """Put the name of an item in front of an error, unless it is there."""
         item = self._ways[number].item
-        told = error.what.startswith((item.word, str(item.target)))
+        told = error.what.startswith((item.name, str(item.place)))
         return error if told else error.within(item.name)
 
     def _take(self, number: int, gathered: tuple[Gathered, ...]) -> Next:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError, PoolnormError
 from poolnorm_cli.runs.file_table import FileTable
-from poolnorm_cli.tensors.sources import is_url
+from poolnorm_cli.urls import is_url
 from poolnorm_cli.values import frozen
 
 

@@ -1,28 +1,32 @@
 """Files at a URL, such as `s3://bucket/x.npy`, by the file systems that `fsspec` knows.
 
 An input `.npy` is read from there block by block. A `.npz` is copied first, to a file without a
-name. An output is made in such a file, and sent when it is whole: an object store shows an object
-only when all of it has come.
+name.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 import zlib
-from contextlib import contextmanager, suppress
-from pathlib import Path, PurePosixPath
+from contextlib import contextmanager
+from math import prod
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from poolnorm_cli.errors import InputError, OutputError, PoolnormError
 from poolnorm_cli.tensors.connectors import is_missing, system_of, told
+from poolnorm_cli.tensors.dtypes import parse_descr
 from poolnorm_cli.tensors.header import Header, read_header
-from poolnorm_cli.tensors.messages import bad_input, fault
+from poolnorm_cli.tensors.messages import bad_input, named
 from poolnorm_cli.tensors.npy import open_npy
 from poolnorm_cli.tensors.npz import open_npz
+from poolnorm_cli.tensors.sources import suffix_of
+from poolnorm_cli.tensors.spool import require_copy, spooled
 from poolnorm_cli.tensors.tensor import Tensor, reader
+from poolnorm_cli.tensors.web import WebFile, list_web, open_web
+from poolnorm_cli.urls import fit_to_show, is_web
 
 
 if TYPE_CHECKING:
@@ -30,29 +34,44 @@ if TYPE_CHECKING:
 
     from poolnorm_cli.tensors.tensor import ReadInto
 
-_PIECE = 8 << 20
-_WEB = ("http://", "https://")
+PIECE = 8 << 20
+_SMALL = 8 << 20
+"""Bytes of a `.npy` on a web server up to which it is copied, so that it is asked for once."""
+_FETCH = "fetch it to a file, and give that"
 
 
-def open_remote(url: str, key: str | None, *, bfloat16: bool) -> Iterator[Tensor]:
+def open_remote(
+    url: str, key: str | None, *, bfloat16: bool, limit: int | None = None
+) -> Iterator[Tensor]:
     """Return the tensors at a URL, their headers read and checked.
+
+    Args:
+        url: The URL.
+        key: The one array of a `.npz` that is wanted.
+        bfloat16: Whether arrays of two raw bytes are bfloat16.
+        limit: Bytes that a copy of what does not say its size may take.
 
     Raises:
         InputError: There is no such file, or it is damaged or not supported.
+        OutputError: There is no room for a copy.
         UnavailableError: The package for such URLs is not installed.
     """
-    packed = PurePosixPath(url).suffix.lower() == ".npz"
-    if not (packed or (url.startswith(_WEB) and not _has_ranges(url))):
-        return iter([_open_npy(url, bfloat16=bfloat16)])
-    copy = _copied(url)
-    place = f"/dev/fd/{copy.fileno()}"
-    if packed:
-        tensors: Sequence[Tensor] = open_npz(Path(place), url, key, bfloat16=bfloat16)
+    packed = suffix_of(url) == ".npz"
+    if is_web(url):
+        copy = None
+        with open_web(url) as file:
+            if packed:
+                copy = spooled(file.readinto, url, size=file.size, limit=limit, fix=_FETCH)
+            else:
+                tensor, begun = _begun(url, file, bfloat16=bfloat16)
+                if tensor is not None:
+                    return iter([tensor])
+                copy = _rest(url, file, begun)
+    elif packed:
+        copy = _copied(url)
     else:
-        tensors = [open_npy(place, url, bfloat16)]
-    for tensor in tensors:
-        tensor.source = copy
-    return iter(tensors)
+        return iter([_open_npy(url, bfloat16=bfloat16)])
+    return iter(_of_copy(copy, fit_to_show(url), key, packed=packed, bfloat16=bfloat16))
 
 
 def stamp_at(url: str, kind: Callable[..., PoolnormError] = InputError) -> tuple[int, int]:
@@ -66,6 +85,12 @@ def stamp_at(url: str, kind: Callable[..., PoolnormError] = InputError) -> tuple
         PoolnormError: Of this kind.
         UnavailableError: The package for such URLs is not installed.
     """
+    if is_web(url):
+        try:
+            with WebFile(url) as file:
+                return file.stamp
+        except FileNotFoundError:
+            return (-1, -1)
     with told(kind, url):
         system, path = system_of(url)
         try:
@@ -85,6 +110,8 @@ def list_at(url: str, *, recursive: bool) -> list[str]:
         InputError: They cannot be listed.
         UnavailableError: The package for such URLs is not installed.
     """
+    if is_web(url):
+        return list_web(url, recursive=recursive)
     with told(InputError, url):
         system, path = system_of(url)
         found = system.find(path, maxdepth=None if recursive else 1)
@@ -100,8 +127,8 @@ def checksum_at(url: str) -> tuple[int, str]:
     digest, size = hashlib.sha256(), 0
     with told(OutputError, url):
         system, path = system_of(url)
-        with system.open(path, "rb", block_size=_PIECE) as file:
-            while piece := file.read(_PIECE):
+        with system.open(path, "rb", block_size=PIECE) as file:
+            while piece := file.read(PIECE):
                 digest.update(piece)
                 size += len(piece)
     return size, digest.hexdigest()
@@ -112,8 +139,8 @@ class RemoteTensor(Tensor):
 
     def __init__(self, url: str, header: Header, stamp: tuple[int, int], *, bfloat16: bool) -> None:
         """Check that what is there holds exactly the array that `header` announces."""
-        super().__init__(url, header, bfloat16=bfloat16)
-        self._stamp = stamp
+        super().__init__(fit_to_show(url), header, bfloat16=bfloat16)
+        self._url, self._stamp = url, stamp
         found = stamp[0] - header.size
         if found < self.nbytes:
             raise self.truncated(found)
@@ -124,70 +151,30 @@ class RemoteTensor(Tensor):
     @contextmanager
     def data(self) -> Iterator[ReadInto]:
         """Open what is there for one pass; leaving checks that nobody changed it meanwhile."""
-        with told(InputError, self.name):
-            system, path = system_of(self.name)
-            with system.open(path, "rb", cache_type="readahead", block_size=_PIECE) as file:
+        with told(InputError, self._url):
+            system, path = system_of(self._url)
+            with system.open(path, "rb", cache_type="readahead", block_size=PIECE) as file:
                 file.seek(self.header.size)
                 yield lambda view: file.readinto(view) or 0
-            if stamp_at(self.name) != self._stamp:
+            if stamp_at(self._url) != self._stamp:
                 fix = "wait until its writer is done"
                 raise bad_input(self.name, "changed while reading", fix)
 
 
-class RemoteFile:
-    """A new file that is sent to a URL when it is whole; it is used as an `AtomicFile`."""
+class WebTensor(RemoteTensor):
+    """The array of a `.npy` on a web server, which is asked for once for each pass."""
 
-    def __init__(self, url: str, *, overwrite: bool) -> None:
-        """Make a local file without a name.
-
-        Raises:
-            OutputError: There is one at the URL already, or no room for a local one.
-            UnavailableError: The package for such URLs is not installed.
-        """
-        self._url = url
-        if not overwrite and stamp_at(url, OutputError)[0] >= 0:
-            from poolnorm_cli.errors import UsageError
-
-            raise fault(UsageError, url, "exists", "--overwrite replaces it")
-        with told(OutputError, url):
-            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - held until sent
-
-    def write(self, data: memoryview | bytes) -> None:
-        """Append all of `data`."""
-        left = memoryview(data)
-        with told(OutputError, self._url):
-            while left:
-                left = left[self._file.write(left) :]
-
-    def patch(self, data: bytes, place: int) -> None:
-        """Write all of `data` over what stands at `place`."""
-        with told(OutputError, self._url):
-            while data:
-                count = os.pwrite(self._file.fileno(), data, place)
-                data, place = data[count:], place + count
-
-    def commit(self) -> None:
-        """Send the file.
-
-        Raises:
-            OutputError: It cannot be sent; nothing is there then.
-        """
-        with self._file, told(OutputError, self._url):
-            self._file.seek(0)
-            system, path = system_of(self._url)
-            target = system.open(path, "wb", block_size=_PIECE)
-            try:
-                shutil.copyfileobj(self._file, target, _PIECE)
-            except BaseException:
-                with suppress(Exception):
-                    target.discard()
-                target.closed = True
-                raise
-            target.close()
-
-    def discard(self) -> None:
-        """Let the file go."""
-        self._file.close()
+    @contextmanager
+    def data(self) -> Iterator[ReadInto]:
+        """Ask for the file; it has to be the one whose header was read."""
+        with open_web(self._url) as file:
+            if file.stamp != self._stamp:
+                fix = "wait until its writer is done"
+                raise bad_input(self.name, "changed while reading", fix)
+            read, left = reader(file.readinto), self.header.size
+            while left and (piece := read(left)):
+                left -= len(piece)
+            yield file.readinto
 
 
 def _open_npy(url: str, *, bfloat16: bool) -> RemoteTensor:
@@ -201,14 +188,47 @@ def _open_npy(url: str, *, bfloat16: bool) -> RemoteTensor:
     return RemoteTensor(url, header, stamp, bfloat16=bfloat16)
 
 
-def _has_ranges(url: str) -> bool:
-    """Whether a web server sends parts of a file; one that does not is asked for all of it."""
-    with told(InputError, url):
-        system, path = system_of(url)
-        with suppress(ValueError), system.open(path, "rb", cache_type="none") as file:
-            file.seek(-1, os.SEEK_END)
-            return len(file.read(1)) == 1
-        return False  # also where the size is not known
+def _begun(
+    url: str, file: WebFile, *, bfloat16: bool
+) -> tuple[WebTensor | None, tuple[bytes, Header]]:
+    """Read the header of a `.npy`; return the tensor if it can be asked for again, and be known."""
+    kept: list[bytes] = []
+
+    def read(count: int) -> bytes:
+        kept.append(reader(file.readinto)(count))
+        return kept[-1]
+
+    header = read_header(read, fit_to_show(url))
+    size = file.size or 0
+    again = file.is_stamped and size > _SMALL
+    tensor = WebTensor(url, header, file.stamp, bfloat16=bfloat16) if again else None
+    return tensor, (b"".join(kept), header)
+
+
+def _rest(url: str, file: WebFile, begun: tuple[bytes, Header]) -> IO[bytes]:
+    """Copy a `.npy` of which the header has been read: it says how much has to come."""
+    data, header = begun
+    try:
+        dtype, _ = parse_descr(header.descr, True)  # noqa: FBT003
+    except InputError as error:
+        raise named(error, url) from None
+    size = header.size + prod(header.shape) * dtype.itemsize
+    return spooled(file.readinto, url, begun=data, size=size, fix=_FETCH)
+
+
+def _of_copy(
+    copy: IO[bytes], name: str, key: str | None, *, packed: bool, bfloat16: bool
+) -> Sequence[Tensor]:
+    """Return the tensors in a file without a name, which stays open as long as they are there."""
+    place = f"/dev/fd/{copy.fileno()}"
+    tensors: Sequence[Tensor] = (
+        open_npz(Path(place), name, key, bfloat16=bfloat16)
+        if packed
+        else [open_npy(place, name, bfloat16)]
+    )
+    for tensor in tensors:
+        tensor.source = copy
+    return tensors
 
 
 def _copied(url: str) -> IO[bytes]:
@@ -216,8 +236,8 @@ def _copied(url: str) -> IO[bytes]:
     with told(InputError, url):
         system, path = system_of(url)
         copy: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - held by who reads it
-        pieces = {"block_size": 0} if url.startswith(_WEB) else {}  # from its beginning to its end
-        with system.open(path, "rb", **pieces) as file:
-            shutil.copyfileobj(file, copy, _PIECE)
+        require_copy(url, int(system.info(path).get("size") or 0))
+        with system.open(path, "rb") as file:
+            shutil.copyfileobj(file, copy, PIECE)
         copy.flush()
         return copy

@@ -112,7 +112,9 @@ def _reason(error: BaseException) -> tuple[str, str]:
     """Tell what the matter is, and what to do."""
     if isinstance(error, FileNotFoundError):
         return "no such file", "check the name"
-    if type(error).__name__ == "ClientPayloadError":
+    if type(error).__name__ == "TooManyRedirects":
+        return "redirected from place to place", "check the address"
+    if type(error).__name__ in ("ClientPayloadError", "ServerDisconnectedError"):
         return "the connection was lost before all had come", "try again"
     if isinstance(error, OSError) and hasattr(error, "host") and hasattr(error, "port"):
         return f"cannot connect to {error.host}:{error.port}", "check the address, or try again"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from poolnorm_cli.errors import InputError, PoolnormError
+from poolnorm_cli.urls import fit_to_show, without_secrets
 
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ _Fault = TypeVar("_Fault", bound=PoolnormError)
 def shown(text: str | os.PathLike[str], limit: int = 60) -> str:
     """Return `text` on one line, unprintable characters escaped, its end kept when it is cut."""
     line = "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(text)
+        char if char.isprintable() else char.encode("unicode_escape").decode()
+        for char in without_secrets(fit_to_show(str(text)))
     )
     return line if len(line) <= limit else f"...{line[len(line) - limit + 3 :]}"
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.tensors.messages import fault
-from poolnorm_cli.tensors.sources import STDIN, is_url, suffix_of
+from poolnorm_cli.tensors.sources import STDIN, suffix_of
 from poolnorm_cli.tensors.space import require_room
 from poolnorm_cli.tensors.writers import ArrayWriter
+from poolnorm_cli.urls import is_url
 
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from poolnorm_cli.tensors.atomic import AtomicFile
-    from poolnorm_cli.tensors.cloud import RemoteFile
     from poolnorm_cli.tensors.dtypes import DType
+    from poolnorm_cli.tensors.sending import RemoteFile
     from poolnorm_cli.tensors.writers import Sink
 
 
@@ -178,7 +179,7 @@ def open_output(
         raise fault(UsageError, target, told, "name the output FILE.npy or FILE.npz")
     file: AtomicFile | RemoteFile
     if is_url(target):
-        from poolnorm_cli.tensors.cloud import RemoteFile
+        from poolnorm_cli.tensors.sending import RemoteFile
 
         file = RemoteFile(target, overwrite=overwrite)
     else:

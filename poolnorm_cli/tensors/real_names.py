@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.tensors.leftovers import PREFIX, SUFFIX
-from poolnorm_cli.tensors.sources import is_url
+from poolnorm_cli.urls import is_url
 
 
 if TYPE_CHECKING:

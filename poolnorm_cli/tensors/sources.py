@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError, UsageError
 from poolnorm_cli.tensors.messages import bad_input, fault
+from poolnorm_cli.urls import is_url, is_web, without_query
 
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def open_tensors(
     word: str,
     key: str | None = None,
     bfloat16: bool = False,  # noqa: FBT001, FBT002
+    limit: int | None = None,
 ) -> Iterator[Tensor]:
     """Return the tensors that `word` names, their headers read and checked.
 
@@ -31,6 +33,7 @@ def open_tensors(
         word: `-`, a `.npy` or `.npz` file, or `file.npz::NAME` where no file is called so.
         key: The one array of a `.npz` that is wanted; all numeric ones without it.
         bfloat16: Whether arrays of two raw bytes are bfloat16.
+        limit: Bytes that a copy of what does not say its size may take; None for what is usual.
 
     Raises:
         InputError: There is no such file or array, or it is damaged or not supported.
@@ -44,7 +47,7 @@ def open_tensors(
     if is_url(name) and suffix in (".npy", ".npz") and (wanted is None or suffix == ".npz"):
         from poolnorm_cli.tensors.cloud import open_remote
 
-        return open_remote(name, wanted, bfloat16=bfloat16)
+        return open_remote(name, wanted, bfloat16=bfloat16, limit=limit)
     if suffix == ".npz" and name != STDIN:
         from pathlib import Path
 
@@ -63,19 +66,25 @@ def open_tensors(
 
 
 def suffix_of(name: str) -> str:
-    """Return the suffix of a name in small letters; os.path's way takes long for many files."""
+    """Return the suffix of a name in small letters; os.path's way takes long for many files.
+
+    A presigned URL has it before its query: `https://host/x.npy?signature=...`.
+    """
+    if "://" in name:
+        name = without_query(name)
     base = name[name.rfind("/") + 1 :].lstrip(".")
     return base[dot:].lower() if (dot := base.rfind(".")) >= 0 else ""
+
+
+def names_tensor(word: str) -> bool:
+    """Whether a word is `-`, has the suffix of a file of tensors, or names a stream."""
+    suffix = suffix_of(source_path(word) or STDIN)
+    return word == STDIN or suffix in (".npy", ".npz")
 
 
 def folder_of(name: str) -> str:
     """Return the directory in a name, with the slash at its end; empty where there is none."""
     return name[: name.rfind("/") + 1]
-
-
-def is_url(word: str) -> bool:
-    """Whether a word names something on another machine, as `s3://bucket/x.npy`."""
-    return "://" in word
 
 
 def exists(word: str) -> bool:
@@ -88,6 +97,9 @@ def exists(word: str) -> bool:
         return os.path.lexists(word)
     from poolnorm_cli.tensors.cloud import stamp_at
 
+    if is_web(word):
+        fix = "write to a file, s3:// or gs://"
+        raise fault(OutputError, word, "nothing can be written there", fix)
     return stamp_at(word, OutputError)[0] >= 0
 
 
@@ -107,6 +119,9 @@ def source_path(word: str) -> str | None:
 
 def _split(word: str) -> tuple[str, str | None]:
     place = word.lower().find(_MARK) if "::" in word else -1
+    if place < 0 and "://" in word:
+        name, mark, inner = word.rpartition("::")  # after a query
+        return (name, inner) if mark and suffix_of(name) == ".npz" else (word, None)
     if place < 0 or os.path.lexists(word):
         return word, None
     return word[: place + len(".npz")], word[place + len(_MARK) :]

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError, UsageError
 from poolnorm_cli.tensors.messages import fault, shown
-from poolnorm_cli.tensors.sources import STDIN, folder_of, is_url
+from poolnorm_cli.tensors.sources import STDIN, folder_of
 from poolnorm_cli.tensors.tensor import LARGEST
+from poolnorm_cli.urls import is_url
 
 
 if TYPE_CHECKING:

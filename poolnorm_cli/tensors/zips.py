@@ -16,8 +16,8 @@ from poolnorm_cli.tensors.writers import ArrayWriter
 
 if TYPE_CHECKING:
     from poolnorm_cli.tensors.atomic import AtomicFile
-    from poolnorm_cli.tensors.cloud import RemoteFile
     from poolnorm_cli.tensors.dtypes import DType
+    from poolnorm_cli.tensors.sending import RemoteFile
     from poolnorm_cli.tensors.writers import Sink
 
 

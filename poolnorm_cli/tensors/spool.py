@@ -1,0 +1,87 @@
+"""Copies of what can be read only once, in files without a name."""
+
+from __future__ import annotations
+
+import tempfile
+from typing import IO, TYPE_CHECKING
+
+from poolnorm_cli.errors import OutputError
+from poolnorm_cli.tensors.messages import bad_input, fault, reason_of
+from poolnorm_cli.tensors.space import free_in
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.tensors.tensor import ReadInto
+
+
+UNSIZED = 4 << 30
+"""Bytes of what does not say its size that are copied, where nothing else is allowed."""
+_PIECE = 1 << 20
+_TMPDIR = "set TMPDIR to a directory with room"
+
+
+def require_copy(name: str, nbytes: int) -> None:
+    """Refuse what is larger than the directory of temporary files has room for.
+
+    Raises:
+        OutputError: It is.
+    """
+    try:
+        free = free_in(tempfile.gettempdir())
+    except OSError as error:
+        raise fault(OutputError, name, f"no temporary copy: {reason_of(error)}", _TMPDIR) from error
+    if nbytes > free:
+        told = f"a temporary copy needs {nbytes} bytes, and {free} are free there"
+        raise fault(OutputError, name, told, _TMPDIR)
+
+
+def spooled(
+    readinto: ReadInto,
+    name: str,
+    *,
+    begun: bytes = b"",
+    size: int | None = None,
+    limit: int | None = None,
+    fix: str = "save it to a file first, and give that",
+) -> IO[bytes]:
+    """Copy what comes to a file without a name.
+
+    Args:
+        readinto: Reads what comes.
+        name: What messages call it.
+        begun: What has been read of it already.
+        size: Bytes of all, where that is known; more are refused.
+        limit: Bytes that are allowed where the size is not known; None for `UNSIZED`, or half of
+            what is free, whichever is less.
+        fix: What to do about too many.
+
+    Raises:
+        InputError: More comes than is allowed.
+        OutputError: There is no room for a copy.
+    """
+    allowed = _allowed(name, limit) if size is None else size
+    if size is not None:
+        require_copy(name, size)
+    try:
+        copy: IO[bytes] = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - held by who reads it
+        done, piece = copy.write(begun), memoryview(bytearray(_PIECE))
+        while count := readinto(piece):
+            done += count
+            if done > allowed:
+                copy.close()
+                told = f"more than {allowed} bytes came, of no known size"
+                if size is not None:
+                    told = f"goes on after the {size} bytes that it should have"
+                raise bad_input(name, told, fix)
+            left = piece[:count]
+            while left:
+                left = left[copy.write(left) :]
+    except OSError as error:
+        raise fault(OutputError, name, f"no temporary copy: {reason_of(error)}", _TMPDIR) from error
+    return copy
+
+
+def _allowed(name: str, limit: int | None) -> int:
+    require_copy(name, 0)
+    free = free_in(tempfile.gettempdir()) // 2
+    return min(free, UNSIZED if limit is None else limit)
