@@ -7,14 +7,17 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from poolnorm_cli.backends import Backend, open_backend
 from poolnorm_cli.backends.installed import disable_telemetry
 from poolnorm_cli.cli.main import run
+from poolnorm_cli.errors import UnavailableError
 
 
 disable_telemetry()  # before any test imports onnxruntime
@@ -86,3 +89,23 @@ def x() -> "np.ndarray[Any, np.dtype[np.float32]]":
     tensor = np.random.default_rng(1).standard_normal((4, 28, 28, 3)).astype(np.float32)
     np.save("x.npy", tensor)
     return tensor
+
+
+@cache
+def opened(name: str) -> Backend | str:
+    """Open a backend, or return why it is not there."""
+    try:
+        if name == "numpy":
+            return open_backend()
+        return open_backend("onnx", "cuda" if name == "cuda" else "cpu")
+    except UnavailableError as error:
+        return str(error)
+
+
+@pytest.fixture(params=["numpy", "onnx", pytest.param("cuda", marks=pytest.mark.cuda)])
+def every_backend(request: pytest.FixtureRequest) -> Backend:
+    """Give each backend in turn; those that are not there are skipped."""
+    found = opened(request.param)
+    if isinstance(found, str):
+        pytest.skip(found)
+    return found

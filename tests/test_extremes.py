@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from poolnorm_cli.backends import open_backend
 from poolnorm_cli.kernels.masked_moments import masked_moments
 from poolnorm_cli.kernels.moments import merge, moments_of
 from poolnorm_cli.kernels.trees import fold_tree
@@ -21,8 +20,8 @@ def layer(words: str, **parameters: Any) -> Layer:
 
 
 def root(value: Fraction) -> Fraction:
-    """Return the square root to 60 digits or more."""
-    scale = 1 << 4600
+    """Return the square root, to the digits of a float64 and more."""
+    scale = 1 << 1300
     return Fraction(isqrt(value.numerator * scale * scale // value.denominator), scale)
 
 
@@ -81,25 +80,16 @@ def close(y: Any, expected: Any, dtype: str) -> None:
         np.testing.assert_allclose(sample, wanted, rtol=rtol, atol=rtol * size)
 
 
-@pytest.fixture(params=["numpy"])
-def backend(request: pytest.FixtureRequest) -> Any:
-    if request.param == "onnx":
-        pytest.importorskip("onnxruntime")
-    return open_backend(request.param, "cpu")
-
-
 @pytest.mark.parametrize("epsilon", [0.0, 1e-3])
 @pytest.mark.parametrize("axis", [3, 1])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("words", ["ln", "rms", "unit"])
 def test_each_row_is_normalized(
-    words: str, kind: str, axis: int, epsilon: float, backend: Any
+    words: str, kind: str, axis: int, epsilon: float, every_backend: Any
 ) -> None:
-    if words == "unit" and epsilon:
-        pytest.skip("it has none")
-    given = {} if words == "unit" else {"epsilon": epsilon}
+    given = {} if words == "unit" else {"epsilon": epsilon}  # it has none
     x = tensor(kind, axis)
-    y, _ = run_array(layer(words, axis=axis, **given), x, backend=backend)
+    y, _ = run_array(layer(words, axis=axis, **given), x, backend=every_backend)
 
     expected = exact(x, (axis,), epsilon, centered=words == "ln", unit=words == "unit")
     close(y, expected, x.dtype.name)
@@ -107,10 +97,10 @@ def test_each_row_is_normalized(
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("words", "given"), [("in", {}), ("gn", {"groups": 2})])
-def test_each_group_is_normalized(words: str, given: Any, kind: str, backend: Any) -> None:
+def test_each_group_is_normalized(words: str, given: Any, kind: str, every_backend: Any) -> None:
     x = tensor(kind, 1)
     for epsilon in (0.0, 1e-3):
-        y, _ = run_array(layer(words, epsilon=epsilon, **given), x, backend=backend)
+        y, _ = run_array(layer(words, epsilon=epsilon, **given), x, backend=every_backend)
         parts = x.reshape(2, 4, 5, given.get("groups", 4), -1)
         expected = exact(parts, (1, 2, 4), epsilon).reshape(x.shape)
         close(y, expected, x.dtype.name)
@@ -119,12 +109,12 @@ def test_each_group_is_normalized(words: str, given: Any, kind: str, backend: An
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("axes", [(0,), (0, 1), (1, 2), (1, 2, 3), (1, 3)])
 def test_layer_normalization_over_several_axes(
-    axes: tuple[int, ...], kind: str, backend: Any
+    axes: tuple[int, ...], kind: str, every_backend: Any
 ) -> None:
     x = tensor(kind, 1)
     for words in ("ln", "rms", "unit"):
         given = {} if words == "unit" else {"epsilon": 0.0}
-        y, _ = run_array(layer(words, axis=axes, **given), x, backend=backend)
+        y, _ = run_array(layer(words, axis=axes, **given), x, backend=every_backend)
         expected = exact(x, axes, 0.0, centered=words == "ln", unit=words == "unit")
         close(y, expected, x.dtype.name)
 
@@ -140,11 +130,11 @@ def channels(kind: str) -> Any:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("axis", [2, 1])
 def test_batch_normalization_by_the_statistics_of_the_batch(
-    axis: int, kind: str, backend: Any
+    axis: int, kind: str, every_backend: Any
 ) -> None:
     x = np.ascontiguousarray(np.moveaxis(channels(kind), 2, axis))
     made = layer("bn", axis=axis, epsilon=0.0, momentum=1.0)
-    y, _ = run_array(made, x, training=True, backend=backend)
+    y, _ = run_array(made, x, training=True, backend=every_backend)
 
     expected = exact(x, (0, 3 - axis), 0.0)
     for channel in range(3):
@@ -167,12 +157,18 @@ def test_batch_normalization_by_the_statistics_of_the_batch(
     ],
 )
 def test_batch_normalization_by_extreme_moving_statistics(
-    dtype: str, x: float, mean: float, variance: float, gamma: float, beta: float, backend: Any
+    dtype: str,
+    x: float,
+    mean: float,
+    variance: float,
+    gamma: float,
+    beta: float,
+    every_backend: Any,
 ) -> None:
     names = {"moving_mean": mean, "moving_variance": variance, "gamma": gamma, "beta": beta}
     weights = {name: np.array([value, 1.0], dtype) for name, value in names.items()}
     cells = np.array([[x, 2.0], [x / 2, -1.0]], dtype)
-    y, _ = run_array(layer("bn", epsilon=0.0), cells, weights, backend=backend)
+    y, _ = run_array(layer("bn", epsilon=0.0), cells, weights, backend=every_backend)
 
     m, v, g, b = (Fraction(float(np.array(value, dtype))) for value in names.values())
     expected = [float((Fraction(float(cell)) - m) / root(v) * g + b) for cell in cells[:, 0]]
@@ -185,14 +181,14 @@ def test_batch_normalization_by_extreme_moving_statistics(
 @pytest.mark.parametrize("words", ["ln", "bn"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_what_weights_bring_back_into_the_range_is_finite(
-    words: str, dtype: str, backend: Any
+    words: str, dtype: str, every_backend: Any
 ) -> None:
     large = {"float32": 3e38, "float64": 1.7e308}[dtype]
     x = np.tile(np.array([1, -1, 1, -1], dtype), (2, 3, 1))
     weights = {"gamma": np.full(4, large, dtype), "beta": np.full(4, -large / 2, dtype)}
     if words == "bn":
         weights |= {"moving_mean": np.zeros(4, dtype), "moving_variance": np.ones(4, dtype)}
-    y, _ = run_array(layer(words, epsilon=0.0), x, weights, backend=backend)
+    y, _ = run_array(layer(words, epsilon=0.0), x, weights, backend=every_backend)
 
     with np.errstate(over="ignore"):  # -1 gives minus infinity
         expected = (x.astype(np.longdouble) * large - large / 2).astype(dtype)

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.backends import BLOCK_BYTES, ProviderName, Say, silent
 from poolnorm_cli.backends.providers import Provider, choose
-from poolnorm_cli.backends.trace import BATCH, MOMENTS, BlockGraph
+from poolnorm_cli.backends.trace import BATCH, BlockGraph
+from poolnorm_cli.kernels.extremes import in_units
+from poolnorm_cli.layers.extremes import ByStatistics
 
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ class OnnxBackend:
         self.block_bytes = _DEVICE_BYTES if provider.on_device else BLOCK_BYTES
         self._provider, self._threads, self._detail = provider, threads, detail
         self._sessions: OrderedDict[tuple[Any, ...], _Session] = OrderedDict()
+        self._asked: tuple[bool, tuple[Any, ...]] = False, (None, None, None)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Go to another process as what it takes to open the same there.
@@ -64,9 +67,10 @@ class OnnxBackend:
         shape = layer.part_shape(x.shape, call.band)
         if 0 in (*x.shape, *shape):
             return layer.apply(x, weights, call)  # no cells: runtimes refuse them
-        held = self._session(layer, x, call)
+        extreme = self._settled(layer, x, weights, call) or layer.at_the_edge(x, weights, call)
+        held = self._session(layer, x, call, extreme=extreme)
         binding = held.session.io_binding()
-        for name, array in _feeds(held, layer, x, weights, call).items():
+        for name, array in _feeds(held, layer, x, weights, call, extreme=extreme).items():
             if name in held.inputs:  # an input that no operator needs is not in the model
                 binding.bind_cpu_input(name, array)
         if held.output is None or held.output.shape != shape:
@@ -76,14 +80,28 @@ class OnnxBackend:
         self._provider.run(held.session, binding)
         return held.output
 
-    def _session(self, layer: "Layer", x: "Array", call: "Call") -> _Session:
+    def _settled(self, layer: "Layer", x: "Array", weights: "Weights", call: "Call") -> bool:
+        """Whether what a block is normalized by is at the edge of its range, whatever the block.
+
+        That is asked once for all blocks of which it is true alike.
+        """
+        kind = x.dtype
+        if call.moments is not None or call.band is not None or layer.splits_weights(x.ndim):
+            return layer.settings_at_the_edge(kind, weights, call, x.shape)
+        given = layer, weights, kind
+        if not all(one is other for one, other in zip(given, self._asked[1], strict=True)):
+            self._asked = layer.settings_at_the_edge(kind, weights, call, x.shape), given
+        return self._asked[0]
+
+    def _session(self, layer: "Layer", x: "Array", call: "Call", *, extreme: bool) -> _Session:
         """Return the session for such a block, opened at the first one."""
         batch = len(x) if layer.splits_weights(x.ndim) else BATCH
         exact = self._provider.on_device or not _tame(layer, x)
         masked = call.mask is not None
         exact = exact or masked
         shape = (batch, *x.shape[1:])
-        more = (x.dtype.name, call.training, exact, masked, call.band and call.band.kind)
+        training = call.training and (call.moments is not None or not extreme)
+        more = (x.dtype.name, training, exact, masked, call.band and call.band.kind, extreme)
         graph, key = BlockGraph(layer, shape, *more), (repr(layer), shape, *more)
         if key not in self._sessions:
             model, notes = graph.build()
@@ -113,7 +131,7 @@ def _tame(layer: "Layer", x: "Array") -> bool:
 
 
 def _feeds(
-    held: _Session, layer: "Layer", x: "Array", weights: "Weights", call: "Call"
+    held: _Session, layer: "Layer", x: "Array", weights: "Weights", call: "Call", *, extreme: bool
 ) -> Mapping[str, NDArray[Any]]:
     """Name the inputs of the graph: the block, the weights, the statistics."""
     origin = call.origin(x.ndim)
@@ -128,14 +146,21 @@ def _feeds(
     feeds: dict[str, NDArray[Any]] = {**given, "x": np.ascontiguousarray(x)}
     if call.mask is not None:
         feeds["mask"] = np.ascontiguousarray(call.mask)
-    if call.moments is None:
-        return feeds
-    rows = list(layer.normalizing(call.moments, origin, x.shape))
+    named: dict[str, NDArray[Any]] = {}
+    if extreme and isinstance(layer, ByStatistics):
+        mean, variance, count = layer.statistics_of(x, weights, call)
+        mean, variance, unit = in_units(mean, variance, getattr(layer, "epsilon", 0.0))
+        named = {"mean": mean, "variance": variance, "unit": unit, "count": count}
+    elif call.moments is not None:
+        mean, variance = layer.normalizing(call.moments, origin, x.shape)
+        count = np.array(float(np.max(call.moments.count)))
+        named = {"mean": mean, "variance": variance, "count": count}
     if layer.has_ghosts:  # the graph has a row for each sample, also where one serves them all
-        rows = [np.broadcast_to(row, (len(x), *row.shape[1:])) for row in rows]
-    statistics = (*rows, np.array(float(np.max(call.moments.count))))
-    fed = layer.fed(weights, call, x.shape)
-    named = dict(zip(MOMENTS, statistics, strict=True)) | fed
+        named = {
+            name: np.broadcast_to(row, (len(x), *row.shape[1:])) if row.ndim else row
+            for name, row in named.items()
+        }
+    named |= layer.fed(weights, call, x.shape)
     return feeds | {name: _wide(values) for name, values in named.items()}
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.backends.graph import DEFAULT_OPSET, GraphBuilder
 from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.layers.extremes import ByStatistics
 from poolnorm_cli.operators.graph import GraphCall, GraphMoments
 from poolnorm_cli.shapes import Shape
 from poolnorm_cli.values import frozen
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 BATCH = "N"
 ROWS = "rows"
 """Statistics of ghost batches: one row per sample, or a single one where all are in one batch."""
-MOMENTS = ("mean", "variance", "count")
+MOMENTS = ("mean", "variance", "count", "unit")
 
 
 @frozen
@@ -35,6 +36,7 @@ class BlockGraph:
         exact: Give what `apply` gives for every input.
         masked: Take a mask as an input.
         band: What kind of band of a sample the block is; None where it is whole samples.
+        extreme: Numbers may be at the edge of their range: statistics are given, in units.
     """
 
     layer: Layer
@@ -44,6 +46,7 @@ class BlockGraph:
     exact: bool
     masked: bool = False
     band: "Band | None" = None
+    extreme: bool = False
 
     def build(self) -> "tuple[ModelProto, list[str]]":
         """Return the model, and what is to be said of it.
@@ -52,7 +55,10 @@ class BlockGraph:
         `count` and what the layer is fed, all but `x` in float64; and `mask`. Its output is `y`.
         """
         graph = GraphBuilder(DEFAULT_OPSET)
-        x = graph.input("x", self.dtype, self.shape)
+        x, dtype = graph.input("x", self.dtype, self.shape), self.dtype
+        if self.extreme:
+            dtype = "float64"
+            x = graph.cast(x, dtype)
         weights = {
             name: graph.input(name, "float64", size)
             for name, size in self.layer.weight_shapes(self.shape).items()
@@ -61,11 +67,11 @@ class BlockGraph:
         mask = None
         if self.masked:
             mask = graph.input("mask", "bool", self.layer.mask_shape(self.shape))
-        fed = self.layer.fed_shapes(self.shape) if moments else {}
+        fed = self.layer.fed_shapes(self.shape) if moments and self.training else {}
         values = {name: graph.input(name, "float64", size) for name, size in fed.items()}
         more = (self.exact, mask, values, self.band)
-        call = GraphCall(self.shape, self.dtype, self.training, moments, *more)
-        y = self.layer.build(graph, x, weights, call)
+        call = GraphCall(self.shape, dtype, self.training, moments, *more)
+        y = graph.cast(self.layer.build(graph, x, weights, call), self.dtype)
         result = (self.shape[0], *self.layer.part_shape(call.sizes, self.band)[1:])
         return graph.model("block", {"y": (y, self.dtype, result)}, {}), graph.notes
 
@@ -75,10 +81,13 @@ class BlockGraph:
         axes = layer.statistics_axes(rank, training=self.training)
         if not axes and self.band is not None:
             axes = layer.banded_axes(rank)
-        if not axes:
+        if self.extreme and isinstance(layer, ByStatistics):
+            axes = layer.reduced_axes(rank)
+        elif not axes:
             return None
         kept = tuple(1 if axis in axes else size for axis, size in enumerate(self.shape))
         if layer.has_ghosts:
             kept = (ROWS, *kept[1:])
-        shapes: Mapping[str, Shape] = {"mean": kept, "variance": kept, "count": ()}
-        return GraphMoments(*(graph.input(name, "float64", shapes[name]) for name in MOMENTS))
+        shapes: Mapping[str, Shape] = {"mean": kept, "variance": kept, "count": (), "unit": kept}
+        names = MOMENTS if self.extreme else MOMENTS[:-1]
+        return GraphMoments(*(graph.input(name, "float64", shapes[name]) for name in names))

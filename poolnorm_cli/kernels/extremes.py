@@ -26,6 +26,8 @@ _SMALL = 2.0**-450
 """Where a mean is no smaller, squares of deviations do not underflow, unless these are 0."""
 _SMALL_SQUARES = 2.0**-960
 """Smaller sums of squares may have lost digits."""
+_SHIFT = 600
+"""Powers of two by which numbers are moved so that their squares are in the range."""
 _ITEMS = 1 << 16  # that are taken again at once
 
 
@@ -106,6 +108,24 @@ def put(values: Array, lost: Array, found: Array) -> Array:
 def put_back(found: Sequence[Array], lost: Array, *values: Array) -> tuple[Array, ...]:
     """Do so for several values."""
     return tuple(put(value, lost, new) for value, new in zip(values, found, strict=True))
+
+
+def in_units(mean: Array, variance: Array, epsilon: float) -> tuple[Array, Array, Array]:
+    """Give statistics in units of a power of two, in which float64 holds squares.
+
+    Args:
+        mean: float64 or `WIDE`, like the variance.
+        variance: Of the same shape.
+        epsilon: Added to the variance.
+
+    Returns:
+        The mean times the unit; the variance and epsilon times its square; and the unit. float64.
+    """
+    mean, power = mean.astype(WIDE), variance.astype(WIDE) + epsilon
+    size = np.sqrt(power + mean * mean)
+    exponent = np.where(size > 2.0**480, -_SHIFT, np.where(size < 2.0**-450, _SHIFT, 0))
+    unit = np.ldexp(1.0, np.where(size > 0, exponent, 0))
+    return (mean * unit).astype(np.float64), (power * unit * unit).astype(np.float64), unit
 
 
 def as_wide_as(values: Array, other: Array) -> Array:

@@ -53,6 +53,11 @@ class Moments:
         """The biased variance, 0 where there is no cell."""
         return np.asarray(self.squares / np.maximum(self.count, 1))
 
+    def widened(self) -> "Moments":
+        """Return the same in `WIDE`."""
+        mean, squares = self.mean.astype(WIDE), self.squares.astype(WIDE)
+        return replace(self, mean=mean, squares=squares)
+
     def part(self, origin: Axes, shape: Axes) -> "Moments":
         """Return those for a block of `shape` which starts at `origin` in what they are of."""
         here = place_of(self.mean.shape, origin, shape)
@@ -153,7 +158,7 @@ def merge(a: Moments, b: Moments) -> Moments:
         if lost.any():
             lost &= np.logical_and.reduce([np.isfinite(v) for m in (a, b) for v in _pair(m)])
         if lost.any():
-            wide = _merged(_widely(a), _widely(b), total)
+            wide = _merged(a.widened(), b.widened(), total)
             mean, squares = put_back([v[lost] for v in wide], lost, mean, squares)
     return Moments(a.axes, count, mean, squares, a.masked or b.masked)
 
@@ -166,11 +171,6 @@ def _merged(a: Moments, b: Moments, total: int | Float64) -> tuple[Float64, Floa
 
 def _pair(moments: Moments) -> tuple[Float64, Float64]:
     return moments.mean, moments.squares
-
-
-def _widely(moments: Moments) -> Moments:
-    mean, squares = (v.astype(WIDE) for v in _pair(moments))
-    return replace(moments, mean=mean, squares=squares)
 
 
 def joined(a: Moments, b: Moments) -> Moments:

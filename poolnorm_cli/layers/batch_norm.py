@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.layers.facts import Facts
     from poolnorm_cli.operators.graph import Graph, GraphCall, GraphMoments, Value, Values
 
+MOVING = ("mean", "variance")
 STEPS = (("r", "d"), ("s", "b"), ("gamma", "beta"))
 """Factor and addend, one pair after another, of the normalized value."""
 
@@ -32,12 +33,11 @@ class BatchNormalization(BatchParameters):
     has_training: ClassVar[bool] = True
     accepts_mask: ClassVar[bool] = True
     folds: ClassVar[bool] = True
+    has_moving: ClassVar[bool] = True
 
     def statistics_axes(self, rank: int, *, training: bool) -> Ints:
         """Name all axes but the channels', in training."""
-        axes = self.axes(rank)
-        wanted = training and self.trainable
-        return tuple(axis for axis in range(rank) if axis not in axes) if wanted else ()
+        return self.reduced_axes(rank) if training and self.trainable else ()
 
     def joins(self, *, training: bool) -> bool:
         """Whether --synchronized makes one batch of all inputs."""
@@ -72,8 +72,7 @@ class BatchNormalization(BatchParameters):
         def weight(name: str) -> Any:
             return along(weights, name, x.shape, self.axes(x.ndim), call.origin(x.ndim))
 
-        given = self.given(call, x.shape)
-        mean, variance = given or (weight("moving_mean"), weight("moving_variance"))
+        mean, variance = self.known_statistics(weights, call, x.shape)
         held = {name: weight(name) for name in ("gamma", "beta")} | self.fed(weights, call, x.shape)
         scale, shift = inverse_deviation(variance, self.epsilon), 0.0
         for factor, addend in STEPS:
@@ -82,6 +81,23 @@ class BatchNormalization(BatchParameters):
             if held.get(addend) is not None:
                 shift = shift + held[addend]
         return center_and_scale(x, mean, scale, shift)
+
+    def known_statistics(
+        self, weights: "Weights", call: Call, shape: Ints
+    ) -> "tuple[Array, Array]":
+        """Return the mean and variance given with the call, or the moving ones."""
+        given = self.given(call, shape)
+        if given is not None:
+            return given
+        more = shape, self.axes(len(shape)), call.origin(len(shape))
+        mean, variance = (along(weights, f"moving_{name}", *more) for name in MOVING)
+        assert mean is not None and variance is not None  # noqa: S101, PT018 - they are always there
+        return mean, variance
+
+    def reduced_axes(self, rank: int) -> Ints:
+        """Name all axes but the channels'."""
+        axes = self.axes(rank)
+        return tuple(axis for axis in range(rank) if axis not in axes)
 
     def normalizing(self, moments: "Moments", origin: Ints, shape: Ints) -> "tuple[Array, Array]":
         """Return mean and variance for a block; each ghost batch has its own."""

@@ -4,7 +4,13 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.layers.base import Call
 from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values, channels_first
-from poolnorm_cli.operators.scaling import along, by_channels, center_and_scale, inverse_deviation
+from poolnorm_cli.operators.scaling import (
+    along,
+    by_channels,
+    center_and_scale,
+    in_quarters,
+    inverse_deviation,
+)
 
 
 if TYPE_CHECKING:
@@ -31,15 +37,22 @@ def build(
     steps = [(weight("gamma"), weight("beta"))]
     if call.moments is not None:
         mean, variance = call.moments.mean, call.moments.variance
-        terms = call.fed or _training_terms(layer, graph, weights, call)
+        terms = call.fed
+        if call.training and not terms:
+            terms = _training_terms(layer, graph, weights, call)
         steps = [(terms.get("r"), terms.get("d")), (terms.get("s"), terms.get("b")), *steps]
-    scale, shift = inverse_deviation(graph, str(variance), layer.epsilon), None
+    unit = None if call.moments is None else call.moments.unit
+    epsilon = layer.epsilon if unit is None else 0.0
+    scale, shift = inverse_deviation(graph, str(variance), epsilon), None
     for factor, addend in steps:
         if factor is not None:
             scale = graph.op("Mul", scale, factor)
             shift = shift and graph.op("Mul", shift, factor)
         if addend is not None:
             shift = graph.op("Add", shift, addend) if shift else addend
+    if unit is not None:
+        away = graph.op("Sub", graph.op("Mul", x, unit), str(mean))
+        return in_quarters(graph, away, scale, shift)
     one_vector = axes == (call.rank - 1,) and not (layer.has_ghosts or layer.adjustment)
     if call.exact and one_vector and call.rank > 2 and call.sizes[-1] < _FEW:
         return by_channels(graph, x, call, str(mean), scale, shift)

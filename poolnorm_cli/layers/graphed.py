@@ -1,13 +1,15 @@
 """What a layer says of its ONNX graph."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import UnavailableError
 from poolnorm_cli.shapes import Ints
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.layers.base import Weights
+    import numpy as np
+
+    from poolnorm_cli.layers.base import Array, Call, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, GraphMoments, Value, Values
 
 
@@ -65,6 +67,18 @@ class Graphed:
         """
         del shape, dtype
         return 0.0
+
+    def at_the_edge(self, x: "Array", weights: "Weights", call: "Call") -> bool:
+        """Whether numbers of a block that it is normalized by may leave the range on the way."""
+        del x, weights, call
+        return False
+
+    def settings_at_the_edge(
+        self, dtype: "np.dtype[Any]", weights: "Weights", call: "Call", shape: Ints
+    ) -> bool:
+        """Whether statistics that are known, gamma or beta may leave the range on the way."""
+        del dtype, weights, call, shape
+        return False
 
     def fixes_batch(self, rank: int, *, training: bool) -> bool:
         """Whether a graph is for one size of batch alone."""

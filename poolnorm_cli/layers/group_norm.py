@@ -82,6 +82,10 @@ class GroupedNormalization(Normalization):
         axes = self.axes(rank)
         return tuple(axis for axis in range(1, rank) if axis not in axes)
 
+    def reduced_axes(self, rank: int) -> Ints:
+        """Name all axes of a sample but the channels', whose statistics are joined later."""
+        return self.banded_axes(rank)
+
     def normalizing(self, moments: "Moments", origin: Ints, shape: Ints) -> "tuple[Array, Array]":
         """Return the mean and variance for a block, of each channel those of its group."""
         from poolnorm_cli.kernels.group_moments import by_groups
@@ -130,12 +134,11 @@ class GroupedNormalization(Normalization):
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add InstanceNormalization or GroupNormalization, or operators where it must be exact."""
         from poolnorm_cli.operators.moments import moments_of
-        from poolnorm_cli.operators.scaling import center_and_scale, inverse_deviation, weighted
+        from poolnorm_cli.operators.scaling import deviations, weighted
 
         (axis,) = axes = self.axes(call.rank)
         if call.moments is not None:
-            inverse = inverse_deviation(graph, call.moments.variance, self.epsilon)
-            y = center_and_scale(graph, x, call.dtype, call.moments.mean, inverse)
+            y = deviations(graph, x, call.dtype, call.moments, self.epsilon)
             return weighted(graph, y, weights, call, axes)
         if call.dtype == "float32" and call.rank > 2 and not call.exact and call.mask is None:
             return self._plain(graph, x, weights, call)
@@ -144,8 +147,7 @@ class GroupedNormalization(Normalization):
         reduced = tuple(a for a in range(1, call.rank + 1) if a != axis)
         mask = call.mask and graph.reshape(call.mask, [0, *sizes[1:]])
         moments = moments_of(graph, grouped, reduced, mask, keras_3=False)
-        inverse = inverse_deviation(graph, moments.variance, self.epsilon)
-        y = center_and_scale(graph, grouped, call.dtype, moments.mean, inverse)
+        y = deviations(graph, grouped, call.dtype, moments, self.epsilon)
         return weighted(graph, graph.reshape(y, [0, *call.sizes[1:]]), weights, call, axes)
 
     def _grouped(self, shape: Ints, axis: int) -> Ints:

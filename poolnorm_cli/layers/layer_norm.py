@@ -55,7 +55,7 @@ class LayerNormalization(Normalization):
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add LayerNormalization, or operators where axes are not trailing or it must be exact."""
         from poolnorm_cli.operators.moments import moments_of
-        from poolnorm_cli.operators.scaling import center_and_scale, inverse_deviation, weighted
+        from poolnorm_cli.operators.scaling import deviations, weighted
 
         axes = self.axes(call.rank)
         trailing = axes == tuple(range(axes[0], call.rank))
@@ -63,8 +63,7 @@ class LayerNormalization(Normalization):
         if plain and call.dtype == "float32" and not call.exact:
             return self._plain(graph, x, weights, call)
         moments = call.moments or moments_of(graph, x, axes)
-        inverse = inverse_deviation(graph, moments.variance, self.epsilon)
-        y = center_and_scale(graph, x, call.dtype, moments.mean, inverse)
+        y = deviations(graph, x, call.dtype, moments, self.epsilon)
         return weighted(graph, y, weights, call, axes)
 
     def _plain(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":

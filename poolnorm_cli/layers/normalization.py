@@ -8,6 +8,7 @@ from poolnorm_cli.bands import boxes, merged_axes
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer, ints
 from poolnorm_cli.layers.constraints import Constraint
+from poolnorm_cli.layers.extremes import ByStatistics
 from poolnorm_cli.layers.initializers import ONES, ZEROS, Initializer
 from poolnorm_cli.layers.regularizers import Regularizer
 from poolnorm_cli.shapes import Ints, Shape, format_shape, known, resolve_axes, within_64_bits
@@ -29,7 +30,7 @@ _WORDS = {"initializer": Initializer, "regularizer": Regularizer, "constraint": 
 
 
 @frozen(kw_only=True)
-class OverAxes(Layer):
+class OverAxes(ByStatistics, Layer):
     """Something done along one axis or several, each sample like the others."""
 
     axis: Annotated[Ints, "Axis or axes, counted from the end if negative."] = (-1,)
@@ -90,8 +91,7 @@ class OverAxes(Layer):
 
     def banded_axes(self, rank: int) -> Ints:
         """Name the axes, unless statistics over them come first anyway."""
-        axes = self.axes(rank)
-        return () if 0 in axes else axes
+        return () if 0 in self.axes(rank) else self.axes(rank)
 
     def weights_at(self, weights: "Weights", origin: Ints, shape: Ints) -> "Weights":
         """Return the part of the weights that is for a block of `shape`, starting at `origin`."""

@@ -28,6 +28,7 @@ class RMSNormalization(OverAxes):
     told: ClassVar[tuple[str, ...]] = ("axis", "epsilon")
     example: ClassVar[str] = "--axis -1"
     has_weights: ClassVar[bool] = True
+    centered: ClassVar[bool] = False
     weight_names: ClassVar[tuple[str, ...]] = ("scale",)
 
     def __post_init__(self) -> None:
@@ -89,6 +90,8 @@ class RMSNormalization(OverAxes):
             scale = graph.cast(weights["scale"], call.dtype)
             return graph.op("RMSNormalization", x, scale, axis=axes[0], epsilon=self.epsilon)
         square = mean_square(graph, x, axes, call.moments)
-        inverse = inverse_deviation(graph, square, self.epsilon)
-        y = graph.op("Mul", x, graph.cast(inverse, call.dtype))
+        unit = None if call.moments is None else call.moments.unit
+        inverse = inverse_deviation(graph, square, self.epsilon if unit is None else 0.0)
+        cells = x if unit is None else graph.op("Mul", x, unit)
+        y = graph.op("Mul", cells, graph.cast(inverse, call.dtype))
         return weighted(graph, y, weights, call, axes)

@@ -26,6 +26,8 @@ class UnitNormalization(OverAxes):
     words: ClassVar[str] = "unit"
     keras_name: ClassVar[str] = "UnitNormalization"
     example: ClassVar[str] = "--axis -1"
+    centered: ClassVar[bool] = False
+    least_power: ClassVar[float] = _LEAST_NORM**2
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Compute `x / max(norm, 1e-12)`."""
@@ -74,5 +76,9 @@ class UnitNormalization(OverAxes):
         if call.moments is not None:
             count = call.moments.count
         inverse = inverse_deviation(graph, graph.op("Mul", square, count), 0.0)
-        least = graph.op("Min", inverse, graph.constant(1 / _LEAST_NORM, "float64"))
+        most = graph.constant(1 / _LEAST_NORM, "float64")
+        if call.moments is not None and call.moments.unit is not None:
+            most = graph.op("Div", most, call.moments.unit)
+            x = graph.op("Mul", x, call.moments.unit)
+        least = graph.op("Min", inverse, most)
         return graph.op("Mul", x, graph.cast(least, call.dtype))

@@ -59,11 +59,14 @@ class GraphMoments:
         mean: The mean, with the reduced axes kept at size 1.
         variance: The biased variance, in the same shape.
         count: Cells per statistic, a single float64.
+        unit: For numbers at the edge of their range: what cells are multiplied by, a power of two;
+            the mean is in these units and the variance, with the epsilon in it, in their square.
     """
 
     mean: Value
     variance: Value
     count: Value
+    unit: Value | None = None
 
 
 @frozen

@@ -89,7 +89,10 @@ def ghost_moments(graph: Graph, x: Value, axes: Ints, call: GraphCall, size: int
 
 
 def mean_square(graph: Graph, x: Value, axes: Ints, moments: GraphMoments | None) -> Value:
-    """Return the mean of squares over `axes` in float64, from moments where there are any."""
+    """Return the mean of squares over `axes` in float64, from moments where there are any.
+
+    Where these are in units, it is in their square, with the epsilon in it.
+    """
     if moments is not None:
         return graph.op("Add", moments.variance, graph.op("Mul", moments.mean, moments.mean))
     graph.note(f"{graph.dtype(x)}: the mean of squares in float64, as exact as NumPy's")

@@ -1,6 +1,6 @@
 """Scale, shift and weights as operators: see `kernels.scaling`."""
 
-from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
+from poolnorm_cli.operators.graph import Graph, GraphCall, GraphMoments, Value, Values
 from poolnorm_cli.shapes import Ints
 
 
@@ -20,6 +20,26 @@ def center_and_scale(
         addend = graph.op("Neg", lost) if shift is None else graph.op("Sub", shift, lost)
     y = graph.op("Mul", graph.op("Sub", x, near), graph.cast(scale, dtype))
     return y if addend is None else graph.op("Add", y, graph.cast(addend, dtype))
+
+
+def deviations(graph: Graph, x: Value, dtype: str, moments: GraphMoments, epsilon: float) -> Value:
+    """Compute `(x - mean) / sqrt(variance + epsilon)` in `dtype`, in units if there are any."""
+    if moments.unit is None:
+        inverse = inverse_deviation(graph, moments.variance, epsilon)
+        return center_and_scale(graph, x, dtype, moments.mean, inverse)
+    graph.note("numbers at the edge of their range: in units of a power of two, in float64")
+    away = graph.op("Sub", graph.op("Mul", x, moments.unit), moments.mean)
+    return graph.op("Mul", away, inverse_deviation(graph, moments.variance, 0.0))
+
+
+def in_quarters(graph: Graph, y: Value, factor: Value | None, addend: Value | None) -> Value:
+    """Compute `y * factor + addend` in float64, finite where that is though `y * factor` is not."""
+    for name, weight in (("Mul", factor), ("Add", addend)):
+        part = graph.constant(0.25, "float64") if weight is None and name == "Mul" else weight
+        if part is not None and weight is not None:
+            part = graph.op("Mul", weight, graph.constant(0.25, "float64"))
+        y = y if part is None else graph.op(name, y, part)
+    return graph.op("Mul", y, graph.constant(4.0, "float64"))
 
 
 def by_channels(
@@ -76,6 +96,10 @@ def weighted(graph: Graph, y: Value, weights: Values, call: GraphCall, axes: Int
         call: Shape and dtype of the input.
         axes: Sorted axes along which the weights run.
     """
+    if call.moments is not None and call.moments.unit is not None:
+        factor = along(graph, weights, "gamma", call, axes)
+        factor = factor or along(graph, weights, "scale", call, axes)
+        return in_quarters(graph, y, factor, along(graph, weights, "beta", call, axes))
     for name, combine in (("gamma", "Mul"), ("scale", "Mul"), ("beta", "Add")):
         weight = along(graph, weights, name, call, axes)
         if weight is not None:

@@ -1,5 +1,6 @@
 """Every row of the table of cases gives through ONNX Runtime what NumPy gives."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from poolnorm_cli.backends import Backend, open_backend
 from poolnorm_cli.backends.trace import BATCH, BlockGraph
+from poolnorm_cli.layers.extremes import ByStatistics
 from poolnorm_cli.runs.memory import run_array
 from tests.backends.agreement import assert_agree, with_specials
 from tests.backends.kernels import assert_all_on_cuda
@@ -59,8 +61,10 @@ def test_the_checker_accepts_the_shapes_that_layers_declare(name: str, exact: bo
     model, _ = graph.build()
     onnx.checker.check_model(model, full_check=True)
     assert len(model.graph.output) == 1
-    if exact:  # the graph that a device runs
+    if exact:  # the graphs that a device runs
         assert_all_on_cuda(model)
+        if isinstance(layer, ByStatistics):
+            assert_all_on_cuda(replace(graph, extreme=True).build()[0])
 
 
 @pytest.mark.parametrize("words", ["bn", "gpool average"])

@@ -1,0 +1,113 @@
+"""Numbers at the edge of their range, in the graphs of layers that go by a mean and a variance.
+
+A graph of a run takes them from its block, in float64, and scales in the dtype of the block: the
+quickest way, and right where squares and factors stay in the range. Where they may not, statistics
+are taken in NumPy, and another graph scales by them in float64 and in units of a power of two.
+"""
+
+import math
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from poolnorm_cli.shapes import Ints
+
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from poolnorm_cli.layers.base import Array, Call, Weights
+    from poolnorm_cli.layers.normalization import OverAxes
+
+_MODEST = {"float32": (1e30, 1e-58), "float64": (1e150, 1e-280)}
+"""Dtype -> magnitudes below which no number is large, and variances above which none is small."""
+
+
+class ByStatistics:
+    """What a layer says of the statistics by which it normalizes a block."""
+
+    __slots__ = ()
+
+    least_power: ClassVar[float] = 0.0
+    """What the layer divides by is, squared, no smaller, whatever epsilon is."""
+
+    has_moving: ClassVar[bool] = False
+    """There are moving statistics, for blocks for which none are given."""
+    centered: ClassVar[bool] = True
+    """The mean is taken off."""
+
+    def reduced_axes(self, rank: int) -> Ints:
+        """Name the axes over which statistics are taken."""
+        layer: OverAxes = self  # type: ignore[assignment]
+        return layer.axes(rank)
+
+    def known_statistics(
+        self, weights: "Weights", call: "Call", shape: Ints
+    ) -> "tuple[Array, Array] | None":
+        """Return the mean and variance for a block of `shape`, if they are there before it is."""
+        del weights
+        layer: OverAxes = self  # type: ignore[assignment]
+        return layer.given(call, shape)
+
+    def statistics_of(
+        self, x: "Array", weights: "Weights", call: "Call"
+    ) -> "tuple[Array, Array, Array]":
+        """Return the mean and variance for a block, and the cells of each.
+
+        Where the mean is not taken off, it is 0, and the variance is the mean of squares.
+        """
+        import numpy as np
+
+        from poolnorm_cli.kernels.band_moments import band_moments
+        from poolnorm_cli.kernels.mean_squares import mean_square
+
+        layer: OverAxes = self  # type: ignore[assignment]
+        found, moments = self.known_statistics(weights, call, x.shape), call.moments
+        if not self.centered:
+            axes = self.reduced_axes(x.ndim)
+            square = mean_square(x, axes, found)
+            cells = moments.count if moments else math.prod(x.shape[axis] for axis in axes)
+            return np.zeros_like(square), square, np.array(float(np.max(cells)))
+        if found is None:
+            moments = band_moments(x, call.mask, self.reduced_axes(x.ndim)).widened()
+            found = layer.normalizing(moments, (0,) * x.ndim, x.shape)
+        count = 1.0 if moments is None else float(np.max(moments.count))
+        return *found, np.array(count)
+
+    def at_the_edge(self, x: "Array", weights: "Weights", call: "Call") -> bool:
+        """Whether numbers of a block that it is normalized by may leave the range on the way."""
+        del weights
+        if call.moments is not None or self.has_moving or x.dtype.name not in _MODEST:
+            return False
+        large, small = _MODEST[x.dtype.name]
+        return not (self._least_power() > small and _all_below(x, large))
+
+    def settings_at_the_edge(
+        self, dtype: "np.dtype[Any]", weights: "Weights", call: "Call", shape: Ints
+    ) -> bool:
+        """Whether statistics that are known, gamma or beta may leave the range on the way."""
+        if dtype.name not in _MODEST:
+            return False
+        from poolnorm_cli.kernels.extremes import out_of_range
+
+        (large, small), inverse = _MODEST[dtype.name], 1.0
+        known = self.known_statistics(weights, call, shape)
+        if known is not None:
+            mean, power = known[0], known[1] + self._least_power()
+            inside = abs(mean).max() < large and small < power.min() <= power.max() < large**2
+            if not inside:
+                return True
+            inverse = power.min() ** -0.5
+        factors = [weights[name] * 1.0 for name in ("gamma", "scale") if name in weights]
+        products = [factor * inverse for factor in factors]
+        addends = [weights["beta"]] if "beta" in weights else []
+        return out_of_range(dtype, factors=[*factors, *products], addends=addends) is not None
+
+    def _least_power(self) -> float:
+        return max(getattr(self, "epsilon", 0.0), self.least_power)
+
+
+def _all_below(x: "Array", large: float) -> bool:
+    """Whether no number of an array is as large as that, nor NaN."""
+    import numpy as np
+
+    squares = np.vdot(x, x)  # reads the array once, and may overflow where the answer is yes
+    return bool(squares < large or (x.max() < large and x.min() > -large))
