@@ -10,6 +10,7 @@ from poolnorm_cli.cli.groups import Given, Inputs, Printing, Training, WeightFil
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.configs import settled, stated
+from poolnorm_cli.layers.spelling import has_suffix
 from poolnorm_cli.tensors.messages import shown
 from poolnorm_cli.values import frozen
 
@@ -111,7 +112,7 @@ def read_weights(layer: Layer, given: Given) -> "Weights | None":
         return None
     shape = entry.input_shape(layer)
     words = given[Inputs].inputs or ()
-    if len(words) == 1 and words[0].lower().endswith((".npy", ".npz")):
+    if len(words) == 1 and has_suffix(words[0], ".npy", ".npz"):
         from poolnorm_cli.tensors.sources import open_tensors
 
         with suppress(PoolnormError):  # that is told when its turn comes

@@ -10,6 +10,7 @@ from poolnorm_cli.cli.groups import Given, Inputs, Mask, Outputs, Training, Weig
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.programs import Setting, literal
+from poolnorm_cli.layers.spelling import has_suffix
 from poolnorm_cli.runs.masks import MaskFile
 from poolnorm_cli.runs.passes import initial_weights, result_dtype
 from poolnorm_cli.tensors.sources import open_tensors
@@ -114,7 +115,7 @@ def _read(layer: Layer, given: Given) -> "Weights | None":
 def _members(given: Given, weights: "Weights", dtype: str) -> "tuple[str, Mapping[str, str]]":
     """Say how NumPy loads the weights: the file, and by Keras' name what to take from it."""
     entry = given[Checkpoint].entry
-    if entry is None or not entry.file.lower().endswith(".npz"):
+    if entry is None or not has_suffix(entry.file, ".npz"):
         return "", {}
     keys = _keys(entry)
     names = keras_names(keys, weights)

@@ -7,6 +7,7 @@ from poolnorm_cli.cli.file_flags import check_folded
 from poolnorm_cli.cli.groups import Given, Inputs, Outputs, Printing, Training, Values, WeightFiles
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.layers.spelling import has_suffix
 
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def run_fold(layer: Layer, given: Given) -> int:
     weights = entry.take(layer, layer.weight_shapes(entry.input_shape(layer)), training=False)
     folded = fold(layer, weights, _tensors(given))
     if outputs.output is not None:
-        if not outputs.output.endswith(".npz"):
+        if not has_suffix(outputs.output, ".npz"):
             raise UsageError(f"--fold with -o {outputs.output}", "give -o FILE.npz")
         save_folded(folded, outputs.output, overwrite=outputs.overwrite, sync=bool(outputs.sync))
     print_folded(layer, folded, given[Printing].style(precision=given[Values].precision))

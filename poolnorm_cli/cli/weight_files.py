@@ -10,6 +10,7 @@ from poolnorm_cli.cli.file_flags import synced
 from poolnorm_cli.cli.groups import Given, Outputs, WeightFiles
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.layers.spelling import has_suffix
 from poolnorm_cli.tensors.messages import shown
 
 
@@ -65,7 +66,7 @@ def _check_save(files: WeightFiles, outputs: Outputs) -> None:
     file = files.save_weights
     if file is None:
         return
-    if not file.endswith(".npz"):
+    if not has_suffix(file, ".npz"):
         raise UsageError(f"--save-weights {file!r} is not an .npz file", "name it weights.npz")
     if os.path.lexists(file) and not outputs.overwrite and not in_place(files):
         raise UsageError(f"{file}: exists", "give --overwrite, or another name")

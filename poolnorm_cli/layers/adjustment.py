@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.initializers import Initializer
 from poolnorm_cli.layers.normalization import along
+from poolnorm_cli.layers.spelling import has_suffix
 from poolnorm_cli.shapes import Ints, Shape, format_shape
 from poolnorm_cli.urls import fit_to_show
 from poolnorm_cli.values import frozen
@@ -56,7 +57,7 @@ class Adjustment:
             return cls(
                 ";".join(f"{name}={_told(term)}" for name, term in terms.items()), None, terms
             )
-        if given.endswith(".npz"):
+        if has_suffix(given, ".npz"):
             return cls(given, given, {})
         pairs = [part.partition("=") for part in given.split(";")]
         if not all(name in LETTERS and sign for name, sign, _ in pairs):

@@ -18,12 +18,16 @@ def plain(value: Any) -> Any:
 
 
 def snake(name: str) -> str:
-    """Turn `MaxPooling2D` into `max_pooling2d`, by Keras' rule for automatic names."""
-    parts = [
-        "_" + c.lower() if c.isupper() and i and not name[i - 1].isdigit() else c.lower()
-        for i, c in enumerate(name)
-    ]
-    return "".join(parts)
+    """Turn `RMSNormalization` into `rms_normalization`, by Keras' rule for automatic names."""
+    import re
+
+    parted = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", parted).lower()
+
+
+def has_suffix(name: str, *suffixes: str) -> bool:
+    """Whether the name of a file ends in one of some suffixes, in capitals or not."""
+    return name.lower().endswith(suffixes)
 
 
 def flag_of(name: str) -> str:

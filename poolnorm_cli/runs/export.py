@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from poolnorm_cli.backends import Say, silent
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers.spelling import has_suffix
 from poolnorm_cli.runs.passes import initial_weights
 from poolnorm_cli.tensors.atomic import AtomicFile
 from poolnorm_cli.weights import fit
@@ -31,7 +32,7 @@ class GraphOutput:
             UsageError: It is not an .onnx file, or exists and is not to be overwritten.
             OutputError: It cannot be written.
         """
-        if not path.endswith(".onnx"):
+        if not has_suffix(path, ".onnx"):
             raise UsageError(f"--export {path!r} is not an .onnx file", "name it layer.onnx")
         self._file = AtomicFile(Path(path), overwrite=overwrite, sync=sync)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError
 from poolnorm_cli.kernels.moments import grain_rows
+from poolnorm_cli.layers.spelling import has_suffix
 from poolnorm_cli.runs.faults import told_of
 from poolnorm_cli.runs.files import Job
 from poolnorm_cli.runs.passes import Pass
@@ -109,13 +110,13 @@ def parts_of(plan: "Plan", job: Job, item: "Item") -> "tuple[NpyTensor, list[Par
     Raises:
         PoolnormError: The input cannot be read, or the layer cannot take it.
     """
-    if item.streams or item.target is None or not item.target.endswith(".npy"):
+    if item.streams or item.target is None or not has_suffix(item.target, ".npy"):
         return None
     if is_url(item.word) or is_url(item.target):
         return None
     if job.preview or job.explain or job.mask:
         return None
-    if not item.word.endswith(".npy") or _size(item.word) < SPLIT_BYTES:
+    if not has_suffix(item.word, ".npy") or _size(item.word) < SPLIT_BYTES:
         return None
     (tensor,) = plan.tensors(item)
     assert isinstance(tensor, NpyTensor)  # noqa: S101 - of this suffix

@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.layers import LAYERS, find
+from poolnorm_cli.layers.spelling import snake
 from poolnorm_cli.weights.naming import own_name
 
 
@@ -55,13 +56,6 @@ def expected_weights(kind: str, config: Mapping[str, Any]) -> tuple[list[str], l
     names = [name for name in _classes()[kind].weight_names if name not in left_out]
     trained = [name for name in names if name in ("gamma", "beta", "scale")]
     return trained, [name for name in names if name not in trained]
-
-
-def snake(kind: str) -> str:
-    """Turn a class name into the name of its group, by Keras' rule: `batch_normalization`."""
-    plain = re.sub(r"\W+", "", kind)
-    parted = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", plain)
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", parted).lower()
 
 
 @cache

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poolnorm_cli.errors import InputError, UsageError
+from poolnorm_cli.layers.spelling import has_suffix
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.outputs import open_output
 from poolnorm_cli.tensors.sources import open_tensors
@@ -30,7 +31,7 @@ def load(file: str) -> "Weights":
             what was saved.
         UsageError: It is not an `.npz` file.
     """
-    if not file.endswith(".npz"):
+    if not has_suffix(file, ".npz"):
         raise UsageError(f"--weights {file!r} is not an .npz file", "np.savez(file, gamma=...)")
     weights: Weights = {}
     seal = None
@@ -77,7 +78,7 @@ def save(
         UsageError: The file exists and is not to be overwritten, or is not an `.npz` file.
         OutputError: It cannot be written.
     """
-    if not file.endswith(".npz"):
+    if not has_suffix(file, ".npz"):
         raise UsageError(f"--save-weights {file!r} is not an .npz file", "name it weights.npz")
     with open_output(file, overwrite, sync=sync) as output:
         for name, weight in (*weights.items(), (SEAL, sealed(weights))):
