@@ -227,11 +227,19 @@ def parse_shape(text: str) -> Shape:
     return tuple(_dim(part, text) for part in parts if part or len(parts) == 1)
 
 
+def whole_number(text: str) -> int | None:
+    """Read decimal digits, however many, as a number of 64 bits; None where they are none."""
+    digits = text.lstrip("0") or "0"
+    if not (text.isascii() and text.isdigit() and len(digits) <= len(str(LARGEST_SIZE))):
+        return None
+    return number if (number := int(digits)) <= LARGEST_SIZE else None
+
+
 def _dim(part: str, text: str) -> Dim:
     if part in {"None", "?"}:
         return None
-    if part.isascii() and part.isdigit() and int(part) <= LARGEST_SIZE:
-        return int(part)
+    if (size := whole_number(part)) is not None:
+        return size
     if part.isidentifier():
         return part
     raise UsageError(

@@ -129,11 +129,12 @@ def _refused(provider: Provider, opset: int, error: UnavailableError) -> Unavail
 
 def _check_opset(opset: int) -> None:
     newest = import_onnx().defs.onnx_opset_version()
-    if not DEFAULT_OPSET <= opset <= newest:
-        raise UsageError(
-            f"--opset {opset} is not known to onnx {version('onnx')}",
-            f"give {DEFAULT_OPSET} to {newest}",
-        )
+    fix = f"give {DEFAULT_OPSET} to {newest}"
+    if opset < DEFAULT_OPSET:
+        told = f"--opset {opset} has not all of the operators that these graphs are made of"
+        raise UsageError(told, fix)
+    if opset > newest:
+        raise UsageError(f"--opset {opset} is newer than onnx {version('onnx')} knows", fix)
 
 
 def _check(model: "ModelProto") -> None:

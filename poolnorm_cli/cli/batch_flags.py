@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from poolnorm_cli.cli.groups import Inputs
 from poolnorm_cli.cli.options import Argument, Option
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.shapes import whole_number
 from poolnorm_cli.values import frozen
 
 
@@ -158,7 +159,7 @@ class Batch:
         }
         for flag in [flag for flag, given in flags.items() if given and self.journal is None]:
             raise UsageError(f"{flag} without --journal", "give --journal FILE too")
-        if self.jobs != "auto" and not (self.jobs.isdecimal() and int(self.jobs) > 0):
+        if self.jobs != "auto" and not whole_number(self.jobs):
             raise UsageError(f"--jobs {self.jobs!r} is no number of processes", "give 4, or auto")
         if self.dask is not None and self.jobs != "1":
             raise UsageError("both --jobs and --dask", "leave out --jobs: the cluster has workers")

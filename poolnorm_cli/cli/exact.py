@@ -120,7 +120,8 @@ def _read(flag: Flag, word: str) -> Any:
             raise _LeftToTyperError
         return word
     value = kind(word)
-    if flag.option.min is not None and value < flag.option.min:
+    least, most = flag.option.min, flag.option.max
+    if (least is not None and value < least) or (most is not None and value > most):
         raise _LeftToTyperError
     return value
 

@@ -210,7 +210,11 @@ class Values:
     precision: Annotated[
         int | None,
         Option(
-            metavar="DIGITS", min=0, help="Digits of the values printed.", rich_help_panel=_PRINT
+            metavar="DIGITS",
+            min=0,
+            max=100,
+            help="Digits of the values printed.",
+            rich_help_panel=_PRINT,
         ),
     ] = None
     explain: Annotated[

@@ -18,6 +18,7 @@ class Option:
         names: Spellings, as `--output`, `-o` or `--values/--no-values`; none for the usual one.
         count: The value is how often the flag stands there.
         min: The smallest number that may be given.
+        max: The largest.
         parser: Reads the word; raises ValueError, with the message, where it cannot.
         told: The keywords that were given, which all are Typer's.
     """
@@ -27,12 +28,14 @@ class Option:
         *names: str,
         count: bool = False,
         min: int | None = None,  # noqa: A002 - Typer's word
+        max: int | None = None,  # noqa: A002 - Typer's word
         parser: Callable[[str], Any] | None = None,
         **told: Any,
     ) -> None:
         """Keep what is told of a flag."""
-        self.names, self.count, self.min, self.parser = names, count, min, parser
-        given = {"count": count or None, "min": min, "parser": parser}
+        self.names, self.count, self.min, self.max = names, count, min, max
+        self.parser = parser
+        given = {"count": count or None, "min": min, "max": max, "parser": parser}
         self.told = {**told, **{name: v for name, v in given.items() if v is not None}}
 
 

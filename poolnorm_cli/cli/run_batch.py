@@ -13,6 +13,7 @@ from poolnorm_cli.report.progress import open_progress
 from poolnorm_cli.report.reporter import Reporter
 from poolnorm_cli.runs import batch as runs
 from poolnorm_cli.runs.executors import Serial
+from poolnorm_cli.runs.item import directories
 from poolnorm_cli.runs.tasks import Work
 from poolnorm_cli.tensors.leftovers import remove_leftovers
 
@@ -37,9 +38,10 @@ def run_batch(
     *,
     begins: "Callable[[], None]",
 ) -> int:
-    """Run every input, and return the exit code: 1 if one failed, or its own where it ended all.
+    """Run every input, and return the exit code: 1 if one failed, or its own with --fail-fast.
 
-    In training, a batch that failed would be missing from the moving statistics: it ends the run.
+    What would befall all others too, as a full disk, ends the run with its own code. In training, a
+    batch that failed would be missing from the moving statistics: it ends the run.
 
     Args:
         plan: How inputs are read and outputs written.
@@ -68,7 +70,7 @@ def run_batch(
                 journal.adopt(ending)
         begins()
         if plan.directory is not None and len(items) > 1:
-            remove_leftovers(runs.directories(items))
+            remove_leftovers(directories(items))
         progress = open_progress(flags.progress, quiet=printing.quiet)
         run = runs.Batch(
             work,
@@ -76,6 +78,7 @@ def run_batch(
             executor_for(work, items, flags, given[Engine]),
             reporter,
             stops=given[Outputs].fail_fast or given[Training].training,
+            fails=None if given[Outputs].fail_fast else 1,
             journal=journal,
             counted=progress.counted,
         )

@@ -30,7 +30,9 @@ class Generated:
     output: Annotated[
         str, Option("--output", "-o", metavar="FILE", help="A .npy or .npz file, or -.")
     ]
-    seed: Annotated[int, Option(help="Seed: the same numbers on every machine.")] = 0
+    seed: Annotated[
+        int, Option(min=0, help="Seed, 0 or more: the same numbers on every machine.")
+    ] = 0
     dtype: Annotated[DtypeName, Option(help="Dtype of the tensor.")] = "float32"
     overwrite: Annotated[bool, Option("--overwrite", help="Replace FILE.")] = False
     quiet: Annotated[bool, Option("--quiet", "-q", help="Print nothing.")] = False

@@ -77,6 +77,8 @@ def _extreme(extreme: "Extreme | None", compared: bool) -> str:  # noqa: FBT001 
 
 
 def _document(difference: "Difference") -> dict[str, Any]:
+    compared = difference.comparable
+    alike = compared and difference.dtypes[0] == difference.dtypes[1]
     return {
         "a": difference.a,
         "b": difference.b,
@@ -86,14 +88,20 @@ def _document(difference: "Difference") -> dict[str, Any]:
         "unequal": difference.unequal,
         "first": None if difference.first is None else list(difference.first),
         "total": difference.total,
-        "max_abs": _placed(difference.absolute),
-        "max_rel": _placed(difference.relative),
-        "max_ulp": _placed(difference.ulp),
+        "max_abs": _placed(difference.absolute, difference, compared=compared),
+        "max_rel": _placed(difference.relative, difference, compared=compared),
+        "max_ulp": _placed(difference.ulp, difference, compared=alike),
     }
 
 
-def _placed(extreme: "Extreme | None") -> dict[str, Any] | None:
+def _placed(
+    extreme: "Extreme | None", difference: "Difference", *, compared: bool
+) -> dict[str, Any] | None:
+    """Write the largest difference and where; 0 at the first item where there is none."""
     if extreme is None:
-        return None
+        shape = difference.shapes[0] if compared else None
+        if shape is None:
+            return None
+        return {"value": 0, "index": [0] * len(shape) if difference.total else None}
     value, index = extreme
     return {"value": json_number(value), "index": list(index)}

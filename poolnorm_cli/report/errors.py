@@ -4,7 +4,7 @@ import os
 import sys
 
 from poolnorm_cli.errors import InputError, OutputError, PoolnormError
-from poolnorm_cli.report.text import printable
+from poolnorm_cli.report.text import brief, printable
 
 
 GONE = "the current directory was removed"
@@ -27,11 +27,21 @@ def is_directory_gone() -> bool:
 
 
 def _explained(error: PoolnormError) -> PoolnormError:
-    """Say of an error about a file that the current directory is gone, where it is."""
+    """Cut an error to a line, and say of one about a file that the current directory is gone."""
+    error = _cut(error)
     about_files = any(isinstance(each, _OF_FILES) for each in (error, error.__cause__))
     if about_files and GONE not in error.what and is_directory_gone():
         return type(error)(f"{error.what}: {GONE}", RETURN)
     return error
+
+
+def _cut(error: PoolnormError) -> PoolnormError:
+    what, fix = brief(error.what), brief(error.fix)
+    if (what, fix) == (error.what, error.fix):
+        return error
+    short = type(error)(what, fix)
+    short.__cause__ = error.__cause__
+    return short
 
 
 def tell(error: PoolnormError, *, as_json: bool) -> None:

@@ -82,6 +82,9 @@ class Reporter(ABC):
         """Report an input whose output was there already."""
         print(f"skipped: {printable(name)}: {printable(output)} exists", file=sys.stderr)
 
+    def left(self, name: str, output: str | None) -> None:  # noqa: B027 - counted, not listed
+        """Report an input that was not begun because another one ended the run."""
+
     def constrained(self, weights: Mapping[str, object]) -> None:
         """Report the weights that their constraints have projected before they were saved."""
         for name in weights:
@@ -184,6 +187,10 @@ class Json(Reporter):
     def skipped(self, name: str, output: str) -> None:
         """Add a result that was skipped."""
         self._add({"input": name, "output": output, "skipped": True})
+
+    def left(self, name: str, output: str | None) -> None:
+        """Add an input that has no result."""
+        self._add({"input": name, "output": output, "not_begun": True})
 
     def constrained(self, weights: Mapping[str, object]) -> None:
         """Name the projected weights, after the results."""

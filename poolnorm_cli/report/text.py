@@ -14,9 +14,28 @@ if TYPE_CHECKING:
     from poolnorm_cli.runs.preview import Edges
 
 
+_SHORT = 100
+_DIGITS = r"\d{60,}"
+_LONGEST = 1200
+"""Characters of each half of a message, what was wrong and what to type instead."""
+
+
 def printable(name: str) -> str:
     """Escape what would break a line or move the cursor: control characters, half characters."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
+def brief(text: str) -> str:
+    """Cut what is too long for a line of a message: numbers of very many digits, words without end.
+
+    A path of any length that a person types stays readable at both ends.
+    """
+    if len(text) <= _SHORT:
+        return text
+    import re
+
+    cut = re.sub(_DIGITS, lambda run: f"{run[0][:20]}...({len(run[0])} digits)", text)
+    return cut if len(cut) <= _LONGEST else f"{cut[: _LONGEST * 2 // 3]}...{cut[-_LONGEST // 3 :]}"
 
 
 def encodable(text: str, stream: "TextIO") -> str:

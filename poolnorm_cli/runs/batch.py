@@ -1,6 +1,5 @@
 """Many inputs through one job: what is next, what came of it, told in the order of the inputs."""
 
-import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -16,8 +15,8 @@ from poolnorm_cli.runs.tasks import Result, Task, Work
 from poolnorm_cli.runs.turns import Turn
 from poolnorm_cli.tensors.header import Header
 from poolnorm_cli.tensors.messages import shown
-from poolnorm_cli.tensors.sources import STDIN, folder_of
-from poolnorm_cli.urls import fit_to_show, is_url
+from poolnorm_cli.tensors.sources import STDIN
+from poolnorm_cli.urls import fit_to_show
 from poolnorm_cli.values import quicken, record
 
 
@@ -94,6 +93,7 @@ class Batch:
         listener: "Listener",
         *,
         stops: bool = False,
+        fails: int | None = None,
         journal: "Journal | None" = None,
         counted: Callable[[Counts], None] = lambda _: None,
     ) -> None:
@@ -105,11 +105,13 @@ class Batch:
             executor: Where.
             listener: Told of every item, in order.
             stops: End with the first item that fails.
+            fails: Exit code of a run that an item has ended so; None for that of its error.
             journal: Where all that is done is written down.
             counted: Told how far the run is.
         """
         self._work, self._items, self._executor = work, items, executor
         self._listener, self._stops, self._journal = listener, stops, journal
+        self._fails, self._ended = fails, set[int]()
         self._counted, self.counts = counted, Counts(len(items))
         self._ready: deque[Task] = deque()
         self._steps = Steps(work, len(items), parallel=executor.parallel)
@@ -131,6 +133,9 @@ class Batch:
                 self._run(executor)
         finally:
             self._tell(to_the_end=True)
+        for number, item in enumerate(self._items if self._stopped else ()):
+            if number not in self._ended:
+                self._listener.left(item.name, item.place)
         return self._code
 
     def _run(self, executor: "Executor") -> None:
@@ -200,9 +205,11 @@ class Batch:
             self._journal.write(ending)
         self.counts.add(ending)
         self._endings[number] = ending
+        self._ended.add(number)
         if error is not None and not self._stopped:
             self._stopped = (fatal or self._stops) and not ending.resumed
-            self._code = error.code if self._stopped else 1
+            ends_all = self._stopped and (fatal or self._fails is None)
+            self._code = error.code if ends_all else self._fails or 1
             if self._stopped:
                 self._ready.clear()
         self._tell()
@@ -241,9 +248,3 @@ def settle(plan: "Plan", job: "Job") -> None:
                 return
         except PoolnormError:
             continue  # it will be told when its turn comes
-
-
-def directories(items: Sequence[Item]) -> set[str]:
-    """Return the directories in which the outputs will be."""
-    targets = (i.target for i in items if i.target and not (i.streams or is_url(i.target)))
-    return {os.path.dirname(folder) or "." for folder in set(map(folder_of, targets))}  # noqa: PTH120 - a text

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from poolnorm_cli.errors import InputError, UsageError
+from poolnorm_cli.shapes import whole_number
 from poolnorm_cli.tensors.sources import STDIN, source_path
 from poolnorm_cli.urls import fit_to_show, is_hidden, is_url
 from poolnorm_cli.values import frozen
@@ -106,12 +107,12 @@ class Shard:
         Raises:
             UsageError: It is something else, or there is no such part.
         """
-        number, slash, count = text.partition("/")
-        if not (slash and number.isdecimal() and count.isdecimal()):
+        number, count = (whole_number(part) for part in (*text.split("/", 1), "")[:2])
+        if number is None or count is None:
             raise UsageError(f"--shard {text!r} is not i/n", "give one part of several, as 1/8")
-        if not 1 <= int(number) <= int(count):
+        if not 1 <= number <= count:
             raise UsageError(f"--shard {text}: there is no such part", f"give 1/{count} or more")
-        return cls(int(number), int(count))
+        return cls(number, count)
 
     def holds(self, word: str) -> bool:
         """Whether an input belongs to this part: by a checksum of its name as it was given.

@@ -1,7 +1,10 @@
 """One word of the command line on its way through a run."""
 
-from poolnorm_cli.tensors.sources import STDIN
-from poolnorm_cli.urls import fit_to_show
+import os
+from collections.abc import Sequence
+
+from poolnorm_cli.tensors.sources import STDIN, folder_of
+from poolnorm_cli.urls import fit_to_show, is_url
 from poolnorm_cli.values import frozen
 
 
@@ -44,3 +47,9 @@ class Item:
     def streams(self) -> bool:
         """Whether it reads or writes a standard stream, which only this process can."""
         return STDIN in (self.word, self.target)
+
+
+def directories(items: Sequence[Item]) -> set[str]:
+    """Return the directories in which the outputs will be."""
+    targets = (i.target for i in items if i.target and not (i.streams or is_url(i.target)))
+    return {os.path.dirname(folder) or "." for folder in set(map(folder_of, targets))}  # noqa: PTH120 - a text

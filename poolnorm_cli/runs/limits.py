@@ -33,10 +33,10 @@ def parse_size(text: str, flag: str) -> int:
         UsageError: It is none.
     """
     found = re.fullmatch(_SIZE, text.strip(), re.IGNORECASE)
-    size = int(float(found[1]) * 2 ** _UNITS[found[2].upper()]) if found else 0
-    if not 0 < size < 2**62:
+    size = float(found[1]) * 2 ** _UNITS[found[2].upper()] if found else 0.0
+    if not 1 <= size < 2**62:
         raise UsageError(f"{flag} {text!r} is no number of bytes", f"give {flag} 512M or 2G")
-    return size
+    return int(size)
 
 
 def format_size(size: int) -> str:

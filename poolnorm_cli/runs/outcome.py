@@ -61,3 +61,6 @@ class Listener(Protocol):
 
     def skipped(self, name: str, output: str) -> None:
         """Hear of an input whose output was there already."""
+
+    def left(self, name: str, output: str | None) -> None:
+        """Hear of an input that was not begun, or not ended, because another ended the run."""

@@ -123,10 +123,41 @@ def test_training_ends_with_a_batch_that_failed(poolnorm: Command) -> None:
     np.save("in/0005.npy", np.full((2, 2, 2, 3), np.nan, np.float32))
     result = poolnorm("bn in --training --save-weights w.npz -O out -j 2")
 
-    assert result.code == 4
+    assert result.code == 1
     assert "in/0005.npy: channel 0 of the batch has a NaN or an infinity" in result.err
     assert not Path("w.npz").exists()
     assert "0006.npy" not in tree("out")
+
+
+@pytest.mark.parametrize("flags", ["--training", "--training -j 2", "--training --synchronized"])
+def test_what_training_has_not_begun_is_listed_as_such(poolnorm: Command, flags: str) -> None:
+    for name in "abcd":
+        np.save(f"{name}.npy", np.ones((2, 3, 4), np.float32))
+    Path("b.npy").write_bytes(b"damaged")
+    result = poolnorm(f"bn a.npy b.npy c.npy d.npy {flags} -O out --json --no-values")
+
+    assert result.code == 1
+    found = {each["input"]: each for each in json.loads(result.out)["results"]}
+    assert found["b.npy"]["code"] == 4
+    for name in ("c.npy", "d.npy"):
+        assert found[name] == {"input": name, "output": f"out/{name}", "not_begun": True}
+        assert not Path("out", name).exists()
+    done = {name for name, each in found.items() if "output_shape" in each}
+    assert done == {path.name for path in Path("out").glob("*.npy")}
+    assert set(found) == {"a.npy", "b.npy", "c.npy", "d.npy"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "code"), [("ln {} --fail-fast", 4), ("ln {}", 1), ("bn {} --training", 1)]
+)
+def test_the_exit_code_of_several_is_1_unless_the_first_is_to_end_all(
+    poolnorm: Command, flags: str, code: int
+) -> None:
+    for name in "ac":
+        np.save(f"{name}.npy", np.ones((2, 3, 4), np.float32))
+    Path("b.npy").write_bytes(b"damaged")
+
+    assert poolnorm(flags.format("a.npy b.npy c.npy")).code == code
 
 
 @pytest.mark.parametrize("jobs", ["0", "-2", "many", "1.5"])

@@ -243,3 +243,28 @@ def test_the_mask_of_the_layer_is_used(poolnorm: Command) -> None:
     done = poolnorm(f"compare {words}")
     assert (done.code, done.err) == (0, "")
     assert "0 of 6" in done.out
+
+
+@pytest.mark.parametrize(("shape", "index"), [((2, 3), [0, 0]), ((4,), [0]), ((0, 3), None)])
+def test_equal_arrays_are_0_apart_in_the_document(
+    poolnorm: Command, shape: tuple[int, ...], index: list[int] | None
+) -> None:
+    np.save("a.npy", np.ones(shape, np.float32))
+    np.save("b.npy", np.ones(shape, np.float32))
+    result = poolnorm("compare a.npy b.npy --json")
+
+    (found,) = json.loads(result.out)["comparisons"]
+    assert result.code == 0
+    for name in ("max_abs", "max_rel", "max_ulp"):
+        assert found[name] == {"value": 0, "index": index}
+
+
+def test_what_cannot_be_compared_has_no_numbers_in_the_document(poolnorm: Command) -> None:
+    np.save("a.npy", np.ones(3, np.float32))
+    np.save("b.npy", np.ones(4, np.float32))
+    np.save("c.npy", np.ones(3, np.float64))
+    (other,) = json.loads(poolnorm("compare a.npy b.npy --json").out)["comparisons"]
+    (wide,) = json.loads(poolnorm("compare a.npy c.npy --json").out)["comparisons"]
+
+    assert (other["max_abs"], other["max_ulp"]) == (None, None)
+    assert (wide["max_abs"], wide["max_ulp"]) == ({"value": 0, "index": [0]}, None)

@@ -148,7 +148,7 @@ def test_a_bad_training_batch_stops_the_run_and_saves_nothing(poolnorm: Command,
     np.save("bad.npy", np.where(x > 3, np.nan, x))
     result = poolnorm("bn x.npy bad.npy --training --save-weights w.npz -O out")
 
-    assert result.code == 4
+    assert result.code == 1
     assert "bad.npy: channel 0 of the batch has a NaN or an infinity" in result.err
     assert not Path("w.npz").exists()
     assert not Path("out/bad.npy").exists()
