@@ -96,12 +96,13 @@ def main() -> None:
 
 
 def _leave(code: int) -> NoReturn:
-    """End the process, at once if nothing is left to do.
+    """End the process, at once if nothing is left to do, or a signal says so.
 
     Python would take every module apart first, which is some hundredths of a small run.
     """
     callbacks = getattr(atexit, "_ncallbacks", None)  # private, so perhaps one day not there
-    if callbacks is not None and not callbacks() and threading.active_count() == 1:
+    idle = callbacks is not None and not callbacks() and threading.active_count() == 1
+    if idle or signals.exit_code() is not None:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
                 with suppress(OSError, ValueError):  # `run` has told of it, or nobody can

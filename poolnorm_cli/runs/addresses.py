@@ -1,12 +1,11 @@
 """The addresses of Dask schedulers."""
 
-import ipaddress
-
 from poolnorm_cli.errors import UsageError
 
 
 LOCAL = "local"
 _PROTOCOLS = ("tcp", "tls", "ucx", "ws", "wss", "inproc")
+_SAFE = ("tls", "wss", "inproc")
 
 
 def checked_address(address: str) -> str:
@@ -26,14 +25,6 @@ def checked_address(address: str) -> str:
 
 
 def insecure(address: str) -> bool:
-    """Whether an address is one of other machines, without encryption."""
-    protocol, mark, place = address.partition("://")
-    if not mark or protocol in ("tls", "wss", "inproc"):
-        return False
-    host = place.rpartition(":")[0].strip("[]")
-    if host == "localhost":
-        return False
-    try:
-        return not ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return True
+    """Whether an address is without encryption; on the loopback other users of the machine are."""
+    protocol, mark, _ = address.partition("://")
+    return bool(mark) and protocol not in _SAFE

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from poolnorm_cli.errors import PoolnormError, UnavailableError
 from poolnorm_cli.runs.abroad import perform_all, result_home, task_abroad, work_abroad
 from poolnorm_cli.runs.addresses import LOCAL, checked_address, insecure
+from poolnorm_cli.runs.pulse import SILENCE, Pulse, within
 from poolnorm_cli.runs.scheduler import connected, probe
 from poolnorm_cli.runs.tasks import Result, Task, Work
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 _CHUNK_SECONDS = 0.25
 _LARGEST_CHUNK = 128
 _CHUNKS_AHEAD = 3
+_CANCEL = 2.0
+"""Seconds for the scheduler to take tasks back, at the end of a run."""
+_RESUME = "start it, and repeat the run with --journal FILE --resume"
 _LOOK = 1.0
 """Seconds after which it is seen to whether the scheduler is still there."""
 _LOST = (OSError, asyncio.CancelledError, concurrent.futures.CancelledError)
@@ -66,6 +70,8 @@ class Cluster:
         self._seconds = _CHUNK_SECONDS
         self._threads = 1
         self._lost_answers = 0
+        self._pulse: Pulse
+        self._has_workers = True
 
     def __enter__(self) -> Self:
         if insecure(self._address):
@@ -76,8 +82,9 @@ class Cluster:
         with ExitStack() as stack:
             self._client = stack.enter_context(connected(self._address))
             probe(self._client, self._work, self._items[0])
-            self._threads = max(sum(self._client.nthreads().values()), 1)
+            self._threads = max(sum(within(SILENCE, self._client.nthreads).values()), 1)
             self._held = self._client.submit(_same, work_abroad(self._work), pure=False)
+            self._pulse = Pulse(self._client)
             self._connection = stack.pop_all()
         return self
 
@@ -87,9 +94,10 @@ class Cluster:
         error: BaseException | None,
         trace: "TracebackType | None",
     ) -> None:
-        with suppress(Exception):  # the scheduler may be gone
-            if self._client.status == "running":
-                self._client.cancel(list(self._under_way), force=True)
+        with suppress(Exception):  # the scheduler may be gone, or hang
+            if self._client.status == "running" and self._under_way:
+                futures = list(self._under_way)
+                within(_CANCEL, lambda: self._client.cancel(futures, force=True))
         self._connection.close()
 
     def free(self) -> bool:
@@ -134,6 +142,17 @@ class Cluster:
                 return self._answers.get(timeout=_LOOK)
             if self._client.status != "running":
                 raise self._lost()
+            if self._pulse.stopped():
+                told = f"has not answered for {SILENCE:.0f} seconds"
+                raise UnavailableError(f"the Dask scheduler at {self._address} {told}", _RESUME)
+            self._tell_of_workers()
+
+    def _tell_of_workers(self) -> None:
+        """Say once, each time, that none is left."""
+        if self._pulse.has_workers != self._has_workers:
+            self._has_workers = self._pulse.has_workers
+            if not self._has_workers:
+                self._tell(f"note: {self._address} has no worker any more; the run waits for one")
 
     def _heard(self, future: Any) -> list[tuple[Task, Result]]:
         tasks = self._under_way.pop(future, None)
@@ -180,8 +199,7 @@ class Cluster:
         return [(tasks[0], Result(error=fault))]
 
     def _lost(self) -> UnavailableError:
-        told = f"lost the Dask scheduler at {self._address}"
-        return UnavailableError(told, "start it, and repeat the run with --journal FILE --resume")
+        return UnavailableError(f"lost the Dask scheduler at {self._address}", _RESUME)
 
 
 def _same(value: Work) -> Work:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ from poolnorm_cli.errors import UnavailableError
 from poolnorm_cli.runs.abroad import Seen, look, rooted
 from poolnorm_cli.runs.addresses import LOCAL
 from poolnorm_cli.runs.limits import format_size
+from poolnorm_cli.runs.local_cluster import local_cluster
+from poolnorm_cli.runs.pulse import SILENCE, within
 from poolnorm_cli.tensors.leftovers import PREFIX, SUFFIX
 
 
@@ -44,12 +47,23 @@ def connected(address: str) -> Iterator[Any]:
         raise UnavailableError("--dask needs the package distributed", fix) from None
     _silence()
     _require_certificates(distributed, address)
-    own = _local(distributed) if address == LOCAL else None
+    if address == LOCAL:
+        with local_cluster(distributed) as own, _client(distributed, own, address) as client:
+            yield client
+    else:
+        with _client(distributed, address, address) as client:
+            yield client
+
+
+@contextmanager
+def _client(distributed: Any, place: Any, address: str) -> Iterator[Any]:
     client = None
     try:
         try:
-            client = distributed.Client(own or address, timeout=_CONNECT, set_as_default=False)
-            client.wait_for_workers(1, timeout=_WORKERS)
+            more = {"timeout": _CONNECT, "set_as_default": False}
+            # Its own limits do not hold where something takes connections and says nothing.
+            client = within(2 * _CONNECT, lambda: distributed.Client(place, **more))
+            within(_WORKERS + _CONNECT, partial(client.wait_for_workers, 1, timeout=_WORKERS))
         except (OSError, TimeoutError) as error:
             raise _unreachable(address, answers=client is not None) from error
         except Exception as error:  # whatever a server of another kind makes it stumble over
@@ -57,10 +71,9 @@ def connected(address: str) -> Iterator[Any]:
             raise UnavailableError(told, "give its own port, not that of its dashboard") from error
         yield client
     finally:
-        for each in (client, own):
-            if each is not None:
-                with suppress(Exception):  # on the way out of a cluster that may be gone
-                    each.close(timeout=_CONNECT)
+        if client is not None:
+            with suppress(Exception):  # on the way out of a cluster that may be gone, or hang
+                within(2 * _CONNECT, partial(client.close, timeout=_CONNECT))
 
 
 def _require_certificates(distributed: Any, address: str) -> None:
@@ -99,7 +112,10 @@ def probe(client: Any, work: "Work", item: "Item") -> None:
     try:
         if mark is not None:
             mark.touch()
-        seen = client.run(look, paths)
+        seen = within(SILENCE, lambda: client.run(look, paths))
+    except TimeoutError as error:
+        told = f"a worker, or the Dask scheduler, has not answered for {SILENCE:.0f} seconds"
+        raise UnavailableError(told, "start those that hang again") from error
     except OSError:
         raise
     except Exception as error:
@@ -133,16 +149,6 @@ def _check(worker: str, seen: Seen) -> None:
         told = f"worker {worker} does not see {seen.missing[0]}"
         fix = "give files on a file system that all workers share, under the same name"
         raise UnavailableError(told, fix)
-
-
-def _local(distributed: Any) -> Any:
-    """Start a cluster that nobody else reaches: on the loopback, without a page to watch it."""
-    return distributed.LocalCluster(
-        host="127.0.0.1",
-        threads_per_worker=1,
-        scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
-        silence_logs=50,
-    )
 
 
 def _unreachable(address: str, *, answers: bool) -> UnavailableError:

@@ -1,0 +1,75 @@
+"""Whether a scheduler still answers: one that hangs keeps its connections, and is silent."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Any, TypeVar
+
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+
+Result = TypeVar("Result")
+
+SILENCE = 30.0
+"""Seconds without an answer after which a scheduler, or a worker, is taken to hang."""
+_PAUSE = 2.0
+"""Seconds from an answer to the next question."""
+
+
+class Pulse:
+    """Asks a scheduler for its workers, again and again."""
+
+    def __init__(self, client: Any) -> None:
+        """Begin with a scheduler that has just answered."""
+        self._client = client
+        self._question: Future[Mapping[str, int]] | None = None
+        self._heard = time.monotonic()
+        self.has_workers = True
+
+    def stopped(self) -> bool:
+        """Whether the scheduler has not answered for so long that it will not; ask it, or hear."""
+        now = time.monotonic()
+        if self._question is not None and self._question.done():
+            with suppress(Exception):  # a connection that breaks is seen by the client's status
+                self.has_workers = bool(self._question.result())
+                self._heard = now
+            self._question = None
+        if self._question is None and now - self._heard >= _PAUSE:
+            self._question = asyncio.run_coroutine_threadsafe(
+                self._client.scheduler.ncores(), self._client.loop.asyncio_loop
+            )
+        return now - self._heard > SILENCE
+
+
+def within(seconds: float, work: Callable[[], Result]) -> Result:
+    """Return what `work` returns, if it does so in time; else it is left to itself.
+
+    Raises:
+        TimeoutError: It takes longer.
+        Exception: What `work` raises.
+    """
+    answers: SimpleQueue[tuple[bool, Any]] = SimpleQueue()
+
+    def run() -> None:
+        # Interrupts are for the main thread, and not for processes that are started from here.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            answers.put((True, work()))
+        except BaseException as error:  # noqa: BLE001 - raised below, where it is waited for
+            answers.put((False, error))
+
+    Thread(target=run, daemon=True).start()
+    try:
+        done, result = answers.get(timeout=seconds)
+    except Empty:
+        raise TimeoutError from None
+    if not done:
+        raise result
+    value: Result = result
+    return value
