@@ -61,6 +61,8 @@ def made_of_files(kind: type[Layer], flags: dict[str, Any], given: Given) -> Lay
     entry = None if in_place(given[WeightFiles]) else checkpoint_of(kind, word)
     if entry is None:  # one that is also written says nothing of parameters, and is locked first
         return settled(kind, flags, {}, "")
+    shape = _first_shape(given)
+    entry = entry.for_rank(None if shape is None else len(shape))
     told = stated(kind, _of_instances(kind, entry), entry.place)
     layout = stated(kind, entry.layout, entry.place)
     _require_sure(kind, flags, entry)
@@ -110,15 +112,12 @@ def read_weights(layer: Layer, given: Given) -> "Weights | None":
     entry = given[Checkpoint].entry
     if entry is None:
         return None
-    shape = entry.input_shape(layer)
-    words = given[Inputs].inputs or ()
-    if len(words) == 1 and has_suffix(words[0], ".npy", ".npz"):
-        from poolnorm_cli.tensors.sources import open_tensors
-
+    shape, first = None, _first_shape(given)
+    if first is not None and len(given[Inputs].inputs or ()) == 1:
         with suppress(PoolnormError):  # that is told when its turn comes
-            first = next(open_tensors(words[0], given[Inputs].key, True)).shape  # noqa: FBT003
             layer.output_shape(first)
             shape = first
+    shape = entry.input_shape(layer) if shape is None else shape
     if entry.framework in _CHANNELS_SECOND:
         _require_axis_of_torch(layer, entry, shape)
     weights = entry.take(layer, layer.weight_shapes(shape), training=given[Training].training)
@@ -127,7 +126,21 @@ def read_weights(layer: Layer, given: Given) -> "Weights | None":
         print(f"note: {entry.place}: {told}", file=sys.stderr)
     if given[Checkpoint].unsaid:
         _note_epsilon(layer, entry)
+    if entry.note and not given[Printing].quiet and not given[Training].training:
+        print(f"note: {entry.place}: {entry.note}", file=sys.stderr)
     return weights
+
+
+def _first_shape(given: Given) -> "Ints | None":
+    """Return the shape of the first input, where that is a file and can be read."""
+    words = given[Inputs].inputs or ()
+    if not words or not has_suffix(words[0], ".npy", ".npz"):
+        return None
+    from poolnorm_cli.tensors.sources import open_tensors
+
+    with suppress(PoolnormError, StopIteration):  # that is told when its turn comes
+        return next(open_tensors(words[0], given[Inputs].key, True)).shape  # noqa: FBT003
+    return None
 
 
 def in_place(files: WeightFiles) -> bool:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.cli.batch_flags import Batch, FileInputs
+from poolnorm_cli.cli.checkpoint import Checkpoint
 from poolnorm_cli.cli.definition import only_a_call, saved_config
 from poolnorm_cli.cli.engine import Engine, say
 from poolnorm_cli.cli.exporting import exporting, only_a_graph, report_graph
@@ -100,6 +101,7 @@ def _job(layer: Layer, weights: "Weights | None", given: Given) -> "Job":
         threads=engine.lanes or default_threads(),
         memory=engine.memory(1),
         clock=Clock() if engine.profile else UNCLOCKED,
+        rank=entry.needed_rank if (entry := given[Checkpoint].entry) else None,
     )
 
 

@@ -17,6 +17,7 @@ from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.values import record
 from poolnorm_cli.weights import fit
+from poolnorm_cli.weights.broadcasting import Broadcasting
 
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class Job(Setup):
     @property
     def trained(self) -> Weights | None:
         """The weights as the run has left them."""
+        if isinstance(self.weights, Broadcasting) and self._fitted:
+            return next(iter(self._fitted.values()))  # as the first input has them laid out
         return self._settled or self.weights
 
     @property
@@ -147,7 +150,8 @@ class Job(Setup):
         Raises:
             PoolnormError: The layer does not take it.
         """
-        if self.layer.has_weights and not isinstance(self.weights, dict):
+        known = isinstance(self.weights, dict) and not isinstance(self.weights, Broadcasting)
+        if self.layer.has_weights and not known:
             self.expect(tensor)
 
     def _stream(

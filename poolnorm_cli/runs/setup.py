@@ -5,6 +5,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.backends import NUMPY, Backend
+from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.runs.clock import UNCLOCKED, Clock, Unclocked
 from poolnorm_cli.runs.lanes import ONE_LANE, default_threads, lanes_for
@@ -44,6 +45,7 @@ class Setup:
         memory: Bytes that a process may take; None for any number.
         room: What several tasks share in one process, in place of `memory`.
         clock: Counts where the time goes.
+        rank: Axes that an input must have, as its axes were counted for that; None for any number.
     """
 
     layer: Layer
@@ -58,6 +60,7 @@ class Setup:
     memory: int | None = None
     room: "Room | None" = None
     clock: Clock | Unclocked = UNCLOCKED
+    rank: int | None = None
     _passes: dict[tuple[Ints, str], Pass] = field(default_factory=dict, init=False)
 
     @property
@@ -106,6 +109,9 @@ class Setup:
         return run
 
     def _pass(self, shape: Ints, dtype: str) -> Pass:
+        if self.rank not in (None, len(shape)):
+            told = f"the input has rank {len(shape)}, the layer in the file one of {self.rank}"
+            raise UsageError(told, "run inputs of another rank apart")
         result, mode = result_dtype(self.layer, dtype, self.dtype), (self.training, self.backend)
         size = prod(shape) * DTYPES[dtype].itemsize
         lanes = lanes_for(self.threads if self.backend.in_lanes else 1, size)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import InputError, UsageError
 from poolnorm_cli.shapes import Ints, format_shape
+from poolnorm_cli.weights.broadcasting import Broadcasting
 
 
 if TYPE_CHECKING:
@@ -26,8 +27,9 @@ def fit(
 ) -> "Weights":
     """Check weights against the shapes that a layer expects, and give them these shapes.
 
-    Axes of size 1 beyond the expected ones are dropped: Keras has written `(1, 1, C)`. A moving
-    variance may be slightly negative, as it is in public files: epsilon is added to it.
+    Axes of size 1 beyond the expected ones are dropped: Keras has written `(1, 1, C)`. Weights that
+    are `Broadcasting` are laid out first. A moving variance may be slightly negative, as it is in
+    public files: epsilon is added to it.
 
     Args:
         weights: The weights by their names.
@@ -40,6 +42,8 @@ def fit(
         InputError: A weight is not finite, a deviation is negative, or so is a variance with
             epsilon added; 0 divides nothing either.
     """
+    if isinstance(weights, Broadcasting):
+        weights = weights.laid_out(expected)
     fit_shapes({name: weight.shape for name, weight in weights.items()}, expected)
     fitted = {name: _checked(name, weights[name], shape) for name, shape in expected.items()}
     if "moving_variance" in fitted:

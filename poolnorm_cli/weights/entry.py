@@ -1,6 +1,7 @@
 """A layer as a checkpoint holds it: what is known of it, and how its weights are read."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,7 @@ class Entry:
         config: Parameters that the file states, by their Keras names, as JSON has them.
         layout: Parameters that follow from the format, which flags may change.
         rank: Axes of the input for which the layer was built, where the file says.
+        note: What a person should know before inference; empty for most.
         reason: Why the layer cannot be run, as `beta comes out of Softmax`; empty where it can.
         unsure: Why the file, which states parameters, does not say which are this layer's; empty
             where it does, and where it states none.
@@ -58,6 +60,7 @@ class Entry:
     config: Mapping[str, Any] = field(default_factory=dict)
     layout: Mapping[str, Any] = field(default_factory=dict)
     rank: int | None = None
+    note: str = ""
     reason: str = ""
     unsure: str = ""
     class_name: str = ""
@@ -82,6 +85,11 @@ class Entry:
         """Whether the weights have their places in Keras' order for names."""
         return all(name.isdigit() for name in self.arrays)
 
+    @property
+    def needed_rank(self) -> int | None:
+        """Axes that any input must have; None where that does not matter."""
+        return None
+
     def serves(self, layer: type["Layer"]) -> bool:
         """Whether the layer may be one of this class."""
         if self.kind is not None:
@@ -104,10 +112,8 @@ class Entry:
             UsageError: A weight is missing, is not one of the layer's, or has another shape.
             InputError: It cannot be read, is not finite, or no variance.
         """
-        if self.reason:
-            raise InputError(f"{self.place}: {self.reason}", "save it with weights of its own")
         axes: Ints = getattr(layer, "axis", ())  # as they were given, where the file is silent
-        try:
+        with self.told():
             names = self._named(expected)
             shapes = {name: self.arrays[own].shape for name, own in names.items()}
             kept = {name: self._laid(s, expected.get(name, s), axes) for name, s in shapes.items()}
@@ -115,25 +121,55 @@ class Entry:
             values = {name: plain(self.arrays[own].read()) for name, own in names.items()}
             laid = {name: v.reshape(kept[name]) for name, v in values.items()}
             return fit(laid, expected, layer, training=training)
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Name the layer in errors meanwhile.
+
+        Raises:
+            InputError: It cannot be run at all.
+        """
+        if self.reason:
+            raise InputError(f"{self.place}: {self.reason}", "save it with weights of its own")
+        try:
+            yield
         except (InputError, UsageError) as error:
             told = error.what.startswith(self.file)
             raise error if told else error.within(self.place) from None
+
+    def for_rank(self, rank: int | None) -> "Entry":
+        """Return the layer as it is for an input of so many axes; None where that is not known.
+
+        Raises:
+            UsageError: It takes no such input.
+        """
+        del rank
+        return self
 
     def input_shape(self, layer: "Layer") -> Ints:
         """Return the shape of an input for which a layer has weights such as these.
 
         Raises:
             UsageError: The layer's axes are not those of the weights.
+            InputError: It cannot be run at all.
         """
+        with self.told():
+            return self._input_shape(layer)
+
+    def _input_shape(self, layer: "Layer") -> Ints:
         axis: Ints = getattr(layer, "axis", ())
         rank = 1 + max((place + 1 if place >= 0 else -place for place in axis), default=0)
         axes = resolve_axes(axis, rank)
-        shape = next(iter(self.arrays.values())).shape
-        sizes = shape if len(shape) == len(axes) else squeezed(shape) or (1,) * len(axes)
+        sizes = self.sizes(len(axes))
         if len(sizes) != len(axes):
-            told = f"{self.place}: weights of shape ({format_shape(sizes)})"
+            told = f"weights of shape ({format_shape(sizes)})"
             raise UsageError(told, "give the --axis along which they run")
         return tuple(dict(zip(axes, sizes, strict=True)).get(place, 1) for place in range(rank))
+
+    def sizes(self, count: int) -> Ints:
+        """Return the sizes of so many axes along which the weights run."""
+        shape = next(iter(self.arrays.values())).shape
+        return shape if len(shape) == count else squeezed(shape) or (1,) * count
 
     def _laid(self, shape: Ints, expected: Ints, given: Ints) -> Ints:
         """Return the shape in which a weight is used: Keras lays it anew for axes in disorder.

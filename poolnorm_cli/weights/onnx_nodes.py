@@ -1,23 +1,36 @@
-"""Layers in an ONNX file: normalization nodes and the initializers that they name."""
+"""Layers in an ONNX file: normalization nodes, and the constants that their weights come from."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from poolnorm_cli.tensors.messages import bad_input, shown
 from poolnorm_cli.values import frozen
-from poolnorm_cli.weights.entry import LARGEST_BYTES, Entry, Stored, exactly
-from poolnorm_cli.weights.extras import needed
+from poolnorm_cli.weights.entry import Entry, Stored
+from poolnorm_cli.weights.onnx_attributes import Attribute, attributes_of
+from poolnorm_cli.weights.onnx_constants import Constants, UnknownError, find
+from poolnorm_cli.weights.onnx_entry import OnnxEntry
+from poolnorm_cli.weights.onnx_folding import OPERATORS as FOLDABLE
+from poolnorm_cli.weights.onnx_graph import Model
+from poolnorm_cli.weights.onnx_parts import Node, Scope
+from poolnorm_cli.weights.onnx_tensors import FLOATS
 from poolnorm_cli.weights.spans import whole
+from poolnorm_cli.weights.wire import Wire
 
 
 LARGEST = (1 << 31) - 1
 """Bytes that a message of protocol buffers can have."""
 
-_BYTES = {1: 4, 10: 2, 11: 8, 16: 2}
-"""Floating-point data types of ONNX (float, float16, double, bfloat16) and their bytes."""
-
 _FIX = "save it again with onnx.save, in one file"
+_CHANNELS_SINCE = 21
+"""Operator set from which on GroupNormalization has a scale for each channel, not each group."""
+_SPATIAL_UNTIL = 9
+"""Operator set from which on BatchNormalization is always over space."""
+_FLOAT_ATTRIBUTES = ("epsilon", "momentum")
+
+Numbers = dict[str, float | int]
 
 
 @frozen
@@ -28,24 +41,25 @@ class Operator:
         kind: Keras' class.
         inputs: Weights in the order of the node's inputs, the tensor itself left out.
         config: Keras' parameters, of the node's attributes.
-        layout: Parameters that the operator fixes, of the number of axes of its first weight.
+        over_axes: It is over all axes from one on, and its weights broadcast to these; otherwise
+            its weights are of the channels, the second axis.
     """
 
     kind: str
     inputs: tuple[str, ...]
-    config: Callable[[dict[str, Any]], dict[str, Any]]
-    layout: Callable[[int], dict[str, Any]]
+    config: Callable[[Numbers], dict[str, Any]]
+    over_axes: bool = False
 
 
-def _epsilon(attributes: dict[str, Any]) -> dict[str, Any]:
+def _epsilon(attributes: Numbers) -> dict[str, Any]:
     return {"epsilon": _short(attributes.get("epsilon", 1e-5))}
 
 
-def _moving(attributes: dict[str, Any]) -> dict[str, Any]:
+def _moving(attributes: Numbers) -> dict[str, Any]:
     return _epsilon(attributes) | {"momentum": _short(attributes.get("momentum", 0.9))}
 
 
-def _groups(attributes: dict[str, Any]) -> dict[str, Any]:
+def _groups(attributes: Numbers) -> dict[str, Any]:
     return _epsilon(attributes) | {"groups": attributes.get("num_groups", -1)}
 
 
@@ -54,120 +68,172 @@ def _short(number: float) -> float:
     return float(f"{number:.7g}")
 
 
-def _channels(rank: int) -> dict[str, Any]:
-    del rank
-    return {"axis": 1}
-
-
-def _trailing(rank: int) -> dict[str, Any]:
-    return {"axis": list(range(-rank, 0))}
-
-
-_WANTED = ("epsilon", "momentum", "num_groups")
+_WANTED = ("epsilon", "momentum", "num_groups", "axis", "training_mode", "is_test", "spatial")
 _GAMMA_BETA = ("gamma", "beta")
+_RMS = Operator("RMSNormalization", ("scale",), _epsilon, over_axes=True)
 OPERATORS = {
     "BatchNormalization": Operator(
-        "BatchNormalization", (*_GAMMA_BETA, "moving_mean", "moving_variance"), _moving, _channels
+        "BatchNormalization", (*_GAMMA_BETA, "moving_mean", "moving_variance"), _moving
     ),
-    "InstanceNormalization": Operator("GroupNormalization", _GAMMA_BETA, _groups, _channels),
-    "GroupNormalization": Operator("GroupNormalization", _GAMMA_BETA, _groups, _channels),
-    "LayerNormalization": Operator("LayerNormalization", _GAMMA_BETA, _epsilon, _trailing),
-    "RMSNormalization": Operator("RMSNormalization", ("scale",), _epsilon, _trailing),
+    "InstanceNormalization": Operator("GroupNormalization", _GAMMA_BETA, _groups),
+    "GroupNormalization": Operator("GroupNormalization", _GAMMA_BETA, _groups),
+    "LayerNormalization": Operator("LayerNormalization", _GAMMA_BETA, _epsilon, over_axes=True),
+    "RMSNormalization": _RMS,
+    "SimplifiedLayerNormalization": _RMS,  # what ONNX Runtime's own exporters write for it
 }
 
 
 def entries(file: str) -> list[Entry]:
-    """List the normalization nodes of an ONNX file whose weights are initializers.
+    """List the normalization nodes of an ONNX file.
+
+    Those whose weights do not come from constants alone carry the reason.
 
     Raises:
-        InputError: It is damaged, or has weights in another file.
-        UnavailableError: onnx is not installed.
+        InputError: It is damaged, or has more nodes than any graph.
     """
     span = whole(file)
     if span.size > LARGEST:
         raise bad_input(file, f"{span.size} bytes are too many for an ONNX file", _FIX)
-    onnx = needed("onnx", "cpu", file)
-    data = exactly(span.at(0, span.size), span.size, file)
-    try:
-        model = onnx.ModelProto.FromString(data)
-    except Exception:  # noqa: BLE001 - protocol buffers derive theirs from nothing better
-        raise bad_input(file, "not an ONNX file", _FIX) from None
-    if not model.graph.node:
-        raise bad_input(file, "not an ONNX file with a graph", _FIX)
-    return list(_nodes(onnx, model, file))
+    model = Model(Wire(span, file), span.size)
+    constants = Constants(model, FOLDABLE)
+    found = [
+        _entry(constants, scope, node, operator, file)
+        for scope, node, operator in _normalizations(model)
+    ]
+    return _with_paths(found)
 
 
-def _nodes(onnx: Any, model: Any, file: str) -> Iterator[Entry]:
-    constants = {tensor.name: tensor for tensor in model.graph.initializer}
-    for node in model.graph.node:
-        if node.op_type == "Constant":
-            values = [a.t for a in node.attribute if a.name == "value"]
-            constants |= dict(zip(node.output, values, strict=False))
-        operator = OPERATORS.get(node.op_type)
-        if operator is None or node.domain not in ("", "ai.onnx"):
-            continue
-        names = zip(operator.inputs, node.input[1:], strict=False)
-        tensors = {weight: constants[name] for weight, name in names if name in constants}
-        if tensors:
-            yield _entry(onnx, node, operator, tensors, file)
+def _normalizations(model: Model) -> Iterator[tuple[Scope, Node, Operator]]:
+    for scope in model.scopes():
+        for node in scope.graph.nodes:
+            if (operator := OPERATORS.get(node.operator)) is not None:
+                yield scope, node, operator
 
 
-def _entry(onnx: Any, node: Any, operator: Operator, tensors: dict[str, Any], file: str) -> Entry:
-    name = _text(node.name or (node.output[0] if node.output else ""))
+def _entry(
+    constants: Constants, scope: Scope, node: Node, operator: Operator, file: str
+) -> OnnxEntry:
+    name = f"{scope.path}{node.called}"
     place = f"{file}::{shown(name)}"
-    attributes = {a.name: _number(a, place) for a in node.attribute if a.name in _WANTED}
-    arrays = {weight: _stored(onnx, tensor, place) for weight, tensor in tensors.items()}
+    attributes = _numbers(attributes_of(constants.model.wire, node, scope), place)
+    arrays, reasons = {}, []
+    for weight, given in zip(operator.inputs, node.inputs[1:], strict=False):
+        if given:
+            try:
+                arrays[weight] = _stored(constants, scope, given)
+            except UnknownError as error:
+                reasons.append(f"{weight} {error}")
     config = operator.config(attributes)
     if "beta" in operator.inputs:
-        config["center"] = "beta" in arrays
-    rank = len(next(iter(arrays.values())).shape)
-    return Entry(
+        config["center"] = any(node.inputs[2:3])
+    first = int(attributes.get("axis", -1))
+    rank = constants.model.rank_of(scope, node.inputs[0]) if first >= 0 and node.inputs else None
+    missing = [weight for weight in _required(operator) if not _given(node, operator, weight)]
+    reasons += [f"it has no {weight}" for weight in missing]
+    opset, groups = scope.graph.opset, attributes.get("num_groups")
+    per_group = node.operator == "GroupNormalization" and opset < _CHANNELS_SINCE
+    if node.operator == "BatchNormalization":
+        reasons += _not_spatial(attributes, opset)
+    entry = OnnxEntry(
         file=file,
         name=name,
-        path=name,
+        path=f"{scope.path}{node.outputs[0] if node.outputs else name}",
         kind=operator.kind,
         arrays=arrays,
         config=config,
-        layout=operator.layout(rank),
+        layout={} if operator.over_axes else {"axis": 1},
+        reason="; ".join(reasons),
+        note=_note(node, attributes, opset),
+        rank=rank,
+        first_axis=first if operator.over_axes else None,
+        groups=int(groups) if per_group and groups else None,
     )
+    return entry if first >= 0 and rank is None else entry.for_rank(None)
 
 
-def _text(name: str | bytes) -> str:
-    """Return a name as text: protocol buffers give bytes where it is not UTF-8."""
-    return name.decode("utf-8", "replace") if isinstance(name, bytes) else name
-
-
-def _number(attribute: Any, place: str) -> float | int:
-    """Return a number that a node states.
+def _stored(constants: Constants, scope: Scope, name: str) -> Stored:
+    """Describe a weight that is known without an input.
 
     Raises:
-        InputError: It is of another type, or not finite.
+        UnknownError: It is not, or is not of floats.
     """
-    is_float = attribute.type == attribute.FLOAT
-    wanted = attribute.INT if attribute.name == "num_groups" else attribute.FLOAT
-    value: float | int = attribute.f if is_float else attribute.i
-    if attribute.type != wanted or not math.isfinite(value):
-        raise bad_input(place, f"its {attribute.name} is no number", _FIX)
-    return value
+    shape = constants.shape(scope, name)
+    found = find(scope, name)
+    if found is not None and found.tensor is not None and found.tensor.dtype not in FLOATS:
+        raise UnknownError("is of whole numbers")
+    return Stored(shape, lambda: _read(constants, scope, name))
 
 
-def _stored(onnx: Any, tensor: Any, place: str) -> Stored:
-    """Describe a tensor of the graph, which must be whole and in the graph.
+def _read(constants: Constants, scope: Scope, name: str) -> Any:
+    """Read a weight.
 
     Raises:
-        InputError: Its data are in another file, or do not come to its shape.
+        InputError: It is damaged, or cannot be computed after all.
     """
-    place = f"{place}: {shown(_text(tensor.name), 40)}"
-    if tensor.external_data or tensor.data_location == tensor.EXTERNAL:
-        raise bad_input(place, "its values are in another file, which is never read", _FIX)
-    size = _BYTES.get(tensor.data_type)
-    if size is None:
-        raise bad_input(place, f"data type {tensor.data_type} is no floating-point one", _FIX)
-    shape = tuple(tensor.dims)
-    if any(dim < 0 for dim in shape) or math.prod(shape) * size > LARGEST_BYTES:
-        raise bad_input(place, f"shape {shape} is not that of a weight", _FIX)
-    fields = (tensor.float_data, tensor.double_data, tensor.int32_data)
-    count = len(tensor.raw_data) // size if tensor.raw_data else sum(map(len, fields))
-    if count != math.prod(shape) or len(tensor.raw_data) % size:
-        raise bad_input(place, f"{count} values where its shape {shape} says otherwise", _FIX)
-    return Stored(shape, lambda: onnx.numpy_helper.to_array(tensor))
+    place = f"{constants.model.wire.place}: {shown(name, 40)}"
+    try:
+        values = constants.values(scope, name)
+    except UnknownError as error:
+        raise bad_input(place, str(error), _FIX) from None
+    if values.dtype.kind != "f":
+        raise bad_input(place, f"{values.dtype.name} values are no weight", _FIX)
+    return values
+
+
+def _required(operator: Operator) -> tuple[str, ...]:
+    """Name the weights that a node must have: of layer normalization the bias may be absent."""
+    return operator.inputs[:1] if operator.over_axes else operator.inputs
+
+
+def _given(node: Node, operator: Operator, weight: str) -> bool:
+    return any(node.inputs[1 + operator.inputs.index(weight) :][:1])
+
+
+def _not_spatial(attributes: Numbers, opset: int) -> list[str]:
+    if opset < _SPATIAL_UNTIL and not attributes.get("spatial", 1):
+        return ["it has statistics of each cell (spatial=0), not of each channel"]
+    return []
+
+
+def _note(node: Node, attributes: Numbers, opset: int) -> str:
+    """Say where a node of batch normalization does something else than inference."""
+    if node.operator != "BatchNormalization":
+        return ""
+    training = "training_mode=1" if attributes.get("training_mode") else ""
+    if opset < 7 and not attributes.get("is_test", 0):
+        training = "is_test=0"
+    if not training:
+        return ""
+    return f"the node is one of training ({training}), which --training does; this is inference"
+
+
+def _numbers(attributes: dict[str, Attribute], place: str) -> Numbers:
+    """Return the numbers that a node states.
+
+    Raises:
+        InputError: One is of another type, or not finite.
+    """
+    found: Numbers = {}
+    for name in _WANTED:
+        if (attribute := attributes.get(name)) is None:
+            continue
+        value = attribute.real if name in _FLOAT_ATTRIBUTES else attribute.whole
+        if value is None or not math.isfinite(value):
+            raise bad_input(place, f"its {name} is no number", _FIX)
+        found[name] = value
+    return found
+
+
+def _with_paths(found: list[OnnxEntry]) -> list[Entry]:
+    """Give each layer a path that no other has for a path or a name."""
+    names = Counter(entry.name for entry in found)
+    paths: set[str] = set()
+    result: list[Entry] = []
+    for entry in found:
+        path, number = entry.path, 1
+        while path in paths or names[path] > (path == entry.name):
+            number += 1
+            path = f"{entry.path}#{number}"
+        paths.add(path)
+        result.append(replace(entry, path=path))
+    return result

@@ -1,8 +1,9 @@
 """Make real checkpoints and what their framework makes of a tensor with each layer.
 
-    python tests/weights/make_fixtures.py keras|tf_keras|torch|onnx|nested|legacy DIRECTORY
+    python tests/weights/make_fixtures.py NAME DIRECTORY
 
-`nested` is Keras 3 and `legacy` is tf_keras with models in which layers are easily confused.
+NAME is keras, tf_keras, torch, torch_onnx, onnx, nested or legacy. `nested` is Keras 3 and `legacy`
+is tf_keras with models in which layers are easily confused; `torch_onnx` is torch's older exporter.
 
 Each framework leaves its files and `FRAMEWORK.npz`: the tensor `x`, and for each layer its output,
 by the words that run it: `bn x.npy --weights keras.keras::bn_1`. Without a directory the fixtures
@@ -212,10 +213,34 @@ def make_onnx(directory: Path) -> Outputs:
     }
 
 
+def make_torch_onnx(directory: Path) -> Outputs:
+    """Export with torch's older exporter, which names equal weights once and copies them."""
+    torch = import_module("torch")
+    torch.manual_seed(4)
+    norms = [torch.nn.BatchNorm2d(6, eps=0.01, momentum=0.3).eval() for _ in range(2)]
+    state = {name: torch.rand(v.shape) + 0.5 for name, v in norms[0].state_dict().items() if v.ndim}
+    for norm in norms:
+        norm.load_state_dict(state, strict=False)
+    last = torch.nn.LayerNorm([6, 4, 4], eps=0.02, bias=False)
+    torch.nn.init.uniform_(last.weight, 0.5, 1.5)
+    model = torch.nn.Sequential(norms[0], torch.nn.ReLU(), norms[1], last).eval()
+    x = torch.from_numpy(np.ascontiguousarray(FIRST.transpose(0, 3, 1, 2)))
+    file = directory / "torch_onnx.onnx"
+    torch.onnx.export(model, (x,), str(file), dynamo=False, opset_version=17)
+    with torch.no_grad():
+        one, other, end = norms[0](x).numpy(), norms[1](x).numpy(), last(x).numpy()
+    return {
+        "x": x.numpy(),
+        "bn x.npy --weights torch_onnx.onnx::/0/BatchNormalization": one,
+        "bn x.npy --weights torch_onnx.onnx::/2/BatchNormalization": other,
+        "ln x.npy --weights torch_onnx.onnx": end,
+    }
+
+
 def make(framework: str, directory: Path, *, few: bool) -> None:
     """Make the files of a framework."""
     confusing = import_module("make_legacy")  # beside this script
-    makers = {"torch": make_torch, "onnx": make_onnx}
+    makers = {"torch": make_torch, "torch_onnx": make_torch_onnx, "onnx": make_onnx}
     makers |= {"nested": confusing.make_keras, "legacy": confusing.make_tf_keras}
     if framework in makers:
         outputs = makers[framework](directory)

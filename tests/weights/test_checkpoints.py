@@ -16,9 +16,9 @@ from tests.weights.make_fixtures import FIXTURES
 
 
 Array = NDArray[Any]
-SUFFIXES = {".keras": "h5py", ".h5": "h5py", ".json": "h5py", ".onnx": "onnx"}
+SUFFIXES = {".keras": "h5py", ".h5": "h5py", ".json": "h5py"}
 FRAMEWORKS = {name: name for name in ("keras", "tf_keras", "torch", "onnx")}
-FRAMEWORKS |= {"nested": "keras", "legacy": "tf_keras"}
+FRAMEWORKS |= {"nested": "keras", "legacy": "tf_keras", "torch_onnx": "torch"}
 
 
 def cases() -> list[str]:

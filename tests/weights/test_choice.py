@@ -277,9 +277,7 @@ def test_a_missing_file_is_told(poolnorm: Command, file: str) -> None:
     assert (result.code, result.err.partition(";")[0]) == (4, f"error: {file}: no such file")
 
 
-@pytest.mark.parametrize(
-    ("file", "package", "extra"), [(KERAS, "h5py", "keras"), (ONNX, "onnx", "cpu")]
-)
+@pytest.mark.parametrize(("file", "package", "extra"), [(KERAS, "h5py", "keras")])
 def test_a_missing_package_is_told_with_what_to_type(
     poolnorm: Command, monkeypatch: pytest.MonkeyPatch, file: str, package: str, extra: str
 ) -> None:

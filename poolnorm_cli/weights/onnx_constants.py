@@ -1,0 +1,242 @@
+"""Values of an ONNX graph that are known without an input: constants, and what is made of them."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from math import prod
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poolnorm_cli.shapes import Ints
+from poolnorm_cli.weights.entry import LARGEST_BYTES
+from poolnorm_cli.weights.onnx_attributes import Attribute, attributes_of
+from poolnorm_cli.weights.onnx_graph import Model
+from poolnorm_cli.weights.onnx_parts import Node, Scope, TensorRef, described, sparse_at, tensor_at
+from poolnorm_cli.weights.onnx_tensors import problem_of, values_of
+
+
+_DEEPEST = 60
+_MOST_AXES = 64
+
+Array = NDArray[Any]
+
+
+class UnknownError(Exception):
+    """A value that is not known without an input; its text goes on from the value's name."""
+
+
+class Inputs(Protocol):
+    """What an operator is told of its node."""
+
+    attributes: dict[str, Attribute]
+
+    def has(self, index: int) -> bool:
+        """Whether an input is given."""
+
+    def shape(self, index: int) -> Ints:
+        """Return the shape of an input."""
+
+    def values(self, index: int) -> Array:
+        """Return the values of an input."""
+
+    def sizes(self, index: int) -> list[int]:
+        """Return the values of an input that is a list of sizes or axes."""
+
+    def dtype(self, index: int) -> int:
+        """Return ONNX' number of the type of an input that is in the file; 0 of another."""
+
+    def tensor(self) -> TensorRef | None:
+        """Return the tensor that the node has for an attribute, None without one."""
+
+    def of_tensor(self, tensor: TensorRef) -> Array:
+        """Return the values of a tensor."""
+
+
+class Foldable(NamedTuple):
+    """An operator that is followed: the shape of its output, and its values."""
+
+    shape: Callable[[Inputs], Ints]
+    values: Callable[[Inputs], Array]
+
+
+class Found(NamedTuple):
+    """Where a name leads: a tensor of the file, or the node that it comes out of."""
+
+    scope: Scope
+    tensor: TensorRef | None = None
+    node: Node | None = None
+    output: int = 0
+
+
+def find(scope: Scope, name: str) -> Found | None:
+    """Find what a name stands for in a graph; None for an input, or for nothing."""
+    for _ in range(_DEEPEST):
+        if name in scope.graph.tensors:
+            return Found(scope, tensor=scope.graph.tensors[name])
+        if (node := scope.graph.maker_of(name)) is not None:
+            return Found(scope, node=node, output=node.outputs.index(name))
+        if name in scope.given and scope.caller is not None:
+            scope, name = scope.caller, scope.given[name]
+        elif scope.outer is not None and name not in scope.graph.inputs:
+            scope = scope.outer
+        else:
+            return None
+    return None
+
+
+class Constants:
+    """The values of a model that are known without an input."""
+
+    def __init__(self, model: Model, operators: Mapping[str, Foldable]) -> None:
+        """Begin with none known.
+
+        Args:
+            model: The model.
+            operators: Those that are followed.
+        """
+        self.model, self._operators = model, operators
+        self._shapes: dict[tuple[int, str], Ints] = {}
+        self._held: dict[tuple[int, str], Array] = {}
+        self._depth = self._bytes = 0
+
+    def shape(self, scope: Scope, name: str) -> Ints:
+        """Return the shape of a value that is known without an input.
+
+        Args:
+            scope: The graph.
+            name: The name that the value has there.
+
+        Raises:
+            UnknownError: It is not known without an input, or not read.
+            InputError: It is damaged.
+        """
+        key = (id(scope), name)
+        if key not in self._shapes:
+            found = self._found(scope, name)
+            if found.tensor is not None:
+                shape = self.of_tensor(found.tensor)
+            else:
+                with self._followed(found) as (foldable, inputs):
+                    shape = foldable.shape(inputs)
+            if len(shape) > _MOST_AXES or prod(shape) * 4 > LARGEST_BYTES:
+                raise UnknownError("has more values than a weight")
+            self._shapes[key] = shape
+        return self._shapes[key]
+
+    def values(self, scope: Scope, name: str) -> Array:
+        """Return the values of what has a `shape`.
+
+        Args:
+            scope: The graph.
+            name: The name that the value has there.
+
+        Raises:
+            UnknownError: It is not known without an input, or not read.
+            InputError: It is damaged.
+        """
+        if not self._depth:
+            self._held.clear()
+            self._bytes = 0
+        key, shape = (id(scope), name), self.shape(scope, name)
+        if key not in self._held:
+            self._bytes += prod(shape) * 8
+            if self._bytes > 4 * LARGEST_BYTES:
+                raise UnknownError("has more values than a weight")
+            found = self._found(scope, name)
+            if found.tensor is not None:
+                self._held[key] = self.read(found.tensor)
+            else:
+                with self._followed(found) as (foldable, inputs), np.errstate(all="ignore"):
+                    self._held[key] = np.asarray(foldable.values(inputs)).reshape(shape)
+        return self._held[key]
+
+    def of_tensor(self, tensor: TensorRef) -> Ints:
+        """Return the shape of a tensor.
+
+        Raises:
+            UnknownError: It is not read.
+        """
+        if problem := problem_of(tensor):
+            raise UnknownError(problem)
+        return tensor.shape
+
+    def read(self, tensor: TensorRef) -> Array:
+        """Return the values of a tensor.
+
+        Raises:
+            InputError: They are damaged.
+        """
+        wire = self.model.wire
+        return values_of(wire, tensor, f"{wire.place}: {tensor.name[:60]}".removesuffix(": "))
+
+    def _found(self, scope: Scope, name: str) -> Found:
+        found = find(scope, name)
+        if found is None:
+            raise UnknownError("is an input of the graph")
+        return found
+
+    @contextmanager
+    def _followed(self, found: Found) -> "Iterator[tuple[Foldable, Inputs]]":
+        """Give the operator of a node, and its inputs, as far as both are known."""
+        node = found.node or Node()
+        foldable = self._operators.get(node.operator)
+        if foldable is None or found.output or self._depth > _DEEPEST:
+            raise UnknownError(f"comes out of {described(node)}")
+        self._depth += 1
+        try:
+            yield foldable, _Inputs(self, found.scope, node)
+        except UnknownError as error:
+            told = f"comes out of {described(node)}, of which an input {error}"
+            raise UnknownError(told) from None
+        except (ValueError, IndexError, TypeError, OverflowError, KeyError):
+            raise UnknownError(f"comes out of {described(node)}, which makes none") from None
+        finally:
+            self._depth -= 1
+
+
+class _Inputs:
+    """The inputs of one node."""
+
+    def __init__(self, constants: Constants, scope: Scope, node: Node) -> None:
+        self._constants, self._scope, self._node = constants, scope, node
+        self.attributes = attributes_of(constants.model.wire, node, scope)
+
+    def has(self, index: int) -> bool:
+        """Whether an input is given."""
+        return index < len(self._node.inputs) and bool(self._node.inputs[index])
+
+    def shape(self, index: int) -> Ints:
+        """Return the shape of an input."""
+        return self._constants.shape(self._scope, self._node.inputs[index])
+
+    def values(self, index: int) -> Array:
+        """Return the values of an input."""
+        return self._constants.values(self._scope, self._node.inputs[index])
+
+    def sizes(self, index: int) -> list[int]:
+        """Return the values of an input that is a list of sizes or axes."""
+        shape = self.shape(index)
+        if len(shape) > 1 or prod(shape) > _MOST_AXES:
+            raise ValueError
+        return [int(size) for size in self.values(index).reshape(-1)]
+
+    def dtype(self, index: int) -> int:
+        """Return ONNX' number of the type of an input that is in the file; 0 of another."""
+        found = find(self._scope, self._node.inputs[index])
+        return found.tensor.dtype if found is not None and found.tensor is not None else 0
+
+    def tensor(self) -> TensorRef | None:
+        """Return the tensor that the node has for an attribute, None without one."""
+        wire = self._constants.model.wire
+        for attribute in self.attributes.values():
+            if attribute.tensor is not None:
+                return tensor_at(wire, attribute.tensor)
+            if attribute.sparse is not None:
+                return sparse_at(wire, attribute.sparse)
+        return None
+
+    def of_tensor(self, tensor: TensorRef) -> Array:
+        """Return the values of a tensor."""
+        self._constants.of_tensor(tensor)
+        return self._constants.read(tensor)

@@ -1,0 +1,204 @@
+"""The graphs of an ONNX file: nodes, constants, and the graphs and functions inside."""
+
+from collections.abc import Iterator
+from sys import intern
+
+from poolnorm_cli.errors import InputError
+from poolnorm_cli.tensors.messages import bad_input
+from poolnorm_cli.weights.onnx_parts import Graph, Node, Scope, sparse_at, tensor_at
+from poolnorm_cli.weights.wire import WHOLE, Range, Wire
+
+
+MOST_NODES = 250_000
+"""Nodes, tensors and inputs of all graphs; nodes of a function count as often as it is called."""
+_MOST_PARTS = 1000
+"""Attributes of a node."""
+_MOST_NAMES = 20_000
+"""Inputs or outputs of one node."""
+_DEEPEST = 32
+_FIX = "save it again with onnx.save"
+_OWN = ("", "ai.onnx")
+"""What the operators of the standard have for a domain."""
+_TYPED = (11, 12, 13)
+"""Fields of a graph that tell types: those of its inputs, its outputs, and values inside."""
+_WITH_GRAPHS = ("If", "Loop", "Scan", "SequenceMap")
+
+
+class Model:
+    """An ONNX model in an open file."""
+
+    def __init__(self, wire: Wire, size: int) -> None:
+        """Read what there is in it, but for values.
+
+        Args:
+            wire: The file.
+            size: Bytes that it has.
+
+        Raises:
+            InputError: It is no model, or none with a graph.
+        """
+        self.wire, self._opset, self._count = wire, 0, 0
+        self._functions: dict[str, Range] = {}
+        self._bodies: dict[str, Graph] = {}
+        graphs = []
+        for number, start, end in wire.fields(Range(0, size)):
+            if end == WHOLE:
+                continue
+            if number == 7:
+                graphs.append(Range(start, end))
+            elif number == 8:
+                self._opset = self._version(Range(start, end)) or self._opset
+            elif number == 25:
+                name = self._parts(Range(start, end), (1, 10))
+                self._functions[_qualified(name[1], name[10])] = Range(start, end)
+        if len(graphs) != 1:
+            raise bad_input(wire.place, f"an ONNX file with {len(graphs)} graphs, not one", _FIX)
+        self.main = Scope(self._graph(graphs[0]))
+        if not self.main.graph.nodes:
+            raise bad_input(wire.place, "not an ONNX file with a graph", _FIX)
+
+    def scopes(self) -> Iterator[Scope]:
+        """List all graphs where they run, the main one first."""
+        waiting, seen = [(self.main, 0)], 0
+        while waiting:
+            scope, depth = waiting.pop()
+            yield scope
+            if depth > _DEEPEST:
+                raise bad_input(self.wire.place, f"graphs nested more than {_DEEPEST} deep", _FIX)
+            inside = [(inner, depth + 1) for inner in self._inside(scope)]
+            seen += sum(len(inner.graph.nodes) for inner, _ in inside)
+            if seen > MOST_NODES:
+                raise self._endless()
+            waiting += reversed(inside)
+
+    def rank_of(self, scope: Scope, name: str) -> int | None:
+        """Return the number of axes of a value, where the graph tells it."""
+        for number, start, end in self.wire.fields(scope.graph.place):
+            if number not in _TYPED or end == WHOLE:
+                continue
+            if self._parts(Range(start, end), (1,))[1] == name:
+                told = list(self._messages(Range(start, end), 2))
+                return self._rank(told[-1]) if told else None
+        return None
+
+    def _graph(self, found: Range) -> Graph:
+        graph = Graph(place=found, opset=self._opset)
+        for number, start, end in self.wire.fields(found):
+            if end == WHOLE:
+                continue
+            each = Range(start, end)
+            if number == 1:
+                self._add(graph, each)
+            elif number in (5, 15):
+                self._take_count()
+                tensor = tensor_at(self.wire, each) if number == 5 else sparse_at(self.wire, each)
+                graph.tensors[tensor.name] = tensor
+            elif number == 11:
+                self._take_count()
+                graph.inputs.append(self._parts(each, (1,))[1])
+        return graph
+
+    def _function(self, operator: str) -> Graph:
+        """Return the body of a function, which is read once."""
+        if operator not in self._bodies:
+            graph = self._bodies[operator] = Graph(opset=self._opset)
+            for number, start, end in self.wire.fields(self._functions[operator]):
+                if end == WHOLE:
+                    continue
+                each = Range(start, end)
+                if number == 7:
+                    self._add(graph, each)
+                elif number == 4:
+                    graph.inputs.append(self.wire.text(each))
+                elif number == 9:
+                    graph.opset = self._version(each) or graph.opset
+                elif number == 11:
+                    graph.defaults.append(each)
+        return self._bodies[operator]
+
+    def _add(self, graph: Graph, found: Range) -> None:
+        self._take_count()
+        node, domain, read = Node(), "", self.wire.text
+        for number, start, end in self.wire.fields(found):
+            if end == WHOLE:
+                continue
+            each = Range(start, end)
+            if number in (1, 2):
+                names = node.inputs if number == 1 else node.outputs
+                self.wire.require(len(names) < _MOST_NAMES)
+                names.append(read(each))
+            elif number == 3:
+                node.name = read(each)
+            elif number == 4:
+                node.operator = read(each)
+            elif number == 5:
+                self.wire.require(len(node.attributes) < _MOST_PARTS)
+                node.attributes.append(each)
+            elif number == 7:
+                domain = read(each)
+        node.operator = intern(_qualified(node.operator, domain))
+        graph.nodes.append(node)
+
+    def _inside(self, scope: Scope) -> Iterator[Scope]:
+        for node in scope.graph.nodes:
+            if node.operator in _WITH_GRAPHS:
+                for each in node.attributes:
+                    name, graphs = "", []
+                    for number, start, end in self.wire.fields(each):
+                        if number == 1 and end != WHOLE:
+                            name = self.wire.text(Range(start, end))
+                        elif number in (6, 11) and end != WHOLE:
+                            graphs.append(Range(start, end))
+                    for graph in graphs:
+                        path = f"{scope.path}{node.called}/{name}/"
+                        inner = self._graph(graph)
+                        yield Scope(inner, path, outer=scope)
+            elif node.operator in self._functions:
+                body = self._function(node.operator)
+                given = dict(zip(body.inputs, node.inputs, strict=False))
+                path = f"{scope.path}{node.called}/"
+                yield Scope(body, path, given=given, caller=scope, call=node)
+
+    def _rank(self, found: Range) -> int | None:
+        """Count the dimensions in a type: tensor_type, shape, dim."""
+        for wanted in (1, 2):
+            inner = list(self._messages(found, wanted))
+            if not inner:
+                return None
+            found = inner[-1]
+        return len(list(self._messages(found, 1)))
+
+    def _messages(self, found: Range, wanted: int) -> Iterator[Range]:
+        for number, start, end in self.wire.fields(found):
+            if number == wanted and end != WHOLE:
+                yield Range(start, end)
+
+    def _parts(self, found: Range, numbers: tuple[int, ...]) -> dict[int, str]:
+        """Read some strings of a message, by the numbers of their fields."""
+        parts = dict.fromkeys(numbers, "")
+        for number, start, end in self.wire.fields(found):
+            if number in parts and end != WHOLE:
+                parts[number] = self.wire.text(Range(start, end))
+        return parts
+
+    def _version(self, found: Range) -> int:
+        """Return the version of an operator set that is imported; 0 of another than ONNX' own."""
+        version, domain = 0, ""
+        for number, start, end in self.wire.fields(found):
+            if number == 1 and end != WHOLE:
+                domain = self.wire.text(Range(start, end))
+            elif number == 2 and end == WHOLE:
+                version = start
+        return version if domain in _OWN else 0
+
+    def _take_count(self) -> None:
+        self._count += 1
+        if self._count > MOST_NODES:
+            raise self._endless()
+
+    def _endless(self) -> InputError:
+        return bad_input(self.wire.place, f"more than {MOST_NODES} nodes and tensors", _FIX)
+
+
+def _qualified(operator: str, domain: str) -> str:
+    return operator if domain in _OWN else f"{domain}::{operator}"

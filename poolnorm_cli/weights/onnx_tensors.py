@@ -1,0 +1,168 @@
+"""The values of tensors in an ONNX file: inside it, or in a file beside it that bears its name."""
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poolnorm_cli.errors import InputError
+from poolnorm_cli.tensors.messages import shown
+from poolnorm_cli.weights.beside import opened_beside
+from poolnorm_cli.weights.entry import LARGEST_BYTES, from_bfloat16
+from poolnorm_cli.weights.onnx_parts import TensorRef
+from poolnorm_cli.weights.wire import WHOLE, Range, Wire
+
+
+BFLOAT16 = 16
+DTYPES = {1: "<f4", 10: "<f2", 11: "<f8", BFLOAT16: "<u2", 9: "u1", 2: "u1", 3: "i1", 4: "<u2"}
+DTYPES |= {5: "<i2", 6: "<i4", 7: "<i8", 12: "<u4", 13: "<u8"}
+"""ONNX' numbers of types that are read, and what their bytes are."""
+FLOATS = (1, 10, 11, BFLOAT16)
+_NAMES = {8: "text", 14: "complex64", 15: "complex128", 17: "float8e4m3fn", 18: "float8e4m3fnuz"}
+_NAMES |= {19: "float8e5m2", 20: "float8e5m2fnuz", 21: "uint4", 22: "int4", 23: "float4e2m1"}
+_RAW, _OF_FLOATS, _OF_INTS, _OF_DOUBLES, _OF_LONGS, _OF_ULONGS = 9, 4, 5, 10, 7, 11
+_FIELDS = {1: _OF_FLOATS, 11: _OF_DOUBLES, 7: _OF_LONGS, 12: _OF_ULONGS, 13: _OF_ULONGS}
+_FIELDS |= dict.fromkeys((2, 3, 4, 5, 6, 9, 10, BFLOAT16), _OF_INTS)
+"""The field in which values of a type are that are not raw bytes."""
+_FIX = "save it again with onnx.save"
+
+
+def problem_of(tensor: TensorRef) -> str:
+    """Say why the values of a tensor are not read, after its name; nothing where they can be."""
+    if tensor.dtype not in DTYPES:
+        name = _NAMES.get(tensor.dtype, f"number {tensor.dtype}")
+        return f"has data type {name}, which is not read"
+    if any(size < 0 for size in tensor.shape):
+        return f"has shape {tensor.shape}, which cannot be"
+    if prod(tensor.shape) * _bytes(tensor) > LARGEST_BYTES:
+        return f"has shape {tensor.shape}, which is not that of a weight"
+    return ""
+
+
+def values_of(wire: Wire, tensor: TensorRef, place: str) -> NDArray[Any]:
+    """Read the values of a tensor; bfloat16 comes as float32.
+
+    Args:
+        wire: The file that it is in.
+        tensor: The tensor, of which there is no `problem_of`.
+        place: What messages call it.
+
+    Raises:
+        InputError: They do not come to its shape, or are in another file that is not read.
+    """
+    if tensor.sparse is not None:
+        return _dense(wire, tensor, place)
+    expected = prod(tensor.shape) * _bytes(tensor)
+    if tensor.external:
+        data = _external(wire, tensor, expected, place)
+    elif _RAW in tensor.data:
+        data = _joined(wire, tensor.data[_RAW], expected)
+    else:
+        return _typed(wire, tensor, place)
+    if len(data) != expected:
+        told = f"{len(data)} bytes where its shape {tensor.shape} makes {expected}"
+        raise InputError(f"{place}: {told}", _FIX)
+    return _array(np.frombuffer(data, DTYPES[tensor.dtype]), tensor)
+
+
+def _bytes(tensor: TensorRef) -> int:
+    return np.dtype(DTYPES[tensor.dtype]).itemsize
+
+
+def _array(values: NDArray[Any], tensor: TensorRef) -> NDArray[Any]:
+    shaped = values.reshape(tensor.shape)
+    if tensor.dtype == BFLOAT16:
+        return from_bfloat16(np.ascontiguousarray(shaped))
+    return shaped != 0 if tensor.dtype == 9 else shaped
+
+
+def _joined(wire: Wire, pieces: list[Range | int], most: int) -> bytes:
+    """Read bytes that may be in several pieces; of more than can be, one byte more than that."""
+    found = b""
+    for piece in pieces:
+        if isinstance(piece, int):
+            raise wire.damaged()
+        short = Range(piece.start, min(piece.end, piece.start + most + 1 - len(found)))
+        found += wire.read(short)
+    return found
+
+
+def _typed(wire: Wire, tensor: TensorRef, place: str) -> NDArray[Any]:
+    """Read values out of the field of their type."""
+    field, count = _FIELDS[tensor.dtype], prod(tensor.shape)
+    pieces = tensor.data.get(field, [])
+    if field in (_OF_FLOATS, _OF_DOUBLES):
+        width = 4 if field == _OF_FLOATS else 8
+        data = _joined(wire, pieces, count * width)
+        found: NDArray[Any] = np.frombuffer(data[: len(data) // width * width], f"<f{width}")
+        held = len(data) / width
+    else:
+        found = np.array(_numbers(wire, pieces, count, field), dtype=object)
+        held = len(found)
+    if held != count:
+        told = f"{held:g} values where its shape {tensor.shape} makes {count}"
+        raise InputError(f"{place}: {told}", _FIX)
+    if field == _OF_INTS and tensor.dtype in (10, BFLOAT16):
+        found = np.array([int(n) & 0xFFFF for n in found], "<u2")
+        found = found.view("<f2") if tensor.dtype == 10 else found
+    try:
+        return _array(found.astype(DTYPES[tensor.dtype], copy=False), tensor)
+    except OverflowError:
+        raise InputError(f"{place}: a number that its type does not have", _FIX) from None
+
+
+def _numbers(wire: Wire, pieces: list[Range | int], most: int, field: int) -> list[int]:
+    found: list[int] = []
+    for piece in pieces:
+        if isinstance(piece, int):
+            found += wire.numbers((field, piece, WHOLE))
+        elif piece.size <= 10 * most:  # bytes that a number takes at most
+            found += wire.numbers((field, piece.start, piece.end))
+        else:
+            found += [0] * (most + 1)
+        if len(found) > most:
+            break
+    mask = (1 << 64) - 1 if field == _OF_ULONGS else 0
+    return [number & mask for number in found] if mask else found
+
+
+def _dense(wire: Wire, tensor: TensorRef, place: str) -> NDArray[Any]:
+    """Lay out a sparse tensor: its indices count over all cells, or one for each axis."""
+    values, indices = tensor.sparse or (tensor, tensor)
+    for part in (values, indices):
+        if problem := problem_of(part):
+            raise InputError(f"{place}: {problem}", _FIX)
+    held, where = values_of(wire, values, place), values_of(wire, indices, place)
+    dense = np.zeros(prod(tensor.shape), held.dtype)
+    try:
+        if where.ndim == 2:
+            where = np.ravel_multi_index(tuple(where.T), tensor.shape)
+        sound = where.min(initial=0) >= 0 and where.shape == held.shape
+        dense[where if sound else dense.size] = held
+    except (ValueError, IndexError, TypeError):
+        told = f"sparse, with indices that shape {tensor.shape} has not"
+        raise InputError(f"{place}: {told}", _FIX) from None
+    return dense.reshape(tensor.shape)
+
+
+def _external(wire: Wire, tensor: TensorRef, count: int, place: str) -> bytes:
+    """Read values out of the file beside the model that holds them.
+
+    Raises:
+        InputError: It does not bear the model's name, is not there, or is shorter.
+    """
+    told: dict[str, str] = {}
+    for entry in tensor.external:
+        parts = {1: "", 2: ""}
+        for number, start, end in wire.fields(entry):
+            if number in parts and end != WHOLE:
+                parts[number] = wire.text(Range(start, end))
+        told[parts[1]] = parts[2]
+    offset, length = told.get("offset", "0"), told.get("length", str(count))
+    if not all(word.isdecimal() and len(word) < 20 for word in (offset, length)):
+        raise InputError(f"{place}: offset {shown(offset, 20)!r} of its values", _FIX)
+    with opened_beside(wire.place, told.get("location", ""), place) as span:
+        if int(length) != count or int(offset) + count > span.size:
+            raise InputError(f"{place}: its values are not all in {told['location']}", _FIX)
+        return span.at(int(offset), count)
