@@ -1,5 +1,6 @@
 """A layer's definition in other words: Keras' and torch's calls, and Keras' config."""
 
+import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -145,8 +146,12 @@ def _input_shape(layer: Layer, given: Given, word: str, flag: str) -> "Ints":
     """
     from poolnorm_cli.tensors.sources import STDIN, open_tensors
 
-    if word == STDIN:
-        raise UsageError(f"{flag} for standard input", "name a file of that shape as the input")
+    # A pipe can be read once, and holds something else the next time.
+    if word == STDIN or (os.path.exists(word) and not os.path.isfile(word)):  # noqa: PTH110, PTH113
+        raise UsageError(
+            f"{flag} for {'standard input' if word == STDIN else 'a pipe'}",
+            "name a file of that shape as the input",
+        )
     shape = next(open_tensors(word, given[Inputs].key, True)).shape  # noqa: FBT003
     layer.output_shape(shape)
     return shape

@@ -9,6 +9,7 @@ from poolnorm_cli.cli.definition import Definition
 from poolnorm_cli.cli.groups import Given, Inputs, Mask, Outputs, Training, WeightFiles
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.layers.initializers import Initializer
 from poolnorm_cli.layers.programs import Setting, literal
 from poolnorm_cli.layers.spelling import has_suffix
 from poolnorm_cli.runs.masks import MaskFile
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from poolnorm_cli.shapes import Ints
     from poolnorm_cli.tensors.tensor import Tensor
     from poolnorm_cli.weights import Weights
     from poolnorm_cli.weights.entry import Entry
@@ -80,7 +82,22 @@ def _setting(layer: Layer, given: Given, word: str) -> Setting:
         weights=words,
         prelude=[f"file = np.load({_local(file)!r})"] if members else [],
         loaded=weights is not None,
+        adjustment=_adjustment(layer, tensor.shape, kind),
     )
+
+
+def _adjustment(layer: Any, shape: "Ints", dtype: str) -> dict[str, str]:
+    """Write the terms of an adjustment: those of its file, or as they are drawn for a batch."""
+    adjustment: Any = getattr(layer, "adjustment", None)
+    written = {}
+    for name, term in adjustment.terms.items() if adjustment else ():
+        if isinstance(term, Initializer):
+            sizes = [size if a in layer.axes(len(shape)) else 1 for a, size in enumerate(shape)]
+            drawn = term.values(tuple(shape[axis] for axis in layer.axes(len(shape))))
+            written[name] = literal(drawn.reshape(sizes), dtype)
+        else:
+            written[name] = f"np.load({adjustment.word!r})[{name!r}].astype({dtype!r})"
+    return written
 
 
 def _loading(tensor: "Tensor") -> str:

@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.layers.adjustment import Adjustment
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.layers.constant_initializers import Initializer
 from poolnorm_cli.layers.identifiers import Identifier
 from poolnorm_cli.layers.spelling import flag_of
 from poolnorm_cli.shapes import Shape
@@ -21,16 +19,11 @@ def keras_call(
         layer: The layer.
         shape: Shape of the input.
         package: Where the class is: `keras`, or `tf_keras`, which is Keras 2 today.
-        more: Further arguments, written out.
-
-    Raises:
-        UsageError: A parameter is a function there.
+        more: Further arguments, written out, or others than the layer would have.
     """
     config = layer.config()
     given = {name: value for name, value in layer.stated().items() if name in config}
     words = {n: _word(value, config[n], package) for n, value in given.items()} | dict(more or {})
-    if isinstance(given.get("adjustment"), Adjustment):
-        words["adjustment"] = _function(given["adjustment"], words.get("dtype", "'float32'"))
     text = ", ".join(f"{name}={word}" for name, word in words.items())
     return f"{package}.layers.{layer.keras_class(shape)}({text})"
 
@@ -65,21 +58,3 @@ def _word(value: Any, stored: Any, package: str) -> str:
     if isinstance(stored, list):
         stored = stored[0] if len(stored) == 1 else tuple(stored)
     return repr(stored)
-
-
-def _function(adjustment: Adjustment, dtype: str) -> str:
-    """Write an adjustment as the function that it is in Keras.
-
-    Raises:
-        UsageError: It is drawn anew for each batch.
-    """
-    if any(isinstance(term, Initializer) for term in adjustment.terms.values()):
-        told = "--adjustment of initializers is drawn anew for each batch"
-        raise UsageError(told, "give an .npz with scale and bias, or leave it out")
-    terms = [
-        f"np.load({adjustment.word!r})[{name!r}].astype({dtype})"
-        if name in adjustment.terms
-        else f"np.full(1, {start}, {dtype})"
-        for name, start in (("scale", 1), ("bias", 0))
-    ]
-    return f"lambda shape: ({', '.join(terms)})"

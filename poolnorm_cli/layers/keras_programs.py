@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 _LARGEST_SIZE = 2**31 - 1
+_TERMS = (("scale", 1), ("bias", 0))
 
 
 def keras_program(layer: "Layer", setting: Setting) -> str:
@@ -24,7 +25,7 @@ def keras_program(layer: "Layer", setting: Setting) -> str:
     only Keras 2 heeds.
 
     Raises:
-        UsageError: The layer cannot take the input, or has a parameter that is a function there.
+        UsageError: The layer cannot take the input.
     """
     layer.output_shape(setting.shape)
     heeds = layer.keras_name == "GroupNormalization" and setting.mask is not None
@@ -47,6 +48,9 @@ def _layer_lines(layer: "Layer", setting: Setting, package: str, dtype: str) -> 
     """Make the layer, give it its weights, and call it."""
     order, made = _trailing(layer, setting)
     more = {"dtype": repr(dtype)} if dtype == "float64" else {}
+    if setting.adjustment:  # a function there
+        terms = (setting.adjustment.get(n, f"np.full(1, {v}, {dtype!r})") for n, v in _TERMS)
+        more["adjustment"] = f"lambda shape: ({', '.join(terms)})"
     lines = [] if in_order(order) else [f"x = x.transpose{order}"]
     lines.append(f"layer = {keras_call(made, setting.shape, package, more)}")
     lines += [*_weights(layer, setting), f"y = layer({_call(layer, setting)})"]

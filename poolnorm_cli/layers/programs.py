@@ -35,6 +35,7 @@ class Setting:
             needs; those are left out that start as the frameworks start them.
         prelude: Lines that `weights` needs before it.
         loaded: The weights come of a file, not of initializers.
+        adjustment: What makes its scale and its bias in NumPy; nothing without one.
     """
 
     shape: Ints
@@ -47,6 +48,7 @@ class Setting:
     weights: Mapping[str, str] = field(default_factory=dict)
     prelude: Sequence[str] = ()
     loaded: bool = False
+    adjustment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rank(self) -> int:

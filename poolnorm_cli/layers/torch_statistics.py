@@ -4,7 +4,6 @@ from decimal import Decimal
 from math import prod
 from typing import Any
 
-from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.programs import Lines, Setting, axes_last
 from poolnorm_cli.layers.torch_programs import Core, channels_at_1, of_dtype
 from poolnorm_cli.shapes import Ints
@@ -14,21 +13,14 @@ _KERAS_EPSILON = 1e-7
 
 
 def batch_norm(layer: Any, setting: Setting) -> Core:
-    """Write batch normalization.
-
-    Raises:
-        UsageError: torch has nothing like a parameter of it.
-    """
-    for name in ("virtual_batch_size", "adjustment"):
-        if getattr(layer, name):
-            flag = "--" + name.replace("_", "-")
-            raise UsageError(f"torch has no {flag}", f"leave out {flag}, or give --keras")
+    """Write batch normalization."""
     axes = layer.axes(setting.rank)
     over = tuple(axis for axis in range(setting.rank) if axis not in axes)
     trained = setting.training and layer.trainable
     masked = setting.mask is not None and not layer.ignores_mask(training=setting.training)
     lone = prod(setting.shape[axis] for axis in over) <= 1
-    if trained and (masked or layer.renorm or lone):
+    stepwise = masked or layer.renorm or lone or layer.has_ghosts or setting.adjustment
+    if trained and stepwise:
         return _by_operators(layer, setting, axes, over, masked=masked)
     momentum = float(1 - Decimal(repr(layer.momentum)))
     channels = prod(setting.shape[axis] for axis in axes)
@@ -65,14 +57,28 @@ def group_norm(layer: Any, setting: Setting) -> Core:
 
 
 def _by_operators(layer: Any, setting: Setting, axes: Ints, over: Ints, *, masked: bool) -> Core:
-    """Write training as Keras computes it, step by step."""
+    """Write training as Keras computes it, step by step.
+
+    Of G ghost batches, sample i is in ghost batch i % G.
+    """
     sizes = tuple(setting.shape[a] if a in axes else 1 for a in range(setting.rank))
     mask = f"torch.from_numpy({setting.mask})[..., None]" if masked else None
-    lines = _moments(over, mask, f"+ {_KERAS_EPSILON!r}")
-    lines.append(f"sd = torch.sqrt(variance + {layer.epsilon!r})")
-    lines.append("y = (x - mean) / sd")
+    lines, restored = [], ""
+    if layer.has_ghosts:
+        lines = [f"x = x.reshape{(layer.virtual_batch_size, -1, *setting.shape[1:])}"]
+        over = (0, *(axis + 1 for axis in over if axis))
+        restored = f".reshape{setting.shape}"
+    lines += _moments(over, mask, f"+ {_KERAS_EPSILON!r}")
+    lines.append(f"y = ((x - mean) / torch.sqrt(variance + {layer.epsilon!r})){restored}")
     if layer.renorm:
+        if layer.has_ghosts:
+            means = (f"{name} = {name}.mean(1)" for name in ("mean", "variance"))
+            lines += [*means]
+        lines += [f"sd = torch.sqrt(variance + {layer.epsilon!r})"]
         lines += _renorm(layer, setting, sizes)
+    terms = (("*", "scale"), ("+", "bias"))
+    given = [(sign, n) for sign, n in terms if n in setting.adjustment]
+    lines += [f"y = y {sign} torch.from_numpy({setting.adjustment[n]})" for sign, n in given]
     return _plain(setting, [*lines, *_affine(setting, sizes)])
 
 

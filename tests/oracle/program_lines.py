@@ -101,6 +101,14 @@ bn lone.npy --training --weights bn_four.npz
 bn x4.npy --training --virtual-batch-size 1 --weights bn_four.npz
 bn x4.npy --training --adjustment adjustment.npz --weights bn_four.npz
 bn x4.npy --training --adjustment scale.npz
+bn x4.npy --adjustment scale.npz
+bn wide4.npy --training --adjustment adjustment.npz
+bn x4.npy --training --adjustment scale=random_uniform(0.5,2,seed=1);bias=ones
+bn x4.npy --training --adjustment bias=random_normal(seed=2) --renorm --axis 1
+bn x2.npy --training --virtual-batch-size 2 --weights bn_four.npz
+bn x2.npy --training --virtual-batch-size 3 --renorm --weights renorm_four.npz
+bn x3.npy --training --virtual-batch-size 3 --axis 1 --weights bn_seven.npz
+bn x2.npy --virtual-batch-size 3 --weights bn_four.npz
 bn last.npy --weights FIXTURES/keras.keras::bn_1
 bn last.npy --weights FIXTURES/keras.keras::bn_renorm --training
 ln last.npy --weights FIXTURES/keras.keras::ln_two
