@@ -121,7 +121,7 @@ def read_weights(layer: Layer, given: Given) -> "Weights | None":
     if entry.framework in _CHANNELS_SECOND:
         _require_axis_of_torch(layer, entry, shape)
     weights = entry.take(layer, layer.weight_shapes(shape), training=given[Training].training)
-    if entry.of_subclass and not given[Printing].quiet:
+    if entry.kind and entry.of_subclass and not given[Printing].quiet:
         told = f"a {shown(entry.class_name, 60)}, run as the {entry.kind} whose parameters it has"
         print(f"note: {entry.place}: {told}", file=sys.stderr)
     if given[Checkpoint].unsaid:

@@ -94,16 +94,16 @@ def entry_for(word: str, layer: type["Layer"]) -> "Entry":
         if not entry.serves(layer):
             raise UsageError(
                 f"{entry.place} is {_described(entry)}, no {layer.keras_name}",
-                _there(file, [e for e in found if e.serves(layer)]),
+                _there(file, [e for e in _called(found) if e.serves(layer)]),
             )
         return entry
     nameless = [entry for entry in found if not entry.name]
-    usable = nameless or [entry for entry in found if entry.serves(layer)]
+    usable = nameless or [entry for entry in _called(found) if entry.serves(layer)]
     if len(usable) == 1:
         return usable[0]
     several = f"{len(usable)} layers that can be {layer.keras_name}"
     what = several if usable else f"no layer that can be {layer.keras_name}"
-    raise UsageError(f"{shown(file)}: {what}", _there(file, usable or found))
+    raise UsageError(f"{shown(file)}: {what}", _there(file, usable or _called(found)))
 
 
 def named(found: "Sequence[Entry]", name: str, file: str) -> "Entry":
@@ -120,7 +120,7 @@ def named(found: "Sequence[Entry]", name: str, file: str) -> "Entry":
     if same:
         told = f"{shown(file)}: {len(same)} layers are called {shown(name)!r}"
         raise UsageError(told, f"give one of the paths {_some([e.path for e in same])}")
-    raise UsageError(f"{shown(file)}: no layer {shown(name)!r}", _there(file, found))
+    raise UsageError(f"{shown(file)}: no layer {shown(name)!r}", _there(file, _called(found)))
 
 
 def nothing_in(word: str) -> str:
@@ -174,9 +174,9 @@ def _described(entry: "Entry") -> str:
 def _there(file: str, found: "Sequence[Entry]") -> str:
     if not found:
         return "it has no normalization layer; `poolnorm info` lists what a file has"
-    names = [entry.name or entry.path for entry in _called(found)]
+    names = [entry.name or entry.path for entry in found]
     words = ", ".join(f"{file}{_SEPARATOR}{name}" for name in names[:1])
-    return f"there are: {_some(names)}; as {shown(words, 120)}"
+    return f"there are: {_some(names)}; as {shown(words, 2 * _ROOM)}"
 
 
 def _some(names: "Sequence[str]") -> str:
@@ -185,5 +185,5 @@ def _some(names: "Sequence[str]") -> str:
     for name in names:
         if words and len(", ".join([*words, name])) > _ROOM:
             return f"{', '.join(words)} and {len(names) - len(words)} more (poolnorm info)"
-        words.append(shown(name, 120))
+        words.append(shown(name, _ROOM))
     return ", ".join(words)

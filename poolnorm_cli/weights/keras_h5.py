@@ -138,17 +138,19 @@ _UNSURE = "which of the layers in the model's config it is cannot be told"
 def _certain(
     file: str, path: str, layer: Configured, weights: Mapping[str, Stored]
 ) -> Iterator[Entry]:
-    if layer.kind:
+    kind = layer.kind
+    if kind or ("epsilon" in layer.config and _may_be_normalization(weights)):
+        other = f"its class, {shown(layer.class_name, 60)}, is not one of Keras' own"
         yield Entry(
             file=file,
             name=layer.name or path,
             path=path,
-            kind=layer.kind,
+            kind=kind,
             class_name=layer.class_name,
             arrays=weights,
             reason=_lacking(weights),
-            config=layer.config,
-            unsure=layer.unsure,
+            config=layer.config if kind else {},
+            unsure=layer.unsure if kind else other,
             rank=layer.rank,
         )
 

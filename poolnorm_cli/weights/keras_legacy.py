@@ -5,7 +5,8 @@ paths of its weights in `weight_names`. What stands in such a path before the na
 TensorFlow's scope, which is no name of a layer.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from poolnorm_cli.tensors.messages import bad_input, shown
@@ -75,15 +76,24 @@ def _groups(contents: Contents, file: str, model: Configured | None) -> Iterator
         names = _names_without_list(contents, start, model)
     if len(set(names)) != len(names):
         raise bad_input(file, "its layer_names has a name twice", _FIX)
+    inside = _inside(contents, {f"{start}{name}" for name in names})
     for name in names:
         place = f"{start}{name}"
         listed = contents.weight_names.get(place)
+        weights = inside.get(place, []) if listed is None else listed
         ordered = listed is not None
-        if listed is None:
-            deeper = tuple(f"{start}{other}/" for other in names if other.startswith(f"{name}/"))
-            inside = [path for path in contents.arrays if path.startswith(f"{place}/")]
-            listed = [path[len(place) + 1 :] for path in inside if not path.startswith(deeper)]
-        yield Group(name, [_weight(contents, place, each, file) for each in listed], ordered)
+        yield Group(name, [_weight(contents, place, each, file) for each in weights], ordered)
+
+
+def _inside(contents: Contents, groups: Container[str]) -> dict[str, list[str]]:
+    """List what is in each group, without what is in a group that is in it."""
+    found: dict[str, list[str]] = {}
+    for path in contents.arrays:
+        group = path.rpartition("/")[0]
+        while group and group not in groups:
+            group = group.rpartition("/")[0]
+        found.setdefault(group, []).append(path[len(group) + 1 :])
+    return found
 
 
 def _names_without_list(contents: Contents, start: str, model: Configured | None) -> list[str]:
@@ -103,8 +113,9 @@ def _weight(contents: Contents, group: str, name: str, file: str) -> Scoped:
 
 def _layers(groups: Sequence[Group], model: Configured) -> dict[str, Configured]:
     """Say which layer of the config has which group, where that is certain."""
-    names = [layer.name for layer in model.inner]
-    places = {name: place for place, name in enumerate(names) if name and names.count(name) == 1}
+    names = Counter(layer.name for layer in model.inner)
+    named = ((layer.name, place) for place, layer in enumerate(model.inner))
+    places = {name: place for name, place in named if name and names[name] == 1}
     order = [places[group.name] for group in groups if group.name in places]
     if order != sorted(order):  # Keras goes by the order, so these are not groups of this model
         return {}

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from poolnorm_cli.errors import InputError
 from poolnorm_cli.shapes import Ints
 
 
@@ -102,9 +104,23 @@ def grouped(arrays: Mapping[str, "Stored"]) -> dict[str, dict[str, "Stored"]]:
     layers: dict[str, dict[str, Stored]] = {}
     for key, array in arrays.items():
         layer, weight = split(key)
-        layers.setdefault(layer, {})[weight] = array
+        held = layers.setdefault(layer, {})
+        held[weight] = _twice(array, weight) if weight in held else array
     found = {layer: _weights(members) for layer, members in _of_flax(layers).items()}
     return {layer: members for layer, members in found.items() if members}
+
+
+def _twice(array: "Stored", weight: str) -> "Stored":
+    """Return what is there by two keys, as `a.bn/gamma` and `a/bn.gamma:0`: neither is read.
+
+    Raises:
+        InputError: When it is read.
+    """
+
+    def refuse() -> Any:
+        raise InputError(f"two arrays are its {weight}", "leave one of them out of the file")
+
+    return replace(array, read=refuse)
 
 
 def _of_flax(layers: "dict[str, dict[str, Stored]]") -> "dict[str, dict[str, Stored]]":

@@ -297,3 +297,48 @@ def test_info_says_what_there_is_where_there_is_no_layer(poolnorm: Command) -> N
     assert document["empty"] == [{"file": "m.h5", "reason": said}]
     Path("m.weights.json").write_text('{"weight_map": {}}')
     assert "no array" in poolnorm("info m.weights.json").out
+
+
+def test_the_names_that_an_error_offers_are_unique_in_the_file(poolnorm: Command) -> None:
+    """One name is that of a batch and of a layer normalization, only one of which is meant."""
+    names = ("bn", "norm"), ("ln", "norm")
+    kinds = {"bn": "BatchNormalization", "ln": "LayerNormalization"}
+    layers = [{"class_name": kinds[verb], "config": {"name": name}} for verb, name in names]
+    inner = {"class_name": "Sequential", "config": {"name": "in", "layers": layers[1:]}}
+    model = {"class_name": "Sequential", "config": {"layers": [layers[0], inner]}}
+    with h5py.File("m.h5", "w") as file:
+        file.attrs["model_config"] = json.dumps(model)
+        for name in NAMES:
+            file[f"model_weights/norm/norm/{name}:0"] = np.ones(6, np.float32)
+        for name in NAMES[:2]:
+            file[f"model_weights/in/norm/{name}:0"] = np.ones(6, np.float32)
+
+    assert listed(poolnorm, "m.h5") == ["norm/norm", "in/norm"]
+    assert "2 layers are called 'norm'" in told(poolnorm, "ln x.npy --weights m.h5::norm")
+    line = told(poolnorm, "bn x.npy --weights m.h5::in/norm")
+    assert line.endswith("there are: norm/norm; as m.h5::norm/norm")
+    assert poolnorm("ln x.npy --weights m.h5 -q").err == ""
+
+
+def test_a_class_that_is_not_of_keras_asks_for_its_parameters(poolnorm: Command) -> None:
+    """It may call what it does epsilon, and do something else with it."""
+    layer = {"class_name": "OtherNorm", "config": {"name": "odd", "epsilon": 0.5, "axis": 1}}
+    model = {"class_name": "Sequential", "config": {"layers": [layer]}}
+    with h5py.File("m.h5", "w") as file:
+        file.attrs["model_config"] = json.dumps(model)
+        for number in range(2):
+            file[f"layers/other_norm/vars/{number}"] = np.ones(6, np.float32)
+
+    line = told(poolnorm, "ln x.npy --weights m.h5")
+    assert "its class, OtherNorm, is not one of Keras' own; give --axis and --epsilon" in line
+    assert poolnorm("ln x.npy --weights m.h5 --axis -1 --epsilon 0.5 -q").err == ""
+
+
+@pytest.mark.parametrize("keys", [("a.bn/gamma", "a.bn.gamma"), ("a/bn/beta:0", "a/bn/beta")])
+def test_a_weight_that_is_there_twice_is_not_read(poolnorm: Command, keys: tuple[str, str]) -> None:
+    layer = keys[1][: keys[1].rfind("bn") + 2]
+    arrays: dict[str, Any] = {f"{layer}/{name}": np.ones(6, np.float32) for name in NAMES}
+    arrays |= dict.fromkeys(keys, np.ones(6, np.float32))
+    np.savez("w.npz", **arrays)
+
+    assert "two arrays are its " in told(poolnorm, f"bn x.npy --weights w.npz::{layer}", 4)
