@@ -1,5 +1,8 @@
 """What a person can have done wrong, one class per exit code of the command."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from poolnorm_cli.urls import without_secrets
 
 
@@ -51,3 +54,20 @@ class InputError(PoolnormError):
     """An input that cannot be read: missing, corrupt, or of an unsupported dtype."""
 
     code = 4
+
+
+class StatisticRangeError(InputError):
+    """A moving statistic that does not fit into the dtype in which it is kept.
+
+    Attributes:
+        unfit: The names of those that do not.
+        kept: The weights with the others moved.
+    """
+
+    unfit: tuple[str, ...] = ()
+    kept: Mapping[str, Any] = {}
+
+    @property
+    def harmless(self) -> bool:
+        """Whether no output of a training batch depends on it, this one's or another's."""
+        return self.unfit == ("moving_variance",)

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from math import isqrt, prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from poolnorm_cli.kernels.trees import fold_tree
 from poolnorm_cli.layers import find
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.runs.memory import run_array
+from tests.conftest import Command
 
 
 def layer(words: str, **parameters: Any) -> Layer:
@@ -218,3 +220,45 @@ def test_statistics_of_parts_are_those_of_the_whole(kind: str, masked: bool) -> 
     got = np.sqrt(np.asarray(found.variance).ravel()[0])
     np.testing.assert_allclose(float(got), float(deviation), rtol=1e-12)
     assert np.isfinite(y).all()
+
+
+@pytest.mark.parametrize("backend", ["numpy", "onnx"])
+@pytest.mark.parametrize(
+    ("command", "dtype", "cells", "expected"),
+    [
+        ("ln --axis 0", "float64", [1e200, -1e200, 0, 0], [2**0.5, -(2**0.5), 0, 0]),
+        ("ln --axis 0", "float32", [3e38, -3e38, -3e38, -3e38], [3**0.5, *[-(3**-0.5)] * 3]),
+        ("bn --training", "float32", [3e38, -3e38, -3e38, -3e38], [3**0.5, *[-(3**-0.5)] * 3]),
+        ("bn --training", "float64", [1e200, -1e200, 0, 0], [2**0.5, -(2**0.5), 0, 0]),
+        ("bn --training --synchronized", "float64", [1e200, -1e200], [1, -1]),
+        ("bn --training --virtual-batch-size 2", "float64", [1e200, 5, -1e200, 5], [1, 0, -1, 0]),
+        ("bn --training --renorm", "float32", [3e38, -3e38, 0, 0], [3e38, -3e38, 0, 0]),
+        ("bn --training --epsilon 0", "float64", [1e-200, -1e-200], [1, -1]),
+    ],
+)
+def test_the_command_gives_numbers(
+    command: str, dtype: str, cells: Any, expected: Any, backend: str, poolnorm: Command
+) -> None:
+    if backend == "onnx":
+        pytest.importorskip("onnxruntime")
+    if dtype == "float64" and not HAS_WIDE:
+        pytest.skip("numbers wider than float64 are not to be had here")
+    np.save("x.npy", np.array(cells, dtype)[:, None])
+    verb, *flags = command.split()
+    done = poolnorm(f"{verb} x.npy -o y.npy -q --backend {backend}", *flags)
+
+    assert done.code == 0, done.err
+    close(np.load("y.npy"), np.array(expected)[:, None], dtype)
+
+
+def test_statistics_that_do_not_fit_are_never_saved(poolnorm: Command) -> None:
+    np.save("x.npy", np.array([[3e38], [-3e38]], np.float32))
+    done = poolnorm("bn x.npy --training -o y.npy --save-weights w.npz")
+
+    assert done.code == 4
+    assert "moving_variance would leave the range of float32" in done.err
+    assert not Path("y.npy").exists()
+    assert not Path("w.npz").exists()
+    done = poolnorm("bn x.npy --training -o y.npy")
+    assert done.code == 0
+    assert "moving_variance would leave the range of float32, and was left as it is" in done.err

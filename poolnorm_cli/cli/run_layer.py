@@ -17,6 +17,7 @@ from poolnorm_cli.cli.groups import (
     Printing,
     Training,
     Values,
+    WeightFiles,
 )
 from poolnorm_cli.cli.weight_files import save_weights, weights_of
 from poolnorm_cli.errors import PoolnormError, UsageError
@@ -102,6 +103,7 @@ def _job(layer: Layer, weights: "Weights | None", given: Given) -> "Job":
         memory=engine.memory(1),
         clock=Clock() if engine.profile else UNCLOCKED,
         rank=entry.needed_rank if (entry := given[Checkpoint].entry) else None,
+        keeps=given[WeightFiles].save_weights is not None,
     )
 
 

@@ -5,7 +5,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from poolnorm_cli.layers import batch_rules
 from poolnorm_cli.layers.base import INFERENCE, Call
 from poolnorm_cli.layers.batch_parameters import BatchParameters
-from poolnorm_cli.layers.batch_statistics import BatchStatistics, normalizing, require_finite
+from poolnorm_cli.layers.batch_statistics import (
+    BatchStatistics,
+    fitting,
+    normalizing,
+    require_finite,
+)
 from poolnorm_cli.layers.normalization import along
 from poolnorm_cli.layers.renorm import Clipping, corrections, renorm_updates
 from poolnorm_cli.shapes import Ints, Shape
@@ -131,6 +136,7 @@ class BatchNormalization(BatchParameters):
 
         Raises:
             InputError: A statistic is not finite; it would stay so for ever.
+            StatisticRangeError: One does not fit into the dtype of its weight.
         """
         if not (moments.masked or moments.count):
             return dict(weights)
@@ -138,8 +144,8 @@ class BatchNormalization(BatchParameters):
         batch = self.batch_statistics(moments, weights["moving_mean"].shape)
         if self.renorm:
             momenta = self.momentum, self.renorm_momentum
-            return dict(weights) | renorm_updates(batch, weights, self.epsilon, *momenta)
-        return dict(weights) | batch.moved(weights, self.momentum)
+            return fitting(weights, renorm_updates(batch, weights, self.epsilon, *momenta))
+        return fitting(weights, batch.moved(weights, self.momentum))
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add BatchNormalization, or operators in training, for several axes and to be exact."""

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from poolnorm_cli.errors import InputError
+from poolnorm_cli.errors import InputError, StatisticRangeError
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.values import frozen
 
@@ -61,37 +61,43 @@ class BatchStatistics:
 def moving_averages(
     weights: "Weights", batch: "Mapping[str, Float64]", momentum: float
 ) -> dict[str, Any]:
-    """Compute `weight * momentum + batch * (1 - momentum)` in float64, for each name in `batch`.
-
-    Raises:
-        InputError: A result does not fit into the dtype of its weight.
-    """
+    """Compute `weight * momentum + batch * (1 - momentum)` in float64, for each name in `batch`."""
     import numpy as np
 
     moved = {}
     for name, value in batch.items():
         old = np.asarray(weights[name])
         new = old.astype(np.float64) * momentum + value * (1 - momentum)
-        moved[name] = kept_as(old.dtype, name, new)
+        moved[name] = kept_as(old.dtype, new)
     return moved
 
 
-def kept_as(dtype: "np.dtype[Any]", name: str, value: "Float64") -> Any:
-    """Return a moving statistic in the dtype in which it is kept.
-
-    Raises:
-        InputError: It does not fit.
-    """
+def kept_as(dtype: "np.dtype[Any]", value: "Float64") -> Any:
+    """Return a moving statistic in the dtype it is kept in; infinite where it does not fit."""
     import numpy as np
 
     with np.errstate(over="ignore"):
-        kept = value.astype(dtype)
-    if not np.isfinite(kept).all():
-        raise InputError(
-            f"{name} would leave the range of {dtype}",
-            "scale the input down: the moving statistics were left as they are",
-        )
-    return kept
+        return value.astype(dtype)
+
+
+def fitting(weights: "Weights", moved: dict[str, Any]) -> dict[str, Any]:
+    """Return the weights with those that have moved.
+
+    Raises:
+        StatisticRangeError: One does not fit into its dtype.
+    """
+    import numpy as np
+
+    unfit = [name for name, value in moved.items() if not np.isfinite(value).all()]
+    kept = dict(weights) | {name: v for name, v in moved.items() if name not in unfit}
+    if not unfit:
+        return kept
+    error = StatisticRangeError(
+        f"{unfit[0]} would leave the range of {moved[unfit[0]].dtype}",
+        "scale the input down: the moving statistics were left as they are",
+    )
+    error.unfit, error.kept = tuple(unfit), kept
+    raise error
 
 
 def require_finite(moments: "Moments") -> None:

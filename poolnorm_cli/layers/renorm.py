@@ -132,9 +132,6 @@ def renorm_updates(
         epsilon: Added to the variance.
         momentum: Of `moving_mean` and `moving_stddev`.
         renorm_momentum: Of `renorm_mean` and `renorm_stddev`.
-
-    Raises:
-        InputError: One does not fit into the dtype of its weight.
     """
     import numpy as np
 
@@ -143,8 +140,9 @@ def renorm_updates(
     own = {"renorm_mean": batch.mean, "renorm_stddev": stddev}
     moved = moving_averages(weights, moving, momentum)
     deviation = moved["moving_stddev"]
-    variance = np.maximum(deviation.astype(np.float64) ** 2 - epsilon, 0.0)
-    kept = {"moving_variance": kept_as(deviation.dtype, "moving_variance", variance)}
+    with np.errstate(over="ignore"):
+        variance = np.maximum(deviation.astype(np.float64) ** 2 - epsilon, 0.0)
+    kept = {"moving_variance": kept_as(deviation.dtype, variance)}
     return moved | kept | moving_averages(weights, own, renorm_momentum)
 
 

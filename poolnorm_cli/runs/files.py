@@ -4,7 +4,9 @@ import time
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
+from poolnorm_cli.errors import StatisticRangeError
 from poolnorm_cli.kernels.moments import Moments, joined
+from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.facts import Facts
 from poolnorm_cli.layers.training import constrained, penalties
 from poolnorm_cli.runs.faults import told_of
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from poolnorm_cli.tensors.outputs import Output
     from poolnorm_cli.tensors.tensor import Tensor
 
+Notes = tuple[str, ...]
+
 
 @record
 class Job(Setup):
@@ -32,6 +36,7 @@ class Job(Setup):
     _fitted: dict[tuple[tuple[str, Ints], ...], Weights] = field(default_factory=dict)
     _joined: "Moments | None" = None
     _settled: Weights | None = None
+    _notes: Notes = ()
     _step: int = 0
 
     def __post_init__(self) -> None:
@@ -97,7 +102,7 @@ class Job(Setup):
             edges=preview.edges(run.result) if preview else None,
             explanation=told,
             penalties=penalties(self.layer, turn.weights),
-            notes=tensor.notes,
+            notes=tensor.notes + turn.notes,
         )
 
     def gather(self, tensor: "Tensor") -> Gathered:
@@ -119,10 +124,10 @@ class Job(Setup):
         """
         weights = self.weights_for(self.pass_for(gathered.shape, gathered.dtype))
         if gathered.moments is not None:
-            self.layer.updated(weights, gathered.moments)  # refuses what is not finite
+            self._updated(self.layer, weights, gathered.moments)  # refuses what is not finite
             before = self._joined
             self._joined = gathered.moments if before is None else joined(before, gathered.moments)
-            self._settled = self.layer.updated(weights, self._joined)
+            self._settled, self._notes = self._updated(self.layer, weights, self._joined)
 
     def take(self, gathered: Gathered) -> Turn:
         """Give a tensor its turn, in the order of the inputs: this moves the weights on.
@@ -193,12 +198,27 @@ class Job(Setup):
         weights, step = self.weights_for(run), self._step
         self._step += run.training
         if self.joins:
-            return Turn(weights, self._joined, self._settled, step)
-        updated = None
+            return Turn(weights, self._joined, self._settled, step, self._notes)
+        updated: Weights | None = None
+        notes: Notes = ()
         if moments is not None and run.training:
-            self.weights = updated = run.layer.updated(weights, moments)
+            updated, notes = self._updated(run.layer, weights, moments)
+            self.weights = updated
             self._fitted.clear()
-        return Turn(weights, moments, updated, step)
+        return Turn(weights, moments, updated, step, notes)
+
+    def _updated(self, layer: Layer, weights: Weights, moments: "Moments") -> tuple[Weights, Notes]:
+        """Return the weights as a batch leaves them, and what is to be said of that.
+
+        Raises:
+            InputError: A statistic may not enter them, or is to be saved and does not fit.
+        """
+        try:
+            return layer.updated(weights, moments), ()
+        except StatisticRangeError as error:
+            if self.keeps or not error.harmless:
+                raise
+            return dict(error.kept), (f"{error.what}, and was left as it is",)
 
     def weights_for(self, run: Pass) -> Weights:
         """Return the weights for a tensor, checked once per shape of them."""

@@ -39,6 +39,7 @@ class Setup:
         dtype: Dtype of the outputs; None for what the layer gives.
         preview: Keep the edges of each output, to be shown.
         explain: Have the layer say how each output came about.
+        keeps: The weights are saved after the run.
         mask: Which cells of the inputs count; None where all do.
         backend: Computes the blocks.
         threads: Threads that work on the blocks of a tensor.
@@ -61,6 +62,7 @@ class Setup:
     room: "Room | None" = None
     clock: Clock | Unclocked = UNCLOCKED
     rank: int | None = None
+    keeps: bool = False
     _passes: dict[tuple[Ints, str], Pass] = field(default_factory=dict, init=False)
 
     @property

@@ -35,9 +35,11 @@ class Turn:
         moments: Its statistics; None where the layer asks for none.
         updated: The weights after it; None where they stay.
         step: Tensors that were trained on before.
+        notes: What there is to say of how the weights moved.
     """
 
     weights: Weights
     moments: "Moments | None" = None
     updated: Weights | None = None
     step: int = 0
+    notes: tuple[str, ...] = ()
