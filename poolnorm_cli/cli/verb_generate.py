@@ -35,6 +35,7 @@ class Generated:
     ] = 0
     dtype: Annotated[DtypeName, Option(help="Dtype of the tensor.")] = "float32"
     overwrite: Annotated[bool, Option("--overwrite", help="Replace FILE.")] = False
+    sync: Annotated[bool, Option(help="Have it on the disk before it has its name.")] = False
     quiet: Annotated[bool, Option("--quiet", "-q", help="Print nothing.")] = False
 
 
@@ -44,7 +45,13 @@ def _run(given: Given) -> int:
     from poolnorm_cli.runs.generate import write_tensor
 
     write_tensor(
-        asked.kind, sizes, asked.dtype, asked.seed, asked.output, overwrite=asked.overwrite
+        asked.kind,
+        sizes,
+        asked.dtype,
+        asked.seed,
+        asked.output,
+        overwrite=asked.overwrite,
+        sync=asked.sync,
     )
     if not asked.quiet and asked.output != "-":
         print(printable(asked.output), keras_shape(sizes), asked.dtype, sep="\t")

@@ -14,7 +14,14 @@ from poolnorm_cli.tensors.outputs import open_output
 
 
 def write_tensor(
-    kind: str, shape: Ints, dtype: str, seed: int, output: str, *, overwrite: bool
+    kind: str,
+    shape: Ints,
+    dtype: str,
+    seed: int,
+    output: str,
+    *,
+    overwrite: bool,
+    sync: bool = False,
 ) -> None:
     """Write a tensor of made-up values.
 
@@ -25,11 +32,12 @@ def write_tensor(
         seed: For the random kinds: NumPy's PCG64 is seeded with it.
         output: A `.npy` or `.npz` file, or `-`.
         overwrite: Replace the file.
+        sync: Have it on the disk before it has its name.
 
     Raises:
         PoolnormError: The output cannot be written.
     """
-    with open_output(output, overwrite) as target:
+    with open_output(output, overwrite, sync=sync) as target:
         writer = target.add(None, shape, DTYPES[dtype])
         for block in _blocks(kind, math.prod(shape), seed):
             kept = block if DTYPES[dtype].kind == "f" else block.astype(dtype)

@@ -1,22 +1,26 @@
 """Tasks done in this process, the outputs of which are on the disk before they have their names.
 
 To wait for the disk takes longer than to make a small file. So outputs are held back, whole and
-without names, until there are many: then they are waited for together, get their names, and the
-directories are waited for. Nothing is told of an output before that.
+without names, while a thread waits for those before them, many at once: these get their names,
+their directories are waited for, and then it is the turn of what has come together meanwhile.
+Nothing is told of an output before that.
 """
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from poolnorm_cli.errors import OutputError, PoolnormError
 from poolnorm_cli.runs.tasks import Result, Task, stored_at, stored_of
-from poolnorm_cli.tensors.durable import sync_files, sync_folders
+from poolnorm_cli.tensors.durable import sync_file, sync_folders
 from poolnorm_cli.urls import is_url
 
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor as Threads, Future
+
     from poolnorm_cli.runs.tasks import Work
     from poolnorm_cli.tensors.atomic import AtomicFile
 
@@ -25,9 +29,20 @@ Done = list[tuple[Task, Result]]
 
 _MOST, _LEAST = 512, 8
 """Outputs that are held back, each of which is an open file."""
-_SECONDS = 0.25
-"""After which those that are held back get their names."""
+_MANY = 64
+"""Outputs that it is time to wait for; fewer are as well, after so many seconds."""
+_SECONDS = 0.05
 _BYTES = 64 << 20
+_AT_ONCE = 16
+"""Files that are waited for at once: the file system writes them, and its log, together."""
+
+
+class _Held(NamedTuple):
+    """What came of a task, the output without its name."""
+
+    task: Task
+    result: Result
+    file: "AtomicFile | None"
 
 
 class Performer:
@@ -41,8 +56,10 @@ class Performer:
             safely: Let no fault out: one input's are not the others'.
         """
         self._files: list[AtomicFile] = []
-        self._held: list[tuple[Task, Result, AtomicFile | None]] = []
+        self._held: list[_Held] = []
         self._bytes, self._since = 0, 0.0
+        self._group: Future[Done] | None = None
+        self._threads: Threads | None = None
         self._sync, self._checksums = work.plan.sync, work.checksums
         if self._sync or self._checksums:
             plan = replace(work.plan, sync=False, keep=self._files.append)
@@ -59,35 +76,72 @@ class Performer:
             result = self._known(task, result, file)
         except PoolnormError as error:
             result = replace(result, error=error)
-        if file is None and not self._held:
+        if file is None and not self._held and self._group is None:
             return [(task, result)]
         if not self._held:
             self._bytes, self._since = 0, time.monotonic()
-        self._held.append((task, result, file))
-        return self.settle() if result.error is not None or self._is_full(file) else []
+        self._held.append(_Held(task, result, file))
+        if result.error is not None or not self._sync:
+            return self.settle()
+        if file is not None:
+            self._bytes += os.fstat(file.fileno()).st_size
+        return self._go_on()
 
     def settle(self) -> Done:
         """Give all outputs that are held back their names, and return their tasks, in order."""
+        done = self._ended()
         held, self._held = self._held, []
-        if not held:
-            return []
-        lost = self._synced([file for _, _, file in held if file is not None])
-        done = [(task, self._published(task, result, file, lost)) for task, result, file in held]
-        if self._sync and lost is None:
-            names = [
-                str(file.path)
-                for (_, result), (_, _, file) in zip(done, held, strict=True)
-                if file is not None and result.error is None
-            ]
-            sync_folders(names)
-        return done
+        return [*done, *self._named(held)] if held else done
 
     def discard(self) -> None:
         """Let the outputs go that have no names yet."""
-        for file in (*self._files, *(file for _, _, file in self._held if file is not None)):
+        self._ended()
+        for file in (*self._files, *(each.file for each in self._held if each.file is not None)):
             file.discard()
         self._files.clear()
         self._held.clear()
+        if self._threads is not None:
+            self._threads.shutdown()
+            self._threads = None
+
+    def _go_on(self) -> Done:
+        """Return what has its name by now, and begin with what is held back if that is due."""
+        is_full = len(self._held) >= self._most or self._bytes >= _BYTES
+        group = self._group
+        done = self._ended() if group is not None and (is_full or group.done()) else []
+        late = time.monotonic() - self._since > _SECONDS
+        if self._group is None and (is_full or late or len(self._held) >= _MANY):
+            held, self._held = self._held, []
+            self._group = self._pool().submit(self._named, held)
+        return done
+
+    def _ended(self) -> Done:
+        """Wait for the outputs that are on their way to the disk."""
+        group, self._group = self._group, None
+        return group.result() if group is not None else []
+
+    def _pool(self) -> "Threads":
+        if self._threads is None:
+            from concurrent.futures import ThreadPoolExecutor
+
+            self._threads = ThreadPoolExecutor(_AT_ONCE + 1)
+        return self._threads
+
+    def _named(self, held: list[_Held]) -> Done:
+        """Give outputs their names, once they are on the disk."""
+        lost = self._synced([each.file for each in held if each.file is not None])
+        done = [(each.task, self._published(each, lost)) for each in held]
+        pairs = zip(held, done, strict=True)
+        new = [each.file for each, (_, result) in pairs if each.file and result.error is None]
+        try:
+            if self._sync:
+                sync_folders([str(file.path) for file in new])
+        except OSError as error:
+            return [
+                (each.task, Result(error=each.file.failed(error)) if each.file else each.result)
+                for each in held
+            ]
+        return done
 
     def _known(self, task: Task, result: Result, file: "AtomicFile | None") -> Result:
         """Add to a result what its output is known by, where that is wanted."""
@@ -98,23 +152,21 @@ class Performer:
             return replace(result, stored=stored_of(file))
         return replace(result, stored=stored_at(target)) if is_url(target) else result
 
-    def _is_full(self, file: "AtomicFile | None") -> bool:
-        if file is not None and self._sync:
-            self._bytes += os.fstat(file.fileno()).st_size
-        late = time.monotonic() - self._since > _SECONDS
-        return len(self._held) >= self._most or self._bytes >= _BYTES or late
-
     def _synced(self, files: "list[AtomicFile]") -> OSError | None:
         """Have outputs on the disk; return what is the matter if they are not."""
+        fds = [file.fileno() for file in files] if self._sync else []
         try:
-            sync_files([file.fileno() for file in files] if self._sync else ())
+            if len(fds) > 1:
+                parts = [fds[start::_AT_ONCE] for start in range(min(_AT_ONCE, len(fds)))]
+                list(self._pool().map(_sync, parts))
+            else:
+                _sync(fds)
         except OSError as error:
             return error
         return None
 
-    def _published(
-        self, task: Task, result: Result, file: "AtomicFile | None", lost: OSError | None
-    ) -> Result:
+    def _published(self, held: _Held, lost: OSError | None) -> Result:
+        file, result = held.file, held.result
         if file is None:
             return result
         try:
@@ -123,7 +175,7 @@ class Performer:
                 return result if lost is None else Result(error=file.failed(lost))
             file.publish()
         except OutputError as error:
-            return Result(error=self._removed(task) or error)
+            return Result(error=self._removed(held.task) or error)
         except PoolnormError as error:
             return Result(error=error)
         return result
@@ -135,6 +187,11 @@ class Performer:
         except OutputError as error:
             return error
         return None
+
+
+def _sync(fds: Sequence[int]) -> None:
+    for fd in fds:
+        sync_file(fd)
 
 
 def _most() -> int:

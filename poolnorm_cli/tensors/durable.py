@@ -10,11 +10,7 @@ from poolnorm_cli.tensors.sources import folder_of
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-
-_AT_ONCE = 16
-"""Files that are waited for at once: the file system writes them, and its log, together."""
+    from collections.abc import Iterable
 
 
 def sync_file(fd: int) -> None:
@@ -31,23 +27,6 @@ def sync_file(fd: int) -> None:
             fcntl.fcntl(fd, full)
             return
     os.fsync(fd)
-
-
-def sync_files(fds: Sequence[int]) -> None:
-    """Have the contents of many open files on the disk, in little more time than one takes.
-
-    Raises:
-        OSError: The disk fails.
-    """
-    if len(fds) < 2:
-        for fd in fds:
-            sync_file(fd)
-        return
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(min(_AT_ONCE, len(fds))) as pool:
-        for _ in pool.map(sync_file, fds):
-            pass
 
 
 def sync_folders(names: Iterable[str]) -> None:
