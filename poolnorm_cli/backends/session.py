@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 
 _MOST_SESSIONS = 32
+_MOST_ON_DEVICE = 8
+"""Each takes about a hundred megabytes of the device for its libraries, before any block."""
 _MOST_UNEVEN = 2
 """Sessions that are kept where each band of a sample may need one of its own."""
 _DEVICE_BYTES = 1 << 25
@@ -111,11 +113,16 @@ class OnnxBackend:
             session = self._provider.session(model.SerializeToString(), self._threads)
             names = frozenset(given.name for given in session.get_inputs())
             self._sessions[key] = _Session(session, names)
-            uneven = call.band is not None and call.band.bounds is not None
-            while len(self._sessions) > (_MOST_UNEVEN if uneven else _MOST_SESSIONS):
+            while len(self._sessions) > self._most(call):
                 self._sessions.popitem(last=False)
         self._sessions.move_to_end(key)
         return self._sessions[key]
+
+    def _most(self, call: "Call") -> int:
+        """Return how many sessions are kept."""
+        if call.band is not None and call.band.bounds is not None:
+            return _MOST_UNEVEN
+        return _MOST_ON_DEVICE if self._provider.on_device else _MOST_SESSIONS
 
 
 def _opened(provider: ProviderName, threads: int) -> OnnxBackend:

@@ -1,32 +1,20 @@
 """The whole table of cases on an NVIDIA device: needs the GPU build of ONNX Runtime."""
 
-from functools import cache
-
 import numpy as np
 import pytest
 
-from poolnorm_cli.backends import Backend, open_backend
-from poolnorm_cli.errors import UnavailableError
+from poolnorm_cli.backends import Backend
 from tests.backends.test_agreement import BY_NAME, compare
 from tests.backends.test_session import layer
-from tests.conftest import Command
+from tests.conftest import Command, opened
 
 
 pytestmark = pytest.mark.cuda
 
 
-@cache
-def cuda() -> Backend | str:
-    """Open CUDA, or return why it is not there."""
-    try:
-        return open_backend("onnx", "cuda")
-    except UnavailableError as error:
-        return str(error)
-
-
 @pytest.fixture
 def device() -> Backend:
-    found = cuda()
+    found = opened("cuda")
     if isinstance(found, str):
         pytest.skip(found)
     return found

@@ -56,9 +56,13 @@ def test_one_session_serves_all_blocks_and_files_of_a_kind() -> None:
     assert provider.threads == [3]
 
 
-def test_memory_of_old_sessions_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("poolnorm_cli.backends.session._MOST_SESSIONS", 2)
+@pytest.mark.parametrize(("on_device", "most"), [(False, "SESSIONS"), (True, "ON_DEVICE")])
+def test_memory_of_old_sessions_is_given_back(
+    on_device: bool, most: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"poolnorm_cli.backends.session._MOST_{most}", 2)
     provider: Any = Counting()
+    provider.on_device = on_device
     backend = OnnxBackend(provider, None, lambda _: None)
     for size in (4, 5, 6, 4):
         backend.apply(layer("pool max"), np.zeros((1, size, 1), np.float32), {}, Call())
