@@ -139,10 +139,13 @@ def under_mask(moments: "Moments") -> "tuple[Float64, Float64]":
     """Return mean and variance; with a mask divided by n + 1e-7 instead of n, as Keras does."""
     if not moments.masked:
         return moments.mean, moments.variance
+    from poolnorm_cli.kernels.memory import quiet
+
     divisor = moments.count + KERAS_EPSILON
-    mean = moments.mean * (moments.count / divisor)
-    step = moments.mean - mean
-    return mean, (moments.squares + step * step * moments.count) / divisor
+    with quiet():
+        mean = moments.mean * (moments.count / divisor)
+        step = moments.mean - mean
+        return mean, (moments.squares + step * step * moments.count) / divisor
 
 
 def fold(weights: "Weights", epsilon: float) -> dict[str, Any]:

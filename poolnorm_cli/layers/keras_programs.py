@@ -1,5 +1,6 @@
 """Programs that give in Keras what a layer gives here."""
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.layers.calls import keras_call, needs_keras_2
@@ -28,26 +29,37 @@ def keras_program(layer: "Layer", setting: Setting) -> str:
         UsageError: The layer cannot take the input.
     """
     layer.output_shape(setting.shape)
-    heeds = layer.keras_name == "GroupNormalization" and setting.mask is not None
-    package = "tf_keras" if heeds or needs_keras_2(layer) else "keras"
-    dtype = _dtype(layer, setting)
+    package = "tf_keras" if _keras_2_heeds(layer, setting) or needs_keras_2(layer) else "keras"
+    dtype, notes = _dtype(layer, setting), []
+    if package == "tf_keras" and getattr(layer, "renorm", False) and dtype == "float64":
+        dtype, notes = "float32", ["# the renorm of tf_keras has no float64"]
     cuts = _cuts(layer, setting, dtype)
     if cuts:
         dtype = "int8" if setting.compute == "bool" else setting.compute
         body = cuts
     else:
         body = _layer_lines(layer, setting, package, dtype)
-    lines = [*_imports(package), "", f"x = {setting.input_as(dtype)}", *body]
+    lines = [*_imports(package), "", *notes, f"x = {setting.input_as(dtype)}", *body]
     if setting.result != dtype:
         cast = "keras.ops.cast" if package == "keras" else "tf.cast"
         lines.append(f"y = {cast}(y, {setting.result!r})")
     return "\n".join(lines)
 
 
+def _keras_2_heeds(layer: Any, setting: Setting) -> bool:
+    """Whether Keras 2 alone heeds the mask: of one channel Keras 3 cannot be trained under one."""
+    if setting.mask is None or layer.keras_name != "BatchNormalization":
+        return setting.mask is not None and layer.keras_name == "GroupNormalization"
+    trained = setting.training and layer.trainable and layer.fused is None
+    return trained and prod(setting.shape[axis] for axis in layer.axes(setting.rank)) == 1
+
+
 def _layer_lines(layer: "Layer", setting: Setting, package: str, dtype: str) -> Lines:
     """Make the layer, give it its weights, and call it."""
     order, made = _trailing(layer, setting)
     more = {"dtype": repr(dtype)} if dtype == "float64" else {}
+    if package == "tf_keras" and getattr(layer, "fused", 0) is None and setting.mask is not None:
+        more["fused"] = "False"  # the other path counts all cells
     if setting.adjustment:  # a function there
         terms = (setting.adjustment.get(n, f"np.full(1, {v}, {dtype!r})") for n, v in _TERMS)
         more["adjustment"] = f"lambda shape: ({', '.join(terms)})"
@@ -78,7 +90,7 @@ def _cuts(layer: Any, setting: Setting, dtype: str) -> Lines:
     most = "Max" in layer.keras_name
     bounds, fails = _bounds(layer, setting)
     wide = setting.compute in ("int64", "uint64")  # float64 holds whole numbers up to 2**53
-    unknown = most and setting.rank == 5 and dtype == "float64"  # MaxPool3D has no float64
+    unknown = setting.rank == 5 and dtype == "float64"  # MaxPool3D, AvgPool3D have no float64
     if not (fails or (most and wide) or (unknown and "Global" not in layer.keras_name)):
         return []
     last = "y = x"

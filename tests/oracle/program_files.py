@@ -22,6 +22,7 @@ def write_files() -> None:
     save("x", {"first": x4, "scope/second:0": x3})
     save("masks", {"first": mask4, "scope/second:0": mask3})
     np.save("x1.npy", np.arange(5, dtype="float32"))
+    np.save("alone.npy", x3[..., :1])
     np.save("lone.npy", random.standard_normal((1, 4)).astype("float32"))
     np.save("huge.npy", np.array([[[2**62 + 1, 5], [2**62, -(2**62) - 1], [3, 4]]]))
     np.save("last.npy", random.standard_normal((2, 4, 5, 6)).astype("float32"))

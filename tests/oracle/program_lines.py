@@ -98,6 +98,14 @@ bn x3.npy --training --mask mask3.npy --axis 1 --weights bn_seven.npz
 bn x.npz --key scope/second:0 --training --mask masks.npz
 bn x3.npy --training --mask mask3.npy --renorm --weights renorm_four.npz
 bn lone.npy --training --weights bn_four.npz
+bn alone.npy --training --mask row.npy
+bn int324.npy --training --renorm --axis 1,2
+bn alone.npy --training --mask row.npy --axis 2
+in x2.npy
+gn x2.npy --groups 4
+pool average wide5.npy --padding same --pool-size 3
+pool average int325.npy --strides 1
+apool average wide5.npy --output-size 2
 bn x4.npy --training --virtual-batch-size 1 --weights bn_four.npz
 bn x4.npy --training --adjustment adjustment.npz --weights bn_four.npz
 bn x4.npy --training --adjustment scale.npz
