@@ -181,6 +181,6 @@ def out_of_range(
 def _modest(value: Array) -> bool:
     """Whether no number of an array is large for any dtype, by the quickest way to tell."""
     if value.size <= _FEW:
-        return bool(np.vdot(value, value) < _MODEST**2)
-    low, high = (f.reduce(value, axis=None) for f in (np.minimum, np.maximum))
-    return bool(low > -_MODEST and high < _MODEST)
+        return float(np.vdot(value, value)) < _MODEST**2  # which float32 does not hold
+    low, high = (float(f.reduce(value, axis=None)) for f in (np.minimum, np.maximum))
+    return low > -_MODEST and high < _MODEST
