@@ -23,6 +23,7 @@ READERS = {
     ".h5": "keras_h5",
     ".hdf5": "keras_h5",
     ".safetensors": "safetensors_file",
+    ".safetensors.index.json": "safetensors_index",
     ".onnx": "onnx_nodes",
     ".weights.json": "keras_shards",
 }

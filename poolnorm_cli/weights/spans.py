@@ -52,12 +52,13 @@ class Span(io.RawIOBase):
 
     def at(self, place: int, count: int) -> bytes:
         """Return bytes at a place, fewer where the file has ended."""
-        self.seek(place)
-        data = bytearray(count)
-        view, got = memoryview(data), 0
-        while got < count and (more := self.readinto(view[got:])):
-            got += more
-        return bytes(data[:got])
+        place, count = max(place, 0), min(count, self._size - place)
+        data = os.pread(self._descriptor, max(count, 0), self._start + place)
+        while len(data) < count and (
+            more := os.pread(self._descriptor, count - len(data), self._start + place + len(data))
+        ):
+            data += more
+        return data
 
     def close(self) -> None:
         """Close the file."""

@@ -266,7 +266,8 @@ def test_files_that_can_run_code_are_never_read(poolnorm: Command, file: str, to
 def test_a_file_of_unknown_kind_is_refused(poolnorm: Command) -> None:
     assert error(poolnorm, "bn x.npy --weights w.txt") == (
         "error: --weights 'w.txt' is not a file of weights by its name; "
-        "give one of .npz, .keras, .h5, .hdf5, .safetensors, .onnx, .weights.json"
+        "give one of .npz, .keras, .h5, .hdf5, .safetensors, .safetensors.index.json, .onnx, "
+        ".weights.json"
     )
 
 

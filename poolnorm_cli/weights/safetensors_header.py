@@ -1,0 +1,207 @@
+"""The table of contents of a `.safetensors` file, read entry by entry within limits."""
+
+import json
+import re
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poolnorm_cli.errors import InputError
+from poolnorm_cli.shapes import Ints
+from poolnorm_cli.tensors.messages import bad_input, shown
+from poolnorm_cli.weights.entry import LARGEST_BYTES, exactly, from_bfloat16
+from poolnorm_cli.weights.spans import Span, whole
+from poolnorm_cli.weights.strict_json import parse
+
+
+LARGEST_HEADER = 100_000_000
+"""Bytes that the format allows."""
+MOST_ARRAYS = 100_000
+LARGEST_NAMES = 24 << 20
+"""Bytes that all names may have; those of a model of ninety thousand arrays have a fifth of it."""
+
+_BITS = {"F64": 64, "F32": 32, "F16": 16, "BF16": 16, "BOOL": 8, "C64": 64, "F4": 4}
+_BITS |= {f"{kind}{bits}": bits for kind in "IU" for bits in (8, 16, 32, 64)}
+_BITS |= dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6)
+_BITS |= dict.fromkeys((f"F8_{n}" for n in ("E4M3", "E5M2", "E8M0", "E4M3FNUZ", "E5M2FNUZ")), 8)
+"""Bits of a value of each type; of another type the place alone is checked."""
+_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+"""The types that a weight may have."""
+_FIX = "save it again with safetensors"
+_LENGTH = 8
+
+_GAP = rb"[ \t\r\n]*+"
+_STRING = rb'"[^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+"'
+_NUMBER = rb"(?:0|[1-9][0-9]{0,18})"
+_KEY = re.compile(_GAP + rb"(" + _STRING + rb")" + _GAP + rb":" + _GAP)
+_COMMA = re.compile(_GAP + rb",")
+_END = re.compile(_GAP + rb"\}" + _GAP)
+_BODY = re.compile(rb"\{[^{}]{0,4096}+\}")
+_PLAIN = re.compile(
+    rb'\{"dtype":"(\w+)","shape":\[((?:%s(?:,%s)*+)?)\],"data_offsets":\[(%s),(%s)\]\}'
+    % ((_NUMBER,) * 4)
+)
+_PAIR = _STRING + _GAP + rb":" + _GAP + _STRING + _GAP
+_METADATA = re.compile(
+    rb"null|\{" + _GAP + rb"(?:" + _PAIR + rb"(?:," + _GAP + rb'(?=")|(?=\})))*+\}'
+)
+_LONGEST_NAME = 4096
+
+
+@dataclass(slots=True)
+class Array:
+    """An array of a file, its values not read.
+
+    Attributes:
+        file: The file.
+        key: Its name there.
+        dtype: Its type, as the format calls it.
+        shape: Its shape.
+        begins: Where its bytes begin in the file.
+        ends: Where they end.
+    """
+
+    file: str
+    key: str
+    dtype: str
+    shape: Ints
+    begins: int
+    ends: int
+
+    def read(self) -> NDArray[Any]:
+        """Read the values.
+
+        Raises:
+            InputError: They are of another type than a weight has, or are not all there.
+        """
+        place = f"{self.file}::{shown(self.key)}"
+        if self.dtype not in _DTYPES:
+            raise bad_input(place, f"values of type {shown(self.dtype, 20)} are not read", _FIX)
+        size = self.ends - self.begins
+        if size > LARGEST_BYTES:
+            raise bad_input(place, f"{size} bytes are too many for a weight", _FIX)
+        with whole(self.file) as span:
+            data = exactly(span.at(self.begins, size), size, place)
+        array = np.frombuffer(data, _DTYPES[self.dtype]).reshape(self.shape)
+        return from_bfloat16(array) if self.dtype == "BF16" else array
+
+
+def arrays_of(file: str) -> dict[str, Array]:
+    """List the arrays of a file by their names, in the order of its table of contents.
+
+    Raises:
+        InputError: It is damaged, has a name twice, or arrays that overlap or leave a gap.
+    """
+    with whole(file) as span:
+        text = _text(span, file)
+        found = _arrays(text, file, _LENGTH + len(text))
+        _require_whole(found, _LENGTH + len(text), span.size, file)
+    return found
+
+
+def _text(span: Span, file: str) -> bytes:
+    length = int.from_bytes(exactly(span.at(0, _LENGTH), _LENGTH, file), "little")
+    if length > min(LARGEST_HEADER, span.size - _LENGTH):
+        raise bad_input(file, f"a table of contents of {length} bytes, more than can be", _FIX)
+    text = span.at(_LENGTH, length)
+    if text[:1] != b"{":
+        raise bad_input(file, "not a .safetensors file", _FIX)
+    count = text.count(b"data_offsets")
+    if count > MOST_ARRAYS:
+        raise bad_input(file, f"{count} arrays, at most {MOST_ARRAYS} are read", "split it")
+    return text
+
+
+def _arrays(text: bytes, file: str, start: int) -> dict[str, Array]:
+    found: dict[str, Array] = {}
+    names: set[str] = set()
+    end = _END.match(text, 1)
+    place, size = 1, 0
+    while end is None:
+        if (key := _KEY.match(text, place)) is None:
+            raise _not_readable(file)
+        name = _name(key[1], file)
+        if name in names:
+            raise bad_input(f"{file}::{shown(name)}", "there twice", _FIX)
+        names.add(name)
+        size += len(name)
+        if size > LARGEST_NAMES:
+            raise bad_input(file, f"names of more than {LARGEST_NAMES} bytes", "split it")
+        about = name == "__metadata__"
+        told = (_METADATA if about else _BODY).match(text, key.end())
+        if told is None:
+            raise bad_input(f"{file}::{shown(name)}", "its entry is not what it should be", _FIX)
+        if not about:
+            found[name] = _array(told[0], name, file, start)
+        end, comma = _END.match(text, told.end()), _COMMA.match(text, told.end())
+        place = comma.end() if comma else len(text)
+    if end.end() != len(text):
+        raise _not_readable(file)
+    return found
+
+
+def _not_readable(file: str) -> InputError:
+    return bad_input(file, "its table of contents is not readable", _FIX)
+
+
+def _name(quoted: bytes, file: str) -> str:
+    try:
+        if len(quoted) > _LONGEST_NAME:
+            raise bad_input(file, f"a name of {len(quoted)} bytes", _FIX)
+        if b"\\" not in quoted:
+            return quoted[1:-1].decode()
+        name: str = json.loads(quoted.decode())
+    except ValueError:
+        raise _not_readable(file) from None
+    return name
+
+
+def _array(body: bytes, name: str, file: str, start: int) -> Array:
+    if (plain := _PLAIN.fullmatch(body)) is not None:
+        shape = tuple(map(int, plain[2].split(b","))) if plain[2] else ()
+        dtype, begins, ends = plain[1].decode(), int(plain[3]), int(plain[4])
+    else:
+        dtype, shape, begins, ends = _told(parse(body, file), f"{file}::{shown(name)}")
+    bits = _BITS.get(dtype)
+    if ends < begins or (bits and (ends - begins) * 8 != prod(shape) * bits):
+        made = prod(shape) * (bits or 0) // 8
+        told = f"{ends - begins} bytes where shape and dtype make {made}"
+        raise bad_input(f"{file}::{shown(name)}", told, _FIX)
+    return Array(file, name, dtype, shape, start + begins, start + ends)
+
+
+def _told(told: Any, place: str) -> tuple[str, Ints, int, int]:
+    """Take an entry that is not written as safetensors writes it."""
+    if not isinstance(told, dict) or set(told) != {"dtype", "shape", "data_offsets"}:
+        raise bad_input(place, "its entry is not dtype, shape and data_offsets", _FIX)
+    dtype, shape, offsets = told["dtype"], told["shape"], told["data_offsets"]
+    if not isinstance(dtype, str):
+        raise bad_input(place, "its dtype is no word", _FIX)
+    if not _sizes(shape) or not _sizes(offsets) or len(offsets) != 2:
+        raise bad_input(place, "its shape or place is not whole numbers", _FIX)
+    return dtype, tuple(shape), offsets[0], offsets[1]
+
+
+def _sizes(value: Any) -> bool:
+    """Whether a value is a list of whole numbers, none negative; true and false are none."""
+    return isinstance(value, list) and all(type(size) is int and size >= 0 for size in value)
+
+
+def _require_whole(found: dict[str, Array], start: int, size: int, file: str) -> None:
+    """Refuse arrays that overlap, or bytes that belong to none.
+
+    Raises:
+        InputError: With the array at which it goes wrong.
+    """
+    end = start
+    for array in sorted(found.values(), key=lambda array: (array.begins, array.ends)):
+        if array.begins != end:
+            reason = "overlaps what comes before it" if array.begins < end else "comes after a gap"
+            raise bad_input(f"{file}::{shown(array.key)}", reason, _FIX)
+        end = array.ends
+    if end != size:
+        reason = "truncated" if end > size else f"{size - end} bytes after the last array"
+        raise bad_input(file, reason, _FIX)
