@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from poolnorm_cli.errors import PoolnormError, UnavailableError
 from poolnorm_cli.runs.abroad import perform_all, result_home, task_abroad, work_abroad
 from poolnorm_cli.runs.addresses import LOCAL, checked_address, insecure
-from poolnorm_cli.runs.pulse import SILENCE, Pulse, within
+from poolnorm_cli.runs.pulse import SILENCE, Pulse, attended, within
 from poolnorm_cli.runs.scheduler import connected, probe
 from poolnorm_cli.runs.tasks import Result, Task, Work
 
@@ -142,13 +142,17 @@ class Cluster:
                 return self._answers.get(timeout=_LOOK)
             if self._client.status != "running":
                 raise self._lost()
-            if self._pulse.stopped():
-                told = f"has not answered for {SILENCE:.0f} seconds"
-                raise UnavailableError(f"the Dask scheduler at {self._address} {told}", _RESUME)
-            self._tell_of_workers()
+            self._look()
 
-    def _tell_of_workers(self) -> None:
-        """Say once, each time, that none is left."""
+    def _look(self) -> None:
+        """See to it that the scheduler still answers; say once, each time, that no worker is left.
+
+        Raises:
+            UnavailableError: It hangs.
+        """
+        if self._pulse.stopped():
+            told = f"has not answered for {SILENCE:.0f} seconds"
+            raise UnavailableError(f"the Dask scheduler at {self._address} {told}", _RESUME)
         if self._pulse.has_workers != self._has_workers:
             self._has_workers = self._pulse.has_workers
             if not self._has_workers:
@@ -162,7 +166,7 @@ class Cluster:
             if future.status == "error":
                 return self._faulted(tasks, future.exception())
             if future.status == "finished":
-                return self._answered(tasks, future.result())
+                return self._answered(tasks, attended(future.result, _LOOK, self._look))
         except _LOST:
             pass  # the answer was with a worker that has died since
         return self._repeated(tasks)

@@ -29,22 +29,23 @@ class Pulse:
         """Begin with a scheduler that has just answered."""
         self._client = client
         self._question: Future[Mapping[str, int]] | None = None
-        self._heard = time.monotonic()
+        self._since = time.monotonic()
         self.has_workers = True
 
     def stopped(self) -> bool:
-        """Whether the scheduler has not answered for so long that it will not; ask it, or hear."""
+        """Whether it has left a question open for so long that it will not answer; or ask it."""
         now = time.monotonic()
-        if self._question is not None and self._question.done():
+        if self._question is None:
+            if now - self._since >= _PAUSE:
+                self._since = now
+                self._question = asyncio.run_coroutine_threadsafe(
+                    self._client.scheduler.ncores(), self._client.loop.asyncio_loop
+                )
+        elif self._question.done():
             with suppress(Exception):  # a connection that breaks is seen by the client's status
                 self.has_workers = bool(self._question.result())
-                self._heard = now
-            self._question = None
-        if self._question is None and now - self._heard >= _PAUSE:
-            self._question = asyncio.run_coroutine_threadsafe(
-                self._client.scheduler.ncores(), self._client.loop.asyncio_loop
-            )
-        return now - self._heard > SILENCE
+            self._question, self._since = None, now
+        return self._question is not None and now - self._since > SILENCE
 
 
 def within(seconds: float, work: Callable[[], Result]) -> Result:
@@ -53,6 +54,19 @@ def within(seconds: float, work: Callable[[], Result]) -> Result:
     Raises:
         TimeoutError: It takes longer.
         Exception: What `work` raises.
+    """
+
+    def over() -> None:
+        raise TimeoutError
+
+    return attended(work, seconds, over)
+
+
+def attended(work: Callable[[], Result], seconds: float, look: Callable[[], None]) -> Result:
+    """Return what `work` returns; every so many seconds `look` may raise, to wait no longer.
+
+    Raises:
+        Exception: What `work` raises, or `look`.
     """
     answers: SimpleQueue[tuple[bool, Any]] = SimpleQueue()
 
@@ -65,10 +79,11 @@ def within(seconds: float, work: Callable[[], Result]) -> Result:
             answers.put((False, error))
 
     Thread(target=run, daemon=True).start()
-    try:
-        done, result = answers.get(timeout=seconds)
-    except Empty:
-        raise TimeoutError from None
+    while True:
+        with suppress(Empty):
+            done, result = answers.get(timeout=seconds)
+            break
+        look()
     if not done:
         raise result
     value: Result = result
