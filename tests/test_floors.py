@@ -13,6 +13,7 @@ ROOMS = {
     "urls": -1,
     "errors": 0,
     "values": 0,
+    "machine": 0,
     "shapes": 1,
     "bands": 2,
     "kernels": 3,

@@ -1,6 +1,5 @@
 """How the inputs of a run are worked on, as the flags about many inputs say."""
 
-import os
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TYPE_CHECKING
 
@@ -9,6 +8,7 @@ from poolnorm_cli.cli.engine import Engine, say
 from poolnorm_cli.cli.file_flags import Prepared
 from poolnorm_cli.cli.groups import Given, Outputs, Printing, Training
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.machine import processors
 from poolnorm_cli.report.progress import open_progress
 from poolnorm_cli.report.reporter import Reporter
 from poolnorm_cli.runs import batch as runs
@@ -150,9 +150,7 @@ def _jobs(items: "Sequence[Item]") -> int:
         sizes = (stamp[0] for item in items if (stamp := stamp_of(item)))
         if sum(sizes) < _LARGE_BYTES:
             return 1
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return processors()
 
 
 def open_journal(

@@ -4,10 +4,11 @@ NumPy and the operating system let other threads run while they compute, read an
 lane reads while another computes. The caller is one of them, while it does not write.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from typing import NamedTuple, TypeVar
+
+from poolnorm_cli.machine import processors
 
 
 Item = TypeVar("Item")
@@ -23,7 +24,7 @@ _MOST = 4
 
 def default_threads() -> int:
     """Return how many threads there are by default: one for each processor, up to 4."""
-    return max(min(len(os.sched_getaffinity(0)), _MOST), 1)
+    return min(processors(), _MOST)
 
 
 class Lanes(NamedTuple):

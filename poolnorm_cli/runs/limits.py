@@ -1,12 +1,12 @@
 """How much memory a run takes, and how it is kept within what is allowed."""
 
-import os
 import re
 from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.machine import built_in_memory
 from poolnorm_cli.runs.lanes import ONE_LANE
 from poolnorm_cli.tensors.dtypes import DTYPES
 
@@ -72,7 +72,7 @@ def require_memory(run: "Pass", tensor: "Tensor") -> None:
     Raises:
         UsageError: They take more than it has.
     """
-    found = _memory_of_machine()
+    found = built_in_memory()
     needed = memory_of(replace(run, lanes=ONE_LANE), tensor) if found is not None else 0
     if found is not None and needed > found:
         raise UsageError(
@@ -80,14 +80,6 @@ def require_memory(run: "Pass", tensor: "Tensor") -> None:
             f"has {format_size(found)}",
             "give smaller samples, or ask for less",
         )
-
-
-def _memory_of_machine() -> int | None:
-    """Return the bytes of memory that are built in; None where nothing can say."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError):
-        return None
 
 
 def _tables(run: "Pass") -> int:

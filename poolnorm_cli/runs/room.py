@@ -4,7 +4,6 @@ A worker does a task in each of its threads, and its cluster pauses it, or kills
 them together take too much. So each task says what it is going to take, and waits its turn.
 """
 
-import sys
 from collections import deque
 from importlib import import_module
 from threading import Condition, get_ident
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.kernels.memory import forget
+from poolnorm_cli.machine import memory_in_use
 from poolnorm_cli.runs.limits import BASE, format_size, memory_of
 from poolnorm_cli.values import frozen
 
@@ -129,14 +129,6 @@ _BEFORE: list[int] = []
 def _used() -> int:
     """Return the bytes of this process before its first task."""
     if not _BEFORE:
-        _BEFORE.append(max(_resident(), BASE))
+        # A worker has the cluster's own modules, where nothing says how much it has.
+        _BEFORE.append(max(memory_in_use() or 2 * BASE, BASE))
     return _BEFORE[0]
-
-
-def _resident() -> int:
-    if sys.platform != "linux":
-        return 2 * BASE  # a worker has the cluster's own modules
-    import os
-
-    with open("/proc/self/statm") as file:  # noqa: PTH123 - not a file of anyone's
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

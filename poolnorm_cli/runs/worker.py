@@ -189,6 +189,9 @@ def _prctl() -> Any:
     """Return the system call, where there is one."""
     if sys.platform != "linux":
         return None
-    import ctypes
+    try:
+        import ctypes
 
-    return ctypes.CDLL(None).prctl
+        return ctypes.CDLL(None).prctl
+    except (ImportError, OSError, AttributeError):
+        return None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError, UsageError
 from poolnorm_cli.tensors.durable import sync_file, sync_folders
+from poolnorm_cli.machine import reserve
 from poolnorm_cli.tensors.leftovers import PREFIX, SUFFIX, lock
 from poolnorm_cli.tensors.messages import fault
 from poolnorm_cli.tensors.sources import folder_of
@@ -112,8 +113,7 @@ class AtomicFile:
             OutputError: There is no room.
         """
         try:
-            if hasattr(os, "posix_fallocate") and size:
-                os.posix_fallocate(self.fileno(), 0, size)
+            reserve(self.fileno(), size)
             os.ftruncate(self.fileno(), size)
         except OSError as error:
             raise self.failed(error) from error

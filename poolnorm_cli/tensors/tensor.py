@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import InputError
+from poolnorm_cli.machine import half_of_memory
 from poolnorm_cli.tensors.dtypes import DType, parse_descr
 from poolnorm_cli.tensors.messages import bad_input, named
 
@@ -172,7 +172,7 @@ class Tensor(ABC):
 
         from poolnorm_cli.tensors.codecs import decode
 
-        limit = _half_of_memory() if self.limit is None else self.limit
+        limit = half_of_memory() if self.limit is None else self.limit
         if self.nbytes > limit:
             told = f"Fortran order is read whole: {self.nbytes} bytes, {limit} allowed"
             raise bad_input(self.name, told, "save it with np.ascontiguousarray")
@@ -230,10 +230,3 @@ def reader(readinto: ReadInto) -> Callable[[int], bytes]:
         return bytes(piece[: readinto(memoryview(piece))]) if count else b""
 
     return read
-
-
-def _half_of_memory() -> int:
-    page = os.sysconf("SC_PAGE_SIZE")
-    # Free pages exclude those that only cache files, so a busy machine looks full: keep a floor.
-    free, every = os.sysconf("SC_AVPHYS_PAGES"), os.sysconf("SC_PHYS_PAGES")
-    return max(free // 2, every // 8) * page
