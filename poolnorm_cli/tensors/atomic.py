@@ -10,8 +10,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError, UsageError
-from poolnorm_cli.tensors.durable import sync_file, sync_folders
 from poolnorm_cli.machine import reserve
+from poolnorm_cli.tensors.durable import sync_file, sync_folders
 from poolnorm_cli.tensors.leftovers import PREFIX, SUFFIX, lock
 from poolnorm_cli.tensors.messages import fault
 from poolnorm_cli.tensors.sources import folder_of
