@@ -130,6 +130,8 @@ def _refused(provider: Provider, opset: int, error: UnavailableError) -> Unavail
 def _check_opset(opset: int) -> None:
     newest = import_onnx().defs.onnx_opset_version()
     fix = f"give {DEFAULT_OPSET} to {newest}"
+    if opset < 1:
+        raise UsageError(f"--opset {opset} is no operator set", fix)
     if opset < DEFAULT_OPSET:
         told = f"--opset {opset} has not all of the operators that these graphs are made of"
         raise UsageError(told, fix)

@@ -50,7 +50,8 @@ class Graphed:
 
         mask = call.mask
         if mask is not None:  # of all axes but the last
-            mask = graph.op("Unsqueeze", mask, graph.constant([-1], "int64"))
+            column = graph.op("Unsqueeze", mask, graph.constant([-1], "int64"))
+            mask = graph.op("Expand", column, graph.op("Shape", x))
         return moments_of(graph, x, axes, mask)
 
     def build_updated(

@@ -18,7 +18,7 @@ def moments_of(
         graph: The graph.
         x: The tensor.
         axes: Axes to reduce.
-        mask: Which cells count; bool, it broadcasts against `x`.
+        mask: Which cells count; bool, of the shape of `x`.
         keras_3: Divide by the number of cells that count and 1e-7, as batch normalization does; by
             that number, or 1, otherwise.
     """
@@ -50,14 +50,13 @@ def centered(graph: Graph, x: Value, axes: Ints, cells: int) -> Value:
 
 
 def _masked(graph: Graph, x: Value, axes: Ints, mask: Value, *, keras_3: bool) -> GraphMoments:
-    kept = graph.op("Expand", mask, graph.op("Shape", x))
     zero = graph.constant(0.0, "float64")
-    count = graph.reduce("ReduceSum", graph.cast(kept, "float64"), axes)
+    count = graph.reduce("ReduceSum", graph.cast(mask, "float64"), axes)
     kind, more = ("Add", KERAS_EPSILON) if keras_3 else ("Max", 1.0)
     divisor = graph.op(kind, count, graph.constant(more, "float64"))
-    total = graph.reduce("ReduceSum", graph.op("Where", kept, x, zero), axes)
+    total = graph.reduce("ReduceSum", graph.op("Where", mask, x, zero), axes)
     mean = graph.op("Div", total, divisor)
-    distance = graph.op("Where", kept, graph.op("Sub", x, mean), zero)
+    distance = graph.op("Where", mask, graph.op("Sub", x, mean), zero)
     squares = graph.reduce("ReduceSum", graph.op("Mul", distance, distance), axes)
     return GraphMoments(mean, graph.op("Div", squares, divisor), count)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import onnx
@@ -67,10 +68,11 @@ def test_the_checker_accepts_the_shapes_that_layers_declare(name: str, exact: bo
             assert_all_on_cuda(replace(graph, extreme=True).build()[0])
 
 
-@pytest.mark.parametrize("words", ["bn", "gpool average"])
+@pytest.mark.parametrize("words", ["bn", "gn", "gpool average"])
 @pytest.mark.parametrize("layout", ["channels_last", "channels_first"])
 def test_a_graph_with_a_mask_is_all_on_cuda(words: str, layout: str) -> None:
-    parameters = {"data_format": layout} if words != "bn" else {}
+    own: dict[str, dict[str, Any]] = {"gpool average": {"data_format": layout}, "gn": {"groups": 1}}
+    parameters = own.get(words, {})
     layer, training = Case(words, (), "float32", parameters).layer, words == "bn"
     graph = BlockGraph(layer, (BATCH, 5, 3), "float32", training, exact=True, masked=True)
     assert_all_on_cuda(graph.build()[0])
