@@ -126,6 +126,8 @@ def read_weights(layer: Layer, given: Given) -> "Weights | None":
         print(f"note: {entry.place}: {told}", file=sys.stderr)
     if given[Checkpoint].unsaid:
         _note_epsilon(layer, entry)
+    for told in () if given[Printing].quiet else entry.beside:
+        print(f"note: {told}", file=sys.stderr)
     if entry.note and not given[Printing].quiet and not given[Training].training:
         print(f"note: {entry.place}: {entry.note}", file=sys.stderr)
     return weights

@@ -236,4 +236,4 @@ class Job(Setup):
 def _arrays(file: str) -> Weights:
     from poolnorm_cli.weights.npz import load
 
-    return load(file)
+    return load(file, ("scale", "bias"))

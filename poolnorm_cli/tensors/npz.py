@@ -38,7 +38,7 @@ class NpzTensor(Tensor):
         super().__init__(
             name, header, path=path, key=member.key, bfloat16=bfloat16, compressed=deflated
         )
-        self._member, self._stamp = member, stamp
+        self._member, self._stamp, self.packed = member, stamp, member.packed
         found = member.size - header.size
         if found < self.nbytes:
             raise self.truncated(found)

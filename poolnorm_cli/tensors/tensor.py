@@ -47,12 +47,14 @@ class Tensor(ABC):
         source: What has to stay open for as long as the tensor is there.
         limit: The bytes that a Fortran-ordered array may take, for it is read whole.
         beside: What was passed over in its file, with the first tensor of it alone.
+        packed: The bytes that it takes in a `.npz`.
     """
 
     path: Path | str | None
     key: str | None
     dtype: DType
     beside: tuple[PassedOver, ...] = ()
+    packed: int | None = None
 
     def __init__(
         self,

@@ -46,6 +46,7 @@ class Entry:
         layout: Parameters that follow from the format, which flags may change.
         rank: Axes of the input for which the layer was built, where the file says.
         note: What a person should know before inference; empty for most.
+        beside: What there is to say of the file.
         reason: Why the layer cannot be run, as `beta comes out of Softmax`; empty where it can.
         unsure: Why the file, which states parameters, does not say which are this layer's; empty
             where it does, and where it states none.
@@ -61,6 +62,7 @@ class Entry:
     layout: Mapping[str, Any] = field(default_factory=dict)
     rank: int | None = None
     note: str = ""
+    beside: tuple[str, ...] = ()
     reason: str = ""
     unsure: str = ""
     class_name: str = ""
@@ -94,6 +96,8 @@ class Entry:
         """Whether the layer may be one of this class."""
         if self.kind is not None:
             return self.kind == layer.keras_name
+        if self.reason:
+            return True  # which weights it has is not known
         if self.numbered:
             return len(self.arrays) <= len(layer.weight_names)
         names = set(keras_names(self.arrays, layer.weight_names).values())

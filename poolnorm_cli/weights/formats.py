@@ -115,6 +115,7 @@ def named(found: "Sequence[Entry]", name: str, file: str) -> "Entry":
     """
     same = [entry for entry in _called(found) if entry.name == name]
     same = same or [replace(entry, name=name) for entry in found if entry.path == name]
+    same = same or [entry for entry in found if entry.path.lstrip("/") == name]  # as in `/bn/beta`
     if len(same) == 1:
         return same[0]
     same = same or [entry for entry in found if entry.name == name]
