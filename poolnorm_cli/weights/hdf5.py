@@ -17,6 +17,7 @@ from poolnorm_cli.errors import InputError
 from poolnorm_cli.tensors.messages import bad_input, shown
 from poolnorm_cli.weights.entry import LARGEST_BYTES, Stored, from_bfloat16
 from poolnorm_cli.weights.extras import needed
+from poolnorm_cli.weights.heaps import require_sound_heaps
 from poolnorm_cli.weights.memory_bound import bounded_memory
 from poolnorm_cli.weights.strict_json import LARGEST
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 LARGEST_MORE = 8 * LARGEST_BYTES
 """Bytes that reading may take beside those that the process has."""
+_STRING = 3
+"""libhdf5's number for the class of strings."""
+
 _DEEPEST = 64
 _MOST = 200_000
 _FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32"}
@@ -71,6 +75,7 @@ def walk(file: "IOBase", place: str) -> Contents:
         UnavailableError: h5py is not installed.
     """
     h5py = needed("h5py", "keras", place)
+    require_sound_heaps(file, place)
     with _told(place), h5py.File(file, "r") as root:
         walk = _Walk(h5py, file, place)
         walk.group(root, "", 0)
@@ -92,12 +97,21 @@ def _attribute(group: Any, name: str, place: str) -> str | None:
     stored = group.attrs.get_id(name)
     if stored.shape not in ((), (1,)) or stored.get_storage_size() > LARGEST:
         raise bad_input(place, f"attribute {name!r} of shape {stored.shape}", _FIX)
+    _require_text(stored, name, place)
     value = group.attrs[name]
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
-    if not isinstance(value, str):
+    return str(value)
+
+
+def _require_text(stored: Any, name: str, place: str) -> None:
+    """Refuse an attribute that is no string before libhdf5 reads it: some kinds bring it down.
+
+    Raises:
+        InputError: It is none.
+    """
+    if stored.get_type().get_class() != _STRING:
         raise bad_input(place, f"attribute {name!r} is no string", _FIX)
-    return value
 
 
 def _listed(group: Any, name: str, place: str) -> list[str] | None:
@@ -123,11 +137,10 @@ def _listed(group: Any, name: str, place: str) -> list[str] | None:
         size = stored.get_storage_size() if count else 0
         if len(stored.shape or ()) != 1 or max(count, size) > LARGEST:
             raise bad_input(place, f"attribute {part!r} of shape {stored.shape}", _FIX)
-        names += list(group.attrs[part])
-    names = [name.decode(errors="replace") if isinstance(name, bytes) else name for name in names]
-    if not all(isinstance(name, str) for name in names):
-        raise bad_input(place, f"attribute {name!r} is no list of names", _FIX)
-    return names
+        if count:  # of an empty list h5py makes one of numbers
+            _require_text(stored, part, place)
+            names += list(group.attrs[part])
+    return [n.decode(errors="replace") if isinstance(n, bytes) else str(n) for n in names]
 
 
 class _Walk:
