@@ -38,8 +38,8 @@ def dry_run(plan: "Plan", prepared: Prepared, job: "Job", given: Given) -> int:
             if plan.skips(item) or (known and known.skipped):
                 continue
             try:
-                if known and known.error:
-                    raise known.error
+                if error := item.error or (known and known.error):
+                    raise error
                 _add(report, plan, job, item)
             except PoolnormError as error:
                 if len(items) == 1:

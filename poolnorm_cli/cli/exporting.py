@@ -15,6 +15,7 @@ from poolnorm_cli.cli.groups import (
     WeightFiles,
 )
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.tensors.sources import is_stream, open_tensors
 
 
 if TYPE_CHECKING:
@@ -49,10 +50,9 @@ def exporting(given: Given, job: "Job", word: str) -> Iterator["Tensor | None"]:
     if file is None:
         yield None
         return
-    if word == "-":
+    if word == "-" or is_stream(word):
         raise UsageError("--export for standard input", "name a file of that shape as the input")
     from poolnorm_cli.runs.export import GraphOutput
-    from poolnorm_cli.tensors.sources import open_tensors
 
     tensor = next(open_tensors(word, inputs.key, given[Outputs].dtype == "bfloat16"))
     command = command_text(job.layer, training=given[Training].training)

@@ -132,14 +132,16 @@ def _check_training(given: Given) -> None:
 
 
 def _plan(layer: Layer, given: Given) -> "Plan":
+    from poolnorm_cli.backends import silent
     from poolnorm_cli.runs.inputs import Shard, expand, listed
     from poolnorm_cli.runs.plan import Plan
 
     outputs, inputs = given[Outputs], given[FileInputs]
     words = list(inputs.inputs or ())
+    more = []
     if inputs.files_from is not None:
-        words += listed(inputs.files_from, null=inputs.null)
-    if not words:
+        more = listed(inputs.files_from, null=inputs.null)
+    if not (words or more):
         told = "missing argument 'INPUT...'"
         if inputs.files_from is not None:
             told = f"--files-from {inputs.files_from} names no input"
@@ -149,6 +151,8 @@ def _plan(layer: Layer, given: Given) -> "Plan":
         recursive=inputs.recursive,
         relative_to=inputs.relative_to,
         without=outputs.output_dir,
+        listed=more,
+        tell=silent if given[Printing].quiet else say,
     )
     return Plan(
         sources=list(sources),

@@ -127,7 +127,7 @@ def _backends(asked: Compared, given: Given) -> "Iterator[Difference]":
     from poolnorm_cli.runs.compare import compare_backends
     from poolnorm_cli.runs.files import Job
     from poolnorm_cli.runs.masks import MaskFile
-    from poolnorm_cli.tensors.sources import open_tensors
+    from poolnorm_cli.tensors.sources import open_input
 
     backends = _open(str(asked.backends), given[Printing].verbose)
     layer, words = parse_layer(asked.words)
@@ -140,7 +140,7 @@ def _backends(asked: Compared, given: Given) -> "Iterator[Difference]":
         mask=None if mask is None else MaskFile(mask),
     )
     for word in words[Inputs].inputs:
-        for tensor in open_tensors(word, words[Inputs].key, dtype == "bfloat16"):
+        for tensor in open_input(word, words[Inputs].key, dtype == "bfloat16"):
             yield from compare_backends(job, tensor, backends, asked.tolerance)
 
 

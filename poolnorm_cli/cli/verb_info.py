@@ -49,11 +49,11 @@ def _run(given: Given) -> int:
 
 def _list(word: str, given: Given, report: "ArrayList") -> None:
     """List the arrays of a file of tensors, or the layers of a checkpoint."""
-    from poolnorm_cli.tensors.sources import open_tensors
+    from poolnorm_cli.tensors.sources import open_input
     from poolnorm_cli.weights.formats import entries_of, is_checkpoint, nothing_in
 
     if not is_checkpoint(word):
-        for tensor in open_tensors(word, given[Inputs].key, True):  # noqa: FBT003
+        for tensor in open_input(word, given[Inputs].key, True):  # noqa: FBT003
             report.add(tensor)
         return
     if given[Inputs].key is not None or given[Stats].stats:

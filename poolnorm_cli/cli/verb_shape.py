@@ -52,11 +52,11 @@ def read_shape(word: str) -> Shape:
     if word != "-" and not any(mark in word for mark in "./"):  # neither a suffix nor a path
         return parse_shape(word)
     from poolnorm_cli.errors import UsageError
-    from poolnorm_cli.tensors.sources import names_tensor, open_tensors
+    from poolnorm_cli.tensors.sources import names_tensor, open_input
 
     if not names_tensor(word):
         return parse_shape(word)
-    first, *others = open_tensors(word, None, True)  # noqa: FBT003 - any dtype has a shape
+    first, *others = open_input(word, None, True)  # noqa: FBT003 - any dtype has a shape
     if others:
         names = ", ".join(str(tensor.key) for tensor in (first, *others))
         raise UsageError(f"{word}: holds {names}", f"name one of them, as {word}::{first.key}")

@@ -12,6 +12,7 @@ from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.spelling import has_suffix
 from poolnorm_cli.tensors.messages import shown
+from poolnorm_cli.tensors.space import require_place
 
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def _check_save(files: WeightFiles, outputs: Outputs) -> None:
     file = files.save_weights
     if file is None:
         return
+    require_place(file)
     if not has_suffix(file, ".npz"):
         raise UsageError(f"--save-weights {file!r} is not an .npz file", "name it weights.npz")
     if os.path.lexists(file) and not outputs.overwrite and not in_place(files):

@@ -166,17 +166,17 @@ class Batch:
     def _begin(self, number: int, item: Item) -> None:
         if item.each:
             self._stream(number, item)
+        elif item.error is not None:
+            self._end(number, Ending(item, error=item.error))
         elif self._work.plan.skips(item):
             self._end(number, Ending(item, skipped=True))
         elif self._journal is None:
             self._go_on(*self._steps.begin(number, item))
+        elif (known := self._journal.ending(item)) is not None:
+            self._end(number, known)
         else:
-            known = self._journal.ending(item)
-            if known is not None:
-                self._end(number, known)
-            else:
-                again = self._journal.began(item)
-                self._go_on(*self._steps.begin(number, item, again=again))
+            again = self._journal.began(item)
+            self._go_on(*self._steps.begin(number, item, again=again))
 
     def _stream(self, number: int, item: Item) -> None:
         """Do what comes on standard input, and tell of each array as soon as it is done."""
@@ -240,7 +240,7 @@ class Batch:
 def settle(plan: "Plan", job: "Job") -> None:
     """Read or make the weights for the first input that can be read, whichever is done first."""
     for source in plan.sources:
-        if source.word == STDIN:
+        if source.word == STDIN or source.stream:
             return
         try:
             for tensor in plan.tensors(Item(source.word, plan.key)):

@@ -16,7 +16,7 @@ from poolnorm_cli.runs.passes import Pass
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.codecs import decode, encode
 from poolnorm_cli.tensors.dtypes import DTYPES
-from poolnorm_cli.tensors.sources import open_tensors
+from poolnorm_cli.tensors.sources import STDIN, identity, is_stream, open_input
 from poolnorm_cli.weights.seal import SEAL
 
 
@@ -123,16 +123,21 @@ def compare_files(
     Raises:
         PoolnormError: One cannot be read, or it is not clear which arrays to compare.
     """
-    if a == b == "-":
-        raise UsageError("both inputs are standard input", "name a file")
+    streams = [word == STDIN or is_stream(word) for word in (a, b)]
+    if all(streams) and _stream_id(a) == _stream_id(b):
+        told = "standard input" if a == b == STDIN else "one stream"
+        raise UsageError(f"both inputs are {told}", "name a file")
     sides = [_arrays(word, key, noted) for word in (a, b)]
     # The arrays of a stream come one after another: the second is there when the first is read.
-    streams = [side for side, word in zip(sides, (a, b), strict=True) if word == "-"]
-    firsts, seconds = (list(islice(side, 1)) if side in streams else list(side) for side in sides)
+    firsts, seconds = (
+        _taken(side) if comes else list(side) for side, comes in zip(sides, streams, strict=True)
+    )
     if len(firsts) == len(seconds) == 1:
         yield _compared(firsts[0], seconds[0], tolerance, ignore_dtype)
-        if any(next(stream, None) for stream in streams):
-            raise UsageError("standard input has several arrays", "give one")
+        if any(comes and next(side, None) for side, comes in zip(sides, streams, strict=True)):
+            name = a if streams[0] else b
+            told = "standard input" if name == STDIN else name
+            raise UsageError(f"{told} has several arrays", "give one")
         return
     if any(tensor.key is None for tensor in (*firsts, *seconds)):
         several = max(firsts, seconds, key=len)
@@ -145,12 +150,23 @@ def compare_files(
         yield _compared(one, other, tolerance, ignore_dtype)
 
 
+def _taken(side: "Iterator[Tensor]") -> "list[Tensor]":
+    """Take the first array of a stream, or all where they are not read as they come."""
+    first = list(islice(side, 1))
+    return first if first and first[0].path is None else [*first, *side]
+
+
+def _stream_id(word: str) -> tuple[int, int] | None:
+    """Return what tells one stream from another, under whichever of its names."""
+    return identity("/dev/stdin" if word == STDIN else word)
+
+
 def _arrays(
     word: str, key: str | None, noted: Callable[[str], None] = lambda _: None
 ) -> "Iterator[Tensor]":
     """Open a file, less what saved weights say of themselves unless it is asked for."""
     asked = key == SEAL or word.endswith(f"::{SEAL}")
-    for tensor in open_tensors(word, key, True):  # noqa: FBT003
+    for tensor in open_input(word, key, True):  # noqa: FBT003
         for note in tensor.notes:
             noted(note)
         if asked or tensor.key != SEAL:
@@ -173,7 +189,7 @@ def _compared(
     if a is None or b is None or not result.comparable:
         return result
     width = max(t.dtype.itemsize for t in (a, b)) * int(np.prod(a.shape[1:], dtype=object))
-    rows = max(BLOCK_BYTES // max(width, 1), 1)
+    rows = max(BLOCK_BYTES // width if width else a.shape[0], 1)
     for one, other in zip(a.blocks(rows), b.blocks(rows), strict=True):
         result.take(one, other, tolerance)
     return result

@@ -2,17 +2,25 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from itertools import chain
+from typing import IO, NamedTuple
 
 from poolnorm_cli.errors import InputError, UsageError
 from poolnorm_cli.shapes import whole_number
-from poolnorm_cli.tensors.sources import STDIN, source_path
+from poolnorm_cli.tensors.messages import shown
+from poolnorm_cli.tensors.sources import STDIN, is_stream, source_path
 from poolnorm_cli.urls import fit_to_show, is_hidden, is_url
 from poolnorm_cli.values import frozen
 
 
 SUFFIXES = (".npy", ".npz")
+_PIECE = 1 << 16
+_LONGEST_NAME = 1 << 16
+"""Bytes of a name in a list: a presigned URL has hundreds, what is no list has no end of them."""
+_MOST_NAMES = 4_000_000
+"""Names in a list, which take about a gigabyte."""
 
 
 class Source(NamedTuple):
@@ -21,10 +29,14 @@ class Source(NamedTuple):
     Attributes:
         word: `-`, a file, or `file.npz::NAME`.
         folder: Sub-directory of the output directory; empty for the directory itself.
+        stream: It is a FIFO or a device, or the like, which is read as it comes.
+        error: Why it cannot be read, where that is known already.
     """
 
     word: str
     folder: str = ""
+    stream: bool = False
+    error: InputError | None = None
 
 
 def expand(
@@ -33,6 +45,8 @@ def expand(
     recursive: bool = False,
     relative_to: str | None = None,
     without: str | None = None,
+    listed: Iterable[str] = (),
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Source]:
     """Replace every directory by the tensor files in it, in the order of their names.
 
@@ -41,51 +55,86 @@ def expand(
         recursive: Take the files of sub-directories too; links to directories are not followed.
         relative_to: The directory whose tree the outputs mirror; None for each directory's own.
         without: A directory to leave out: that of the outputs, which may lie inside.
+        listed: More words, of which none is waited for: FIFOs and devices among them are refused.
+        tell: Told of links that are not followed.
+
+    A directory that cannot be read is a source with an error.
 
     Raises:
-        InputError: A directory has no tensor file, or cannot be read.
+        InputError: A directory has no tensor file.
         UsageError: An input is not below `relative_to`.
     """
     left_out = os.path.realpath(without) if without is not None else None
-    for word in words:
+    for word, is_named in chain(((word, True) for word in words), ((w, False) for w in listed)):
         if is_url(word) and word.endswith("/"):
             yield from _remote(word, recursive=recursive)
             continue
         if word == STDIN or not os.path.isdir(word):  # noqa: PTH112 - for each of many
-            yield Source(word, _folder(word, relative_to) if relative_to is not None else "")
+            if is_named and is_stream(word):
+                yield Source(word, stream=True)
+            else:
+                yield Source(word, _folder(word, relative_to) if relative_to is not None else "")
             continue
         found, parent, folder = False, None, ""
-        for path in _walk(word, recursive=recursive, left_out=left_out):
+        links: list[str] = []
+        for path, error in _walk(word, links, recursive=recursive, left_out=left_out):
             found = True
+            if error is not None:
+                yield Source(path, error=error)
+                continue
             if (directory := path.rpartition("/")[0]) != parent:
                 root = word if relative_to is None else relative_to
                 parent, folder = directory, _folder(path, root)
             yield Source(path, folder)
+        if links and recursive:
+            several = f"{len(links)} links to directories" if len(links) > 1 else links[0]
+            tell(f"note: {shown(word)}: {several} not followed")
         if not found:
             fix = "name the files" if recursive else "-r looks into its sub-directories"
             raise InputError(f"{word}: a directory without .npy or .npz files", fix)
 
 
 def listed(file: str, *, null: bool) -> list[str]:
-    """Read the names of inputs from a file or, with `-`, from standard input.
+    """Read the names of inputs from a file, a pipe or, with `-`, from standard input.
 
     Args:
         file: The list.
         null: Names end with NUL, as `find -print0` writes them; otherwise with a newline.
 
     Raises:
-        InputError: The list cannot be read.
+        InputError: The list cannot be read, is none, or has no end.
     """
+    names: list[str] = []
     try:
-        if file == STDIN:
-            data = sys.stdin.buffer.read()
-        else:
-            with open(file, "rb") as stream:  # noqa: PTH123 - also /dev/fd and pipes
-                data = stream.read()
+        with nullcontext(sys.stdin.buffer) if file == STDIN else open(file, "rb") as stream:  # noqa: PTH123 - also /dev/fd and pipes
+            for name in _names(stream, b"\0" if null else b"\n"):
+                if len(name) > _LONGEST_NAME or len(names) >= _MOST_NAMES:
+                    raise _endless(file, len(names))
+                names.append(os.fsdecode(name))
     except OSError as error:
         raise InputError(f"--files-from {file}: {error.strerror}", "give a readable list") from None
-    lines = data.split(b"\0") if null else data.splitlines()
-    return [os.fsdecode(line) for line in lines if line]
+    return names
+
+
+def _names(stream: IO[bytes], end: bytes) -> Iterator[bytes]:
+    """Yield what stands between the ends of names, empty ones left out; never more than a piece."""
+    rest = b""
+    while piece := stream.read(_PIECE):
+        *whole, rest = (rest + piece).split(end)
+        if end == b"\n":
+            whole = [name.removesuffix(b"\r") for name in whole]
+        yield from filter(None, whole)
+        if len(rest) > _LONGEST_NAME:
+            break
+    if rest:
+        yield rest
+
+
+def _endless(file: str, count: int) -> InputError:
+    told = f"more than {_MOST_NAMES} names"
+    if count < _MOST_NAMES:
+        told = f"a name of more than {_LONGEST_NAME} bytes after {count} others"
+    return InputError(f"--files-from {file}: {told}", "give a list of files, a name a line")
 
 
 @frozen
@@ -124,20 +173,38 @@ class Shard:
         return zlib.crc32(os.fsencode(fit_to_show(word))) % self.count == self.number - 1
 
 
-def _walk(directory: str, *, recursive: bool, left_out: str | None) -> Iterator[str]:
-    """List the tensor files of a directory, its own first, hidden ones left out."""
+def _walk(
+    directory: str, links: list[str], *, recursive: bool, left_out: str | None
+) -> Iterator[tuple[str, InputError | None]]:
+    """List the tensor files of a directory, its own first, hidden ones left out.
+
+    A directory that cannot be read is listed with its error; links to others are noted in `links`.
+    """
     try:
         with os.scandir(directory) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        raise InputError(f"{directory}: {error.strerror}", "make it readable") from None
+        yield directory, InputError(f"{directory}: {error.strerror}", "make it readable")
+        return
     visible = [entry for entry in found if not entry.name.startswith(".")]
+    below: list[os.DirEntry[str]] = []
     for entry in visible:
-        if entry.name.lower().endswith(SUFFIXES) and not entry.is_dir():
-            yield entry.path
-    for entry in visible if recursive else ():
-        if entry.is_dir(follow_symlinks=False) and os.path.realpath(entry.path) != left_out:
-            yield from _walk(entry.path, recursive=True, left_out=left_out)
+        if _is_directory(entry):
+            below.append(entry)
+        elif entry.name.lower().endswith(SUFFIXES):
+            yield entry.path, None
+    for entry in below if recursive else ():
+        if entry.is_symlink():
+            links.append(entry.path)
+        elif os.path.realpath(entry.path) != left_out:
+            yield from _walk(entry.path, links, recursive=True, left_out=left_out)
+
+
+def _is_directory(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to where nobody may look: to read it tells that
+        return False
 
 
 def _remote(url: str, *, recursive: bool) -> Iterator[Source]:

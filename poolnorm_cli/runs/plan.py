@@ -4,22 +4,24 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import field, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError, UsageError
 from poolnorm_cli.runs.file_table import FileTable
 from poolnorm_cli.runs.inputs import SUFFIXES, Shard, Source
-from poolnorm_cli.runs.item import MANY, Item
+from poolnorm_cli.runs.item import MANY, Item, below
 from poolnorm_cli.tensors.messages import shown
 from poolnorm_cli.tensors.outputs import open_output
 from poolnorm_cli.tensors.sources import (
     STDIN,
     exists,
     folder_of,
+    open_input,
     open_tensors,
     source_path,
+    suffix_of,
 )
+from poolnorm_cli.tensors.space import require_place
 from poolnorm_cli.urls import is_url, without_query
 from poolnorm_cli.values import frozen, quicken
 
@@ -80,6 +82,8 @@ class Plan:
         Raises:
             UsageError: There is one output for several inputs, or it has no name of a tensor.
         """
+        if self.output is not None and self.output != STDIN:
+            require_place(self.output)
         if self.output not in (None, STDIN) and len(self.sources) > 1:
             told = f"--output {self.output} with {len(self.sources)} inputs"
             raise UsageError(told, "give --output-dir DIR for many")
@@ -139,7 +143,8 @@ class Plan:
 
     def tensors(self, item: Item) -> "Iterator[Tensor]":
         """Open the tensors of an item."""
-        return open_tensors(item.word, item.key, self.bfloat16, self.limit)
+        opened = open_input if item.stream else open_tensors
+        return opened(item.word, item.key, self.bfloat16, self.limit)
 
     def skips(self, item: Item) -> bool:
         """Whether an item's output is there already and to be left."""
@@ -181,10 +186,14 @@ class Plan:
 
     def _of(self, index: int, source: Source) -> Iterator[Item]:
         word = source.word
-        if self.directory is None:
-            yield Item(word, self.key, self.output)
+        if source.error is not None:
+            yield Item(word, error=source.error)
+        elif self.directory is None:
+            yield Item(word, self.key, self.output, stream=source.stream)
         elif word == STDIN:
             yield Item(word, each=True)
+        elif source.stream:
+            yield Item(word, self.key, self._named(index, source), stream=True)
         elif "{key}" in (self.template or ""):
             for tensor in open_tensors(word, self.key, self.bfloat16):
                 self.notes.extend(tensor.notes)
@@ -195,17 +204,19 @@ class Plan:
     def _named(self, index: int, source: Source, key: str | None = None) -> str:
         directory, path = self.directory or ".", source_path(source.word)
         path = path and without_query(path)
+        if path and source.stream and suffix_of(path) not in SUFFIXES:
+            path += ".npy"
         if self.template is None and path is not None and not is_url(directory):
-            return f"{_below(directory, source.folder)}{os.path.basename(path)}"  # noqa: PTH119
+            return f"{below(directory, source.folder)}{os.path.basename(path)}"  # noqa: PTH119
         from pathlib import Path
 
         from poolnorm_cli.tensors.names import DEFAULT_TEMPLATE, output_path
 
-        below, template = Path(source.folder), self.template or DEFAULT_TEMPLATE
+        folder, template = Path(source.folder), self.template or DEFAULT_TEMPLATE
         if not is_url(directory):
-            below = directory / below
+            folder = directory / folder
         given = None if path is None else Path(path)
-        name = str(output_path(below, template, given, op=self.op, index=index, key=key))
+        name = str(output_path(folder, template, given, op=self.op, index=index, key=key))
         return f"{directory.rstrip('/')}/{name}" if is_url(directory) else name
 
     def _one(
@@ -232,12 +243,3 @@ class Plan:
             if path.lower().endswith(SUFFIXES):
                 told = f"{shown(item.target)}: neither .npy nor .npz"
                 raise UsageError(told, "give --output-name with {ext}, or .npy at its end")
-
-
-@lru_cache(maxsize=16)
-def _below(directory: str, folder: str) -> str:
-    """Return what stands before the names of outputs in a sub-directory."""
-    from pathlib import Path
-
-    joined = str(Path(directory, folder))
-    return "" if joined == "." else f"{joined.rstrip('/')}/"

@@ -15,6 +15,7 @@ from poolnorm_cli.tensors.durable import sync_file, sync_folders
 from poolnorm_cli.tensors.leftovers import PREFIX, SUFFIX, lock
 from poolnorm_cli.tensors.messages import fault
 from poolnorm_cli.tensors.sources import folder_of
+from poolnorm_cli.tensors.space import require_place
 from poolnorm_cli.tensors.unwritten import unwritten
 
 
@@ -175,6 +176,7 @@ class AtomicFile:
     def _mode_there(self) -> int | None:
         try:
             there = os.lstat(self.path)
+            require_place(self.path)
             if not self._overwrite:
                 raise self._exists()
             there = os.stat(self.path)  # noqa: PTH116 - of the file that a link names
@@ -183,8 +185,8 @@ class AtomicFile:
         except (OSError, ValueError) as error:
             raise self.failed(error) from error
         if not stat.S_ISREG(there.st_mode):
-            what = "a directory" if stat.S_ISDIR(there.st_mode) else "not a regular file"
-            raise fault(UsageError, self.path, what, "give the name of a .npy or .npz file")
+            fix = "give the name of a .npy or .npz file"
+            raise fault(UsageError, self.path, "a directory", fix)
         return stat.S_IMODE(there.st_mode) & 0o777
 
     def _exists(self) -> PoolnormError:

@@ -12,7 +12,6 @@ import tempfile
 import zlib
 from contextlib import contextmanager
 from math import prod
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from poolnorm_cli.errors import InputError, OutputError, PoolnormError
@@ -20,17 +19,15 @@ from poolnorm_cli.tensors.connectors import is_missing, system_of, told
 from poolnorm_cli.tensors.dtypes import parse_descr
 from poolnorm_cli.tensors.header import Header, read_header
 from poolnorm_cli.tensors.messages import bad_input, named
-from poolnorm_cli.tensors.npy import open_npy
-from poolnorm_cli.tensors.npz import open_npz
 from poolnorm_cli.tensors.sources import suffix_of
-from poolnorm_cli.tensors.spool import require_copy, spooled
+from poolnorm_cli.tensors.spool import of_copy, require_copy, spooled
 from poolnorm_cli.tensors.tensor import Tensor, reader
 from poolnorm_cli.tensors.web import WebFile, list_web, open_web
 from poolnorm_cli.urls import fit_to_show, is_web
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from poolnorm_cli.tensors.tensor import ReadInto
 
@@ -71,7 +68,7 @@ def open_remote(
         copy = _copied(url)
     else:
         return iter([_open_npy(url, bfloat16=bfloat16)])
-    return iter(_of_copy(copy, fit_to_show(url), key, packed=packed, bfloat16=bfloat16))
+    return iter(of_copy(copy, fit_to_show(url), key, packed=packed, bfloat16=bfloat16))
 
 
 def stamp_at(url: str, kind: Callable[..., PoolnormError] = InputError) -> tuple[int, int]:
@@ -214,21 +211,6 @@ def _rest(url: str, file: WebFile, begun: tuple[bytes, Header]) -> IO[bytes]:
         raise named(error, url) from None
     size = header.size + prod(header.shape) * dtype.itemsize
     return spooled(file.readinto, url, begun=data, size=size, fix=_FETCH)
-
-
-def _of_copy(
-    copy: IO[bytes], name: str, key: str | None, *, packed: bool, bfloat16: bool
-) -> Sequence[Tensor]:
-    """Return the tensors in a file without a name, which stays open as long as they are there."""
-    place = f"/dev/fd/{copy.fileno()}"
-    tensors: Sequence[Tensor] = (
-        open_npz(Path(place), name, key, bfloat16=bfloat16)
-        if packed
-        else [open_npy(place, name, bfloat16)]
-    )
-    for tensor in tensors:
-        tensor.source = copy
-    return tensors
 
 
 def _copied(url: str) -> IO[bytes]:

@@ -30,10 +30,11 @@ Stamp = tuple[int, int, int, int]  # device, inode, size and time of change
 _SMALL = 64 << 10
 """Bytes up to which a file is read in one go: to open it twice takes longer."""
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO without a writer would block
+_SAVE = "save it to one first, and give that"
 _REASONS = {
     errno.ENOENT: ("no such file", "check the name"),
     errno.EACCES: ("permission denied", "make it readable"),
-    errno.ENXIO: ("not a regular file", "`-` reads a stream from standard input"),
+    errno.ENXIO: ("not a regular file", _SAVE),
 }
 
 
@@ -172,4 +173,4 @@ def _refuse_irregular(mode: int, name: str) -> None:
     if stat.S_ISDIR(mode):
         raise bad_input(name, "a directory", "name the files in it")
     if not stat.S_ISREG(mode):
-        raise bad_input(name, "not a regular file", "`-` reads a stream from standard input")
+        raise bad_input(name, "not a regular file", _SAVE)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.tensors.messages import fault
 from poolnorm_cli.tensors.sources import STDIN, suffix_of
-from poolnorm_cli.tensors.space import require_room
+from poolnorm_cli.tensors.space import require_place, require_room
 from poolnorm_cli.tensors.writers import ArrayWriter
 from poolnorm_cli.urls import is_url
 
@@ -174,6 +174,7 @@ def open_output(
 
         return StreamOutput(standard_output())
     suffix = suffix_of(target)
+    require_place(target)
     if suffix not in (".npy", ".npz"):
         told = f"neither .npy nor .npz{' (a directory)' if os.path.isdir(target) else ''}"  # noqa: PTH112 - as for other names
         raise fault(UsageError, target, told, "name the output FILE.npy or FILE.npz")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 _MARK = ".npz::"
+_OPEN_FILES = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 
 
 def open_tensors(
@@ -76,10 +78,50 @@ def suffix_of(name: str) -> str:
     return base[dot:].lower() if (dot := base.rfind(".")) >= 0 else ""
 
 
+def open_input(
+    word: str,
+    key: str | None = None,
+    bfloat16: bool = False,  # noqa: FBT001, FBT002
+    limit: int | None = None,
+) -> Iterator[Tensor]:
+    """Return the tensors that the word of an INPUT names: as `open_tensors`, or of a stream.
+
+    Raises:
+        InputError: There is no such file or array, or it is damaged or not supported.
+        UsageError: `key` is given for what is not a `.npz`, or twice; or it is a terminal.
+    """
+    if not is_stream(word):
+        return open_tensors(word, key, bfloat16, limit)
+    from poolnorm_cli.tensors.fifos import open_stream
+
+    return open_stream(word, key, bfloat16=bfloat16, limit=limit)
+
+
+def is_stream(word: str) -> bool:
+    """Whether a word names a FIFO or a device, or an open file of this process, as `/dev/stdin`.
+
+    Such an input is read once, as it comes, and known by its first bytes.
+    """
+    if word == STDIN or "://" in word:
+        return False
+    try:
+        mode = os.stat(word).st_mode  # noqa: PTH116 - for each word
+    except (OSError, ValueError):
+        return False
+    return is_stream_of(word, mode)
+
+
+def is_stream_of(word: str, mode: int) -> bool:
+    """Whether a word with the mode of its file is such a stream."""
+    if stat.S_ISREG(mode):
+        return word.startswith(_OPEN_FILES)
+    return not stat.S_ISDIR(mode)
+
+
 def names_tensor(word: str) -> bool:
     """Whether a word is `-`, has the suffix of a file of tensors, or names a stream."""
     suffix = suffix_of(source_path(word) or STDIN)
-    return word == STDIN or suffix in (".npy", ".npz")
+    return word == STDIN or suffix in (".npy", ".npz") or is_stream(word)
 
 
 def folder_of(name: str) -> str:
@@ -138,4 +180,6 @@ def _unknown(name: str) -> Exception:
         return bad_input(name or "''", "no such file", "give a .npy or .npz file, or `-`")
     if os.path.isdir(name):  # noqa: PTH112 - a Path takes long to import
         return bad_input(name, "a directory", "name the files in it")
+    if is_stream(name):
+        return bad_input(name, "not a regular file", "save it to one first, and give that")
     return bad_input(name, "neither .npy nor .npz by its name", "rename it if it is one")

@@ -52,6 +52,29 @@ def require_room(target: str, shape: Ints, itemsize: int, *, compressed: bool = 
         raise fault(OutputError, target, told, _FIX)
 
 
+def require_place(target: str | os.PathLike[str]) -> None:
+    """Refuse a device, a FIFO or a socket, which a file would replace.
+
+    Raises:
+        UsageError: The target is one.
+    """
+    try:
+        mode = os.stat(target).st_mode  # noqa: PTH116 - for each of many files
+    except (OSError, ValueError):
+        return
+    what = kind_of(mode)
+    if what:
+        told = f"{what}, no place for a file"
+        raise fault(UsageError, target, told, "name a new file; or give -o - with > or | after it")
+
+
+def kind_of(mode: int) -> str:
+    """Return what a mode says of something that is neither a file nor a directory; else nothing."""
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+        return ""
+    return "a FIFO" if stat.S_ISFIFO(mode) else "a socket" if stat.S_ISSOCK(mode) else "a device"
+
+
 def free_at(target: str) -> int | None:
     """Return the bytes that are free where an output goes; None where nothing can say.
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
+import weakref
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError
 from poolnorm_cli.tensors.messages import bad_input, fault, reason_of
+from poolnorm_cli.tensors.npy import open_npy
+from poolnorm_cli.tensors.npz import open_npz
 from poolnorm_cli.tensors.space import free_in
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.tensors.tensor import ReadInto
+    from collections.abc import Sequence
+
+    from poolnorm_cli.tensors.tensor import ReadInto, Tensor
 
 
 UNSIZED = 4 << 30
@@ -85,3 +92,29 @@ def _allowed(name: str, limit: int | None) -> int:
     require_copy(name, 0)
     free = free_in(tempfile.gettempdir()) // 2
     return min(free, UNSIZED if limit is None else limit)
+
+
+def of_copy(
+    copy: IO[bytes], name: str, key: str | None, *, packed: bool, bfloat16: bool
+) -> Sequence[Tensor]:
+    """Return the tensors in a file without a name, which stays open as long as they are there."""
+    held = _Held(copy)
+    place = f"/dev/fd/{held.fd}"
+    tensors: Sequence[Tensor] = (
+        open_npz(Path(place), name, key, bfloat16=bfloat16)
+        if packed
+        else [open_npy(place, name, bfloat16)]
+    )
+    for tensor in tensors:
+        tensor.source = held
+    return tensors
+
+
+class _Held:
+    """A descriptor that is closed when nobody holds it any more."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        """Take over what `file` has open."""
+        self.fd = os.dup(file.fileno())
+        weakref.finalize(self, os.close, self.fd)
+        file.close()

@@ -46,6 +46,10 @@ class StreamTensor(Tensor):
         if self._spooled is not None:
             return
         self._only_whole()
+        if self.nbytes > _PIECE:
+            from poolnorm_cli.tensors.spool import require_copy
+
+            require_copy(self.name, self.nbytes)
         spooled = _unnamed()
         self._closer = weakref.finalize(self, os.close, spooled)
         for piece in self._pieces():
@@ -110,20 +114,26 @@ def read_stream(
         raise bad_input("-", "standard input is closed", _FIX)
     if file.isatty():
         raise fault(UsageError, "-", "standard input is a terminal", _FIX)
-    return _arrays(_told(file), bfloat16=bfloat16)
+    return arrays(told_by(file, "-"), "-", bfloat16=bfloat16)
 
 
-def _arrays(readinto: ReadInto, *, bfloat16: bool) -> Iterator[StreamTensor]:
+def arrays(readinto: ReadInto, called: str, *, bfloat16: bool) -> Iterator[StreamTensor]:
+    """Return the arrays that come one after another, called `NAME`, `NAME[1]`, `NAME[2]`.
+
+    Raises:
+        InputError: Nothing comes, or what comes is not a `.npy` array, or ends early.
+    """
     index, read = 0, reader(readinto)
     while first := read(1):
-        name = f"-[{index}]" if index else "-"
+        name = f"{called}[{index}]" if index else called
         header = read_header(_after(first, read), name)
         tensor = StreamTensor(name, header, readinto, bfloat16=bfloat16)
         yield tensor
         tensor.drain()
         index += 1
     if not index:
-        raise bad_input("-", "nothing on standard input", _FIX)
+        place = "standard input" if called == "-" else "it"
+        raise bad_input(called, f"nothing on {place}", _FIX)
 
 
 def _after(first: bytes, read: Callable[[int], bytes]) -> Callable[[int], bytes]:
@@ -131,12 +141,14 @@ def _after(first: bytes, read: Callable[[int], bytes]) -> Callable[[int], bytes]
     return lambda count: kept.pop() if kept else read(count)
 
 
-def _told(file: Any) -> ReadInto:
+def told_by(file: Any, name: str) -> ReadInto:
+    """Return what reads from a binary stream, and tells by its name what goes wrong."""
+
     def readinto(view: memoryview) -> int:
         try:
             return file.readinto(view) or 0
         except OSError as error:
-            raise bad_input("-", reason_of(error), _FIX) from error
+            raise bad_input(name, reason_of(error), _FIX) from error
 
     return readinto
 

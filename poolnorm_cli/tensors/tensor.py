@@ -108,7 +108,7 @@ class Tensor(ABC):
 
         A block is C-contiguous, native-endian and decoded, of shape `(rows, *shape[1:])`. **Its
         memory is used again** for the block `held` places on: copy what is to be kept. Every call
-        is a new pass. An empty array has no blocks. The bytes are known to be whole and unchanged
+        is a new pass. An empty batch has no blocks. The bytes are known to be whole and unchanged
         only once the last block has been taken and the iteration has ended.
 
         Raises:
@@ -119,8 +119,6 @@ class Tensor(ABC):
         if rows < 1:
             message = f"a block of {rows} samples"
             raise ValueError(message)
-        if not self.nbytes:
-            return iter(())
         return self.slices(evenly(self.shape[0], rows), self.shape, held)
 
     def slices(self, cuts: Iterable[Cut], shape: Ints, held: int = 1) -> Iterator[NDArray[Any]]:

@@ -1,0 +1,83 @@
+"""INPUTs that are no files: a FIFO, `<(command)`, `/dev/stdin`, known by their first bytes."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from poolnorm_cli.errors import UsageError
+from poolnorm_cli.tensors.messages import bad_input, fault, reason_of
+from poolnorm_cli.tensors.spool import of_copy, spooled
+from poolnorm_cli.tensors.streams import arrays, told_by
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from poolnorm_cli.tensors.tensor import ReadInto, Tensor
+
+
+_ZIP = b"PK"
+_FIX = "pipe a .npy or .npz file into it"
+
+
+def open_stream(
+    word: str, key: str | None, *, bfloat16: bool, limit: int | None = None
+) -> Iterator[Tensor]:
+    """Return the tensors that come on a stream; one without a writer is waited for, as cat does.
+
+    A `.npz` is copied to a file without a name: its table of contents stands at its end.
+
+    Args:
+        word: The stream.
+        key: The one array of a `.npz` that is wanted.
+        bfloat16: Whether arrays of two raw bytes are bfloat16.
+        limit: Bytes that such a copy may take; None for what is usual.
+
+    Raises:
+        InputError: It cannot be read, or is neither.
+        UsageError: It is a terminal, or `key` is given for what is not a `.npz`.
+    """
+    try:
+        file = open(word, "rb", buffering=0)  # noqa: PTH123, SIM115 - open as long as it is read
+    except OSError as error:
+        raise bad_input(word, reason_of(error), "give a file, or `-`") from None
+    with file:
+        if file.isatty():
+            raise fault(UsageError, word, "a terminal", _FIX)
+        readinto = told_by(file, word)
+        begun = _exactly(readinto, len(_ZIP))
+        if begun == _ZIP:
+            # A file that is already one needs no copy.
+            is_file = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            copy = file if is_file else spooled(readinto, word, begun=begun, limit=limit)
+            yield from of_copy(copy, word, key, packed=True, bfloat16=bfloat16)
+        elif key is not None:
+            raise fault(UsageError, word, "--key names an array in a .npz", "leave it out")
+        else:
+            yield from arrays(_after(begun, readinto), word, bfloat16=bfloat16)
+
+
+def _exactly(readinto: ReadInto, count: int) -> bytes:
+    data = memoryview(bytearray(count))
+    done = 0
+    while done < count and (more := readinto(data[done:])):
+        done += more
+    return bytes(data[:done])
+
+
+def _after(begun: bytes, readinto: ReadInto) -> ReadInto:
+    """Return what reads first what has been read already."""
+    left = memoryview(begun)
+
+    def both(view: memoryview) -> int:
+        nonlocal left
+        if not left:
+            return readinto(view)
+        count = min(len(left), len(view))
+        view[:count] = left[:count]
+        left = left[count:]
+        return count
+
+    return both
