@@ -70,7 +70,7 @@ def differing_in_case(names: Iterable[str]) -> list[tuple[str, str]]:
     """
     known = list(names)
     folded = "\0".join(known).casefold().split("\0")
-    if not all(map(str.isascii, folded)):
+    if len(folded) != len(known) or not all(map(str.isascii, folded)):
         from unicodedata import normalize
 
         folded = [normalize("NFC", name).casefold() for name in known]

@@ -293,6 +293,14 @@ def test_letters_of_two_cases_are_one_where_the_directory_says_so(
     table.check([Item("x.npy", target="o/a.npy"), Item("y.npy", target="o/b.npy")])
 
 
+def test_names_with_a_nul_are_told_apart(poolnorm: Command) -> None:
+    assert differing_in_case(["/a\0B", "/A", "/a\0b", "/c"]) == []
+    Path("list").write_bytes(b"x.npy\nd\0x2.npy\nD\0X2.npy\n")
+    result = poolnorm("ln --files-from list -O out")
+    assert result.code == 1
+    assert result.err.count("a name with a NUL in it") >= 2
+
+
 def test_directories_say_whether_they_tell_letters_apart() -> None:
     Path("empty").mkdir()
     for folder in (".", "empty", "empty/none/below"):
