@@ -43,7 +43,7 @@ class Result:
 Command = Callable[..., Result]
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter") -> None:
     """Say why tests were skipped, a line a reason, most first."""
     reasons: Counter[str] = Counter()
     for report in terminalreporter.stats.get("skipped", []):
