@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from poolnorm_cli.backends import open_backend
 from poolnorm_cli.kernels.masked_moments import masked_moments
 from poolnorm_cli.kernels.moments import merge, moments_of
 from poolnorm_cli.kernels.trees import fold_tree
@@ -262,3 +263,21 @@ def test_statistics_that_do_not_fit_are_never_saved(poolnorm: Command) -> None:
     done = poolnorm("bn x.npy --training -o y.npy")
     assert done.code == 0
     assert "moving_variance would leave the range of float32, and was left as it is" in done.err
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("words", ["ln", "rms", "unit", "in"])
+def test_only_a_block_with_such_numbers_takes_another_graph(words: str, dtype: str) -> None:
+    pytest.importorskip("onnxruntime")
+    if dtype == "float64" and not HAS_WIDE:
+        pytest.skip("numbers wider than float64 are not to be had here")
+    shape = (64, 300, 2) if words == "in" else (64, 600)
+    for rows in (64, 1):  # what a graph was scaled by is looked at, or the block if it is small
+        backend: Any = open_backend("onnx", "cpu")
+        x = np.random.default_rng(8).standard_normal(shape).astype(dtype)[:rows]
+        run_array(layer(words), x, backend=backend)
+        assert [key[-1] for key in backend._sessions] == [False]
+        x[-1] *= {"float32": 3e37, "float64": 1e300}[dtype]
+        y, _ = run_array(layer(words), x, backend=backend)
+        assert [key[-1] for key in backend._sessions] == [False, True]
+        np.testing.assert_allclose(y, run_array(layer(words), x)[0], rtol=1e-5, atol=1e-5)

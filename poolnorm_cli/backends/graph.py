@@ -30,6 +30,7 @@ class GraphBuilder:
         onnx = import_onnx()
         self.opset = opset
         self.notes: list[str] = []
+        self.watched: dict[str, Value] = {}
         self._onnx = onnx
         self._nodes: list[NodeProto] = []
         self._dtypes: dict[Value, str] = {}
@@ -111,6 +112,10 @@ class GraphBuilder:
         """Name the dtype of a value."""
         return self._dtypes[x]
 
+    def watch(self, kind: str, value: Value) -> None:
+        """Keep what a run may want to see besides the result."""
+        self.watched[f"{kind}.{len(self.watched)}"] = value
+
     def note(self, text: str) -> None:
         """Keep what is to be said of this graph, once."""
         if text not in self.notes:
@@ -119,14 +124,14 @@ class GraphBuilder:
     def model(
         self,
         name: str,
-        outputs: Mapping[str, tuple[Value, str, Shape]],
+        outputs: Mapping[str, tuple[Value, str, Shape | None]],
         metadata: Mapping[str, str],
     ) -> "ModelProto":
         """Close the graph into a model.
 
         Args:
             name: Name of the graph.
-            outputs: Name -> (value, dtype, shape), in order.
+            outputs: Name -> (value, dtype, shape), in order; None for a shape that is not stated.
             metadata: What is kept with the model, besides its producer.
         """
         from poolnorm_cli import __version__
@@ -176,9 +181,10 @@ class GraphBuilder:
                 kept.append(node)
         return kept[::-1]
 
-    def _info(self, name: str, dtype: str, shape: Shape) -> "ValueInfoProto":
+    def _info(self, name: str, dtype: str, shape: Shape | None) -> "ValueInfoProto":
         make = self._onnx.helper.make_tensor_value_info
-        info: ValueInfoProto = make(name, self._type(dtype), list(shape))
+        sizes = None if shape is None else list(shape)
+        info: ValueInfoProto = make(name, self._type(dtype), sizes)
         return info
 
     def _type(self, dtype: str) -> int:

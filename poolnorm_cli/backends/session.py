@@ -24,6 +24,8 @@ _MOST_ON_DEVICE = 8
 """Each takes about a hundred megabytes of the device for its libraries, before any block."""
 _MOST_UNEVEN = 2
 """Sessions that are kept where each band of a sample may need one of its own."""
+_SMALL = 1 << 16
+"""Bytes of a block that are looked at sooner than what a graph gives besides its result."""
 _DEVICE_BYTES = 1 << 25
 """To a device a copy and the start of each operator cost as much as many cells do."""
 
@@ -34,6 +36,7 @@ class _Session:
 
     session: Any
     inputs: frozenset[str]
+    seen: tuple[str, ...]
     weights: "Weights | None" = None
     feeds: dict[str, NDArray[Any]] = field(default_factory=dict)
     output: NDArray[Any] | None = None
@@ -69,7 +72,26 @@ class OnnxBackend:
         shape = layer.part_shape(x.shape, call.band)
         if 0 in (*x.shape, *shape):
             return layer.apply(x, weights, call)  # no cells: runtimes refuse them
-        extreme = self._settled(layer, x, weights, call) or layer.at_the_edge(x, weights, call)
+        extreme, small = self._settled(layer, x, weights, call), x.nbytes <= _SMALL
+        if small and not extreme:
+            extreme = layer.at_the_edge(x, call)
+        y, seen = self._run(layer, x, weights, call, extreme=extreme, looks=not small)
+        if seen and layer.found_at_the_edge(x.dtype, seen):
+            y, _ = self._run(layer, x, weights, call, extreme=True, looks=False)
+        return y
+
+    def _run(
+        self,
+        layer: "Layer",
+        x: "Array",
+        weights: "Weights",
+        call: "Call",
+        *,
+        extreme: bool,
+        looks: bool,
+    ) -> "tuple[Array, dict[str, Array]]":
+        """Compute one block by one graph; return what it was normalized by too, if that is told."""
+        shape = layer.part_shape(x.shape, call.band)
         held = self._session(layer, x, call, extreme=extreme)
         binding = held.session.io_binding()
         for name, array in _feeds(held, layer, x, weights, call, extreme=extreme).items():
@@ -79,8 +101,12 @@ class OnnxBackend:
             held.output = np.empty(shape, x.dtype)
         address = held.output.ctypes.data
         binding.bind_output("y", "cpu", 0, held.output.dtype, shape, address)
+        names = held.seen if looks else ()
+        for name in names:
+            binding.bind_output(name, "cpu")
         self._provider.run(held.session, binding)
-        return held.output
+        seen = binding.get_outputs()[1:] if names else []
+        return held.output, {n: v.numpy() for n, v in zip(names, seen, strict=True)}
 
     def _settled(self, layer: "Layer", x: "Array", weights: "Weights", call: "Call") -> bool:
         """Whether what a block is normalized by is at the edge of its range, whatever the block.
@@ -112,7 +138,8 @@ class OnnxBackend:
                 self._detail(f"{layer.words}: {note}")
             session = self._provider.session(model.SerializeToString(), self._threads)
             names = frozenset(given.name for given in session.get_inputs())
-            self._sessions[key] = _Session(session, names)
+            seen = tuple(given.name for given in session.get_outputs()[1:])
+            self._sessions[key] = _Session(session, names, seen)
             while len(self._sessions) > self._most(call):
                 self._sessions.popitem(last=False)
         self._sessions.move_to_end(key)

@@ -52,7 +52,8 @@ class BlockGraph:
         """Return the model, and what is to be said of it.
 
         Its inputs are `x`, the weights by name, where statistics are gathered `mean`, `variance`,
-        `count` and what the layer is fed, all but `x` in float64; and `mask`. Its output is `y`.
+        `count` and what the layer is fed, all but `x` in float64; and `mask`. Its first output is
+        `y`; others are what it was normalized by, if it took that itself.
         """
         graph = GraphBuilder(DEFAULT_OPSET)
         x, dtype = graph.input("x", self.dtype, self.shape), self.dtype
@@ -73,7 +74,18 @@ class BlockGraph:
         call = GraphCall(self.shape, dtype, self.training, moments, *more)
         y = graph.cast(self.layer.build(graph, x, weights, call), self.dtype)
         result = (self.shape[0], *self.layer.part_shape(call.sizes, self.band)[1:])
-        return graph.model("block", {"y": (y, self.dtype, result)}, {}), graph.notes
+        outputs: dict[str, tuple[str, str, Shape | None]] = {"y": (y, self.dtype, result)}
+        if self.watches:
+            outputs |= {name: (value, "float64", None) for name, value in graph.watched.items()}
+        return graph.model("block", outputs, {}), graph.notes
+
+    @property
+    def watches(self) -> bool:
+        """Whether the graph takes statistics of its own, and gives what a run has to look at."""
+        layer, rank = self.layer, len(self.shape)
+        if not isinstance(layer, ByStatistics) or layer.has_moving or self.extreme:
+            return False
+        return self.band is None and not layer.statistics_axes(rank, training=self.training)
 
     def _moments(self, graph: GraphBuilder) -> GraphMoments | None:
         """Declare the statistics that the block is given, if it is given any."""

@@ -1,8 +1,9 @@
 """Numbers at the edge of their range, in the graphs of layers that go by a mean and a variance.
 
 A graph of a run takes them from its block, in float64, and scales in the dtype of the block: the
-quickest way, and right where squares and factors stay in the range. Where they may not, statistics
-are taken in NumPy, and another graph scales by them in float64 and in units of a power of two.
+quickest way, and right where squares and factors stay in the range. Where these turn out not to,
+statistics are taken in NumPy, and another graph scales by them, in float64 and in units of a power
+of two.
 """
 
 import math
@@ -12,6 +13,8 @@ from poolnorm_cli.shapes import Ints
 
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
 
     from poolnorm_cli.layers.base import Array, Call, Weights
@@ -72,13 +75,32 @@ class ByStatistics:
         count = 1.0 if moments is None else float(np.max(moments.count))
         return *found, np.array(count)
 
-    def at_the_edge(self, x: "Array", weights: "Weights", call: "Call") -> bool:
+    def at_the_edge(self, x: "Array", call: "Call") -> bool:
         """Whether numbers of a block that it is normalized by may leave the range on the way."""
-        del weights
-        if call.moments is not None or self.has_moving or x.dtype.name not in _MODEST:
+        if call.moments is not None or self.has_moving:
             return False
-        large, small = _MODEST[x.dtype.name]
-        return not (self._least_power() > small and _all_below(x, large))
+        import numpy as np
+
+        large = _MODEST[x.dtype.name][0]
+        # Squares are added in one reading, and may overflow where the answer is no all the same.
+        return not (np.vdot(x, x) < large or (x.max() < large and x.min() > -large))
+
+    def found_at_the_edge(self, dtype: "np.dtype[Any]", seen: "Mapping[str, Array]") -> bool:
+        """Whether numbers that a block was normalized by may have left the range on the way.
+
+        Args:
+            dtype: Of the block.
+            seen: Means, and variances with the epsilon added, of any names that begin so.
+        """
+        large, small = _MODEST[dtype.name]
+        small = -1.0 if self.least_power > small else small  # what is smaller counts as that
+        inside = (
+            abs(values).max() < large
+            if name.startswith("mean")
+            else small < values.min() <= values.max() < large**2
+            for name, values in seen.items()
+        )
+        return not all(inside)
 
     def settings_at_the_edge(
         self, dtype: "np.dtype[Any]", weights: "Weights", call: "Call", shape: Ints
@@ -90,6 +112,8 @@ class ByStatistics:
 
         (large, small), inverse = _MODEST[dtype.name], 1.0
         known = self.known_statistics(weights, call, shape)
+        if known is None and not self._least_power() > small:
+            return True
         if known is not None:
             mean, power = known[0], known[1] + self._least_power()
             inside = abs(mean).max() < large and small < power.min() <= power.max() < large**2
@@ -103,11 +127,3 @@ class ByStatistics:
 
     def _least_power(self) -> float:
         return max(getattr(self, "epsilon", 0.0), self.least_power)
-
-
-def _all_below(x: "Array", large: float) -> bool:
-    """Whether no number of an array is as large as that, nor NaN."""
-    import numpy as np
-
-    squares = np.vdot(x, x)  # reads the array once, and may overflow where the answer is yes
-    return bool(squares < large or (x.max() < large and x.min() > -large))

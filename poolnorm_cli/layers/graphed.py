@@ -7,6 +7,8 @@ from poolnorm_cli.shapes import Ints
 
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
 
     from poolnorm_cli.layers.base import Array, Call, Weights
@@ -69,9 +71,14 @@ class Graphed:
         del shape, dtype
         return 0.0
 
-    def at_the_edge(self, x: "Array", weights: "Weights", call: "Call") -> bool:
+    def at_the_edge(self, x: "Array", call: "Call") -> bool:
         """Whether numbers of a block that it is normalized by may leave the range on the way."""
-        del x, weights, call
+        del x, call
+        return False
+
+    def found_at_the_edge(self, dtype: "np.dtype[Any]", seen: "Mapping[str, Array]") -> bool:
+        """Whether numbers that a block was normalized by may have left the range on the way."""
+        del dtype, seen
         return False
 
     def settings_at_the_edge(

@@ -47,6 +47,9 @@ class Graph(Protocol):
     def dtype(self, x: Value) -> str:
         """Name the dtype of a value."""
 
+    def watch(self, kind: str, value: Value) -> None:
+        """Have a run look at a `mean` or a `power` by which a block was scaled, when it is."""
+
     def note(self, text: str) -> None:
         """Say what this graph does otherwise than the plain operator; shown on request."""
 

@@ -12,6 +12,7 @@ def center_and_scale(
     In float32 the mean is taken off in two parts, so that a large one costs nothing.
     """
     graph.note(f"{dtype}: statistics and factors in float64, as exact as NumPy's")
+    graph.watch("mean", mean)
     near = graph.cast(mean, dtype)
     addend = shift
     if dtype != "float64":
@@ -64,6 +65,7 @@ def by_channels(
 def inverse_deviation(graph: Graph, variance: Value, epsilon: float) -> Value:
     """Compute `1 / sqrt(variance + epsilon)` in float64."""
     total = graph.op("Add", variance, graph.constant(epsilon, "float64"))
+    graph.watch("power", total)
     return graph.op("Reciprocal", graph.op("Sqrt", total))
 
 
