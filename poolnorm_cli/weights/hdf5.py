@@ -25,13 +25,14 @@ from poolnorm_cli.weights.strict_json import LARGEST
 if TYPE_CHECKING:
     from io import IOBase
 
-LARGEST_MORE = 8 * LARGEST_BYTES
+LARGEST_MORE = 15 * LARGEST_BYTES // 4
 """Bytes that reading may take beside those that the process has."""
 _STRING = 3
 """libhdf5's number for the class of strings."""
 
 _DEEPEST = 64
-_MOST = 200_000
+_MOST = 30_000
+"""Groups and arrays, and names in a list; the largest models of Keras have a tenth of it."""
 _FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32"}
 _FAULTS = (KeyError, OSError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError)
 _FIX = "save it again with Keras, in one file"
@@ -135,7 +136,8 @@ def _listed(group: Any, name: str, place: str) -> list[str] | None:
         stored = group.attrs.get_id(part)
         count = prod(stored.shape or ())
         size = stored.get_storage_size() if count else 0
-        if len(stored.shape or ()) != 1 or max(count, size) > LARGEST:
+        many = len(names) + count > _MOST
+        if len(stored.shape or ()) != 1 or many or size > LARGEST:
             raise bad_input(place, f"attribute {part!r} of shape {stored.shape}", _FIX)
         if count:  # of an empty list h5py makes one of numbers
             _require_text(stored, part, place)
