@@ -90,6 +90,11 @@ def main() -> None:
     gc.set_threshold(GARBAGE)
     try:
         code = run(sys.argv[1:])
+    except SystemExit:
+        ended = signals.exit_code()
+        if ended is None:
+            raise
+        code = ended
     finally:
         signals.end_at_once()
     _leave(code)
