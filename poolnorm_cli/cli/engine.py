@@ -117,9 +117,9 @@ class Export:
 
 def say(text: str) -> None:
     """Print a line for the person, on standard error."""
-    from poolnorm_cli.report.text import printable
+    from poolnorm_cli.report.text import brief, printable
 
-    print(printable(text), file=sys.stderr)
+    print(brief(printable(text)), file=sys.stderr)
 
 
 def detail(verbose: int) -> Say:

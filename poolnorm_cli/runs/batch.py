@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.errors import OutputError, PoolnormError, UnavailableError
+from poolnorm_cli.errors import OutputError, PoolnormError, UnavailableError, UsageError
 from poolnorm_cli.layers.base import Call
 from poolnorm_cli.runs.item import MANY, Item
 from poolnorm_cli.runs.outcome import Outcome
@@ -105,13 +105,13 @@ class Batch:
             executor: Where.
             listener: Told of every item, in order.
             stops: End with the first item that fails.
-            fails: Exit code of a run that an item has ended so; None for that of its error.
+            fails: Exit code of such a run; None for that of the error.
             journal: Where all that is done is written down.
             counted: Told how far the run is.
         """
         self._work, self._items, self._executor = work, items, executor
-        self._listener, self._stops, self._journal = listener, stops, journal
-        self._fails, self._ended = fails, set[int]()
+        self._listener, self._stops, self._fails = listener, stops, fails
+        self._journal, self._ended = journal, set[int]()
         self._counted, self.counts = counted, Counts(len(items))
         self._ready: deque[Task] = deque()
         self._steps = Steps(work, len(items), parallel=executor.parallel)
@@ -208,10 +208,10 @@ class Batch:
         self._ended.add(number)
         if error is not None and not self._stopped:
             self._stopped = (fatal or self._stops) and not ending.resumed
-            ends_all = self._stopped and (fatal or self._fails is None)
-            self._code = error.code if ends_all else self._fails or 1
-            if self._stopped:
-                self._ready.clear()
+            of_all = fatal or (self._work.job.joins and isinstance(error, UsageError))
+            own = self._stopped and (of_all or self._fails is None)
+            self._code = error.code if own else self._fails or 1
+            self._ready = deque() if self._stopped else self._ready
         self._tell()
         self._counted(self.counts)
 

@@ -35,7 +35,7 @@ def is_one_line(result: Result) -> None:
     assert "bug" not in result.err
     for line in result.err.splitlines():
         assert len(line) < 2600
-        assert line.startswith(("error: ", "note: "))
+        assert line.startswith(("error: ", "note: ", "warning: "))
     assert result.err.count("error: ") == (result.code != 0)
 
 
