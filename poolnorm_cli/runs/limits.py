@@ -22,6 +22,8 @@ _RUNTIME = 160 << 20
 """The same with a runtime for graphs."""
 _SCRATCH = 8 << 20
 """Bytes of the tiles of one thread."""
+_WINDOW = 160
+"""Bytes of a window in a list: a pair of numbers."""
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _SIZE = r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?"
 
@@ -62,7 +64,7 @@ def memory_of(run: "Pass", tensor: "Tensor") -> int:
     base += 16 * prod(sizes) if run.gathers else 0
     turned = 2 * tensor.nbytes if tensor.header.fortran_order else 0
     own = max(block, 8 * items) if run.backend.in_lanes else 2 * block
-    each = _SCRATCH + own + _tables(run)
+    each = _SCRATCH + own + _tables(run) + _windows(run)
     return base + turned + block * run.lanes.held + each * run.lanes.threads
 
 
@@ -80,6 +82,12 @@ def require_memory(run: "Pass", tensor: "Tensor") -> None:
             f"has {format_size(found)}",
             "give smaller samples, or ask for less",
         )
+
+
+def _windows(run: "Pass") -> int:
+    """Estimate the bytes of windows that are listed one by one, as those of adaptive pooling."""
+    sizes = getattr(run.layer, "sizes", None)
+    return _WINDOW * sum(sizes(run.shape).values()) if sizes is not None else 0
 
 
 def _tables(run: "Pass") -> int:

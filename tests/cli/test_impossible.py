@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.cli.main import run
-from poolnorm_cli.tensors import space
+from poolnorm_cli.tensors import space, spool
 from tests.conftest import Command
 
 
@@ -20,6 +20,7 @@ FREE = 3_000_000
 def little(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every place have room for 3 million bytes."""
     monkeypatch.setattr(space, "free_in", lambda _: FREE)
+    monkeypatch.setattr(spool, "free_in", lambda _: FREE)  # imported here, so as to be put back
     np.save("a.npy", np.zeros((2, 8, 3), np.float32))
     np.save("b.npy", np.zeros((2, 8, 8, 3), np.float32))
     np.savez_compressed("z.npz", a=np.zeros((2, 8, 3), np.float32))
@@ -78,6 +79,16 @@ def test_an_output_that_no_place_could_hold_is_refused(poolnorm: Command, flags:
     assert result.code == 2
     assert "2**62 bytes or more" in result.err or "this machine has" in result.err
     assert not list(Path().glob("y.*"))
+
+
+def test_windows_that_no_memory_holds_are_not_listed(
+    poolnorm: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("poolnorm_cli.runs.limits.built_in_memory", lambda: 16 << 30)
+    result = poolnorm("apool max a.npy --output-size 100000000")
+
+    assert result.code == 2
+    assert "of memory, and this machine has 16384M" in result.err
 
 
 @pytest.mark.parametrize("shape", ["99999999999,99999999999", "0,99999999999,99999999999"])
