@@ -49,7 +49,7 @@ def _require_usual_numbers(file: IOBase, place: str) -> None:
     for start in (0, *(512 << power for power in range(16))):
         block = _read(file, start, _HEADER)
         if block.startswith(_SIGNATURE):
-            sizes = block[13:15] if block[8] < 2 else block[9:11]
+            sizes = block[13:15] if block[8:9] < b"\x02" else block[9:11]
             if sizes != b"\x08\x08":
                 raise bad_input(place, "numbers of another size than 8 bytes", _FIX)
             return
