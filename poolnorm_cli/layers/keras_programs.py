@@ -31,7 +31,8 @@ def keras_program(layer: "Layer", setting: Setting) -> str:
     layer.output_shape(setting.shape)
     package = "tf_keras" if _keras_2_heeds(layer, setting) or needs_keras_2(layer) else "keras"
     dtype, notes = _dtype(layer, setting), []
-    if package == "tf_keras" and getattr(layer, "renorm", False) and dtype == "float64":
+    corrected = package == "tf_keras" and getattr(layer, "renorm", False) and setting.training
+    if corrected and dtype == "float64":
         dtype, notes = "float32", ["# the renorm of tf_keras has no float64"]
     cuts = _cuts(layer, setting, dtype)
     if cuts:
