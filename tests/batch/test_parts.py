@@ -122,7 +122,7 @@ def test_a_fault_in_one_part_leaves_no_output(poolnorm: Command) -> None:
     np.save("in/b.npy", x[:3])
     result = poolnorm("bn in --training -O out -j 2 --save-weights w.npz")
 
-    assert result.code == 4
+    assert result.code == 1  # one of several
     assert "in/a.npy: channel 1 of the batch has a NaN or an infinity" in result.err
     assert tree("out") == {} if Path("out").exists() else True
     assert not Path("w.npz").exists()

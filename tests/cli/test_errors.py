@@ -98,7 +98,7 @@ def _files(x: NDArray[Any]) -> None:
     np.savez("some.npz", gamma=ones)
     np.savez("nan.npz", **full | {"moving_mean": ones * np.nan})
     np.savez("negative.npz", **full | {"moving_variance": -ones})
-    np.savez("ints.npz", gamma=np.arange(3))
+    np.savez("ints.npz", **full | {"gamma": np.arange(3)})
     Path("truncated.npy").write_bytes(Path("x.npy").read_bytes()[:-9])
     Path("pickled.npy").write_bytes(pickle.dumps([1, 2]))  # what np.save never writes
     np.save("objects.npy", np.array([None, 1]), allow_pickle=True)
