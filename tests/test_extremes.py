@@ -281,3 +281,26 @@ def test_only_a_block_with_such_numbers_takes_another_graph(words: str, dtype: s
         y, _ = run_array(layer(words), x, backend=backend)
         assert [key[-1] for key in backend._sessions] == [False, True]
         np.testing.assert_allclose(y, run_array(layer(words), x)[0], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", [1e200, 1e308, -1.7e308, 1e-200])
+@pytest.mark.parametrize(
+    ("words", "given", "shape"),
+    [
+        ("ln", {}, (2, 4)),
+        ("ln", {}, (4, 1)),
+        ("ln", {"axis": 1}, (2, 3, 2)),
+        ("in", {}, (1, 4)),
+        ("in", {}, (2, 5, 3)),
+        ("gn", {"groups": 2}, (2, 4)),
+        ("bn", {}, (4, 3)),
+    ],
+)
+def test_cells_that_are_all_alike_become_zero(
+    words: str, given: Any, shape: tuple[int, ...], cell: float, every_backend: Any
+) -> None:
+    """Epsilon is all that there is to divide by, however large the mean."""
+    x, training = np.full(shape, cell), words == "bn"
+    y, _ = run_array(layer(words, **given), x, training=training, backend=every_backend)
+
+    np.testing.assert_array_equal(y, np.zeros(shape))

@@ -122,9 +122,13 @@ def in_units(mean: Array, variance: Array, epsilon: float) -> tuple[Array, Array
         The mean times the unit; the variance and epsilon times its square; and the unit. float64.
     """
     mean, power = mean.astype(WIDE), variance.astype(WIDE) + epsilon
-    size = np.sqrt(power + mean * mean)
-    exponent = np.where(size > 2.0**480, -_SHIFT, np.where(size < 2.0**-450, _SHIFT, 0))
-    unit = np.ldexp(1.0, np.where(size > 0, exponent, 0))
+    deviation, away = np.sqrt(power), np.abs(mean)
+    # A large mean alone needs room for a difference, no more: with cells that are all alike,
+    # epsilon is all that there is to divide by, and has to stay in the range.
+    exponent = np.where(away > 2.0**1000, -2, 0)
+    exponent = np.where(deviation > 2.0**480, -_SHIFT, exponent)
+    exponent = np.where((deviation < 2.0**-450) & (away < 2.0**-300), _SHIFT, exponent)
+    unit = np.ldexp(1.0, np.where(deviation + away > 0, exponent, 0))
     return (mean * unit).astype(np.float64), (power * unit * unit).astype(np.float64), unit
 
 

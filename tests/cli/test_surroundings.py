@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -117,11 +116,16 @@ def test_a_reader_of_standard_error_that_went_away_changes_no_exit_code() -> Non
 
 
 def test_too_few_open_files_are_told() -> None:
-    def few() -> None:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4))
-
     process("generate", "ones", "2,4,4,1", "-o", "x.npy")
-    done = process("pool", "max", "x.npy", "-o", "y.npy", preexec_fn=few)
+    # Python itself may need more to start, by how it was installed.
+    code = (
+        "import resource, sys\n"
+        "from poolnorm_cli.cli.main import main\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4))\n"
+        "sys.argv = 'poolnorm pool max x.npy -o y.npy'.split()\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
 
     assert done.returncode == 3
     assert done.stderr.startswith(b"error: too many open files; ")
