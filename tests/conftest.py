@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -75,6 +75,41 @@ def poolnorm(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
         return Result(code, seen.out, seen.err)
 
     return call
+
+
+class Measured(NamedTuple):
+    """What a command left behind, and the most memory that it had, in MiB."""
+
+    code: int
+    err: str
+    megabytes: int
+
+
+_MEASURED = """
+import sys
+from poolnorm_cli.cli.main import run
+code = run(sys.argv[1:])
+# What getrusage tells begins with the peak of the process that this one came from.
+peak = open("/proc/self/status").read().split("VmHWM:")[1].split()[0]
+print()
+print(code, int(peak) >> 10)
+"""
+
+
+def measured(*words: str) -> Measured:
+    """Run the command as a process of its own, without this one's environment."""
+    if not Path("/proc/self/status").exists():
+        pytest.skip("no account of memory")
+    done = subprocess.run(
+        [sys.executable, "-c", _MEASURED, *words],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        timeout=120,
+    )
+    code, megabytes = map(int, done.stdout.splitlines()[-1].split())
+    return Measured(code, done.stderr, megabytes)
 
 
 def process(*words: str, **options: Any) -> "subprocess.CompletedProcess[bytes]":

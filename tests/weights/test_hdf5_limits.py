@@ -1,7 +1,5 @@
 """HDF5 files of many groups, many names or vast attributes take little memory, and are refused."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +8,7 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.weights import hdf5
-from tests.conftest import ROOT, Command
+from tests.conftest import Command, measured
 
 
 h5py = pytest.importorskip("h5py")
@@ -45,27 +43,9 @@ def _long(group: Any) -> None:
 
 @pytest.mark.parametrize("make", [_names, _many_lists, _vast, _long])
 def test_vast_attributes_take_little_memory(make: Callable[[Any], None], tmp_path: Path) -> None:
-    if not Path("/proc/self/statm").exists():
-        pytest.skip("no account of memory")
     with h5py.File(tmp_path / "m.h5", "w", libver="latest") as file:
         make(file.create_group("model_weights"))
-    code = (
-        "from poolnorm_cli.cli.main import run\n"
-        "code = run(['info', 'm.h5'])\n"
-        "peak = open('/proc/self/status').read().split('VmHWM:')[1].split()[0]\n"
-        "print(code, int(peak) >> 10)\n"
-    )
-    env = {"PYTHONPATH": str(ROOT), "PATH": ""}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=env,
-        cwd=tmp_path,
-        timeout=120,
-    )
-    code, megabytes = done.stdout.split()
+    done = measured("info", "m.h5")
 
-    assert (code, done.stderr.count("\n")) == ("4", 1), done.stderr
-    assert int(megabytes) < 300
+    assert (done.code, done.err.count("\n")) == (4, 1), done.err
+    assert done.megabytes < 300

@@ -1,7 +1,5 @@
 """Messages of protocol buffers are read as the library of ONNX reads them, in little memory."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +9,7 @@ from poolnorm_cli.errors import InputError
 from poolnorm_cli.weights import wire
 from poolnorm_cli.weights.onnx_graph import MOST_NODES, Model
 from poolnorm_cli.weights.spans import whole
-from tests.conftest import ROOT, Command
+from tests.conftest import Command, measured
 
 
 def opened(file: str) -> Model:
@@ -81,25 +79,11 @@ def vast(graph: bytes) -> bytes:
 @pytest.mark.parametrize("what", VAST)
 def test_a_vast_graph_of_nothing_is_refused_in_little_memory(what: str, tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(vast(VAST[what]))
-    code = (
-        "import sys\n"
-        "from poolnorm_cli.cli.main import run\n"
-        "code = run(['info', 'm.onnx'])\n"
-        "peak = open('/proc/self/status').read().split('VmHWM:')[1].split()[0]\n"
-        "print(code, int(peak) >> 10)\n"
-    )
-    if not Path("/proc/self/status").exists():
-        pytest.skip("no account of memory")
-    env = {"PYTHONPATH": str(ROOT), "PATH": ""}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=True, env=env, cwd=tmp_path, timeout=120
-    )
-    refused, megabytes = done.stdout.split()
+    done = measured("info", "m.onnx")
 
-    assert refused == "4", done.stderr
-    assert done.stderr.startswith("error: m.onnx: ")
-    assert int(megabytes) < 150
+    assert done.code == 4, done.err
+    assert done.err.startswith("error: m.onnx: ")
+    assert done.megabytes < 150
 
 
 @pytest.mark.parametrize("what", VAST)
