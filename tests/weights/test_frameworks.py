@@ -1,6 +1,7 @@
-"""The calls and configs that are printed give, in their frameworks, what poolnorm gives."""
+"""The programs and configs that are printed give, in their frameworks, what poolnorm gives."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -73,13 +74,13 @@ def described(poolnorm: Command, number: int, words: str) -> dict[str, Any]:
         flags = f"{words} --weights {weights}"
     saved = f"--save-config c{number}.json"
     assert poolnorm(f"{flags} -q -o y{number}.npy {saved}").code == 0, words
-    calls = poolnorm(f"{words} --keras --torch --json")
+    calls = poolnorm(f"{flags} --keras --torch --json")
     assert calls.code == 0, calls
     found = json.loads(calls.out)
     return {
         "input": next(word for word in words.split() if word.endswith(".npy")),
         "keras": found["keras"],
-        "class": found["keras"].partition("(")[0].rpartition(".")[2],
+        "class": re.findall(r"keras\.layers\.(\w+)\(", found["keras"])[0],
         "torch": found["torch"],
         "config": f"c{number}.json",
         "weights": weights,
