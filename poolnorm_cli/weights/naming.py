@@ -157,11 +157,6 @@ def are_alike(weights: "Mapping[str, Stored]") -> bool:
     return len(shapes) == 1 and not alone and not lone
 
 
-def is_torch(names: Iterable[str]) -> bool:
-    """Whether weights have torch's names."""
-    return framework(names) == "torch"
-
-
 def squeezed(shape: Ints) -> Ints:
     """Return a shape without its axes of size 1."""
     return tuple(size for size in shape if size != 1)
