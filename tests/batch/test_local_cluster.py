@@ -25,12 +25,6 @@ STRANGER = """
 import json, os, socket, ssl, sys
 import distributed
 
-if os.geteuid() == 0:
-    os.setgroups([])
-    os.setgid(NOBODY)
-    os.setuid(NOBODY)
-os.environ["HOME"] = os.getcwd()
-
 def plain(port):
     with socket.create_connection(("127.0.0.1", port), timeout=30) as link:
         link.sendall(b"GET /health HTTP/1.0\\r\\n\\r\\n")
@@ -56,7 +50,19 @@ def answer(way, *words):
     except Exception as error:
         return type(error).__name__
 
-for port in map(int, sys.argv[1:]):
+ports = [int(word) for word in sys.argv[1:]]
+# What is imported where it is used is imported now: the checkout may be closed to the other user.
+guarded = next(port for port in ports if not answer(plain, port).startswith("HTTP/"))
+for protocol in ("tcp", "tls"):
+    answer(client, protocol, guarded)
+
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+os.environ["HOME"] = os.getcwd()
+
+for port in ports:
     answers = [answer(plain, port)]
     if not answers[0].startswith("HTTP/"):
         answers += [answer(tls, port), answer(client, "tcp", port), answer(client, "tls", port)]
