@@ -22,11 +22,11 @@ from poolnorm_cli.backends import open_backend
 from poolnorm_cli.backends.export import FileGraph
 from poolnorm_cli.backends.providers import choose
 from poolnorm_cli.backends.trace import BATCH, BlockGraph
+from poolnorm_cli.engine.in_memory import run_array
+from poolnorm_cli.engine.layer_pass import initial_weights
 from poolnorm_cli.errors import UnavailableError
 from poolnorm_cli.layers import find
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.runs.memory import run_array
-from poolnorm_cli.runs.passes import initial_weights
 
 
 def with_copies(layer: Layer, x: Any, provider: Any, *, training: bool) -> Callable[[], Any]:

@@ -7,9 +7,9 @@ import time
 
 import numpy as np
 
+from poolnorm_cli.engine.layer_pass import Pass, initial_weights
+from poolnorm_cli.engine.threads import default_threads, lanes_for
 from poolnorm_cli.layers import find
-from poolnorm_cli.runs.lanes import default_threads, lanes_for
-from poolnorm_cli.runs.passes import Pass, initial_weights
 
 
 def job(words, parameters, x):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.kernels.moments import gather
 from poolnorm_cli.layers import find
-from poolnorm_cli.runs.memory import run_array
 
 
 ADJUSTMENT = {"scale": np.linspace(0.5, 2, 11).reshape(11, 1, 1), "bias": np.full(10, 0.5)[:, None]}

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from poolnorm_cli.engine.layer_pass import initial_weights
 from poolnorm_cli.layers import LAYERS, find
-from poolnorm_cli.layers.facts import Facts
-from poolnorm_cli.runs.passes import initial_weights
+from poolnorm_cli.layers.explain import Facts
 from tests.conftest import Command
 
 

@@ -9,12 +9,10 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.backends import open_backend
-from poolnorm_cli.kernels.masked_moments import masked_moments
-from poolnorm_cli.kernels.moments import merge, moments_of
-from poolnorm_cli.kernels.trees import fold_tree
+from poolnorm_cli.engine.in_memory import run_array
+from poolnorm_cli.kernels.moments import fold_tree, masked_moments, merge, moments_of
 from poolnorm_cli.layers import find
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.runs.memory import run_array
 from tests.conftest import Command
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from poolnorm_cli.engine.in_memory import run_array
+from poolnorm_cli.engine.layer_pass import Pass, initial_weights
+from poolnorm_cli.engine.threads import Lanes
 from poolnorm_cli.layers import find
-from poolnorm_cli.runs.lanes import Lanes
-from poolnorm_cli.runs.memory import run_array
-from poolnorm_cli.runs.passes import Pass, initial_weights
 
 
 def counting(stop: int, taken: list[int], fails_at: int | None = None) -> Iterator[int]:

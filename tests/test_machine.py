@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from poolnorm_cli import machine
-from poolnorm_cli.runs import lanes, worker
+from poolnorm_cli.batch import worker_process
+from poolnorm_cli.engine import threads
 from poolnorm_cli.tensors import atomic
 from tests.batch.places import make_tensors, tree
 from tests.conftest import Command
@@ -19,11 +20,11 @@ from tests.conftest import Command
 def test_processors_are_those_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 4, 5}, raising=False)
     assert machine.processors() == 3
-    assert lanes.default_threads() == 3
+    assert threads.default_threads() == 3
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: 12)
     assert machine.processors() == 12
-    assert lanes.default_threads() == 4
+    assert threads.default_threads() == 4
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert machine.processors() == 1
 
@@ -69,7 +70,7 @@ def test_a_worker_ends_with_its_parent_also_without_the_call_for_it(
     poolnorm: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_tensors("in", 5)
-    monkeypatch.setattr(worker, "_prctl", lambda: None)
+    monkeypatch.setattr(worker_process, "_prctl", lambda: None)
     assert poolnorm("pool max in -O out -q -j 2").code == 0
     assert len(tree("out")) == 5
 

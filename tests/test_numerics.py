@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
 
+from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.errors import InputError
 from poolnorm_cli.layers import find
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.runs.memory import run_array
 from poolnorm_cli.shapes import window
 
 

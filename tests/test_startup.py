@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from poolnorm_cli.engine.threads import default_threads
 from poolnorm_cli.layers import LAYERS
-from poolnorm_cli.runs.lanes import default_threads
 
 
 _TELL = """

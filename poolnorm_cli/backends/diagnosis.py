@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Literal
 
-from poolnorm_cli.backends import cuda, installed
+from poolnorm_cli.backends import installed, providers
 from poolnorm_cli.backends.providers import CPU, CUDA, lacking, loading
 from poolnorm_cli.errors import UnavailableError
 from poolnorm_cli.values import frozen
@@ -101,7 +101,7 @@ def _telemetry() -> Finding:
 def _providers(runtime: ModuleType) -> Iterator[Finding]:
     """Open a session of one node on every provider that the build names."""
     names = list(runtime.get_available_providers())
-    with cuda.preloaded(runtime):
+    with providers.preloaded(runtime):
         for name, reason in loading(runtime, names).items():
             yield _unloaded(runtime, name, reason) if reason else Finding(name, "ok", "loads")
     if CUDA not in names:
@@ -120,22 +120,22 @@ def _unloaded(runtime: ModuleType, name: str, reason: str) -> Finding:
 
 
 def _loaded(name: str) -> str:
-    version = cuda.driver_version() if name == cuda.DRIVER else None
+    version = providers.driver_version() if name == providers.DRIVER else None
     return f"loads, for CUDA up to {version[0]}.{version[1]}" if version else "loads"
 
 
 def _cuda(runtime: ModuleType | None) -> Iterator[Finding]:
     """List the driver, its devices, and the libraries that the build wants."""
-    wanted = cuda.major(runtime)
-    fix = f"pip install 'poolnorm-cli[{cuda.extra_of(wanted)}]'"
-    for library in cuda.libraries(wanted):
+    wanted = providers.major(runtime)
+    fix = f"pip install 'poolnorm-cli[{providers.extra_of(wanted)}]'"
+    for library in providers.libraries(wanted):
         if library.loads:
             yield Finding(library.name, "ok", _loaded(library.name))
-        elif library.name == cuda.DRIVER:
+        elif library.name == providers.DRIVER:
             yield Finding(library.name, "missing", "no NVIDIA driver", "install the NVIDIA driver")
         else:
             yield Finding(library.name, "missing", f"CUDA {wanted}: does not load", fix)
-    count = cuda.devices()
+    count = providers.devices()
     if count:
         yield Finding("devices", "ok", str(count))
     else:

@@ -1,10 +1,15 @@
 """Execution providers of ONNX Runtime: one is opened as it was asked for, or the run ends."""
 
-from collections.abc import Sequence
+import ctypes
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from importlib.util import find_spec
+from io import StringIO
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from poolnorm_cli.backends import ProviderName, Say, cuda, installed
+from poolnorm_cli.backends import ProviderName, Say, installed
 from poolnorm_cli.errors import UnavailableError
 from poolnorm_cli.values import frozen
 
@@ -95,7 +100,7 @@ def _cuda() -> Provider:
     if CUDA not in runtime.get_available_providers():
         raise _no_gpu_build(runtime)
     runtime.set_default_logger_severity(4)  # one line is told here, instead of the runtime's many
-    with cuda.preloaded(runtime):
+    with preloaded(runtime):
         provider = Provider("cuda", runtime)
         try:
             provider.session(one_node())
@@ -121,16 +126,16 @@ def _no_gpu_build(runtime: ModuleType) -> UnavailableError:
 
 def lacking(runtime: ModuleType) -> UnavailableError | None:
     """Return the error that names what CUDA lacks, None where nothing is seen to be missing."""
-    wanted = cuda.major(runtime)
-    lost = [library.name for library in cuda.libraries(wanted) if not library.loads]
+    wanted = major(runtime)
+    lost = [library.name for library in libraries(wanted) if not library.loads]
     told, fixes = [], []
-    if cuda.DRIVER in lost:
-        lost.remove(cuda.DRIVER)
-        told.append(f"no NVIDIA driver ({cuda.DRIVER} does not load)")
+    if DRIVER in lost:
+        lost.remove(DRIVER)
+        told.append(f"no NVIDIA driver ({DRIVER} does not load)")
         fixes.append("install the driver")
     if lost:
         told.append(f"the libraries of CUDA {wanted} cannot be loaded: {', '.join(lost)}")
-        fixes.append(f"pip install 'poolnorm-cli[{cuda.extra_of(wanted)}]'")
+        fixes.append(f"pip install 'poolnorm-cli[{extra_of(wanted)}]'")
     if not told:
         return _unfit(wanted)
     last = "give --provider cpu"
@@ -142,14 +147,14 @@ def lacking(runtime: ModuleType) -> UnavailableError | None:
 
 def _unfit(wanted: str) -> UnavailableError | None:
     """Return the error of a driver that is too old for a version of CUDA, or has no device."""
-    version = cuda.driver_version()
+    version = driver_version()
     if version and version[0] < int(wanted):
         number = ".".join(map(str, version))
         return UnavailableError(
             f"cuda: the driver serves CUDA {number}, and this build of onnxruntime wants {wanted}",
             f"update the driver, or {installed.INSTALL_CUDA_12}",
         )
-    if not cuda.devices():
+    if not devices():
         return UnavailableError("cuda: the driver has no device", "give --provider cpu")
     return None
 
@@ -194,3 +199,97 @@ def _reason(error: Exception) -> str:
     """Return what the runtime said, on one line and not longer than one."""
     line = " ".join(str(error).split())
     return line if len(line) <= 160 else f"{line[:157]}..."
+
+
+DRIVER = "libcuda.so.1"
+_LIBRARIES = {
+    "13": (
+        "libcudart.so.13",
+        "libcublas.so.13",
+        "libcublasLt.so.13",
+        "libcurand.so.10",
+        "libcufft.so.12",
+        "libcudnn.so.9",
+    ),
+    "12": (
+        "libcudart.so.12",
+        "libcublas.so.12",
+        "libcublasLt.so.12",
+        "libcurand.so.10",
+        "libcufft.so.11",
+        "libcudnn.so.9",
+    ),
+}
+
+
+@frozen
+class Library:
+    """A shared library, and whether it loads."""
+
+    name: str
+    loads: bool
+
+
+def major(runtime: ModuleType | None) -> str:
+    """Return the major version of CUDA that a build of ONNX Runtime wants."""
+    return str(getattr(runtime, "cuda_version", "") or "13").split(".")[0]
+
+
+def extra_of(wanted: str) -> str:
+    """Name the extra of this package that installs a major version of CUDA."""
+    return "cuda12" if wanted == "12" else "cuda"
+
+
+def libraries(wanted: str) -> list[Library]:
+    """Try the driver, and the libraries of a major version of CUDA."""
+    names = (DRIVER, *_LIBRARIES.get(wanted, _LIBRARIES["13"]))
+    return [Library(name, _loads(name)) for name in names]
+
+
+def devices() -> int:
+    """Count the devices of the driver; 0 without a driver."""
+    try:
+        driver = ctypes.CDLL(DRIVER)
+    except OSError:
+        return 0
+    count = ctypes.c_int(0)
+    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
+        return 0
+    return count.value
+
+
+def driver_version() -> tuple[int, int] | None:
+    """Return the newest version of CUDA that the driver serves; None without a driver."""
+    number = ctypes.c_int(0)
+    try:
+        failed = ctypes.CDLL(DRIVER).cuDriverGetVersion(ctypes.byref(number))
+    except OSError:
+        return None
+    return None if failed else (number.value // 1000, number.value % 1000 // 10)
+
+
+@contextmanager
+def preloaded(runtime: ModuleType) -> Iterator[None]:
+    """Let ONNX Runtime load the libraries that pip installed; what it prints is not wanted."""
+    if hasattr(runtime, "preload_dlls"):
+        with redirect_stdout(StringIO()):
+            runtime.preload_dlls()
+    yield
+
+
+def _loads(name: str) -> bool:
+    for candidate in (name, *_from_packages(name)):
+        try:
+            ctypes.CDLL(candidate)
+        except OSError:
+            continue
+        return True
+    return False
+
+
+def _from_packages(name: str) -> Iterator[str]:
+    """List the places where pip puts a library of NVIDIA."""
+    spec = find_spec("nvidia")
+    for folder in spec.submodule_search_locations or () if spec else ():
+        yield from map(str, Path(folder).glob(f"*/lib/{name}"))
+        yield from map(str, Path(folder).glob(f"*/{name}"))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from onnx import ModelProto
 
-    from poolnorm_cli.bands import Band
+    from poolnorm_cli.strips import Band
 
 
 BATCH = "N"

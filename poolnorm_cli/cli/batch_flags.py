@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from poolnorm_cli.cli.groups import Inputs
+from poolnorm_cli.cli.flag_groups import Inputs
 from poolnorm_cli.cli.options import Argument, Option
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.shapes import whole_number

@@ -6,11 +6,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.cli.definition import Definition, read_config
-from poolnorm_cli.cli.groups import Given, Inputs, Printing, Training, WeightFiles
+from poolnorm_cli.cli.flag_groups import Given, Inputs, Printing, Training, WeightFiles
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.layers.configs import settled, stated
-from poolnorm_cli.layers.spelling import has_suffix
+from poolnorm_cli.layers.keras.config import settled, stated
+from poolnorm_cli.layers.keras.spelling import has_suffix
 from poolnorm_cli.tensors.messages import shown
 from poolnorm_cli.values import frozen
 

@@ -10,10 +10,10 @@ from inspect import get_annotations
 from types import NoneType, UnionType
 from typing import Any, TypeAlias, get_args
 
-from poolnorm_cli.cli.groups import LAYER_PANEL, Given
+from poolnorm_cli.cli.flag_groups import LAYER_PANEL, Given
 from poolnorm_cli.cli.options import Option, parse_ints
 from poolnorm_cli.layers.base import Layer, Parameter
-from poolnorm_cli.layers.configs import settled
+from poolnorm_cli.layers.keras.config import settled
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.values import frozen
 

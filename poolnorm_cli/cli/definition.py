@@ -5,7 +5,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
-from poolnorm_cli.cli.groups import Given, Inputs, Outputs, Printing, Training
+from poolnorm_cli.cli.flag_groups import Given, Inputs, Outputs, Printing, Training
 from poolnorm_cli.cli.options import Option
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
@@ -66,9 +66,8 @@ def read_config(kind: type[Layer], file: str) -> dict[str, Any]:
         InputError: It cannot be read, or a value is not of the parameter's type.
         UsageError: It is of another class, or has a parameter that the layer has not.
     """
-    from poolnorm_cli.layers.configs import from_config
-    from poolnorm_cli.weights.spans import whole
-    from poolnorm_cli.weights.strict_json import parse
+    from poolnorm_cli.layers.keras.config import from_config
+    from poolnorm_cli.weights.untrusted import parse, whole
 
     span = whole(file)
     text = span.at(0, min(span.size, LARGEST_CONFIG + 1))
@@ -97,7 +96,7 @@ def saved_config(layer: Layer, given: Given, word: str) -> "Iterator[Callable[[]
         return
     import json
 
-    from poolnorm_cli.layers.calls import keras_config
+    from poolnorm_cli.layers.keras.config import keras_config
     from poolnorm_cli.tensors.atomic import AtomicFile
 
     config = keras_config(layer, _input_shape(layer, given, word, "--save-config"))

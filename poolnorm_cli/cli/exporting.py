@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.cli.engine import Export, command_text, detail
-from poolnorm_cli.cli.groups import (
+from poolnorm_cli.cli.backend_flags import Export, command_text, detail
+from poolnorm_cli.cli.flag_groups import (
     Given,
     Inputs,
     Outputs,
@@ -19,8 +19,8 @@ from poolnorm_cli.tensors.sources import is_stream, open_tensors
 
 
 if TYPE_CHECKING:
+    from poolnorm_cli.engine.job import Job
     from poolnorm_cli.report.reporter import Reporter
-    from poolnorm_cli.runs.files import Job
     from poolnorm_cli.tensors.tensor import Tensor
 
 
@@ -52,7 +52,7 @@ def exporting(given: Given, job: "Job", word: str) -> Iterator["Tensor | None"]:
         return
     if word == "-" or is_stream(word):
         raise UsageError("--export for standard input", "name a file of that shape as the input")
-    from poolnorm_cli.runs.export import GraphOutput
+    from poolnorm_cli.engine.export import GraphOutput
 
     tensor = next(open_tensors(word, inputs.key, given[Outputs].dtype == "bfloat16"))
     command = command_text(job.layer, training=given[Training].training)
@@ -65,7 +65,7 @@ def exporting(given: Given, job: "Job", word: str) -> Iterator["Tensor | None"]:
 
 def report_graph(given: Given, job: "Job", tensor: "Tensor", reporter: "Reporter") -> None:
     """Report a graph that was made without a run."""
-    from poolnorm_cli.runs.outcome import Outcome
+    from poolnorm_cli.engine.outcome import Outcome
 
     run = job.pass_over(tensor)
     reporter.done(

@@ -3,19 +3,19 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from poolnorm_cli.batch.file_table import FileTable, Role, existing
+from poolnorm_cli.cli.backend_flags import Export
 from poolnorm_cli.cli.batch_flags import Batch, FileInputs
 from poolnorm_cli.cli.checkpoint import file_of, in_place
 from poolnorm_cli.cli.definition import Definition
-from poolnorm_cli.cli.engine import Export
-from poolnorm_cli.cli.groups import Given, Mask, Outputs, WeightFiles
+from poolnorm_cli.cli.flag_groups import Given, Mask, Outputs, WeightFiles
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.runs.file_table import FileTable, Role, existing
 from poolnorm_cli.tensors.sources import source_path
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.runs.item import Item
-    from poolnorm_cli.runs.plan import Plan
+    from poolnorm_cli.batch.inputs import Item
+    from poolnorm_cli.batch.plan import Plan
 
 
 class Prepared(NamedTuple):

@@ -6,17 +6,17 @@ import numpy as np
 
 from poolnorm_cli.cli.checkpoint import Checkpoint, checkpoint_of, read_weights
 from poolnorm_cli.cli.definition import Definition
-from poolnorm_cli.cli.groups import Given, Inputs, Mask, Outputs, Training, WeightFiles
+from poolnorm_cli.cli.flag_groups import Given, Inputs, Mask, Outputs, Training, WeightFiles
+from poolnorm_cli.engine.layer_pass import initial_weights, result_dtype
+from poolnorm_cli.engine.masks import MaskFile
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.layers.initializers import Initializer
-from poolnorm_cli.layers.programs import Setting, literal
-from poolnorm_cli.layers.spelling import has_suffix
-from poolnorm_cli.runs.masks import MaskFile
-from poolnorm_cli.runs.passes import initial_weights, result_dtype
+from poolnorm_cli.layers.keras.initializers import Initializer
+from poolnorm_cli.layers.keras.spelling import has_suffix
+from poolnorm_cli.layers.programs.program import Setting, literal
 from poolnorm_cli.tensors.sources import open_tensors
 from poolnorm_cli.urls import is_url
-from poolnorm_cli.weights.naming import keras_names, split
+from poolnorm_cli.weights.entry import keras_names, split
 
 
 if TYPE_CHECKING:
@@ -41,11 +41,11 @@ def programs(layer: Layer, given: Given, word: str) -> dict[str, str]:
     setting = _setting(layer, given, word)
     written = {}
     if wanted.keras:
-        from poolnorm_cli.layers.keras_programs import keras_program
+        from poolnorm_cli.layers.programs.keras import keras_program
 
         written["keras"] = keras_program(layer, setting)
     if wanted.torch:
-        from poolnorm_cli.layers.torch_programs import torch_program
+        from poolnorm_cli.layers.programs.torch import torch_program
 
         written["torch"] = torch_program(layer, setting)
     return written

@@ -3,30 +3,30 @@
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TYPE_CHECKING
 
+from poolnorm_cli.batch import batch as runs
+from poolnorm_cli.batch.executors import Serial
+from poolnorm_cli.batch.inputs import directories
+from poolnorm_cli.batch.tasks import Work
+from poolnorm_cli.cli.backend_flags import Engine, say
 from poolnorm_cli.cli.batch_flags import Batch
-from poolnorm_cli.cli.engine import Engine, say
 from poolnorm_cli.cli.file_flags import Prepared
-from poolnorm_cli.cli.groups import Given, Outputs, Printing, Training
+from poolnorm_cli.cli.flag_groups import Given, Outputs, Printing, Training
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.machine import processors
 from poolnorm_cli.report.progress import open_progress
 from poolnorm_cli.report.reporter import Reporter
-from poolnorm_cli.runs import batch as runs
-from poolnorm_cli.runs.executors import Serial
-from poolnorm_cli.runs.item import directories
-from poolnorm_cli.runs.tasks import Work
-from poolnorm_cli.tensors.leftovers import remove_leftovers
+from poolnorm_cli.tensors.atomic import remove_leftovers
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from poolnorm_cli.runs.executors import Executor
-    from poolnorm_cli.runs.files import Job
-    from poolnorm_cli.runs.item import Item
-    from poolnorm_cli.runs.journal import Journal
-    from poolnorm_cli.runs.plan import Plan
-    from poolnorm_cli.runs.steps import Ending
+    from poolnorm_cli.batch.executors import Executor
+    from poolnorm_cli.batch.inputs import Item
+    from poolnorm_cli.batch.journal import Journal
+    from poolnorm_cli.batch.plan import Plan
+    from poolnorm_cli.batch.stages import Ending
+    from poolnorm_cli.engine.job import Job
 
 
 def run_batch(
@@ -95,7 +95,7 @@ def _resumed(work: Work, prepared: Prepared, journal: "Journal") -> "list[Ending
     doubtful = unproved(work.plan, prepared, journal)
     if not doubtful:
         return []
-    from poolnorm_cli.runs.proof import proved
+    from poolnorm_cli.batch.verification import proved
 
     return proved(work, journal, doubtful)
 
@@ -124,7 +124,7 @@ def executor_for(work: Work, items: "Sequence[Item]", flags: Batch, engine: Engi
         _check_streams(items, "--dask")
         if engine.profile:
             raise UsageError("--profile with --dask", "leave out --dask")
-        from poolnorm_cli.runs.cluster import Cluster
+        from poolnorm_cli.batch.dask_executor import Cluster
 
         return Cluster(work, flags.dask, items, say)
     jobs = _jobs(items) if flags.jobs == "auto" else int(flags.jobs)
@@ -132,7 +132,7 @@ def executor_for(work: Work, items: "Sequence[Item]", flags: Batch, engine: Engi
         return Serial(work)
     if engine.profile:
         raise UsageError(f"--profile with {jobs} processes", "give --jobs 1")
-    from poolnorm_cli.runs.workers import Workers
+    from poolnorm_cli.batch.process_pool import Workers
 
     work.job.memory = engine.memory(jobs)
     return Workers(work, jobs)
@@ -144,7 +144,7 @@ _LARGE_BYTES = 64 << 20
 
 def _jobs(items: "Sequence[Item]") -> int:
     """Count the processes that pay: one, where starting more takes longer than the work."""
-    from poolnorm_cli.runs.fingerprints import stamp_of
+    from poolnorm_cli.batch.fingerprints import stamp_of
 
     if len(items) < _SMALL_RUN:
         sizes = (stamp[0] for item in items if (stamp := stamp_of(item)))
@@ -167,8 +167,8 @@ def open_journal(
         runs.settle(plan, job)
     if flags.journal is None:
         return nullcontext()
-    from poolnorm_cli.runs.fingerprints import parameters
-    from poolnorm_cli.runs.journal import Journal
+    from poolnorm_cli.batch.fingerprints import parameters
+    from poolnorm_cli.batch.journal import Journal
 
     weights = None if initial else job.trained
     params = parameters(plan, job, f"{engine.backend} {engine.provider}", weights)

@@ -4,14 +4,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from poolnorm_cli.cli.backend_flags import Engine, say
 from poolnorm_cli.cli.batch_flags import Batch, FileInputs
 from poolnorm_cli.cli.checkpoint import Checkpoint
 from poolnorm_cli.cli.definition import only_a_call, saved_config
-from poolnorm_cli.cli.engine import Engine, say
 from poolnorm_cli.cli.exporting import exporting, only_a_graph, report_graph
-from poolnorm_cli.cli.file_flags import Prepared, prepared, synced
-from poolnorm_cli.cli.groups import (
+from poolnorm_cli.cli.file_flags import Prepared, check_folded, prepared, synced
+from poolnorm_cli.cli.flag_groups import (
     Given,
+    Inputs,
     Mask,
     Outputs,
     Printing,
@@ -19,15 +20,22 @@ from poolnorm_cli.cli.groups import (
     Values,
     WeightFiles,
 )
+from poolnorm_cli.cli.run_batch import open_journal, unproved
 from poolnorm_cli.cli.weight_files import save_weights, weights_of
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.layers.keras.spelling import has_suffix
 from poolnorm_cli.report.reporter import open_reporter
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.runs.files import Job
-    from poolnorm_cli.runs.plan import Plan
+    from collections.abc import Iterator
+
+    from poolnorm_cli.batch.inputs import Item
+    from poolnorm_cli.batch.plan import Plan
+    from poolnorm_cli.engine.job import Job
+    from poolnorm_cli.report.estimates import Estimates
+    from poolnorm_cli.tensors.tensor import Tensor
     from poolnorm_cli.weights import Weights
 
 
@@ -53,7 +61,7 @@ def _run(
 ) -> int:
     """Run a layer; `keep_config` gives the file of its definition its name, once it is begun."""
     from poolnorm_cli.cli.run_batch import run_batch
-    from poolnorm_cli.runs.clock import Clock
+    from poolnorm_cli.engine.profile import Clock
 
     outputs = given[Outputs]
     to_stderr = outputs.output == "-"
@@ -62,8 +70,6 @@ def _run(
     with weights_of(layer, given) as weights:
         job = _job(layer, weights, given)
         if given[Batch].dry_run:
-            from poolnorm_cli.cli.dry_run import dry_run
-
             keep_config()
             return dry_run(plan, run, job, given)
         code = 0
@@ -82,10 +88,10 @@ def _run(
 
 
 def _job(layer: Layer, weights: "Weights | None", given: Given) -> "Job":
-    from poolnorm_cli.runs.clock import UNCLOCKED, Clock
-    from poolnorm_cli.runs.files import Job
-    from poolnorm_cli.runs.lanes import default_threads
-    from poolnorm_cli.runs.masks import MaskFile
+    from poolnorm_cli.engine.job import Job
+    from poolnorm_cli.engine.masks import MaskFile
+    from poolnorm_cli.engine.profile import UNCLOCKED, Clock
+    from poolnorm_cli.engine.threads import default_threads
 
     mask, engine = given[Mask].mask, given[Engine]
     if mask is not None and not given[Printing].quiet:
@@ -109,7 +115,7 @@ def _job(layer: Layer, weights: "Weights | None", given: Given) -> "Job":
 
 def _note_mask(layer: Layer, word: str, *, training: bool) -> None:
     """Say where a mask does not do what one may expect of it."""
-    from poolnorm_cli.runs.masks import MaskFile
+    from poolnorm_cli.engine.masks import MaskFile
 
     ignored = layer.ignores_mask(training=training)
     note = f"--mask makes no difference: {ignored}" if ignored else None
@@ -133,8 +139,8 @@ def _check_training(given: Given) -> None:
 
 def _plan(layer: Layer, given: Given) -> "Plan":
     from poolnorm_cli.backends import silent
-    from poolnorm_cli.runs.inputs import Shard, expand, listed
-    from poolnorm_cli.runs.plan import Plan
+    from poolnorm_cli.batch.inputs import Shard, expand, listed
+    from poolnorm_cli.batch.plan import Plan
 
     outputs, inputs = given[Outputs], given[FileInputs]
     words = list(inputs.inputs or ())
@@ -178,3 +184,81 @@ def _shown(given: Given) -> bool:
     if given[Values].values is not None:
         return bool(given[Values].values)
     return outputs.output is None and outputs.output_dir is None
+
+
+def dry_run(plan: "Plan", prepared: Prepared, job: "Job", given: Given) -> int:
+    """Say what a run would do, and return the exit code that the headers would give it.
+
+    Args:
+        plan: How inputs are read and outputs written.
+        prepared: Which there are.
+        job: What would be done to each.
+        given: The flags.
+
+    Raises:
+        PoolnormError: The fault of the only input, or of the whole run.
+    """
+    from poolnorm_cli.report.estimates import Estimates
+
+    report = Estimates(job.layer, given[Printing].style())
+    with open_journal(plan, job, given) as journal:
+        items, failed = prepared.items, 0
+        if journal is not None:
+            unproved(plan, prepared, journal)
+        for item in items:
+            known = journal.ending(item) if journal else None
+            if plan.skips(item) or (known and known.skipped):
+                continue
+            try:
+                if error := item.error or (known and known.error):
+                    raise error
+                _add(report, plan, job, item)
+            except PoolnormError as error:
+                if len(items) == 1:
+                    raise
+                report.failed(item.name, error)
+                failed += 1
+    report.close()
+    return 1 if failed else 0
+
+
+def _add(report: "Estimates", plan: "Plan", job: "Job", item: "Item") -> None:
+    from poolnorm_cli.batch.estimate import estimates
+
+    for estimate in estimates(plan, job, item):
+        report.add(estimate)
+
+
+def run_fold(layer: Layer, given: Given) -> int:
+    """Fold a layer as the flags say, and return the exit code.
+
+    Raises:
+        PoolnormError: A fault of the whole run, or of an input.
+    """
+    from poolnorm_cli.engine.batch_norm_folding import fold, save_folded
+    from poolnorm_cli.report.folding import print_folded
+
+    outputs, entry = given[Outputs], given[Checkpoint].entry
+    if entry is None:
+        raise UsageError("--fold without --weights", "give the weights to fold")
+    if given[Training].training or given[WeightFiles].save_weights:
+        flag = "--training" if given[Training].training else "--save-weights"
+        raise UsageError(f"--fold with {flag}", "leave one out: what is folded is inference")
+    if outputs.output_dir is not None:
+        raise UsageError("--fold with --output-dir", "give -o FILE.npz for scale and shift")
+    check_folded(layer, given)
+    weights = entry.take(layer, layer.weight_shapes(entry.input_shape(layer)), training=False)
+    folded = fold(layer, weights, _tensors(given))
+    if outputs.output is not None:
+        if not has_suffix(outputs.output, ".npz"):
+            raise UsageError(f"--fold with -o {outputs.output}", "give -o FILE.npz")
+        save_folded(folded, outputs.output, overwrite=outputs.overwrite, sync=bool(outputs.sync))
+    print_folded(layer, folded, given[Printing].style(precision=given[Values].precision))
+    return 0
+
+
+def _tensors(given: Given) -> "Iterator[Tensor]":
+    from poolnorm_cli.tensors.sources import open_tensors
+
+    for word in given[Inputs].inputs or ():
+        yield from open_tensors(word, given[Inputs].key, given[Outputs].dtype == "bfloat16")

@@ -1,13 +1,20 @@
 """`compare`: two files, or one layer over several backends; exit codes as those of `cmp`."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, get_args
 
 from poolnorm_cli.cli.checkpoint import read_weights
-from poolnorm_cli.cli.command import Command
-from poolnorm_cli.cli.groups import Given, Inputs, Mask, Outputs, Printing, Training
+from poolnorm_cli.cli.command import Command, Family
+from poolnorm_cli.cli.flag_groups import Given, Inputs, Mask, Outputs, Printing, Training
 from poolnorm_cli.cli.options import Argument, Option
+from poolnorm_cli.cli.verb_layer import layer_command, layer_node
+from poolnorm_cli.cli.verbs import LAYER_VERBS, execute
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers import LAYERS
+from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.values import frozen
 
 
@@ -15,8 +22,31 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from poolnorm_cli.backends import Backend
+    from poolnorm_cli.engine.compare import Difference
     from poolnorm_cli.kernels.differences import Tolerance
-    from poolnorm_cli.runs.compare import Difference
+
+
+def parse_layer(words: Sequence[str]) -> tuple[Layer, Given]:
+    """Read `pool max x.npy --pool-size 3` as the command would, without running it.
+
+    Raises:
+        UsageError: It does not begin with a layer, or a flag or value is not one of the layer's.
+    """
+    if not words or words[0] not in LAYER_VERBS:
+        given = words[0] if words else ""
+        raise UsageError(f"no layer {given!r}", f"give one of: {', '.join(LAYERS)}")
+    read: list[tuple[Layer, Given]] = []
+
+    def keep(layer: Layer, given: Given) -> int:
+        read.append((layer, given))
+        return 0
+
+    def make(name: str) -> Command:
+        return replace(layer_command(name), action=keep)
+
+    execute(words, Family("", {verb: partial(layer_node, verb, make) for verb in LAYER_VERBS}))
+    return read[0]
+
 
 _TEXT = """Compare two tensors, or what a layer gives on several backends.
 
@@ -105,9 +135,9 @@ def _run(given: Given) -> int:
 
 
 def _files(asked: Compared, given: Given) -> "Iterator[Difference]":
-    from poolnorm_cli.cli.engine import say
+    from poolnorm_cli.cli.backend_flags import say
+    from poolnorm_cli.engine.compare import compare_files
     from poolnorm_cli.report.text import printable
-    from poolnorm_cli.runs.compare import compare_files
 
     def noted(note: str) -> None:
         if not given[Printing].quiet:
@@ -123,10 +153,9 @@ def _files(asked: Compared, given: Given) -> "Iterator[Difference]":
 
 
 def _backends(asked: Compared, given: Given) -> "Iterator[Difference]":
-    from poolnorm_cli.cli.layer_words import parse_layer
-    from poolnorm_cli.runs.compare import compare_backends
-    from poolnorm_cli.runs.files import Job
-    from poolnorm_cli.runs.masks import MaskFile
+    from poolnorm_cli.engine.compare import compare_backends
+    from poolnorm_cli.engine.job import Job
+    from poolnorm_cli.engine.masks import MaskFile
     from poolnorm_cli.tensors.sources import open_input
 
     backends = _open(str(asked.backends), given[Printing].verbose)
@@ -147,7 +176,7 @@ def _backends(asked: Compared, given: Given) -> "Iterator[Difference]":
 def _open(text: str, verbose: int) -> "dict[str, Backend]":
     """Open the backends of a list such as `numpy,onnx:cpu`."""
     from poolnorm_cli.backends import BackendName, ProviderName, open_backend
-    from poolnorm_cli.cli.engine import detail, say
+    from poolnorm_cli.cli.backend_flags import detail, say
 
     known: dict[str, tuple[BackendName, ProviderName]]
     known = {"numpy": ("numpy", "cpu"), "onnx": ("onnx", "cpu")}

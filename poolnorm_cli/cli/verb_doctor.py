@@ -1,7 +1,7 @@
 """`doctor`: what is installed, what really loads, and what to type to mend it."""
 
 from poolnorm_cli.cli.command import Command
-from poolnorm_cli.cli.groups import Given, Printing
+from poolnorm_cli.cli.flag_groups import Given, Printing
 
 
 _TEXT = """Print what is installed, which execution providers load, and what to type to mend them.

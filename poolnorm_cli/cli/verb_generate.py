@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from poolnorm_cli.cli.command import Command
-from poolnorm_cli.cli.groups import Given
+from poolnorm_cli.cli.flag_groups import Given
 from poolnorm_cli.cli.options import Argument, Option
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.report.text import keras_shape, printable
@@ -42,7 +42,7 @@ class Generated:
 def _run(given: Given) -> int:
     asked = given[Generated]
     sizes = _sizes(asked.shape)
-    from poolnorm_cli.runs.generate import write_tensor
+    from poolnorm_cli.engine.generate import write_tensor
 
     write_tensor(
         asked.kind,

@@ -4,7 +4,7 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 from poolnorm_cli.cli.command import Command
-from poolnorm_cli.cli.groups import Given, Inputs, Printing
+from poolnorm_cli.cli.flag_groups import Given, Inputs, Printing
 from poolnorm_cli.cli.options import Option
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.values import frozen

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from functools import partial
 
+from poolnorm_cli.cli.backend_flags import Engine, Export
 from poolnorm_cli.cli.batch_flags import Batch, FileInputs
 from poolnorm_cli.cli.checkpoint import made_of_files
 from poolnorm_cli.cli.command import Command, Family, Node
 from poolnorm_cli.cli.definition import Definition
-from poolnorm_cli.cli.engine import Engine, Export
-from poolnorm_cli.cli.fold_flags import Folding
-from poolnorm_cli.cli.groups import (
+from poolnorm_cli.cli.flag_groups import (
+    Folding,
     Given,
     Mask,
     Outputs,
@@ -56,7 +56,7 @@ def layer_command(name: str) -> Command:
 
 def _run(layer: Layer, given: Given) -> int:
     if given[Folding].fold:
-        from poolnorm_cli.cli.run_fold import run_fold
+        from poolnorm_cli.cli.run_layer import run_fold
 
         return run_fold(layer, given)
     from poolnorm_cli.cli.run_layer import run_layer

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Annotated
 
 from poolnorm_cli.cli.command import Command, Family
-from poolnorm_cli.cli.groups import Given, Printing
+from poolnorm_cli.cli.flag_groups import Given, Printing
 from poolnorm_cli.cli.options import Argument
 from poolnorm_cli.cli.verb_layer import layer_node
 from poolnorm_cli.layers import LAYERS, find

@@ -40,12 +40,12 @@ def execute(words: Sequence[str], root: Family = ROOT) -> int:
     """
     command, left = (None, words) if COMPLETE in os.environ else find(words, root)
     if command is not None:
-        from poolnorm_cli.cli.exact import read
+        from poolnorm_cli.cli.fast_parser import read
 
         values = read(command, left)
         if values is not None:
             return command.run(values, values.keys())
-    from poolnorm_cli.cli.application import run
+    from poolnorm_cli.cli.typer_app import run
 
     return run(words, root)
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.cli.checkpoint import Checkpoint, checkpoint_of, file_of, in_place, read_weights
 from poolnorm_cli.cli.file_flags import synced
-from poolnorm_cli.cli.groups import Given, Outputs, WeightFiles
+from poolnorm_cli.cli.flag_groups import Given, Outputs, WeightFiles
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.layers.spelling import has_suffix
+from poolnorm_cli.layers.keras.spelling import has_suffix
 from poolnorm_cli.tensors.messages import shown
 from poolnorm_cli.tensors.space import require_place
 
@@ -18,8 +18,8 @@ from poolnorm_cli.tensors.space import require_place
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from poolnorm_cli.engine.job import Job
     from poolnorm_cli.report.reporter import Reporter
-    from poolnorm_cli.runs.files import Job
     from poolnorm_cli.weights import Weights
     from poolnorm_cli.weights.entry import Entry
 
@@ -82,7 +82,7 @@ def _check_kept(file: str, entry: "Entry | None") -> None:
     """
     from zipfile import ZipFile
 
-    from poolnorm_cli.weights.naming import IGNORED, split
+    from poolnorm_cli.weights.entry import IGNORED, split
     from poolnorm_cli.weights.seal import SEAL
 
     if entry is None:
@@ -102,7 +102,7 @@ def _check_kept(file: str, entry: "Entry | None") -> None:
 def _lock(files: WeightFiles) -> AbstractContextManager[None]:
     if not in_place(files):
         return nullcontext()
-    from poolnorm_cli.weights.lock import locked
+    from poolnorm_cli.weights.npz import locked
 
     file = file_of(str(files.weights))
     return locked(file, lambda: print(f"waiting: {file} is being updated", file=sys.stderr))

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from poolnorm_cli.kernels.folds import fold_max, fold_sum
 from poolnorm_cli.kernels.memory import TILE_BYTES, scratch
 from poolnorm_cli.kernels.native import FLOAT32, loops_for
+from poolnorm_cli.kernels.reductions import fold_max, fold_sum
 
 
 Array = NDArray[Any]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolnorm_cli.kernels.extremes import WIDE, again, lost_squares, put
-from poolnorm_cli.kernels.folds import Float64, sum_of_squares
+from poolnorm_cli.kernels.reductions import Float64, sum_of_squares
 
 
 Axes = tuple[int, ...]

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,31 @@ from numpy.typing import NDArray
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.kernels.extremes import WIDE, again, lost_squares, put_back
 from poolnorm_cli.kernels.memory import quiet
-from poolnorm_cli.kernels.trees import fold_tree
 from poolnorm_cli.shapes import format_shape
 from poolnorm_cli.values import frozen
+
+
+Part = TypeVar("Part")
+
+
+def fold_tree(merge: Callable[[Part, Part], Part], parts: Iterable[Part], empty: Part) -> Part:
+    """Merge consecutive parts two by two, as a tournament does; `empty` where there is none.
+
+    A run of parts whose length is a power of two, and which starts at a multiple of that length,
+    is always merged by itself. So runs of one such length (the last may be shorter) can be folded
+    apart, on other machines, and their results folded with the same result to the last bit. At
+    most one part per level is held.
+    """
+    held: list[tuple[int, Part]] = []
+    for part in parts:
+        level, whole = 0, part
+        while held and held[-1][0] == level:
+            level, whole = level + 1, merge(held.pop()[1], whole)
+        held.append((level, whole))
+    while len(held) > 1:
+        _, last = held.pop()
+        held[-1] = (held[-1][0], merge(held[-1][1], last))
+    return held[0][1] if held else empty
 
 
 Axes = tuple[int, ...]
@@ -78,7 +100,7 @@ def moments_of(x: NDArray[Any], axes: Axes) -> Moments:
         axes: Non-negative, sorted axes.
     """
     from poolnorm_cli.kernels.deviations import deviations_of
-    from poolnorm_cli.kernels.folds import as_fold
+    from poolnorm_cli.kernels.reductions import as_fold
 
     count = math.prod(x.shape[axis] for axis in axes)
     kept = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
@@ -228,6 +250,32 @@ def _moments_of(grain: NDArray[Any], mask: NDArray[Any] | None, rows: slice, axe
     """Take the moments of a grain, with a mask those of its cells that count."""
     if mask is None:
         return moments_of(grain, axes)
-    from poolnorm_cli.kernels.masked_moments import masked_moments
 
     return masked_moments(grain, mask[rows], axes)
+
+
+def masked_moments(x: NDArray[Any], mask: NDArray[Any], axes: Axes) -> Moments:
+    """Take the moments over `axes` of the cells that count.
+
+    Args:
+        x: C-contiguous, of any real dtype.
+        mask: bool, of the shape of `x`; or of all axes but the last, along which it is the same.
+        axes: Non-negative, sorted axes.
+    """
+    if mask.ndim == x.ndim - 1 and axes == tuple(range(mask.ndim)):
+        cells: NDArray[Any] = x[mask]  # one number of cells for all channels
+        shape = len(cells), *(1,) * (x.ndim - 2), x.shape[-1]
+        found = moments_of(cells.reshape(shape), axes)
+        return replace(found, masked=True)
+    counts = np.broadcast_to(mask if mask.ndim == x.ndim else mask[..., None], x.shape)
+    with quiet():
+        count = np.add.reduce(counts, axis=axes, keepdims=True, dtype=np.float64)
+        divisor = np.maximum(count, 1)
+        wide = np.where(counts, x, 0).astype(np.float64, copy=False)
+        mean = np.add.reduce(wide, axis=axes, keepdims=True) / divisor
+        distance = np.where(counts, wide - mean, 0)
+        squares = np.add.reduce(distance * distance, axis=axes, keepdims=True)
+        lost = lost_squares(wide, axes, squares, mean) if x.dtype == np.float64 else None
+        if lost is not None:
+            mean, squares = put_back(again(wide, axes, lost, counts=counts), lost, mean, squares)
+    return Moments(axes, count, mean, squares, masked=True)

@@ -1,13 +1,80 @@
 """Reductions below a sliding window, a tile of the input at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from numpy.typing import NDArray
 
-from poolnorm_cli.kernels.native_windows import slide
-from poolnorm_cli.kernels.tiles import Sheet
+from poolnorm_cli.kernels.native import FLOATS, loops_for
+from poolnorm_cli.kernels.tiles import FLOAT32_ADDITIONS, Sheet
 from poolnorm_cli.shapes import Window
+
+
+_JOINED = 8
+"""Rows below a window up to which they are joined one after another; more are put together from
+runs of 1, 2, 4, ... rows, for which a window must not reach over planes as well.
+"""
+_ONE = Window(1, 1, 1, 0, 0)
+
+
+def slide(sheet: Sheet, *, average: bool = False) -> bool | None:
+    """Take the maximum below each place of a window, or the mean, into `sheet.out`.
+
+    Returns:
+        Whether all means are finite; None if no loop serves for these windows, and nothing is done.
+    """
+    loops = loops_for(sheet.cells, FLOATS)
+    if loops is None or not _serves(sheet.windows):
+        return None
+    cells, wide = sheet.cells, _wide(sheet.windows) if average else 0
+    if _is_long(sheet.windows):
+        # Columns that are put together from runs are held for the whole image: then it is a tile.
+        lost = False
+        for tile in sheet.tiles():
+            more = _geometry(tile.cells.shape, tile.windows)
+            lost |= loops.windows(tile.cells, tile.out, average, cells.itemsize, wide, *more)
+        return not lost
+    more = _geometry(cells.shape, sheet.windows)
+    return not loops.windows(cells, sheet.out, average, cells.itemsize, wide, *more)
+
+
+@lru_cache(maxsize=64)
+def _geometry(shape: tuple[int, ...], windows: tuple[Window, ...]) -> tuple[Any, ...]:
+    """Give shape and windows as a loop takes them."""
+    images, *spatial, items = shape
+    sizes = images, *(1,) * (3 - len(spatial)), *spatial, items
+    return sizes, *(w[:4] for w in _three(windows))
+
+
+@lru_cache(maxsize=64)
+def _serves(windows: tuple[Window, ...]) -> bool:
+    plane, row, _ = _three(windows)
+    return plane.size == 1 or plane.size * row.size <= _JOINED
+
+
+@lru_cache(maxsize=64)
+def _wide(windows: tuple[Window, ...]) -> int:
+    """Where means are summed in float64, for float32 would lose too much.
+
+    Returns:
+        0 for nowhere, 1 along rows alone, 2 everywhere.
+    """
+    plane, row, cell = _three(windows)
+    is_long = row.size > _JOINED
+    rows = (row.size - 1).bit_length() if is_long else plane.size * row.size - 1
+    if rows + (cell.size - 1).bit_length() <= FLOAT32_ADDITIONS:
+        return 0
+    return 1 if is_long and rows <= FLOAT32_ADDITIONS else 2
+
+
+def _is_long(windows: tuple[Window, ...]) -> bool:
+    return len(windows) > 1 and windows[-2].size > _JOINED
+
+
+def _three(windows: Sequence[Window]) -> tuple[Window, Window, Window]:
+    """See one axis, or two, as the last of three."""
+    return (*(_ONE,) * (3 - len(windows)), *windows)  # type: ignore[return-value] # 1 to 3
 
 
 Array = NDArray[Any]

@@ -27,12 +27,12 @@ LAYERS: dict[str, Place] = {
     "gpool average": Place("global_pooling", "GlobalAveragePooling"),
     "apool max": Place("adaptive_pooling", "AdaptiveMaxPooling"),
     "apool average": Place("adaptive_pooling", "AdaptiveAveragePooling"),
-    "bn": Place("batch_norm", "BatchNormalization"),
+    "bn": Place("batch_norm.layer", "BatchNormalization"),
     "ln": Place("layer_norm", "LayerNormalization"),
     "gn": Place("group_norm", "GroupNormalization"),
     "in": Place("group_norm", "InstanceNormalization"),
     "rms": Place("rms_norm", "RMSNormalization"),
-    "unit": Place("unit_norm", "UnitNormalization"),
+    "unit": Place("rms_norm", "UnitNormalization"),
 }
 
 

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args
 
-from poolnorm_cli.bands import bounds_bands, planes, rows_of
 from poolnorm_cli.layers.bands import average, largest
 from poolnorm_cli.layers.base import INFERENCE, Call, Layer, one_of, positive_ints
 from poolnorm_cli.layers.global_pooling import require_cells
@@ -17,16 +16,17 @@ from poolnorm_cli.shapes import (
     spatial_axes,
     spatial_rank,
 )
+from poolnorm_cli.strips import bounds_bands, planes, rows_of
 from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from poolnorm_cli.bands import Band, Bounds
     from poolnorm_cli.layers.base import Array, Weights
-    from poolnorm_cli.layers.facts import Facts
+    from poolnorm_cli.layers.explain import Facts
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
+    from poolnorm_cli.strips import Band, Bounds
 
 
 @frozen(kw_only=True)
@@ -139,7 +139,7 @@ class AdaptiveMaxPooling(AdaptivePooling):
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Take the maximum; NaN propagates and a window of -inf gives -inf."""
-        from poolnorm_cli.kernels.adaptive import max_adaptive
+        from poolnorm_cli.kernels.reductions import max_adaptive
 
         even = self.even(x.shape, call.band)
         if even:
@@ -171,7 +171,7 @@ class AdaptiveAveragePooling(AdaptivePooling):
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Average the cells below each window."""
-        from poolnorm_cli.kernels.adaptive import mean_adaptive
+        from poolnorm_cli.kernels.reductions import mean_adaptive
 
         even = self.even(x.shape, call.band)
         if even:

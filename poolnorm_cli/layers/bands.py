@@ -4,8 +4,8 @@ from functools import reduce
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.bands import Band
 from poolnorm_cli.shapes import Ints
+from poolnorm_cli.strips import Band
 
 
 if TYPE_CHECKING:

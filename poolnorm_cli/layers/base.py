@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_type_hints
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.bands import Divisible
-from poolnorm_cli.layers.facts import Explained
+from poolnorm_cli.layers.explain import Explained
 from poolnorm_cli.layers.graphed import Graphed
+from poolnorm_cli.layers.keras.spelling import flag_of, plain, snake, stored
 from poolnorm_cli.layers.masked import Masked
-from poolnorm_cli.layers.spelling import flag_of, plain, snake, stored
 from poolnorm_cli.layers.stateful import Stateful
 from poolnorm_cli.shapes import Ints, Shape, within_64_bits
 from poolnorm_cli.values import frozen
@@ -19,8 +19,8 @@ from poolnorm_cli.values import frozen
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from poolnorm_cli.bands import Band
     from poolnorm_cli.kernels.moments import Moments
+    from poolnorm_cli.strips import Band
 
     Array = NDArray[Any]
     Weights = Mapping[str, NDArray[Any]]

@@ -59,8 +59,8 @@ class ByStatistics:
         """
         import numpy as np
 
-        from poolnorm_cli.kernels.band_moments import band_moments
         from poolnorm_cli.kernels.mean_squares import mean_square
+        from poolnorm_cli.kernels.partial_moments import band_moments
 
         layer: OverAxes = self  # type: ignore[assignment]
         found, moments = self.known_statistics(weights, call, x.shape), call.moments

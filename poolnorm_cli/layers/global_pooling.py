@@ -4,12 +4,12 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, get_args
 
-from poolnorm_cli.bands import Band, partial_bands, planes, rows_of
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.bands import average, largest
 from poolnorm_cli.layers.base import INFERENCE, Call, Layer, one_of
 from poolnorm_cli.layers.graphed import LARGEST
 from poolnorm_cli.shapes import DataFormat, Ints, Shape, spatial_axes, spatial_rank
+from poolnorm_cli.strips import Band, partial_bands, planes, rows_of
 from poolnorm_cli.values import frozen
 
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from poolnorm_cli.layers.base import Array, Weights
-    from poolnorm_cli.layers.facts import Facts
+    from poolnorm_cli.layers.explain import Facts
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
 
 
@@ -66,7 +66,7 @@ class GlobalPooling(Layer):
 
     def explain(self, facts: "Facts") -> list[str]:
         """Say which cells become one."""
-        from poolnorm_cli.layers.facts import cells
+        from poolnorm_cli.layers.explain import cells
 
         axes = spatial_axes(len(facts.shape), self.data_format)
         kept = "keep size 1" if self.keepdims else "are dropped"

@@ -12,11 +12,11 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.bands import Band
     from poolnorm_cli.kernels.moments import Moments
     from poolnorm_cli.layers.base import Array, Layer, Weights
-    from poolnorm_cli.layers.facts import Facts
+    from poolnorm_cli.layers.explain import Facts
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
+    from poolnorm_cli.strips import Band
 
 
 _TRIED = 10_000
@@ -98,7 +98,7 @@ class GroupedNormalization(Normalization):
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Compute `(x - mean) / sqrt(variance + epsilon) * gamma + beta`, the variance biased."""
-        from poolnorm_cli.kernels.band_moments import band_moments
+        from poolnorm_cli.kernels.partial_moments import band_moments
         from poolnorm_cli.kernels.scaling import center_and_scale, inverse_deviation
 
         (axis,) = axes = self.axes(x.ndim)
@@ -116,7 +116,7 @@ class GroupedNormalization(Normalization):
 
     def explain(self, facts: "Facts") -> list[str]:
         """Say how the channels are grouped, and over which cells the statistics are taken."""
-        from poolnorm_cli.layers.facts import cells
+        from poolnorm_cli.layers.explain import cells
         from poolnorm_cli.layers.normalization_explained import by_moments, first_cells
 
         (axis,) = self.axes(len(facts.shape))

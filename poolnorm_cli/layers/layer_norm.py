@@ -10,7 +10,7 @@ from poolnorm_cli.values import frozen
 
 if TYPE_CHECKING:
     from poolnorm_cli.layers.base import Array, Weights
-    from poolnorm_cli.layers.facts import Facts
+    from poolnorm_cli.layers.explain import Facts
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
 
 

@@ -4,14 +4,13 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from poolnorm_cli.bands import boxes, merged_axes
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer, ints
-from poolnorm_cli.layers.constraints import Constraint
 from poolnorm_cli.layers.extremes import ByStatistics
-from poolnorm_cli.layers.initializers import ONES, ZEROS, Initializer
-from poolnorm_cli.layers.regularizers import Regularizer
+from poolnorm_cli.layers.keras.initializers import ONES, ZEROS, Initializer
+from poolnorm_cli.layers.keras.penalties import Constraint, Regularizer
 from poolnorm_cli.shapes import Ints, Shape, format_shape, known, resolve_axes, within_64_bits
+from poolnorm_cli.strips import boxes, merged_axes
 from poolnorm_cli.values import frozen
 
 
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from poolnorm_cli.bands import Band
     from poolnorm_cli.layers.base import Array, Weights
+    from poolnorm_cli.strips import Band
 
 
 _MOST_STATISTICS = 1 << 24

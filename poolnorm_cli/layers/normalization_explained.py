@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.layers.facts import Facts, cells, numbers
+from poolnorm_cli.layers.explain import Facts, cells, numbers
 from poolnorm_cli.shapes import Ints, format_shape
 
 

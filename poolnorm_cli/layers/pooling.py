@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args
 
-from poolnorm_cli.bands import planes, rows_of, window_bands
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.bands import average, largest
 from poolnorm_cli.layers.base import INFERENCE, Call, Layer, one_of, positive_ints
@@ -23,16 +22,17 @@ from poolnorm_cli.shapes import (
     window,
     window_count,
 )
+from poolnorm_cli.strips import planes, rows_of, window_bands
 from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from poolnorm_cli.bands import Band
     from poolnorm_cli.layers.base import Array, Weights
-    from poolnorm_cli.layers.facts import Facts
+    from poolnorm_cli.layers.explain import Facts
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
+    from poolnorm_cli.strips import Band
 
 _MAX_POOL = ("float32", "float64", "int8", "uint8")
 """Dtypes that runtimes have a MaxPool for."""

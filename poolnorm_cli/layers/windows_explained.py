@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.layers.facts import SHOWN
+from poolnorm_cli.layers.explain import SHOWN
 from poolnorm_cli.shapes import Ints, Padding, window
 
 

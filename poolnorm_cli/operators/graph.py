@@ -9,7 +9,7 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.bands import Band
+    from poolnorm_cli.strips import Band
 
 Value = str
 """The name of a tensor in a graph: an input, a constant, or the result of an operator."""

@@ -10,7 +10,7 @@ from poolnorm_cli.shapes import format_shape
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.runs.statistics import Extreme, Statistics
+    from poolnorm_cli.engine.statistics import Extreme, Statistics
     from poolnorm_cli.tensors.tensor import Tensor
     from poolnorm_cli.weights.entry import Entry
 
@@ -40,7 +40,7 @@ class ArrayList:
             "bytes": tensor.nbytes,
         }
         if self._stats:
-            from poolnorm_cli.runs.statistics import statistics
+            from poolnorm_cli.engine.statistics import statistics
 
             facts["stats"] = statistics(tensor)
         if self._table or self._style.json:

@@ -10,7 +10,7 @@ from poolnorm_cli.shapes import Ints, format_shape
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from poolnorm_cli.runs.compare import Difference, Extreme
+    from poolnorm_cli.engine.compare import Difference, Extreme
 
 
 def print_differences(differences: "Iterable[Difference]", style: Style) -> bool:

@@ -8,7 +8,7 @@ from poolnorm_cli.report.text import json_number, json_values, printable
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.runs.folding import Folded
+    from poolnorm_cli.engine.batch_norm_folding import Folded
 
 
 def print_folded(layer: Layer, folded: "Folded", style: Style) -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.runs.clock import Profile
+    from poolnorm_cli.engine.profile import Profile
 
 
 def profile_lines(profile: "Profile") -> list[str]:

@@ -10,7 +10,7 @@ from poolnorm_cli.report.text import printable
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress, TaskID
 
-    from poolnorm_cli.runs.batch import Counts
+    from poolnorm_cli.batch.batch import Counts
 
 
 _FIRST = 1.0

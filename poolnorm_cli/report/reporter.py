@@ -20,8 +20,8 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.runs.clock import Profile
-    from poolnorm_cli.runs.outcome import Outcome
+    from poolnorm_cli.engine.outcome import Outcome
+    from poolnorm_cli.engine.profile import Profile
 
 Color = Literal["auto", "always", "never"]
 

@@ -20,7 +20,7 @@ from poolnorm_cli.report.text import (
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.runs.outcome import Outcome
+    from poolnorm_cli.engine.outcome import Outcome
 
 
 FEW, FEW_WIDE = 4, 20

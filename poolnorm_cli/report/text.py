@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from poolnorm_cli.runs.outcome import Outcome
-    from poolnorm_cli.runs.preview import Edges
+    from poolnorm_cli.engine.outcome import Outcome
+    from poolnorm_cli.engine.preview import Edges
 
 
 _SHORT = 100

@@ -14,7 +14,7 @@ _HOMES = {
     "Header": "header",
     "Tensor": "tensor",
     "Output": "outputs",
-    "ArrayWriter": "writers",
+    "ArrayWriter": "outputs",
     "identity": "sources",
     "open_output": "outputs",
     "open_tensors": "sources",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 from contextlib import suppress
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING
 from poolnorm_cli.errors import OutputError, UsageError
 from poolnorm_cli.machine import reserve
 from poolnorm_cli.tensors.durable import sync_file, sync_folders
-from poolnorm_cli.tensors.leftovers import PREFIX, SUFFIX, lock
 from poolnorm_cli.tensors.messages import fault
 from poolnorm_cli.tensors.sources import folder_of
 from poolnorm_cli.tensors.space import require_place
@@ -20,10 +20,66 @@ from poolnorm_cli.tensors.unwritten import unwritten
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from poolnorm_cli.errors import PoolnormError
+
+
+PREFIX = ".poolnorm-"
+SUFFIX = ".tmp"
+
+
+def lock(fd: int) -> bool:
+    """Lock an unfinished file for as long as it is open; False where another process has it."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # also where the file system knows no locks: such a file is left
+        return False
+    return True
+
+
+def remove_leftovers(directories: Iterable[str]) -> int:
+    """Remove the unfinished files in these directories that nobody writes any more.
+
+    A file whose writer lives, here or on another machine that shares the directory, is locked. The
+    process in its name must be gone too, because a writer is without the lock for a moment.
+
+    Returns:
+        How many there were.
+    """
+    count = 0
+    for directory in directories:
+        with suppress(OSError):
+            for name in os.listdir(directory):  # noqa: PTH208 - of many files, only names
+                if name.startswith(PREFIX) and name.endswith(SUFFIX):
+                    count += _removed(f"{directory}/{name}")
+    return count
+
+
+def _removed(path: str) -> bool:
+    number = path.rpartition("/")[2].removeprefix(PREFIX).partition("-")[0]
+    if not number.isdecimal() or _alive(int(number)):
+        return False
+    with suppress(OSError):
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            if lock(fd):
+                os.unlink(path)  # noqa: PTH108 - a Path takes long to import
+                return True
+        finally:
+            os.close(fd)
+    return False
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 _PIECE = 16 << 20

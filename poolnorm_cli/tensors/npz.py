@@ -7,14 +7,13 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import InputError
-from poolnorm_cli.tensors.archive import NPZ, Member, listed, require_sound
 from poolnorm_cli.tensors.dtypes import parse_descr
 from poolnorm_cli.tensors.header import MAGIC, Header, read_header
-from poolnorm_cli.tensors.inflate import MemberReader
 from poolnorm_cli.tensors.messages import bad_input, named, shown
 from poolnorm_cli.tensors.npy import Stamp, opened, same_file, stamp_of
 from poolnorm_cli.tensors.passed_over import PassedOver, PassedOvers
 from poolnorm_cli.tensors.tensor import Tensor, reader
+from poolnorm_cli.tensors.zip_reader import NPZ, Member, MemberReader, listed, require_sound
 
 
 if TYPE_CHECKING:

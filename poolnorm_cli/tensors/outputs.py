@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import select
+import sys
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from math import prod
+from typing import TYPE_CHECKING, Any
 
-from poolnorm_cli.errors import UsageError
-from poolnorm_cli.tensors.messages import fault
+from poolnorm_cli.errors import OutputError, UsageError
+from poolnorm_cli.tensors.dtypes import DType, descr_of
+from poolnorm_cli.tensors.header import build_header
+from poolnorm_cli.tensors.messages import fault, reason_of
 from poolnorm_cli.tensors.sources import STDIN, suffix_of
 from poolnorm_cli.tensors.space import require_place, require_room
-from poolnorm_cli.tensors.writers import ArrayWriter
 from poolnorm_cli.urls import is_url
 
 
@@ -19,10 +23,120 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from numpy.typing import NDArray
+
     from poolnorm_cli.tensors.atomic import AtomicFile
     from poolnorm_cli.tensors.dtypes import DType
     from poolnorm_cli.tensors.sending import RemoteFile
-    from poolnorm_cli.tensors.writers import Sink
+
+    Sink = Callable[[memoryview | bytes], None]
+
+
+_PIECE = 16 << 20
+_FIX = "redirect it, or give a file with -o"
+
+
+def standard_output() -> Sink:
+    """Return a function that writes bytes to standard output at once, without a buffer.
+
+    A reader that went away raises BrokenPipeError, other faults OutputError.
+
+    Raises:
+        OutputError: Standard output is closed.
+        UsageError: It is a terminal.
+    """
+    if sys.stdout is None or sys.stdout.closed:
+        raise fault(OutputError, "-", "standard output is closed", _FIX)
+    if sys.stdout.isatty():
+        raise fault(UsageError, "-", "standard output is a terminal", _FIX)
+    sys.stdout.flush()
+    raw = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
+    return lambda data: _write(raw, memoryview(data))
+
+
+def _write(raw: Any, left: memoryview) -> None:
+    try:
+        while left:
+            count = raw.write(left[:_PIECE])
+            if count is None:  # a pipe that somebody has set not to block
+                select.select([], [raw], [])
+            left = left[count or 0 :]
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise fault(OutputError, "-", f"standard output: {reason_of(error)}", _FIX) from error
+
+
+_SMALL = 1 << 16
+"""Bytes of a first block that are written together with the header, in one call."""
+
+
+class ArrayWriter:
+    """Writes one array of a known shape as a `.npy`; its blocks come in order along axis 0."""
+
+    def __init__(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        dtype: DType,
+        sink: Sink,
+        ended: Callable[[], None],
+    ) -> None:
+        """Write to `sink`, the header first; `ended` is called once all items are there."""
+        self.name, self.shape, self.dtype = name, shape, dtype
+        self._sink, self._ended = sink, ended
+        self._left = self._items = prod(shape)
+        self._closed = False
+        self._header = build_header(shape, descr_of(dtype))
+
+    @property
+    def closed(self) -> bool:
+        """Whether the array is complete and ended."""
+        return self._closed
+
+    def write(self, block: NDArray[Any]) -> None:
+        """Append a block of any shape, rounded to the dtype of the array.
+
+        Raises:
+            OutputError: There is no room, or there are more items than the shape has.
+            TypeError: An integer or bool array is given blocks of another type.
+        """
+        from poolnorm_cli.tensors.codecs import encode
+
+        self._left -= block.size
+        if self._left < 0 or self._closed:
+            raise self._miscounted()
+        if not block.size:
+            return
+        data = encode(block, self.dtype).reshape(-1).view("u1").data
+        if len(data) <= _SMALL and self._header:
+            data, self._header = memoryview(self._header + bytes(data)), b""
+        self._begin()
+        self._sink(data)
+
+    def _begin(self) -> None:
+        """Write the header, if that has not been done."""
+        if self._header:
+            self._sink(self._header)
+            self._header = b""
+
+    def close(self) -> None:
+        """End the array.
+
+        Raises:
+            OutputError: Items are missing, or cannot be written.
+        """
+        if self._closed:
+            return
+        if self._left:
+            raise self._miscounted()
+        self._begin()
+        self._closed = True
+        self._ended()
+
+    def _miscounted(self) -> OutputError:
+        told = f"{self._items - self._left} items written where the shape has {self._items}"
+        return fault(OutputError, self.name, told, "nothing was kept")
 
 
 class Output(ABC):
@@ -170,8 +284,6 @@ def open_output(
             or has another suffix.
     """
     if target == STDIN:
-        from poolnorm_cli.tensors.stdout import standard_output
-
         return StreamOutput(standard_output())
     suffix = suffix_of(target)
     require_place(target)
@@ -189,7 +301,7 @@ def open_output(
         file = AtomicFile(target, overwrite=overwrite, sync=sync, keep=keep)
     if suffix == ".npy":
         return NpyOutput(target, file)
-    from poolnorm_cli.tensors.zips import NpzOutput
+    from poolnorm_cli.tensors.zip_writer import NpzOutput
 
     return NpzOutput(target, file)
 

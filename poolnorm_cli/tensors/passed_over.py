@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.tensors.archive import NPZ
-from poolnorm_cli.tensors.inflate import MemberReader
 from poolnorm_cli.tensors.messages import bad_input, shown
+from poolnorm_cli.tensors.zip_reader import NPZ, MemberReader
 from poolnorm_cli.values import frozen
 
 
@@ -14,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from poolnorm_cli.shapes import Ints
-    from poolnorm_cli.tensors.archive import Member
     from poolnorm_cli.tensors.npy import Stamp
+    from poolnorm_cli.tensors.zip_reader import Member
 
 _PIECE = 256 << 10
 _LARGEST = 256 << 20

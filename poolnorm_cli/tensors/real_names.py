@@ -7,7 +7,7 @@ import posixpath
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.tensors.leftovers import PREFIX, SUFFIX
+from poolnorm_cli.tensors.atomic import PREFIX, SUFFIX
 from poolnorm_cli.urls import is_url
 
 

@@ -97,7 +97,7 @@ def fit_shapes(weights: Mapping[str, Ints], expected: Mapping[str, Ints]) -> Non
 def _fits(found: Ints, wanted: Ints) -> bool:
     if tuple(found) == tuple(wanted):
         return True
-    from poolnorm_cli.weights.naming import squeezed
+    from poolnorm_cli.weights.entry import squeezed
 
     return squeezed(found) == squeezed(wanted)
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from poolnorm_cli.errors import InputError
 from poolnorm_cli.tensors.messages import shown
-from poolnorm_cli.weights.spans import Span, whole
+from poolnorm_cli.weights.untrusted import Span, whole
 
 
 def plain_name(name: str) -> bool:

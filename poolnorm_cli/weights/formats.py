@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.weights.entry import Entry
 
 READERS = {
-    ".npz": "npz_layers",
+    ".npz": "npz",
     ".keras": "keras_archive",
     ".h5": "keras_h5",
     ".hdf5": "keras_h5",

@@ -16,10 +16,8 @@ import numpy as np
 from poolnorm_cli.errors import InputError
 from poolnorm_cli.tensors.messages import bad_input, shown
 from poolnorm_cli.weights.entry import LARGEST_BYTES, Stored, from_bfloat16
-from poolnorm_cli.weights.extras import needed
 from poolnorm_cli.weights.heaps import require_sound_heaps
-from poolnorm_cli.weights.memory_bound import bounded_memory
-from poolnorm_cli.weights.strict_json import LARGEST
+from poolnorm_cli.weights.untrusted import LARGEST, bounded_memory, needed
 
 
 if TYPE_CHECKING:

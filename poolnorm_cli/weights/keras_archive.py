@@ -4,15 +4,13 @@ import io
 import os
 from pathlib import Path
 
-from poolnorm_cli.tensors.archive import ArchiveKind, Member, members
-from poolnorm_cli.tensors.inflate import MemberReader
 from poolnorm_cli.tensors.messages import bad_input
 from poolnorm_cli.tensors.npy import opened
+from poolnorm_cli.tensors.zip_reader import ArchiveKind, Member, MemberReader, members
 from poolnorm_cli.weights.entry import Entry
 from poolnorm_cli.weights.hdf5 import walk
 from poolnorm_cli.weights.keras_h5 import read
-from poolnorm_cli.weights.spans import Span
-from poolnorm_cli.weights.strict_json import LARGEST
+from poolnorm_cli.weights.untrusted import LARGEST, Span
 
 
 KERAS = ArchiveKind("a .keras file", "", "save it again with model.save")

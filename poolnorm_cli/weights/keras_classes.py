@@ -6,8 +6,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.layers import LAYERS, find
-from poolnorm_cli.layers.spelling import snake
-from poolnorm_cli.weights.naming import own_name
+from poolnorm_cli.layers.keras.spelling import snake
+from poolnorm_cli.weights.entry import own_name
 
 
 if TYPE_CHECKING:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from poolnorm_cli.layers.spelling import snake
+from poolnorm_cli.layers.keras.spelling import snake
 from poolnorm_cli.values import frozen
 from poolnorm_cli.weights.keras_classes import keras_class
-from poolnorm_cli.weights.strict_json import parse
+from poolnorm_cli.weights.untrusted import parse
 
 
 _DEEPEST = 32

@@ -12,14 +12,13 @@ from dataclasses import replace
 from io import IOBase
 
 from poolnorm_cli.tensors.messages import shown
-from poolnorm_cli.weights.entry import Entry, Stored
+from poolnorm_cli.weights.entry import Entry, Stored, grouped, known, squeezed
 from poolnorm_cli.weights.hdf5 import Contents, walk
 from poolnorm_cli.weights.keras_classes import class_of_group
 from poolnorm_cli.weights.keras_config import Configured, configured
 from poolnorm_cli.weights.keras_legacy import is_legacy, legacy_entries
 from poolnorm_cli.weights.keras_numbering import misplaced
-from poolnorm_cli.weights.naming import grouped, known, squeezed
-from poolnorm_cli.weights.spans import whole
+from poolnorm_cli.weights.untrusted import whole
 
 
 _OPTIMIZERS = ("optimizer", "optimizer_weights")

@@ -8,8 +8,7 @@ from poolnorm_cli.tensors.messages import bad_input, shown
 from poolnorm_cli.weights.entry import Entry, exactly
 from poolnorm_cli.weights.hdf5 import Contents, walk
 from poolnorm_cli.weights.keras_h5 import found_in
-from poolnorm_cli.weights.spans import whole
-from poolnorm_cli.weights.strict_json import LARGEST, parse
+from poolnorm_cli.weights.untrusted import LARGEST, parse, whole
 
 
 _FIX = "save it again with model.save_weights"

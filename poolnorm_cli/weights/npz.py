@@ -1,28 +1,30 @@
 """Weights in `.npz` files, one array per weight."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from poolnorm_cli.errors import InputError, UsageError
-from poolnorm_cli.layers.spelling import has_suffix
+from poolnorm_cli.errors import InputError, OutputError, UsageError
+from poolnorm_cli.layers.keras.spelling import has_suffix
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.messages import shown
 from poolnorm_cli.tensors.outputs import open_output
 from poolnorm_cli.tensors.sources import open_tensors
-from poolnorm_cli.weights.entry import LARGEST_BYTES
-from poolnorm_cli.weights.naming import IGNORED
+from poolnorm_cli.weights.entry import IGNORED, LARGEST_BYTES, Entry, Stored, grouped, known, split
 from poolnorm_cli.weights.seal import LARGEST_SEAL, SEAL, check_seal, sealed
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
+    from poolnorm_cli.tensors.passed_over import PassedOver
     from poolnorm_cli.tensors.tensor import Tensor
     from poolnorm_cli.weights import Weights
+
 
 LARGEST_ITEMS = 1 << 26
 _MOST_OF_ONE = 100
@@ -146,3 +148,126 @@ def save(
             writer = output.add(name, weight.shape, DTYPES[weight.dtype.name])
             writer.write(weight)
             writer.close()
+
+
+def entries(file: str) -> list[Entry]:
+    """List the layers of an `.npz` file; a lone one without a name is called `""`.
+
+    No values are read: names and shapes are enough to say which layers there are.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    tensors = list(open_tensors(file))
+    held = [tensor for tensor in tensors if not is_seal(tensor)]
+    keys = [str(tensor.key) for tensor in held if split(str(tensor.key))[1] not in IGNORED]
+    _refuse_twins(file, keys)
+    if any(split(key)[0] for key in keys):
+        arrays = {str(tensor.key): Stored(tensor.shape, _reader(tensor)) for tensor in held}
+        found = [
+            _entry(file, layer, {split(key)[1]: array for key, array in weights.items()})
+            for layer, weights in grouped(arrays).items()
+        ]
+    else:
+        found = [_alone(file, tensors)]
+    return _told_of(file, found, tensors[0])
+
+
+def _alone(file: str, tensors: "list[Tensor]") -> Entry:
+    """Return the one layer of a file, whose seal is checked when its values are read."""
+    seal = Seal(file, tensors)
+    arrays = {
+        split(str(tensor.key))[1]: Stored(tensor.shape, seal.reader(tensor))
+        for tensor in tensors
+        if not is_seal(tensor)
+    }
+    return _entry(file, "", arrays)
+
+
+def _entry(file: str, layer: str, arrays: dict[str, Stored]) -> Entry:
+    kept = {name: array for name, array in arrays.items() if name not in IGNORED}
+    return Entry(file=file, name=layer, path=layer, kind=None, arrays=kept)
+
+
+def _refuse_twins(file: str, keys: Iterable[str]) -> None:
+    """Refuse two arrays of one layer and weight, as `gamma` and `gamma:0`."""
+    seen: dict[tuple[str, str], str] = {}
+    for key in keys:
+        if (twin := seen.setdefault(split(key), key)) != key:
+            told = f"{file}: {shown(twin, 40)} and {shown(key, 40)} are one weight"
+            raise InputError(told, "leave one out")
+
+
+def _told_of(file: str, found: list[Entry], first: "Tensor") -> list[Entry]:
+    """Say of layers what was passed over: a weight that is there and not read is not missing."""
+    reasons: dict[str, str] = {}
+    for each in first.beside:
+        layer, weight = split(each.key)
+        if _is_weight(each, weight):
+            reasons.setdefault(layer, f"{weight}: {each.reason}")
+    told = [replace(entry, reason=reasons.pop(entry.path, "")) for entry in found]
+    told += [
+        Entry(file=file, name=layer, path=layer, kind=None, arrays={}, reason=reason)
+        for layer, reason in reasons.items()
+    ]
+    return [replace(entry, beside=first.notes) for entry in told]
+
+
+def _is_weight(passed: "PassedOver", weight: str) -> bool:
+    return weight not in IGNORED and known([weight]) and not passed.key.endswith("/")
+
+
+def _reader(tensor: "Tensor") -> "Callable[[], NDArray[Any]]":
+    return lambda: read(tensor)
+
+
+@contextmanager
+def locked(file: str, waits: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock on a file that is going to be replaced.
+
+    The lock is the kernel's (flock), on the file itself: it ends with the process, however that
+    ends, and leaves nothing behind. Whoever waited for it finds that the file has been replaced
+    meanwhile, and takes the lock on the new one.
+
+    Args:
+        file: The file, which must be there.
+        waits: Called once if another process holds the lock.
+
+    Raises:
+        InputError: There is no such file.
+        OutputError: The file system has no locks.
+    """
+    try:
+        held = _held(file, waits)
+    except FileNotFoundError:
+        fix = "run once without --weights: that starts it"
+        raise InputError(f"{file}: no such file", fix) from None
+    except OSError as error:
+        told = f"{file}: cannot be locked against other processes: {error.strerror}"
+        raise OutputError(told, "keep it on a local file system, in a directory of yours") from None
+    try:
+        yield
+    finally:
+        os.close(held)
+
+
+def _held(file: str, waits: Callable[[], None]) -> int:
+    import fcntl
+
+    told = False
+    while True:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if not told:
+                    waits()
+                told = True
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.path.samestat(os.fstat(descriptor), os.stat(file)):  # noqa: PTH116 - as fstat
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)

@@ -16,7 +16,7 @@ from poolnorm_cli.weights.onnx_folding import OPERATORS as FOLDABLE
 from poolnorm_cli.weights.onnx_graph import Model
 from poolnorm_cli.weights.onnx_parts import Node, Scope
 from poolnorm_cli.weights.onnx_tensors import FLOATS
-from poolnorm_cli.weights.spans import whole
+from poolnorm_cli.weights.untrusted import whole
 from poolnorm_cli.weights.wire import Wire
 
 

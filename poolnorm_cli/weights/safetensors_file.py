@@ -3,8 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from poolnorm_cli.weights.entry import Entry, Stored
-from poolnorm_cli.weights.naming import grouped, split, stated
+from poolnorm_cli.weights.entry import Entry, Stored, grouped, split, stated
 from poolnorm_cli.weights.safetensors_header import Array, arrays_of
 
 

@@ -13,8 +13,7 @@ from poolnorm_cli.errors import InputError
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.messages import bad_input, shown
 from poolnorm_cli.weights.entry import LARGEST_BYTES, exactly, from_bfloat16
-from poolnorm_cli.weights.spans import Span, whole
-from poolnorm_cli.weights.strict_json import parse
+from poolnorm_cli.weights.untrusted import Span, parse, whole
 
 
 LARGEST_HEADER = 100_000_000

@@ -6,12 +6,10 @@ from dataclasses import replace
 from poolnorm_cli.errors import InputError
 from poolnorm_cli.tensors.messages import bad_input, shown
 from poolnorm_cli.weights.beside import plain_name
-from poolnorm_cli.weights.entry import Entry, exactly
-from poolnorm_cli.weights.naming import IGNORED, known, split
+from poolnorm_cli.weights.entry import IGNORED, Entry, exactly, known, split
 from poolnorm_cli.weights.safetensors_file import layers
 from poolnorm_cli.weights.safetensors_header import Array, arrays_of
-from poolnorm_cli.weights.spans import whole
-from poolnorm_cli.weights.strict_json import parse
+from poolnorm_cli.weights.untrusted import parse, whole
 
 
 LARGEST_INDEX = 10 << 20

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from poolnorm_cli.errors import InputError
 from poolnorm_cli.tensors.messages import bad_input
-from poolnorm_cli.weights.spans import Span
+from poolnorm_cli.weights.untrusted import Span
 
 
 MOST_FIELDS = 2_000_000

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from poolnorm_cli.backends import cuda, installed
+from poolnorm_cli.backends import installed, providers
 
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -78,6 +78,6 @@ def install(
     """Make a double the runtime that is installed, on a machine that lacks some libraries."""
     monkeypatch.setitem(sys.modules, "onnxruntime", module)
     monkeypatch.setattr(installed, "builds", lambda: dict.fromkeys(distributions, "1.32.0"))
-    monkeypatch.setattr(cuda, "_loads", lambda name: name not in lost)
-    monkeypatch.setattr(cuda, "devices", lambda: devices)
-    monkeypatch.setattr(cuda, "driver_version", lambda: driver)
+    monkeypatch.setattr(providers, "_loads", lambda name: name not in lost)
+    monkeypatch.setattr(providers, "devices", lambda: devices)
+    monkeypatch.setattr(providers, "driver_version", lambda: driver)

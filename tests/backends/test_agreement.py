@@ -10,8 +10,8 @@ import pytest
 
 from poolnorm_cli.backends import Backend, open_backend
 from poolnorm_cli.backends.trace import BATCH, BlockGraph
+from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.layers.extremes import ByStatistics
-from poolnorm_cli.runs.memory import run_array
 from tests.backends.agreement import assert_agree, with_specials
 from tests.backends.kernels import assert_all_on_cuda
 from tests.cases import CASES, FLOATS, Case

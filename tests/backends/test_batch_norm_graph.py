@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from poolnorm_cli.backends.export import FileGraph
-from poolnorm_cli.layers.batch_norm import BatchNormalization
+from poolnorm_cli.engine.in_memory import run_array
+from poolnorm_cli.layers.batch_norm.layer import BatchNormalization
 from poolnorm_cli.layers.global_pooling import GlobalAveragePooling
-from poolnorm_cli.runs.memory import run_array
 from tests.cases import BATCH_NORMS, CLIPPED
 from tests.conftest import Command
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.backends.export import FileGraph, newest_opset
 from poolnorm_cli.backends.providers import Provider, choose
+from poolnorm_cli.engine.in_memory import run_array
+from poolnorm_cli.engine.layer_pass import Pass, result_dtype
 from poolnorm_cli.errors import PoolnormError, UnavailableError, UsageError
 from poolnorm_cli.layers import LAYERS, find
 from poolnorm_cli.layers.pooling import MaxPooling
-from poolnorm_cli.runs.memory import run_array
-from poolnorm_cli.runs.passes import Pass, result_dtype
 from tests.cases import CASES, Case
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from poolnorm_cli.backends import cuda, installed, open_backend, providers
+from poolnorm_cli.backends import installed, open_backend, providers
 from poolnorm_cli.errors import UnavailableError
 from tests.backends.doubles import CPU, CUDA, install, runtime
 from tests.conftest import Command
@@ -203,7 +203,7 @@ def test_libraries_are_looked_for_where_pip_puts_them(
     (tmp_path / "nvidia" / "__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "nvidia", raising=False)
-    assert list(cuda._from_packages("libcudnn.so.9")) == [str(lib / "libcudnn.so.9")]
+    assert list(providers._from_packages("libcudnn.so.9")) == [str(lib / "libcudnn.so.9")]
 
 
 def test_cuda_that_is_not_there_ends_the_command_before_any_output(

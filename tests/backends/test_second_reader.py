@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from onnx.reference import ReferenceEvaluator
 
-from poolnorm_cli.runs.memory import run_array
+from poolnorm_cli.engine.in_memory import run_array
 from tests.backends.test_export import KEPT, file_graph
 
 

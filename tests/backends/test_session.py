@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from poolnorm_cli.backends import open_backend
 from poolnorm_cli.backends.providers import Provider, choose
 from poolnorm_cli.backends.session import OnnxBackend
+from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.errors import UnavailableError
 from poolnorm_cli.layers import find
 from poolnorm_cli.layers.base import Call, Layer
-from poolnorm_cli.runs.memory import run_array
 
 
 EPSILON = float(np.finfo(np.float32).eps)

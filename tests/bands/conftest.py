@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from poolnorm_cli.backends import NUMPY
-from poolnorm_cli.runs import cutting
-from poolnorm_cli.runs.memory import run_array
+from poolnorm_cli.engine import blocks
+from poolnorm_cli.engine.in_memory import run_array
 
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(NUMPY, "block_bytes", 1 << 18, raising=False)
-    monkeypatch.setattr(cutting, "LARGE_BYTES", 1 << 19)
+    monkeypatch.setattr(blocks, "LARGE_BYTES", 1 << 19)
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def whole_samples(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def run(*given: Any, **more: Any) -> Any:
         with monkeypatch.context() as patch:
-            patch.setattr(cutting, "LARGE_BYTES", 1 << 40)
+            patch.setattr(blocks, "LARGE_BYTES", 1 << 40)
             return run_array(*given, **more)
 
     return run

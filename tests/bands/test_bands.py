@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
-from poolnorm_cli.bands import bounds_bands, boxes, window_bands
+from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.layers import find
-from poolnorm_cli.runs.memory import run_array
 from poolnorm_cli.shapes import adaptive_bounds, window
+from poolnorm_cli.strips import bounds_bands, boxes, window_bands
 from poolnorm_cli.tensors import npy
 from tests.tensors.corpus import saved
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.backends import Backend, open_backend
-from poolnorm_cli.runs.memory import run_array
+from poolnorm_cli.engine.in_memory import run_array
 from tests.backends.agreement import with_specials
 from tests.bands.test_bands import LAYERS
 from tests.bands.test_statistics import CASES, layer_of, random_weights, tensor

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from poolnorm_cli.batch import file_parts
+from poolnorm_cli.engine.in_memory import run_array
+from poolnorm_cli.engine.layer_pass import Pass
+from poolnorm_cli.engine.threads import Lanes
 from poolnorm_cli.layers import find
-from poolnorm_cli.runs import parts
-from poolnorm_cli.runs.lanes import Lanes
-from poolnorm_cli.runs.memory import run_array
-from poolnorm_cli.runs.passes import Pass
 from tests.batch.places import tree
 
 
@@ -162,8 +162,8 @@ def test_masked_steps_in_bands_are_averaged_by_those_that_count(
 def test_neither_threads_nor_processes_change_the_bytes(
     words: str, poolnorm: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "SPLIT_BYTES", 1 << 20)
-    monkeypatch.setattr(parts, "PART_BYTES", 1 << 19)
+    monkeypatch.setattr(file_parts, "SPLIT_BYTES", 1 << 20)
+    monkeypatch.setattr(file_parts, "PART_BYTES", 1 << 19)
     Path("in").mkdir()
     np.save("in/a.npy", tensor(FIRST))
     np.save("in/b.npy", tensor((2, *FIRST[1:])))
@@ -176,8 +176,8 @@ def test_neither_threads_nor_processes_change_the_bytes(
 def test_parts_of_narrowed_samples_put_their_statistics_together(
     poolnorm: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "SPLIT_BYTES", 1 << 20)
-    monkeypatch.setattr(parts, "PART_BYTES", 1 << 19)
+    monkeypatch.setattr(file_parts, "SPLIT_BYTES", 1 << 20)
+    monkeypatch.setattr(file_parts, "PART_BYTES", 1 << 19)
     x = tensor((2, 3, 67, 80, 30))
     Path("in").mkdir()
     for name in "ab":
@@ -208,11 +208,11 @@ def test_lanes_hold_bands_apart() -> None:
 def test_a_large_sample_is_explained_as_a_small_one_is(
     words: str, poolnorm: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from poolnorm_cli.runs import cutting
+    from poolnorm_cli.engine import blocks
 
     np.save("x.npy", tensor(LAST))
     cut = poolnorm(f"{words} x.npy --explain --no-values")
-    monkeypatch.setattr(cutting, "LARGE_BYTES", 1 << 40)
+    monkeypatch.setattr(blocks, "LARGE_BYTES", 1 << 40)
     whole = poolnorm(f"{words} x.npy --explain --no-values")
 
     assert cut.code == 0

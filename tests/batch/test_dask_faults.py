@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
+from poolnorm_cli.batch.dask_addresses import checked_address, insecure
+from poolnorm_cli.batch.dask_executor import Cluster
+from poolnorm_cli.batch.file_parts import Part
+from poolnorm_cli.batch.inputs import Item
+from poolnorm_cli.batch.tasks import Task
 from poolnorm_cli.errors import UnavailableError, UsageError
-from poolnorm_cli.runs.addresses import checked_address, insecure
-from poolnorm_cli.runs.cluster import Cluster
-from poolnorm_cli.runs.item import Item
-from poolnorm_cli.runs.parts import Part
-from poolnorm_cli.runs.tasks import Task
 from tests.batch.clusters import cluster, run
 from tests.batch.places import make_tensors, tree
 from tests.conftest import Command
@@ -31,7 +31,7 @@ pytest.importorskip("distributed")
 def test_files_that_workers_do_not_see_are_told_before_any_work(
     poolnorm: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from poolnorm_cli.runs import scheduler as module
+    from poolnorm_cli.batch import dask_cluster as module
 
     make_tensors("in", 2)
     with cluster(1) as place:
@@ -46,7 +46,7 @@ def test_files_that_workers_do_not_see_are_told_before_any_work(
 
 
 def _blind(paths: object) -> object:
-    from poolnorm_cli.runs.abroad import look
+    from poolnorm_cli.batch.dask_worker import look
 
     return look(["/somewhere"])
 
@@ -148,7 +148,7 @@ def test_an_answer_that_is_lost_with_its_worker_is_asked_for_again(
     work: Any = None
     place = Cluster(work, "tcp://127.0.0.1:1", [], print)
     place._client = client = Client()
-    monkeypatch.setattr("poolnorm_cli.runs.cluster._SETTLE", 0)
+    monkeypatch.setattr("poolnorm_cli.batch.dask_executor._SETTLE", 0)
     place.submit(Task(0, Item("x.npy"), part=Part(0, 1, (0, 0))))
     assert client.sent == 1
     (future,) = place._under_way
@@ -163,7 +163,7 @@ def test_a_scheduler_without_workers_is_told(
     poolnorm: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_tensors("in", 2)
-    monkeypatch.setattr("poolnorm_cli.runs.scheduler._WORKERS", 1)
+    monkeypatch.setattr("poolnorm_cli.batch.dask_cluster._WORKERS", 1)
     with cluster(0) as place:
         result = poolnorm(f"pool max in -O out --dask {place.address}")
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from poolnorm_cli.batch.inputs import Shard
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.runs.inputs import Shard
 from tests.batch.places import make_tensors, tree
 from tests.conftest import Command, process
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from poolnorm_cli.batch import process_pool, worker_process
+from poolnorm_cli.batch.plan import Plan
 from poolnorm_cli.errors import OutputError
-from poolnorm_cli.runs import worker, workers
-from poolnorm_cli.runs.plan import Plan
 from tests.batch.places import FAULTS, make_tensors, start, tree, until
 from tests.conftest import Command
 
@@ -240,7 +240,7 @@ def test_a_worker_to_which_nothing_can_be_sent_is_replaced(
     started: list[int] = []
 
     def start_deaf(*words: Any) -> tuple[int, Connection]:
-        pid, link = worker.start(*words)
+        pid, link = worker_process.start(*words)
         if len(started) < deaf:
             link.__class__ = _Deaf
         started.append(pid)
@@ -250,7 +250,7 @@ def test_a_worker_to_which_nothing_can_be_sent_is_replaced(
         raise AssertionError("it waits for ever")
 
     make_tensors("in", 5)
-    monkeypatch.setattr(workers, "start", start_deaf)
+    monkeypatch.setattr(process_pool, "start", start_deaf)
     signal.signal(signal.SIGALRM, hung)
     signal.alarm(60)
     result = poolnorm("pool max in -O out -q -j 2")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.tensors import atomic
-from poolnorm_cli.tensors.leftovers import lock, remove_leftovers
+from poolnorm_cli.tensors.atomic import lock, remove_leftovers
 from tests.batch.places import make_tensors
 from tests.conftest import Command
 

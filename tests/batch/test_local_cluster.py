@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from poolnorm_cli.runs import scheduler
-from poolnorm_cli.runs.addresses import LOCAL
+from poolnorm_cli.batch import dask_cluster
+from poolnorm_cli.batch.dask_addresses import LOCAL
 from tests.batch.places import children, make_tensors
 from tests.conftest import Command
 
@@ -72,7 +72,7 @@ for port in ports:
 
 @pytest.fixture(scope="module")
 def own() -> Iterator[Any]:
-    with scheduler.connected(LOCAL) as client:
+    with dask_cluster.connected(LOCAL) as client:
         yield client
 
 

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from poolnorm_cli.kernels.trees import fold_tree
-from poolnorm_cli.runs import parts, steps
+from poolnorm_cli.batch import file_parts, stages
+from poolnorm_cli.kernels.moments import fold_tree
 from tests.batch.places import make_tensors, tree
 from tests.conftest import Command
 
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "SPLIT_BYTES", 1 << 20)
-    monkeypatch.setattr(parts, "PART_BYTES", 1 << 19)
+    monkeypatch.setattr(file_parts, "SPLIT_BYTES", 1 << 20)
+    monkeypatch.setattr(file_parts, "PART_BYTES", 1 << 19)
 
 
 @given(st.integers(0, 200), st.integers(0, 5))
@@ -81,14 +81,14 @@ def test_so_many_files_that_no_worker_is_idle_are_left_whole(
     make_tensors("in", 2)
     np.save("in/large.npy", np.ones((1750, 16, 16, 3), np.float32))
     looks: list[str] = []
-    as_ever = parts.parts_of
+    as_ever = file_parts.parts_of
 
     def parts_of(plan: Any, job: Any, item: Any) -> Any:
         looks.append(item.word)
         return as_ever(plan, job, item)
 
-    monkeypatch.setattr(steps, "_PLENTY", plenty)
-    monkeypatch.setattr(parts, "parts_of", parts_of)
+    monkeypatch.setattr(stages, "_PLENTY", plenty)
+    monkeypatch.setattr(file_parts, "parts_of", parts_of)
 
     assert poolnorm("bn --training in -O two -j 2").code == 0
     assert len(looks) == asked
@@ -106,7 +106,7 @@ def test_parts_are_whole_grains_and_cover_all_samples(
     path = tmp_path_factory.mktemp("parts") / "x.npy"
     np.save(path, np.zeros((samples, 7, 5, 3), dtype))
     tensor = open_npy(path, "x.npy")
-    cut = list(parts._cut(tensor.shape, tensor))
+    cut = list(file_parts._cut(tensor.shape, tensor))
 
     assert [a.stop for a in cut[:-1]] == [b.start for b in cut[1:]]
     assert (cut[0].start, cut[-1].stop) == (0, samples)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from poolnorm_cli.runs import pulse
-from poolnorm_cli.runs.pulse import SILENCE, Pulse, within
+from poolnorm_cli.batch import dask_heartbeat
+from poolnorm_cli.batch.dask_heartbeat import SILENCE, Pulse, within
 from tests.batch.clusters import cluster
 from tests.batch.places import make_tensors, until
 from tests.conftest import Command
@@ -56,7 +56,7 @@ def test_a_scheduler_is_asked_again_and_again_until_it_is_silent(
     loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr(pulse, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(dask_heartbeat, "time", SimpleNamespace(monotonic=lambda: now[0]))
     scheduler = Scheduler()
     there = Pulse(SimpleNamespace(scheduler=scheduler, loop=SimpleNamespace(asyncio_loop=loop)))
 
@@ -109,7 +109,7 @@ def test_a_scheduler_that_hangs_ends_the_run(
         def stop() -> None:
             until(lambda: Path("out").exists() and len(list(Path("out").iterdir())) > 5)
             place.processes[0].send_signal(signal.SIGSTOP)
-            monkeypatch.setattr(pulse, "SILENCE", 3.0)
+            monkeypatch.setattr(dask_heartbeat, "SILENCE", 3.0)
 
         thread = threading.Thread(target=stop)
         thread.start()
@@ -128,7 +128,7 @@ def test_a_scheduler_that_hangs_from_the_start_is_told(
 ) -> None:
     pytest.importorskip("distributed")
     make_tensors("in", 2)
-    monkeypatch.setattr("poolnorm_cli.runs.scheduler._CONNECT", 1)
+    monkeypatch.setattr("poolnorm_cli.batch.dask_cluster._CONNECT", 1)
     with cluster(0) as place:
         place.processes[0].send_signal(signal.SIGSTOP)
         result = poolnorm(f"pool max in -O out -q --dask {place.address}")
@@ -149,7 +149,7 @@ def test_workers_that_do_not_answer_are_told(
                 raise TimeoutError
             return within(seconds, work)  # type: ignore[arg-type]
 
-        monkeypatch.setattr("poolnorm_cli.runs.scheduler.within", too_long)
+        monkeypatch.setattr("poolnorm_cli.batch.dask_cluster.within", too_long)
         result = poolnorm(f"pool max in -O out -q --dask {place.address}")
 
     assert result.code == 3

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from poolnorm_cli.batch.batch import Counts
+from poolnorm_cli.batch.inputs import Item
+from poolnorm_cli.batch.stages import Ending
 from poolnorm_cli.errors import InputError
 from poolnorm_cli.report import progress
-from poolnorm_cli.runs.batch import Counts
-from poolnorm_cli.runs.item import Item
-from poolnorm_cli.runs.steps import Ending
 from poolnorm_cli.tensors.messages import bad_input
 from tests.batch.places import make_tensors, tree
 from tests.conftest import Command, process

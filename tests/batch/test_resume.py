@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from poolnorm_cli.runs.journal_line import Head, Line, parse
+from poolnorm_cli.batch.journal_line import Head, Line, parse
 from tests.batch.places import make_tensors, tree
 from tests.conftest import Command
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from poolnorm_cli.batch.dask_cluster import _check_room
+from poolnorm_cli.batch.dask_worker import Seen
+from poolnorm_cli.engine.job import Job
+from poolnorm_cli.engine.memory_limiter import Gate, Room, room_here
 from poolnorm_cli.errors import UnavailableError, UsageError
 from poolnorm_cli.layers.pooling import MaxPooling
-from poolnorm_cli.runs.abroad import Seen
-from poolnorm_cli.runs.files import Job
-from poolnorm_cli.runs.room import Gate, Room, room_here
-from poolnorm_cli.runs.scheduler import _check_room
 from poolnorm_cli.tensors.sources import open_tensors
 from tests.batch.clusters import Place, cluster, run
 from tests.batch.places import children, tree, until

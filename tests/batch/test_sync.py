@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from poolnorm_cli.runs import journal_file, performer
+from poolnorm_cli.batch import group_commit, journal_file
 from poolnorm_cli.tensors import atomic
 from tests.batch.places import make_tensors, tree
 from tests.conftest import Command
@@ -34,7 +34,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Log:
 
         return logged
 
-    for module in (performer, atomic, journal_file):
+    for module in (group_commit, atomic, journal_file):
         monkeypatch.setattr(module, "sync_file", seen("contents", module.sync_file))
         monkeypatch.setattr(module, "sync_folders", seen("folders", module.sync_folders))
     monkeypatch.setattr(os, "link", seen("name", os.link))
@@ -103,7 +103,7 @@ def test_a_disk_that_fails_is_told(
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     make_tensors("in", 40)
-    for module in (performer, atomic):
+    for module in (group_commit, atomic):
         monkeypatch.setattr(module, what, fails)
     for words in ("pool max in -O out --sync", "pool max in/0000.npy -o y.npy --sync"):
         result = poolnorm(f"{words} -q")
@@ -128,20 +128,20 @@ def test_what_is_held_back_is_given_up_on_a_signal(
     poolnorm: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_tensors("in", 20)
-    perform = performer.Performer.perform
+    perform = group_commit.Performer.perform
     done = []
 
-    def interrupted(self: performer.Performer, task: Any) -> Any:
+    def interrupted(self: group_commit.Performer, task: Any) -> Any:
         done.append(task)
         if len(done) == 6:
             os.kill(os.getpid(), signal.SIGINT)
         return perform(self, task)
 
-    monkeypatch.setattr(performer.Performer, "perform", interrupted)
-    monkeypatch.setattr(performer, "_SECONDS", 1e9)
+    monkeypatch.setattr(group_commit.Performer, "perform", interrupted)
+    monkeypatch.setattr(group_commit, "_SECONDS", 1e9)
     assert poolnorm("pool max in -O out -q --journal j").code == 130
     assert list(Path("out").iterdir()) == []
-    monkeypatch.setattr(performer.Performer, "perform", perform)
+    monkeypatch.setattr(group_commit.Performer, "perform", perform)
     assert poolnorm("pool max in -O out -q --journal j --resume").code == 0
     assert len(tree("out")) == 20
 
@@ -157,7 +157,7 @@ def test_few_open_files_are_held(poolnorm: Command, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(atomic.AtomicFile, "publish", counted)
     monkeypatch.setattr("resource.getrlimit", lambda _: (64, 64))
-    monkeypatch.setattr(performer, "_SECONDS", 1e9)
+    monkeypatch.setattr(group_commit, "_SECONDS", 1e9)
     before = sum(1 for _ in Path("/proc/self/fd").iterdir())
     assert poolnorm("pool max in -O out -q --sync").code == 0
     assert len(tree("out")) == 60

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from poolnorm_cli.layers.batch_norm import BatchNormalization
-from poolnorm_cli.runs.memory import run_array
+from poolnorm_cli.engine.in_memory import run_array
+from poolnorm_cli.layers.batch_norm.layer import BatchNormalization
 
 
 Array = NDArray[Any]

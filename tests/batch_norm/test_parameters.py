@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from poolnorm_cli.engine.in_memory import run_array
+from poolnorm_cli.engine.layer_pass import initial_weights
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.layers.batch_norm import BatchNormalization
-from poolnorm_cli.runs.memory import run_array
-from poolnorm_cli.runs.passes import initial_weights
+from poolnorm_cli.layers.batch_norm.layer import BatchNormalization
 from tests.conftest import Command
 
 

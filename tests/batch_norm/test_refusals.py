@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.layers.batch_norm import BatchNormalization
+from poolnorm_cli.layers.batch_norm.layer import BatchNormalization
 from tests.conftest import Command
 
 

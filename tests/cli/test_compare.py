@@ -118,7 +118,7 @@ def test_a_stream_is_compared_with_a_file(poolnorm: Command, x: X) -> None:
 def test_large_files_are_compared_in_blocks(
     poolnorm: Command, x: X, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("poolnorm_cli.runs.compare.BLOCK_BYTES", 1)
+    monkeypatch.setattr("poolnorm_cli.engine.compare.BLOCK_BYTES", 1)
     y = np.asfortranarray(x)
     y[2, 1, 0, 1] += 5
     np.save("y.npy", y)
@@ -169,7 +169,7 @@ def test_no_memory_is_trouble_and_no_difference(
     def exhausted(*_: Any, **__: Any) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("poolnorm_cli.runs.compare.compare_files", exhausted)
+    monkeypatch.setattr("poolnorm_cli.engine.compare.compare_files", exhausted)
     done = poolnorm("compare x.npy x.npy")
     assert (done.code, done.err) == (
         2,

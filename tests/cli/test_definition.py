@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.layers import LAYERS, find
-from poolnorm_cli.layers.torch_programs import cores
+from poolnorm_cli.layers.programs.torch import cores
 from tests.conftest import Command
 from tests.oracle.program_files import write_files
 from tests.oracle.program_lines import SOME, TRAINED_OR_NOT
@@ -177,7 +177,7 @@ def test_weights_that_are_also_written_are_those_of_the_program(poolnorm: Comman
 def test_weights_too_many_to_print_are_told(
     poolnorm: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("poolnorm_cli.layers.programs._MOST_VALUES", 2)
+    monkeypatch.setattr("poolnorm_cli.layers.programs.program._MOST_VALUES", 2)
     result = poolnorm("ln x.npy --gamma-initializer random_normal(1,1,seed=2) --torch")
 
     assert (result.code, result.out) == (2, "")

@@ -11,7 +11,7 @@ from typing import Any, get_args
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
-from poolnorm_cli.cli import application, exact
+from poolnorm_cli.cli import fast_parser, typer_app
 from poolnorm_cli.cli.command import Command, Family, Flag, Node
 from poolnorm_cli.cli.options import Argument
 from poolnorm_cli.cli.verbs import ROOT, find
@@ -46,7 +46,7 @@ def by_typer(words: Sequence[str]) -> dict[str, Any] | None:
 
     root = Family("", {word: partial(keeping, make) for word, make in ROOT.members.items()})
     try:
-        application.run(words, root)
+        typer_app.run(words, root)
     except UsageError:
         return None
     return kept[0] if kept else None
@@ -54,7 +54,7 @@ def by_typer(words: Sequence[str]) -> dict[str, Any] | None:
 
 def by_getopt(words: Sequence[str]) -> dict[str, Any] | None:
     command, left = find(words, ROOT)
-    return None if command is None else exact.read(command, left)
+    return None if command is None else fast_parser.read(command, left)
 
 
 COMMANDS = {
@@ -76,7 +76,7 @@ WORDS = (
 
 
 def spellings(name: str) -> list[str]:
-    whole = [word for flag in flags(name) for word in exact._spellings(flag)]
+    whole = [word for flag in flags(name) for word in fast_parser._spellings(flag)]
     cut = [word[:-1] for word in whole if len(word) > 4]
     return [*whole, *cut, *(f"{word}=2" for word in whole)]
 
@@ -91,7 +91,7 @@ def flags(name: str) -> list[Flag]:
 def meant_well(draw: st.DrawFn, name: str) -> list[str]:
     """Draw a flag with a value that looks like one of its type."""
     flag = draw(st.sampled_from(flags(name)))
-    spelled, spelling = draw(st.sampled_from(sorted(exact._spellings(flag).items())))
+    spelled, spelling = draw(st.sampled_from(sorted(fast_parser._spellings(flag).items())))
     if spelling.value is not None:
         return [spelled]
     words = [w for kind in (flag.type, *get_args(flag.type)) for w in get_args(kind)]

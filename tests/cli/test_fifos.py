@@ -256,7 +256,7 @@ def test_a_list_comes_through_a_pipe(poolnorm: Command, pipe: Pipe) -> None:
 def test_a_list_without_an_end_is_told(
     poolnorm: Command, pipe: Pipe, monkeypatch: pytest.MonkeyPatch, data: bytes, told: str
 ) -> None:
-    monkeypatch.setattr("poolnorm_cli.runs.inputs._MOST_NAMES", 10)
+    monkeypatch.setattr("poolnorm_cli.batch.inputs._MOST_NAMES", 10)
     result = poolnorm(f"pool max --files-from {pipe(data)} -O out")
 
     assert (result.code, result.err.count("\n")) == (4, 1)

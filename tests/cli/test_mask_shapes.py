@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.layers import find
-from poolnorm_cli.runs.memory import run_array
 from tests.conftest import Command
 
 

@@ -13,7 +13,7 @@ from poolnorm_cli.cli.command import Command as Node, Flag
 from poolnorm_cli.cli.options import Argument
 from poolnorm_cli.cli.verb_layer import layer_command
 from poolnorm_cli.layers import LAYERS
-from poolnorm_cli.layers.spelling import flag_of
+from poolnorm_cli.layers.keras.spelling import flag_of
 from poolnorm_cli.report.text import brief
 from poolnorm_cli.shapes import whole_number
 from tests.conftest import Command, Result

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from poolnorm_cli.engine.memory_estimate import parse_size
+from poolnorm_cli.engine.profile import Clock
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.runs.clock import Clock
-from poolnorm_cli.runs.limits import parse_size
 from tests.conftest import Command
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from poolnorm_cli.layers.spelling import snake
+from poolnorm_cli.layers.keras.spelling import snake
 from tests.conftest import ROOT, Command
 
 

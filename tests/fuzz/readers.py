@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from poolnorm_cli.batch.journal_file import JournalFile
 from poolnorm_cli.errors import PoolnormError
-from poolnorm_cli.runs.journal_file import JournalFile
 from poolnorm_cli.tensors.sources import open_tensors
 from poolnorm_cli.weights.formats import entries_of
 

@@ -12,9 +12,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from poolnorm_cli.kernels import native
-from poolnorm_cli.kernels.folds import sum_of_squares
 from poolnorm_cli.kernels.moments import moments_of
-from poolnorm_cli.kernels.reductions import max_over, mean_over
+from poolnorm_cli.kernels.reductions import max_over, mean_over, sum_of_squares
 from poolnorm_cli.kernels.rows import in_rows, normalize_rows
 from poolnorm_cli.kernels.scaling import center_and_scale, scaled
 from poolnorm_cli.kernels.windows import max_windows, mean_windows

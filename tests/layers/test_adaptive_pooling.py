@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers import find
-from poolnorm_cli.runs.memory import run_array
 from poolnorm_cli.shapes import adaptive_bounds
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.layers.initializers import Initializer
+from poolnorm_cli.layers.keras.initializers import Initializer
 from tests.conftest import Command
 
 

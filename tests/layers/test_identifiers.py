@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers import find
-from poolnorm_cli.layers.constraints import Constraint
-from poolnorm_cli.layers.identifiers import Identifier
-from poolnorm_cli.layers.initializers import Initializer
-from poolnorm_cli.layers.regularizers import Regularizer
-from poolnorm_cli.layers.training import constrained, penalties
+from poolnorm_cli.layers.keras.identifiers import Identifier
+from poolnorm_cli.layers.keras.initializers import Initializer
+from poolnorm_cli.layers.keras.penalties import Constraint, Regularizer, constrained, penalties
 
 
 Array = NDArray[Any]

@@ -24,8 +24,8 @@ EXACT = {("pool", "max"), ("gpool", "max"), ("apool", "max")}
 
 def compute(job: Job, rows: int | None = None) -> Outcome:
     """Run the job in poolnorm, in blocks of `rows` samples where given."""
+    from poolnorm_cli.engine.in_memory import run_array
     from poolnorm_cli.layers import find
-    from poolnorm_cli.runs.memory import run_array
 
     params = dict(job.params)
     if job.adjustment is not None:

@@ -13,9 +13,8 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.layers import find
-from poolnorm_cli.layers.constraints import Constraint
-from poolnorm_cli.layers.initializers import Initializer
-from poolnorm_cli.layers.regularizers import Regularizer
+from poolnorm_cli.layers.keras.initializers import Initializer
+from poolnorm_cli.layers.keras.penalties import Constraint, Regularizer
 from tests.oracle import configurations, more_configurations
 from tests.oracle.live import check, needs
 

@@ -188,9 +188,9 @@ def test_a_vast_table_of_contents_is_refused() -> None:
 
 
 def test_too_many_members_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    from poolnorm_cli.tensors import archive
+    from poolnorm_cli.tensors import zip_reader
 
-    monkeypatch.setattr(archive, "MOST_MEMBERS", 3)
+    monkeypatch.setattr(zip_reader, "MOST_MEMBERS", 3)
     write(*((f"{n}.npy", npy(X)) for n in range(4)))
 
     with pytest.raises(InputError, match="4 members, at most 3 are read"):

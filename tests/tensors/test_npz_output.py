@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.tensors import zips
+from poolnorm_cli.tensors import zip_writer
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.outputs import open_output
 from poolnorm_cli.tensors.sources import open_tensors
@@ -57,7 +57,7 @@ def test_the_64_bit_fields_are_readable(
     limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path / "x.npz")
-    monkeypatch.setattr(zips, limit, 2)  # so that small files take the way of large ones
+    monkeypatch.setattr(zip_writer, limit, 2)  # so that small files take the way of large ones
     write(tmp_path / "y.npz")
     check(tmp_path / "y.npz")
     assert (tmp_path / "y.npz").stat().st_size > (tmp_path / "x.npz").stat().st_size
@@ -97,6 +97,6 @@ def test_no_array_at_all_is_refused(tmp_path: Path) -> None:
 
 
 def test_sizes_in_a_wide_local_header_are_64_bit() -> None:
-    entry = zips._Entry(b"k.npy", 0, 0, wide=True, offset=0, size=2**33, packed=2**33)
+    entry = zip_writer._Entry(b"k.npy", 0, 0, wide=True, offset=0, size=2**33, packed=2**33)
     assert struct.pack("<2Q", 2**33, 2**33) in entry.local()
     assert struct.pack("<3Q", 2**33, 2**33, 0) in entry.central()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from poolnorm_cli.weights import extras
+from poolnorm_cli.weights import untrusted
 from tests.conftest import Command, process
 from tests.weights.make_fixtures import FIXTURES, SHAPE
 
@@ -285,7 +285,7 @@ def test_a_missing_package_is_told_with_what_to_type(
     def missing(name: str) -> None:
         raise ImportError(name)
 
-    monkeypatch.setattr(extras, "import_module", missing)
+    monkeypatch.setattr(untrusted, "import_module", missing)
 
     result = poolnorm(f"bn x.npy --weights {file}")
 

@@ -8,7 +8,7 @@ import pytest
 from poolnorm_cli.errors import InputError
 from poolnorm_cli.weights import wire
 from poolnorm_cli.weights.onnx_graph import MOST_NODES, Model
-from poolnorm_cli.weights.spans import whole
+from poolnorm_cli.weights.untrusted import whole
 from tests.conftest import Command, measured
 
 

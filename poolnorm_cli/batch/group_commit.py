@@ -1,0 +1,202 @@
+"""Tasks done in this process, the outputs of which are on the disk before they have their names.
+
+To wait for the disk takes longer than to make a small file. So outputs are held back, whole and
+without names, while a thread waits for those before them, many at once: these get their names,
+their directories are waited for, and then it is the turn of what has come together meanwhile.
+Nothing is told of an output before that.
+"""
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from poolnorm_cli.batch.tasks import Result, Task, stored_at, stored_of
+from poolnorm_cli.errors import OutputError, PoolnormError
+from poolnorm_cli.tensors.durable import sync_file, sync_folders
+from poolnorm_cli.urls import is_url
+
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor as Threads, Future
+
+    from poolnorm_cli.batch.tasks import Work
+    from poolnorm_cli.tensors.atomic import AtomicFile
+
+
+Done = list[tuple[Task, Result]]
+
+_MOST, _LEAST = 512, 8
+"""Outputs that are held back, each of which is an open file."""
+_MANY = 64
+"""Outputs that it is time to wait for; fewer are as well, after so many seconds."""
+_SECONDS = 0.05
+_BYTES = 64 << 20
+_AT_ONCE = 16
+"""Files that are waited for at once: the file system writes them, and its log, together."""
+
+
+class _Held(NamedTuple):
+    """What came of a task, the output without its name."""
+
+    task: Task
+    result: Result
+    file: "AtomicFile | None"
+
+
+class Performer:
+    """Does tasks one after another; what it returns has its name."""
+
+    def __init__(self, work: "Work", *, safely: bool = False) -> None:
+        """Prepare for the tasks of `work`.
+
+        Args:
+            work: What all tasks have in common.
+            safely: Let no fault out: one input's are not the others'.
+        """
+        self._files: list[AtomicFile] = []
+        self._held: list[_Held] = []
+        self._bytes, self._since = 0, 0.0
+        self._group: Future[Done] | None = None
+        self._threads: Threads | None = None
+        self._sync, self._checksums = work.plan.sync, work.checksums
+        if self._sync or self._checksums:
+            plan = replace(work.plan, sync=False, keep=self._files.append)
+            work = replace(work, plan=plan)
+        self._plan = work.plan
+        self._perform = work.perform_safely if safely else work.perform
+        self._most = _most() if self._sync else 1
+
+    def perform(self, task: Task) -> Done:
+        """Do a task, and return what is done now: this one, or several, or nothing yet."""
+        result = self._perform(task)
+        file = self._files.pop() if self._files else None
+        try:
+            result = self._known(task, result, file)
+        except PoolnormError as error:
+            result = replace(result, error=error)
+        if file is None and not self._held and self._group is None:
+            return [(task, result)]
+        if not self._held:
+            self._bytes, self._since = 0, time.monotonic()
+        self._held.append(_Held(task, result, file))
+        if result.error is not None or not self._sync:
+            return self.settle()
+        if file is not None:
+            self._bytes += os.fstat(file.fileno()).st_size
+        return self._go_on()
+
+    def settle(self) -> Done:
+        """Give all outputs that are held back their names, and return their tasks, in order."""
+        done = self._ended()
+        held, self._held = self._held, []
+        return [*done, *self._named(held)] if held else done
+
+    def discard(self) -> None:
+        """Let the outputs go that have no names yet."""
+        self._ended()
+        for file in (*self._files, *(each.file for each in self._held if each.file is not None)):
+            file.discard()
+        self._files.clear()
+        self._held.clear()
+        if self._threads is not None:
+            self._threads.shutdown()
+            self._threads = None
+
+    def _go_on(self) -> Done:
+        """Return what has its name by now, and begin with what is held back if that is due."""
+        is_full = len(self._held) >= self._most or self._bytes >= _BYTES
+        group = self._group
+        done = self._ended() if group is not None and (is_full or group.done()) else []
+        late = time.monotonic() - self._since > _SECONDS
+        if self._group is None and (is_full or late or len(self._held) >= _MANY):
+            held, self._held = self._held, []
+            self._group = self._pool().submit(self._named, held)
+        return done
+
+    def _ended(self) -> Done:
+        """Wait for the outputs that are on their way to the disk."""
+        group, self._group = self._group, None
+        return group.result() if group is not None else []
+
+    def _pool(self) -> "Threads":
+        if self._threads is None:
+            from concurrent.futures import ThreadPoolExecutor
+
+            self._threads = ThreadPoolExecutor(_AT_ONCE + 1)
+        return self._threads
+
+    def _named(self, held: list[_Held]) -> Done:
+        """Give outputs their names, once they are on the disk."""
+        lost = self._synced([each.file for each in held if each.file is not None])
+        done = [(each.task, self._published(each, lost)) for each in held]
+        pairs = zip(held, done, strict=True)
+        new = [each.file for each, (_, result) in pairs if each.file and result.error is None]
+        try:
+            if self._sync:
+                sync_folders([str(file.path) for file in new])
+        except OSError as error:
+            return [
+                (each.task, Result(error=each.file.failed(error)) if each.file else each.result)
+                for each in held
+            ]
+        return done
+
+    def _known(self, task: Task, result: Result, file: "AtomicFile | None") -> Result:
+        """Add to a result what its output is known by, where that is wanted."""
+        target = task.item.target
+        if not self._checksums or target is None or result.error is not None or not result.outcomes:
+            return result
+        if file is not None:
+            return replace(result, stored=stored_of(file))
+        return replace(result, stored=stored_at(target)) if is_url(target) else result
+
+    def _synced(self, files: "list[AtomicFile]") -> OSError | None:
+        """Have outputs on the disk; return what is the matter if they are not."""
+        fds = [file.fileno() for file in files] if self._sync else []
+        try:
+            if len(fds) > 1:
+                parts = [fds[start::_AT_ONCE] for start in range(min(_AT_ONCE, len(fds)))]
+                list(self._pool().map(_sync, parts))
+            else:
+                _sync(fds)
+        except OSError as error:
+            return error
+        return None
+
+    def _published(self, held: _Held, lost: OSError | None) -> Result:
+        file, result = held.file, held.result
+        if file is None:
+            return result
+        try:
+            if lost is not None or result.error is not None:
+                file.discard()
+                return result if lost is None else Result(error=file.failed(lost))
+            file.publish()
+        except OutputError as error:
+            return Result(error=self._removed(held.task) or error)
+        except PoolnormError as error:
+            return Result(error=error)
+        return result
+
+    def _removed(self, task: Task) -> PoolnormError | None:
+        """Return what tells of a directory that somebody has removed, if that is the matter."""
+        try:
+            self._plan.make_directory(str(task.item.target))
+        except OutputError as error:
+            return error
+        return None
+
+
+def _sync(fds: Sequence[int]) -> None:
+    for fd in fds:
+        sync_file(fd)
+
+
+def _most() -> int:
+    """Return how many files may be held open, of those that a process may have."""
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(min(_MOST, limit // 4), _LEAST) if limit > 0 else _MOST

@@ -1,0 +1,297 @@
+"""From the words of the command line to the inputs of a run: files, directories, lists."""
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from functools import lru_cache
+from itertools import chain
+from typing import IO, NamedTuple
+
+from poolnorm_cli.errors import InputError, UsageError
+from poolnorm_cli.shapes import whole_number
+from poolnorm_cli.tensors.messages import shown
+from poolnorm_cli.tensors.sources import STDIN, folder_of, is_stream, source_path
+from poolnorm_cli.urls import fit_to_show, is_hidden, is_url
+from poolnorm_cli.values import frozen
+
+
+MANY = 100
+"""Items from which on it pays to prepare the values that are made for each."""
+
+
+@frozen
+class Item:
+    """A word of the command line, and the output for all tensors it names.
+
+    Attributes:
+        word: `-`, a file, or `file.npz::NAME`.
+        key: The one array of a `.npz` to use.
+        target: `-` or a file; None where nothing is written.
+        each: Every array on standard input gets a file of its own, named when it comes.
+        stream: It is a FIFO or a device, or the like, which is read as it comes.
+        error: Why it cannot be read, where that is known already.
+    """
+
+    word: str
+    key: str | None = None
+    target: str | None = None
+    each: bool = False
+    stream: bool = False
+    error: InputError | None = None
+
+    def __reduce__(self) -> tuple[type["Item"], tuple[str, str | None, str | None, bool]]:
+        """Go to another process in less time than the parts of a dataclass take.
+
+        Streams and errors stay in this one.
+        """
+        return Item, (self.word, self.key, self.target, self.each)
+
+    @property
+    def name(self) -> str:
+        """What is told of the item, without secrets."""
+        word = fit_to_show(self.word)
+        return word if self.key is None else f"{word}::{self.key}"
+
+    @property
+    def place(self) -> str | None:
+        """What is told of its output, likewise."""
+        return self.target and fit_to_show(self.target)
+
+    @property
+    def streams(self) -> bool:
+        """Whether it reads or writes a stream, which only this process can."""
+        return self.stream or STDIN in (self.word, self.target)
+
+
+def directories(items: Sequence[Item]) -> set[str]:
+    """Return the directories in which the outputs will be."""
+    targets = (i.target for i in items if i.target and not (i.streams or is_url(i.target)))
+    return {os.path.dirname(folder) or "." for folder in set(map(folder_of, targets))}  # noqa: PTH120 - a text
+
+
+@lru_cache(maxsize=16)
+def below(directory: str, folder: str) -> str:
+    """Return what stands before the names of outputs in a sub-directory."""
+    from pathlib import Path
+
+    joined = str(Path(directory, folder))
+    return "" if joined == "." else f"{joined.rstrip('/')}/"
+
+
+SUFFIXES = (".npy", ".npz")
+_PIECE = 1 << 16
+_LONGEST_NAME = 1 << 16
+"""Bytes of a name in a list: a presigned URL has hundreds, what is no list has no end of them."""
+_MOST_NAMES = 4_000_000
+"""Names in a list, which take about a gigabyte."""
+
+
+class Source(NamedTuple):
+    """An input, and where below the output directory its result belongs.
+
+    Attributes:
+        word: `-`, a file, or `file.npz::NAME`.
+        folder: Sub-directory of the output directory; empty for the directory itself.
+        stream: It is a FIFO or a device, or the like, which is read as it comes.
+        error: Why it cannot be read, where that is known already.
+    """
+
+    word: str
+    folder: str = ""
+    stream: bool = False
+    error: InputError | None = None
+
+
+def expand(
+    words: Iterable[str],
+    *,
+    recursive: bool = False,
+    relative_to: str | None = None,
+    without: str | None = None,
+    listed: Iterable[str] = (),
+    tell: Callable[[str], None] = lambda _: None,
+) -> Iterator[Source]:
+    """Replace every directory by the tensor files in it, in the order of their names.
+
+    Args:
+        words: Files, directories, `file.npz::NAME` or `-`.
+        recursive: Take the files of sub-directories too; links to directories are not followed.
+        relative_to: The directory whose tree the outputs mirror; None for each directory's own.
+        without: A directory to leave out: that of the outputs, which may lie inside.
+        listed: More words, of which none is waited for: FIFOs and devices among them are refused.
+        tell: Told of links that are not followed.
+
+    A directory that cannot be read is a source with an error.
+
+    Raises:
+        InputError: A directory has no tensor file.
+        UsageError: An input is not below `relative_to`.
+    """
+    left_out = os.path.realpath(without) if without is not None else None
+    for word, is_named in chain(((word, True) for word in words), ((w, False) for w in listed)):
+        if is_url(word) and word.endswith("/"):
+            yield from _remote(word, recursive=recursive)
+            continue
+        if word == STDIN or not os.path.isdir(word):  # noqa: PTH112 - for each of many
+            if is_named and is_stream(word):
+                yield Source(word, stream=True)
+            else:
+                yield Source(word, _folder(word, relative_to) if relative_to is not None else "")
+            continue
+        found, parent, folder = False, None, ""
+        links: list[str] = []
+        for path, error in _walk(word, links, recursive=recursive, left_out=left_out):
+            found = True
+            if error is not None:
+                yield Source(path, error=error)
+                continue
+            if (directory := path.rpartition("/")[0]) != parent:
+                root = word if relative_to is None else relative_to
+                parent, folder = directory, _folder(path, root)
+            yield Source(path, folder)
+        if links and recursive:
+            several = f"{len(links)} links to directories" if len(links) > 1 else links[0]
+            tell(f"note: {shown(word)}: {several} not followed")
+        if not found:
+            fix = "name the files" if recursive else "-r looks into its sub-directories"
+            raise InputError(f"{word}: a directory without .npy or .npz files", fix)
+
+
+def listed(file: str, *, null: bool) -> list[str]:
+    """Read the names of inputs from a file, a pipe or, with `-`, from standard input.
+
+    Args:
+        file: The list.
+        null: Names end with NUL, as `find -print0` writes them; otherwise with a newline.
+
+    Raises:
+        InputError: The list cannot be read, is none, or has no end.
+    """
+    names: list[str] = []
+    try:
+        with nullcontext(sys.stdin.buffer) if file == STDIN else open(file, "rb") as stream:  # noqa: PTH123 - also /dev/fd and pipes
+            for name in _names(stream, b"\0" if null else b"\n"):
+                if len(name) > _LONGEST_NAME or len(names) >= _MOST_NAMES:
+                    raise _endless(file, len(names))
+                names.append(os.fsdecode(name))
+    except OSError as error:
+        raise InputError(f"--files-from {file}: {error.strerror}", "give a readable list") from None
+    return names
+
+
+def _names(stream: IO[bytes], end: bytes) -> Iterator[bytes]:
+    """Yield what stands between the ends of names, empty ones left out; never more than a piece."""
+    rest = b""
+    while piece := stream.read(_PIECE):
+        *whole, rest = (rest + piece).split(end)
+        if end == b"\n":
+            whole = [name.removesuffix(b"\r") for name in whole]
+        yield from filter(None, whole)
+        if len(rest) > _LONGEST_NAME:
+            break
+    if rest:
+        yield rest
+
+
+def _endless(file: str, count: int) -> InputError:
+    told = f"more than {_MOST_NAMES} names"
+    if count < _MOST_NAMES:
+        told = f"a name of more than {_LONGEST_NAME} bytes after {count} others"
+    return InputError(f"--files-from {file}: {told}", "give a list of files, a name a line")
+
+
+@frozen
+class Shard:
+    """A part of the inputs, which depends on their names alone.
+
+    Attributes:
+        number: From 1 to `count`.
+        count: The number of parts.
+    """
+
+    number: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Shard":
+        """Read `2/8`.
+
+        Raises:
+            UsageError: It is something else, or there is no such part.
+        """
+        number, count = (whole_number(part) for part in (*text.split("/", 1), "")[:2])
+        if number is None or count is None:
+            raise UsageError(f"--shard {text!r} is not i/n", "give one part of several, as 1/8")
+        if not 1 <= number <= count:
+            raise UsageError(f"--shard {text}: there is no such part", f"give 1/{count} or more")
+        return cls(number, count)
+
+    def holds(self, word: str) -> bool:
+        """Whether an input belongs to this part: by a checksum of its name as it was given.
+
+        Passwords and signatures do not count, which may be others next time.
+        """
+        import zlib
+
+        return zlib.crc32(os.fsencode(fit_to_show(word))) % self.count == self.number - 1
+
+
+def _walk(
+    directory: str, links: list[str], *, recursive: bool, left_out: str | None
+) -> Iterator[tuple[str, InputError | None]]:
+    """List the tensor files of a directory, its own first, hidden ones left out.
+
+    A directory that cannot be read is listed with its error; links to others are noted in `links`.
+    """
+    try:
+        with os.scandir(directory) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        yield directory, InputError(f"{directory}: {error.strerror}", "make it readable")
+        return
+    visible = [entry for entry in found if not entry.name.startswith(".")]
+    below: list[os.DirEntry[str]] = []
+    for entry in visible:
+        if _is_directory(entry):
+            below.append(entry)
+        elif entry.name.lower().endswith(SUFFIXES):
+            yield entry.path, None
+    for entry in below if recursive else ():
+        if entry.is_symlink():
+            links.append(entry.path)
+        elif os.path.realpath(entry.path) != left_out:
+            yield from _walk(entry.path, links, recursive=True, left_out=left_out)
+
+
+def _is_directory(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to where nobody may look: to read it tells that
+        return False
+
+
+def _remote(url: str, *, recursive: bool) -> Iterator[Source]:
+    """List the tensor files below a URL that ends with a slash."""
+    from poolnorm_cli.tensors.cloud import list_at
+
+    found = 0
+    for each in list_at(url, recursive=recursive):
+        below = each.removeprefix(url)
+        if not each.lower().endswith(SUFFIXES) or is_hidden(below):
+            continue
+        found += 1
+        yield Source(each, below.rpartition("/")[0])
+    if not found:
+        raise InputError(f"{url}: no .npy or .npz files there", "check the name")
+
+
+def _folder(word: str, root: str) -> str:
+    """Return the directory of an input below a root."""
+    path = source_path(word)
+    if path is None:
+        return ""
+    folder = os.path.relpath(os.path.dirname(path) or ".", root)  # noqa: PTH120 - as relpath
+    if folder == ".." or folder.startswith("../"):
+        raise UsageError(f"{word}: not below --relative-to {root}", "give a directory above it")
+    return "" if folder == "." else folder

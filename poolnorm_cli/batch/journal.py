@@ -1,0 +1,195 @@
+"""What has been done, one JSON object a line, so that a run can be taken up where it ended.
+
+A line is appended with one write, after the output has its name. One that is torn, because its
+writer was killed, is passed over: the output that it would tell of is then proved by its bytes.
+"""
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
+
+from poolnorm_cli.batch.fingerprints import Stamp, stamp_at_name, stamp_of
+from poolnorm_cli.batch.inputs import Item
+from poolnorm_cli.batch.journal_file import JournalFile
+from poolnorm_cli.batch.journal_line import Head, Line
+from poolnorm_cli.batch.stages import Ending
+from poolnorm_cli.batch.tasks import stored_at
+from poolnorm_cli.errors import UnavailableError
+from poolnorm_cli.urls import fit_to_show
+
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class Journal:
+    """A journal that is open for a run, and closed to others meanwhile."""
+
+    def __init__(
+        self,
+        path: str,
+        params: str,
+        *,
+        resume: bool,
+        retry_failed: bool = False,
+        verify: bool = False,
+        sync: bool = False,
+    ) -> None:
+        """Open a journal, and with `resume` read what it says.
+
+        Args:
+            path: The file; it is made where there is none.
+            params: What `parameters` says of the run.
+            resume: Heed what is done.
+            retry_failed: But not what failed.
+            verify: Outputs are known by their checksums, not by size and time.
+            sync: What is written is to be on the disk, after the outputs that it tells of.
+
+        Raises:
+            OutputError: It cannot be written.
+            UsageError: Another run writes to it, or it is something else.
+        """
+        self._params, self._retry, self._verify = params, retry_failed, verify
+        self._lines: dict[tuple[str, str | None], Line] = {}
+        self._proofs: dict[str, Line] = {}
+        self._intact: dict[str, bool] = {}
+        self._stamps = dict[int, Stamp | None]()
+        self.begun = False
+        """Whether a run with the same parameters began in this journal."""
+        self._file = JournalFile(path, sync=sync)
+        try:
+            for line in self._file.lines():
+                if resume:
+                    self._note(line)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: "TracebackType | None",
+    ) -> None:
+        try:
+            if kind is None:
+                self._file.flush()
+        finally:
+            self._file.close()
+
+    def start(self, items: int) -> None:
+        """Write that a run begins.
+
+        Args:
+            items: How many inputs it has.
+
+        Raises:
+            OutputError: There is no room.
+        """
+        self._file.start(Head(self._params, items))
+
+    def owns(self, item: Item) -> bool:
+        """Whether it is proved that the output that is there was written by an earlier run.
+
+        That run had the same parameters, and made it of the same input; its size and time are
+        those that were written down, or its checksum is, where checksums are compared.
+        """
+        target = item.target or ""
+        line = self._proofs.get(item.place or "")
+        if line is None or (line.input, line.key) != _known_as(item):
+            return False
+        if line.params != self._params:
+            return False
+        same = stamp_at_name(target) == line.output_stamp
+        return same or (self._verify and self._is_intact(target, line))
+
+    def ending(self, item: Item) -> Ending | None:
+        """Return what came of an item earlier; None where it is to be done."""
+        line = self._lines.get(_known_as(item))
+        if line is None or (line.params, line.output) != (self._params, item.place):
+            return None
+        if line.stamp != stamp_of(item):
+            return None
+        if (error := line.fault) is not None:
+            return None if self._retry else Ending(item, error=error, resumed=True)
+        if item.target is not None and not self._is_there(item.target, line):
+            return None
+        return Ending(item, skipped=True, resumed=True)
+
+    def began(self, item: Item) -> bool:
+        """Remember an input as it is before it is read; say whether its output may be replaced."""
+        self._stamps[id(item)] = stamp_of(item)
+        return self.owns(item)
+
+    def write(self, ending: Ending) -> Line:
+        """Write down what came of an item.
+
+        Raises:
+            OutputError: There is no room.
+        """
+        item, error, stored = ending.item, ending.error, ending.stored
+        line = Line(
+            input=_known_as(item)[0],
+            key=item.key,
+            stamp=self._stamps.pop(id(item), None) or stamp_of(item) or (-1, -1),
+            params=self._params,
+            output=item.place,
+            status="failed" if error else "skipped" if ending.skipped else "done",
+            seconds=ending.seconds,
+            output_stamp=None if stored is None else stored.stamp,
+            sha256="" if stored is None else stored.sha256,
+            error=None if error is None else (error.what, error.fix, error.code),
+        )
+        self._file.write(line.encoded())
+        return line
+
+    def adopt(self, ending: Ending) -> None:
+        """Write down that an output without a line has proved to be that of its input.
+
+        Raises:
+            OutputError: There is no room.
+        """
+        self._note(self.write(ending))
+
+    def settle(self) -> None:
+        """Have on the disk what was written, unless that was done a moment ago.
+
+        Raises:
+            OutputError: The disk fails.
+        """
+        self._file.settle()
+
+    def _is_there(self, target: str, line: Line) -> bool:
+        if self._verify:
+            return self._is_intact(target, line)
+        return stamp_at_name(target) == line.output_stamp
+
+    def _is_intact(self, target: str, line: Line) -> bool:
+        """Whether an output has the checksum that it had; each is read once."""
+        key = fit_to_show(target)
+        if key not in self._intact:
+            self._intact[key] = False
+            size = stamp_at_name(target)[0]
+            if line.output_stamp is not None and size == line.output_stamp[0]:
+                with suppress(OSError):
+                    self._intact[key] = stored_at(target).sha256 == line.sha256
+        return self._intact[key]
+
+    def _note(self, line: Head | Line) -> None:
+        if isinstance(line, Head):
+            self.begun |= line.params == self._params
+            return
+        if line.status == "done" and line.output is not None:
+            self._proofs[line.output] = line
+            self._intact.pop(line.output, None)
+        if line.error is not None and line.error[2] == UnavailableError.code:
+            self._lines.pop((line.input, line.key), None)  # nothing is wrong with the input
+        elif line.status != "skipped":
+            self._lines[line.input, line.key] = line
+
+
+def _known_as(item: Item) -> tuple[str, str | None]:
+    """Return what an item goes by: a URL less its password and its query, new ones of which do."""
+    return fit_to_show(item.word), item.key

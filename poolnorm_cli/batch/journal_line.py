@@ -1,0 +1,163 @@
+"""The lines of a journal: what they say, how they are written, and which are taken for lines."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from poolnorm_cli.errors import PoolnormError
+from poolnorm_cli.values import frozen
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.batch.fingerprints import Stamp
+
+
+SCHEMA = 1
+LARGEST_LINE = 1 << 20
+"""Bytes from which on a line is none of ours: it has two names and a fault in it."""
+HEAD = b'{"schema": 1, "run": "'
+"""What every journal begins with."""
+_LARGEST_INT = 1 << 63
+_CODES = range(1, 5)
+_STATUS = ("done", "skipped", "failed")
+
+
+@frozen
+class Head:
+    """That a run began.
+
+    Attributes:
+        params: What `parameters` says of the run.
+        items: How many inputs it has.
+    """
+
+    params: str
+    items: int
+
+    def encoded(self) -> bytes:
+        """Return the line."""
+        return _encoded({"run": self.params, "items": self.items})
+
+
+@frozen(kw_only=True)
+class Line:
+    """What came of an input.
+
+    Attributes:
+        input: The word that names it.
+        key: The array of a `.npz`; None for all.
+        stamp: Size of the input and time of its last change, before it was read.
+        params: What `parameters` says of the run.
+        output: The file that was written; None without one.
+        status: `done`, `skipped` or `failed`.
+        seconds: The time it took.
+        output_stamp: Size of the output and time of its last change.
+        sha256: Its checksum, in hexadecimal; empty where there is none.
+        error: What failed, what mends it, and the exit code for that.
+    """
+
+    input: str
+    key: str | None
+    stamp: "Stamp"
+    params: str
+    output: str | None
+    status: str
+    seconds: float
+    output_stamp: "Stamp | None" = None
+    sha256: str = ""
+    error: tuple[str, str, int] | None = None
+
+    def encoded(self) -> bytes:
+        """Return the line."""
+        line: dict[str, Any] = {
+            "input": self.input,
+            "key": self.key,
+            "size": self.stamp[0],
+            "mtime_ns": self.stamp[1],
+            "params": self.params,
+            "output": self.output,
+            "status": self.status,
+            "seconds": round(self.seconds, 6),
+        }
+        if self.output_stamp is not None:
+            size, time = self.output_stamp
+            line |= {"bytes": size, "output_mtime_ns": time, "sha256": self.sha256}
+        if self.error is not None:
+            line |= dict(zip(("error", "fix", "code"), self.error, strict=True))
+        return _encoded(line)
+
+    @property
+    def fault(self) -> PoolnormError | None:
+        """The error that it tells of."""
+        if self.error is None:
+            return None
+        what, fix, code = self.error
+        kinds = {kind.code: kind for kind in PoolnormError.__subclasses__()}
+        return kinds.get(code, PoolnormError)(what, fix)
+
+
+def parse(data: bytes) -> Head | Line | None:
+    """Read a line; None for one that is torn, damaged or of something else.
+
+    Args:
+        data: The line, with or without the newline at its end.
+    """
+    try:
+        told = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(told, dict) or told.get("schema") != SCHEMA:
+        return None
+    return _head(told) if "run" in told else _line(told)
+
+
+def _head(told: dict[str, Any]) -> Head | None:
+    params, items = told["run"], told.get("items", -1)
+    return Head(params, items) if isinstance(params, str) and _is_count(items) else None
+
+
+def _line(told: dict[str, Any]) -> Line | None:
+    texts = (told.get("input"), told.get("params"), told.get("status"))
+    names = (told.get("key"), told.get("output"))
+    numbers = (told.get("size"), told.get("mtime_ns"))
+    if not (
+        all(isinstance(text, str) for text in texts)
+        and all(name is None or isinstance(name, str) for name in names)
+        and all(_is_number(number) for number in numbers)
+        and isinstance(told.get("seconds"), int | float)
+        and told["status"] in _STATUS
+    ):
+        return None
+    error: Any = None
+    if told["status"] == "failed":
+        error = (told.get("error"), told.get("fix"), told.get("code"))
+        if not (isinstance(error[0], str) and isinstance(error[1], str) and error[2] in _CODES):
+            return None
+    stamp: Any = (told.get("bytes"), told.get("output_mtime_ns", -1))
+    sha256 = told.get("sha256", "")
+    written = _is_count(stamp[0]) and _is_number(stamp[1]) and isinstance(sha256, str)
+    return Line(
+        input=told["input"],
+        key=names[0],
+        stamp=(told["size"], told["mtime_ns"]),
+        params=told["params"],
+        output=names[1],
+        status=told["status"],
+        seconds=told["seconds"],
+        output_stamp=stamp if written else None,
+        sha256=sha256 if written else "",
+        error=error,
+    )
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a whole number; JSON's true is none."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return whole and -_LARGEST_INT <= value < _LARGEST_INT
+
+
+def _is_count(value: Any) -> bool:
+    return _is_number(value) and value >= 0
+
+
+def _encoded(line: dict[str, Any]) -> bytes:
+    return json.dumps({"schema": SCHEMA, **line}).encode() + b"\n"

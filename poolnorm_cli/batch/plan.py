@@ -1,0 +1,244 @@
+"""Which input goes where: decided, and refused where it must be, before any work."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import field, replace
+from typing import TYPE_CHECKING
+
+from poolnorm_cli.batch.file_table import FileTable
+from poolnorm_cli.batch.inputs import MANY, SUFFIXES, Item, Shard, Source, below
+from poolnorm_cli.errors import OutputError, UsageError
+from poolnorm_cli.tensors.messages import shown
+from poolnorm_cli.tensors.outputs import open_output
+from poolnorm_cli.tensors.sources import (
+    STDIN,
+    exists,
+    folder_of,
+    open_input,
+    open_tensors,
+    source_path,
+    suffix_of,
+)
+from poolnorm_cli.tensors.space import require_place
+from poolnorm_cli.urls import is_url, without_query
+from poolnorm_cli.values import frozen, quicken
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.engine.job import Job
+    from poolnorm_cli.engine.outcome import Outcome
+    from poolnorm_cli.engine.training import Turn
+    from poolnorm_cli.tensors.atomic import AtomicFile
+    from poolnorm_cli.tensors.outputs import Output
+    from poolnorm_cli.tensors.tensor import Tensor
+
+
+@frozen(kw_only=True)
+class Plan:
+    """Inputs, and the rule by which their outputs are named.
+
+    Attributes:
+        sources: The inputs.
+        key: The one array of each `.npz` to use.
+        op: The layer, for names.
+        output: The one output, or None.
+        directory: The directory of all outputs, or None.
+        template: Names in that directory; None for those of the inputs.
+        bfloat16: Whether arrays of two raw bytes are bfloat16.
+        overwrite: Replace outputs that exist.
+        skip_existing: Leave them, and go on.
+        shard: The part of the inputs that is run; None for all.
+        sync: Outputs are on the disk before they get their names.
+        keep: Takes outputs when they are whole, and gives them their names later.
+        limit: Bytes that a copy of an input which does not say its size may take; None for what
+            is usual.
+        seen: Directories of outputs that were there.
+        notes: What there is to say of files that `items` has looked into.
+        table: All files of the command.
+    """
+
+    sources: Sequence[Source]
+    key: str | None = None
+    op: str = ""
+    output: str | None = None
+    directory: str | None = None
+    template: str | None = None
+    bfloat16: bool = False
+    overwrite: bool = False
+    skip_existing: bool = False
+    shard: Shard | None = None
+    sync: bool = False
+    keep: "Callable[[AtomicFile], None] | None" = field(default=None, compare=False)
+    limit: int | None = None
+    seen: set[str] = field(default_factory=set, compare=False)
+    notes: list[str] = field(default_factory=list, compare=False)
+    table: FileTable = field(default_factory=FileTable, compare=False)
+
+    def items(self) -> list[Item]:
+        """Decide on all outputs.
+
+        Raises:
+            UsageError: There is one output for several inputs, or it has no name of a tensor.
+        """
+        if self.output is not None and self.output != STDIN:
+            require_place(self.output)
+        if self.output not in (None, STDIN) and len(self.sources) > 1:
+            told = f"--output {self.output} with {len(self.sources)} inputs"
+            raise UsageError(told, "give --output-dir DIR for many")
+        if len(self.sources) >= MANY:
+            quicken(Item)
+        items = [item for index, each in enumerate(self.sources) for item in self._of(index, each)]
+        if self.directory is not None:
+            self._refuse_suffixes(items)
+        return items
+
+    def of_shard(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Return the items of the part of the inputs that is run."""
+        if self.shard is None:
+            return items
+        return [item for item in items if self.shard.holds(item.word)]
+
+    def refuse_existing(self, there: Sequence[Item]) -> None:
+        """Refuse outputs that exist, unless they are to be replaced or left.
+
+        Raises:
+            UsageError: There is one.
+        """
+        if there and not self.replaces:
+            raise self.exists(there[0])
+
+    @property
+    def replaces(self) -> bool:
+        """Whether it is said what becomes of outputs that exist."""
+        return self.overwrite or self.skip_existing
+
+    @staticmethod
+    def exists(item: Item, more: str = "") -> UsageError:
+        """Return the error for an output that exists."""
+        return UsageError(f"{item.target}: exists{more}", "give --overwrite, or another name")
+
+    def run(
+        self, item: Item, job: "Job", turns: "Sequence[Turn] | None" = None
+    ) -> "Iterator[Outcome]":
+        """Run a job on the tensors of one item; an outcome is yielded when its output is complete.
+
+        Args:
+            item: One of `items`.
+            job: What to do.
+            turns: The places of its tensors in a training that is run elsewhere; None to have
+                the job train.
+
+        Raises:
+            PoolnormError: The item failed, and has left no output.
+        """
+        if item.each:
+            for index, tensor in enumerate(self.tensors(item)):
+                named = replace(item, target=self._named(index, Source(STDIN)))
+                self.table.claim(named)
+                yield from self._one(named, [tensor], job, None)
+            return
+        yield from self._one(item, self.tensors(item), job, turns)
+
+    def tensors(self, item: Item) -> "Iterator[Tensor]":
+        """Open the tensors of an item."""
+        opened = open_input if item.stream else open_tensors
+        return opened(item.word, item.key, self.bfloat16, self.limit)
+
+    def skips(self, item: Item) -> bool:
+        """Whether an item's output is there already and to be left."""
+        return bool(self.skip_existing and item.target and exists(item.target))
+
+    def open(self, target: str | None) -> "AbstractContextManager[Output | None]":
+        """Open an output, its directory made where all outputs have one."""
+        if target is None:
+            return nullcontext()
+        if folder_of(target) not in self.seen:
+            self.make_directory(target)
+        try:
+            return open_output(target, self.overwrite, sync=self.sync, keep=self.keep)
+        except OutputError:
+            self.make_directory(target)  # which tells if it has been removed
+            raise
+
+    def make_directory(self, target: str) -> None:
+        """Make the directory of an output, where it is below that of all outputs.
+
+        Raises:
+            OutputError: It cannot be made, or somebody has removed it.
+        """
+        directory = os.path.dirname(target)  # noqa: PTH120 - for each of many files
+        if self.directory is None or is_url(target):
+            return
+        if os.path.isdir(directory):  # noqa: PTH112 - as above
+            self.seen.add(folder_of(target))
+            return
+        if folder_of(target) in self.seen:
+            told = f"{directory}: was removed, with the outputs in it"
+            raise OutputError(told, "repeat the run, with --resume if it has a --journal")
+        try:
+            os.makedirs(directory, exist_ok=True)  # noqa: PTH103 - as above
+        except OSError as error:
+            told = f"{directory}: {error.strerror}"
+            raise OutputError(told, "give a directory that can be made") from error
+        self.seen.add(folder_of(target))
+
+    def _of(self, index: int, source: Source) -> Iterator[Item]:
+        word = source.word
+        if source.error is not None:
+            yield Item(word, error=source.error)
+        elif self.directory is None:
+            yield Item(word, self.key, self.output, stream=source.stream)
+        elif word == STDIN:
+            yield Item(word, each=True)
+        elif source.stream:
+            yield Item(word, self.key, self._named(index, source), stream=True)
+        elif "{key}" in (self.template or ""):
+            for tensor in open_tensors(word, self.key, self.bfloat16):
+                self.notes.extend(tensor.notes)
+                yield Item(word, tensor.key, self._named(index, source, tensor.key))
+        else:
+            yield Item(word, self.key, self._named(index, source))
+
+    def _named(self, index: int, source: Source, key: str | None = None) -> str:
+        directory, path = self.directory or ".", source_path(source.word)
+        path = path and without_query(path)
+        if path and source.stream and suffix_of(path) not in SUFFIXES:
+            path += ".npy"
+        if self.template is None and path is not None and not is_url(directory):
+            return f"{below(directory, source.folder)}{os.path.basename(path)}"  # noqa: PTH119
+        from pathlib import Path
+
+        from poolnorm_cli.tensors.names import DEFAULT_TEMPLATE, output_path
+
+        folder, template = Path(source.folder), self.template or DEFAULT_TEMPLATE
+        if not is_url(directory):
+            folder = directory / folder
+        given = None if path is None else Path(path)
+        name = str(output_path(folder, template, given, op=self.op, index=index, key=key))
+        return f"{directory.rstrip('/')}/{name}" if is_url(directory) else name
+
+    def _one(
+        self,
+        item: Item,
+        tensors: "Iterator[Tensor] | list[Tensor]",
+        job: "Job",
+        turns: "Sequence[Turn] | None",
+    ) -> "list[Outcome]":
+        outcomes = []
+        with self.open(item.target) as output:
+            for index, tensor in enumerate(tensors):
+                turn = turns[index] if turns is not None else None
+                outcomes.append(job.run(tensor, output, item.place, turn))
+                tensor.close()
+        return outcomes
+
+    def _refuse_suffixes(self, items: Sequence[Item]) -> None:
+        """Refuse a template that makes no name of a tensor of that of a tensor."""
+        for item in items if self.template is not None else ():
+            path = without_query(source_path(item.word) or STDIN)
+            if not item.target or item.target.lower().endswith(SUFFIXES):
+                continue
+            if path.lower().endswith(SUFFIXES):
+                told = f"{shown(item.target)}: neither .npy nor .npz"
+                raise UsageError(told, "give --output-name with {ext}, or .npy at its end")

@@ -1,0 +1,230 @@
+"""Worker processes under a supervisor: one that dies is replaced, and its task tried once more.
+
+Every worker has a socket of its own and does what it is sent in order, so the task that a dead
+worker was at is the first one it has not answered.
+"""
+
+import os
+import selectors
+import signal
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from poolnorm_cli.batch.tasks import Result, Task
+from poolnorm_cli.batch.worker_process import start
+from poolnorm_cli.errors import PoolnormError
+
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from poolnorm_cli.batch.tasks import Work
+
+
+_ATTEMPTS = 2
+_AHEAD = 0.05
+"""Seconds of work that a worker is sent ahead, so that it does not wait for its supervisor."""
+_FEWEST, _MOST = 2, 256
+"""Tasks that it is sent ahead."""
+_GRACE = 1.0
+"""Seconds that workers are given to end, before they are killed."""
+_FILES_OF_OURS = 32
+
+
+class _Sent(NamedTuple):
+    """A task on its way.
+
+    Attributes:
+        task: The task.
+        deaths: How many workers have died at it.
+        alone: It was behind, or at, a death: its answer is wanted before the next one begins.
+    """
+
+    task: Task
+    deaths: int = 0
+    alone: bool = False
+
+
+@dataclass(slots=True)
+class _Slot:
+    """A worker, and the tasks it has been sent and has not answered, the first one under way."""
+
+    pid: int = 0
+    link: Connection | None = None
+    tasks: deque[_Sent] = field(default_factory=deque)
+    unsent: list[Task] = field(default_factory=list)
+
+
+class Workers:
+    """An executor of several processes on this machine."""
+
+    parallel = True
+
+    def __init__(self, work: "Work", jobs: int) -> None:
+        """Prepare `jobs` workers, each started when there is a task for it."""
+        jobs = max(min(jobs, _most()), 1)
+        job = replace(work.job, threads=max(work.job.threads // jobs, 1))
+        self._work = replace(work, job=job)
+        self._slots = [_Slot() for _ in range(jobs)]
+        self._held: deque[_Sent] = deque()
+        self._selector = selectors.DefaultSelector()
+        self._seconds, self._room = _AHEAD / _FEWEST, 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: "type[BaseException] | None",
+        error: BaseException | None,
+        trace: "TracebackType | None",
+    ) -> None:
+        self._stop()
+        self._selector.close()
+
+    def free(self) -> bool:
+        """Whether a worker would begin soon with one more task.
+
+        They are filled up when one is half done with what it has, so that messages are few.
+        """
+        if not self._room and not self._held:
+            depth = min(max(int(_AHEAD / self._seconds), _FEWEST), _MOST)
+            counts = [len(slot.tasks) for slot in self._slots]
+            if min(counts) < -(-depth // 2):
+                self._room = sum(max(depth - count, 0) for count in counts)
+        return self._room > 0
+
+    def submit(self, task: Task) -> None:
+        """Take a task, for the worker that has the fewest."""
+        self._held.append(_Sent(task))
+        self._deal()
+        self._room = 0 if self._held else self._room - 1
+
+    def wait(self) -> list[tuple[Task, Result]]:
+        """Return what workers have answered, and the tasks that have killed two of them."""
+        done: list[tuple[Task, Result]] = []
+        while not done and any(slot.tasks for slot in self._slots):
+            self._send()
+            for key, _ in self._selector.select():
+                done += self._heard(key.data)
+            self._deal()
+        self._send()
+        return done
+
+    def _least_busy(self) -> _Slot:
+        return min(self._slots, key=lambda slot: len(slot.tasks))
+
+    def _deal(self) -> None:
+        """Deal out what is held.
+
+        A task with weights or statistics may be larger than a socket's buffer. It goes only to a
+        worker that has nothing to say meanwhile: two that write to each other wait for ever.
+        """
+        while self._held:
+            slot, sent = self._least_busy(), self._held[0]
+            if sent.task.turns is not None and slot.tasks:
+                return
+            slot.tasks.append(self._held.popleft())
+            slot.unsent.append(sent.task)
+            if sent.alone:
+                self._send()
+
+    def _send(self) -> None:
+        """Send every worker what it was dealt, in one message."""
+        for slot in self._slots:
+            if slot.unsent:
+                if slot.link is None:
+                    self._start(slot)
+                try:
+                    self._link(slot).send(slot.unsent)
+                except OSError:
+                    # It has died, or else never will answer: `wait` learns of it by the socket.
+                    with suppress(ProcessLookupError):
+                        os.kill(slot.pid, signal.SIGKILL)
+                slot.unsent = []
+
+    def _start(self, slot: _Slot) -> None:
+        others = [each.link for each in self._slots if each.link is not None]
+        slot.pid, slot.link = start(self._work, others)
+        self._selector.register(slot.link, selectors.EVENT_READ, slot)
+
+    def _link(self, slot: _Slot) -> Connection:
+        assert slot.link is not None  # noqa: S101 - only asked of a slot that was started
+        return slot.link
+
+    def _heard(self, slot: _Slot) -> list[tuple[Task, Result]]:
+        """Read the answers of a worker, or learn that it has died."""
+        try:
+            results: list[Result] = self._link(slot).recv()
+        except (EOFError, OSError):
+            return self._died(slot)
+        for result in results:
+            self._seconds += (max(result.seconds, 1e-6) - self._seconds) / 16
+        return [(slot.tasks.popleft().task, result) for result in results]
+
+    def _died(self, slot: _Slot) -> list[tuple[Task, Result]]:
+        """Replace a worker: the task it was at is tried once more, those behind it go on.
+
+        It may have died at a later task than the first, before its answers were sent. So all of
+        them are sent again one at a time, and the next death is laid to the right one.
+        """
+        tasks, status = list(slot.tasks), self._reap(slot)
+        exact = len(tasks) == 1 or bool(tasks and tasks[0].alone)
+        again = [sent._replace(task=replace(sent.task, again=True), alone=True) for sent in tasks]
+        if exact:
+            again[0] = again[0]._replace(deaths=again[0].deaths + 1)
+            if again[0].deaths >= _ATTEMPTS:
+                victim = tasks[0].task
+                self._held.extendleft(reversed(again[1:]))
+                return [(victim, Result(error=_killed(victim, status)))]
+        self._held.extendleft(reversed(again))
+        return []
+
+    def _reap(self, slot: _Slot) -> int:
+        link = self._link(slot)
+        self._selector.unregister(link)
+        link.close()
+        _, status = os.waitpid(slot.pid, 0)
+        slot.pid, slot.link = 0, None
+        slot.tasks.clear()
+        slot.unsent.clear()
+        return os.waitstatus_to_exitcode(status)
+
+    def _stop(self) -> None:
+        """End all workers: those that do not heed it are killed.
+
+        One that has nothing to do ends because its socket is closed.
+        """
+        pids = {slot.pid for slot in self._slots if slot.pid}
+        busy = {slot.pid for slot in self._slots if slot.pid and slot.tasks}
+        for slot in self._slots:
+            if slot.link is not None:
+                slot.link.close()
+        deadline = time.monotonic() + _GRACE
+        number: signal.Signals | None = signal.SIGTERM
+        while pids:
+            for pid in busy if number else ():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number or 0)
+            time.sleep(0.002)
+            pids -= {pid for pid in pids if os.waitpid(pid, os.WNOHANG)[0]}
+            late = time.monotonic() > deadline
+            number, busy = (signal.SIGKILL, pids) if late else (None, busy)
+
+
+def _most() -> int:
+    """Return how many workers there can be: each takes an open file."""
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(limit - _FILES_OF_OURS, 1) if limit > 0 else 1 << 10
+
+
+def _killed(task: Task, status: int) -> PoolnormError:
+    how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+    told = f"{task.item.name}: its worker {how}, twice"
+    return PoolnormError(told, "free some memory, or give a smaller --jobs")

@@ -1,0 +1,197 @@
+"""A worker process: it does what it is sent, and does not outlive its parent."""
+
+import gc
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from poolnorm_cli.backends import NUMPY
+from poolnorm_cli.batch.group_commit import Performer
+from poolnorm_cli.errors import UnavailableError
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.batch.tasks import Task, Work
+
+_PATIENCE = 0.02
+"""Seconds for which answers are kept back."""
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
+
+
+def start(work: "Work", others: Sequence[Connection]) -> tuple[int, Connection]:
+    """Start a worker.
+
+    On Linux it is a copy of this process, while that has one thread. A runtime's sessions and
+    threads do not outlive such a copy, and macOS' frameworks do not bear it: then it is a new one.
+
+    Args:
+        work: What its tasks have in common.
+        others: Sockets of other workers, which it must not keep open.
+
+    Returns:
+        Its process number, and the socket to it.
+
+    Raises:
+        UnavailableError: There cannot be one more process, or one more open file.
+    """
+    alone = threading.active_count() == 1
+    forks = sys.platform == "linux" and work.job.backend is NUMPY and alone
+    try:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            link = Connection(ours.detach())
+            pid = _forked(work, theirs, [link, *others]) if forks else _spawned(theirs)
+    except OSError as error:
+        told = f"a worker cannot be started: {error.strerror or error}"
+        raise UnavailableError(told, "give a smaller --jobs") from error
+    if not forks:
+        with suppress(OSError):  # it has died, which its end of the socket will tell
+            link.send(work.portable())
+    return pid, link
+
+
+def _forked(work: "Work", theirs: socket.socket, others: Sequence[Connection]) -> int:
+    # A signal between the fork and the handlers of the child would run those of the parent.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {*_ENDING, signal.SIGINT})
+    parent, prctl = os.getpid(), _prctl()
+    try:
+        with warnings.catch_warnings():
+            # Threads of a BLAS that is never called make newer Pythons warn of the fork.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if not pid:
+            _as_child(work, theirs, others, parent, prctl)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    return pid
+
+
+def _as_child(
+    work: "Work", theirs: socket.socket, others: Sequence[Connection], parent: int, prctl: Any
+) -> NoReturn:
+    status = 1
+    try:
+        for other in others:
+            other.close()
+        _prepare(prctl, parent)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {*_ENDING, signal.SIGINT})
+        link = Connection(theirs.detach())  # held to the end: see `_end`
+        serve(work, link)
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 1
+    finally:
+        os._exit(status)  # nothing of the parent is flushed or cleaned up twice
+
+
+def _spawned(theirs: socket.socket) -> int:
+    import subprocess
+
+    # What is in the current directory is not to be imported, nor what PYTHONPATH has beyond ours.
+    code = (
+        "import sys; file, parent, *sys.path = sys.argv[1:]; "
+        "from poolnorm_cli.batch.worker_process import main; main(int(file), int(parent))"
+    )
+    path = (each for each in sys.path if each)
+    words = [str(theirs.fileno()), str(os.getpid()), *path]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    # An interrupt from the keyboard reaches the child too, before it can say that it ignores them.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        child = subprocess.Popen(  # noqa: S603 - this program
+            [sys.executable, "-P", *_flags(), "-c", code, *words],
+            pass_fds=[theirs.fileno()],
+            env=environment,
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    child.returncode = 0  # the supervisor waits for it, not this object
+    return child.pid
+
+
+def _flags() -> list[str]:
+    """Return what this Python was told to leave aside."""
+    told = {
+        "-I": sys.flags.isolated,
+        "-E": sys.flags.ignore_environment,
+        "-s": sys.flags.no_user_site,
+    }
+    return [flag for flag, given in told.items() if given]
+
+
+def main(file: int, parent: int) -> None:
+    """Be a worker in a process of its own."""
+    _prepare(_prctl(), parent)
+    link = Connection(file)
+    with suppress(EOFError):
+        serve(link.recv(), link)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def serve(work: "Work", link: Connection) -> None:
+    """Do the tasks that come, several to a message, until the other end closes.
+
+    Answers to short tasks are sent together, so that the supervisor is not woken for each.
+    """
+    gc.freeze()  # modules are not garbage, and to look through them copies the pages they are on
+    performer = Performer(work, safely=True)
+    try:
+        with suppress(EOFError, OSError):
+            while True:
+                tasks: list[Task] = link.recv()
+                results, sent = [], time.monotonic()
+                for task in tasks:
+                    results += performer.perform(task)
+                    if results and time.monotonic() - sent > _PATIENCE:
+                        link.send([result for _, result in results])
+                        results, sent = [], time.monotonic()
+                if not link.poll():
+                    results += performer.settle()
+                if results:
+                    link.send([result for _, result in results])
+    finally:
+        performer.discard()
+
+
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+
+
+def _prepare(prctl: Any, parent: int) -> None:
+    """Leave interrupts to the parent, end cleanly when it says so, and end with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end)
+    if prctl is not None:
+        prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+        if os.getppid() != parent:
+            raise SystemExit(1)
+
+
+def _end(number: int, frame: Any) -> None:
+    """Leave by an exception, so that an output that is half written is taken away.
+
+    In the `__del__` of an object an exception is only complained of, and the worker would go on. So
+    the socket, which has one, is not let go of while this is the handler.
+    """
+    del frame
+    raise SystemExit(128 + number)
+
+
+def _prctl() -> Any:
+    """Return the system call, where there is one."""
+    if sys.platform != "linux":
+        return None
+    try:
+        import ctypes
+
+        return ctypes.CDLL(None).prctl
+    except (ImportError, OSError, AttributeError):
+        return None

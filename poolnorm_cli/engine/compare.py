@@ -1,0 +1,234 @@
+"""Two tensors against each other, or one layer in several ways, block by block."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poolnorm_cli.backends import BLOCK_BYTES, Backend
+from poolnorm_cli.engine.layer_pass import Pass
+from poolnorm_cli.engine.threads import ONE_LANE
+from poolnorm_cli.errors import UsageError
+from poolnorm_cli.kernels.differences import Apart, Tolerance, apart
+from poolnorm_cli.shapes import Ints
+from poolnorm_cli.tensors.codecs import decode, encode
+from poolnorm_cli.tensors.dtypes import DTYPES
+from poolnorm_cli.tensors.sources import STDIN, identity, is_stream, open_input
+from poolnorm_cli.weights.seal import SEAL
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.engine.job import Job
+    from poolnorm_cli.tensors.tensor import Tensor
+
+Extreme = tuple[float, Ints]
+"""A value, and the index at which it stands."""
+
+
+@dataclass(slots=True)
+class Difference:
+    """What came of comparing two tensors.
+
+    Attributes:
+        a: Name of the first, which may be missing.
+        b: Name of the second, which may be missing.
+        shapes: Their shapes.
+        dtypes: Their dtypes; None for one that is missing.
+        ignore_dtype: Whether different dtypes are no difference.
+        unequal: Items that are not equal within the tolerance.
+        first: Index of the first of them, which may be a NaN that has no distance.
+        total: Items that were compared.
+        absolute: The largest absolute difference and where; None where all are equal or NaN.
+        relative: The same, relative to the second.
+        ulp: The same, in units in the last place; None where the dtypes differ.
+    """
+
+    a: str
+    b: str
+    shapes: tuple[Ints | None, Ints | None]
+    dtypes: tuple[str | None, str | None]
+    ignore_dtype: bool = False
+    unequal: int = 0
+    first: Ints | None = None
+    total: int = 0
+    absolute: Extreme | None = None
+    relative: Extreme | None = None
+    ulp: Extreme | None = None
+    _start: int = field(default=0, repr=False)
+
+    @property
+    def equal(self) -> bool:
+        """Whether shapes, dtypes and values are the same within the tolerance."""
+        same_dtype = self.ignore_dtype or self.dtypes[0] == self.dtypes[1]
+        return self.comparable and same_dtype and not self.unequal
+
+    @property
+    def comparable(self) -> bool:
+        """Whether both are there and have one shape."""
+        return self.shapes[0] is not None and self.shapes[0] == self.shapes[1]
+
+    def take(self, a: NDArray[Any], b: NDArray[Any], tolerance: Tolerance) -> None:
+        """Add the next blocks."""
+        dtype = self.dtypes[0] if self.dtypes[0] == self.dtypes[1] else None
+        found = apart(a, b, tolerance, dtype)
+        count = int(np.count_nonzero(found.unequal))
+        if count and not self.unequal:
+            self.first = self._index(int(found.unequal.argmax()))
+        self.unequal += count
+        self.total += found.unequal.size
+        self._widen(found)
+        self._start += found.unequal.size
+
+    def _widen(self, found: Apart) -> None:
+        self.absolute = self._larger(self.absolute, found.absolute)
+        self.relative = self._larger(self.relative, found.relative)
+        if found.ulp is not None:
+            self.ulp = self._larger(self.ulp, found.ulp)
+
+    def _larger(self, old: Extreme | None, values: NDArray[Any]) -> Extreme | None:
+        known = np.where(np.isnan(values), -1.0, values) if values.dtype.kind == "f" else values
+        place = int(known.argmax()) if known.size else 0
+        if not known.size or known[place] <= (old[0] if old else 0):
+            return old
+        return known[place].item(), self._index(place)
+
+    def _index(self, place: int) -> Ints:
+        """Return the index of an item of the block that is being taken."""
+        index = np.unravel_index(self._start + place, self.shapes[0] or ())
+        return tuple(int(i) for i in index)
+
+
+def compare_files(
+    a: str,
+    b: str,
+    key: str | None,
+    tolerance: Tolerance,
+    *,
+    ignore_dtype: bool,
+    noted: Callable[[str], None] = lambda _: None,
+) -> Iterator[Difference]:
+    """Compare the arrays of two files, those of two `.npz` by their keys.
+
+    Args:
+        a: The first file.
+        b: The second.
+        key: The one array of each that is compared; all without it.
+        tolerance: How far apart equal values may be.
+        ignore_dtype: Whether different dtypes are no difference.
+        noted: Told what there is to say of a file besides.
+
+    Raises:
+        PoolnormError: One cannot be read, or it is not clear which arrays to compare.
+    """
+    streams = [word == STDIN or is_stream(word) for word in (a, b)]
+    if all(streams) and _stream_id(a) == _stream_id(b):
+        told = "standard input" if a == b == STDIN else "one stream"
+        raise UsageError(f"both inputs are {told}", "name a file")
+    sides = [_arrays(word, key, noted) for word in (a, b)]
+    # The arrays of a stream come one after another: the second is there when the first is read.
+    firsts, seconds = (
+        _taken(side) if comes else list(side) for side, comes in zip(sides, streams, strict=True)
+    )
+    if len(firsts) == len(seconds) == 1:
+        yield _compared(firsts[0], seconds[0], tolerance, ignore_dtype)
+        if any(comes and next(side, None) for side, comes in zip(sides, streams, strict=True)):
+            name = a if streams[0] else b
+            told = "standard input" if name == STDIN else name
+            raise UsageError(f"{told} has several arrays", "give one")
+        return
+    if any(tensor.key is None for tensor in (*firsts, *seconds)):
+        several = max(firsts, seconds, key=len)
+        names = ", ".join(str(tensor.key) for tensor in several)
+        told = f"one array to compare with {len(several)}: {names}"
+        raise UsageError(told, "--key names one of them")
+    by_key = [{str(tensor.key): tensor for tensor in side} for side in (firsts, seconds)]
+    for name in dict.fromkeys((*by_key[0], *by_key[1])):
+        one, other = (side.get(name) for side in by_key)
+        yield _compared(one, other, tolerance, ignore_dtype)
+
+
+def _taken(side: "Iterator[Tensor]") -> "list[Tensor]":
+    """Take the first array of a stream, or all where they are not read as they come."""
+    first = list(islice(side, 1))
+    return first if first and first[0].path is None else [*first, *side]
+
+
+def _stream_id(word: str) -> tuple[int, int] | None:
+    """Return what tells one stream from another, under whichever of its names."""
+    return identity("/dev/stdin" if word == STDIN else word)
+
+
+def _arrays(
+    word: str, key: str | None, noted: Callable[[str], None] = lambda _: None
+) -> "Iterator[Tensor]":
+    """Open a file, less what saved weights say of themselves unless it is asked for."""
+    asked = key == SEAL or word.endswith(f"::{SEAL}")
+    for tensor in open_input(word, key, True):  # noqa: FBT003
+        for note in tensor.notes:
+            noted(note)
+        if asked or tensor.key != SEAL:
+            yield tensor
+
+
+def _compared(
+    a: "Tensor | None",
+    b: "Tensor | None",
+    tolerance: Tolerance,
+    ignore_dtype: bool,  # noqa: FBT001
+) -> Difference:
+    result = Difference(
+        a.name if a else "-",
+        b.name if b else "-",
+        (a.shape if a else None, b.shape if b else None),
+        (a.dtype.name if a else None, b.dtype.name if b else None),
+        ignore_dtype,
+    )
+    if a is None or b is None or not result.comparable:
+        return result
+    width = max(t.dtype.itemsize for t in (a, b)) * int(np.prod(a.shape[1:], dtype=object))
+    rows = max(BLOCK_BYTES // width if width else a.shape[0], 1)
+    for one, other in zip(a.blocks(rows), b.blocks(rows), strict=True):
+        result.take(one, other, tolerance)
+    return result
+
+
+def compare_backends(
+    job: "Job", tensor: "Tensor", backends: Mapping[str, Backend], tolerance: Tolerance
+) -> Sequence[Difference]:
+    """Run a layer on each backend at once, and compare all others with the first.
+
+    Raises:
+        PoolnormError: The layer cannot take the tensor, or it cannot be read.
+    """
+    tensor.spool()
+    run = job.pass_over(tensor)
+    shape = tuple(int(size or 0) for size in run.layer.output_shape(run.shape))
+    weights = job.weights_for(run)
+    moments = None
+    if run.gathers:
+        moments = run.moments(run.blocks(tensor), job.under_mask(run, tensor)[1])
+
+    alone = replace(run, lanes=ONE_LANE)
+
+    def outputs(backend: Backend) -> Iterable[NDArray[Any]]:
+        masked, masks = job.under_mask(alone, tensor)
+        own = replace(masked, backend=backend)  # all are given the same blocks
+        return own.outputs(alone.blocks(tensor), weights, moments, masks)
+
+    first, *others = backends
+    results = [Difference(first, name, (shape, shape), (run.result, run.result)) for name in others]
+    for blocks in zip(*map(outputs, backends.values()), strict=True):
+        reference, *rest = (_rounded(block, run) for block in blocks)
+        for result, block in zip(results, rest, strict=True):
+            result.take(reference, block, tolerance)
+    return results
+
+
+def _rounded(block: NDArray[Any], run: Pass) -> NDArray[Any]:
+    """Return a block as a file of the result's dtype would hold it."""
+    dtype = DTYPES[run.result]
+    stored = encode(block, dtype)
+    return decode(stored.tobytes(), dtype, swapped=False).reshape(block.shape)

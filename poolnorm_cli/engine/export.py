@@ -1,0 +1,88 @@
+"""A layer's graph beside its run: checked before the run, given its name after it."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from poolnorm_cli.backends import Say, silent
+from poolnorm_cli.engine.layer_pass import initial_weights
+from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers.keras.spelling import has_suffix
+from poolnorm_cli.tensors.atomic import AtomicFile
+from poolnorm_cli.weights import fit
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.engine.job import Job
+    from poolnorm_cli.tensors.tensor import Tensor
+
+
+class GraphOutput:
+    """A file of a graph, which is written whole or not at all."""
+
+    def __init__(self, path: str, *, overwrite: bool, sync: bool = False) -> None:
+        """Open the file, still without its name.
+
+        Args:
+            path: The name that it is to have.
+            overwrite: Replace a file that is there.
+            sync: It is on the disk before it gets its name.
+
+        Raises:
+            UsageError: It is not an .onnx file, or exists and is not to be overwritten.
+            OutputError: It cannot be written.
+        """
+        if not has_suffix(path, ".onnx"):
+            raise UsageError(f"--export {path!r} is not an .onnx file", "name it layer.onnx")
+        self._file = AtomicFile(Path(path), overwrite=overwrite, sync=sync)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.discard()
+
+    def write(
+        self, job: "Job", tensor: "Tensor", opset: int, command: str, detail: Say = silent
+    ) -> None:
+        """Write the graph of a job for inputs such as `tensor`.
+
+        Raises:
+            PoolnormError: The layer cannot take the tensor, or there can be no such graph.
+        """
+        from poolnorm_cli.backends.export import FileGraph
+
+        run = job.pass_over(tensor)
+        job.layer.output_shape(run.shape)
+        weights = job.weights
+        if weights is None:
+            weights = initial_weights(run.layer, run.shape, run.dtype)
+        held = fit(weights, run.layer.weight_shapes(run.shape), run.layer, training=run.training)
+        graph = FileGraph(
+            run.layer,
+            run.shape,
+            run.dtype,
+            run.compute,
+            run.result,
+            run.training,
+            opset,
+            command,
+            job.mask is not None and not run.layer.ignores_mask(training=run.training),
+        )
+        data, notes = graph.serialized(held)
+        for note in notes:
+            detail(f"{job.layer.words}: {note}")
+        self._file.write(data)
+
+    def commit(self) -> None:
+        """Give the file its name.
+
+        Raises:
+            OutputError: The name cannot be given.
+        """
+        self._file.commit()

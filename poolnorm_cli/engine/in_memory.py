@@ -1,0 +1,81 @@
+"""A layer over an array in memory: what the command does to a file, without the file."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poolnorm_cli.backends import NUMPY, Backend
+from poolnorm_cli.engine.layer_pass import Pass, initial_weights, result_dtype
+from poolnorm_cli.layers.base import Layer
+
+
+Array = NDArray[Any]
+
+
+def run_array(
+    layer: Layer,
+    x: Array,
+    weights: Mapping[str, Array] | None = None,
+    *,
+    training: bool = False,
+    rows: int | None = None,
+    mask: Array | None = None,
+    backend: Backend = NUMPY,
+) -> tuple[Array, dict[str, Array]]:
+    """Run a layer on an array.
+
+    Args:
+        layer: The layer.
+        x: Samples along axis 0; float16, float32, float64, an integer type or bool.
+        weights: By Keras name; those with which Keras starts where None.
+        training: Use the statistics of the batch and update the moving ones.
+        rows: Samples of the inner pass to a block, rounded up to whole grains; chosen by the shape
+            where None.
+        mask: Which cells count, not zero where one does, in the layer's `mask_shape`, or with size
+            1 in place of any other.
+        backend: Computes the blocks.
+
+    Returns:
+        The output, and the weights as the call leaves them.
+
+    Raises:
+        UsageError: The layer cannot take `x`, or such a mask for it.
+        InputError: A training batch has statistics that are not finite.
+    """
+    shape = tuple(map(int, x.shape))
+    expected = layer.output_shape(shape)
+    dtype = x.dtype.name
+    result = result_dtype(layer, dtype, None)
+    run = Pass(layer, shape, dtype, result, training, backend)
+    given = dict(weights) if weights is not None else initial_weights(layer, shape, dtype)
+
+    held = None
+    if mask is not None:
+        from poolnorm_cli.engine.masks import Broadcast, whole_mask_shape
+
+        held = Broadcast(mask, whole_mask_shape(layer, shape, mask.shape))
+        run = replace(run, factor=layer.mask_factor(shape, mask.shape))
+
+    inner, whole = run.inner, np.ascontiguousarray(x)
+    step = inner.whole_grains(rows) if rows else inner.rows
+
+    def masks() -> Iterator[Array] | None:
+        """Cut the mask as the blocks are."""
+        return None if held is None else run.masks(held.slices, held.shape, step)
+
+    moments = run.moments(run.blocks_of(whole, step), masks())
+    y = np.empty([int(size or 0) for size in expected], dtype=run.result)
+    _fill(y, run.outputs(run.blocks_of(whole, step), given, moments, masks()))
+    return y, given if moments is None or not training else layer.updated(given, moments)
+
+
+def _fill(y: Array, blocks: Iterable[Array]) -> None:
+    """Copy blocks into an array, one after another."""
+    flat, start = y.reshape(-1), 0
+    for block in blocks:
+        with np.errstate(all="ignore"):
+            flat[start : start + block.size] = block.reshape(-1)
+        start += block.size

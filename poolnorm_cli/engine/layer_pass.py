@@ -1,0 +1,197 @@
+"""The one way through a layer: blocks in, blocks out, statistics gathered first where needed."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import chain, islice
+from math import prod
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poolnorm_cli.engine.blocks import Sliced
+from poolnorm_cli.kernels.memory import recycle
+from poolnorm_cli.kernels.moments import fold_tree, gather, in_step, merge, moments_of
+from poolnorm_cli.layers.base import Call, Layer
+from poolnorm_cli.shapes import Ints
+from poolnorm_cli.strips import Band
+from poolnorm_cli.values import frozen
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.kernels.moments import Moments
+
+Block = NDArray[Any]
+Weights = dict[str, NDArray[Any]]
+Masks = Iterable[Block] | None
+Pair = tuple[Block, Block | None]  # a block, and its mask
+
+
+class Item(NamedTuple):
+    """A block as it was read, and where it belongs.
+
+    Attributes:
+        start: The index of its first sample.
+        band: Which rows of that sample it is; None where it is whole samples.
+        block: The block.
+        mask: Its mask; None where all cells count.
+    """
+
+    start: int
+    band: Band | None
+    block: Block
+    mask: Block | None
+
+
+@frozen
+class Pass(Sliced):
+    """A layer on its way over the blocks of a tensor."""
+
+    def moments(self, blocks: Iterable[Block], masks: Masks = None) -> "Moments | None":
+        """Gather the statistics over all blocks, None where the layer needs none."""
+        if self.inner is not self:
+            return self.seen(self.inner.moments(blocks, masks))
+        axes = self.gathered_axes
+        if not axes:
+            return None
+        if self.layer.ignores_mask(training=self.training):
+            masks = None
+        groups, sample = self.layer.statistics_groups(self.shape[0]), self.shape[1:]
+        if groups > 1:
+            from poolnorm_cli.kernels.partial_moments import gather_ghosts, of_blocks
+
+            inside = tuple(axis for axis in axes if axis)
+            if self.bands:
+                return gather_ghosts(self._of_samples(blocks, masks, inside), sample, axes, groups)
+            each = of_blocks(map(self._cast, blocks), sample, inside)
+            return gather_ghosts(each, sample, axes, groups)
+        if self.bands:
+            empty = moments_of(np.empty((0, *sample)), axes)
+            return fold_tree(merge, self._of_samples(blocks, masks, axes), empty)
+        return gather(blocks, sample, axes, masks, self._over)
+
+    def _of_samples(self, blocks: Iterable[Block], masks: Masks, axes: Ints) -> "Iterator[Moments]":
+        """Gather the statistics of each sample over its bands."""
+        from poolnorm_cli.kernels.partial_moments import band_moments, of_samples
+
+        def work(item: Item) -> "Moments":
+            with self.clock.span("compute"):
+                return band_moments(*self.block_of(item), axes)
+
+        items = placed(in_step(blocks, masks), 0, self.bands)
+        found = self.clock.over("next", self.lanes.map(work, items))
+        boxes = [(band.corner(len(self.shape)), band.shape(self.shape)) for band in self.bands]
+        return of_samples(found, boxes, self.shape[1:], axes)
+
+    def seen(self, moments: "Moments | None") -> "Moments | None":
+        """Give statistics of the same bytes in other samples the axes that they have in these."""
+        if moments is None:
+            return None
+        axes = self.gathered_axes
+        kept = [1 if axis in axes else size for axis, size in enumerate(self.shape)]
+        if moments.mean.size != prod(kept):
+            return moments  # of some of the samples: they get their axes when all are together
+        mean, squares = moments.mean.reshape(kept), moments.squares.reshape(kept)
+        count = moments.count
+        if isinstance(count, np.ndarray):
+            count = count.reshape(kept)
+        return replace(moments, axes=axes, count=count, mean=mean, squares=squares)
+
+    def outputs(
+        self,
+        blocks: Iterable[Block],
+        weights: Weights,
+        moments: "Moments | None",
+        masks: Masks = None,
+    ) -> Iterator[Block]:
+        """Yield the outputs in order, in the compute dtype unless that is narrower.
+
+        Each is of the shape of the inner pass; its memory is used again for the next.
+
+        Args:
+            blocks: What `blocks` returned.
+            weights: What the layer names, in the shapes given there.
+            moments: What `moments` returned.
+            masks: The same slices of the mask; None without one.
+        """
+        if self.inner is not self:
+            yield from self.inner.outputs(blocks, weights, self.inner.seen(moments), masks)
+            return
+
+        def apply(item: Item) -> tuple[Call, Block]:
+            # A NaN or an infinity is data here, not an incident.
+            with self.clock.span("compute"), np.errstate(all="ignore"):
+                x, mask = self.block_of(item)
+                call = Call(self.training, moments, item.start, self.step, mask, item.band)
+                y = self.backend.apply(self.layer, x, weights, call)
+                return call, y if self.factor == 1 else np.multiply(y, self.factor, out=y)
+
+        items = placed(in_step(blocks, masks), self.first, self.bands)
+        for result in self._merged(self.lanes.map(apply, items)):
+            yield result
+            recycle(result)
+
+    def _merged(self, results: Iterator[tuple[Call, Block]]) -> Iterator[Block]:
+        """Put together what the bands of each sample gave."""
+        count = len(self.bands)
+        if not count:
+            return (result for _, result in results)
+        return self._per_sample(results, count)
+
+    def _per_sample(self, results: Iterator[tuple[Call, Block]], count: int) -> Iterator[Block]:
+        for first in results:
+            yield from self.layer.merged(chain([first], islice(results, count - 1)))
+
+    def _over(
+        self, work: Callable[[Pair], list["Moments"]], pairs: Iterable[Pair]
+    ) -> Iterator[list["Moments"]]:
+        def timed(pair: Pair) -> list["Moments"]:
+            with self.clock.span("compute"):
+                return work((self._cast(pair[0]), pair[1]))
+
+        return iter(self.clock.over("next", self.lanes.map(timed, pairs)))
+
+    def block_of(self, item: Item) -> Pair:
+        """Return what a layer is given of a block, with its mask."""
+        block, mask = item.block, item.mask
+        if item.band is not None:
+            used = block[item.band.first : item.band.end]
+            block = used.reshape(item.band.shape(self.shape))
+            if mask is not None:
+                mask = mask.reshape(block.shape[: len(self.layer.mask_shape(self.shape))])
+        return self._cast(block), mask
+
+    def _cast(self, block: Block) -> Block:
+        if block.dtype == self.kind:
+            return block
+        with np.errstate(all="ignore"):
+            return block.astype(self.kind)
+
+
+def placed(pairs: Iterable[Pair], start: int, bands: list[Band]) -> Iterator[Item]:
+    """Give each block, with its mask, the index of its first sample, and its band if it is one."""
+    for index, (block, mask) in enumerate(pairs):
+        if bands:
+            yield Item(start + index // len(bands), bands[index % len(bands)], block, mask)
+            continue
+        yield Item(start, None, block, mask)
+        start += len(block)
+
+
+def result_dtype(layer: Layer, dtype: str, asked: str | None) -> str:
+    """Name the dtype of an output: what was asked for, or what the layer gives for `dtype`."""
+    return asked or layer.result_dtype(dtype)
+
+
+def initial_weights(layer: Layer, shape: Ints, dtype: str) -> Weights:
+    """Make the weights with which Keras starts the layer, float64 for a float64 input."""
+    kind = np.float64 if dtype == "float64" else np.float32
+    started = layer.weight_shapes(shape).items()
+    return {name: _as_kept(layer.initial_weight(name, size), kind) for name, size in started}
+
+
+def _as_kept(weight: Block, kind: type[np.floating[Any]]) -> Block:
+    """Return a weight in the dtype in which it is kept; one number where a large one is that."""
+    if not weight.size or any(weight.strides):
+        return weight.astype(kind)
+    return np.broadcast_to(weight.flat[0].astype(kind), weight.shape)

@@ -1,0 +1,117 @@
+"""How much memory a run takes, and how it is kept within what is allowed."""
+
+import re
+from dataclasses import replace
+from math import prod
+from typing import TYPE_CHECKING
+
+from poolnorm_cli.engine.threads import ONE_LANE
+from poolnorm_cli.errors import UsageError
+from poolnorm_cli.machine import built_in_memory
+from poolnorm_cli.tensors.dtypes import DTYPES
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.engine.layer_pass import Pass
+    from poolnorm_cli.tensors.tensor import Tensor
+
+
+BASE = 36 << 20
+"""Bytes of a process that has begun and holds no tensor yet."""
+_RUNTIME = 160 << 20
+"""The same with a runtime for graphs."""
+_SCRATCH = 8 << 20
+"""Bytes of the tiles of one thread."""
+_WINDOW = 160
+"""Bytes of a window in a list: a pair of numbers."""
+_UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
+_SIZE = r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?"
+
+
+def parse_size(text: str, flag: str) -> int:
+    """Read a number of bytes, as `512M`, `1.5G` or `800000`; K, M, G and T are powers of 1024.
+
+    Raises:
+        UsageError: It is none.
+    """
+    found = re.fullmatch(_SIZE, text.strip(), re.IGNORECASE)
+    size = float(found[1]) * 2 ** _UNITS[found[2].upper()] if found else 0.0
+    if not 1 <= size < 2**62:
+        raise UsageError(f"{flag} {text!r} is no number of bytes", f"give {flag} 512M or 2G")
+    return int(size)
+
+
+def format_size(size: int) -> str:
+    """Write a number of bytes as it is typed, rounded up: `73M`."""
+    return f"{-(-size // 2**20)}M"
+
+
+def memory_of(run: "Pass", tensor: "Tensor") -> int:
+    """Estimate the largest number of bytes that a process has while it works on a tensor.
+
+    These are the blocks that are held at once: as stored, as computed with where that is another
+    dtype, the output, and in each thread what a layer needs on the way, which may be in float64.
+    A graph has the results of its nodes there, and a layer tables made of its weights.
+    """
+    wide, inner = DTYPES[run.compute].itemsize, run.inner
+    share = prod(inner.output_shape[1:]) / max(prod(inner.shape[1:]), 1)
+    items = min(inner.block_items, prod(inner.shape))
+    stored = items * tensor.dtype.itemsize
+    computed = items * wide if run.compute != tensor.dtype.name else 0
+    block = stored + computed + int(items * share) * wide
+    base = BASE if run.backend.in_lanes else _RUNTIME
+    sizes = (n for axis, n in enumerate(run.shape) if axis not in run.gathered_axes)
+    base += 16 * prod(sizes) if run.gathers else 0
+    turned = 2 * tensor.nbytes if tensor.header.fortran_order else 0
+    own = max(block, 8 * items) if run.backend.in_lanes else 2 * block
+    each = _SCRATCH + own + _tables(run) + _windows(run)
+    return base + turned + block * run.lanes.held + each * run.lanes.threads
+
+
+def require_memory(run: "Pass", tensor: "Tensor") -> None:
+    """Refuse a tensor whose blocks, outputs or weights no memory of this machine could hold.
+
+    Raises:
+        UsageError: They take more than it has.
+    """
+    found = built_in_memory()
+    needed = memory_of(replace(run, lanes=ONE_LANE), tensor) if found is not None else 0
+    if found is not None and needed > found:
+        raise UsageError(
+            f"shape {tensor.shape} needs about {format_size(needed)} of memory, and this machine "
+            f"has {format_size(found)}",
+            "give smaller samples, or ask for less",
+        )
+
+
+def _windows(run: "Pass") -> int:
+    """Estimate the bytes of windows that are listed one by one, as those of adaptive pooling."""
+    sizes = getattr(run.layer, "sizes", None)
+    return _WINDOW * sum(sizes(run.shape).values()) if sizes is not None else 0
+
+
+def _tables(run: "Pass") -> int:
+    """Estimate the bytes of weights, of statistics as large, and of what is made of both."""
+    items = sum(map(prod, run.layer.weight_shapes(run.shape).values()))
+    stored = 8 if run.compute == "float64" else 4
+    return items * ((24 if run.layer.has_training else 8) + 2 * stored)
+
+
+def within(run: "Pass", tensor: "Tensor", limit: int) -> "Pass":
+    """Return a pass that takes no more memory than allowed: with fewer threads, if need be.
+
+    What is computed, and so its bytes, does not depend on the limit.
+
+    Raises:
+        UsageError: Even one thread takes more.
+    """
+    for lanes in (run.lanes, ONE_LANE):
+        fitted = replace(run, lanes=lanes)
+        needed = memory_of(fitted, tensor)
+        if needed <= limit:
+            return fitted
+    raise UsageError(
+        f"shape {tensor.shape} needs about {format_size(needed)} of memory, and --max-memory "
+        f"allows {format_size(limit)}",
+        f"give --max-memory {format_size(needed)} or more",
+    )

@@ -1,0 +1,45 @@
+"""What passes between the gathering of statistics and the outputs, be it to another process."""
+
+from typing import TYPE_CHECKING
+
+from poolnorm_cli.engine.layer_pass import Weights
+from poolnorm_cli.shapes import Ints
+from poolnorm_cli.values import frozen
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.kernels.moments import Moments
+
+
+@frozen
+class Gathered:
+    """What is known of a tensor before its outputs.
+
+    Attributes:
+        shape: Its shape.
+        dtype: The name of its dtype.
+        moments: Its statistics; None where the layer asks for none.
+    """
+
+    shape: Ints
+    dtype: str
+    moments: "Moments | None" = None
+
+
+@frozen
+class Turn:
+    """The place of a tensor in a run: what it is computed with, and what it leaves.
+
+    Attributes:
+        weights: The weights before it, in the shapes that its own shape asks for.
+        moments: Its statistics; None where the layer asks for none.
+        updated: The weights after it; None where they stay.
+        step: Tensors that were trained on before.
+        notes: What there is to say of how the weights moved.
+    """
+
+    weights: Weights
+    moments: "Moments | None" = None
+    updated: Weights | None = None
+    step: int = 0
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,135 @@
+"""Moments of samples that are worked on in bands, put together band by band, in order."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poolnorm_cli.kernels.extremes import as_wide_as
+from poolnorm_cli.kernels.moments import (
+    Axes,
+    Float64,
+    Moments,
+    grain_rows,
+    merge,
+    moments_of,
+    place_of,
+)
+
+
+Box = tuple[Axes, Axes]  # the index at which a band starts in a tensor of its sample, and its shape
+
+
+def band_moments(band: NDArray[Any], mask: NDArray[Any] | None, axes: Axes) -> Moments:
+    """Take the moments of a band over the axes of samples, with a mask of what counts.
+
+    Args:
+        band: Of the rank of a block, of one sample.
+        mask: bool, of the shape of the band, or of all its axes but the last; None where all cells
+            count.
+        axes: Non-negative, sorted axes.
+    """
+    if mask is None:
+        return moments_of(band, axes)
+    from poolnorm_cli.kernels.moments import masked_moments
+
+    return masked_moments(band, mask, axes)
+
+
+def of_samples(
+    found: Iterable[Moments], boxes: Sequence[Box], sample: Axes, axes: Axes
+) -> Iterator[Moments]:
+    """Put the moments of the bands of each sample together.
+
+    Args:
+        found: Moments of bands, in order.
+        boxes: Where the bands of a sample are.
+        sample: Shape of a sample.
+        axes: Axes of a block that were reduced.
+    """
+    rest = iter(found)
+    for first in rest:
+        yield _of_sample(chain([first], islice(rest, len(boxes) - 1)), boxes, sample, axes)
+
+
+def _of_sample(found: Iterable[Moments], boxes: Sequence[Box], sample: Axes, axes: Axes) -> Moments:
+    kept = [1 if axis in axes else size for axis, size in enumerate((1, *sample))]
+    over, masked = tuple(sorted({0, *axes})), False
+    mean, squares = np.zeros(kept), np.zeros(kept)
+    counts: dict[tuple[int, ...], int | Float64] = {}  # by where the statistics begin
+    for (origin, shape), new in zip(boxes, found, strict=True):
+        here = place_of(mean.shape, origin, shape)
+        place = tuple(part.start or 0 for part in here)
+        seen = Moments(over, counts.get(place, 0), mean[here], squares[here])
+        both = merge(seen, Moments(over, new.count, new.mean, new.squares))
+        mean, squares = (as_wide_as(*two) for two in ((mean, both.mean), (squares, both.squares)))
+        counts[place], mean[here], squares[here] = both.count, both.mean, both.squares
+        masked = new.masked
+    if not masked:
+        cells = prod((1, *sample)[axis] for axis in axes)
+        return Moments(axes, cells, mean, squares)
+    count = np.zeros(kept)
+    for origin, shape in boxes:
+        here = place_of(mean.shape, origin, shape)
+        count[here] = counts[tuple(part.start or 0 for part in here)]
+    same = 0 in axes and bool((count == count.flat[0]).all())  # else samples may differ
+    return Moments(axes, int(count.flat[0]) if same else count, mean, squares, masked=True)
+
+
+def gather_ghosts(
+    found: Iterable[Moments], sample_shape: tuple[int, ...], axes: Axes, groups: int
+) -> Moments:
+    """Gather the moments of each group over `axes` from those of samples.
+
+    Args:
+        found: Of consecutive samples, over the axes but the first; all of them together are whole
+            rounds of `groups` samples.
+        sample_shape: Shape of one sample.
+        axes: Non-negative axes of a block, 0 among them.
+        groups: Number of groups.
+
+    Returns:
+        Moments whose axis 0 has one cell per group.
+    """
+    kept = [1 if axis in axes else size for axis, size in enumerate((0, *sample_shape))]
+    cells = math.prod(sample_shape[axis - 1] for axis in axes if axis)
+    mean, squares = np.zeros((groups, *kept[1:])), np.zeros((groups, *kept[1:]))
+    place = 0
+    for each in found:
+        for here, new in _rounds(place, len(each.mean), groups):
+            seen = Moments(axes, place // groups * cells, mean[here], squares[here])
+            both = merge(seen, Moments(axes, cells, each.mean[new], each.squares[new]))
+            mean, squares = as_wide_as(mean, both.mean), as_wide_as(squares, both.squares)
+            mean[here], squares[here] = both.mean, both.squares
+            place += new.stop - new.start
+    return Moments(axes, place // groups * cells, mean, squares)
+
+
+def of_blocks(
+    blocks: Iterable[NDArray[Any]], sample_shape: tuple[int, ...], axes: Axes
+) -> Iterator[Moments]:
+    """Take the moments of samples over `axes`, a grain at a time.
+
+    Args:
+        blocks: Consecutive slices along axis 0, each but the last a multiple of the grain long.
+        sample_shape: Shape of one sample.
+        axes: Axes of a block; not the first.
+    """
+    rows = grain_rows(sample_shape)
+    for block in blocks:
+        for start in range(0, len(block), rows):
+            yield moments_of(block[start : start + rows], axes)
+
+
+def _rounds(place: int, samples: int, groups: int) -> Iterable[tuple[slice, slice]]:
+    """Cut samples where a round of all groups ends: yield the groups, and the samples for them."""
+    done = 0
+    while done < samples:
+        group = (place + done) % groups
+        run = min(groups - group, samples - done)
+        yield slice(group, group + run), slice(done, done + run)
+        done += run

@@ -1,0 +1,1 @@
+"""Batch normalization with every parameter that Keras has had."""

@@ -1,0 +1,112 @@
+"""Batch normalization in words, with the numbers of a run."""
+
+from typing import TYPE_CHECKING
+
+from poolnorm_cli.layers.batch_norm.statistics import KERAS_EPSILON, under_mask
+from poolnorm_cli.layers.explain import Facts, averages, cells, numbers
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.kernels.moments import Moments
+    from poolnorm_cli.layers.batch_norm.layer import BatchNormalization
+
+
+def explain(layer: "BatchNormalization", facts: Facts) -> list[str]:
+    """Say which statistics were used, by which formula, and how the moving ones moved."""
+    if facts.moments is None:
+        return _inference(layer, facts)
+    lines = [*_statistics(layer, facts, facts.moments), *_formula(layer, facts, facts.moments)]
+    return [*lines, *_moved(layer, facts)]
+
+
+def _inference(layer: "BatchNormalization", facts: Facts) -> list[str]:
+    folded = layer.folded(facts.weights)
+    affine = _affine("(x - moving_mean) / sqrt(moving_variance + epsilon)", layer)
+    return [
+        "inference: the statistics are the moving ones, and stay as they are",
+        f"y = {affine}, epsilon = {layer.epsilon:g}",
+        (
+            f"moving_mean = {numbers(facts.weights['moving_mean'])}, "
+            f"moving_variance = {numbers(facts.weights['moving_variance'])}"
+        ),
+        (
+            f"so y = x * scale + shift, scale = {numbers(folded['scale'])}, "
+            f"shift = {numbers(folded['shift'])}"
+        ),
+    ]
+
+
+def _statistics(layer: "BatchNormalization", facts: Facts, moments: "Moments") -> list[str]:
+    lines = ["training: the statistics are those of the batch"]
+    if layer.joins(training=True):
+        lines.append("synchronized: the batch is that of all inputs together")
+    if layer.virtual_batch_size is not None:
+        groups = len(moments.mean)
+        lines.append(
+            f"{groups} ghost batches of {layer.virtual_batch_size} samples, each with its own "
+            f"statistics: sample i is in ghost batch i % {groups}; the first one's are shown"
+        )
+    shown = slice(1) if layer.virtual_batch_size is not None else slice(None)
+    axes = layer.statistics_axes(len(facts.shape), training=True)
+    over = cells(facts.shape, axes) if not layer.virtual_batch_size else "each ghost batch"
+    if moments.masked:
+        return [*lines, *_masked(moments, over)]
+    return [
+        *lines,
+        f"N = {moments.count} cells per channel ({over})",
+        f"mean = sum(x) / N = {numbers(moments.mean[shown])}",
+        f"variance = sum((x - mean)**2) / N = {numbers(moments.variance[shown])}, the biased one",
+    ]
+
+
+def _masked(moments: "Moments", over: str) -> list[str]:
+    mean, variance = under_mask(moments)
+    divisor = f"(n + {KERAS_EPSILON:g})"
+    squares = f"sum((x - mean)**2 where it is) / {divisor}"
+    return [
+        f"n = {numbers(moments.count)} cells per channel that the mask lets count, of {over}",
+        f"mean = sum(x where the mask is true) / {divisor} = {numbers(mean)}",
+        f"variance = {squares} = {numbers(variance)}, the biased one",
+    ]
+
+
+def _formula(layer: "BatchNormalization", facts: Facts, moments: "Moments") -> list[str]:
+    inner = "(x - mean) / sqrt(variance + epsilon)"
+    lines = []
+    if layer.renorm:
+        terms = layer.corrections(moments, facts.weights)
+        clipped = f", clipped by {layer.renorm_clipping}" if layer.renorm_clipping else ""
+        lines = [
+            f"r = sqrt(variance + epsilon) / renorm_stddev = {numbers(terms['r'])}{clipped}",
+            f"d = (mean - renorm_mean) / renorm_stddev = {numbers(terms['d'])}{clipped}",
+        ]
+        inner = f"({inner} * r + d)"
+    if layer.adjustment is not None:
+        inner = f"({inner} * s + b)"
+        lines.append(f"s and b are the scale and bias of the adjustment {layer.adjustment!r}")
+    return [*lines, f"y = {_affine(inner, layer)}, epsilon = {layer.epsilon:g}"]
+
+
+def _affine(inner: str, layer: "BatchNormalization") -> str:
+    return f"{inner}{' * gamma' if layer.scale else ''}{' + beta' if layer.center else ''}"
+
+
+def _moved(layer: "BatchNormalization", facts: Facts) -> list[str]:
+    if facts.updated is None or facts.moments is None:
+        return []
+    if not (facts.moments.masked or facts.moments.count):
+        return ["an empty batch leaves the moving statistics as they are"]
+    variance = "moving_stddev" if layer.renorm else "moving_variance"
+    momenta = {"moving_mean": layer.momentum, variance: layer.momentum}
+    if layer.renorm:
+        momenta |= dict.fromkeys(("renorm_mean", "renorm_stddev"), layer.renorm_momentum)
+    lines = averages(facts.weights, facts.updated, momenta)
+    if layer.fused:
+        count = int(facts.moments.count)
+        lines.append(
+            f"the batch's variance counts N / (N - 1) = {count / max(count - 1, 1):g} fold"
+        )
+    if layer.renorm:
+        moved = numbers(facts.updated["moving_variance"])
+        lines.append(f"moving_variance = max(moving_stddev**2 - epsilon, 0) = {moved}")
+    return lines

@@ -1,0 +1,167 @@
+"""Batch normalization as ONNX operators."""
+
+from typing import TYPE_CHECKING
+
+from poolnorm_cli.layers.base import Call
+from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values, channels_first
+from poolnorm_cli.operators.scaling import (
+    along,
+    by_channels,
+    center_and_scale,
+    in_quarters,
+    inverse_deviation,
+)
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.layers.batch_norm.layer import BatchNormalization
+
+_FEW = 64
+"""Channels below which loops over them are too short."""
+_DEFAULTS = {"gamma": 1.0, "beta": 0.0, "moving_mean": 0.0, "moving_variance": 1.0}
+
+
+def build(
+    layer: "BatchNormalization", graph: Graph, x: Value, weights: Values, call: GraphCall
+) -> Value:
+    """Add BatchNormalization, or operators in training, for several axes and to be exact."""
+    axes = layer.axes(call.rank)
+    single = len(axes) == 1 and axes[0] and call.moments is None
+    if single and call.dtype == "float32" and not call.exact:
+        return _plain(layer, graph, x, weights, call)
+
+    def weight(name: str) -> "Value | None":
+        return along(graph, weights, name, call, axes)
+
+    mean, variance = weight("moving_mean"), weight("moving_variance")
+    steps = [(weight("gamma"), weight("beta"))]
+    if call.moments is not None:
+        mean, variance = call.moments.mean, call.moments.variance
+        terms = call.fed
+        if call.training and not terms:
+            terms = _training_terms(layer, graph, weights, call)
+        steps = [(terms.get("r"), terms.get("d")), (terms.get("s"), terms.get("b")), *steps]
+    unit = None if call.moments is None else call.moments.unit
+    epsilon = layer.epsilon if unit is None else 0.0
+    scale, shift = inverse_deviation(graph, str(variance), epsilon), None
+    for factor, addend in steps:
+        if factor is not None:
+            scale = graph.op("Mul", scale, factor)
+            shift = shift and graph.op("Mul", shift, factor)
+        if addend is not None:
+            shift = graph.op("Add", shift, addend) if shift else addend
+    if unit is not None:
+        away = graph.op("Sub", graph.op("Mul", x, unit), str(mean))
+        return in_quarters(graph, away, scale, shift)
+    one_vector = axes == (call.rank - 1,) and not (layer.has_ghosts or layer.adjustment)
+    if call.exact and one_vector and call.rank > 2 and call.sizes[-1] < _FEW:
+        return by_channels(graph, x, call, str(mean), scale, shift)
+    return center_and_scale(graph, x, call.dtype, str(mean), scale, shift)
+
+
+def build_updated(
+    layer: "BatchNormalization", graph: Graph, weights: Values, call: GraphCall
+) -> dict[str, Value]:
+    """Move the moving statistics, renorm's among them, by those of the batch."""
+    if call.moments is None:
+        return {}
+    mean, variance = _batch(layer, graph, call)
+    if layer.fused:
+        variance = _unbiased(graph, variance, call.moments.count)
+    if not layer.renorm:
+        batch = {"moving_mean": mean, "moving_variance": variance}
+        return _moved(graph, weights, batch, layer.momentum)
+    epsilon = graph.constant(layer.epsilon, "float64")
+    stddev = graph.op("Sqrt", graph.op("Add", variance, epsilon))
+    moving = {"moving_mean": mean, "moving_stddev": stddev}
+    own = {"renorm_mean": mean, "renorm_stddev": stddev}
+    moved = _moved(graph, weights, moving, layer.momentum)
+    wide = graph.cast(moved["moving_stddev"], "float64")
+    square = graph.op("Sub", graph.op("Mul", wide, wide), epsilon)
+    positive = graph.op("Max", square, graph.constant(0.0, "float64"))
+    kept = graph.cast(positive, graph.dtype(weights["moving_variance"]))
+    renormed = _moved(graph, weights, own, layer.renorm_momentum)
+    return moved | {"moving_variance": kept} | renormed
+
+
+def _plain(
+    layer: "BatchNormalization", graph: Graph, x: Value, weights: Values, call: GraphCall
+) -> Value:
+    (axis,) = layer.axes(call.rank)
+    spatial = tuple(other for other in range(1, call.rank) if other != axis)
+    moved, back = channels_first(graph, x, spatial, call.rank)
+    vectors = (
+        graph.cast(weights[name], call.dtype)
+        if name in weights
+        else graph.full((call.sizes[axis],), value, call.dtype)
+        for name, value in _DEFAULTS.items()
+    )
+    y = graph.op("BatchNormalization", moved, *vectors, epsilon=layer.epsilon)
+    return graph.transpose(y, back)
+
+
+def _training_terms(
+    layer: "BatchNormalization", graph: Graph, weights: Values, call: GraphCall
+) -> dict[str, Value]:
+    """Add renorm's corrections and the adjustment, for a graph that gathers for itself."""
+    terms = _corrections(layer, graph, weights, call) if layer.renorm else {}
+    if layer.adjustment is not None:
+        given = layer.adjustment.rows(call.sizes, layer.axes(call.rank), Call(training=True))
+        terms |= {name: graph.constant(value, "float64") for name, value in given.items()}
+    return terms
+
+
+def _corrections(
+    layer: "BatchNormalization", graph: Graph, weights: Values, call: GraphCall
+) -> dict[str, Value]:
+    """Add what `layers.renorm.corrections` computes."""
+
+    def number(value: float) -> Value:
+        return graph.constant(value, "float64")
+
+    mean, variance = _batch(layer, graph, call)
+    old = {name: graph.cast(value, "float64") for name, value in weights.items()}
+    divisor = graph.op("Max", old["renorm_stddev"], number(layer.epsilon**0.5))
+    deviation = graph.op("Sqrt", graph.op("Add", variance, number(layer.epsilon)))
+    r = graph.op("Div", deviation, divisor)
+    d = graph.op("Div", graph.op("Sub", mean, old["renorm_mean"]), divisor)
+    limits = layer.renorm_clipping.config() if layer.renorm_clipping else {}
+    if "rmin" in limits:
+        r = graph.op("Max", r, number(limits["rmin"]))
+    if "rmax" in limits:
+        r = graph.op("Min", r, number(limits["rmax"]))
+    if "dmax" in limits:
+        d = graph.op("Max", graph.op("Min", d, number(limits["dmax"])), number(-limits["dmax"]))
+    axes = layer.axes(call.rank)
+    spread = {
+        name: along(graph, {name: v}, name, call, axes) for name, v in {"r": r, "d": d}.items()
+    }
+    return {name: value for name, value in spread.items() if value is not None}
+
+
+def _batch(layer: "BatchNormalization", graph: Graph, call: GraphCall) -> tuple[Value, Value]:
+    """Return mean and variance of the batch, of the shape of a weight; ghosts are averaged."""
+    assert call.moments is not None  # noqa: S101 - the callers have looked
+    pair = [call.moments.mean, call.moments.variance]
+    if layer.virtual_batch_size is not None:
+        pair = [graph.reduce("ReduceMean", value, (0,)) for value in pair]
+    sizes = [call.sizes[axis] for axis in layer.axes(call.rank)]
+    mean, variance = (graph.reshape(value, sizes) for value in pair)
+    return mean, variance
+
+
+def _unbiased(graph: Graph, variance: Value, count: Value) -> Value:
+    one = graph.constant(1.0, "float64")
+    less = graph.op("Max", graph.op("Sub", count, one), one)
+    return graph.op("Mul", variance, graph.op("Div", count, less))
+
+
+def _moved(graph: Graph, weights: Values, batch: Values, momentum: float) -> dict[str, Value]:
+    """Add `weight * momentum + batch * (1 - momentum)` in float64, for each name in `batch`."""
+    moved = {}
+    for name, value in batch.items():
+        old = graph.cast(weights[name], "float64")
+        kept = graph.op("Mul", old, graph.constant(momentum, "float64"))
+        new = graph.op("Mul", value, graph.constant(1 - momentum, "float64"))
+        moved[name] = graph.cast(graph.op("Add", kept, new), graph.dtype(weights[name]))
+    return moved

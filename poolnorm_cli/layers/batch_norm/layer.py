@@ -1,0 +1,197 @@
+"""Batch normalization as Keras 3 computes it, with every parameter of Keras 2."""
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from poolnorm_cli.layers.base import INFERENCE, Call
+from poolnorm_cli.layers.batch_norm import parameters
+from poolnorm_cli.layers.batch_norm.parameters import BatchParameters
+from poolnorm_cli.layers.batch_norm.renorm import Clipping, corrections, renorm_updates
+from poolnorm_cli.layers.batch_norm.statistics import (
+    BatchStatistics,
+    fitting,
+    normalizing,
+    require_finite,
+)
+from poolnorm_cli.layers.normalization import along
+from poolnorm_cli.shapes import Ints, Shape
+from poolnorm_cli.values import frozen
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.kernels.moments import Moments
+    from poolnorm_cli.layers.base import Array, Weights
+    from poolnorm_cli.layers.explain import Facts
+    from poolnorm_cli.operators.graph import Graph, GraphCall, GraphMoments, Value, Values
+
+MOVING = ("mean", "variance")
+STEPS = (("r", "d"), ("s", "b"), ("gamma", "beta"))
+"""Factor and addend, one pair after another, of the normalized value."""
+
+
+@frozen(kw_only=True)
+class BatchNormalization(BatchParameters):
+    """Normalize each channel by its moving statistics, or with --training by those of the batch."""
+
+    words: ClassVar[str] = "bn"
+    keras_name: ClassVar[str] = "BatchNormalization"
+    example: ClassVar[str] = "--weights bn.npz"
+    has_training: ClassVar[bool] = True
+    accepts_mask: ClassVar[bool] = True
+    folds: ClassVar[bool] = True
+    has_moving: ClassVar[bool] = True
+
+    def statistics_axes(self, rank: int, *, training: bool) -> Ints:
+        """Name all axes but the channels', in training."""
+        return self.reduced_axes(rank) if training and self.trainable else ()
+
+    def joins(self, *, training: bool) -> bool:
+        """Whether --synchronized makes one batch of all inputs."""
+        return self.synchronized and training and self.trainable
+
+    @property
+    def has_ghosts(self) -> bool:
+        """Whether a batch is made of ghost batches."""
+        return self.virtual_batch_size is not None
+
+    def statistics_groups(self, samples: int) -> int:
+        """Count the ghost batches of a batch; 1 where there are none.
+
+        Raises:
+            UsageError: They do not come out even.
+        """
+        return parameters.ghost_batches(samples, self.virtual_batch_size)
+
+    def batch_statistics(self, moments: "Moments", shape: Ints) -> BatchStatistics:
+        """Say what a batch adds to the moving statistics, for weights of `shape`."""
+        unbiased = bool(self.fused)
+        return BatchStatistics.of(moments, shape, ghosts=self.has_ghosts, unbiased=unbiased)
+
+    def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
+        """Compute `(x - mean) / sqrt(variance + epsilon) * gamma + beta`.
+
+        In training the statistics are those of `call.moments`, the variance the biased one, and
+        the normalized value goes through renorm and the adjustment before gamma and beta.
+        """
+        from poolnorm_cli.kernels.scaling import center_and_scale, inverse_deviation
+
+        def weight(name: str) -> Any:
+            return along(weights, name, x.shape, self.axes(x.ndim), call.origin(x.ndim))
+
+        mean, variance = self.known_statistics(weights, call, x.shape)
+        held = {name: weight(name) for name in ("gamma", "beta")} | self.fed(weights, call, x.shape)
+        scale, shift = inverse_deviation(variance, self.epsilon), 0.0
+        for factor, addend in STEPS:
+            if held.get(factor) is not None:
+                scale, shift = scale * held[factor], shift * held[factor]
+            if held.get(addend) is not None:
+                shift = shift + held[addend]
+        return center_and_scale(x, mean, scale, shift)
+
+    def known_statistics(
+        self, weights: "Weights", call: Call, shape: Ints
+    ) -> "tuple[Array, Array]":
+        """Return the mean and variance given with the call, or the moving ones."""
+        given = self.given(call, shape)
+        if given is not None:
+            return given
+        more = shape, self.axes(len(shape)), call.origin(len(shape))
+        mean, variance = (along(weights, f"moving_{name}", *more) for name in MOVING)
+        assert mean is not None and variance is not None  # noqa: S101, PT018 - they are always there
+        return mean, variance
+
+    def reduced_axes(self, rank: int) -> Ints:
+        """Name all axes but the channels'."""
+        axes = self.axes(rank)
+        return tuple(axis for axis in range(rank) if axis not in axes)
+
+    def normalizing(self, moments: "Moments", origin: Ints, shape: Ints) -> "tuple[Array, Array]":
+        """Return mean and variance for a block; each ghost batch has its own."""
+        return normalizing(moments, origin, shape)
+
+    def fed_shapes(self, shape: Shape) -> dict[str, Shape]:
+        """Name what `fed` gives, each with its shape for a block of `shape`."""
+        kept = tuple(n if axis in self.axes(len(shape)) else 1 for axis, n in enumerate(shape))
+        terms = {"r": kept, "d": kept} if self.renorm else {}
+        return terms | (self.adjustment.shapes(shape, kept) if self.adjustment else {})
+
+    def fed(self, weights: "Weights", call: Call, shape: Ints) -> dict[str, Any]:
+        """Return renorm's r and d, and the adjustment's s and b, for a block of `shape`."""
+        if call.moments is None:
+            return {}
+        axes = self.axes(len(shape))
+        terms = self.corrections(call.moments, weights)
+        origin = call.origin(len(shape))
+        given = {name: along(terms, name, shape, axes, origin) for name in terms}
+        return given | (self.adjustment.rows(shape, axes, call) if self.adjustment else {})
+
+    def corrections(self, moments: "Moments", weights: "Weights") -> dict[str, Any]:
+        """Return renorm's r and d, shaped as weights are; nothing without renorm."""
+        if not self.renorm:
+            return {}
+        batch = self.batch_statistics(moments, weights["renorm_mean"].shape)
+        return corrections(batch, weights, self.epsilon, self.renorm_clipping or Clipping())
+
+    def updated(self, weights: "Weights", moments: "Moments") -> dict[str, Any]:
+        """Move the moving statistics: `moving * momentum + batch * (1 - momentum)`.
+
+        Raises:
+            InputError: A statistic is not finite; it would stay so for ever.
+            StatisticRangeError: One does not fit into the dtype of its weight.
+        """
+        if not (moments.masked or moments.count):
+            return dict(weights)
+        require_finite(moments)
+        batch = self.batch_statistics(moments, weights["moving_mean"].shape)
+        if self.renorm:
+            momenta = self.momentum, self.renorm_momentum
+            return fitting(weights, renorm_updates(batch, weights, self.epsilon, *momenta))
+        return fitting(weights, batch.moved(weights, self.momentum))
+
+    def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
+        """Add BatchNormalization, or operators in training, for several axes and to be exact."""
+        from poolnorm_cli.layers.batch_norm.graph import build
+
+        return build(self, graph, x, weights, call)
+
+    def build_moments(
+        self, graph: "Graph", x: "Value", axes: Ints, call: "GraphCall"
+    ) -> "GraphMoments":
+        """Add the moments of the batch, under its mask, or of each ghost batch."""
+        from poolnorm_cli.operators.moments import ghost_moments
+
+        if self.virtual_batch_size is None:
+            return super().build_moments(graph, x, axes, call)
+        return ghost_moments(graph, x, axes, call, self.virtual_batch_size)
+
+    def fixes_batch(self, rank: int, *, training: bool) -> bool:
+        """Whether a graph is for one size of batch: so it is if an adjustment has its samples."""
+        adjusted = self.adjustment is not None and self.adjustment.fixes_batch(rank)
+        return super().fixes_batch(rank, training=training) or (training and adjusted)
+
+    def build_updated(
+        self, graph: "Graph", weights: "Values", call: "GraphCall"
+    ) -> "dict[str, Value]":
+        """Move the moving statistics: `moving * momentum + batch * (1 - momentum)`."""
+        from poolnorm_cli.layers.batch_norm.graph import build_updated
+
+        return build_updated(self, graph, weights, call)
+
+    def folded(self, weights: "Weights") -> dict[str, Any]:
+        """Return the scale and shift that the layer amounts to in inference, per channel."""
+        from poolnorm_cli.layers.batch_norm.statistics import fold
+
+        return fold(weights, self.epsilon)
+
+    def apply_folded(self, x: "Array", folded: "Weights", call: Call) -> "Array":
+        """Compute `x * scale + shift` in the dtype of `x`, as whoever folds the layer does."""
+        axes, origin = self.axes(x.ndim), call.origin(x.ndim)
+        terms: Any = [along(folded, name, x.shape, axes, origin) for name in folded]
+        scale, shift = (term.astype(x.dtype) for term in terms)
+        y: Array = x * scale + shift
+        return y
+
+    def explain(self, facts: "Facts") -> list[str]:
+        """Say which statistics were used, by which formula, and how the moving ones moved."""
+        from poolnorm_cli.layers.batch_norm.explain import explain
+
+        return explain(self, facts)

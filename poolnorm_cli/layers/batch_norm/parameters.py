@@ -1,0 +1,299 @@
+"""The parameters of batch normalization, and what follows from them alone: checks and weights."""
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers.batch_norm.adjustment import Adjustment
+from poolnorm_cli.layers.batch_norm.renorm import RENORM_WEIGHTS, Clipping
+from poolnorm_cli.layers.keras.initializers import ONES, ZEROS, Initializer
+from poolnorm_cli.layers.normalization import Normalization, require_rank
+from poolnorm_cli.shapes import Ints, Shape, format_shape, known, within_64_bits
+from poolnorm_cli.values import frozen
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from poolnorm_cli.layers.base import Array, Layer
+    from poolnorm_cli.strips import Band
+
+
+FUSED_AXES = {4: (1, 3), 5: (1, 4)}
+"""Rank of the input -> axes of the channels for which Keras 2 has its fused path."""
+
+_KERAS_2 = ("fused", "virtual_batch_size", "adjustment")
+_WORDS = ("renorm_clipping", "adjustment")
+_KERAS_DEFAULT = 0.99
+
+
+def keras_momentum(momentum: float, convention: str) -> float:
+    """Turn a momentum into Keras', which is the share of the old statistics.
+
+    Raises:
+        UsageError: torch's convention goes with Keras' default, so that no momentum was given.
+    """
+    if convention not in {"keras", "torch"}:
+        told = f"--momentum-convention {convention!r} is not known"
+        raise UsageError(told, "give keras or torch")
+    if convention == "keras":
+        return momentum
+    if momentum == _KERAS_DEFAULT:
+        raise UsageError(
+            f"--momentum-convention torch with --momentum {momentum}, Keras' default",
+            "give torch's momentum, as --momentum 0.1",
+        )
+    return 1 - momentum
+
+
+def require_finite_momentum(layer: "BatchParameters") -> None:
+    """Refuse a momentum that is no number.
+
+    Raises:
+        UsageError: It is NaN or infinite.
+    """
+    for name in ("momentum", "renorm_momentum"):
+        if not math.isfinite(getattr(layer, name)):
+            flag = "--" + name.replace("_", "-")
+            raise UsageError(f"{flag} is {getattr(layer, name)}", "give a number, as 0.99")
+
+
+def require_compatible(layer: "BatchParameters") -> None:
+    """Refuse parameters that Keras 2 or Keras 3 refuses together, or that have no meaning so.
+
+    Raises:
+        UsageError: With the two flags, or the one that has no meaning.
+    """
+    ghosts = layer.virtual_batch_size is not None
+    pairs = (
+        ("--fused", layer.fused, "--renorm", layer.renorm),
+        ("--fused", layer.fused, "--virtual-batch-size", ghosts),
+        ("--fused", layer.fused, "--adjustment", layer.adjustment),
+        ("--fused", layer.fused, "--synchronized", layer.synchronized),
+        ("--adjustment", layer.adjustment, "--virtual-batch-size", ghosts),
+        ("--synchronized", layer.synchronized, "--virtual-batch-size", ghosts),
+    )
+    for one, has_one, other, has_other in pairs:
+        if has_one and has_other:
+            raise UsageError(f"{one} with {other}", f"leave out {one} or {other}")
+    if layer.renorm_clipping is not None and not layer.renorm:
+        raise UsageError("--renorm-clipping without --renorm", "give --renorm too")
+    if layer.virtual_batch_size is not None and layer.virtual_batch_size < 1:
+        told = f"--virtual-batch-size must be positive, not {layer.virtual_batch_size}"
+        raise UsageError(told, "give a size that divides the batch")
+    within_64_bits((layer.virtual_batch_size or 0,), "--virtual-batch-size")
+
+
+def require_supported(layer: "BatchParameters", axes: Ints, shape: Shape) -> None:
+    """Refuse an input for which Keras 2 has no fused path or no ghost batches.
+
+    Raises:
+        UsageError: With what it would take.
+    """
+    if layer.fused:
+        _require_fusable(axes, shape)
+    if 0 in axes and (layer.virtual_batch_size is not None or layer.synchronized):
+        flag = "--synchronized" if layer.synchronized else "--virtual-batch-size"
+        raise UsageError(
+            f"{flag} with channels along axis 0", "axis 0 is the batch; give another --axis"
+        )
+
+
+def _require_fusable(axes: Ints, shape: Shape) -> None:
+    allowed = FUSED_AXES.get(len(shape))
+    if allowed is None:
+        raise UsageError(
+            f"--fused with an input of rank {len(shape)}, shape ({format_shape(shape)})",
+            "it takes rank 4 or 5; give --no-fused",
+        )
+    if len(axes) != 1 or axes[0] not in allowed:
+        raise UsageError(
+            f"--fused with --axis {format_shape(axes)} and an input of rank {len(shape)}",
+            f"give --axis {allowed[0]} or {allowed[1]}, or --no-fused",
+        )
+
+
+def ghost_batches(samples: int, size: int | None) -> int:
+    """Count the ghost batches of `size` samples.
+
+    Raises:
+        UsageError: They do not come out even.
+    """
+    if size is None:
+        return 1
+    if samples % size:
+        raise UsageError(
+            f"--virtual-batch-size {size} does not divide the batch of {samples}",
+            "give a size that does, or another batch",
+        )
+    return max(samples // size, 1)
+
+
+def keras_config(config: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what Keras 3 has not: the convention, and Keras 2's parameters if not set."""
+    absent = {"momentum_convention"} | {name for name in _KERAS_2 if config[name] is None}
+    kept = {name: value for name, value in config.items() if name not in absent}
+    words = {name: kept[name].config() for name in _WORDS if kept.get(name) is not None}
+    return kept | words
+
+
+def require_no_negative(variance: "Array", initializer: str) -> None:
+    """Refuse a variance that cannot be.
+
+    Raises:
+        UsageError: One is negative.
+    """
+    if (variance < 0).any():
+        told = f"--moving-variance-initializer {initializer} gives a negative variance"
+        raise UsageError(told, "give one that is positive, as ones")
+
+
+VARIANCES = ("moving_variance", "moving_stddev", "renorm_stddev")
+
+
+@frozen(kw_only=True)
+class BatchParameters(Normalization):
+    """Everything about batch normalization but its arithmetic."""
+
+    momentum: Annotated[float, "Share of the old moving statistics that a batch leaves."] = 0.99
+    moving_mean_initializer: Annotated[
+        Initializer, "Start of the moving mean, without --weights."
+    ] = ZEROS
+    moving_variance_initializer: Annotated[
+        Initializer, "Start of the moving variance, without --weights."
+    ] = ONES
+    renorm: Annotated[bool, "Batch renormalization: train towards the moving statistics."] = False
+    renorm_clipping: Annotated[
+        Clipping | None, "Limits of its corrections, as rmin=0.5,rmax=2,dmax=1."
+    ] = None
+    renorm_momentum: Annotated[float, "Momentum of its own two moving statistics."] = 0.99
+    fused: Annotated[
+        bool | None,
+        "Keras 2's fused path, which moves the variance by N/(N-1) of the batch's; or its other "
+        "path. Neither: Keras 3.",
+    ] = None
+    virtual_batch_size: Annotated[
+        int | None, "Train on interleaved ghost batches of so many samples."
+    ] = None
+    adjustment: Annotated[
+        Adjustment | None,
+        "In training, scale and shift before gamma and beta: an .npz with scale and bias, "
+        "or 'scale=...;bias=...' with initializers.",
+    ] = None
+    synchronized: Annotated[bool, "Train on all inputs as one batch, with one update."] = False
+    momentum_convention: Annotated[
+        Literal["keras", "torch"], "torch's momentum is the share of the new: 1 - Keras'."
+    ] = "keras"
+
+    weight_names: ClassVar[tuple[str, ...]] = (
+        *Normalization.weight_names,
+        *("moving_mean", "moving_variance"),
+        *RENORM_WEIGHTS,
+    )
+    keras_2_only: ClassVar[tuple[str, ...]] = ("fused", "virtual_batch_size", "adjustment")
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without an input; from here on momentum is Keras'."""
+        super().__post_init__()
+        settled = {
+            "momentum": keras_momentum(self.momentum, self.momentum_convention),
+            "momentum_convention": "keras",
+            "renorm_clipping": Clipping.of(given) if (given := self.renorm_clipping) else None,
+            "adjustment": self.adjustment and Adjustment.of(self.adjustment, "--adjustment"),
+        }
+        for name, value in settled.items():
+            object.__setattr__(self, name, value)
+        require_finite_momentum(self)
+        require_compatible(self)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return the shape of the input.
+
+        Raises:
+            UsageError: The rank is below 2, an axis is out of range or has no known size, or
+                Keras 2 has no fused path or no ghost batches for such an input.
+        """
+        require_rank(shape, 2, "batch normalization")
+        axes = self.axes(len(shape))
+        if len(axes) == len(shape):
+            raise UsageError("--axis names every axis", "leave out the axes to normalize over")
+        require_supported(self, axes, shape)
+        return super().output_shape(shape)
+
+    def compute_dtype(self, dtype: str) -> str:
+        """Name the dtype in which blocks are handed to `apply`.
+
+        Raises:
+            UsageError: It is float64, for which Keras 2 has no fused path.
+        """
+        if self.fused and dtype == "float64":
+            raise UsageError("--fused with a float64 input", "give --no-fused, or float32")
+        return super().compute_dtype(dtype)
+
+    def weight_shapes(self, shape: Shape) -> dict[str, Ints]:
+        """Name gamma and beta, where the layer has them, and the moving statistics."""
+        sizes = known(shape, self.axes(len(shape)))
+        moving = ("moving_mean", "moving_variance", *(RENORM_WEIGHTS if self.renorm else ()))
+        return super().weight_shapes(shape) | dict.fromkeys(moving, sizes)
+
+    def initial_weight(self, weight: str, shape: Ints) -> "Array":
+        """Return the values with which a weight starts; renorm's follow from the moving ones.
+
+        Raises:
+            UsageError: The initializer has none for such a shape, or a negative variance.
+        """
+        if weight == "renorm_mean":
+            return super().initial_weight("moving_mean", shape)
+        if weight not in VARIANCES:
+            return super().initial_weight(weight, shape)
+        variance = super().initial_weight("moving_variance", shape)
+        require_no_negative(variance, str(self.moving_variance_initializer))
+        root: Array = variance if weight == "moving_variance" else variance**0.5
+        return root
+
+    def bound(self, read: "Callable[[str], Mapping[str, Array]]") -> Self:
+        """Return the layer with the arrays that its adjustment names by a file."""
+        if self.adjustment is None:
+            return self
+        return replace(self, adjustment=self.adjustment.bound(read))
+
+    def narrowed(self, shape: Ints) -> "tuple[Layer, Ints]":
+        """Merge all axes before the channels, unless samples are told from each other.
+
+        What Keras 2 calls fused concerns the rank and the moving variance, not the arithmetic.
+        """
+        if self.virtual_batch_size is not None or self.adjustment is not None:
+            return self, shape
+        return super(BatchParameters, replace(self, fused=None)).narrowed(shape)
+
+    def bands(self, shape: Ints, items: int) -> "list[Band]":
+        """Cut samples anywhere, unless an adjustment has a say in them."""
+        return [] if self.adjustment is not None else super().bands(shape, items)
+
+    def banded_axes(self, rank: int) -> Ints:
+        """Name none: the statistics are those of the batch, or the moving ones."""
+        del rank
+        return ()
+
+    def mask_shape(self, shape: Shape) -> Shape:
+        """Return the shape of a mask: that of the input less its last axis.
+
+        Raises:
+            UsageError: There are ghost batches, for which Keras 2 has no mask.
+        """
+        if self.virtual_batch_size is not None:
+            raise UsageError("--mask with --virtual-batch-size", "leave one of them out")
+        return shape[:-1]
+
+    def ignores_mask(self, *, training: bool) -> str | None:
+        """Say why a mask makes no difference: as in Keras, it only says what statistics count."""
+        if not (training and self.trainable):
+            return "the statistics are the moving ones; --training takes those of the batch"
+        if self.fused:
+            return "Keras 2's fused path counts all cells; --no-fused heeds a mask"
+        return None
+
+    def config(self, shape: Shape | None = None) -> dict[str, Any]:
+        """Return Keras' config, with the parameters of Keras 2 only where they are set."""
+        return keras_config(super().config(shape))

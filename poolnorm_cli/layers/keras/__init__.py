@@ -1,0 +1,1 @@
+"""Keras' own objects and words: identifiers, initializers, penalties, constraints and configs."""

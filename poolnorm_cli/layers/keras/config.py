@@ -1,0 +1,259 @@
+"""A layer from what a Keras config says of it."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import MISSING, replace
+from types import NoneType, UnionType
+from typing import Any, get_args
+
+from poolnorm_cli.errors import InputError, UsageError
+from poolnorm_cli.layers.base import Layer, Parameter
+from poolnorm_cli.layers.keras.identifiers import Identifier
+from poolnorm_cli.layers.keras.spelling import flag_of
+from poolnorm_cli.shapes import Ints, Shape
+
+
+def keras_call(
+    layer: Layer, shape: Shape, package: str = "keras", more: Mapping[str, str] | None = None
+) -> str:
+    """Write the call, with all parameters that are not as by default.
+
+    Args:
+        layer: The layer.
+        shape: Shape of the input.
+        package: Where the class is: `keras`, or `tf_keras`, which is Keras 2 today.
+        more: Further arguments, written out, or others than the layer would have.
+    """
+    config = layer.config()
+    given = {name: value for name, value in layer.stated().items() if name in config}
+    words = {n: _source_of(value, config[n], package) for n, value in given.items()} | dict(
+        more or {}
+    )
+    text = ", ".join(f"{name}={word}" for name, word in words.items())
+    return f"{package}.layers.{layer.keras_class(shape)}({text})"
+
+
+def keras_config(layer: Layer, shape: Shape) -> dict[str, Any]:
+    """Return the config from which Keras 3 makes the layer, for inputs of `shape`.
+
+    Raises:
+        UsageError: Keras 3 has no such layer.
+    """
+    only = [p.name for p in layer.parameters() if p.name in needs_keras_2(layer)]
+    if only:
+        flag = flag_of(only[0])
+        raise UsageError(f"Keras 3 has no {flag} as it is here", f"leave out {flag}")
+    dropped = {*layer.keras_2_only, *(() if layer.name else ("name",))}
+    return {name: v for name, v in layer.config(shape).items() if name not in dropped}
+
+
+def needs_keras_2(layer: Layer) -> list[str]:
+    """Name the parameters of a layer that Keras 3 has not, or not with such a value."""
+    changed = layer.stated()
+    only = [name for name in layer.keras_2_only if name in changed]
+    axes = layer.keras_2_only and len(changed.get("axis", ())) > 1
+    return ["axis", *only] if axes else only
+
+
+def _source_of(value: Any, stored: Any, package: str) -> str:
+    """Write a value as Keras users do: one size as a number, several as a tuple."""
+    if isinstance(value, Identifier):
+        text = repr(value)
+        return text if text.startswith("'") else f"{package}.{value.kind}s.{text}"
+    if isinstance(stored, list):
+        stored = stored[0] if len(stored) == 1 else tuple(stored)
+    return repr(stored)
+
+
+BOOKKEEPING = frozenset(
+    {
+        *("name", "trainable", "dtype", "module", "registered_name", "shared_object_id"),
+        *("build_config", "compile_config", "batch_input_shape", "batch_shape", "input_shape"),
+        "rms_scaling",
+    }
+)
+"""Keys of a Keras config that say nothing of what the layer computes."""
+
+_DEFAULT_IF_NULL = ("data_format",)
+"""Parameters for which null is Keras' word for its own default."""
+_OF_TRAINING = r".*_(initializer|regularizer|constraint)|name|trainable|synchronized"
+
+
+def stated(kind: type[Layer], config: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Take from a checkpoint's config what a layer computes by; the rest is not looked at.
+
+    Args:
+        kind: The class of the layer.
+        config: The config, as JSON has it.
+        place: What messages call it.
+
+    Raises:
+        InputError: A value is not of the parameter's type.
+    """
+    wanted = {p.name: p for p in kind.parameters() if not re.fullmatch(_OF_TRAINING, p.name)}
+    _refuse_other(kind, config, place)
+    return _values({n: v for n, v in config.items() if n in wanted}, wanted, place)
+
+
+def from_config(kind: type[Layer], document: Any, place: str) -> dict[str, Any]:
+    """Read all parameters from a config of `get_config()`, or of `keras.layers.serialize`.
+
+    Args:
+        kind: The class of the layer.
+        document: The config, bare or with `class_name` beside it, as JSON has it.
+        place: What messages call it.
+
+    Raises:
+        InputError: It is no config, or a value is not of the parameter's type.
+        UsageError: It is of another class, or has a parameter that the layer has not.
+    """
+    config = document
+    if isinstance(document, dict) and "class_name" in document:
+        _require_class(kind, document["class_name"], place)
+        config = document.get("config")
+    if not isinstance(config, dict):
+        raise InputError(f"{place}: no config of a layer", "write what get_config() returns")
+    _refuse_other(kind, config, place)
+    parameters = {p.name: p for p in kind.parameters()}
+    known = {*parameters, *kind.fixed, *BOOKKEEPING}
+    unknown = [name for name in config if name not in known]
+    if unknown:
+        raise UsageError(
+            f"{place}: {kind.keras_name} has no parameter {unknown[0]!r}",
+            f"it has {', '.join(parameters)}",
+        )
+    return _values({n: v for n, v in config.items() if n in parameters}, parameters, place)
+
+
+def settled(
+    kind: type[Layer],
+    flags: Mapping[str, Any],
+    told: Mapping[str, Any],
+    place: str,
+    layout: Mapping[str, Any] | None = None,
+    rank: int | None = None,
+) -> Layer:
+    """Make a layer of flags and of what a file says, which must not contradict each other.
+
+    Args:
+        kind: The class of the layer.
+        flags: Parameters that a person gave.
+        told: Parameters that the file states.
+        place: What messages call the file.
+        layout: Parameters that the file's format suggests; flags go before them.
+        rank: Axes of the input for which the layer was built, where the file says.
+
+    Raises:
+        UsageError: A flag contradicts the file, or a value cannot be.
+    """
+    told = {**(layout or {}), **told}
+    if not told:
+        return kind(**_complete(kind, flags))
+    try:
+        layer = kind(**_complete(kind, {**told, **flags}))
+        needed = {p.name for p in kind.parameters() if p.default is MISSING}
+        file = kind(**{name: flags[name] for name in needed & flags.keys()} | told)
+    except UsageError as error:
+        typed = any(flag_of(name) in error.what for name in flags)
+        raise error if typed else error.within(place) from None
+    for name in flags:
+        given, there = getattr(layer, name), getattr(file, name)
+        if name in told and name not in (layout or {}) and not _same(name, given, there, rank):
+            word = _typed(name, given)
+            has = f"{name}={there}" if isinstance(there, bool) else _word(there)
+            raise UsageError(
+                f"{word} contradicts {place}, which has {has}",
+                f"leave out {word.partition(' ')[0]}",
+            )
+    return replace(layer, **{n: getattr(file, n) for n in told if n not in flags})
+
+
+def _values(
+    config: Mapping[str, Any], parameters: Mapping[str, Parameter], place: str
+) -> dict[str, Any]:
+    values = {}
+    for name, value in config.items():
+        kinds = _kinds(parameters[name])
+        if value is None and name in _DEFAULT_IF_NULL:
+            continue
+        values[name] = _value(value, kinds, f"{place}: {name}")
+    return values
+
+
+def _value(value: Any, kinds: tuple[Any, ...], place: str) -> Any:
+    """Turn a value of JSON into that of a parameter.
+
+    Raises:
+        InputError: It is of another type.
+    """
+    is_int = type(value) is int
+    listed = isinstance(value, list) and all(type(item) is int for item in value)
+    if Ints in kinds and (is_int or listed):
+        return tuple(value) if listed else (value,)
+    if float in kinds and (is_int or isinstance(value, float)):
+        return float(value)
+    words = any(kind is str or get_args(kind) for kind in kinds if kind != Ints)
+    own = any(hasattr(kind, "of") for kind in kinds)
+    fits = (
+        (value is None and NoneType in kinds)
+        or (bool in kinds and isinstance(value, bool))
+        or (int in kinds and is_int)
+        or (words and isinstance(value, str))
+        or (own and isinstance(value, str | dict))
+    )
+    if not fits:
+        told = "null" if value is None else repr(str(value)[:40])
+        raise InputError(f"{place} is {told}", "give what Keras' get_config() has")
+    return value
+
+
+def _kinds(parameter: Parameter) -> tuple[Any, ...]:
+    union = isinstance(parameter.type, UnionType)
+    return get_args(parameter.type) if union else (parameter.type,)
+
+
+def _complete(kind: type[Layer], values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the values if nothing that must be given is missing from them."""
+    for parameter in kind.parameters():
+        if parameter.default is MISSING and parameter.name not in values:
+            raise UsageError(f"{parameter.flag} is missing", f"give {parameter.flag}")
+    return values
+
+
+def _same(name: str, given: Any, there: Any, rank: int | None) -> bool:
+    if name == "axis" and rank:
+        return sorted(a % rank for a in given) == sorted(a % rank for a in there)
+    return bool(given == there)
+
+
+def _typed(name: str, value: Any) -> str:
+    """Write a flag as it was typed."""
+    if isinstance(value, bool):
+        return flag_of(name if value else f"no_{name}")
+    return f"{flag_of(name)} {_word(value)}"
+
+
+def _word(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _require_class(kind: type[Layer], name: Any, place: str) -> None:
+    if not isinstance(name, str) or re.sub(r"[123]D$", "", name) != kind.keras_name:
+        raise UsageError(
+            f"{place}: a config of {str(name)[:40]}, not of {kind.keras_name}",
+            "use the command of that layer",
+        )
+
+
+def _refuse_other(kind: type[Layer], config: Mapping[str, Any], place: str) -> None:
+    """Refuse a config of a layer that computes something else.
+
+    Raises:
+        UsageError: With what it has.
+    """
+    if config.get("rms_scaling"):
+        raise UsageError(f"{place}: rms_scaling is not supported", "poolnorm rms is near to it")
+    for name, value in kind.fixed.items():
+        if config.get(name, value) != value:
+            told = f"{place}: {name} is {str(config[name])[:40]}, and {value} is {kind.words}"
+            raise UsageError(told, f"use the command that has --{name}")

@@ -1,0 +1,1 @@
+"""Programs in other frameworks that give the output of a run."""

@@ -1,0 +1,335 @@
+"""The table of contents of a `.npz`, or another zip, checked before any member is read."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import struct
+import zipfile
+import zlib
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from poolnorm_cli.tensors.messages import bad_input, shown
+from poolnorm_cli.values import frozen
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.errors import InputError
+
+
+MOST_MEMBERS = 100_000
+LARGEST_TABLE = 16 << 20
+"""Bytes of a table of contents; one of a hundred thousand long names has less."""
+
+_END = struct.Struct("<4s4H2LH")  # end of the central directory
+_MANY = 0xFFFF  # stands where a number is in the zip64 record
+_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+_FOREIGN = 0x2061  # flags: encrypted (two ways), patched data, masked names
+_UTF8 = 0x800
+_MOST = 1100  # deflate cannot make more bytes than 1032 from one
+_LOCAL = 30  # bytes of a member's own header before its name
+
+
+@frozen
+class ArchiveKind:
+    """What is expected of an archive, and said where it is not met.
+
+    Attributes:
+        called: What it is.
+        suffix: What the names of its arrays may end in, which is no part of their keys.
+        fix: What to do with a damaged one.
+        keys: The names of members are keys, and never paths: any will do.
+    """
+
+    called: str
+    suffix: str
+    fix: str
+    keys: bool = False
+
+
+NPZ = ArchiveKind("a .npz file", ".npy", "save it again with np.savez", keys=True)
+
+
+@frozen
+class Member:
+    """Where a member's bytes are in the file, and what they must come to.
+
+    Attributes:
+        key: Its name less the suffix.
+        name: Its name.
+        raw_name: The same as bytes.
+        method: 0 for stored, 8 for deflated.
+        flags: The bits of the zip format.
+        crc: Checksum of its bytes.
+        packed: Bytes that it takes in the file.
+        size: Bytes that it has.
+        offset: Where it starts in the file.
+        end: Where the next member or the table of contents starts.
+        fault: Why it is not read; empty where it can be.
+    """
+
+    key: str
+    name: str
+    raw_name: bytes
+    method: int
+    flags: int
+    crc: int
+    packed: int
+    size: int
+    offset: int
+    end: int
+    fault: str
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it only says that there is a directory."""
+        return self.name.endswith("/") and not self.size
+
+
+def members(fd: int, name: str, kind: ArchiveKind = NPZ) -> list[Member]:
+    """Return the members of the archive open at `fd`, of which none may be at fault.
+
+    Args:
+        fd: An open file.
+        name: What messages call it.
+        kind: What it should be.
+
+    Raises:
+        InputError: As `listed`, or a member asks for what no honest archive needs: overlaps,
+            duplicates, encryption, paths.
+    """
+    found = listed(fd, name, kind)
+    for member in found:
+        require_sound(member, name, kind)
+    return found
+
+
+def require_sound(member: Member, name: str, kind: ArchiveKind = NPZ) -> None:
+    """Refuse a member that is not read.
+
+    Args:
+        member: The member.
+        name: What messages call the archive.
+        kind: What that should be.
+
+    Raises:
+        InputError: With its fault.
+    """
+    if member.fault:
+        raise bad_input(f"{name}::{shown(member.name, 40)}", member.fault, kind.fix)
+
+
+def listed(fd: int, name: str, kind: ArchiveKind = NPZ) -> list[Member]:
+    """Return the members of the archive open at `fd`, in the order of its table of contents.
+
+    What is wrong with one of them alone it carries as its `fault`.
+
+    Args:
+        fd: An open file.
+        name: What messages call it.
+        kind: What it should be.
+
+    Raises:
+        InputError: It is not a zip archive, holds nothing, or its table of contents is damaged.
+    """
+    start = os.pread(fd, 8, 0)
+    if not start.startswith(b"PK"):
+        npy = start.startswith(b"\x93NUMPY")
+        fix = "it is a .npy file: name it .npy" if npy else kind.fix
+        said = (
+            f"not {kind.called} (first bytes {start!r})" if start else f"empty, not {kind.called}"
+        )
+        raise bad_input(name, said, fix)
+    infos, table = _contents(fd, name, kind)
+    if not infos:
+        raise bad_input(name, "no arrays in it", kind.fix)
+    if len(infos) > MOST_MEMBERS:
+        raise bad_input(name, f"{len(infos)} members, at most {MOST_MEMBERS} are read", kind.fix)
+    infos_in_place = sorted(infos, key=lambda info: info.header_offset)
+    if infos_in_place[0].header_offset != 0:
+        raise bad_input(name, "bytes before the first member", kind.fix)
+    ends = [*(info.header_offset for info in infos_in_place[1:]), table]
+    end_of = {id(info): end for info, end in zip(infos_in_place, ends, strict=True)}
+    counts = Counter(info.orig_filename for info in infos)
+    return [_member(info, end_of[id(info)], counts[info.orig_filename], kind) for info in infos]
+
+
+class _Bounded(io.FileIO):
+    """A file of which nothing larger than a table of contents is read at once."""
+
+    place = ""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read as files do.
+
+        Raises:
+            InputError: The table of contents is too large.
+        """
+        if size is not None and size > LARGEST_TABLE:
+            told = f"a table of contents of {size} bytes, at most {LARGEST_TABLE} are read"
+            raise bad_input(self.place, told, "save it in several files")
+        return super().read(-1 if size is None else size)
+
+
+def _contents(fd: int, name: str, kind: ArchiveKind) -> tuple[list[zipfile.ZipInfo], int]:
+    with _Bounded(fd, closefd=False) as file:
+        file.place = name
+        try:
+            with zipfile.ZipFile(file) as archive:
+                infos, table, comment = archive.infolist(), archive.start_dir, archive.comment
+        except (zipfile.BadZipFile, NotImplementedError, struct.error, OSError) as error:
+            raise bad_input(
+                name, f"a damaged archive ({shown(str(error), 60)})", kind.fix
+            ) from None
+        except (ValueError, OverflowError, MemoryError, EOFError):
+            raise bad_input(name, "a damaged archive", kind.fix) from None
+    tail = os.pread(fd, _END.size, os.fstat(fd).st_size - _END.size - len(comment))
+    mark, disk, first, here, count, _, _, told = _END.unpack(tail.ljust(_END.size, b"\0"))
+    if mark != b"PK\5\6" or told != len(comment):
+        raise bad_input(name, "bytes after the end of the archive", kind.fix)
+    if {disk, first} - {0, _MANY} or any(n not in (_MANY, len(infos)) for n in (here, count)):
+        raise bad_input(name, "a part of an archive, or its count of members is wrong", kind.fix)
+    return infos, table
+
+
+def _fault(info: zipfile.ZipInfo, end: int, count: int, kind: ArchiveKind) -> str:
+    """Say why a member is not read; nothing where it can be."""
+    mode = stat.S_IFMT(info.external_attr >> 16) if info.create_system == 3 else 0
+    reason = _fault_of_name(info.orig_filename, kind)
+    if info.flag_bits & _FOREIGN:
+        reason = "encrypted or patched"
+    elif info.compress_type not in _METHODS:
+        reason = f"compressed by method {info.compress_type}, not stored or deflated"
+    elif info.volume or mode not in (0, stat.S_IFREG, stat.S_IFDIR):
+        reason = "on another disk" if info.volume else "not a regular file"
+    elif info.compress_type == zipfile.ZIP_STORED and info.compress_size != info.file_size:
+        reason = f"stored, but {info.file_size} bytes in {info.compress_size}"
+    elif info.file_size > _MOST * info.compress_size + _MOST:
+        reason = f"{info.file_size} bytes cannot come from {info.compress_size}"
+    elif count > 1:
+        reason = "there twice"
+    elif info.header_offset + _LOCAL + len(info.orig_filename) + info.compress_size > end:
+        reason = "overlaps what follows it"
+    return reason
+
+
+def _fault_of_name(name: str, kind: ArchiveKind) -> str:
+    if "\0" in name:
+        return "a NUL in the name of a member"
+    if kind.keys:
+        return ""
+    if any(ord(char) < 32 or 127 <= ord(char) < 160 for char in name):
+        return "a control character in the name of a member"
+    if name.startswith("/") or set(name) & set("\\:") or ".." in name.split("/"):
+        return "a path for a name"
+    return "" if name else "without a name"
+
+
+def _member(info: zipfile.ZipInfo, end: int, count: int, kind: ArchiveKind) -> Member:
+    name = info.orig_filename
+    return Member(
+        key=name.removesuffix(kind.suffix),
+        name=name,
+        raw_name=name.encode("utf-8" if info.flag_bits & _UTF8 else "cp437"),
+        method=info.compress_type,
+        flags=info.flag_bits,
+        crc=info.CRC,
+        packed=info.compress_size,
+        size=info.file_size,
+        offset=info.header_offset,
+        end=end,
+        fault=_fault(info, end, count, kind),
+    )
+
+
+_HEADER = struct.Struct("<4s5H3L2H")
+_PACKED = 256 << 10  # bytes of deflated data read at once
+
+
+class MemberReader:
+    """Reads a member from an open archive, without moving the descriptor's position."""
+
+    def __init__(self, fd: int, member: Member, name: str, kind: ArchiveKind = NPZ) -> None:
+        """Find the data of `member`.
+
+        Raises:
+            InputError: What stands in front of it does not agree with the table of contents.
+        """
+        self._fd, self._member, self._name, self._fix = fd, member, name, kind.fix
+        self._place = member.offset + _HEADER.size + self._names()
+        self._left = member.packed
+        if self._place + self._left > member.end:
+            raise self._damaged("overlaps what follows it")
+        self._crc = 0
+        self._pending = b""
+        self._inflater = zlib.decompressobj(-15) if member.method else None
+
+    @property
+    def start(self) -> int:
+        """Where the next byte of a stored member is in the file."""
+        return self._place
+
+    def readinto(self, view: memoryview) -> int:
+        """Put the next unpacked bytes into `view` and return how many; 0 at the end."""
+        if not len(view):
+            return 0
+        count = self._inflated(view) if self._inflater else self._stored(view)
+        self._crc = zlib.crc32(view[:count], self._crc)
+        return count
+
+    def finish(self) -> None:
+        """Check that the member has ended, and that its bytes are those that were saved.
+
+        Raises:
+            InputError: There is more, or the checksum is another.
+        """
+        if self.readinto(memoryview(bytearray(1))) or self._left:
+            raise self._damaged("more bytes than it says")
+        if self._inflater and (not self._inflater.eof or self._inflater.unused_data):
+            raise self._damaged("damaged in its deflated data")
+        if self._crc != self._member.crc:
+            raise self._damaged("the checksum (CRC-32) is wrong")
+
+    def _names(self) -> int:
+        head = os.pread(self._fd, _HEADER.size + len(self._member.raw_name), self._member.offset)
+        if len(head) < _HEADER.size:
+            raise self._damaged("truncated")
+        mark, _, flags, method, _, _, _, _, _, named, extra = _HEADER.unpack(head[: _HEADER.size])
+        told = (mark, flags & ~8, method, head[_HEADER.size :][:named])
+        member = self._member
+        if told != (b"PK\3\4", member.flags & ~8, member.method, member.raw_name):
+            raise self._damaged("does not agree with the table of contents")
+        return int(named + extra)
+
+    def _stored(self, view: memoryview) -> int:
+        if not self._left:
+            return 0
+        count = os.preadv(self._fd, [view[: self._left]], self._place)
+        self._place += count
+        self._left -= count
+        return count
+
+    def _inflated(self, view: memoryview) -> int:
+        assert self._inflater is not None  # noqa: S101 - for the type checker
+        while not self._inflater.eof:
+            if not self._pending:
+                self._pending = os.pread(self._fd, min(_PACKED, self._left), self._place)
+                self._place += len(self._pending)
+                self._left -= len(self._pending)
+            had = bool(self._pending)
+            try:
+                data = self._inflater.decompress(self._pending, len(view))
+            except zlib.error:
+                raise self._damaged("damaged in its deflated data") from None
+            self._pending = self._inflater.unconsumed_tail
+            if data:
+                view[: len(data)] = data
+                return len(data)
+            if not had:
+                return 0
+        return 0
+
+    def _damaged(self, reason: str) -> InputError:
+        return bad_input(self._name, reason, self._fix)
