@@ -1,4 +1,4 @@
-"""How a sample is cut into bands, as functions of ints alone."""
+"""How a sample is cut into strips, as functions of ints alone."""
 
 from collections.abc import Sequence
 from itertools import pairwise, product
@@ -13,14 +13,14 @@ Bounds = Sequence[tuple[int, int]]
 _MANY = 4
 """Times the rows that are wished for from which on a window is worked on in parts."""
 _MOST = 8
-"""Times that a band may have the rows that are wished for, to compute less of its halo twice."""
+"""Times that a strip may have the rows that are wished for, to compute less of its halo twice."""
 
 
-class Band(NamedTuple):
+class Strip(NamedTuple):
     """Some rows of one sample; a row is a cell of its first `axis` axes with all behind it.
 
     Attributes:
-        start: The first row that is read; never beyond the last one of the band before.
+        start: The first row that is read; never beyond the last one of the strip before.
         stop: The row after the last that is read.
         first: The first row that is used, counted from `start`.
         end: The row after the last that is used, counted from `start`.
@@ -28,7 +28,7 @@ class Band(NamedTuple):
         axis: How many axes of a sample are counted through by its rows.
         origin: Index at which the used rows begin, along the axes of the sample.
         bounds: First row and end of each window on the used rows, where these differ.
-        place: The row of the output that the band has a part of, where that is not all of it.
+        place: The row of the output that the strip has a part of, where that is not all of it.
     """
 
     start: int
@@ -46,8 +46,8 @@ class Band(NamedTuple):
         return (0, *self.origin, *(0,) * (rank - 1 - len(self.origin)))
 
     @property
-    def kind(self) -> "Band":
-        """What of it matters to a graph, which is the same for all bands of a kind."""
+    def kind(self) -> "Strip":
+        """What of it matters to a graph, which is the same for all strips of a kind."""
         place = None if self.place is None else 0
         return self._replace(start=0, stop=0, first=0, end=0, origin=(), place=place)
 
@@ -61,36 +61,36 @@ def rows_of(shape: Ints, items: int) -> int:
     return max(items // max(prod(shape[2:]), 1), 1)
 
 
-def window_bands(length: int, window: Window, rows: int) -> list[Band]:
-    """Cut an axis of `length` rows below a window into bands, each with the halo that it needs.
+def window_strips(length: int, window: Window, rows: int) -> list[Strip]:
+    """Cut an axis of `length` rows below a window into strips, each with the halo that it needs.
 
     Windows of many times `rows` that do not overlap are worked on in parts.
     """
     shared = max(window.size - window.stride, 0)
     if window.size > _MANY * rows and not shared:
-        return partial_bands(length, window.bounds(length), rows)
-    # A halo is read once and computed twice, so a band has several times as many rows of its own.
+        return partial_strips(length, window.bounds(length), rows)
+    # A halo is read once and computed twice, so a strip has several times as many rows of its own.
     own = max(rows - shared, min(_MANY * shared, _MOST * rows), shared)
     places = max(own // window.stride, 1)
-    bands: list[Band] = []
+    strips: list[Strip] = []
     done = 0
     for first in range(0, window.count, places):
         count = min(places, window.count - first)
         start, stop, part = window.part(first, count, length)
         begin = min(start, done)
         done = length if first + count == window.count else stop
-        bands.append(Band(begin, done, start - begin, stop - begin, part))
-    return bands
+        strips.append(Strip(begin, done, start - begin, stop - begin, part))
+    return strips
 
 
-def bounds_bands(length: int, bounds: Bounds, rows: int) -> list[Band]:
-    """Cut an axis of `length` rows below windows with such first rows and ends into bands.
+def bounds_strips(length: int, bounds: Bounds, rows: int) -> list[Strip]:
+    """Cut an axis of `length` rows below windows with such first rows and ends into strips.
 
     Windows of many times `rows` are worked on in parts.
     """
     if bounds[0][1] - bounds[0][0] > _MANY * rows:
-        return partial_bands(length, bounds, rows)
-    bands: list[Band] = []
+        return partial_strips(length, bounds, rows)
+    strips: list[Strip] = []
     first = done = 0
     while first < len(bounds):
         start, last = bounds[first][0], first + 1
@@ -99,22 +99,22 @@ def bounds_bands(length: int, bounds: Bounds, rows: int) -> list[Band]:
         stop, begin = bounds[last - 1][1], min(start, done)
         done = length if last == len(bounds) else stop
         inside = tuple((low - start, high - start) for low, high in bounds[first:last])
-        bands.append(Band(begin, done, start - begin, stop - begin, bounds=inside))
+        strips.append(Strip(begin, done, start - begin, stop - begin, bounds=inside))
         first = last
-    return bands
+    return strips
 
 
-def partial_bands(length: int, bounds: Bounds, rows: int) -> list[Band]:
-    """Cut each window of an axis of `length` rows into bands of at most `rows`."""
-    bands: list[Band] = []
+def partial_strips(length: int, bounds: Bounds, rows: int) -> list[Strip]:
+    """Cut each window of an axis of `length` rows into strips of at most `rows`."""
+    strips: list[Strip] = []
     done = 0
     for place, (low, high) in enumerate(bounds):
         for start, stop in evenly(low, high, rows):
             begin, size = min(start, done), stop - start
             done = length if (place, stop) == (len(bounds) - 1, high) else stop
             whole = Window(size, size, 1, 0, 0)
-            bands.append(Band(begin, done, start - begin, stop - begin, whole, place=place))
-    return bands
+            strips.append(Strip(begin, done, start - begin, stop - begin, whole, place=place))
+    return strips
 
 
 def evenly(start: int, stop: int, most: int) -> list[tuple[int, int]]:
@@ -124,8 +124,8 @@ def evenly(start: int, stop: int, most: int) -> list[tuple[int, int]]:
     return list(pairwise(ends))
 
 
-def boxes(shape: Ints, items: int) -> list[Band]:
-    """Cut a sample of an input of `shape` into bands of at most so many items, each a box.
+def boxes(shape: Ints, items: int) -> list[Strip]:
+    """Cut a sample of an input of `shape` into strips of at most so many items, each a box.
 
     Rows are cells of the first axis whose cells are small enough; a box has one index along each
     axis of the sample before that one.
@@ -136,7 +136,7 @@ def boxes(shape: Ints, items: int) -> list[Band]:
     for outer, index in enumerate(product(*map(range, shape[1:axis]))):
         for first in range(0, length, rows):
             count, start = min(rows, length - first), outer * length + first
-            found.append(Band(start, start + count, 0, count, axis=axis, origin=(*index, first)))
+            found.append(Strip(start, start + count, 0, count, axis=axis, origin=(*index, first)))
     return found
 
 

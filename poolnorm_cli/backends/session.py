@@ -23,7 +23,7 @@ _MOST_SESSIONS = 32
 _MOST_ON_DEVICE = 8
 """Each takes about a hundred megabytes of the device for its libraries, before any block."""
 _MOST_UNEVEN = 2
-"""Sessions that are kept where each band of a sample may need one of its own."""
+"""Sessions that are kept where each strip of a sample may need one of its own."""
 _SMALL = 1 << 16
 """Bytes of a block that are looked at sooner than what a graph gives besides its result."""
 _DEVICE_BYTES = 1 << 25
@@ -69,7 +69,7 @@ class OnnxBackend:
 
     def apply(self, layer: "Layer", x: "Array", weights: "Weights", call: "Call") -> "Array":
         """Compute one block; the result is overwritten by the next one."""
-        shape = layer.part_shape(x.shape, call.band)
+        shape = layer.part_shape(x.shape, call.strip)
         if 0 in (*x.shape, *shape):
             return layer.apply(x, weights, call)  # no cells: runtimes refuse them
         extreme, small = self._settled(layer, x, weights, call), x.nbytes <= _SMALL
@@ -91,7 +91,7 @@ class OnnxBackend:
         looks: bool,
     ) -> "tuple[Array, dict[str, Array]]":
         """Compute one block by one graph; return what it was normalized by too, if that is told."""
-        shape = layer.part_shape(x.shape, call.band)
+        shape = layer.part_shape(x.shape, call.strip)
         held = self._session(layer, x, call, extreme=extreme)
         binding = held.session.io_binding()
         for name, array in _feeds(held, layer, x, weights, call, extreme=extreme).items():
@@ -114,7 +114,7 @@ class OnnxBackend:
         That is asked once for all blocks of which it is true alike.
         """
         kind = x.dtype
-        if call.moments is not None or call.band is not None or layer.splits_weights(x.ndim):
+        if call.moments is not None or call.strip is not None or layer.splits_weights(x.ndim):
             return layer.settings_at_the_edge(kind, weights, call, x.shape)
         given = layer, weights, kind
         if not all(one is other for one, other in zip(given, self._asked[1], strict=True)):
@@ -129,7 +129,7 @@ class OnnxBackend:
         exact = exact or masked
         shape = (batch, *x.shape[1:])
         training = call.training and (call.moments is not None or not extreme)
-        more = (x.dtype.name, training, exact, masked, call.band and call.band.kind, extreme)
+        more = (x.dtype.name, training, exact, masked, call.strip and call.strip.kind, extreme)
         graph, key = BlockGraph(layer, shape, *more), (repr(layer), shape, *more)
         if key not in self._sessions:
             model, notes = graph.build()
@@ -147,7 +147,7 @@ class OnnxBackend:
 
     def _most(self, call: "Call") -> int:
         """Return how many sessions are kept."""
-        if call.band is not None and call.band.bounds is not None:
+        if call.strip is not None and call.strip.bounds is not None:
             return _MOST_UNEVEN
         return _MOST_ON_DEVICE if self._provider.on_device else _MOST_SESSIONS
 
@@ -169,7 +169,7 @@ def _feeds(
 ) -> Mapping[str, NDArray[Any]]:
     """Name the inputs of the graph: the block, the weights, the statistics."""
     origin = call.origin(x.ndim)
-    if call.band is not None or layer.splits_weights(x.ndim):
+    if call.strip is not None or layer.splits_weights(x.ndim):
         part = layer.weights_at(weights, origin, x.shape)
         given = {name: _wide(weight) for name, weight in part.items()}
     else:

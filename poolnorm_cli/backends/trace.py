@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from onnx import ModelProto
 
-    from poolnorm_cli.strips import Band
+    from poolnorm_cli.strips import Strip
 
 
 BATCH = "N"
@@ -35,7 +35,7 @@ class BlockGraph:
         training: Use the statistics of the batch.
         exact: Give what `apply` gives for every input.
         masked: Take a mask as an input.
-        band: What kind of band of a sample the block is; None where it is whole samples.
+        strip: What kind of strip of a sample the block is; None where it is whole samples.
         extreme: Numbers may be at the edge of their range: statistics are given, in units.
     """
 
@@ -45,7 +45,7 @@ class BlockGraph:
     training: bool
     exact: bool
     masked: bool = False
-    band: "Band | None" = None
+    strip: "Strip | None" = None
     extreme: bool = False
 
     def build(self) -> "tuple[ModelProto, list[str]]":
@@ -70,10 +70,10 @@ class BlockGraph:
             mask = graph.input("mask", "bool", self.layer.mask_shape(self.shape))
         fed = self.layer.fed_shapes(self.shape) if moments and self.training else {}
         values = {name: graph.input(name, "float64", size) for name, size in fed.items()}
-        more = (self.exact, mask, values, self.band)
+        more = (self.exact, mask, values, self.strip)
         call = GraphCall(self.shape, dtype, self.training, moments, *more)
         y = graph.cast(self.layer.build(graph, x, weights, call), self.dtype)
-        result = (self.shape[0], *self.layer.part_shape(call.sizes, self.band)[1:])
+        result = (self.shape[0], *self.layer.part_shape(call.sizes, self.strip)[1:])
         outputs: dict[str, tuple[str, str, Shape | None]] = {"y": (y, self.dtype, result)}
         if self.watches:
             outputs |= {name: (value, "float64", None) for name, value in graph.watched.items()}
@@ -85,14 +85,14 @@ class BlockGraph:
         layer, rank = self.layer, len(self.shape)
         if not isinstance(layer, ByStatistics) or layer.has_moving or self.extreme:
             return False
-        return self.band is None and not layer.statistics_axes(rank, training=self.training)
+        return self.strip is None and not layer.statistics_axes(rank, training=self.training)
 
     def _moments(self, graph: GraphBuilder) -> GraphMoments | None:
         """Declare the statistics that the block is given, if it is given any."""
         layer, rank = self.layer, len(self.shape)
         axes = layer.statistics_axes(rank, training=self.training)
-        if not axes and self.band is not None:
-            axes = layer.banded_axes(rank)
+        if not axes and self.strip is not None:
+            axes = layer.sample_statistics_axes(rank)
         if self.extreme and isinstance(layer, ByStatistics):
             axes = layer.reduced_axes(rank)
         elif not axes:

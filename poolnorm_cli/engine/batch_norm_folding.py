@@ -80,8 +80,8 @@ def _largest_error(
     fitted = fit(weights, layer.weight_shapes(tensor.shape), layer)
     largest = 0.0
     pairs = ((block, None) for block in run.blocks(tensor))
-    for item in placed(pairs, 0, run.bands):
-        x, call = run.block_of(item)[0], Call(start=item.start, band=item.band)
+    for item in placed(pairs, 0, run.strips):
+        x, call = run.block_of(item)[0], Call(start=item.start, strip=item.strip)
         with np.errstate(all="ignore"):
             y = run.layer.apply_folded(x, folded, call)
             error = np.abs(y - run.layer.apply(x, fitted, call))

@@ -14,7 +14,7 @@ from poolnorm_cli.engine.threads import ONE_LANE, Lanes
 from poolnorm_cli.kernels.moments import grain_rows
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.shapes import Ints
-from poolnorm_cli.strips import Band
+from poolnorm_cli.strips import Strip
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.tensor import Cut, evenly
 from poolnorm_cli.values import frozen
@@ -80,12 +80,12 @@ class Sliced:
         return self if shape == self.shape else replace(self, layer=layer, shape=shape)
 
     @cached_property
-    def bands(self) -> list[Band]:
-        """The bands that a sample is worked on in; [] where whole samples make blocks."""
+    def strips(self) -> list[Strip]:
+        """The strips that a sample is worked on in; [] where whole samples make blocks."""
         if self._sample_bytes <= LARGE_BYTES or self.is_empty:
             return []
         items = NUMPY.block_bytes // np.dtype(self.compute).itemsize
-        return self.layer.bands(self.shape, max(items, 1))
+        return self.layer.strips(self.shape, max(items, 1))
 
     @cached_property
     def _sample_bytes(self) -> int:
@@ -129,27 +129,27 @@ class Sliced:
     @property
     def block_items(self) -> int:
         """Items of the largest block."""
-        if not self.bands:
+        if not self.strips:
             return self.rows * prod(self.shape[1:])
-        width = prod(self.shape[self.bands[0].axis + 1 :])
-        return max(band.stop - band.start for band in self.bands) * width
+        width = prod(self.shape[self.strips[0].axis + 1 :])
+        return max(strip.stop - strip.start for strip in self.strips) * width
 
     def cuts(self, samples: int, rows: int | None = None) -> tuple[Iterable[Cut], Ints]:
         """Cut so many samples of an inner pass into blocks: where, and in which shape.
 
         Args:
             samples: How many there are.
-            rows: Samples to a block; `self.rows` where None. Bands are as they are.
+            rows: Samples to a block; `self.rows` where None. Strips are as they are.
         """
-        bands, sample = self.bands, self.shape[1:]
+        strips, sample = self.strips, self.shape[1:]
         if self.is_empty:
             return (), self.shape
-        if not bands:
+        if not strips:
             return evenly(samples, rows or self.rows), (samples, *sample)
-        axis = bands[0].axis
+        axis = strips[0].axis
         length = prod(sample[:axis])
         starts = range(0, samples * length, length)
-        cuts = ((start + band.start, start + band.stop) for start in starts for band in bands)
+        cuts = ((start + strip.start, start + strip.stop) for start in starts for strip in strips)
         return cuts, (samples * length, *sample[axis:])
 
     def blocks_of(self, x: "NDArray[Any]", rows: int | None = None) -> "Iterator[NDArray[Any]]":
@@ -211,15 +211,15 @@ class Sliced:
     def gathered_axes(self) -> Ints:
         """The axes over which statistics come first; () where they do not."""
         axes = self.layer.statistics_axes(len(self.shape), training=self.training)
-        if axes or not self.inner.bands:
+        if axes or not self.inner.strips:
             return axes
-        return self.layer.banded_axes(len(self.shape))
+        return self.layer.sample_statistics_axes(len(self.shape))
 
 
 def _beside(inner: Sliced, shape: Ints, rows: int | None) -> tuple[Iterable[Cut], Ints]:
-    """Cut a mask of `shape` beside the blocks; bands may have one cell of it in common."""
+    """Cut a mask of `shape` beside the blocks; strips may have one cell of it in common."""
     cuts, _ = inner.cuts(inner.shape[0], rows)
-    counted = (inner.bands[0].axis if inner.bands else 0) + 1
+    counted = (inner.strips[0].axis if inner.strips else 0) + 1
     seen = (prod(shape[:counted]), *shape[counted:])
     per = prod(inner.shape[len(shape) : counted])
     return ((start // per, (stop - 1) // per + 1) for start, stop in cuts), seen
@@ -233,11 +233,11 @@ def _repeated(
     rows: int | None,
 ) -> "Iterator[NDArray[Any]]":
     """Yield a mask each sample of which serves so many samples of an inner pass."""
-    if inner.bands:
+    if inner.strips:
         for row in slices(evenly(shape[0], 1), shape):
             counts = row[0] != 0
-            for band in inner.bands * times:
-                yield counts[band.start : band.stop]
+            for strip in inner.strips * times:
+                yield counts[strip.start : strip.stop]
         return
     cuts = list(inner.cuts(inner.shape[0], rows)[0])
     held = ((start // times, (stop - 1) // times + 1) for start, stop in cuts)

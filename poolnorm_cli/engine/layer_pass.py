@@ -14,7 +14,7 @@ from poolnorm_cli.kernels.memory import recycle
 from poolnorm_cli.kernels.moments import fold_tree, gather, in_step, merge, moments_of
 from poolnorm_cli.layers.base import Call, Layer
 from poolnorm_cli.shapes import Ints
-from poolnorm_cli.strips import Band
+from poolnorm_cli.strips import Strip
 from poolnorm_cli.values import frozen
 
 
@@ -32,13 +32,13 @@ class Item(NamedTuple):
 
     Attributes:
         start: The index of its first sample.
-        band: Which rows of that sample it is; None where it is whole samples.
+        strip: Which rows of that sample it is; None where it is whole samples.
         block: The block.
         mask: Its mask; None where all cells count.
     """
 
     start: int
-    band: Band | None
+    strip: Strip | None
     block: Block
     mask: Block | None
 
@@ -61,26 +61,26 @@ class Pass(Sliced):
             from poolnorm_cli.kernels.partial_moments import gather_ghosts, of_blocks
 
             inside = tuple(axis for axis in axes if axis)
-            if self.bands:
+            if self.strips:
                 return gather_ghosts(self._of_samples(blocks, masks, inside), sample, axes, groups)
             each = of_blocks(map(self._cast, blocks), sample, inside)
             return gather_ghosts(each, sample, axes, groups)
-        if self.bands:
+        if self.strips:
             empty = moments_of(np.empty((0, *sample)), axes)
             return fold_tree(merge, self._of_samples(blocks, masks, axes), empty)
         return gather(blocks, sample, axes, masks, self._over)
 
     def _of_samples(self, blocks: Iterable[Block], masks: Masks, axes: Ints) -> "Iterator[Moments]":
-        """Gather the statistics of each sample over its bands."""
-        from poolnorm_cli.kernels.partial_moments import band_moments, of_samples
+        """Gather the statistics of each sample over its strips."""
+        from poolnorm_cli.kernels.partial_moments import of_samples, strip_moments
 
         def work(item: Item) -> "Moments":
             with self.clock.span("compute"):
-                return band_moments(*self.block_of(item), axes)
+                return strip_moments(*self.block_of(item), axes)
 
-        items = placed(in_step(blocks, masks), 0, self.bands)
+        items = placed(in_step(blocks, masks), 0, self.strips)
         found = self.clock.over("next", self.lanes.map(work, items))
-        boxes = [(band.corner(len(self.shape)), band.shape(self.shape)) for band in self.bands]
+        boxes = [(strip.corner(len(self.shape)), strip.shape(self.shape)) for strip in self.strips]
         return of_samples(found, boxes, self.shape[1:], axes)
 
     def seen(self, moments: "Moments | None") -> "Moments | None":
@@ -122,18 +122,18 @@ class Pass(Sliced):
             # A NaN or an infinity is data here, not an incident.
             with self.clock.span("compute"), np.errstate(all="ignore"):
                 x, mask = self.block_of(item)
-                call = Call(self.training, moments, item.start, self.step, mask, item.band)
+                call = Call(self.training, moments, item.start, self.step, mask, item.strip)
                 y = self.backend.apply(self.layer, x, weights, call)
                 return call, y if self.factor == 1 else np.multiply(y, self.factor, out=y)
 
-        items = placed(in_step(blocks, masks), self.first, self.bands)
+        items = placed(in_step(blocks, masks), self.first, self.strips)
         for result in self._merged(self.lanes.map(apply, items)):
             yield result
             recycle(result)
 
     def _merged(self, results: Iterator[tuple[Call, Block]]) -> Iterator[Block]:
-        """Put together what the bands of each sample gave."""
-        count = len(self.bands)
+        """Put together what the strips of each sample gave."""
+        count = len(self.strips)
         if not count:
             return (result for _, result in results)
         return self._per_sample(results, count)
@@ -154,9 +154,9 @@ class Pass(Sliced):
     def block_of(self, item: Item) -> Pair:
         """Return what a layer is given of a block, with its mask."""
         block, mask = item.block, item.mask
-        if item.band is not None:
-            used = block[item.band.first : item.band.end]
-            block = used.reshape(item.band.shape(self.shape))
+        if item.strip is not None:
+            used = block[item.strip.first : item.strip.end]
+            block = used.reshape(item.strip.shape(self.shape))
             if mask is not None:
                 mask = mask.reshape(block.shape[: len(self.layer.mask_shape(self.shape))])
         return self._cast(block), mask
@@ -168,11 +168,11 @@ class Pass(Sliced):
             return block.astype(self.kind)
 
 
-def placed(pairs: Iterable[Pair], start: int, bands: list[Band]) -> Iterator[Item]:
-    """Give each block, with its mask, the index of its first sample, and its band if it is one."""
+def placed(pairs: Iterable[Pair], start: int, strips: list[Strip]) -> Iterator[Item]:
+    """Give each block, with its mask, the index of its first sample, and its strip if it is one."""
     for index, (block, mask) in enumerate(pairs):
-        if bands:
-            yield Item(start + index // len(bands), bands[index % len(bands)], block, mask)
+        if strips:
+            yield Item(start + index // len(strips), strips[index % len(strips)], block, mask)
             continue
         yield Item(start, None, block, mask)
         start += len(block)

@@ -51,8 +51,8 @@ def deviations_of(x: Array) -> Pair:
         pairs = [_of_tile(x[i : i + group]) for i in range(0, before, group)]
         means, squares = zip(*pairs, strict=True)
         return np.concatenate(means), np.concatenate(squares)
-    bands = [_of_bands(sample) for sample in x]
-    return np.stack([mean for mean, _ in bands]), np.stack([squares for _, squares in bands])
+    strips = [_of_strips(sample) for sample in x]
+    return np.stack([mean for mean, _ in strips]), np.stack([squares for _, squares in strips])
 
 
 def _of_short(x: Array) -> Pair:
@@ -102,8 +102,8 @@ def _by_cells(x: Array) -> tuple[Array, Array, Array]:
     return near, total, power
 
 
-def _of_bands(sample: Array) -> Pair:
-    """Take one sample, of shape (length, after), band by band."""
+def _of_strips(sample: Array) -> Pair:
+    """Take one sample, of shape (length, after), strip by strip."""
     length, after = sample.shape
     step = max(TILE_BYTES // (after * sample.itemsize), _SHORT)
     starts = range(0, length, step)

@@ -1,4 +1,4 @@
-"""Moments of samples that are worked on in bands, put together band by band, in order."""
+"""Moments of samples that are worked on in strips, put together strip by strip, in order."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,33 +21,35 @@ from poolnorm_cli.kernels.moments import (
 )
 
 
-Box = tuple[Axes, Axes]  # the index at which a band starts in a tensor of its sample, and its shape
+Box = tuple[
+    Axes, Axes
+]  # the index at which a strip starts in a tensor of its sample, and its shape
 
 
-def band_moments(band: NDArray[Any], mask: NDArray[Any] | None, axes: Axes) -> Moments:
-    """Take the moments of a band over the axes of samples, with a mask of what counts.
+def strip_moments(strip: NDArray[Any], mask: NDArray[Any] | None, axes: Axes) -> Moments:
+    """Take the moments of a strip over the axes of samples, with a mask of what counts.
 
     Args:
-        band: Of the rank of a block, of one sample.
-        mask: bool, of the shape of the band, or of all its axes but the last; None where all cells
+        strip: Of the rank of a block, of one sample.
+        mask: bool, of the shape of the strip, or of all its axes but the last; None where all cells
             count.
         axes: Non-negative, sorted axes.
     """
     if mask is None:
-        return moments_of(band, axes)
+        return moments_of(strip, axes)
     from poolnorm_cli.kernels.moments import masked_moments
 
-    return masked_moments(band, mask, axes)
+    return masked_moments(strip, mask, axes)
 
 
 def of_samples(
     found: Iterable[Moments], boxes: Sequence[Box], sample: Axes, axes: Axes
 ) -> Iterator[Moments]:
-    """Put the moments of the bands of each sample together.
+    """Put the moments of the strips of each sample together.
 
     Args:
-        found: Moments of bands, in order.
-        boxes: Where the bands of a sample are.
+        found: Moments of strips, in order.
+        boxes: Where the strips of a sample are.
         sample: Shape of a sample.
         axes: Axes of a block that were reduced.
     """

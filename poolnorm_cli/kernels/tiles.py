@@ -20,7 +20,7 @@ Each addition and the division by the count err by half an epsilon of the sum of
 """
 
 _HALO = 8
-"""Rows of a band for each row that it shares with its neighbours, at least."""
+"""Rows of a strip for each row that it shares with its neighbours, at least."""
 
 
 class Tile(NamedTuple):
@@ -61,7 +61,7 @@ class Sheet(NamedTuple):
         return cls(x.reshape(seen), spatial, fresh(out, x.dtype), shape, order)
 
     def tiles(self) -> Iterator[Tile]:
-        """Cut the input: into groups of images, or an image too large for that into bands."""
+        """Cut the input: into groups of images, or an image too large for that into strips."""
         images, length = self.cells.shape[:2]
         size = self.cells[:1].nbytes
         if not self.out.size:
@@ -72,7 +72,7 @@ class Sheet(NamedTuple):
                 yield Tile(self.cells[i : i + group], self.windows, self.out[i : i + group])
             return
         window = self.windows[0]
-        step = _band(window, size // max(length, 1))
+        step = _strip(window, size // max(length, 1))
         for image in range(images):
             for first in range(0, window.count, step):
                 count = min(step, window.count - first)
@@ -102,8 +102,8 @@ def _seen(
     return seen, spatial, out, (*shape[:first], *counts, *shape[last:]), tuple(order)
 
 
-def _band(window: Window, row_bytes: int) -> int:
-    """Return how many places of a window make a band."""
+def _strip(window: Window, row_bytes: int) -> int:
+    """Return how many places of a window make a strip."""
     shared = max(window.size - window.stride, 0)
     rows = max(TILE_BYTES // max(row_bytes, 1) - shared, _HALO * shared)
     return max(rows // window.stride, 1)

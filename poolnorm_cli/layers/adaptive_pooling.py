@@ -3,10 +3,10 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args
 
-from poolnorm_cli.layers.bands import average, largest
 from poolnorm_cli.layers.base import INFERENCE, Call, Layer, one_of, positive_ints
 from poolnorm_cli.layers.global_pooling import require_cells
 from poolnorm_cli.layers.pooling import AveragePooling, MaxPooling, Pooling
+from poolnorm_cli.layers.strips import average, largest
 from poolnorm_cli.shapes import (
     DataFormat,
     Ints,
@@ -16,7 +16,7 @@ from poolnorm_cli.shapes import (
     spatial_axes,
     spatial_rank,
 )
-from poolnorm_cli.strips import bounds_bands, planes, rows_of
+from poolnorm_cli.strips import bounds_strips, planes, rows_of
 from poolnorm_cli.values import frozen
 
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.layers.base import Array, Weights
     from poolnorm_cli.layers.explain import Facts
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
-    from poolnorm_cli.strips import Band, Bounds
+    from poolnorm_cli.strips import Bounds, Strip
 
 
 @frozen(kw_only=True)
@@ -66,14 +66,14 @@ class AdaptivePooling(Layer):
         axes = spatial_axes(len(shape), self.data_format)
         return dict(zip(axes, per_axis(self.output_size, rank, "--output-size"), strict=True))
 
-    def bounds(self, shape: Ints, band: "Band | None" = None) -> "dict[int, Bounds]":
-        """Return first cell and end of the windows on each spatial axis, or on a band."""
+    def bounds(self, shape: Ints, strip: "Strip | None" = None) -> "dict[int, Bounds]":
+        """Return first cell and end of the windows on each spatial axis, or on a strip."""
         found: dict[int, Bounds] = {
             axis: adaptive_bounds(shape[axis], count) for axis, count in self.sizes(shape).items()
         }
-        if band is None:
+        if strip is None:
             return found
-        return found | {1: band.bounds or [(0, shape[1])]}
+        return found | {1: strip.bounds or [(0, shape[1])]}
 
     def narrowed(self, shape: Ints) -> "tuple[Layer, Ints]":
         """See channels-first images as ones of a single channel."""
@@ -81,25 +81,25 @@ class AdaptivePooling(Layer):
             return self, shape
         return replace(self, data_format="channels_last"), planes(shape)
 
-    def bands(self, shape: Ints, items: int) -> "list[Band]":
+    def strips(self, shape: Ints, items: int) -> "list[Strip]":
         """Cut the first spatial axis below the windows."""
         if self.data_format == "channels_first":
             return []
         even = self.even(shape)
         if even is not None:
-            return even.bands(shape, items)
-        return bounds_bands(shape[1], self.bounds(shape)[1], rows_of(shape, items))
+            return even.strips(shape, items)
+        return bounds_strips(shape[1], self.bounds(shape)[1], rows_of(shape, items))
 
-    def part_shape(self, shape: Ints, band: "Band | None") -> Ints:
-        """Count the windows, on the rows of a band those that are its own."""
-        sizes = self.sizes(shape) | ({1: _windows_on(band)} if band is not None else {})
+    def part_shape(self, shape: Ints, strip: "Strip | None") -> Ints:
+        """Count the windows, on the rows of a strip those that are its own."""
+        sizes = self.sizes(shape) | ({1: _windows_on(strip)} if strip is not None else {})
         return tuple(sizes.get(axis, size) for axis, size in enumerate(shape))
 
-    def even(self, shape: Ints, band: "Band | None" = None) -> Pooling | None:
+    def even(self, shape: Ints, strip: "Strip | None" = None) -> Pooling | None:
         """Return the pooling that it is where all windows have one size; None elsewhere."""
-        if band is not None and band.bounds is not None:
+        if strip is not None and strip.bounds is not None:
             return None
-        sizes = self.sizes(shape) | ({1: _windows_on(band)} if band is not None else {})
+        sizes = self.sizes(shape) | ({1: _windows_on(strip)} if strip is not None else {})
         if any(shape[axis] % count for axis, count in sizes.items()):
             return None
         window = tuple(shape[axis] // count for axis, count in sizes.items())
@@ -141,23 +141,23 @@ class AdaptiveMaxPooling(AdaptivePooling):
         """Take the maximum; NaN propagates and a window of -inf gives -inf."""
         from poolnorm_cli.kernels.reductions import max_adaptive
 
-        even = self.even(x.shape, call.band)
+        even = self.even(x.shape, call.strip)
         if even:
             return even.apply(x, weights, call)
-        return max_adaptive(x, self.bounds(x.shape, call.band))
+        return max_adaptive(x, self.bounds(x.shape, call.strip))
 
     def combined(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
-        """Take the maximum of the maxima of bands."""
+        """Take the maximum of the maxima of strips."""
         return largest(parts)
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add MaxPool where all windows have one size, else the maximum of gathered runs."""
         from poolnorm_cli.operators.adaptive import max_adaptive
 
-        even = self.even(call.sizes, call.band)
+        even = self.even(call.sizes, call.strip)
         if even:
             return even.build(graph, x, weights, call)
-        return max_adaptive(graph, x, self.bounds(call.sizes, call.band), call)
+        return max_adaptive(graph, x, self.bounds(call.sizes, call.strip), call)
 
 
 @frozen(kw_only=True)
@@ -173,27 +173,27 @@ class AdaptiveAveragePooling(AdaptivePooling):
         """Average the cells below each window."""
         from poolnorm_cli.kernels.reductions import mean_adaptive
 
-        even = self.even(x.shape, call.band)
+        even = self.even(x.shape, call.strip)
         if even:
             return even.apply(x, weights, call)
-        return mean_adaptive(x, self.bounds(x.shape, call.band))
+        return mean_adaptive(x, self.bounds(x.shape, call.strip))
 
     def combined(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
-        """Average the means of bands."""
+        """Average the means of strips."""
         return average(parts)
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add AveragePool where all windows have one size, else the sums of gathered runs."""
         from poolnorm_cli.operators.adaptive import mean_adaptive
 
-        even = self.even(call.sizes, call.band)
+        even = self.even(call.sizes, call.strip)
         if even:
             return even.build(graph, x, weights, call)
-        return mean_adaptive(graph, x, self.bounds(call.sizes, call.band), call)
+        return mean_adaptive(graph, x, self.bounds(call.sizes, call.strip), call)
 
 
-def _windows_on(band: "Band") -> int:
-    """Count the windows on a band, of the last of which it may have a part only."""
-    if band.bounds is not None:
-        return len(band.bounds)
-    return band.window.count if band.window is not None else 1
+def _windows_on(strip: "Strip") -> int:
+    """Count the windows on a strip, of the last of which it may have a part only."""
+    if strip.bounds is not None:
+        return len(strip.bounds)
+    return strip.window.count if strip.window is not None else 1

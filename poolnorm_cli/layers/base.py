@@ -6,12 +6,12 @@ from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_type_hints
 
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.layers.bands import Divisible
 from poolnorm_cli.layers.explain import Explained
 from poolnorm_cli.layers.graphed import Graphed
 from poolnorm_cli.layers.keras.spelling import flag_of, plain, snake, stored
 from poolnorm_cli.layers.masked import Masked
 from poolnorm_cli.layers.stateful import Stateful
+from poolnorm_cli.layers.strips import Divisible
 from poolnorm_cli.shapes import Ints, Shape, within_64_bits
 from poolnorm_cli.values import frozen
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from poolnorm_cli.kernels.moments import Moments
-    from poolnorm_cli.strips import Band
+    from poolnorm_cli.strips import Strip
 
     Array = NDArray[Any]
     Weights = Mapping[str, NDArray[Any]]
@@ -56,7 +56,7 @@ class Call:
         start: Index along axis 0 at which the block starts in its tensor.
         step: Training calls of this run that came before.
         mask: Which cells of the block count, as bool, of `Layer.mask_shape`; None where all do.
-        band: Which rows of one sample the block is; None where it is whole samples.
+        strip: Which rows of one sample the block is; None where it is whole samples.
     """
 
     training: bool = False
@@ -64,11 +64,11 @@ class Call:
     start: int = 0
     step: int = 0
     mask: "Array | None" = None
-    band: "Band | None" = None
+    strip: "Strip | None" = None
 
     def origin(self, rank: int) -> Ints:
         """Return the index at which a block of such a rank starts in its tensor."""
-        inside = (0,) * rank if self.band is None else self.band.corner(rank)
+        inside = (0,) * rank if self.strip is None else self.strip.corner(rank)
         return (self.start, *inside[1:])
 
 

@@ -60,7 +60,7 @@ class ByStatistics:
         import numpy as np
 
         from poolnorm_cli.kernels.mean_squares import mean_square
-        from poolnorm_cli.kernels.partial_moments import band_moments
+        from poolnorm_cli.kernels.partial_moments import strip_moments
 
         layer: OverAxes = self  # type: ignore[assignment]
         found, moments = self.known_statistics(weights, call, x.shape), call.moments
@@ -70,7 +70,7 @@ class ByStatistics:
             cells = moments.count if moments else math.prod(x.shape[axis] for axis in axes)
             return np.zeros_like(square), square, np.array(float(np.max(cells)))
         if found is None:
-            moments = band_moments(x, call.mask, self.reduced_axes(x.ndim)).widened()
+            moments = strip_moments(x, call.mask, self.reduced_axes(x.ndim)).widened()
             found = layer.normalizing(moments, (0,) * x.ndim, x.shape)
         count = 1.0 if moments is None else float(np.max(moments.count))
         return *found, np.array(count)

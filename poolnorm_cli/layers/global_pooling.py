@@ -5,11 +5,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, get_args
 
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.layers.bands import average, largest
 from poolnorm_cli.layers.base import INFERENCE, Call, Layer, one_of
 from poolnorm_cli.layers.graphed import LARGEST
+from poolnorm_cli.layers.strips import average, largest
 from poolnorm_cli.shapes import DataFormat, Ints, Shape, spatial_axes, spatial_rank
-from poolnorm_cli.strips import Band, partial_bands, planes, rows_of
+from poolnorm_cli.strips import Strip, partial_strips, planes, rows_of
 from poolnorm_cli.values import frozen
 
 
@@ -58,11 +58,11 @@ class GlobalPooling(Layer):
             return self, shape
         return replace(self, data_format="channels_last"), planes(shape)
 
-    def bands(self, shape: Ints, items: int) -> list[Band]:
+    def strips(self, shape: Ints, items: int) -> list[Strip]:
         """Cut the first spatial axis."""
         if self.data_format == "channels_first":
             return []
-        return partial_bands(shape[1], [(0, shape[1])], rows_of(shape, items))
+        return partial_strips(shape[1], [(0, shape[1])], rows_of(shape, items))
 
     def explain(self, facts: "Facts") -> list[str]:
         """Say which cells become one."""
@@ -100,7 +100,7 @@ class GlobalMaxPooling(GlobalPooling):
         return max_over(x, spatial_axes(x.ndim, self.data_format), keepdims=self.keepdims)
 
     def combined(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
-        """Take the maximum of the maxima of bands."""
+        """Take the maximum of the maxima of strips."""
         return largest(parts)
 
     def plain_up_to(self, shape: Ints, dtype: str) -> float:
@@ -162,11 +162,11 @@ class GlobalAveragePooling(GlobalPooling):
         axes, mask = spatial_axes(x.ndim, self.data_format), call.mask
         if mask is not None:
             mask = mask[..., None] if self.data_format == "channels_last" else mask[:, None]
-        dtype = None if call.band is None else "float64"
+        dtype = None if call.strip is None else "float64"
         return mean_over(x, axes, keepdims=self.keepdims, mask=mask, dtype=dtype)
 
     def combined(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
-        """Average the means of bands."""
+        """Average the means of strips."""
         return average(parts)
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":

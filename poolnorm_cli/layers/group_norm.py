@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.layers.base import Array, Layer, Weights
     from poolnorm_cli.layers.explain import Facts
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
-    from poolnorm_cli.strips import Band
+    from poolnorm_cli.strips import Strip
 
 
 _TRIED = 10_000
@@ -73,18 +73,18 @@ class GroupedNormalization(Normalization):
         """Leave samples whole: a group has cells of all of it."""
         return self, shape
 
-    def bands(self, shape: Ints, items: int) -> "list[Band]":
+    def strips(self, shape: Ints, items: int) -> "list[Strip]":
         """Cut samples anywhere, if they are more than channels."""
-        return super().bands(shape, items) if len(shape) > 2 else []
+        return super().strips(shape, items) if len(shape) > 2 else []
 
-    def banded_axes(self, rank: int) -> Ints:
+    def sample_statistics_axes(self, rank: int) -> Ints:
         """Name all axes of a sample but the channels', whose statistics are joined later."""
         axes = self.axes(rank)
         return tuple(axis for axis in range(1, rank) if axis not in axes)
 
     def reduced_axes(self, rank: int) -> Ints:
         """Name all axes of a sample but the channels', whose statistics are joined later."""
-        return self.banded_axes(rank)
+        return self.sample_statistics_axes(rank)
 
     def normalizing(self, moments: "Moments", origin: Ints, shape: Ints) -> "tuple[Array, Array]":
         """Return the mean and variance for a block, of each channel those of its group."""
@@ -98,7 +98,7 @@ class GroupedNormalization(Normalization):
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Compute `(x - mean) / sqrt(variance + epsilon) * gamma + beta`, the variance biased."""
-        from poolnorm_cli.kernels.partial_moments import band_moments
+        from poolnorm_cli.kernels.partial_moments import strip_moments
         from poolnorm_cli.kernels.scaling import center_and_scale, inverse_deviation
 
         (axis,) = axes = self.axes(x.ndim)
@@ -109,7 +109,7 @@ class GroupedNormalization(Normalization):
         grouped = x.reshape(self._grouped(x.shape, axis))
         reduced = tuple(a for a in range(1, grouped.ndim) if a != axis)
         mask = None if call.mask is None else call.mask.reshape(grouped.shape)
-        moments = band_moments(grouped, mask, reduced)
+        moments = strip_moments(grouped, mask, reduced)
         inverse = inverse_deviation(moments.variance, self.epsilon)
         y = center_and_scale(grouped, moments.mean, inverse, 0.0)
         return weighted(y.reshape(x.shape), weights, axes, call.origin(x.ndim))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from poolnorm_cli.layers.base import Array, Weights
-    from poolnorm_cli.strips import Band
+    from poolnorm_cli.strips import Strip
 
 
 _MOST_STATISTICS = 1 << 24
@@ -74,21 +74,21 @@ class OverAxes(ByStatistics, Layer):
         axis = tuple(axis - before for axis in axes)
         return replace(self, axis=axis), merged_axes(shape, axes[0])
 
-    def bands(self, shape: Ints, items: int) -> "list[Band]":
+    def strips(self, shape: Ints, items: int) -> "list[Strip]":
         """Cut samples anywhere: with its statistics known, each item is for itself.
 
         Not where these take as much memory as some samples.
         """
-        own = self.banded_axes(len(shape))
+        own = self.sample_statistics_axes(len(shape))
         statistics = math.prod(size for axis, size in enumerate(shape) if axis not in own)
         return [] if own and statistics > _MOST_STATISTICS else boxes(shape, items)
 
-    def part_shape(self, shape: Ints, band: "Band | None") -> Ints:
+    def part_shape(self, shape: Ints, strip: "Strip | None") -> Ints:
         """Return the shape of the block."""
-        del band
+        del strip
         return shape
 
-    def banded_axes(self, rank: int) -> Ints:
+    def sample_statistics_axes(self, rank: int) -> Ints:
         """Name the axes, unless statistics over them come first anyway."""
         return () if 0 in self.axes(rank) else self.axes(rank)
 

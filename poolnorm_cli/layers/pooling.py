@@ -6,9 +6,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args
 
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.layers.bands import average, largest
 from poolnorm_cli.layers.base import INFERENCE, Call, Layer, one_of, positive_ints
 from poolnorm_cli.layers.graphed import LARGEST
+from poolnorm_cli.layers.strips import average, largest
 from poolnorm_cli.shapes import (
     DataFormat,
     Dim,
@@ -22,7 +22,7 @@ from poolnorm_cli.shapes import (
     window,
     window_count,
 )
-from poolnorm_cli.strips import planes, rows_of, window_bands
+from poolnorm_cli.strips import planes, rows_of, window_strips
 from poolnorm_cli.values import frozen
 
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.layers.base import Array, Weights
     from poolnorm_cli.layers.explain import Facts
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
-    from poolnorm_cli.strips import Band
+    from poolnorm_cli.strips import Strip
 
 _MAX_POOL = ("float32", "float64", "int8", "uint8")
 """Dtypes that runtimes have a MaxPool for."""
@@ -83,11 +83,11 @@ class Pooling(Layer):
             result[axis] = window_count(length, size, stride, self.padding)
         return tuple(result)
 
-    def windows(self, shape: Ints, band: "Band | None" = None) -> dict[int, Window]:
-        """Place the window, clipped to the cells there are, on each spatial axis or on a band."""
+    def windows(self, shape: Ints, strip: "Strip | None" = None) -> dict[int, Window]:
+        """Place the window, clipped to the cells there are, on each spatial axis or on a strip."""
         given = self.pool_size, self.strides or self.pool_size, self.padding, self.data_format
         placed = _windows(shape, *given)
-        return placed if band is None or band.window is None else placed | {1: band.window}
+        return placed if strip is None or strip.window is None else placed | {1: strip.window}
 
     def narrowed(self, shape: Ints) -> "tuple[Layer, Ints]":
         """See channels-first images as ones of a single channel."""
@@ -95,15 +95,15 @@ class Pooling(Layer):
             return self, shape
         return replace(self, data_format="channels_last"), planes(shape)
 
-    def bands(self, shape: Ints, items: int) -> "list[Band]":
+    def strips(self, shape: Ints, items: int) -> "list[Strip]":
         """Cut the first spatial axis below the window."""
         if self.data_format == "channels_first":
             return []
-        return window_bands(shape[1], self.windows(shape)[1], rows_of(shape, items))
+        return window_strips(shape[1], self.windows(shape)[1], rows_of(shape, items))
 
-    def part_shape(self, shape: Ints, band: "Band | None") -> Ints:
-        """Count the places of the window, on the rows of a band those that are its own."""
-        windows = self.windows(shape, band)
+    def part_shape(self, shape: Ints, strip: "Strip | None") -> Ints:
+        """Count the places of the window, on the rows of a strip those that are its own."""
+        windows = self.windows(shape, strip)
         return tuple(windows[a].count if a in windows else n for a, n in enumerate(shape))
 
     def plain(
@@ -112,7 +112,7 @@ class Pooling(Layer):
         """Add a pooling operator with explicit pads, the channels brought before space."""
         from poolnorm_cli.operators.graph import channels_first
 
-        windows = self.windows(call.sizes, call.band)
+        windows = self.windows(call.sizes, call.strip)
         moved, back = channels_first(graph, x, tuple(windows), call.rank)
         pooled = graph.op(
             kind,
@@ -183,10 +183,10 @@ class MaxPooling(Pooling):
         from poolnorm_cli.kernels.windows import max_windows
 
         del weights
-        return max_windows(x, self.windows(x.shape, call.band))
+        return max_windows(x, self.windows(x.shape, call.strip))
 
     def combined(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
-        """Take the maximum of the maxima of bands."""
+        """Take the maximum of the maxima of strips."""
         return largest(parts)
 
     def reduction_lines(self, facts: "Facts") -> list[str]:
@@ -205,7 +205,7 @@ class MaxPooling(Pooling):
 
         del weights
         if call.exact or call.dtype not in _MAX_POOL:
-            return max_windows(graph, x, self.windows(call.sizes, call.band), call)
+            return max_windows(graph, x, self.windows(call.sizes, call.strip), call)
         return self.plain(graph, "MaxPool", x, call)
 
 
@@ -222,10 +222,10 @@ class AveragePooling(Pooling):
         from poolnorm_cli.kernels.windows import mean_windows
 
         del weights
-        return mean_windows(x, self.windows(x.shape, call.band))
+        return mean_windows(x, self.windows(x.shape, call.strip))
 
     def combined(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
-        """Average the means of bands."""
+        """Average the means of strips."""
         return average(parts)
 
     def reduction_lines(self, facts: "Facts") -> list[str]:
@@ -246,5 +246,5 @@ class AveragePooling(Pooling):
 
         del weights
         if call.exact or call.dtype != "float32":
-            return mean_windows(graph, x, self.windows(call.sizes, call.band), call)
+            return mean_windows(graph, x, self.windows(call.sizes, call.strip), call)
         return self.plain(graph, "AveragePool", x, call, count_include_pad=0)

@@ -9,7 +9,7 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.strips import Band
+    from poolnorm_cli.strips import Strip
 
 Value = str
 """The name of a tensor in a graph: an input, a constant, or the result of an operator."""
@@ -83,7 +83,7 @@ class GraphCall:
         moments: Statistics over the whole tensor, for layers that ask for them; None otherwise.
         mask: Which cells count, bool, of the layer's `mask_shape`; None where all do.
         fed: What the layer's `fed` gives, where a run feeds it; empty in a file's graph.
-        band: Which rows of a sample the input is; None where it is whole samples.
+        strip: Which rows of a sample the input is; None where it is whole samples.
         exact: Give what `apply` gives for every input, NaN and infinities included; otherwise the
             operator of the standard where there is one, which other runtimes know.
     """
@@ -95,7 +95,7 @@ class GraphCall:
     exact: bool = False
     mask: Value | None = None
     fed: Values = field(default_factory=dict)
-    band: "Band | None" = None
+    strip: "Strip | None" = None
 
     @property
     def rank(self) -> int:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from poolnorm_cli.layers.base import Array, Layer
-    from poolnorm_cli.strips import Band
+    from poolnorm_cli.strips import Strip
 
 
 FUSED_AXES = {4: (1, 3), 5: (1, 4)}
@@ -267,11 +267,11 @@ class BatchParameters(Normalization):
             return self, shape
         return super(BatchParameters, replace(self, fused=None)).narrowed(shape)
 
-    def bands(self, shape: Ints, items: int) -> "list[Band]":
+    def strips(self, shape: Ints, items: int) -> "list[Strip]":
         """Cut samples anywhere, unless an adjustment has a say in them."""
-        return [] if self.adjustment is not None else super().bands(shape, items)
+        return [] if self.adjustment is not None else super().strips(shape, items)
 
-    def banded_axes(self, rank: int) -> Ints:
+    def sample_statistics_axes(self, rank: int) -> Ints:
         """Name none: the statistics are those of the batch, or the moving ones."""
         del rank
         return ()

@@ -1,4 +1,4 @@
-"""Layers whose statistics are of whole samples, on samples that are worked on in bands."""
+"""Layers whose statistics are of whole samples, on samples that are worked on in strips."""
 
 from __future__ import annotations
 
@@ -56,18 +56,18 @@ def random_weights(layer: Layer, shape: tuple[int, ...]) -> dict[str, Any]:
     return {name: random.uniform(0.5, 2, size).astype(np.float32) for name, size in sizes.items()}
 
 
-def in_bands(layer: Layer, shape: tuple[int, ...], *, training: bool = False) -> bool:
-    return len(Pass(layer, shape, "float32", "float32", training).inner.bands) > 1
+def in_strips(layer: Layer, shape: tuple[int, ...], *, training: bool = False) -> bool:
+    return len(Pass(layer, shape, "float32", "float32", training).inner.strips) > 1
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int32"])
 @pytest.mark.parametrize(("words", "parameters", "shape"), CASES)
-def test_statistics_over_bands_are_those_of_whole_samples(
+def test_statistics_over_strips_are_those_of_whole_samples(
     words: str, parameters: dict[str, Any], shape: tuple[int, ...], dtype: str, whole_samples: Any
 ) -> None:
     layer, x = layer_of(words, **parameters), tensor(shape, dtype, 5)
     weights = random_weights(layer, shape)
-    assert in_bands(layer, shape)
+    assert in_strips(layer, shape)
     cut, _ = run_array(layer, x, weights)
     whole, _ = whole_samples(layer, x, weights)
 
@@ -76,7 +76,7 @@ def test_statistics_over_bands_are_those_of_whole_samples(
     np.testing.assert_allclose(cut, whole, rtol=within, atol=within)
 
 
-def test_a_mean_of_a_million_costs_nothing_over_bands() -> None:
+def test_a_mean_of_a_million_costs_nothing_over_strips() -> None:
     x = tensor(LAST, mean=1e6)
     wide = x.astype(np.float64)
     mean, variance = (f(wide, axis=(1, 2, 3), keepdims=True) for f in (np.mean, np.var))
@@ -107,12 +107,12 @@ def test_a_nan_stays_in_its_sample_and_group() -> None:
         ({"adjustment": "scale=random_uniform(minval=0.9,maxval=1.1,seed=1)"}, LAST),
     ],
 )
-def test_batch_statistics_over_bands_are_those_of_whole_samples(
+def test_batch_statistics_over_strips_are_those_of_whole_samples(
     parameters: dict[str, Any], shape: tuple[int, ...], training: bool, whole_samples: Any
 ) -> None:
     layer, x = layer_of("bn", **parameters), tensor(shape, mean=100)
     weights = random_weights(layer, shape)
-    assert in_bands(layer, shape, training=training) == ("adjustment" not in parameters)
+    assert in_strips(layer, shape, training=training) == ("adjustment" not in parameters)
     cut, moved = run_array(layer, x, weights, training=training)
     whole, expected = whole_samples(layer, x, weights, training=training)
 
@@ -141,7 +141,7 @@ def test_a_mask_is_cut_beside_its_batch(
 
 @pytest.mark.parametrize("layout", ["channels_last", "channels_first"])
 @pytest.mark.parametrize("steps", [70_000, 300_000])
-def test_masked_steps_in_bands_are_averaged_by_those_that_count(
+def test_masked_steps_in_strips_are_averaged_by_those_that_count(
     layout: str, steps: int, poolnorm: Command
 ) -> None:
     x, mask = tensor((3, steps, 2)), np.random.default_rng(2).random((3, steps)) < 0.5
@@ -193,7 +193,7 @@ def test_parts_of_narrowed_samples_put_their_statistics_together(
     )
 
 
-def test_lanes_hold_bands_apart() -> None:
+def test_lanes_hold_strips_apart() -> None:
     layer, x = layer_of("in", axis=1), tensor(FIRST)
     expected, _ = run_array(layer, x)
     for threads in (1, 2, 3):

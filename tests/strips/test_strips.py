@@ -1,4 +1,4 @@
-"""Large samples, seen as smaller ones or cut into bands of rows, give what they give whole."""
+"""Large samples, seen as smaller ones or cut into strips of rows, give what they give whole."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import example, given, settings, strategies as st
 from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.layers import find
 from poolnorm_cli.shapes import adaptive_bounds, window
-from poolnorm_cli.strips import bounds_bands, boxes, window_bands
+from poolnorm_cli.strips import bounds_strips, boxes, window_strips
 from poolnorm_cli.tensors import npy
 from tests.tensors.corpus import saved
 
@@ -81,7 +81,7 @@ def test_the_bytes_are_those_of_whole_samples(
         ("pool average", {"pool_size": (67, 80)}),
     ],
 )
-def test_a_mean_over_bands_is_as_exact_as_one_over_all(
+def test_a_mean_over_strips_is_as_exact_as_one_over_all(
     words: str, parameters: dict[str, Any], dtype: str, whole_samples: Any
 ) -> None:
     layer, x = find(*words.split())(**parameters), tensor(dtype)
@@ -110,21 +110,21 @@ def test_training_on_large_samples_moves_the_same_statistics(
 
 
 @pytest.mark.parametrize(("length", "size"), [(40, 3), (40, 7), (40, 11), (11, 11)])
-def test_bands_are_read_from_a_file_as_they_are(
+def test_strips_are_read_from_a_file_as_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int, size: int
 ) -> None:
-    monkeypatch.setattr(npy, "_SMALL", 0)  # a small file is not read in bands
+    monkeypatch.setattr(npy, "_SMALL", 0)  # a small file is not read in strips
     x = np.arange(2.0 * length).reshape(length, 2)
     np.save(tmp_path / "x.npy", x)
-    bands = window_bands(length, window(length, size, 5, "same"), 1)
+    strips = window_strips(length, window(length, size, 5, "same"), 1)
     if size == length:
-        assert bands[0].start == bands[1].start
+        assert strips[0].start == strips[1].start
 
     tensor = npy.open_npy(tmp_path / "x.npy", "x.npy")
-    blocks = tensor.slices([(band.start, band.stop) for band in bands], x.shape)
+    blocks = tensor.slices([(strip.start, strip.stop) for strip in strips], x.shape)
 
-    for band, block in zip(bands, blocks, strict=True):
-        np.testing.assert_array_equal(block, x[band.start : band.stop])
+    for strip, block in zip(strips, blocks, strict=True):
+        np.testing.assert_array_equal(block, x[strip.start : strip.stop])
 
 
 @given(
@@ -132,52 +132,52 @@ def test_bands_are_read_from_a_file_as_they_are(
 )
 @example(length=11, size=11, stride=5, rows=1, same=True)
 @settings(max_examples=300)
-def test_bands_cover_every_row_and_place(
+def test_strips_cover_every_row_and_place(
     length: int, size: int, stride: int, rows: int, same: bool
 ) -> None:
     if not same and size > length:
         return
     whole = window(length, size, stride, "same" if same else "valid")
-    bands = window_bands(length, whole, rows)
+    strips = window_strips(length, whole, rows)
 
-    assert bands[0].start == 0
-    assert bands[-1].stop == length
+    assert strips[0].start == 0
+    assert strips[-1].stop == length
     # Below padding, windows further on may begin with the same row.
-    assert all(a.start <= b.start <= a.stop <= b.stop for a, b in pairwise(bands))
-    if bands[0].place is not None:
-        rows_of = [[b for b in bands if b.place == place] for place in range(whole.count)]
+    assert all(a.start <= b.start <= a.stop <= b.stop for a, b in pairwise(strips))
+    if strips[0].place is not None:
+        rows_of = [[b for b in strips if b.place == place] for place in range(whole.count)]
         spans = [(own[0].start + own[0].first, own[-1].start + own[-1].end) for own in rows_of]
         assert spans == whole.bounds(length)
-        assert max(band.end - band.first for band in bands) <= rows
+        assert max(strip.end - strip.first for strip in strips) <= rows
         return
-    counts = [band.window.count for band in bands if band.window]
+    counts = [strip.window.count for strip in strips if strip.window]
     assert sum(counts) == whole.count
     first = 0
-    for band in bands:
-        assert band.window is not None
-        cells = band.window.cells(band.end - band.first)
-        assert cells == whole.cells(length)[first : first + band.window.count]
-        assert band.window.low == max(whole.low - first * stride, 0)
-        first += band.window.count
+    for strip in strips:
+        assert strip.window is not None
+        cells = strip.window.cells(strip.end - strip.first)
+        assert cells == whole.cells(length)[first : first + strip.window.count]
+        assert strip.window.low == max(whole.low - first * stride, 0)
+        first += strip.window.count
 
 
 @given(st.integers(1, 200), st.integers(1, 210), st.integers(1, 40))
 @settings(max_examples=300)
-def test_bands_cover_every_row_of_windows_that_differ(length: int, count: int, rows: int) -> None:
+def test_strips_cover_every_row_of_windows_that_differ(length: int, count: int, rows: int) -> None:
     bounds = adaptive_bounds(length, count)
-    bands = bounds_bands(length, bounds, rows)
+    strips = bounds_strips(length, bounds, rows)
 
-    assert (bands[0].start, bands[-1].stop) == (0, length)
-    assert all(a.start <= b.start <= a.stop <= b.stop for a, b in pairwise(bands))
+    assert (strips[0].start, strips[-1].stop) == (0, length)
+    assert all(a.start <= b.start <= a.stop <= b.stop for a, b in pairwise(strips))
     found = [
-        (band.start + band.first + low, band.start + band.first + high)
-        for band in bands
-        for low, high in band.bounds or [(0, band.end - band.first)]
+        (strip.start + strip.first + low, strip.start + strip.first + high)
+        for strip in strips
+        for low, high in strip.bounds or [(0, strip.end - strip.first)]
     ]
-    if bands[0].place is None:
+    if strips[0].place is None:
         assert found == bounds
     else:
-        places = [band.place for band in bands]
+        places = [strip.place for strip in strips]
         assert [found[places.index(i)][0] for i in range(count)] == [low for low, _ in bounds]
         assert all(high - low <= rows for low, high in found)
 
@@ -187,8 +187,8 @@ def test_boxes_are_a_sample_in_order(sizes: list[int], items: int) -> None:
     shape = tuple(sizes)
     x = np.arange(int(np.prod(shape[1:]))).reshape(1, *shape[1:])
     found = []
-    for band in boxes(shape, items):
-        corner, size = band.corner(len(shape)), band.shape(shape)
+    for strip in boxes(shape, items):
+        corner, size = strip.corner(len(shape)), strip.shape(shape)
         part = x[tuple(slice(at, at + n) for at, n in zip(corner, size, strict=True))]
         assert part.shape == size
         assert part.size <= items
@@ -209,7 +209,7 @@ def test_boxes_are_a_sample_in_order(sizes: list[int], items: int) -> None:
         "apool max --output-size 9",
     ],
 )
-def test_files_of_any_kind_go_through_in_bands(
+def test_files_of_any_kind_go_through_in_strips(
     saved_as: str, words: str, poolnorm: Command
 ) -> None:
     x = tensor(saved_as if "f" in saved_as[1:2] else "float32")
@@ -226,7 +226,7 @@ def test_files_of_any_kind_go_through_in_bands(
     assert Path("y.npy").read_bytes() == Path("expected.npy").read_bytes()
 
 
-def test_a_file_cut_short_in_a_band_is_told(poolnorm: Command) -> None:
+def test_a_file_cut_short_in_a_strip_is_told(poolnorm: Command) -> None:
     data = saved(tensor("float32"))[:-5000]
     done = poolnorm("pool max - -q -o y.npy", stdin=data)
 

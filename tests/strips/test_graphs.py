@@ -1,4 +1,4 @@
-"""Graphs on bands of large samples give what NumPy gives on them."""
+"""Graphs on strips of large samples give what NumPy gives on them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from poolnorm_cli.backends import Backend, open_backend
 from poolnorm_cli.engine.in_memory import run_array
 from tests.backends.agreement import with_specials
-from tests.bands.test_bands import LAYERS
-from tests.bands.test_statistics import CASES, layer_of, random_weights, tensor
+from tests.strips.test_statistics import CASES, layer_of, random_weights, tensor
+from tests.strips.test_strips import LAYERS
 
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def agree(words: str, parameters: dict[str, Any], x: Any, **more: Any) -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
 @pytest.mark.parametrize(("words", "parameters"), [case[:2] for case in LAYERS])
-def test_a_graph_takes_the_bands_that_numpy_takes(
+def test_a_graph_takes_the_strips_that_numpy_takes(
     words: str, parameters: dict[str, Any], dtype: str
 ) -> None:
     agree(words, parameters, tensor(SHAPE, dtype, 2))
@@ -65,7 +65,7 @@ def test_a_graph_is_given_the_statistics_of_its_sample(
 
 @pytest.mark.parametrize("parameters", [{"axis": 1}, {"axis": 1, "renorm": True}, {"axis": (1, 3)}])
 @pytest.mark.parametrize("masked", [False, True])
-def test_a_graph_is_trained_on_bands(parameters: dict[str, Any], *, masked: bool) -> None:
+def test_a_graph_is_trained_on_strips(parameters: dict[str, Any], *, masked: bool) -> None:
     mask = np.random.default_rng(2).random(SHAPE[:-1]) < 0.7 if masked else None
     agree("bn", parameters, tensor(SHAPE), training=True, mask=mask)
 
@@ -81,14 +81,14 @@ def test_a_graph_averages_masked_steps(layout: str) -> None:
 @pytest.mark.parametrize(
     "words", ["bn", "in --axis 1", "gpool average", "apool max --output-size 9"]
 )
-def test_backends_are_compared_on_the_same_bands(words: str, poolnorm: Command) -> None:
+def test_backends_are_compared_on_the_same_strips(words: str, poolnorm: Command) -> None:
     np.save("x.npy", tensor(SHAPE))
     done = poolnorm(f"compare --backends numpy,onnx -- {words} x.npy")
 
     assert done.code == 0, done.err
 
 
-def test_a_folded_layer_is_held_against_bands(poolnorm: Command) -> None:
+def test_a_folded_layer_is_held_against_strips(poolnorm: Command) -> None:
     x = tensor((2, 6, 173, 210))
     np.save("x.npy", x)
     np.savez("w.npz", **random_weights(layer_of("bn", axis=1), x.shape))
