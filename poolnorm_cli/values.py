@@ -3,8 +3,8 @@
 `dataclasses` writes, compiles and runs some six methods for each class, about a millisecond; a
 small run meets seventy classes, so that was a quarter of its time. Here fields are those of
 `dataclasses` (`fields`, `replace` and `asdict` work as ever), and all classes share one body of
-each method. The shared `__init__` is slower than one of its own, which `quicken` gives to those
-classes that are going to be made often.
+each method. The shared `__init__` is slower than one of its own, which `precompile_init` gives to
+those classes that are going to be made often.
 """
 
 from collections.abc import Callable
@@ -139,7 +139,7 @@ def _made(cls: Any, methods: dict[str, Callable[..., Any]], *, kw_only: bool = F
     return made
 
 
-def quicken(*classes: Any) -> None:
+def precompile_init(*classes: Any) -> None:
     """Give classes an `__init__` of their own, which does what the shared one does.
 
     It takes a tenth of a millisecond for each.

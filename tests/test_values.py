@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from poolnorm_cli.values import frozen, quicken
+from poolnorm_cli.values import frozen, precompile_init
 
 
 @frozen
@@ -100,7 +100,7 @@ def test_a_class_that_is_quickened_has_the_same_init() -> None:
     right: Any = ((1,), {}), ((1, [2]), {"d": 5}), ((), {"a": 3, "c": "x"})
     for args, given in right:
         before = Often(*args, **given)
-        quicken(Often)
+        precompile_init(Often)
         after = Often(*args, **given)
         assert after == before
         assert after.b is not before.b or "b" in given or len(args) > 1

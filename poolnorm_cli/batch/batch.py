@@ -17,7 +17,7 @@ from poolnorm_cli.tensors.header import Header
 from poolnorm_cli.tensors.messages import shown
 from poolnorm_cli.tensors.sources import STDIN
 from poolnorm_cli.urls import fit_to_show
-from poolnorm_cli.values import quicken, record
+from poolnorm_cli.values import precompile_init, record
 
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Batch:
             PoolnormError: The fault of the only item.
         """
         if len(self._items) >= MANY:
-            quicken(Call, Ending, Header, Outcome, Result, Task, Turn)
+            precompile_init(Call, Ending, Header, Outcome, Result, Task, Turn)
         try:
             with self._steps, self._executor as executor:
                 self._run(executor)

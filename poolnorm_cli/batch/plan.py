@@ -22,7 +22,7 @@ from poolnorm_cli.tensors.sources import (
 )
 from poolnorm_cli.tensors.space import require_place
 from poolnorm_cli.urls import is_url, without_query
-from poolnorm_cli.values import frozen, quicken
+from poolnorm_cli.values import frozen, precompile_init
 
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Plan:
             told = f"--output {self.output} with {len(self.sources)} inputs"
             raise UsageError(told, "give --output-dir DIR for many")
         if len(self.sources) >= MANY:
-            quicken(Item)
+            precompile_init(Item)
         items = [item for index, each in enumerate(self.sources) for item in self._of(index, each)]
         if self.directory is not None:
             self._refuse_suffixes(items)
