@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from poolnorm_cli.shapes import Ints
-    from poolnorm_cli.weights import Weights
     from poolnorm_cli.weights.entry import Entry
+    from poolnorm_cli.weights.fit import Weights
 
 
 _CHANNELS_SECOND = ("torch", "gluon")

@@ -16,7 +16,7 @@ from poolnorm_cli.layers.keras.spelling import has_suffix
 from poolnorm_cli.layers.programs.program import Setting, literal
 from poolnorm_cli.tensors.sources import open_tensors
 from poolnorm_cli.urls import is_url
-from poolnorm_cli.weights.entry import keras_names, split
+from poolnorm_cli.weights.naming import keras_names, split
 
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from poolnorm_cli.shapes import Ints
     from poolnorm_cli.tensors.tensor import Tensor
-    from poolnorm_cli.weights import Weights
     from poolnorm_cli.weights.entry import Entry
+    from poolnorm_cli.weights.fit import Weights
 
 
 def programs(layer: Layer, given: Given, word: str) -> dict[str, str]:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.engine.job import Job
     from poolnorm_cli.report.estimates import Estimates
     from poolnorm_cli.tensors.tensor import Tensor
-    from poolnorm_cli.weights import Weights
+    from poolnorm_cli.weights.fit import Weights
 
 
 def run_layer(layer: Layer, given: Given) -> int:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from poolnorm_cli.engine.job import Job
     from poolnorm_cli.report.reporter import Reporter
-    from poolnorm_cli.weights import Weights
     from poolnorm_cli.weights.entry import Entry
+    from poolnorm_cli.weights.fit import Weights
 
 
 @contextmanager
@@ -82,7 +82,7 @@ def _check_kept(file: str, entry: "Entry | None") -> None:
     """
     from zipfile import ZipFile
 
-    from poolnorm_cli.weights.entry import IGNORED, split
+    from poolnorm_cli.weights.naming import IGNORED, split
     from poolnorm_cli.weights.seal import SEAL
 
     if entry is None:

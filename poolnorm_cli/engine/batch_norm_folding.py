@@ -11,7 +11,7 @@ from poolnorm_cli.layers.base import Call, Layer
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.outputs import open_output
 from poolnorm_cli.values import frozen
-from poolnorm_cli.weights import fit
+from poolnorm_cli.weights.fit import fit
 
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from poolnorm_cli.engine.layer_pass import initial_weights
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.keras.spelling import has_suffix
 from poolnorm_cli.tensors.atomic import AtomicFile
-from poolnorm_cli.weights import fit
+from poolnorm_cli.weights.fit import fit
 
 
 if TYPE_CHECKING:

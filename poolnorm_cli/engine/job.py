@@ -21,8 +21,7 @@ from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.space import require_room
 from poolnorm_cli.values import record
-from poolnorm_cli.weights import fit
-from poolnorm_cli.weights.broadcasting import Broadcasting
+from poolnorm_cli.weights.fit import Broadcasting, fit
 
 
 if TYPE_CHECKING:

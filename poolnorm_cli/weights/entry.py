@@ -1,7 +1,6 @@
 """A layer as a checkpoint holds it: what is known of it, and how its weights are read."""
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
@@ -13,95 +12,16 @@ from poolnorm_cli.errors import InputError, UsageError
 from poolnorm_cli.shapes import Ints, format_shape, resolve_axes
 from poolnorm_cli.tensors.messages import bad_input, shown
 from poolnorm_cli.values import frozen
-from poolnorm_cli.weights import fit, fit_shapes
+from poolnorm_cli.weights.fit import fit, fit_shapes, without_unit_axes
+from poolnorm_cli.weights.naming import IGNORED, framework, keras_names, known, own_name, split
 
 
 if TYPE_CHECKING:
     from poolnorm_cli.layers.base import Layer
-    from poolnorm_cli.weights import Weights
+    from poolnorm_cli.weights.fit import Weights
 
 
-TORCH: dict[str, tuple[str, ...]] = {
-    "weight": ("gamma", "scale"),
-    "bias": ("beta",),
-    "running_mean": ("moving_mean",),
-    "running_var": ("moving_variance",),
-}
-"""torch's names, each with Keras' for the same weight: one of them, by the layer."""
-
-FLAX: dict[str, tuple[str, ...]] = {
-    "scale": ("scale", "gamma"),
-    "bias": ("beta",),
-    "mean": ("moving_mean",),
-    "var": ("moving_variance",),
-}
-"""Flax' names, likewise; Gluon's are Keras' with torch's for the moving statistics."""
-
-IGNORED = ("num_batches_tracked",)
-
-KERAS = (
-    "gamma",
-    "beta",
-    "moving_mean",
-    "moving_variance",
-    "moving_stddev",
-    "renorm_mean",
-    "renorm_stddev",
-    "scale",
-)
-
-_OTHERS = {**TORCH, **FLAX, "moving_var": ("moving_variance",)}
 _FLAX_COLLECTIONS = ("params", "batch_stats")
-
-
-def known(names: Iterable[str]) -> bool:
-    """Whether all names are those of weights of a normalization, in one framework or another."""
-    return all(name in KERAS or name in _OTHERS for name in names)
-
-
-def keras_names(names: Iterable[str], expected: Iterable[str]) -> dict[str, str]:
-    """Give each name in a file that of Keras, of two the one that is expected."""
-    wanted = set(expected)
-    found = {}
-    for name in names:
-        options = _OTHERS.get(name, (name,))
-        found[name] = next((option for option in options if option in wanted), options[0])
-    return found
-
-
-def framework(names: Iterable[str]) -> str:
-    """Say whose names these are: `keras`, `torch`, `gluon` or `flax`."""
-    held = set(names)
-    if held & {"mean", "var"} or {"scale", "bias"} <= held:
-        return "flax"
-    if held & {"running_mean", "running_var"} and held & {"gamma", "beta"}:
-        return "gluon"
-    return "torch" if held & TORCH.keys() else "keras"
-
-
-def stated(names: Iterable[str]) -> dict[str, bool]:
-    """Say whether a layer has gamma and beta, of a file in which names are all there is.
-
-    Where the names are Keras' own, the file may be a part of one, and nothing is said.
-    """
-    held = set(names)
-    if framework(held) == "keras":
-        return {}
-    return {
-        "center": bool(held & {"bias", "beta"}),
-        "scale": bool(held & {"weight", "gamma", "scale"}),
-    }
-
-
-def own_name(class_name: str) -> str:
-    """Return the name that Keras has for a class today: versions of TensorFlow numbered some."""
-    return re.sub(r"^Sync|V\d$", "", class_name)
-
-
-def split(key: str) -> tuple[str, str]:
-    """Split a key into layer and weight: `a.bn.bias` is `a.bn` and `bias`, as is `a/bn/beta:0`."""
-    place = max(key.rfind("/"), key.rfind("."))
-    return key[: max(place, 0)], key[place + 1 :].removesuffix(":0")
 
 
 def grouped(arrays: Mapping[str, "Stored"]) -> dict[str, dict[str, "Stored"]]:
@@ -159,16 +79,11 @@ def _weights(members: "dict[str, Stored]") -> "dict[str, Stored]":
 
 def are_alike(weights: "Mapping[str, Stored]") -> bool:
     """Whether weights have one shape, and one alone is not that of another kind of layer."""
-    shapes = {squeezed(array.shape) for array in weights.values()}
+    shapes = {without_unit_axes(array.shape) for array in weights.values()}
     # A weight alone, of several axes, is that of a convolution or an embedding.
     alone = set(weights) == {"weight"} and len(weights["weight"].shape) != 1
     lone = set(weights) in ({"mean"}, {"var"})
     return len(shapes) == 1 and not alone and not lone
-
-
-def squeezed(shape: Ints) -> Ints:
-    """Return a shape without its axes of size 1."""
-    return tuple(size for size in shape if size != 1)
 
 
 LARGEST_BYTES = 64 << 20
@@ -324,7 +239,7 @@ class Entry:
     def sizes(self, count: int) -> Ints:
         """Return the sizes of so many axes along which the weights run."""
         shape = next(iter(self.arrays.values())).shape
-        return shape if len(shape) == count else squeezed(shape) or (1,) * count
+        return shape if len(shape) == count else without_unit_axes(shape) or (1,) * count
 
     def _laid(self, shape: Ints, expected: Ints, given: Ints) -> Ints:
         """Return the shape in which a weight is used: Keras lays it anew for axes in disorder.

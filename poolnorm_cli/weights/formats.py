@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from poolnorm_cli.errors import InputError, UsageError
 from poolnorm_cli.tensors.messages import shown
@@ -17,17 +17,33 @@ if TYPE_CHECKING:
     from poolnorm_cli.layers.base import Layer
     from poolnorm_cli.weights.entry import Entry
 
+
+class Reader(NamedTuple):
+    """What reads a kind of file of weights.
+
+    Attributes:
+        module: A module of this room.
+        entries: Its function that lists the layers of a file.
+        array_paths: Its function that lists all arrays of a file, for a message about a file
+            without any such layer; empty where there is none.
+    """
+
+    module: str
+    entries: str = "entries"
+    array_paths: str = ""
+
+
 READERS = {
-    ".npz": "npz",
-    ".keras": "keras_archive",
-    ".h5": "keras_h5",
-    ".hdf5": "keras_h5",
-    ".safetensors": "safetensors_file",
-    ".safetensors.index.json": "safetensors_index",
-    ".onnx": "onnx_nodes",
-    ".weights.json": "keras_shards",
+    ".npz": Reader("npz"),
+    ".keras": Reader("keras_files", "archive_entries", "archive_array_paths"),
+    ".h5": Reader("keras_files", "entries", "array_paths"),
+    ".hdf5": Reader("keras_files", "entries", "array_paths"),
+    ".safetensors": Reader("safetensors_file", "entries", "array_paths"),
+    ".safetensors.index.json": Reader("safetensors_file", "index_entries", "index_array_paths"),
+    ".onnx": Reader("onnx_nodes"),
+    ".weights.json": Reader("keras_files", "sharded_entries", "sharded_array_paths"),
 }
-"""Suffix -> module with a function `entries(file)`; `.weights.h5` is an `.h5`."""
+"""Suffix -> what reads such files; `.weights.h5` is an `.h5`."""
 
 NEVER = {
     ".pt": "torch",
@@ -133,10 +149,10 @@ def nothing_in(word: str) -> str:
         UnavailableError: A package that the file needs is not installed.
     """
     file, told = split_word(word)[0], "no normalization layer"
-    module = import_module(f"poolnorm_cli.weights.{READERS[_suffix(file)]}")
-    if not hasattr(module, "contained"):
+    reader = READERS[_suffix(file)]
+    if not reader.array_paths:
         return told
-    names = module.contained(file)
+    names: list[str] = _function(reader.module, reader.array_paths)(file)
     return f"{told} in {len(names)} arrays: {_some(names)}" if names else f"{told}, and no array"
 
 
@@ -152,9 +168,14 @@ def _reader(file: str) -> "Callable[[str], list[Entry]]":
     if suffix not in READERS:
         told = f"--weights {shown(file)!r} is not a file of weights by its name"
         raise UsageError(told, f"give one of {', '.join(READERS)}")
-    module = import_module(f"poolnorm_cli.weights.{READERS[suffix]}")
-    reader: Callable[[str], list[Entry]] = module.entries
-    return reader
+    reader = READERS[suffix]
+    return _function(reader.module, reader.entries)
+
+
+def _function(module: str, name: str) -> "Callable[[str], Any]":
+    """Return a function of a reader, which is imported where a file needs it."""
+    function: Callable[[str], Any] = getattr(import_module(f"poolnorm_cli.weights.{module}"), name)
+    return function
 
 
 def _called(found: "Sequence[Entry]") -> "list[Entry]":

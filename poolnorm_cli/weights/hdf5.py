@@ -5,23 +5,100 @@ an open file and never a name, and a dataset is read only after its type, layout
 have been looked at. Every component of every path is a hard link that is met once.
 """
 
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import IOBase
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from poolnorm_cli.errors import InputError
 from poolnorm_cli.tensors.messages import bad_input, shown
 from poolnorm_cli.weights.entry import LARGEST_BYTES, Stored, from_bfloat16
-from poolnorm_cli.weights.heaps import require_sound_heaps
 from poolnorm_cli.weights.untrusted import LARGEST, bounded_memory, needed
 
 
-if TYPE_CHECKING:
-    from io import IOBase
+_SIGNATURE, _HEAP = b"\x89HDF\r\n\x1a\n", b"GCOL"
+_HEAP_HEADER = 16
+_PIECE = 1 << 20
+_LARGEST_HEAP = 64 << 20
+"""Bytes of a heap: what a model's config may have several times over."""
+
+
+def require_sound_heaps(file: IOBase, place: str) -> None:
+    """Refuse a file that would have libhdf5 go round for ever.
+
+    Args:
+        file: The open file.
+        place: What messages call it.
+
+    Raises:
+        InputError: A heap has an object of no size, or is larger than any that Keras writes; or
+            numbers in the file do not have the 8 bytes that they have everywhere.
+    """
+    size = file.seek(0, 2)
+    _require_eight_byte_numbers(file, place)
+    left = size + _LARGEST_HEAP  # heaps that overlap are no heaps
+    for start in _heap_places(file, size):
+        length = _heap_length(file, start)
+        if not length <= size - start:
+            continue  # no heap, or one that libhdf5 refuses
+        left -= length
+        if length > _LARGEST_HEAP or left < 0:
+            raise bad_input(place, f"heaps of more than {length} bytes", _FIX)
+        if _loops_forever(_read(file, start, length)):
+            raise bad_input(place, "a heap with an object of no size", _FIX)
+
+
+def _require_eight_byte_numbers(file: IOBase, place: str) -> None:
+    for start in (0, *(512 << power for power in range(16))):
+        block = _read(file, start, _HEAP_HEADER)
+        if block.startswith(_SIGNATURE):
+            sizes = block[13:15] if block[8:9] < b"\x02" else block[9:11]
+            if sizes != b"\x08\x08":
+                raise bad_input(place, "numbers of another size than 8 bytes", _FIX)
+            return
+
+
+def _heap_places(file: IOBase, size: int) -> Iterator[int]:
+    """Find what may be heaps, wherever they begin."""
+    for start in range(0, size, _PIECE):
+        piece = _read(file, start, _PIECE + len(_HEAP) - 1)
+        found = piece.find(_HEAP)
+        while found >= 0:
+            yield start + found
+            found = piece.find(_HEAP, found + 1)
+
+
+def _heap_length(file: IOBase, start: int) -> int:
+    """Return the bytes that a heap says it has; more than there can be where it is none."""
+    header = _read(file, start, _HEAP_HEADER)
+    if len(header) < _HEAP_HEADER or header[4:8] != b"\x01\0\0\0":
+        return 1 << 64
+    return int.from_bytes(header[8:], "little")
+
+
+def _loops_forever(heap: bytes) -> bool:
+    """Whether some object is as if it were not there: the next is the same again."""
+    place = _HEAP_HEADER
+    while place + _HEAP_HEADER <= len(heap):
+        number, _, size = struct.unpack_from("<HH4xQ", heap, place)
+        taken = size if number == 0 else _HEAP_HEADER + (size + 7) // 8 * 8
+        if taken % (1 << 64) == 0:
+            return True
+        place += taken
+    return False
+
+
+def _read(file: IOBase, start: int, count: int) -> bytes:
+    """Read bytes at a place, fewer where the file ends."""
+    file.seek(start)
+    data: bytes = file.read(count)
+    return data
+
 
 LARGEST_MORE = 15 * LARGEST_BYTES // 4
 """Bytes that reading may take beside those that the process has."""
@@ -55,10 +132,10 @@ class Contents:
     layer_names: dict[str, list[str]] = field(default_factory=dict)
     weight_names: dict[str, list[str]] = field(default_factory=dict)
     version: str = ""
-    config: str | None = None
+    config: str | bytes | None = None
 
 
-def walk(file: "IOBase", place: str) -> Contents:
+def walk(file: IOBase, place: str) -> Contents:
     """List what there is in an HDF5 file.
 
     The library has the file open only while it is walked, and again while a value is read: one
@@ -144,7 +221,7 @@ def _listed(group: Any, name: str, place: str) -> list[str] | None:
 
 
 class _Walk:
-    def __init__(self, h5py: Any, file: "IOBase", place: str) -> None:
+    def __init__(self, h5py: Any, file: IOBase, place: str) -> None:
         self.contents = Contents()
         self._h5py, self._file, self._place = h5py, file, place
         self._seen: set[Any] = set()

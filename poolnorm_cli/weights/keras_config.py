@@ -1,12 +1,69 @@
 """What a Keras model's config.json says of its layers."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+import re
+from collections.abc import Collection, Iterator, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
+from poolnorm_cli.layers import LAYERS, find
 from poolnorm_cli.layers.keras.spelling import snake
 from poolnorm_cli.values import frozen
-from poolnorm_cli.weights.keras_classes import keras_class
+from poolnorm_cli.weights.naming import own_name
 from poolnorm_cli.weights.untrusted import parse
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.layers.base import Layer
+
+
+def keras_class(name: str, config: Mapping[str, Any]) -> str | None:
+    """Return Keras' own name of a class of normalization that has weights.
+
+    TensorFlow 1 and 2 have numbered it (`BatchNormalizationV1`), and a subclass goes by a package
+    and a name of its own (`my>FrozenNorm`), and is known by parameters that no other class has.
+
+    Returns:
+        The name, or None for another class, or one that cannot be told.
+    """
+    own = own_name(name.rpartition(">")[2])
+    if own in _classes():
+        return own
+    if "moving_variance_initializer" in config:
+        return "BatchNormalization"
+    if "gamma_initializer" in config and "groups" in config:
+        return "GroupNormalization"
+    if "gamma_initializer" in config and "epsilon" in config and "LayerNorm" in own:
+        return "LayerNormalization"
+    return None
+
+
+def class_of_group(path: str) -> str | None:
+    """Guess a class by its group, `batch_normalization_1`; None where the group is named else."""
+    stem = re.sub(r"_\d+$", "", path.rpartition("/")[2])
+    return next((kind for kind in _classes() if snake(kind) == stem), None)
+
+
+def expected_weights(kind: str, config: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """List the weights of a normalization by its config: those that are trained, and the others.
+
+    Args:
+        kind: Keras' own name of the class.
+        config: Its parameters.
+    """
+    left_out = {
+        *(() if config.get("center", True) else ("beta",)),
+        *(() if config.get("scale", True) else ("gamma",)),
+        *(() if config.get("renorm") else ("moving_stddev", "renorm_mean", "renorm_stddev")),
+    }
+    names = [name for name in _classes()[kind].weight_names if name not in left_out]
+    trained = [name for name in names if name in ("gamma", "beta", "scale")]
+    return trained, [name for name in names if name not in trained]
+
+
+@cache
+def _classes() -> "dict[str, type[Layer]]":
+    layers = (find(*words.split()) for words in LAYERS)
+    return {layer.keras_name: layer for layer in layers if layer.has_weights}
 
 
 _DEEPEST = 32
@@ -139,3 +196,50 @@ def _unique(name: str, used: dict[str, int]) -> str:
     count = used.get(name, 0)
     used[name] = count + 1
     return f"{name}_{count}" if count else name
+
+
+def misplaced(model: Configured, groups: Collection[str]) -> set[str]:
+    """List the paths of layers that may be in another group than the config says.
+
+    Args:
+        model: The model's config.
+        groups: Paths of the groups that have weights.
+    """
+    held: dict[str, set[str]] = {}
+    for path in {place for group in groups for place in _above(group)}:
+        held.setdefault(_stem(path), set()).add(path)
+    return {path for layer in (model, *model.everything()) for path in _in(layer, held)}
+
+
+def _in(model: Configured, held: Mapping[str, set[str]]) -> Iterator[str]:
+    """List the layers of a model that may be elsewhere, and all within them."""
+    wanted: dict[str, set[str]] = {}
+    for layer in model.inner:
+        if any(_has_weights(each) for each in (layer, *layer.everything())):
+            wanted.setdefault(_stem(layer.path), set()).add(layer.path)
+    for stem, paths in wanted.items():
+        there = held.get(stem, set())
+        if not paths <= there and not _has_gap(stem, there):
+            doubtful = [layer for layer in model.inner if _stem(layer.path) == stem]
+            for layer in doubtful:
+                yield from (each.path for each in (layer, *layer.everything()))
+
+
+def _has_weights(layer: Configured) -> bool:
+    return bool(layer.kind and any(expected_weights(layer.kind, layer.config)))
+
+
+def _has_gap(stem: str, there: set[str]) -> bool:
+    """Whether a number is left out, which is so only where all layers have been counted."""
+    numbers = {int(path[len(stem) + 1 :] or 0) for path in there}
+    return numbers != set(range(len(numbers)))
+
+
+def _stem(path: str) -> str:
+    return re.sub(r"_\d{1,9}$", "", path)
+
+
+def _above(path: str) -> Iterator[str]:
+    while path:
+        yield path
+        path = path.rpartition("/")[0]

@@ -11,11 +11,11 @@ from dataclasses import replace
 
 from poolnorm_cli.tensors.messages import bad_input, shown
 from poolnorm_cli.values import frozen
-from poolnorm_cli.weights.entry import KERAS, TORCH, Entry, Stored, are_alike, own_name
+from poolnorm_cli.weights.entry import Entry, Stored, are_alike
 from poolnorm_cli.weights.hdf5 import Contents
-from poolnorm_cli.weights.keras_classes import expected_weights
-from poolnorm_cli.weights.keras_config import Configured
+from poolnorm_cli.weights.keras_config import Configured, expected_weights
 from poolnorm_cli.weights.keras_scopes import Scoped, layers_of_scopes, normalizations, scoped
+from poolnorm_cli.weights.naming import KERAS, TORCH, own_name
 
 
 _ROOT = "model_weights"

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from poolnorm_cli.values import frozen
-from poolnorm_cli.weights.entry import Stored, known
-from poolnorm_cli.weights.keras_classes import expected_weights
-from poolnorm_cli.weights.keras_config import Configured
+from poolnorm_cli.weights.entry import Stored
+from poolnorm_cli.weights.keras_config import Configured, expected_weights
+from poolnorm_cli.weights.naming import known
 
 
 _WEIGHT = re.compile(

@@ -14,7 +14,8 @@ from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.messages import shown
 from poolnorm_cli.tensors.outputs import open_output
 from poolnorm_cli.tensors.sources import open_tensors
-from poolnorm_cli.weights.entry import IGNORED, LARGEST_BYTES, Entry, Stored, grouped, known, split
+from poolnorm_cli.weights.entry import LARGEST_BYTES, Entry, Stored, grouped
+from poolnorm_cli.weights.naming import IGNORED, known, split
 from poolnorm_cli.weights.seal import LARGEST_SEAL, SEAL, check_seal, sealed
 
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from poolnorm_cli.tensors.passed_over import PassedOver
     from poolnorm_cli.tensors.tensor import Tensor
-    from poolnorm_cli.weights import Weights
+    from poolnorm_cli.weights.fit import Weights
 
 
 LARGEST_ITEMS = 1 << 26

@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.weights.entry import LARGEST_BYTES
-from poolnorm_cli.weights.onnx_attributes import Attribute, attributes_of
-from poolnorm_cli.weights.onnx_graph import Model
-from poolnorm_cli.weights.onnx_parts import Node, Scope, TensorRef, described, sparse_at, tensor_at
-from poolnorm_cli.weights.onnx_tensors import problem_of, values_of
+from poolnorm_cli.weights.onnx_graph import Attribute, Model, Node, Scope, attributes_of, described
+from poolnorm_cli.weights.onnx_tensors import TensorRef, problem_of, sparse_at, tensor_at, values_of
 
 
 _DEEPEST = 60

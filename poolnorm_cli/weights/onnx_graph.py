@@ -1,12 +1,93 @@
 """The graphs of an ONNX file: nodes, constants, and the graphs and functions inside."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from sys import intern
+from typing import Any
 
 from poolnorm_cli.errors import InputError
-from poolnorm_cli.tensors.messages import bad_input
-from poolnorm_cli.weights.onnx_parts import Graph, Node, Scope, sparse_at, tensor_at
+from poolnorm_cli.tensors.messages import bad_input, shown
+from poolnorm_cli.values import frozen, record
+from poolnorm_cli.weights.onnx_tensors import TensorRef, sparse_at, tensor_at
 from poolnorm_cli.weights.wire import WHOLE, Range, Wire
+
+
+@dataclass(slots=True)
+class Node:
+    """A node of a graph.
+
+    Attributes:
+        operator: Its operator, with the domain in front where that is not ONNX' own.
+        name: Its name; empty for many.
+        inputs: The names of its inputs; an empty one is left out.
+        outputs: The names of its outputs.
+        attributes: Where its attributes are.
+    """
+
+    operator: str = ""
+    name: str = ""
+    inputs: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+    attributes: list[Range] = field(default_factory=list)
+
+    @property
+    def called(self) -> str:
+        """What messages call it: its name, or that of its output."""
+        return self.name or (self.outputs[0] if self.outputs else "")
+
+
+@record
+class Graph:
+    """What is in a graph, or in the body of a function.
+
+    Attributes:
+        nodes: Its nodes.
+        tensors: Its initializers, by name.
+        inputs: The names of its inputs.
+        place: Where it is in the file.
+        opset: Version of the standard's operators.
+        defaults: Where the attributes of a function are that need not be given.
+    """
+
+    nodes: list[Node] = field(default_factory=list)
+    tensors: dict[str, TensorRef] = field(default_factory=dict)
+    inputs: list[str] = field(default_factory=list)
+    place: Range = Range(0, 0)
+    opset: int = 0
+    defaults: list[Range] = field(default_factory=list)
+    _makers: dict[str, Node] | None = None
+
+    def maker_of(self, name: str) -> Node | None:
+        """Return the node that a value comes out of."""
+        if self._makers is None:
+            self._makers = {output: node for node in self.nodes for output in node.outputs}
+        return self._makers.get(name)
+
+
+@frozen(eq=False)
+class Scope:
+    """A graph where it runs: names that it has not itself are those of what it is in.
+
+    Attributes:
+        graph: The graph.
+        path: The nodes that it is inside, each with a slash after it.
+        outer: What a graph inside a node sees besides; None for all others.
+        given: What the inputs of a function are: names in the scope of its call.
+        caller: That scope; None for all others.
+        call: The node that calls the function, whose attributes it may refer to.
+    """
+
+    graph: Graph
+    path: str = ""
+    outer: "Scope | None" = None
+    given: Mapping[str, str] = field(default_factory=dict)
+    caller: "Scope | None" = None
+    call: Node | None = None
+
+
+def described(node: Node) -> str:
+    """Return what messages call a node: its operator and its name."""
+    return f"{shown(node.operator, 40)} {shown(node.called, 40)!r}"
 
 
 MOST_NODES = 250_000
@@ -202,3 +283,86 @@ class Model:
 
 def _qualified(operator: str, domain: str) -> str:
     return operator if domain in _OWN else f"{domain}::{operator}"
+
+
+_DEEPEST_CALLS = 32
+
+
+@dataclass(slots=True)
+class Attribute:
+    """An attribute.
+
+    Attributes:
+        name: Its name.
+        real: Its value, of a float.
+        whole: Its value, of a whole number.
+        reals: Its values, of a list of floats.
+        wholes: Its values, of a list of whole numbers.
+        tensor: Where its value is, of a tensor.
+        sparse: Where its value is, of a sparse tensor.
+        refers: In a function: the attribute of the call that is meant.
+    """
+
+    name: str = ""
+    real: float | None = None
+    whole: int | None = None
+    reals: list[float] = field(default_factory=list)
+    wholes: list[int] = field(default_factory=list)
+    tensor: Range | None = None
+    sparse: Range | None = None
+    refers: str = ""
+
+
+def attributes_of(wire: Wire, node: Node, scope: Scope, depth: int = 0) -> dict[str, Attribute]:
+    """Read the attributes of a node; one that a function leaves to its call is that of the call.
+
+    Args:
+        wire: The file.
+        node: The node.
+        scope: The graph that it is in.
+        depth: Calls that this is inside of.
+
+    Raises:
+        InputError: They are damaged.
+    """
+    found = [_attribute(wire, each) for each in node.attributes]
+    if not any(each.refers for each in found):
+        return {each.name: each for each in found}
+    while scope.call is None and scope.outer is not None:
+        scope = scope.outer  # a graph inside a node of a function
+    outer: dict[str, Attribute] = {}
+    if scope.call is not None and scope.caller is not None and depth < _DEEPEST_CALLS:
+        defaults = (_attribute(wire, each) for each in scope.graph.defaults)
+        outer = {each.name: each for each in defaults}
+        outer |= attributes_of(wire, scope.call, scope.caller, depth + 1)
+    meant = {each.name: outer.get(each.refers) if each.refers else each for each in found}
+    return {name: each for name, each in meant.items() if each is not None}
+
+
+def _attribute(wire: Wire, found: Range) -> Attribute:
+    made = Attribute()
+    for each in wire.fields(found):
+        number, start, end = each
+        if number == 8:
+            made.wholes += wire.numbers(each)
+        elif end == WHOLE:
+            made.whole = wire.numbers(each)[0] if number == 3 else made.whole
+        elif number in _READERS:
+            _READERS[number](made, wire, Range(start, end))
+    return made
+
+
+def _set(name: str, read: Callable[[Wire, Range], Any]) -> Callable[[Attribute, Wire, Range], None]:
+    """Return what sets a part of an attribute to what is read out of a field."""
+    return lambda made, wire, found: setattr(made, name, read(wire, found))
+
+
+_READERS: dict[int, Callable[[Attribute, Wire, Range], None]] = {
+    1: _set("name", Wire.text),
+    2: _set("real", Wire.real),
+    5: _set("tensor", lambda _, found: found),
+    7: lambda made, wire, found: made.reals.extend(wire.reals(found)),
+    21: _set("refers", Wire.text),
+    22: _set("sparse", lambda _, found: found),
+}
+"""What is done with the fields of an attribute that are no whole numbers."""

@@ -1,5 +1,6 @@
 """The values of tensors in an ONNX file: inside it, or in a file beside it that bears its name."""
 
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
@@ -8,10 +9,9 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.errors import InputError
 from poolnorm_cli.tensors.messages import shown
-from poolnorm_cli.weights.beside import opened_beside
 from poolnorm_cli.weights.entry import LARGEST_BYTES, from_bfloat16
-from poolnorm_cli.weights.onnx_parts import TensorRef
-from poolnorm_cli.weights.wire import WHOLE, Range, Wire
+from poolnorm_cli.weights.untrusted import opened_beside
+from poolnorm_cli.weights.wire import WHOLE, Field, Range, Wire
 
 
 BFLOAT16 = 16
@@ -25,7 +25,87 @@ _RAW, _OF_FLOATS, _OF_INTS, _OF_DOUBLES, _OF_LONGS, _OF_ULONGS = 9, 4, 5, 10, 7,
 _FIELDS = {1: _OF_FLOATS, 11: _OF_DOUBLES, 7: _OF_LONGS, 12: _OF_ULONGS, 13: _OF_ULONGS}
 _FIELDS |= dict.fromkeys((2, 3, 4, 5, 6, 9, 10, BFLOAT16), _OF_INTS)
 """The field in which values of a type are that are not raw bytes."""
+_MOST_PARTS = 1000
+"""Sizes of a shape, and entries about a tensor's file."""
+_MOST_PIECES = 1 << 16
+"""Fields that hold the values of one tensor: one, but for those that do not pack them."""
+_VALUES = (4, 5, 7, 9, 10, 11)
+"""Fields of a tensor that hold values."""
 _FIX = "save it again with onnx.save"
+
+
+@dataclass(slots=True)
+class TensorRef:
+    """A tensor of the file, its values not read.
+
+    Attributes:
+        name: Its name.
+        dtype: ONNX' number of its type.
+        shape: Its shape.
+        data: Where its values are, by the number of the field they are in; several pieces of one
+            follow each other. Whole numbers that stand alone are themselves.
+        external: Where it says in which other file they are.
+        sparse: Its values and their indices, of a sparse tensor.
+    """
+
+    name: str = ""
+    dtype: int = 0
+    shape: tuple[int, ...] = ()
+    data: dict[int, list[Range | int]] = field(default_factory=dict)
+    external: list[Range] = field(default_factory=list)
+    sparse: "tuple[TensorRef, TensorRef] | None" = None
+
+
+def tensor_at(wire: Wire, found: Range) -> TensorRef:
+    """Describe a tensor, its values not read.
+
+    Raises:
+        InputError: It is damaged.
+    """
+    made = TensorRef()
+    shape: list[int] = []
+    for each in wire.fields(found):
+        number, start, end = each
+        if number == 1:
+            shape += _sizes(wire, each, shape)
+        elif number == 2 and end == WHOLE:
+            made.dtype = start
+        elif number in _VALUES:
+            wire.require(len(made.data.get(number, ())) < _MOST_PIECES)
+            made.data.setdefault(number, []).append(start if end == WHOLE else Range(start, end))
+        elif number == 8 and end != WHOLE:
+            made.name = wire.text(Range(start, end))
+        elif number == 13 and end != WHOLE:
+            wire.require(len(made.external) < _MOST_PARTS)
+            made.external.append(Range(start, end))
+        elif number == 14 and end == WHOLE and start and not made.external:
+            made.external.append(Range(0, 0))  # it says so, and not where
+    made.shape = tuple(shape)
+    return made
+
+
+def sparse_at(wire: Wire, found: Range) -> TensorRef:
+    """Describe a sparse tensor as one with all its values.
+
+    Raises:
+        InputError: It is damaged.
+    """
+    parts = {1: TensorRef(), 2: TensorRef()}
+    shape: list[int] = []
+    for each in wire.fields(found):
+        number, start, end = each
+        if number in parts and end != WHOLE:
+            parts[number] = tensor_at(wire, Range(start, end))
+        elif number == 3:
+            shape += _sizes(wire, each, shape)
+    values, indices = parts[1], parts[2]
+    return TensorRef(values.name, values.dtype, tuple(shape), sparse=(values, indices))
+
+
+def _sizes(wire: Wire, found: Field, before: list[int]) -> list[int]:
+    """Read sizes of a shape, of which there are few."""
+    wire.require(len(before) < _MOST_PARTS and found[2] - found[1] < _MOST_PARTS)
+    return wire.numbers(found)
 
 
 def problem_of(tensor: TensorRef) -> str:

@@ -1,0 +1,335 @@
+"""Layers in Keras' HDF5 files: `.weights.h5`, whole models `.h5`, and Keras 2's `save_weights`.
+
+Newer files number the weights of a layer (`layers/batch_normalization_1/vars/0`) in a group that is
+named by class and order, with the layer's name as an attribute in the newest; a legacy file has
+them by name, in a group for each layer of the model (`keras_legacy`).
+"""
+
+import io
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from poolnorm_cli.errors import InputError
+from poolnorm_cli.tensors.messages import bad_input, shown
+from poolnorm_cli.tensors.npy import opened
+from poolnorm_cli.tensors.zip_reader import ArchiveKind, Member, MemberReader, members
+from poolnorm_cli.weights.entry import Entry, Stored, exactly, grouped
+from poolnorm_cli.weights.fit import without_unit_axes
+from poolnorm_cli.weights.hdf5 import Contents, walk
+from poolnorm_cli.weights.keras_config import Configured, class_of_group, configured, misplaced
+from poolnorm_cli.weights.keras_legacy import is_legacy, legacy_entries
+from poolnorm_cli.weights.naming import known
+from poolnorm_cli.weights.untrusted import LARGEST, Span, parse, whole
+
+
+_OPTIMIZERS = ("optimizer", "optimizer_weights")
+_OLD_LAYERS = "_layer_checkpoint_dependencies"
+"""What TensorFlow 2.12 and 2.13 call the group `layers`."""
+
+KERAS = ArchiveKind("a .keras file", "", "save it again with model.save")
+LARGEST_INFLATED = 256 << 20
+"""Bytes of deflated weights; Keras stores them as they are, and then any size will do."""
+
+_PIECE = 1 << 20
+_CONFIG_MEMBER, _WEIGHTS_MEMBER = "config.json", "model.weights.h5"
+
+_FIX_SHARDS = "save it again with model.save_weights"
+_MOST_SHARDS = 1000
+"""Shards of a model; a model of 5 TB has as many by Keras' own measure."""
+
+
+def entries(file: str) -> list[Entry]:
+    """List the normalization layers of an HDF5 file.
+
+    Raises:
+        InputError: It is damaged, or asks for what no weights need.
+        UnavailableError: h5py is not installed.
+    """
+    found = _layers(walk(whole(file), file), file)
+    return [replace(entry, reason=entry.reason or _shard(file)) for entry in found]
+
+
+def array_paths(file: str) -> list[str]:
+    """List the paths of all arrays in an HDF5 file.
+
+    Raises:
+        InputError: It is damaged, or asks for what no weights need.
+        UnavailableError: h5py is not installed.
+    """
+    return list(walk(whole(file), file).arrays)
+
+
+def archive_entries(file: str) -> list[Entry]:
+    """List the normalization layers of a `.keras` file.
+
+    Raises:
+        InputError: It is damaged, or asks for what no weights need.
+        UnavailableError: h5py is not installed.
+    """
+    return _layers(_archive(file), file)
+
+
+def archive_array_paths(file: str) -> list[str]:
+    """List the paths of all arrays in a `.keras` file.
+
+    Raises:
+        InputError: It is damaged, or asks for what no weights need.
+        UnavailableError: h5py is not installed.
+    """
+    return list(_archive(file).arrays)
+
+
+def sharded_entries(file: str) -> list[Entry]:
+    """List the normalization layers of sharded weights.
+
+    Raises:
+        InputError: The table or a shard is damaged, or not there, or a weight is in two shards.
+        UnavailableError: h5py is not installed.
+    """
+    return _layers(_shards(file), file)
+
+
+def sharded_array_paths(file: str) -> list[str]:
+    """List the paths of all arrays in sharded weights.
+
+    Raises:
+        InputError: The table or a shard is damaged, or not there, or a weight is in two shards.
+        UnavailableError: h5py is not installed.
+    """
+    return list(_shards(file).arrays)
+
+
+def _shard(file: str) -> str:
+    """Say that a file is a part of sharded weights, in which layers may be cut."""
+    table = re.sub(r"_\d{5}\.weights\.h5$", ".weights.json", file)
+    if table == file or not os.path.exists(table):  # noqa: PTH110 - text, not a path
+        return ""
+    return f"the file is a part of {shown(table, 80)}, and that is what to give"
+
+
+def _layers(contents: Contents, file: str) -> list[Entry]:
+    """List the normalization layers among arrays.
+
+    Args:
+        contents: What the file, or its parts together, have.
+        file: What messages call it.
+
+    Raises:
+        InputError: The config is damaged.
+    """
+    text = contents.config
+    model = configured(text, f"{file}: its config") if text else None
+    if is_legacy(contents):
+        return list(legacy_entries(contents, file, model))
+    return [*_numbered(contents, file, model), *_by_prefix(contents, file, model)]
+
+
+def _numbered(contents: Contents, file: str, model: Configured | None) -> Iterator[Entry]:
+    groups: dict[str, dict[str, Stored]] = {}
+    for path, array in contents.arrays.items():
+        group, _, weight = path.rpartition("/")
+        if path.split("/")[0] not in _OPTIMIZERS and group.rpartition("/")[2] == "vars":
+            groups.setdefault(group.rpartition("/")[0], {})[weight] = array
+    paths = {_as_now(path): path for path in groups}
+    layers = {layer.path: layer for layer in model.everything()} if model else {}
+    doubtful = misplaced(model, paths) if model else set()
+    for path, own in paths.items():
+        weights, layer = groups[own], layers.get(path)
+        name = contents.names.get(f"{own}/vars" if own else "vars")
+        if name is None:
+            sure = layer is not None and path not in doubtful
+        else:
+            sure = layer is not None and layer.name == name
+        if layer is not None and sure:
+            yield from _certain(file, own, layer, weights)
+            continue
+        kind = None if layers else class_of_group(path)
+        if kind or _may_be_normalization(weights):
+            yield Entry(
+                file=file,
+                name=own if name is None else name,  # a group's number is not that of a name
+                path=own,
+                kind=kind,
+                arrays=weights,
+                unsure=_UNSURE if layers else "",
+                reason=_lacking(weights),
+            )
+
+
+def _by_prefix(contents: Contents, file: str, model: Configured | None) -> Iterator[Entry]:
+    """List layers in files that others than Keras write: their groups have weights by name."""
+    others = {
+        path: array
+        for path, array in contents.arrays.items()
+        if path.split("/")[0] not in _OPTIMIZERS and path.split("/")[-2:-1] != ["vars"]
+    }
+    unsure = _UNSURE if model and model.inner else ""
+    for path, weights in grouped(others).items():
+        yield Entry(file=file, name=path, path=path, kind=None, arrays=weights, unsure=unsure)
+
+
+_UNSURE = "which of the layers in the model's config it is cannot be told"
+
+
+def _certain(
+    file: str, path: str, layer: Configured, weights: Mapping[str, Stored]
+) -> Iterator[Entry]:
+    kind = layer.kind
+    if kind or ("epsilon" in layer.config and _may_be_normalization(weights)):
+        other = f"its class, {shown(layer.class_name, 60)}, is not one of Keras' own"
+        yield Entry(
+            file=file,
+            name=layer.name or path,
+            path=path,
+            kind=kind,
+            class_name=layer.class_name,
+            arrays=weights,
+            reason=_lacking(weights),
+            config=layer.config if kind else {},
+            unsure=layer.unsure if kind else other,
+            rank=layer.rank,
+        )
+
+
+def _lacking(weights: Iterable[str]) -> str:
+    """Say that weights are numbered, and that some number is left out; nothing otherwise."""
+    numbers = sorted(int(name) for name in weights if name.isdecimal())
+    gap = next((n for n, number in enumerate(numbers) if n != number), None)
+    return "" if gap is None else f"its weight {gap} is not in the file"
+
+
+def _as_now(path: str) -> str:
+    """Return the path that newer versions, and other systems, give a group."""
+    return path.replace("\\", "/").replace(_OLD_LAYERS, "layers")
+
+
+def _may_be_normalization(weights: Mapping[str, Stored]) -> bool:
+    """Whether weights of which nothing else is known may be those of a normalization."""
+    shapes = [without_unit_axes(array.shape) for array in weights.values()]
+    # A weight alone, of several axes, is that of a convolution or an embedding.
+    alike = len(set(shapes)) == 1 and (len(shapes) > 1 or len(shapes[0]) < 2)
+    return alike and (all(name.isdigit() for name in weights) or known(weights))
+
+
+def _archive(file: str) -> Contents:
+    """Return what is in a `.keras` file, its config with it."""
+    weights, config = _archive_members(file)
+    contents = walk(weights, file)
+    contents.config = config or contents.config
+    return contents
+
+
+def _archive_members(file: str) -> tuple[io.IOBase, bytes]:
+    """Return the weights, as a file, and the config."""
+    with opened(Path(file), file) as descriptor:
+        found = {member.key: member for member in members(descriptor, file, KERAS)}
+        for key in (_CONFIG_MEMBER, _WEIGHTS_MEMBER):
+            if key not in found:
+                raise bad_input(file, f"no {key} in it", KERAS.fix)
+        config = _bytes(descriptor, found[_CONFIG_MEMBER], file, LARGEST)
+        weights = found[_WEIGHTS_MEMBER]
+        if weights.method:
+            data = _bytes(descriptor, weights, file, LARGEST_INFLATED)
+            return io.BytesIO(data), config
+        start = _verified(descriptor, weights, file)
+        return Span(os.dup(descriptor), start, weights.size), config
+
+
+def _bytes(descriptor: int, member: Member, file: str, largest: int) -> bytes:
+    if member.size > largest:
+        told = f"{member.key} of {member.size} bytes, at most {largest} are read"
+        raise bad_input(file, told, KERAS.fix)
+    data = bytearray(member.size)
+    reader = MemberReader(descriptor, member, f"{file}::{member.key}", KERAS)
+    view, got = memoryview(data), 0
+    while got < len(data) and (count := reader.readinto(view[got:])):
+        got += count
+    reader.finish()
+    if got != len(data):
+        raise bad_input(f"{file}::{member.key}", "truncated", KERAS.fix)
+    return bytes(data)
+
+
+def _verified(descriptor: int, member: Member, file: str) -> int:
+    """Check the bytes of a stored member, and return where they start."""
+    reader = MemberReader(descriptor, member, f"{file}::{member.key}", KERAS)
+    piece = memoryview(bytearray(_PIECE))
+    start = reader.start
+    while reader.readinto(piece):
+        pass
+    reader.finish()
+    return start
+
+
+def _shards(file: str) -> Contents:
+    """Return what is in all shards together."""
+    table = _table(file)
+    shards = list(dict.fromkeys(name for names in table.values() for name in names))
+    if len(shards) > _MOST_SHARDS:
+        raise bad_input(file, f"{len(shards)} shards, at most {_MOST_SHARDS} are read", _FIX_SHARDS)
+    together = Contents()
+    for shard in shards:
+        path = os.path.join(os.path.dirname(file), shard)  # noqa: PTH118, PTH120 - text
+        try:
+            span = whole(path)
+        except InputError as error:
+            raise error.within(f"{file}: its shard") from None
+        found = walk(span, path)
+        groups = {group for group, names in table.items() if shard in names}
+        for key, array in found.arrays.items():
+            if key.rpartition("/")[0] not in groups:
+                continue  # Keras goes by the table
+            if key in together.arrays:
+                raise bad_input(f"{file}: {shown(key)}", "it is in two shards", _FIX_SHARDS)
+            together.arrays[key] = array
+        together.names |= {p: name for p, name in found.names.items() if p not in together.names}
+    _require_all(file, table, together)
+    return together
+
+
+def _table(file: str) -> dict[str, list[str]]:
+    """Return the shards of each group.
+
+    Raises:
+        InputError: There is no such table, or it has something else than names of files.
+    """
+    span = whole(file)
+    if span.size > LARGEST:
+        raise bad_input(file, f"{span.size} bytes, at most {LARGEST} are read", _FIX_SHARDS)
+    document = parse(exactly(span.at(0, span.size), span.size, file), file)
+    found = document.get("weight_map") if isinstance(document, dict) else None
+    if not isinstance(found, dict):
+        raise bad_input(file, "no weight_map in it", _FIX_SHARDS)
+    return {group.strip("/"): _names(file, group, names) for group, names in found.items()}
+
+
+def _names(file: str, group: str, names: Any) -> list[str]:
+    listed = names if isinstance(names, list) else [names]
+    for name in listed:
+        plain = isinstance(name, str) and name.isprintable() and not set(name) & set("/\\")
+        if not plain or not name.lower().endswith(".h5"):
+            told = f"its shard is {shown(str(name), 60)!r}, no .h5 file beside it"
+            raise bad_input(f"{file}: {shown(group)}", told, _FIX_SHARDS)
+    return listed
+
+
+def _require_all(file: str, table: dict[str, list[str]], together: Contents) -> None:
+    """Refuse weights of which a part is not there.
+
+    Raises:
+        InputError: A group of the table is in none of the shards it names, or has a gap.
+    """
+    held: dict[str, set[str]] = {}
+    for key in together.arrays:
+        group, _, weight = key.rpartition("/")
+        held.setdefault(group, set()).add(weight)
+    for group in table:
+        weights = held.get(group, set())
+        numbers = {int(weight) for weight in weights if weight.isdecimal()}
+        if not weights or numbers != set(range(len(numbers))):
+            told = "not all of its weights are in the shards"
+            raise bad_input(f"{file}: {shown(group)}", told, _FIX_SHARDS)
