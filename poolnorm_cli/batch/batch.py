@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.batch.inputs import MANY, Item
-from poolnorm_cli.batch.stages import Ending, Steps
+from poolnorm_cli.batch.inputs import MANY, Input
+from poolnorm_cli.batch.stages import InputResult, Stages
 from poolnorm_cli.batch.tasks import Result, Task, Work
 from poolnorm_cli.engine.outcome import Outcome
 from poolnorm_cli.engine.training import Turn
@@ -37,7 +37,7 @@ class Counts:
     """How far a run is.
 
     Attributes:
-        total: All items.
+        total: All inputs.
         done: Those that went through.
         skipped: Those whose output was there.
         failures: What is the matter with the others, and how often.
@@ -58,7 +58,7 @@ class Counts:
         """Those that are not to be waited for."""
         return self.done + self.skipped + self.failed
 
-    def add(self, ending: Ending) -> None:
+    def add(self, ending: InputResult) -> None:
         """Count an item."""
         if ending.error is not None:
             reason = _reason(ending.error.what, ending.item)
@@ -69,7 +69,7 @@ class Counts:
             self.done += 1
 
 
-def _reason(what: str, item: Item) -> str:
+def _reason(what: str, item: Input) -> str:
     """Take the name of the item off a fault, which tells it escaped and cut where it must."""
     for name in (item.name, fit_to_show(item.word), str(item.place)):
         whole = shown(name, sys.maxsize)
@@ -83,12 +83,12 @@ def _reason(what: str, item: Item) -> str:
 
 
 class Batch:
-    """A run over items."""
+    """A run over inputs."""
 
     def __init__(
         self,
         work: Work,
-        items: Sequence[Item],
+        inputs: Sequence[Input],
         executor: "Executor",
         listener: "Listener",
         *,
@@ -101,7 +101,7 @@ class Batch:
 
         Args:
             work: What is done.
-            items: To what.
+            inputs: To what.
             executor: Where.
             listener: Told of every item, in order.
             stops: End with the first item that fails.
@@ -109,13 +109,13 @@ class Batch:
             journal: Where all that is done is written down.
             counted: Told how far the run is.
         """
-        self._work, self._items, self._executor = work, items, executor
+        self._work, self._inputs, self._executor = work, inputs, executor
         self._listener, self._stops, self._fails = listener, stops, fails
         self._journal, self._ended = journal, set[int]()
-        self._counted, self.counts = counted, Counts(len(items))
+        self._counted, self.counts = counted, Counts(len(inputs))
         self._ready: deque[Task] = deque()
-        self._steps = Steps(work, len(items), parallel=executor.parallel)
-        self._endings: dict[int, Ending] = {}
+        self._stages = Stages(work, len(inputs), parallel=executor.parallel)
+        self._endings: dict[int, InputResult] = {}
         self._begun = self._told = 0
         self._code = 0
         self._stopped = False
@@ -126,14 +126,14 @@ class Batch:
         Raises:
             PoolnormError: The fault of the only item.
         """
-        if len(self._items) >= MANY:
-            precompile_init(Call, Ending, Header, Outcome, Result, Task, Turn)
+        if len(self._inputs) >= MANY:
+            precompile_init(Call, InputResult, Header, Outcome, Result, Task, Turn)
         try:
-            with self._steps, self._executor as executor:
+            with self._stages, self._executor as executor:
                 self._run(executor)
         finally:
             self._tell(to_the_end=True)
-        for number, item in enumerate(self._items if self._stopped else ()):
+        for number, item in enumerate(self._inputs if self._stopped else ()):
             if number not in self._ended:
                 self._listener.left(item.name, item.place)
         return self._code
@@ -148,37 +148,37 @@ class Batch:
             if not (results or submitted or self._ready):
                 return
             for task, result in results:
-                self._go_on(*self._steps.heard(task, result))
+                self._go_on(*self._stages.on_result(task, result))
             if self._journal is not None:
                 self._journal.settle()
 
     def _next(self) -> Task | None:
         """Return the next task, if there is one that can be begun."""
         # Where all inputs are one batch, none ends before all are begun.
-        window = len(self._items) if self._work.job.joins else _WINDOW
+        window = len(self._inputs) if self._work.job.joins else _WINDOW
         while not (self._ready or self._stopped or self._begun - self._told >= window):
-            if self._begun == len(self._items):
+            if self._begun == len(self._inputs):
                 break
             self._begun += 1
-            self._begin(self._begun - 1, self._items[self._begun - 1])
+            self._begin(self._begun - 1, self._inputs[self._begun - 1])
         return self._ready.popleft() if self._ready else None
 
-    def _begin(self, number: int, item: Item) -> None:
+    def _begin(self, number: int, item: Input) -> None:
         if item.each:
             self._stream(number, item)
         elif item.error is not None:
-            self._end(number, Ending(item, error=item.error))
+            self._end(number, InputResult(item, error=item.error))
         elif self._work.plan.skips(item):
-            self._end(number, Ending(item, skipped=True))
+            self._end(number, InputResult(item, skipped=True))
         elif self._journal is None:
-            self._go_on(*self._steps.begin(number, item))
+            self._go_on(*self._stages.begin(number, item))
         elif (known := self._journal.ending(item)) is not None:
             self._end(number, known)
         else:
             again = self._journal.began(item)
-            self._go_on(*self._steps.begin(number, item, again=again))
+            self._go_on(*self._stages.begin(number, item, again=again))
 
-    def _stream(self, number: int, item: Item) -> None:
+    def _stream(self, number: int, item: Input) -> None:
         """Do what comes on standard input, and tell of each array as soon as it is done."""
         error = None
         try:
@@ -186,17 +186,17 @@ class Batch:
                 self._listener.done(outcome)
         except PoolnormError as fault:
             error = fault
-        self._end(number, Ending(item, error=error))
+        self._end(number, InputResult(item, error=error))
 
-    def _go_on(self, tasks: Sequence[Task], endings: Sequence[tuple[int, Ending]]) -> None:
+    def _go_on(self, tasks: Sequence[Task], endings: Sequence[tuple[int, InputResult]]) -> None:
         self._ready.extend(tasks if not self._stopped else ())
         for number, ending in endings:
             self._end(number, ending)
 
-    def _end(self, number: int, ending: Ending) -> None:
+    def _end(self, number: int, ending: InputResult) -> None:
         """Take note of what came of an item."""
         error = ending.error
-        if error is not None and len(self._items) == 1:
+        if error is not None and len(self._inputs) == 1:
             raise error
         fatal = isinstance(error, OutputError | UnavailableError)
         if fatal and self._stopped:
@@ -243,7 +243,7 @@ def settle(plan: "Plan", job: "Job") -> None:
         if source.word == STDIN or source.stream:
             return
         try:
-            for tensor in plan.tensors(Item(source.word, plan.key)):
+            for tensor in plan.tensors(Input(source.word, plan.key)):
                 job.settle(tensor)
                 return
         except PoolnormError:

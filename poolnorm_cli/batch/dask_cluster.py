@@ -18,7 +18,7 @@ from poolnorm_cli.tensors.atomic import PREFIX, SUFFIX
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.batch.inputs import Item
+    from poolnorm_cli.batch.inputs import Input
     from poolnorm_cli.batch.tasks import Work
 
 
@@ -96,7 +96,7 @@ def _require_certificates(distributed: Any, address: str) -> None:
         raise UnavailableError(told, fix)
 
 
-def probe(client: Any, work: "Work", item: "Item") -> None:
+def probe(client: Any, work: "Work", item: "Input") -> None:
     """See that all workers run this program, see an item's files, and can hold the weights.
 
     Raises:

@@ -23,7 +23,7 @@ from poolnorm_cli.errors import PoolnormError, UnavailableError
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from poolnorm_cli.batch.inputs import Item
+    from poolnorm_cli.batch.inputs import Input
 
 
 _CHUNK_SECONDS = 0.25
@@ -46,20 +46,20 @@ class Cluster:
     parallel = True
 
     def __init__(
-        self, work: Work, address: str, items: "Sequence[Item]", tell: Callable[[str], None]
+        self, work: Work, address: str, inputs: "Sequence[Input]", tell: Callable[[str], None]
     ) -> None:
         """Prepare for a run.
 
         Args:
             work: What is done.
             address: `tcp://HOST:PORT`, `tls://HOST:PORT`, or `local` for a cluster of its own.
-            items: To what; the first is looked for from every worker.
+            inputs: To what; the first is looked for from every worker.
             tell: Told what a person should know.
 
         Raises:
             UsageError: The address is of another kind.
         """
-        self._work, self._items, self._tell = work, items, tell
+        self._work, self._inputs, self._tell = work, inputs, tell
         self._address = address if address == LOCAL else checked_address(address)
         self._client: Any = None
         self._connection = ExitStack()
@@ -81,7 +81,7 @@ class Cluster:
             )
         with ExitStack() as stack:
             self._client = stack.enter_context(connected(self._address))
-            probe(self._client, self._work, self._items[0])
+            probe(self._client, self._work, self._inputs[0])
             self._threads = max(sum(within(SILENCE, self._client.nthreads).values()), 1)
             self._held = self._client.submit(_same, work_abroad(self._work), pure=False)
             self._pulse = Pulse(self._client)

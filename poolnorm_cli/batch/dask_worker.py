@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from poolnorm_cli import __version__
-from poolnorm_cli.batch.group_commit import Done, Performer
-from poolnorm_cli.batch.inputs import Item
+from poolnorm_cli.batch.group_commit import Done, GroupCommit
+from poolnorm_cli.batch.inputs import Input
 from poolnorm_cli.batch.tasks import Result, Task, Work
 from poolnorm_cli.engine.memory_limiter import Room, room_here
 from poolnorm_cli.values import frozen
@@ -39,20 +39,20 @@ def perform_all(work: Work, tasks: Sequence[Task]) -> list[Result]:
     """Do tasks one after another; another thread may be at others with the same work."""
     room = room_here(work.job.memory)
     own = replace(work, job=replace(work.job, _fitted={}, threads=1, room=room))
-    performer = Performer(own, safely=True)
+    commits = GroupCommit(own, safely=True)
     done: Done = []
     try:
         for task in tasks:
-            done += _perform(performer, task, room)
-        done += performer.settle()
+            done += _perform(commits, task, room)
+        done += commits.settle()
     finally:
-        performer.discard()
+        commits.discard()
     return [result for _, result in done]
 
 
-def _perform(performer: Performer, task: Task, room: Room | None) -> Done:
+def _perform(commits: GroupCommit, task: Task, room: Room | None) -> Done:
     try:
-        return performer.perform(task)
+        return commits.perform(task)
     finally:
         if room is not None:
             room.leave()
@@ -80,7 +80,7 @@ def task_abroad(task: Task) -> Task:
     return replace(task, item=away, part=part, again=True)
 
 
-def result_home(result: Result, item: Item) -> Result:
+def result_home(result: Result, item: Input) -> Result:
     """Return a result with the names that the person gave."""
     word, target = rooted(item.word), rooted(item.target or ".")
     error = result.error

@@ -11,7 +11,7 @@ from poolnorm_cli.values import frozen
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from poolnorm_cli.batch.inputs import Item
+    from poolnorm_cli.batch.inputs import Input
     from poolnorm_cli.batch.plan import Plan
     from poolnorm_cli.engine.job import Job
 
@@ -41,7 +41,7 @@ class Estimate:
     memory: int
 
 
-def estimates(plan: "Plan", job: "Job", item: "Item") -> "Iterator[Estimate]":
+def estimates(plan: "Plan", job: "Job", item: "Input") -> "Iterator[Estimate]":
     """Say what would be done to the tensors of an item; those on standard input are not read.
 
     Raises:

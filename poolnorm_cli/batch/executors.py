@@ -3,7 +3,7 @@
 from collections import deque
 from typing import TYPE_CHECKING, Protocol, Self
 
-from poolnorm_cli.batch.group_commit import Performer
+from poolnorm_cli.batch.group_commit import GroupCommit
 from poolnorm_cli.batch.tasks import Result, Task
 
 
@@ -47,7 +47,7 @@ class Serial:
 
     def __init__(self, work: "Work") -> None:
         """Prepare to do the tasks of `work`."""
-        self._performer = Performer(work)
+        self._performer = GroupCommit(work)
         self._tasks: deque[Task] = deque()
 
     def __enter__(self) -> Self:

@@ -27,7 +27,7 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.batch.inputs import Item
+    from poolnorm_cli.batch.inputs import Input
     from poolnorm_cli.batch.plan import Plan
     from poolnorm_cli.tensors.tensor import Tensor
 
@@ -102,7 +102,7 @@ def _unwritten(task: Task, error: OSError) -> OutputError:
     return fault(OutputError, str(task.item.target), reason_of(error), "")
 
 
-def parts_of(plan: "Plan", job: Job, item: "Item") -> "tuple[NpyTensor, list[Part]] | None":
+def parts_of(plan: "Plan", job: Job, item: "Input") -> "tuple[NpyTensor, list[Part]] | None":
     """Cut an item into parts; None where it is small, or cannot be done apart.
 
     Raises:

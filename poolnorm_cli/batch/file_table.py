@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, NoReturn
 
-from poolnorm_cli.batch.inputs import Item
+from poolnorm_cli.batch.inputs import Input
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.tensors.messages import fault, shown
 from poolnorm_cli.tensors.real_names import RealNames, differing_in_case, local_path
@@ -49,7 +49,7 @@ class FileTable:
         self._names = RealNames()
         self._roles: list[Role] = []
         self._inputs: Sequence[str] = ()
-        self._written: dict[str, Role | Item] = {}
+        self._written: dict[str, Role | Input] = {}
 
     def add(self, roles: Iterable[Role], inputs: Sequence[str]) -> None:
         """Note what is named by flags, and the inputs.
@@ -61,11 +61,11 @@ class FileTable:
         self._roles = [role for role in roles if role.word]
         self._inputs = inputs
 
-    def check(self, items: Sequence[Item] = (), there: Sequence[Item] = ()) -> None:
+    def check(self, inputs: Sequence[Input] = (), there: Sequence[Input] = ()) -> None:
         """Refuse a file that has two roles, one of which is to be written.
 
         Args:
-            items: Inputs with their outputs.
+            inputs: Inputs with their outputs.
             there: Those of them whose output exists.
 
         Raises:
@@ -75,7 +75,7 @@ class FileTable:
         for role in self._roles:
             if role.written and role.word != STDIN:
                 self._claim(names.of(role.word), role)
-        for item in items:
+        for item in inputs:
             if item.target is not None and item.target != STDIN:
                 key = names.of(item.target)
                 if key in written:
@@ -89,7 +89,7 @@ class FileTable:
         self._check_folders()
         self._check_inodes(there)
 
-    def claim(self, item: Item) -> None:
+    def claim(self, item: Input) -> None:
         """Note an output that gets its name only now: of an array on standard input.
 
         Raises:
@@ -102,7 +102,7 @@ class FileTable:
                 _refuse(item, role)
         self._claim(key, item)
 
-    def _claim(self, key: str, one: Role | Item) -> None:
+    def _claim(self, key: str, one: Role | Input) -> None:
         if key in self._written:
             _compare(self._written[key], one)
         self._written[key] = one
@@ -122,7 +122,7 @@ class FileTable:
         if STDIN in self._inputs or STDIN in words:
             yield Role("", STDIN)
 
-    def _check_case(self, known: dict[str, Role | Item]) -> None:
+    def _check_case(self, known: dict[str, Role | Input]) -> None:
         """Refuse names that differ in the case of letters alone, where that is no difference."""
         for one, other in differing_in_case(known) if self._written else ():
             if one in self._written or other in self._written:
@@ -137,11 +137,11 @@ class FileTable:
                 told = f"{role.flag} is a directory of outputs"
                 raise fault(UsageError, role.word, told, "give another name")
 
-    def _check_inodes(self, there: Sequence[Item]) -> None:
+    def _check_inodes(self, there: Sequence[Input]) -> None:
         """Compare by device and inode what exists and is going to be written with all others."""
-        present: dict[_Inode, Role | Item] = {}
+        present: dict[_Inode, Role | Input] = {}
         written = [role for role in self._roles if role.written]
-        named: list[tuple[str, Role | Item]] = [(role.word, role) for role in written]
+        named: list[tuple[str, Role | Input]] = [(role.word, role) for role in written]
         for word, one in (*named, *((str(item.target), item) for item in there)):
             inode = _inode(word, 1)
             if inode is not None:
@@ -156,10 +156,10 @@ class FileTable:
                 _compare(present[inode], role)
 
 
-def existing(items: Sequence[Item]) -> list[Item]:
-    """Return the items whose output exists; most do not, which costs one look."""
+def existing(inputs: Sequence[Input]) -> list[Input]:
+    """Return the inputs whose output exists; most do not, which costs one look."""
     folders: dict[str, bool] = {}
-    return [i for i in items if i.target and i.target != STDIN and _is_there(i.target, folders)]
+    return [i for i in inputs if i.target and i.target != STDIN and _is_there(i.target, folders)]
 
 
 def _is_there(target: str, folders: dict[str, bool]) -> bool:
@@ -182,20 +182,20 @@ def _inode(word: str, stream: int = -1) -> _Inode | None:
     return None if path is None else identity(path)
 
 
-def _compare(one: Role | Item, other: Role | Item) -> None:
+def _compare(one: Role | Input, other: Role | Input) -> None:
     """Refuse two roles of one file, unless they are those of weights that are updated."""
     if isinstance(one, Role) and isinstance(other, Role) and one.updated and other.updated:
         return
     _refuse(one, other)
 
 
-def _refuse(one: Role | Item, other: Role | Item) -> NoReturn:
-    if isinstance(one, Item) and isinstance(other, Item):
+def _refuse(one: Role | Input, other: Role | Input) -> NoReturn:
+    if isinstance(one, Input) and isinstance(other, Input):
         both = f"the output of {shown(other.name, 30)} and of {shown(one.name, 30)}"
         fix = "give --output-name with {parent}, {index} or {key}"
         raise fault(UsageError, str(one.target), both, fix)
-    if not isinstance(one, Item) and (isinstance(other, Item) or not one.written):
+    if not isinstance(one, Input) and (isinstance(other, Input) or not one.written):
         one, other = other, one
-    what = "the output" if isinstance(one, Item) else one.flag
-    word = str(one.target) if isinstance(one, Item) else one.word
+    what = "the output" if isinstance(one, Input) else one.flag
+    word = str(one.target) if isinstance(one, Input) else one.word
     raise fault(UsageError, word, f"{what} is {other}", "write to another file")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from poolnorm_cli.batch.inputs import Item
+from poolnorm_cli.batch.inputs import Input
 from poolnorm_cli.tensors.sources import source_path
 from poolnorm_cli.urls import fit_to_show, is_url
 
@@ -38,7 +38,7 @@ def parameters(plan: "Plan", job: "Job", engine: str, weights: "Weights | None")
     digest = hashlib.sha256()
     with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
         layer = repr(job.layer)
-    mask = job.mask and [fit_to_show(job.mask.word), stamp_of(Item(job.mask.word))]
+    mask = job.mask and [fit_to_show(job.mask.word), stamp_of(Input(job.mask.word))]
     facts = [poolnorm_cli.__version__, layer, mask, job.training, job.dtype, engine]
     digest.update(json.dumps([*facts, plan.key, plan.bfloat16]).encode())
     for name, weight in sorted((weights or {}).items()):
@@ -61,7 +61,7 @@ def stamp_at_name(target: str) -> Stamp:
     return (seen.st_size, seen.st_mtime_ns) if stat.S_ISREG(seen.st_mode) else (-1, -1)
 
 
-def stamp_of(item: Item) -> Stamp | None:
+def stamp_of(item: Input) -> Stamp | None:
     """Return size and time of the last change of an input; None where it has none."""
     if is_url(item.word):
         from poolnorm_cli.tensors.cloud import stamp_at

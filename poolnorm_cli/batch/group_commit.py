@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from poolnorm_cli.batch.tasks import Result, Task, stored_at, stored_of
+from poolnorm_cli.batch.tasks import Result, Task, fingerprint_at, fingerprint_of
 from poolnorm_cli.errors import OutputError, PoolnormError
 from poolnorm_cli.tensors.durable import sync_file, sync_folders
 from poolnorm_cli.urls import is_url
@@ -45,7 +45,7 @@ class _Held(NamedTuple):
     file: "AtomicFile | None"
 
 
-class Performer:
+class GroupCommit:
     """Does tasks one after another; what it returns has its name."""
 
     def __init__(self, work: "Work", *, safely: bool = False) -> None:
@@ -149,8 +149,8 @@ class Performer:
         if not self._checksums or target is None or result.error is not None or not result.outcomes:
             return result
         if file is not None:
-            return replace(result, stored=stored_of(file))
-        return replace(result, stored=stored_at(target)) if is_url(target) else result
+            return replace(result, fingerprint=fingerprint_of(file))
+        return replace(result, fingerprint=fingerprint_at(target)) if is_url(target) else result
 
     def _synced(self, files: "list[AtomicFile]") -> OSError | None:
         """Have outputs on the disk; return what is the matter if they are not."""

@@ -21,7 +21,7 @@ MANY = 100
 
 
 @frozen
-class Item:
+class Input:
     """A word of the command line, and the output for all tensors it names.
 
     Attributes:
@@ -40,12 +40,12 @@ class Item:
     stream: bool = False
     error: InputError | None = None
 
-    def __reduce__(self) -> tuple[type["Item"], tuple[str, str | None, str | None, bool]]:
+    def __reduce__(self) -> tuple[type["Input"], tuple[str, str | None, str | None, bool]]:
         """Go to another process in less time than the parts of a dataclass take.
 
         Streams and errors stay in this one.
         """
-        return Item, (self.word, self.key, self.target, self.each)
+        return Input, (self.word, self.key, self.target, self.each)
 
     @property
     def name(self) -> str:
@@ -64,9 +64,9 @@ class Item:
         return self.stream or STDIN in (self.word, self.target)
 
 
-def directories(items: Sequence[Item]) -> set[str]:
+def directories(inputs: Sequence[Input]) -> set[str]:
     """Return the directories in which the outputs will be."""
-    targets = (i.target for i in items if i.target and not (i.streams or is_url(i.target)))
+    targets = (i.target for i in inputs if i.target and not (i.streams or is_url(i.target)))
     return {os.path.dirname(folder) or "." for folder in set(map(folder_of, targets))}  # noqa: PTH120 - a text
 
 

@@ -1,18 +1,18 @@
 """What has been done, one JSON object a line, so that a run can be taken up where it ended.
 
 A line is appended with one write, after the output has its name. One that is torn, because its
-writer was killed, is passed over: the output that it would tell of is then proved by its bytes.
+writer was killed, is passed over: the output that it would tell of is then verified by its bytes.
 """
 
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from poolnorm_cli.batch.fingerprints import Stamp, stamp_at_name, stamp_of
-from poolnorm_cli.batch.inputs import Item
+from poolnorm_cli.batch.inputs import Input
 from poolnorm_cli.batch.journal_file import JournalFile
 from poolnorm_cli.batch.journal_line import Head, Line
-from poolnorm_cli.batch.stages import Ending
-from poolnorm_cli.batch.tasks import stored_at
+from poolnorm_cli.batch.stages import InputResult
+from poolnorm_cli.batch.tasks import fingerprint_at
 from poolnorm_cli.errors import UnavailableError
 from poolnorm_cli.urls import fit_to_show
 
@@ -50,7 +50,7 @@ class Journal:
         """
         self._params, self._retry, self._verify = params, retry_failed, verify
         self._lines: dict[tuple[str, str | None], Line] = {}
-        self._proofs: dict[str, Line] = {}
+        self._recorded: dict[str, Line] = {}
         self._intact: dict[str, bool] = {}
         self._stamps = dict[int, Stamp | None]()
         self.begun = False
@@ -79,25 +79,25 @@ class Journal:
         finally:
             self._file.close()
 
-    def start(self, items: int) -> None:
+    def start(self, inputs: int) -> None:
         """Write that a run begins.
 
         Args:
-            items: How many inputs it has.
+            inputs: How many inputs it has.
 
         Raises:
             OutputError: There is no room.
         """
-        self._file.start(Head(self._params, items))
+        self._file.start(Head(self._params, inputs))
 
-    def owns(self, item: Item) -> bool:
-        """Whether it is proved that the output that is there was written by an earlier run.
+    def owns(self, item: Input) -> bool:
+        """Whether the output that is there is known to have been written by an earlier run.
 
         That run had the same parameters, and made it of the same input; its size and time are
         those that were written down, or its checksum is, where checksums are compared.
         """
         target = item.target or ""
-        line = self._proofs.get(item.place or "")
+        line = self._recorded.get(item.place or "")
         if line is None or (line.input, line.key) != _known_as(item):
             return False
         if line.params != self._params:
@@ -105,7 +105,7 @@ class Journal:
         same = stamp_at_name(target) == line.output_stamp
         return same or (self._verify and self._is_intact(target, line))
 
-    def ending(self, item: Item) -> Ending | None:
+    def ending(self, item: Input) -> InputResult | None:
         """Return what came of an item earlier; None where it is to be done."""
         line = self._lines.get(_known_as(item))
         if line is None or (line.params, line.output) != (self._params, item.place):
@@ -113,23 +113,23 @@ class Journal:
         if line.stamp != stamp_of(item):
             return None
         if (error := line.fault) is not None:
-            return None if self._retry else Ending(item, error=error, resumed=True)
+            return None if self._retry else InputResult(item, error=error, resumed=True)
         if item.target is not None and not self._is_there(item.target, line):
             return None
-        return Ending(item, skipped=True, resumed=True)
+        return InputResult(item, skipped=True, resumed=True)
 
-    def began(self, item: Item) -> bool:
+    def began(self, item: Input) -> bool:
         """Remember an input as it is before it is read; say whether its output may be replaced."""
         self._stamps[id(item)] = stamp_of(item)
         return self.owns(item)
 
-    def write(self, ending: Ending) -> Line:
+    def write(self, ending: InputResult) -> Line:
         """Write down what came of an item.
 
         Raises:
             OutputError: There is no room.
         """
-        item, error, stored = ending.item, ending.error, ending.stored
+        item, error, fingerprint = ending.item, ending.error, ending.fingerprint
         line = Line(
             input=_known_as(item)[0],
             key=item.key,
@@ -138,15 +138,15 @@ class Journal:
             output=item.place,
             status="failed" if error else "skipped" if ending.skipped else "done",
             seconds=ending.seconds,
-            output_stamp=None if stored is None else stored.stamp,
-            sha256="" if stored is None else stored.sha256,
+            output_stamp=None if fingerprint is None else fingerprint.stamp,
+            sha256="" if fingerprint is None else fingerprint.sha256,
             error=None if error is None else (error.what, error.fix, error.code),
         )
         self._file.write(line.encoded())
         return line
 
-    def adopt(self, ending: Ending) -> None:
-        """Write down that an output without a line has proved to be that of its input.
+    def adopt(self, ending: InputResult) -> None:
+        """Write down that an output without a line is that of its input.
 
         Raises:
             OutputError: There is no room.
@@ -174,7 +174,7 @@ class Journal:
             size = stamp_at_name(target)[0]
             if line.output_stamp is not None and size == line.output_stamp[0]:
                 with suppress(OSError):
-                    self._intact[key] = stored_at(target).sha256 == line.sha256
+                    self._intact[key] = fingerprint_at(target).sha256 == line.sha256
         return self._intact[key]
 
     def _note(self, line: Head | Line) -> None:
@@ -182,7 +182,7 @@ class Journal:
             self.begun |= line.params == self._params
             return
         if line.status == "done" and line.output is not None:
-            self._proofs[line.output] = line
+            self._recorded[line.output] = line
             self._intact.pop(line.output, None)
         if line.error is not None and line.error[2] == UnavailableError.code:
             self._lines.pop((line.input, line.key), None)  # nothing is wrong with the input
@@ -190,6 +190,6 @@ class Journal:
             self._lines[line.input, line.key] = line
 
 
-def _known_as(item: Item) -> tuple[str, str | None]:
+def _known_as(item: Input) -> tuple[str, str | None]:
     """Return what an item goes by: a URL less its password and its query, new ones of which do."""
     return fit_to_show(item.word), item.key

@@ -27,15 +27,15 @@ class Head:
 
     Attributes:
         params: What `parameters` says of the run.
-        items: How many inputs it has.
+        inputs: How many inputs it has.
     """
 
     params: str
-    items: int
+    inputs: int
 
     def encoded(self) -> bytes:
         """Return the line."""
-        return _encoded({"run": self.params, "items": self.items})
+        return _encoded({"run": self.params, "items": self.inputs})
 
 
 @frozen(kw_only=True)
@@ -111,8 +111,8 @@ def parse(data: bytes) -> Head | Line | None:
 
 
 def _head(told: dict[str, Any]) -> Head | None:
-    params, items = told["run"], told.get("items", -1)
-    return Head(params, items) if isinstance(params, str) and _is_count(items) else None
+    params, inputs = told["run"], told.get("items", -1)
+    return Head(params, inputs) if isinstance(params, str) and _is_count(inputs) else None
 
 
 def _line(told: dict[str, Any]) -> Line | None:

@@ -7,7 +7,7 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.batch.file_table import FileTable
-from poolnorm_cli.batch.inputs import MANY, SUFFIXES, Item, Shard, Source, below
+from poolnorm_cli.batch.inputs import MANY, SUFFIXES, Input, Shard, Source, below
 from poolnorm_cli.errors import OutputError, UsageError
 from poolnorm_cli.tensors.messages import shown
 from poolnorm_cli.tensors.outputs import open_output
@@ -54,7 +54,7 @@ class Plan:
         limit: Bytes that a copy of an input which does not say its size may take; None for what
             is usual.
         seen: Directories of outputs that were there.
-        notes: What there is to say of files that `items` has looked into.
+        notes: What there is to say of files that `inputs` has looked into.
         table: All files of the command.
     """
 
@@ -75,7 +75,7 @@ class Plan:
     notes: list[str] = field(default_factory=list, compare=False)
     table: FileTable = field(default_factory=FileTable, compare=False)
 
-    def items(self) -> list[Item]:
+    def inputs(self) -> list[Input]:
         """Decide on all outputs.
 
         Raises:
@@ -87,19 +87,19 @@ class Plan:
             told = f"--output {self.output} with {len(self.sources)} inputs"
             raise UsageError(told, "give --output-dir DIR for many")
         if len(self.sources) >= MANY:
-            precompile_init(Item)
-        items = [item for index, each in enumerate(self.sources) for item in self._of(index, each)]
+            precompile_init(Input)
+        inputs = [item for index, each in enumerate(self.sources) for item in self._of(index, each)]
         if self.directory is not None:
-            self._refuse_suffixes(items)
-        return items
+            self._refuse_suffixes(inputs)
+        return inputs
 
-    def of_shard(self, items: Sequence[Item]) -> Sequence[Item]:
-        """Return the items of the part of the inputs that is run."""
+    def of_shard(self, inputs: Sequence[Input]) -> Sequence[Input]:
+        """Return the inputs of the part of the inputs that is run."""
         if self.shard is None:
-            return items
-        return [item for item in items if self.shard.holds(item.word)]
+            return inputs
+        return [item for item in inputs if self.shard.holds(item.word)]
 
-    def refuse_existing(self, there: Sequence[Item]) -> None:
+    def refuse_existing(self, there: Sequence[Input]) -> None:
         """Refuse outputs that exist, unless they are to be replaced or left.
 
         Raises:
@@ -114,17 +114,17 @@ class Plan:
         return self.overwrite or self.skip_existing
 
     @staticmethod
-    def exists(item: Item, more: str = "") -> UsageError:
+    def exists(item: Input, more: str = "") -> UsageError:
         """Return the error for an output that exists."""
         return UsageError(f"{item.target}: exists{more}", "give --overwrite, or another name")
 
     def run(
-        self, item: Item, job: "Job", turns: "Sequence[Turn] | None" = None
+        self, item: Input, job: "Job", turns: "Sequence[Turn] | None" = None
     ) -> "Iterator[Outcome]":
         """Run a job on the tensors of one item; an outcome is yielded when its output is complete.
 
         Args:
-            item: One of `items`.
+            item: One of `inputs`.
             job: What to do.
             turns: The places of its tensors in a training that is run elsewhere; None to have
                 the job train.
@@ -140,12 +140,12 @@ class Plan:
             return
         yield from self._one(item, self.tensors(item), job, turns)
 
-    def tensors(self, item: Item) -> "Iterator[Tensor]":
+    def tensors(self, item: Input) -> "Iterator[Tensor]":
         """Open the tensors of an item."""
         opened = open_input if item.stream else open_tensors
         return opened(item.word, item.key, self.bfloat16, self.limit)
 
-    def skips(self, item: Item) -> bool:
+    def skips(self, item: Input) -> bool:
         """Whether an item's output is there already and to be left."""
         return bool(self.skip_existing and item.target and exists(item.target))
 
@@ -183,22 +183,22 @@ class Plan:
             raise OutputError(told, "give a directory that can be made") from error
         self.seen.add(folder_of(target))
 
-    def _of(self, index: int, source: Source) -> Iterator[Item]:
+    def _of(self, index: int, source: Source) -> Iterator[Input]:
         word = source.word
         if source.error is not None:
-            yield Item(word, error=source.error)
+            yield Input(word, error=source.error)
         elif self.directory is None:
-            yield Item(word, self.key, self.output, stream=source.stream)
+            yield Input(word, self.key, self.output, stream=source.stream)
         elif word == STDIN:
-            yield Item(word, each=True)
+            yield Input(word, each=True)
         elif source.stream:
-            yield Item(word, self.key, self._named(index, source), stream=True)
+            yield Input(word, self.key, self._named(index, source), stream=True)
         elif "{key}" in (self.template or ""):
             for tensor in open_tensors(word, self.key, self.bfloat16):
                 self.notes.extend(tensor.notes)
-                yield Item(word, tensor.key, self._named(index, source, tensor.key))
+                yield Input(word, tensor.key, self._named(index, source, tensor.key))
         else:
-            yield Item(word, self.key, self._named(index, source))
+            yield Input(word, self.key, self._named(index, source))
 
     def _named(self, index: int, source: Source, key: str | None = None) -> str:
         directory, path = self.directory or ".", source_path(source.word)
@@ -220,7 +220,7 @@ class Plan:
 
     def _one(
         self,
-        item: Item,
+        item: Input,
         tensors: "Iterator[Tensor] | list[Tensor]",
         job: "Job",
         turns: "Sequence[Turn] | None",
@@ -233,9 +233,9 @@ class Plan:
                 tensor.close()
         return outcomes
 
-    def _refuse_suffixes(self, items: Sequence[Item]) -> None:
+    def _refuse_suffixes(self, inputs: Sequence[Input]) -> None:
         """Refuse a template that makes no name of a tensor of that of a tensor."""
-        for item in items if self.template is not None else ():
+        for item in inputs if self.template is not None else ():
             path = without_query(source_path(item.word) or STDIN)
             if not item.target or item.target.lower().endswith(SUFFIXES):
                 continue

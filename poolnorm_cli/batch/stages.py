@@ -1,11 +1,11 @@
-"""The steps of each item: in one go, or statistics first and outputs after, whole or in parts."""
+"""The stages of each input: in one go, or statistics first and outputs after, whole or in parts."""
 
 import time
 from contextlib import suppress
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Self
 
-from poolnorm_cli.batch.tasks import Result, Stored, Task, Work, stored_of
+from poolnorm_cli.batch.tasks import Fingerprint, Result, Task, Work, fingerprint_of
 from poolnorm_cli.engine.outcome import Outcome
 from poolnorm_cli.engine.training import Gathered, Turn
 from poolnorm_cli.errors import PoolnormError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from poolnorm_cli.batch.file_parts import Part
-    from poolnorm_cli.batch.inputs import Item
+    from poolnorm_cli.batch.inputs import Input
     from poolnorm_cli.tensors.npy import NpyTensor
 
 
@@ -30,22 +30,22 @@ _PLENTY = 1000
 
 
 @frozen
-class Ending:
+class InputResult:
     """What came of an item in the end.
 
     Attributes:
         item: The item.
         outcomes: What came of its tensors.
-        stored: Its output, where that was asked for.
+        fingerprint: Its output, where that was asked for.
         seconds: The time it took.
         error: Why it failed; None where it did not.
         skipped: Nothing was done, because the output was there.
         resumed: It came of an earlier run.
     """
 
-    item: "Item"
+    item: "Input"
     outcomes: tuple[Outcome, ...] = ()
-    stored: Stored | None = None
+    fingerprint: Fingerprint | None = None
     seconds: float = 0.0
     error: PoolnormError | None = None
     skipped: bool = False
@@ -53,10 +53,10 @@ class Ending:
 
 
 @record
-class _Way:
-    """How far an item is that takes several steps."""
+class InputState:
+    """How far an input is that takes several stages."""
 
-    item: "Item"
+    item: "Input"
     again: bool
     tensor: "NpyTensor | None" = None
     parts: "list[Part]" = field(default_factory=list)
@@ -68,22 +68,22 @@ class _Way:
     began: float = field(default_factory=time.perf_counter)
 
 
-Next = tuple[list[Task], list[tuple[int, Ending]]]
-"""The tasks that can be begun now, and the items that have ended."""
+Next = tuple[list[Task], list[tuple[int, InputResult]]]
+"""The tasks that can be begun now, and the inputs that have ended."""
 
 
-class Steps:
-    """Decides on the steps of items, and holds what lies between them."""
+class Stages:
+    """Decides on the steps of inputs, and holds what lies between them."""
 
     def __init__(self, work: Work, total: int, *, parallel: bool) -> None:
-        """Prepare for a run of `total` items.
+        """Prepare for a run of `total` inputs.
 
-        In parallel, large items are cut, unless there are so many that no worker is idle, and
-        training takes two steps; so it does wherever all items are one batch.
+        In parallel, large inputs are cut, unless there are so many that no worker is idle, and
+        training takes two steps; so it does wherever all inputs are one batch.
         """
         self._cuts = parallel and total < _PLENTY
         self._work, self._total, self._parallel = work, total, parallel
-        self._ways: dict[int, _Way] = {}
+        self._states: dict[int, InputState] = {}
         self._waiting: dict[int, tuple[Gathered, ...]] = {}
         self._turn = 0
 
@@ -97,11 +97,11 @@ class Steps:
         trace: "TracebackType | None",
     ) -> None:
         """Let go of unfinished outputs."""
-        for way in self._ways.values():
-            if way.file is not None:
-                way.file.discard()
+        for state in self._states.values():
+            if state.file is not None:
+                state.file.discard()
 
-    def begin(self, number: int, item: "Item", *, again: bool = False) -> Next:
+    def begin(self, number: int, item: "Input", *, again: bool = False) -> Next:
         """Return the first step of an item; `again` says that its output may be replaced."""
         job, cut = self._work.job, None
         try:
@@ -110,53 +110,55 @@ class Steps:
 
                 cut = parts_of(self._work.plan, job, item)
         except PoolnormError as error:
-            return [], [(number, Ending(item, error=error))]
+            return [], [(number, InputResult(item, error=error))]
         if cut is None:
             if not (job.joins or (job.moves and self._parallel)):
                 return [Task(number, item, again=again)], []
-            self._ways[number] = _Way(item, again)
+            self._states[number] = InputState(item, again)
             return [Task(number, item, gathers=True)], []
-        way = self._ways[number] = _Way(item, again, *cut)
+        state = self._states[number] = InputState(item, again, *cut)
         if not job.pass_over(cut[0]).gathers:
             return self._gathered(number, (Gathered(cut[0].shape, cut[0].dtype.name),))
-        way.left = len(way.parts)
-        return [Task(number, item, gathers=True, part=part) for part in way.parts], []
+        state.left = len(state.parts)
+        return [Task(number, item, gathers=True, part=part) for part in state.parts], []
 
-    def heard(self, task: Task, result: Result) -> Next:
+    def on_result(self, task: Task, result: Result) -> Next:
         """Return what follows from a result."""
-        number, way = task.number, self._ways.get(task.number)
-        if way is None:
-            ending = Ending(task.item, result.outcomes, result.stored, result.seconds, result.error)
+        number, state = task.number, self._states.get(task.number)
+        if state is None:
+            ending = InputResult(
+                task.item, result.outcomes, result.fingerprint, result.seconds, result.error
+            )
             # A part is of an item that has failed already.
             return [], [(number, ending)] if task.part is None else []
         if result.error is not None:
             return [], [(number, self._failed(number, result.error))]
         if task.part is None:
-            return self._heard_whole(task, result)
-        way.left -= 1
+            return self._on_whole(task, result)
+        state.left -= 1
         if task.gathers:
-            way.gathered[task.part.start] = result.gathered[0]
-        return ([], []) if way.left else self._all_heard(task)
+            state.gathered[task.part.start] = result.gathered[0]
+        return ([], []) if state.left else self._on_last_part(task)
 
-    def _all_heard(self, task: Task) -> Next:
+    def _on_last_part(self, task: Task) -> Next:
         """Go on with an item of which the last part has been heard."""
-        number, way = task.number, self._ways[task.number]
+        number, state = task.number, self._states[task.number]
         try:
-            return self._folded(number, way) if task.gathers else self._finished(number, way)
+            return self._folded(number, state) if task.gathers else self._finished(number, state)
         except PoolnormError as error:
             return [], [(number, self._failed(number, error))]
 
-    def _heard_whole(self, task: Task, result: Result) -> Next:
+    def _on_whole(self, task: Task, result: Result) -> Next:
         if task.gathers:
             return self._gathered(task.number, result.gathered)
-        way = self._ways.pop(task.number)
-        seconds = time.perf_counter() - way.began
-        ending = Ending(way.item, result.outcomes, result.stored, seconds)
+        state = self._states.pop(task.number)
+        seconds = time.perf_counter() - state.began
+        ending = InputResult(state.item, result.outcomes, result.fingerprint, seconds)
         return [], [(task.number, ending)]
 
-    def _folded(self, number: int, way: _Way) -> Next:
+    def _folded(self, number: int, state: InputState) -> Next:
         """Put the statistics of all parts together."""
-        parts = [way.gathered[part.start] for part in way.parts]
+        parts = [state.gathered[part.start] for part in state.parts]
         moments = [part.moments for part in parts if part.moments is not None]
         whole = fold_tree(merge, moments, moments[0])
         return self._gathered(number, (replace(parts[0], moments=whole),))
@@ -183,67 +185,67 @@ class Steps:
                 self._work.job.join(each)
         except PoolnormError as error:
             return [], [(number, self._failed(number, self._told(number, error)))]
-        self._ways[number].kept = tuple(replace(each, moments=None) for each in gathered)
+        self._states[number].kept = tuple(replace(each, moments=None) for each in gathered)
         if number + 1 < self._total:
             return [], []
-        steps = [self._take(each, way.kept) for each, way in list(self._ways.items())]
+        steps = [self._take(each, state.kept) for each, state in list(self._states.items())]
         return [t for tasks, _ in steps for t in tasks], [e for _, ended in steps for e in ended]
 
     def _told(self, number: int, error: PoolnormError) -> PoolnormError:
         """Put the name of an item in front of an error, unless it is there."""
-        item = self._ways[number].item
+        item = self._states[number].item
         told = error.what.startswith((item.name, str(item.place)))
         return error if told else error.within(item.name)
 
     def _take(self, number: int, gathered: tuple[Gathered, ...]) -> Next:
         """Return the steps that write the output."""
-        way = self._ways[number]
+        state = self._states[number]
         try:
-            way.turns = tuple(self._work.job.take(each) for each in gathered)
-            if way.tensor is None:
-                return [Task(number, way.item, turns=way.turns, again=way.again)], []
-            return self._opened(number, way, way.tensor), []
+            state.turns = tuple(self._work.job.take(each) for each in gathered)
+            if state.tensor is None:
+                return [Task(number, state.item, turns=state.turns, again=state.again)], []
+            return self._opened(number, state, state.tensor), []
         except PoolnormError as error:
             return [], [(number, self._failed(number, self._told(number, error)))]
 
-    def _opened(self, number: int, way: _Way, tensor: "NpyTensor") -> list[Task]:
+    def _opened(self, number: int, state: InputState, tensor: "NpyTensor") -> list[Task]:
         """Make the file that all parts write to."""
         plan, run = self._work.plan, self._work.job.pass_over(tensor)
-        target, dtype = str(way.item.target), DTYPES[run.result]
+        target, dtype = str(state.item.target), DTYPES[run.result]
         header = build_header(run.output_shape, descr_of(dtype))
         self._work.job.require_room(target, tensor)
         plan.make_directory(target)
-        overwrite = plan.overwrite or way.again
-        way.file = AtomicFile(target, overwrite=overwrite, shared=True, sync=plan.sync)
-        way.file.write(header)
-        way.file.extend(len(header) + run.output_bytes)
-        way.left, name = len(way.parts), way.file.unfinished
-        parts = (replace(part, file=name, offset=len(header)) for part in way.parts)
-        return [Task(number, way.item, turns=way.turns, part=part) for part in parts]
+        overwrite = plan.overwrite or state.again
+        state.file = AtomicFile(target, overwrite=overwrite, shared=True, sync=plan.sync)
+        state.file.write(header)
+        state.file.extend(len(header) + run.output_bytes)
+        state.left, name = len(state.parts), state.file.unfinished
+        parts = (replace(part, file=name, offset=len(header)) for part in state.parts)
+        return [Task(number, state.item, turns=state.turns, part=part) for part in parts]
 
-    def _finished(self, number: int, way: _Way) -> Next:
+    def _finished(self, number: int, state: InputState) -> Next:
         """Give the output its name: all parts are there."""
-        assert way.file is not None and way.tensor is not None  # noqa: S101, PT018
-        stored = stored_of(way.file) if self._work.checksums else None
-        way.file.commit()
-        del self._ways[number]
-        run, target = self._work.job.pass_over(way.tensor), str(way.item.target)
-        seconds = time.perf_counter() - way.began
+        assert state.file is not None and state.tensor is not None  # noqa: S101, PT018
+        fingerprint = fingerprint_of(state.file) if self._work.checksums else None
+        state.file.commit()
+        del self._states[number]
+        run, target = self._work.job.pass_over(state.tensor), str(state.item.target)
+        seconds = time.perf_counter() - state.began
         outcome = Outcome(
-            input=way.tensor.name,
+            input=state.tensor.name,
             output=target,
             input_shape=run.shape,
             output_shape=run.output_shape,
             input_dtype=run.dtype,
             dtype=run.result,
             seconds=seconds,
-            penalties=penalties(run.layer, way.turns[0].weights if way.turns else {}),
+            penalties=penalties(run.layer, state.turns[0].weights if state.turns else {}),
         )
-        return [], [(number, Ending(way.item, (outcome,), stored, seconds))]
+        return [], [(number, InputResult(state.item, (outcome,), fingerprint, seconds))]
 
-    def _failed(self, number: int, error: PoolnormError) -> Ending:
-        way = self._ways.pop(number)
-        if way.file is not None:
+    def _failed(self, number: int, error: PoolnormError) -> InputResult:
+        state = self._states.pop(number)
+        if state.file is not None:
             with suppress(OSError):
-                way.file.discard()
-        return Ending(way.item, error=error)
+                state.file.discard()
+        return InputResult(state.item, error=error)

@@ -14,7 +14,7 @@ from poolnorm_cli.values import frozen
 if TYPE_CHECKING:
     from poolnorm_cli.batch.file_parts import Part
     from poolnorm_cli.batch.fingerprints import Stamp
-    from poolnorm_cli.batch.inputs import Item
+    from poolnorm_cli.batch.inputs import Input
     from poolnorm_cli.batch.plan import Plan
     from poolnorm_cli.engine.job import Job
     from poolnorm_cli.engine.outcome import Outcome
@@ -37,7 +37,7 @@ class Task:
     """
 
     number: int
-    item: "Item"
+    item: "Input"
     gathers: bool = False
     turns: "tuple[Turn, ...] | None" = None
     part: "Part | None" = None
@@ -45,7 +45,7 @@ class Task:
 
 
 @frozen
-class Stored:
+class Fingerprint:
     """What a file is known by.
 
     Attributes:
@@ -65,14 +65,14 @@ class Result:
         seconds: The time it took.
         outcomes: What came of each tensor.
         gathered: What was gathered of each tensor.
-        stored: The output, where that was asked for.
+        fingerprint: The output, where that was asked for.
         error: Why it failed; None where it did not.
     """
 
     seconds: float = 0.0
     outcomes: "tuple[Outcome, ...]" = ()
     gathered: "tuple[Gathered, ...]" = ()
-    stored: Stored | None = None
+    fingerprint: Fingerprint | None = None
     error: PoolnormError | None = None
 
 
@@ -127,19 +127,19 @@ class Work:
         return Result(time.perf_counter() - began, outcomes)
 
 
-def stored_of(file: "AtomicFile") -> Stored:
+def fingerprint_of(file: "AtomicFile") -> Fingerprint:
     """Read an output that is whole, and has no name yet, for what it is known by.
 
     Raises:
         OutputError: The disk fails.
     """
     try:
-        return _stored_in(file.fileno())
+        return _fingerprint_in(file.fileno())
     except OSError as error:
         raise file.failed(error) from error
 
 
-def stored_at(target: str) -> Stored:
+def fingerprint_at(target: str) -> Fingerprint:
     """Read an output for what it is known by.
 
     Raises:
@@ -149,19 +149,19 @@ def stored_at(target: str) -> Stored:
     if is_url(target):
         from poolnorm_cli.tensors.cloud import checksum_at, stamp_at
 
-        return Stored(stamp_at(target, OutputError), checksum_at(target)[1])
+        return Fingerprint(stamp_at(target, OutputError), checksum_at(target)[1])
     fd = os.open(target, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
-        return _stored_in(fd)
+        return _fingerprint_in(fd)
     finally:
         os.close(fd)
 
 
-def _stored_in(fd: int) -> Stored:
+def _fingerprint_in(fd: int) -> Fingerprint:
     import hashlib
 
     with open(fd, "rb", buffering=0, closefd=False) as file:
         file.seek(0)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     seen = os.fstat(fd)
-    return Stored((seen.st_size, seen.st_mtime_ns), digest)
+    return Fingerprint((seen.st_size, seen.st_mtime_ns), digest)

@@ -10,9 +10,9 @@ from dataclasses import replace
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.batch.inputs import Item
-from poolnorm_cli.batch.stages import Ending
-from poolnorm_cli.batch.tasks import Stored, stored_at
+from poolnorm_cli.batch.inputs import Input
+from poolnorm_cli.batch.stages import InputResult
+from poolnorm_cli.batch.tasks import Fingerprint, fingerprint_at
 from poolnorm_cli.errors import PoolnormError
 from poolnorm_cli.tensors.sources import suffix_of
 from poolnorm_cli.urls import is_url
@@ -27,35 +27,35 @@ if TYPE_CHECKING:
 _PIECE = 1 << 20
 
 
-def proved(work: "Work", journal: "Journal", items: Sequence[Item]) -> list[Ending]:
-    """Return the endings of items whose output is there, and is what they give.
+def verified(work: "Work", journal: "Journal", inputs: Sequence[Input]) -> list[InputResult]:
+    """Return what came of inputs whose output is there, and is what they give.
 
     Args:
         work: What is done to them.
         journal: Remembers the inputs as they are now.
-        items: Their outputs exist, and nothing says whose they are.
+        inputs: Their outputs exist, and nothing says whose they are.
 
     Raises:
         UsageError: One is something else.
     """
     endings = []
-    for item in items:
+    for item in inputs:
         journal.began(item)
-        stored = _same_at_url(work, item) if is_url(str(item.target)) else _same(work, item)
-        if stored is None:
+        fingerprint = _same_at_url(work, item) if is_url(str(item.target)) else _same(work, item)
+        if fingerprint is None:
             raise work.plan.exists(item, ", and neither the journal nor its bytes say it is ours")
-        endings.append(Ending(item, stored=stored))
+        endings.append(InputResult(item, fingerprint=fingerprint))
     return endings
 
 
-def _same(work: "Work", item: Item) -> Stored | None:
+def _same(work: "Work", item: Input) -> Fingerprint | None:
     """Make an output once more, without a name; return what is there if that is the same."""
     files: list[AtomicFile] = []
     plan = replace(work.plan, overwrite=True, sync=False, keep=files.append)
     try:
         list(plan.run(item, work.job))
         if files and _are_equal(files[0].fileno(), str(item.target)):
-            return stored_at(str(item.target))
+            return fingerprint_at(str(item.target))
     except (PoolnormError, OSError):
         return None  # then it cannot be of this run
     finally:
@@ -64,14 +64,14 @@ def _same(work: "Work", item: Item) -> Stored | None:
     return None
 
 
-def _same_at_url(work: "Work", item: Item) -> Stored | None:
+def _same_at_url(work: "Work", item: Input) -> Fingerprint | None:
     """Make an output on this machine, and compare checksums with what is at its URL."""
     with TemporaryDirectory() as directory:
         local = f"{directory}/output{suffix_of(str(item.target))}"
         plan = replace(work.plan, directory=None, sync=False)
         try:
             list(plan.run(replace(item, target=local), work.job))
-            made, there = stored_at(local), stored_at(str(item.target))
+            made, there = fingerprint_at(local), fingerprint_at(str(item.target))
         except PoolnormError:
             return None
     return there if made.sha256 == there.sha256 else None

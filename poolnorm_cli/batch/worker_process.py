@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from poolnorm_cli.backends import NUMPY
-from poolnorm_cli.batch.group_commit import Performer
+from poolnorm_cli.batch.group_commit import GroupCommit
 from poolnorm_cli.errors import UnavailableError
 
 
@@ -142,23 +142,23 @@ def serve(work: "Work", link: Connection) -> None:
     Answers to short tasks are sent together, so that the supervisor is not woken for each.
     """
     gc.freeze()  # modules are not garbage, and to look through them copies the pages they are on
-    performer = Performer(work, safely=True)
+    commits = GroupCommit(work, safely=True)
     try:
         with suppress(EOFError, OSError):
             while True:
                 tasks: list[Task] = link.recv()
                 results, sent = [], time.monotonic()
                 for task in tasks:
-                    results += performer.perform(task)
+                    results += commits.perform(task)
                     if results and time.monotonic() - sent > _PATIENCE:
                         link.send([result for _, result in results])
                         results, sent = [], time.monotonic()
                 if not link.poll():
-                    results += performer.settle()
+                    results += commits.settle()
                 if results:
                     link.send([result for _, result in results])
     finally:
-        performer.discard()
+        commits.discard()
 
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)

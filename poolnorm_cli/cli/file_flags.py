@@ -14,7 +14,7 @@ from poolnorm_cli.tensors.sources import source_path
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.batch.inputs import Item
+    from poolnorm_cli.batch.inputs import Input
     from poolnorm_cli.batch.plan import Plan
 
 
@@ -22,12 +22,12 @@ class Prepared(NamedTuple):
     """A run in which no file has two roles.
 
     Attributes:
-        items: Inputs with their outputs.
+        inputs: Inputs with their outputs.
         there: Those whose output exists.
     """
 
-    items: "Sequence[Item]"
-    there: "Sequence[Item]"
+    inputs: "Sequence[Input]"
+    there: "Sequence[Input]"
 
 
 def prepared(plan: "Plan", layer: Layer, given: Given) -> Prepared:
@@ -36,14 +36,14 @@ def prepared(plan: "Plan", layer: Layer, given: Given) -> Prepared:
     Raises:
         UsageError: A file has two roles, or an output exists that no journal can speak for.
     """
-    every = plan.items()
-    items = plan.of_shard(every)
-    there = existing(items)
+    every = plan.inputs()
+    inputs = plan.of_shard(every)
+    there = existing(inputs)
     plan.table.add(roles(layer, given), [source.word for source in plan.sources])
     plan.table.check(every, there)
     if not given[Batch].resumes:
         plan.refuse_existing(there)
-    return Prepared(items, there)
+    return Prepared(inputs, there)
 
 
 def roles(layer: Layer, given: Given) -> Iterator[Role]:

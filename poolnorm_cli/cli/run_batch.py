@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from poolnorm_cli.batch.executors import Executor
-    from poolnorm_cli.batch.inputs import Item
+    from poolnorm_cli.batch.inputs import Input
     from poolnorm_cli.batch.journal import Journal
     from poolnorm_cli.batch.plan import Plan
-    from poolnorm_cli.batch.stages import Ending
+    from poolnorm_cli.batch.stages import InputResult
     from poolnorm_cli.engine.job import Job
 
 
@@ -57,25 +57,25 @@ def run_batch(
     flags, printing = given[Batch], given[Printing]
     with ExitStack() as stack:
         journal = stack.enter_context(open_journal(plan, job, given))
-        items, work = prepared.items, Work(plan, job, checksums=journal is not None)
+        inputs, work = prepared.inputs, Work(plan, job, checksums=journal is not None)
         for note in plan.notes:
             reporter.noted(note)
         if job.joins:
-            _check_streams(items, "--synchronized")
+            _check_streams(inputs, "--synchronized")
         if journal is not None:
-            _check_streams(items, "--journal")
+            _check_streams(inputs, "--journal")
             known = _resumed(work, prepared, journal)
-            journal.start(len(items))
+            journal.start(len(inputs))
             for ending in known:
                 journal.adopt(ending)
         begins()
-        if plan.directory is not None and len(items) > 1:
-            remove_leftovers(directories(items))
+        if plan.directory is not None and len(inputs) > 1:
+            remove_leftovers(directories(inputs))
         progress = open_progress(flags.progress, quiet=printing.quiet)
         run = runs.Batch(
             work,
-            items,
-            executor_for(work, items, flags, given[Engine]),
+            inputs,
+            executor_for(work, inputs, flags, given[Engine]),
             reporter,
             stops=given[Outputs].fail_fast or given[Training].training,
             fails=None if given[Outputs].fail_fast else 1,
@@ -86,22 +86,22 @@ def run_batch(
         return run.run()
 
 
-def _resumed(work: Work, prepared: Prepared, journal: "Journal") -> "list[Ending]":
-    """Return what came of items whose output is there without a line: all others are proved.
+def _resumed(work: Work, prepared: Prepared, journal: "Journal") -> "list[InputResult]":
+    """Return what came of inputs whose output is there without a line: all others are verified.
 
     Raises:
         UsageError: An output is there that is not of this run.
     """
-    doubtful = unproved(work.plan, prepared, journal)
+    doubtful = unverified(work.plan, prepared, journal)
     if not doubtful:
         return []
-    from poolnorm_cli.batch.verification import proved
+    from poolnorm_cli.batch.verification import verified
 
-    return proved(work, journal, doubtful)
+    return verified(work, journal, doubtful)
 
 
-def unproved(plan: "Plan", prepared: Prepared, journal: "Journal") -> "list[Item]":
-    """Return the items whose output is there, and may be of a run that was killed.
+def unverified(plan: "Plan", prepared: Prepared, journal: "Journal") -> "list[Input]":
+    """Return the inputs whose output is there, and may be of a run that was killed.
 
     Raises:
         UsageError: One cannot, since no such run has begun in this journal.
@@ -114,21 +114,21 @@ def unproved(plan: "Plan", prepared: Prepared, journal: "Journal") -> "list[Item
     return doubtful
 
 
-def executor_for(work: Work, items: "Sequence[Item]", flags: Batch, engine: Engine) -> "Executor":
+def executor_for(work: Work, inputs: "Sequence[Input]", flags: Batch, engine: Engine) -> "Executor":
     """Choose who works: this process, several, or a cluster.
 
     Raises:
         UsageError: A cluster cannot work on standard streams, nor can others be profiled.
     """
     if flags.dask is not None:
-        _check_streams(items, "--dask")
+        _check_streams(inputs, "--dask")
         if engine.profile:
             raise UsageError("--profile with --dask", "leave out --dask")
         from poolnorm_cli.batch.dask_executor import Cluster
 
-        return Cluster(work, flags.dask, items, say)
-    jobs = _jobs(items) if flags.jobs == "auto" else int(flags.jobs)
-    if jobs == 1 or any(item.streams for item in items):
+        return Cluster(work, flags.dask, inputs, say)
+    jobs = _jobs(inputs) if flags.jobs == "auto" else int(flags.jobs)
+    if jobs == 1 or any(item.streams for item in inputs):
         return Serial(work)
     if engine.profile:
         raise UsageError(f"--profile with {jobs} processes", "give --jobs 1")
@@ -142,12 +142,12 @@ _SMALL_RUN = 16
 _LARGE_BYTES = 64 << 20
 
 
-def _jobs(items: "Sequence[Item]") -> int:
+def _jobs(inputs: "Sequence[Input]") -> int:
     """Count the processes that pay: one, where starting more takes longer than the work."""
     from poolnorm_cli.batch.fingerprints import stamp_of
 
-    if len(items) < _SMALL_RUN:
-        sizes = (stamp[0] for item in items if (stamp := stamp_of(item)))
+    if len(inputs) < _SMALL_RUN:
+        sizes = (stamp[0] for item in inputs if (stamp := stamp_of(item)))
         if sum(sizes) < _LARGE_BYTES:
             return 1
     return processors()
@@ -182,8 +182,8 @@ def open_journal(
     )
 
 
-def _check_streams(items: "Sequence[Item]", flag: str) -> None:
-    if any(item.streams for item in items):
+def _check_streams(inputs: "Sequence[Input]", flag: str) -> None:
+    if any(item.streams for item in inputs):
         raise UsageError(f"{flag} with a standard stream", "give files")
 
 

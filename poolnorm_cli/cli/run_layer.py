@@ -20,7 +20,7 @@ from poolnorm_cli.cli.flag_groups import (
     Values,
     WeightFiles,
 )
-from poolnorm_cli.cli.run_batch import open_journal, unproved
+from poolnorm_cli.cli.run_batch import open_journal, unverified
 from poolnorm_cli.cli.weight_files import save_weights, weights_of
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.layers.base import Layer
@@ -31,7 +31,7 @@ from poolnorm_cli.report.reporter import open_reporter
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from poolnorm_cli.batch.inputs import Item
+    from poolnorm_cli.batch.inputs import Input
     from poolnorm_cli.batch.plan import Plan
     from poolnorm_cli.engine.job import Job
     from poolnorm_cli.report.estimates import Estimates
@@ -202,10 +202,10 @@ def dry_run(plan: "Plan", prepared: Prepared, job: "Job", given: Given) -> int:
 
     report = Estimates(job.layer, given[Printing].style())
     with open_journal(plan, job, given) as journal:
-        items, failed = prepared.items, 0
+        inputs, failed = prepared.inputs, 0
         if journal is not None:
-            unproved(plan, prepared, journal)
-        for item in items:
+            unverified(plan, prepared, journal)
+        for item in inputs:
             known = journal.ending(item) if journal else None
             if plan.skips(item) or (known and known.skipped):
                 continue
@@ -214,7 +214,7 @@ def dry_run(plan: "Plan", prepared: Prepared, job: "Job", given: Given) -> int:
                     raise error
                 _add(report, plan, job, item)
             except PoolnormError as error:
-                if len(items) == 1:
+                if len(inputs) == 1:
                     raise
                 report.failed(item.name, error)
                 failed += 1
@@ -222,7 +222,7 @@ def dry_run(plan: "Plan", prepared: Prepared, job: "Job", given: Given) -> int:
     return 1 if failed else 0
 
 
-def _add(report: "Estimates", plan: "Plan", job: "Job", item: "Item") -> None:
+def _add(report: "Estimates", plan: "Plan", job: "Job", item: "Input") -> None:
     from poolnorm_cli.batch.estimate import estimates
 
     for estimate in estimates(plan, job, item):

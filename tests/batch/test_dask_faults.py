@@ -17,7 +17,7 @@ import pytest
 from poolnorm_cli.batch.dask_addresses import checked_address, insecure
 from poolnorm_cli.batch.dask_executor import Cluster
 from poolnorm_cli.batch.file_parts import Part
-from poolnorm_cli.batch.inputs import Item
+from poolnorm_cli.batch.inputs import Input
 from poolnorm_cli.batch.tasks import Task
 from poolnorm_cli.errors import UnavailableError, UsageError
 from tests.batch.clusters import cluster, run
@@ -149,7 +149,7 @@ def test_an_answer_that_is_lost_with_its_worker_is_asked_for_again(
     place = Cluster(work, "tcp://127.0.0.1:1", [], print)
     place._client = client = Client()
     monkeypatch.setattr("poolnorm_cli.batch.dask_executor._SETTLE", 0)
-    place.submit(Task(0, Item("x.npy"), part=Part(0, 1, (0, 0))))
+    place.submit(Task(0, Input("x.npy"), part=Part(0, 1, (0, 0))))
     assert client.sent == 1
     (future,) = place._under_way
     assert place._heard(future) == []

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.batch.file_table import FileTable, Role
-from poolnorm_cli.batch.inputs import Item
+from poolnorm_cli.batch.inputs import Input
 from poolnorm_cli.cli.file_flags import roles
 from poolnorm_cli.cli.flag_groups import Given
 from poolnorm_cli.cli.verb_layer import layer_command
@@ -285,12 +285,12 @@ def test_letters_of_two_cases_are_one_where_the_directory_says_so(
     for one, other in pairs:
         table = FileTable()
         table.add([], ["x.npy", "d/x2.npy"])
-        items = [Item("x.npy", target=one), Item("d/x2.npy", target=other)]
+        items = [Input("x.npy", target=one), Input("d/x2.npy", target=other)]
         with pytest.raises(Exception, match="the output of "):
             table.check(items)
     table = FileTable()
     table.add([], [])
-    table.check([Item("x.npy", target="o/a.npy"), Item("y.npy", target="o/b.npy")])
+    table.check([Input("x.npy", target="o/a.npy"), Input("y.npy", target="o/b.npy")])
 
 
 def test_names_with_a_nul_are_told_apart(poolnorm: Command) -> None:
@@ -323,5 +323,5 @@ def test_inputs_are_not_looked_at_where_nothing_written_is_there(
     words = [f"in/{n}.npy" for n in range(1000)]
     table = FileTable()
     table.add([Role("--weights", "w.npz"), Role("--journal", "j", written=True)], words)
-    table.check([Item(word, target=word.replace("in/", "out/")) for word in words])
+    table.check([Input(word, target=word.replace("in/", "out/")) for word in words])
     assert looked == ["j"]

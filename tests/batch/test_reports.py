@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.batch.batch import Counts
-from poolnorm_cli.batch.inputs import Item
-from poolnorm_cli.batch.stages import Ending
+from poolnorm_cli.batch.inputs import Input
+from poolnorm_cli.batch.stages import InputResult
 from poolnorm_cli.errors import InputError
 from poolnorm_cli.report import progress
 from poolnorm_cli.tensors.messages import bad_input
@@ -23,10 +23,10 @@ def test_faults_are_grouped_by_reason() -> None:
     counts = Counts(10)
     for number in range(3):
         error = InputError(f"{number}.npy: truncated", "copy it again")
-        counts.add(Ending(Item(f"{number}.npy"), error=error))
-    counts.add(Ending(Item("x.npy"), error=InputError("x.npy: no such file")))
-    counts.add(Ending(Item("y.npy"), skipped=True))
-    counts.add(Ending(Item("z.npy")))
+        counts.add(InputResult(Input(f"{number}.npy"), error=error))
+    counts.add(InputResult(Input("x.npy"), error=InputError("x.npy: no such file")))
+    counts.add(InputResult(Input("y.npy"), skipped=True))
+    counts.add(InputResult(Input("z.npy")))
 
     assert progress.summary_of(counts) == [
         "1 done, 1 skipped, 4 failed, 4 not begun",
@@ -38,8 +38,8 @@ def test_faults_are_grouped_by_reason() -> None:
 @pytest.mark.parametrize("name", ["b\nad.npy", "\udcff.npy", "a" * 230 + ".npy", "a: b.npy"])
 def test_a_name_that_is_told_escaped_or_cut_is_no_part_of_a_reason(name: str) -> None:
     counts = Counts(2)
-    counts.add(Ending(Item(name), error=bad_input(name, "truncated", "copy it again")))
-    counts.add(Ending(Item("x"), error=bad_input("x", "truncated", "copy it again")))
+    counts.add(InputResult(Input(name), error=bad_input(name, "truncated", "copy it again")))
+    counts.add(InputResult(Input("x"), error=bad_input("x", "truncated", "copy it again")))
 
     assert counts.failures == {"truncated": 2}
 
@@ -47,7 +47,7 @@ def test_a_name_that_is_told_escaped_or_cut_is_no_part_of_a_reason(name: str) ->
 def test_only_the_most_frequent_reasons_are_told() -> None:
     counts = Counts(9)
     for number in range(9):
-        counts.add(Ending(Item("x"), error=InputError(f"x: fault {min(number, 7)}")))
+        counts.add(InputResult(Input("x"), error=InputError(f"x: fault {min(number, 7)}")))
 
     lines = progress.summary_of(counts)
     assert lines[1] == "  2 x fault 7"

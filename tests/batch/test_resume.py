@@ -259,7 +259,7 @@ def test_lines_are_read_as_they_are_written() -> None:
         assert parse(found.encoded()) == found
     head = parse(Head("p", 3).encoded())
     assert isinstance(head, Head)
-    assert (head.params, head.items) == ("p", 3)
+    assert (head.params, head.inputs) == ("p", 3)
 
 
 @pytest.mark.parametrize(
