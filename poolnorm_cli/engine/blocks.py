@@ -76,7 +76,7 @@ class Sliced:
         """
         if self._sample_bytes <= LARGE_BYTES or self.is_empty:
             return self
-        layer, shape = self.layer.narrowed(self.shape)
+        layer, shape = self.layer.collapse_leading_axes(self.shape)
         return self if shape == self.shape else replace(self, layer=layer, shape=shape)
 
     @cached_property

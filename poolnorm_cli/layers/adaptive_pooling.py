@@ -75,7 +75,7 @@ class AdaptivePooling(Layer):
             return found
         return found | {1: strip.bounds or [(0, shape[1])]}
 
-    def narrowed(self, shape: Ints) -> "tuple[Layer, Ints]":
+    def collapse_leading_axes(self, shape: Ints) -> "tuple[Layer, Ints]":
         """See channels-first images as ones of a single channel."""
         if self.data_format == "channels_last":
             return self, shape

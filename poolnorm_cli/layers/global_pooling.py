@@ -52,7 +52,7 @@ class GlobalPooling(Layer):
         dropped = [size for axis, size in enumerate(shape) if axis not in axes]
         return tuple(kept if self.keepdims else dropped)
 
-    def narrowed(self, shape: Ints) -> "tuple[Layer, Ints]":
+    def collapse_leading_axes(self, shape: Ints) -> "tuple[Layer, Ints]":
         """See channels-first images as ones of a single channel."""
         if self.data_format == "channels_last":
             return self, shape

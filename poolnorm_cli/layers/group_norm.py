@@ -69,7 +69,7 @@ class GroupedNormalization(Normalization):
         """
         return shape
 
-    def narrowed(self, shape: Ints) -> "tuple[Layer, Ints]":
+    def collapse_leading_axes(self, shape: Ints) -> "tuple[Layer, Ints]":
         """Leave samples whole: a group has cells of all of it."""
         return self, shape
 

@@ -65,7 +65,7 @@ class OverAxes(ByStatistics, Layer):
         axes = self.axes(rank)
         return axes if 0 in axes else ()
 
-    def narrowed(self, shape: Ints) -> "tuple[Layer, Ints]":
+    def collapse_leading_axes(self, shape: Ints) -> "tuple[Layer, Ints]":
         """Merge all axes before the first one of the layer."""
         axes = self.axes(len(shape))
         before = axes[0] - 1

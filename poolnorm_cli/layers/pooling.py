@@ -89,7 +89,7 @@ class Pooling(Layer):
         placed = _windows(shape, *given)
         return placed if strip is None or strip.window is None else placed | {1: strip.window}
 
-    def narrowed(self, shape: Ints) -> "tuple[Layer, Ints]":
+    def collapse_leading_axes(self, shape: Ints) -> "tuple[Layer, Ints]":
         """See channels-first images as ones of a single channel."""
         if self.data_format == "channels_last":
             return self, shape

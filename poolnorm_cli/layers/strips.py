@@ -19,7 +19,7 @@ class Divisible:
 
     __slots__ = ()
 
-    def narrowed(self, shape: Ints) -> "tuple[Layer, Ints]":
+    def collapse_leading_axes(self, shape: Ints) -> "tuple[Layer, Ints]":
         """Return a layer and a shape that make the same of the same bytes, in smaller samples.
 
         The first axes of `shape` are merged, so that its trailing ones are a sample. Weights stay

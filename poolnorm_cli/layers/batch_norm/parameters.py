@@ -258,14 +258,14 @@ class BatchParameters(Normalization):
             return self
         return replace(self, adjustment=self.adjustment.bound(read))
 
-    def narrowed(self, shape: Ints) -> "tuple[Layer, Ints]":
+    def collapse_leading_axes(self, shape: Ints) -> "tuple[Layer, Ints]":
         """Merge all axes before the channels, unless samples are told from each other.
 
         What Keras 2 calls fused concerns the rank and the moving variance, not the arithmetic.
         """
         if self.virtual_batch_size is not None or self.adjustment is not None:
             return self, shape
-        return super(BatchParameters, replace(self, fused=None)).narrowed(shape)
+        return super(BatchParameters, replace(self, fused=None)).collapse_leading_axes(shape)
 
     def strips(self, shape: Ints, items: int) -> "list[Strip]":
         """Cut samples anywhere, unless an adjustment has a say in them."""
