@@ -194,7 +194,7 @@ def _feeds(
             name: np.broadcast_to(row, (len(x), *row.shape[1:])) if row.ndim else row
             for name, row in named.items()
         }
-    named |= layer.fed(weights, call, x.shape)
+    named |= layer.extra_inputs(weights, call, x.shape)
     return feeds | {name: _wide(values) for name, values in named.items()}
 
 

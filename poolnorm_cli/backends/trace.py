@@ -68,8 +68,10 @@ class BlockGraph:
         mask = None
         if self.masked:
             mask = graph.input("mask", "bool", self.layer.mask_shape(self.shape))
-        fed = self.layer.fed_shapes(self.shape) if moments and self.training else {}
-        values = {name: graph.input(name, "float64", size) for name, size in fed.items()}
+        extra_inputs = (
+            self.layer.extra_input_shapes(self.shape) if moments and self.training else {}
+        )
+        values = {name: graph.input(name, "float64", size) for name, size in extra_inputs.items()}
         more = (self.exact, mask, values, self.strip)
         call = GraphCall(self.shape, dtype, self.training, moments, *more)
         y = graph.cast(self.layer.build(graph, x, weights, call), self.dtype)

@@ -48,12 +48,12 @@ class Stateful:
             return None
         return self.normalizing(call.moments, call.origin(len(shape)), shape)
 
-    def fed_shapes(self, shape: "Shape") -> "dict[str, Shape]":
-        """Name what `fed` gives, each with its shape for a block of `shape`."""
+    def extra_input_shapes(self, shape: "Shape") -> "dict[str, Shape]":
+        """Name what `extra_inputs` gives, each with its shape for a block of `shape`."""
         del shape
         return {}
 
-    def fed(self, weights: "Weights", call: "Call", shape: "Ints") -> dict[str, Any]:
+    def extra_inputs(self, weights: "Weights", call: "Call", shape: "Ints") -> dict[str, Any]:
         """Return what a training call takes besides statistics and weights, for a block."""
         del weights, call, shape
         return {}

@@ -82,7 +82,7 @@ class GraphCall:
         training: Use the statistics of the batch.
         moments: Statistics over the whole tensor, for layers that ask for them; None otherwise.
         mask: Which cells count, bool, of the layer's `mask_shape`; None where all do.
-        fed: What the layer's `fed` gives, where a run feeds it; empty in a file's graph.
+        fed: What the layer's `extra_inputs` gives, where a run feeds it; empty in a file's graph.
         strip: Which rows of a sample the input is; None where it is whole samples.
         exact: Give what `apply` gives for every input, NaN and infinities included; otherwise the
             operator of the standard where there is one, which other runtimes know.
@@ -94,7 +94,7 @@ class GraphCall:
     moments: GraphMoments | None = None
     exact: bool = False
     mask: Value | None = None
-    fed: Values = field(default_factory=dict)
+    extra_inputs: Values = field(default_factory=dict)
     strip: "Strip | None" = None
 
     @property

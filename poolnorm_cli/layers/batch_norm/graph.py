@@ -37,7 +37,7 @@ def build(
     steps = [(weight("gamma"), weight("beta"))]
     if call.moments is not None:
         mean, variance = call.moments.mean, call.moments.variance
-        terms = call.fed
+        terms = call.extra_inputs
         if call.training and not terms:
             terms = _training_terms(layer, graph, weights, call)
         steps = [(terms.get("r"), terms.get("d")), (terms.get("s"), terms.get("b")), *steps]

@@ -78,7 +78,9 @@ class BatchNormalization(BatchParameters):
             return along(weights, name, x.shape, self.axes(x.ndim), call.origin(x.ndim))
 
         mean, variance = self.known_statistics(weights, call, x.shape)
-        held = {name: weight(name) for name in ("gamma", "beta")} | self.fed(weights, call, x.shape)
+        held = {name: weight(name) for name in ("gamma", "beta")} | self.extra_inputs(
+            weights, call, x.shape
+        )
         scale, shift = inverse_deviation(variance, self.epsilon), 0.0
         for factor, addend in STEPS:
             if held.get(factor) is not None:
@@ -108,13 +110,13 @@ class BatchNormalization(BatchParameters):
         """Return mean and variance for a block; each ghost batch has its own."""
         return normalizing(moments, origin, shape)
 
-    def fed_shapes(self, shape: Shape) -> dict[str, Shape]:
-        """Name what `fed` gives, each with its shape for a block of `shape`."""
+    def extra_input_shapes(self, shape: Shape) -> dict[str, Shape]:
+        """Name what `extra_inputs` gives, each with its shape for a block of `shape`."""
         kept = tuple(n if axis in self.axes(len(shape)) else 1 for axis, n in enumerate(shape))
         terms = {"r": kept, "d": kept} if self.renorm else {}
         return terms | (self.adjustment.shapes(shape, kept) if self.adjustment else {})
 
-    def fed(self, weights: "Weights", call: Call, shape: Ints) -> dict[str, Any]:
+    def extra_inputs(self, weights: "Weights", call: Call, shape: Ints) -> dict[str, Any]:
         """Return renorm's r and d, and the adjustment's s and b, for a block of `shape`."""
         if call.moments is None:
             return {}
