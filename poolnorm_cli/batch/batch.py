@@ -155,7 +155,7 @@ class Batch:
     def _next(self) -> Task | None:
         """Return the next task, if there is one that can be begun."""
         # Where all inputs are one batch, none ends before all are begun.
-        window = len(self._inputs) if self._work.job.joins else _WINDOW
+        window = len(self._inputs) if self._work.job.is_synchronized else _WINDOW
         while not (self._ready or self._stopped or self._begun - self._told >= window):
             if self._begun == len(self._inputs):
                 break
@@ -208,7 +208,7 @@ class Batch:
         self._ended.add(number)
         if error is not None and not self._stopped:
             self._stopped = (fatal or self._stops) and not ending.resumed
-            of_all = fatal or (self._work.job.joins and isinstance(error, UsageError))
+            of_all = fatal or (self._work.job.is_synchronized and isinstance(error, UsageError))
             own = self._stopped and (of_all or self._fails is None)
             self._code = error.code if own else self._fails or 1
             self._ready = deque() if self._stopped else self._ready

@@ -112,7 +112,7 @@ class Stages:
         except PoolnormError as error:
             return [], [(number, InputResult(item, error=error))]
         if cut is None:
-            if not (job.joins or (job.moves and self._parallel)):
+            if not (job.is_synchronized or (job.moves and self._parallel)):
                 return [Task(number, item, again=again)], []
             self._states[number] = InputState(item, again)
             return [Task(number, item, gathers=True)], []
@@ -171,7 +171,7 @@ class Stages:
         self._waiting[number] = gathered
         tasks, endings = [], []
         while self._turn in self._waiting:
-            in_turn = self._join if job.joins else self._take
+            in_turn = self._join if job.is_synchronized else self._take
             more, ended = in_turn(self._turn, self._waiting.pop(self._turn))
             tasks += more
             endings += ended

@@ -127,7 +127,7 @@ def only_a_call(layer: Layer, given: Given, words: "Sequence[str]") -> bool:
     outputs, training = given[Outputs], given[Training].training
     if outputs.output is not None or outputs.output_dir is not None:
         raise UsageError(f"{flag} with an output", f"{flag} prints and runs nothing: leave one out")
-    if len(words) > 1 and layer.joins(training=training):
+    if len(words) > 1 and layer.is_synchronized(training=training):
         raise UsageError(f"{flag} with --synchronized and {len(words)} inputs", "give one input")
     _input_shape(layer, given, words[0], flag)
     from poolnorm_cli.cli.programs import programs

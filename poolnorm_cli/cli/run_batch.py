@@ -60,7 +60,7 @@ def run_batch(
         inputs, work = prepared.inputs, Work(plan, job, checksums=journal is not None)
         for note in plan.notes:
             reporter.noted(note)
-        if job.joins:
+        if job.is_synchronized:
             _check_streams(inputs, "--synchronized")
         if journal is not None:
             _check_streams(inputs, "--journal")

@@ -97,9 +97,9 @@ class Setup:
     _passes: dict[tuple[Ints, str], Pass] = field(default_factory=dict, init=False)
 
     @property
-    def joins(self) -> bool:
+    def is_synchronized(self) -> bool:
         """Whether all inputs are one batch, whose statistics come before any output."""
-        return self.layer.joins(training=self.training)
+        return self.layer.is_synchronized(training=self.training)
 
     @property
     def moves(self) -> bool:
@@ -332,7 +332,7 @@ class Job(Setup):
     def _turn(self, run: Pass, moments: "Moments | None") -> Turn:
         weights, step = self.weights_for(run), self._step
         self._step += run.training
-        if self.joins:
+        if self.is_synchronized:
             return Turn(weights, self._joined, self._settled, step, self._notes)
         updated: Weights | None = None
         notes: Notes = ()

@@ -58,7 +58,7 @@ class Stateful:
         del weights, call, shape
         return {}
 
-    def joins(self, *, training: bool) -> bool:
+    def is_synchronized(self, *, training: bool) -> bool:
         """Whether all inputs of a run are one batch."""
         del training
         return False

@@ -38,7 +38,7 @@ def _inference(layer: "BatchNormalization", facts: Facts) -> list[str]:
 
 def _statistics(layer: "BatchNormalization", facts: Facts, moments: "Moments") -> list[str]:
     lines = ["training: the statistics are those of the batch"]
-    if layer.joins(training=True):
+    if layer.is_synchronized(training=True):
         lines.append("synchronized: the batch is that of all inputs together")
     if layer.virtual_batch_size is not None:
         groups = len(moments.mean)

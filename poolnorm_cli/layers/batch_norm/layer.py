@@ -44,7 +44,7 @@ class BatchNormalization(BatchParameters):
         """Name all axes but the channels', in training."""
         return self.reduced_axes(rank) if training and self.trainable else ()
 
-    def joins(self, *, training: bool) -> bool:
+    def is_synchronized(self, *, training: bool) -> bool:
         """Whether --synchronized makes one batch of all inputs."""
         return self.synchronized and training and self.trainable
 
