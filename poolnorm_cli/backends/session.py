@@ -124,7 +124,7 @@ class OnnxBackend:
     def _session(self, layer: "Layer", x: "Array", call: "Call", *, extreme: bool) -> _Session:
         """Return the session for such a block, opened at the first one."""
         batch = len(x) if layer.splits_weights(x.ndim) else BATCH
-        exact = self._provider.on_device or not _tame(layer, x)
+        exact = self._provider.on_device or not _plain_op_is_exact(layer, x)
         masked = call.mask is not None
         exact = exact or masked
         shape = (batch, *x.shape[1:])
@@ -156,9 +156,9 @@ def _opened(provider: ProviderName, threads: int) -> OnnxBackend:
     return OnnxBackend(choose(provider, silent), threads, silent)
 
 
-def _tame(layer: "Layer", x: "Array") -> bool:
+def _plain_op_is_exact(layer: "Layer", x: "Array") -> bool:
     """Whether the plain operator gives what NumPy gives for this block."""
-    bound = layer.plain_up_to(x.shape, x.dtype.name)
+    bound = layer.plain_op_limit(x.shape, x.dtype.name)
     if not np.isfinite(bound):
         return True
     return bool(bound and x.min() >= -bound and x.max() <= bound)  # both are NaN if one value is

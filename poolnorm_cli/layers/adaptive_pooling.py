@@ -112,10 +112,10 @@ class AdaptivePooling(Layer):
         lines = [adaptive_line(a, facts.shape[a], m) for a, m in self.sizes(facts.shape).items()]
         return [*lines, f"y = {self.reduction} of the cells below each window"]
 
-    def plain_up_to(self, shape: Ints, dtype: str) -> float:
+    def plain_op_limit(self, shape: Ints, dtype: str) -> float:
         """Follow the pooling that it is; elsewhere there is no plain operator."""
         even = self.even(shape)
-        return 0.0 if even is None else even.plain_up_to(shape, dtype)
+        return 0.0 if even is None else even.plain_op_limit(shape, dtype)
 
     def keras_class(self, shape: Shape) -> str:
         """Append the spatial rank: `AdaptiveMaxPooling2D`."""

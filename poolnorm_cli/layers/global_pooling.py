@@ -103,7 +103,7 @@ class GlobalMaxPooling(GlobalPooling):
         """Take the maximum of the maxima of strips."""
         return largest(parts)
 
-    def plain_up_to(self, shape: Ints, dtype: str) -> float:
+    def plain_op_limit(self, shape: Ints, dtype: str) -> float:
         """Run ReduceMax on finite values: its runtimes lose a NaN."""
         del shape
         return LARGEST.get(dtype, math.inf) if dtype in _REDUCE_MAX else 0.0

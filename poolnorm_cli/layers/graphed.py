@@ -63,7 +63,7 @@ class Graphed:
         del graph, weights, call
         return {}
 
-    def plain_up_to(self, shape: Ints, dtype: str) -> float:
+    def plain_op_limit(self, shape: Ints, dtype: str) -> float:
         """Name the magnitude of values up to which a graph that is not `exact` may be run.
 
         0 where such a graph never gives what `apply` gives.

@@ -194,7 +194,7 @@ class MaxPooling(Pooling):
         del facts
         return ["y = max of the cells below the window; NaN wins, padding is never looked at"]
 
-    def plain_up_to(self, shape: Ints, dtype: str) -> float:
+    def plain_op_limit(self, shape: Ints, dtype: str) -> float:
         """Run MaxPool on finite values: of NaN and -inf its runtimes make what they like."""
         slow = math.prod(w.size for w in self.windows(shape).values()) > _MAX_POOL_CELLS
         return LARGEST.get(dtype, math.inf) if dtype in _MAX_POOL and not slow else 0.0
@@ -234,7 +234,7 @@ class AveragePooling(Pooling):
 
         return [f"y = sum of the cells below the window / {divisors(facts.shape, self)}"]
 
-    def plain_up_to(self, shape: Ints, dtype: str) -> float:
+    def plain_op_limit(self, shape: Ints, dtype: str) -> float:
         """Run AveragePool where its sum, in float32, is exact enough and cannot overflow."""
         cells = math.prod(window.size for window in self.windows(shape).values())
         exact = dtype == "float32" and cells <= _AVERAGE_POOL_CELLS
