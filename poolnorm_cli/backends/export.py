@@ -64,7 +64,7 @@ class FileGraph:
             told = f"--export for an input of shape ({format_shape(self.shape)}), without a cell"
             raise UsageError(told, "give an input with 1 or more on every axis but the batch's")
         if self.training:
-            self.layer.statistics_groups(self.shape[0])
+            self.layer.ghost_batch_count(self.shape[0])
         model, notes = self.model(weights)
         if model.ByteSize() > _LARGEST:
             raise UsageError("--export of more than 2 GiB of weights", "ONNX files are smaller")

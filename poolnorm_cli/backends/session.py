@@ -189,7 +189,9 @@ def _feeds(
         mean, variance = layer.normalizing(call.moments, origin, x.shape)
         count = np.array(float(np.max(call.moments.count)))
         named = {"mean": mean, "variance": variance, "count": count}
-    if layer.has_ghosts:  # the graph has a row for each sample, also where one serves them all
+    if (
+        layer.has_ghost_batches
+    ):  # the graph has a row for each sample, also where one serves them all
         named = {
             name: np.broadcast_to(row, (len(x), *row.shape[1:])) if row.ndim else row
             for name, row in named.items()

@@ -100,7 +100,7 @@ class BlockGraph:
         elif not axes:
             return None
         kept = tuple(1 if axis in axes else size for axis, size in enumerate(self.shape))
-        if layer.has_ghosts:
+        if layer.has_ghost_batches:
             kept = (ROWS, *kept[1:])
         shapes: Mapping[str, Shape] = {"mean": kept, "variance": kept, "count": (), "unit": kept}
         names = MOMENTS if self.extreme else MOMENTS[:-1]

@@ -205,7 +205,7 @@ class Sliced:
     @property
     def interleaves(self) -> bool:
         """Whether neighbouring samples belong to other statistics."""
-        return self.gathers and self.layer.statistics_groups(self.shape[0]) > 1
+        return self.gathers and self.layer.ghost_batch_count(self.shape[0]) > 1
 
     @cached_property
     def gathered_axes(self) -> Ints:

@@ -56,7 +56,7 @@ class Pass(Sliced):
             return None
         if self.layer.ignores_mask(training=self.training):
             masks = None
-        groups, sample = self.layer.statistics_groups(self.shape[0]), self.shape[1:]
+        groups, sample = self.layer.ghost_batch_count(self.shape[0]), self.shape[1:]
         if groups > 1:
             from poolnorm_cli.kernels.partial_moments import gather_ghosts, of_blocks
 

@@ -21,7 +21,7 @@ class Stateful:
     folds: ClassVar[bool] = False
     """Inference amounts to a scale and a shift per channel, which `folded` gives."""
 
-    def statistics_groups(self, samples: int) -> int:
+    def ghost_batch_count(self, samples: int) -> int:
         """Count the interleaved groups of a batch that have moments of their own.
 
         Raises:
@@ -31,7 +31,7 @@ class Stateful:
         return 1
 
     @property
-    def has_ghosts(self) -> bool:
+    def has_ghost_batches(self) -> bool:
         """Whether samples of one batch are normalized by statistics of several groups."""
         return False
 

@@ -53,7 +53,7 @@ def build(
     if unit is not None:
         away = graph.op("Sub", graph.op("Mul", x, unit), str(mean))
         return in_quarters(graph, away, scale, shift)
-    one_vector = axes == (call.rank - 1,) and not (layer.has_ghosts or layer.adjustment)
+    one_vector = axes == (call.rank - 1,) and not (layer.has_ghost_batches or layer.adjustment)
     if call.exact and one_vector and call.rank > 2 and call.sizes[-1] < _FEW:
         return by_channels(graph, x, call, str(mean), scale, shift)
     return center_and_scale(graph, x, call.dtype, str(mean), scale, shift)

@@ -49,11 +49,11 @@ class BatchNormalization(BatchParameters):
         return self.synchronized and training and self.trainable
 
     @property
-    def has_ghosts(self) -> bool:
+    def has_ghost_batches(self) -> bool:
         """Whether a batch is made of ghost batches."""
         return self.virtual_batch_size is not None
 
-    def statistics_groups(self, samples: int) -> int:
+    def ghost_batch_count(self, samples: int) -> int:
         """Count the ghost batches of a batch; 1 where there are none.
 
         Raises:
@@ -64,7 +64,7 @@ class BatchNormalization(BatchParameters):
     def batch_statistics(self, moments: "Moments", shape: Ints) -> BatchStatistics:
         """Say what a batch adds to the moving statistics, for weights of `shape`."""
         unbiased = bool(self.fused)
-        return BatchStatistics.of(moments, shape, ghosts=self.has_ghosts, unbiased=unbiased)
+        return BatchStatistics.of(moments, shape, ghosts=self.has_ghost_batches, unbiased=unbiased)
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Compute `(x - mean) / sqrt(variance + epsilon) * gamma + beta`.

@@ -19,7 +19,7 @@ def batch_norm(layer: Any, setting: Setting) -> Core:
     trained = setting.training and layer.trainable
     masked = setting.mask is not None and not layer.ignores_mask(training=setting.training)
     lone = prod(setting.shape[axis] for axis in over) <= 1
-    stepwise = masked or layer.renorm or lone or layer.has_ghosts or setting.adjustment
+    stepwise = masked or layer.renorm or lone or layer.has_ghost_batches or setting.adjustment
     if trained and stepwise:
         return _by_operators(layer, setting, axes, over, masked=masked)
     momentum = float(1 - Decimal(repr(layer.momentum)))
@@ -64,14 +64,14 @@ def _by_operators(layer: Any, setting: Setting, axes: Ints, over: Ints, *, maske
     sizes = tuple(setting.shape[a] if a in axes else 1 for a in range(setting.rank))
     mask = f"torch.from_numpy({setting.mask})[..., None]" if masked else None
     lines, restored = [], ""
-    if layer.has_ghosts:
+    if layer.has_ghost_batches:
         lines = [f"x = x.reshape{(layer.virtual_batch_size, -1, *setting.shape[1:])}"]
         over = (0, *(axis + 1 for axis in over if axis))
         restored = f".reshape{setting.shape}"
     lines += _moments(over, mask, f"+ {_KERAS_EPSILON!r}")
     lines.append(f"y = ((x - mean) / torch.sqrt(variance + {layer.epsilon!r})){restored}")
     if layer.renorm:
-        if layer.has_ghosts:
+        if layer.has_ghost_batches:
             means = (f"{name} = {name}.mean(1)" for name in ("mean", "variance"))
             lines += [*means]
         lines += [f"sd = torch.sqrt(variance + {layer.epsilon!r})"]
