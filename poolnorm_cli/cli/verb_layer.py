@@ -45,7 +45,7 @@ def layer_command(name: str) -> Command:
         groups.append(WeightFiles)
     if layer.has_training:
         groups.append(Training)
-    if layer.folds:
+    if layer.foldable:
         groups.append(Folding)
     if layer.accepts_mask:
         groups.append(Mask)

@@ -42,7 +42,7 @@ def fold(layer: Layer, weights: Weights, tensors: "Iterable[Tensor]") -> Folded:
     Raises:
         PoolnormError: A tensor cannot be read, or the layer cannot take it.
     """
-    folded = layer.folded(weights)
+    folded = layer.fold(weights)
     errors = {}
     for tensor in tensors:
         with told_of(tensor):

@@ -18,7 +18,7 @@ class Stateful:
 
     __slots__ = ()
 
-    folds: ClassVar[bool] = False
+    foldable: ClassVar[bool] = False
     """Inference amounts to a scale and a shift per channel, which `folded` gives."""
 
     def ghost_batch_count(self, samples: int) -> int:
@@ -72,8 +72,8 @@ class Stateful:
         del read
         return self
 
-    def folded(self, weights: "Weights") -> dict[str, Any]:
-        """Return the `scale` and `shift` that inference amounts to, where `folds` is set."""
+    def fold(self, weights: "Weights") -> dict[str, Any]:
+        """Return the `scale` and `shift` that inference amounts to, where `foldable` is set."""
         del weights
         raise UsageError(f"{type(self).__name__} cannot be folded", "only bn can")
 

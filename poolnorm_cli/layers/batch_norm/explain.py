@@ -20,7 +20,7 @@ def explain(layer: "BatchNormalization", facts: Facts) -> list[str]:
 
 
 def _inference(layer: "BatchNormalization", facts: Facts) -> list[str]:
-    folded = layer.folded(facts.weights)
+    folded = layer.fold(facts.weights)
     affine = _affine("(x - moving_mean) / sqrt(moving_variance + epsilon)", layer)
     return [
         "inference: the statistics are the moving ones, and stay as they are",

@@ -37,7 +37,7 @@ class BatchNormalization(BatchParameters):
     example: ClassVar[str] = "--weights bn.npz"
     has_training: ClassVar[bool] = True
     accepts_mask: ClassVar[bool] = True
-    folds: ClassVar[bool] = True
+    foldable: ClassVar[bool] = True
     has_moving: ClassVar[bool] = True
 
     def statistics_axes(self, rank: int, *, training: bool) -> Ints:
@@ -178,7 +178,7 @@ class BatchNormalization(BatchParameters):
 
         return build_updated(self, graph, weights, call)
 
-    def folded(self, weights: "Weights") -> dict[str, Any]:
+    def fold(self, weights: "Weights") -> dict[str, Any]:
         """Return the scale and shift that the layer amounts to in inference, per channel."""
         from poolnorm_cli.layers.batch_norm.statistics import fold
 
