@@ -92,7 +92,7 @@ class Layer(Graphed, Stateful, Divisible, Explained, Masked, ABC):
     """The Keras class; a pooling class has its spatial rank appended."""
     keeps_integers: ClassVar[bool] = False
     """Integers stay integers; otherwise they give float32."""
-    told: ClassVar[tuple[str, ...]] = ()
+    always_shown: ClassVar[tuple[str, ...]] = ()
     """Parameters that are always said, also where they are as by default."""
     example: ClassVar[str] = ""
     """Flags for the example that the help shows."""
@@ -184,11 +184,13 @@ class Layer(Graphed, Stateful, Divisible, Explained, Masked, ABC):
         return self.keras_name
 
     def stated(self) -> dict[str, Any]:
-        """Return the parameters worth saying: those of `told`, and all changed ones."""
+        """Return the parameters worth saying: those of `always_shown`, and all changed ones."""
         return {
             p.name: getattr(self, p.name)
             for p in self.parameters()
-            if p.default is MISSING or p.name in self.told or getattr(self, p.name) != p.default
+            if p.default is MISSING
+            or p.name in self.always_shown
+            or getattr(self, p.name) != p.default
         }
 
     def config(self, shape: Shape | None = None) -> dict[str, Any]:

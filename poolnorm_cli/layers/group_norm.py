@@ -180,7 +180,7 @@ class GroupNormalization(GroupedNormalization):
     groups: Annotated[int, "Groups of channels; -1 is one for each channel."] = 32
 
     words: ClassVar[str] = "gn"
-    told: ClassVar[tuple[str, ...]] = ("groups", "axis", "epsilon")
+    always_shown: ClassVar[tuple[str, ...]] = ("groups", "axis", "epsilon")
     example: ClassVar[str] = "--groups 3"
 
     def __post_init__(self) -> None:

@@ -34,7 +34,7 @@ class OverAxes(ByStatistics, Layer):
 
     axis: Annotated[Ints, "Axis or axes, counted from the end if negative."] = (-1,)
 
-    told: ClassVar[tuple[str, ...]] = ("axis",)
+    always_shown: ClassVar[tuple[str, ...]] = ("axis",)
 
     def __post_init__(self) -> None:
         """Check what can be checked without an input."""
@@ -132,7 +132,7 @@ class Normalization(OverAxes):
         bool, "Without it, weights are not trained: no penalties, no constraints."
     ] = True
 
-    told: ClassVar[tuple[str, ...]] = ("axis", "epsilon")
+    always_shown: ClassVar[tuple[str, ...]] = ("axis", "epsilon")
     has_weights: ClassVar[bool] = True
     weight_names: ClassVar[tuple[str, ...]] = ("gamma", "beta")
 

@@ -53,7 +53,7 @@ class Pooling(Layer):
     )
     data_format: Annotated[DataFormat, "Where the channels are."] = "channels_last"
 
-    told: ClassVar[tuple[str, ...]] = ("pool_size",)
+    always_shown: ClassVar[tuple[str, ...]] = ("pool_size",)
 
     def __post_init__(self) -> None:
         """Check what can be checked without an input."""

@@ -25,7 +25,7 @@ class RMSNormalization(OverAxes):
 
     words: ClassVar[str] = "rms"
     keras_name: ClassVar[str] = "RMSNormalization"
-    told: ClassVar[tuple[str, ...]] = ("axis", "epsilon")
+    always_shown: ClassVar[tuple[str, ...]] = ("axis", "epsilon")
     example: ClassVar[str] = "--axis -1"
     has_weights: ClassVar[bool] = True
     centered: ClassVar[bool] = False
