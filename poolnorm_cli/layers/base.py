@@ -183,7 +183,7 @@ class Layer(Graphed, Stateful, Divisible, Explained, Masked, ABC):
         del shape
         return self.keras_name
 
-    def stated(self) -> dict[str, Any]:
+    def shown_parameters(self) -> dict[str, Any]:
         """Return the parameters worth saying: those of `always_shown`, and all changed ones."""
         return {
             p.name: getattr(self, p.name)
@@ -203,7 +203,9 @@ class Layer(Graphed, Stateful, Divisible, Explained, Masked, ABC):
 
     def call_text(self, shape: Shape) -> str:
         """Write the layer as one would type it in Keras, most defaults left out."""
-        shown = ", ".join(f"{key}={plain(value)!r}" for key, value in self.stated().items())
+        shown = ", ".join(
+            f"{key}={plain(value)!r}" for key, value in self.shown_parameters().items()
+        )
         return f"{self.keras_class(shape)}({shown})"
 
     def summary(self, shape: Shape) -> str:

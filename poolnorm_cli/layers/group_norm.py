@@ -221,9 +221,9 @@ class InstanceNormalization(GroupedNormalization):
         """Return the number of channels."""
         return channels
 
-    def stated(self) -> dict[str, Any]:
+    def shown_parameters(self) -> dict[str, Any]:
         """Say what makes Keras' class normalize instances."""
-        return {"groups": -1} | super().stated()
+        return {"groups": -1} | super().shown_parameters()
 
     def config(self, shape: Shape | None = None) -> dict[str, Any]:
         """Return the config of Keras' class, which needs `groups`."""

@@ -25,7 +25,7 @@ def keras_call(
         more: Further arguments, written out, or others than the layer would have.
     """
     config = layer.config()
-    given = {name: value for name, value in layer.stated().items() if name in config}
+    given = {name: value for name, value in layer.shown_parameters().items() if name in config}
     words = {n: _source_of(value, config[n], package) for n, value in given.items()} | dict(
         more or {}
     )
@@ -49,7 +49,7 @@ def keras_config(layer: Layer, shape: Shape) -> dict[str, Any]:
 
 def needs_keras_2(layer: Layer) -> list[str]:
     """Name the parameters of a layer that Keras 3 has not, or not with such a value."""
-    changed = layer.stated()
+    changed = layer.shown_parameters()
     only = [name for name in layer.keras_2_only if name in changed]
     axes = layer.keras_2_only and len(changed.get("axis", ())) > 1
     return ["axis", *only] if axes else only
