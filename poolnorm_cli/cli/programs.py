@@ -37,7 +37,7 @@ def programs(layer: Layer, given: Given, word: str) -> dict[str, str]:
         PoolnormError: A file cannot be read, or a framework has no such layer.
     """
     wanted = given[Definition]
-    layer = layer.bound(_arrays)
+    layer = layer.with_arrays(_arrays)
     setting = _setting(layer, given, word)
     written = {}
     if wanted.keras:

@@ -176,7 +176,7 @@ class Job(Setup):
 
     def __post_init__(self) -> None:
         """Read the files that the layer's parameters name."""
-        self.layer = self.layer.bound(_arrays)
+        self.layer = self.layer.with_arrays(_arrays)
 
     @property
     def trained(self) -> Weights | None:

@@ -63,7 +63,7 @@ class Stateful:
         del training
         return False
 
-    def bound(self, read: "Callable[[str], Mapping[str, Array]]") -> Self:
+    def with_arrays(self, read: "Callable[[str], Mapping[str, Array]]") -> Self:
         """Return the layer with the arrays of the files that its parameters name.
 
         Args:

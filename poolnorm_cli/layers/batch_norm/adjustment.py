@@ -65,7 +65,7 @@ class Adjustment:
         drawn = {name: Initializer.of(word, f"{flag} {name}") for name, _, word in pairs}
         return cls(";".join(f"{name}={term}" for name, term in drawn.items()), None, drawn)
 
-    def bound(self, read: "Callable[[str], Mapping[str, Array]]") -> "Adjustment":
+    def with_arrays(self, read: "Callable[[str], Mapping[str, Array]]") -> "Adjustment":
         """Return the adjustment with the arrays of its file, if it has one."""
         if self.file is None:
             return self

@@ -252,11 +252,11 @@ class BatchParameters(Normalization):
         root: Array = variance if weight == "moving_variance" else variance**0.5
         return root
 
-    def bound(self, read: "Callable[[str], Mapping[str, Array]]") -> Self:
+    def with_arrays(self, read: "Callable[[str], Mapping[str, Array]]") -> Self:
         """Return the layer with the arrays that its adjustment names by a file."""
         if self.adjustment is None:
             return self
-        return replace(self, adjustment=self.adjustment.bound(read))
+        return replace(self, adjustment=self.adjustment.with_arrays(read))
 
     def collapse_leading_axes(self, shape: Ints) -> "tuple[Layer, Ints]":
         """Merge all axes before the channels, unless samples are told from each other.
