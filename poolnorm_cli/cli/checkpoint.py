@@ -9,7 +9,7 @@ from poolnorm_cli.cli.definition import Definition, read_config
 from poolnorm_cli.cli.flag_groups import Given, Inputs, Printing, Training, WeightFiles
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.layers.keras.config import settled, stated
+from poolnorm_cli.layers.keras.config import computing_config, make_layer
 from poolnorm_cli.layers.keras.spelling import has_suffix
 from poolnorm_cli.tensors.messages import shown
 from poolnorm_cli.values import frozen
@@ -56,19 +56,19 @@ def made_of_files(kind: type[Layer], flags: dict[str, Any], given: Given) -> Lay
     file, word = given[Definition].config, given[WeightFiles].weights
     if file is not None:
         told = read_config(kind, file)
-        layer = settled(kind, flags, told, file)
+        layer = make_layer(kind, flags, told, file)
         flags = {**{name: getattr(layer, name) for name in told}, **flags}
     entry = None if in_place(given[WeightFiles]) else checkpoint_of(kind, word)
     if entry is None:  # one that is also written says nothing of parameters, and is locked first
-        return settled(kind, flags, {}, "")
+        return make_layer(kind, flags, {}, "")
     shape = _first_shape(given)
     entry = entry.for_rank(None if shape is None else len(shape))
-    told = stated(kind, _of_instances(kind, entry), entry.place)
-    layout = stated(kind, entry.layout, entry.place)
+    told = computing_config(kind, _of_instances(kind, entry), entry.place)
+    layout = computing_config(kind, entry.layout, entry.place)
     _require_sure(kind, flags, entry)
     unsaid = "epsilon" not in {*told, *flags} and not given[Printing].quiet
     given.add(Checkpoint(entry=entry, unsaid=unsaid))
-    return settled(kind, flags, told, entry.place, layout, entry.rank)
+    return make_layer(kind, flags, told, entry.place, layout, entry.rank)
 
 
 _DECISIVE = ("epsilon", "axis", "groups")

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, get_args
 from poolnorm_cli.cli.flag_groups import LAYER_PANEL, Given
 from poolnorm_cli.cli.options import Option, parse_ints
 from poolnorm_cli.layers.base import Layer, Parameter
-from poolnorm_cli.layers.keras.config import settled
+from poolnorm_cli.layers.keras.config import make_layer
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.values import frozen
 
@@ -28,7 +28,7 @@ def made_of_flags(kind: type[Layer], flags: dict[str, Any], given: Given) -> Lay
         UsageError: One is missing, or has a value that cannot be.
     """
     del given
-    return settled(kind, flags, {}, "")
+    return make_layer(kind, flags, {}, "")
 
 
 @frozen

@@ -79,7 +79,7 @@ _DEFAULT_IF_NULL = ("data_format",)
 _OF_TRAINING = r".*_(initializer|regularizer|constraint)|name|trainable|synchronized"
 
 
-def stated(kind: type[Layer], config: Mapping[str, Any], place: str) -> dict[str, Any]:
+def computing_config(kind: type[Layer], config: Mapping[str, Any], place: str) -> dict[str, Any]:
     """Take from a checkpoint's config what a layer computes by; the rest is not looked at.
 
     Args:
@@ -125,7 +125,7 @@ def from_config(kind: type[Layer], document: Any, place: str) -> dict[str, Any]:
     return _values({n: v for n, v in config.items() if n in parameters}, parameters, place)
 
 
-def settled(
+def make_layer(
     kind: type[Layer],
     flags: Mapping[str, Any],
     told: Mapping[str, Any],
