@@ -186,7 +186,7 @@ def _feeds(
         mean, variance, unit = in_units(mean, variance, getattr(layer, "epsilon", 0.0))
         named = {"mean": mean, "variance": variance, "unit": unit, "count": count}
     elif call.moments is not None:
-        mean, variance = layer.normalizing(call.moments, origin, x.shape)
+        mean, variance = layer.block_statistics(call.moments, origin, x.shape)
         count = np.array(float(np.max(call.moments.count)))
         named = {"mean": mean, "variance": variance, "count": count}
     if (

@@ -48,7 +48,7 @@ class ByStatistics:
         """Return the mean and variance for a block of `shape`, if they are there before it is."""
         del weights
         layer: OverAxes = self  # type: ignore[assignment]
-        return layer.given(call, shape)
+        return layer.call_statistics(call, shape)
 
     def statistics_of(
         self, x: "Array", weights: "Weights", call: "Call"
@@ -71,7 +71,7 @@ class ByStatistics:
             return np.zeros_like(square), square, np.array(float(np.max(cells)))
         if found is None:
             moments = strip_moments(x, call.mask, self.reduced_axes(x.ndim)).widened()
-            found = layer.normalizing(moments, (0,) * x.ndim, x.shape)
+            found = layer.block_statistics(moments, (0,) * x.ndim, x.shape)
         count = 1.0 if moments is None else float(np.max(moments.count))
         return *found, np.array(count)
 

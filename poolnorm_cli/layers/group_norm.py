@@ -86,7 +86,9 @@ class GroupedNormalization(Normalization):
         """Name all axes of a sample but the channels', whose statistics are joined later."""
         return self.sample_statistics_axes(rank)
 
-    def normalizing(self, moments: "Moments", origin: Ints, shape: Ints) -> "tuple[Array, Array]":
+    def block_statistics(
+        self, moments: "Moments", origin: Ints, shape: Ints
+    ) -> "tuple[Array, Array]":
         """Return the mean and variance for a block, of each channel those of its group."""
         from poolnorm_cli.kernels.group_moments import by_groups
 
@@ -94,7 +96,7 @@ class GroupedNormalization(Normalization):
         samples = slice(origin[0], origin[0] + shape[0])
         groups = self.group_count(moments.mean.shape[axis])
         own = by_groups(moments, samples, axis, groups)
-        return super().normalizing(own, (0, *origin[1:]), shape)
+        return super().block_statistics(own, (0, *origin[1:]), shape)
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Compute `(x - mean) / sqrt(variance + epsilon) * gamma + beta`, the variance biased."""
@@ -102,7 +104,7 @@ class GroupedNormalization(Normalization):
         from poolnorm_cli.kernels.scaling import center_and_scale, inverse_deviation
 
         (axis,) = axes = self.axes(x.ndim)
-        given = self.given(call, x.shape)
+        given = self.call_statistics(call, x.shape)
         if given is not None:
             y = center_and_scale(x, given[0], inverse_deviation(given[1], self.epsilon), 0.0)
             return weighted(y, weights, axes, call.origin(x.ndim))

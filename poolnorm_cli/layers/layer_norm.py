@@ -38,7 +38,7 @@ class LayerNormalization(Normalization):
             affine = [telling(weights, name, x, axes) for name in ("gamma", "beta")]
             if all(vector is None or (abs(vector) < _LARGE).all() for vector in affine):
                 return normalize_rows(rows, self.epsilon, *affine).reshape(x.shape)
-        given = self.given(call, x.shape)
+        given = self.call_statistics(call, x.shape)
         if given is None:
             moments = moments_of(x, axes)
             given = moments.mean, moments.variance

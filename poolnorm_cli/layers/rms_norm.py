@@ -51,7 +51,7 @@ class RMSNormalization(OverAxes):
         from poolnorm_cli.kernels.scaling import inverse_deviation, scaled
 
         axes, origin, y = self.axes(x.ndim), call.origin(x.ndim), None
-        given = self.given(call, x.shape)
+        given = self.call_statistics(call, x.shape)
         if given is None:
             count = math.prod(x.shape[axis] for axis in axes)
             y = divide_rows(x, axes, 1 / max(count, 1), self.epsilon, 0.0)
@@ -128,7 +128,7 @@ class UnitNormalization(OverAxes):
             if y is not None:
                 return y
         count = call.moments.count if call.moments else math.prod(x.shape[axis] for axis in axes)
-        square = mean_square(x, axes, self.given(call, x.shape))
+        square = mean_square(x, axes, self.call_statistics(call, x.shape))
         inverse = inverse_deviation(square * count, 0.0)
         return scaled(x, np.minimum(inverse, 1 / _LEAST_NORM))
 

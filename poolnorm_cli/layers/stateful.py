@@ -35,18 +35,18 @@ class Stateful:
         """Whether samples of one batch are normalized by statistics of several groups."""
         return False
 
-    def normalizing(
+    def block_statistics(
         self, moments: "Moments", origin: "Ints", shape: "Ints"
     ) -> "tuple[Array, Array]":
         """Return the mean and variance for a block of `shape` that starts at `origin`."""
         part = moments.part(origin, shape)
         return part.mean, part.variance
 
-    def given(self, call: "Call", shape: "Ints") -> "tuple[Array, Array] | None":
+    def call_statistics(self, call: "Call", shape: "Ints") -> "tuple[Array, Array] | None":
         """Return the mean and variance given with a call for a block of `shape`, if any are."""
         if call.moments is None:
             return None
-        return self.normalizing(call.moments, call.origin(len(shape)), shape)
+        return self.block_statistics(call.moments, call.origin(len(shape)), shape)
 
     def extra_input_shapes(self, shape: "Shape") -> "dict[str, Shape]":
         """Name what `extra_inputs` gives, each with its shape for a block of `shape`."""

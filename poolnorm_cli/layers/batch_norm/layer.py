@@ -93,7 +93,7 @@ class BatchNormalization(BatchParameters):
         self, weights: "Weights", call: Call, shape: Ints
     ) -> "tuple[Array, Array]":
         """Return the mean and variance given with the call, or the moving ones."""
-        given = self.given(call, shape)
+        given = self.call_statistics(call, shape)
         if given is not None:
             return given
         more = shape, self.axes(len(shape)), call.origin(len(shape))
@@ -106,7 +106,9 @@ class BatchNormalization(BatchParameters):
         axes = self.axes(rank)
         return tuple(axis for axis in range(rank) if axis not in axes)
 
-    def normalizing(self, moments: "Moments", origin: Ints, shape: Ints) -> "tuple[Array, Array]":
+    def block_statistics(
+        self, moments: "Moments", origin: Ints, shape: Ints
+    ) -> "tuple[Array, Array]":
         """Return mean and variance for a block; each ghost batch has its own."""
         return normalizing(moments, origin, shape)
 
