@@ -146,7 +146,7 @@ class AdaptiveMaxPooling(AdaptivePooling):
             return even.apply(x, weights, call)
         return max_adaptive(x, self.bounds(x.shape, call.strip))
 
-    def combined(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
+    def combine(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
         """Take the maximum of the maxima of strips."""
         return largest(parts)
 
@@ -178,7 +178,7 @@ class AdaptiveAveragePooling(AdaptivePooling):
             return even.apply(x, weights, call)
         return mean_adaptive(x, self.bounds(x.shape, call.strip))
 
-    def combined(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
+    def combine(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
         """Average the means of strips."""
         return average(parts)
 

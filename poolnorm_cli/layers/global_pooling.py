@@ -99,7 +99,7 @@ class GlobalMaxPooling(GlobalPooling):
         del weights, call
         return max_over(x, spatial_axes(x.ndim, self.data_format), keepdims=self.keepdims)
 
-    def combined(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
+    def combine(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
         """Take the maximum of the maxima of strips."""
         return largest(parts)
 
@@ -165,7 +165,7 @@ class GlobalAveragePooling(GlobalPooling):
         dtype = None if call.strip is None else "float64"
         return mean_over(x, axes, keepdims=self.keepdims, mask=mask, dtype=dtype)
 
-    def combined(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
+    def combine(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
         """Average the means of strips."""
         return average(parts)
 

@@ -185,7 +185,7 @@ class MaxPooling(Pooling):
         del weights
         return max_windows(x, self.windows(x.shape, call.strip))
 
-    def combined(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
+    def combine(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
         """Take the maximum of the maxima of strips."""
         return largest(parts)
 
@@ -224,7 +224,7 @@ class AveragePooling(Pooling):
         del weights
         return mean_windows(x, self.windows(x.shape, call.strip))
 
-    def combined(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
+    def combine(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
         """Average the means of strips."""
         return average(parts)
 

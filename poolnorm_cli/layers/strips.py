@@ -58,9 +58,9 @@ class Divisible:
             if place is None:
                 yield from (part for _, part in group)
             else:
-                yield self.combined(group)
+                yield self.combine(group)
 
-    def combined(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
+    def combine(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
         """Make a row of the output of what strips gave that each had a part of it."""
         raise NotImplementedError
 
