@@ -1,81 +1,211 @@
-"""Where the arithmetic of a layer is done: in NumPy, or as an ONNX graph in a runtime."""
+"""The table of backends: where the arithmetic of a layer is done, and what each needs for that.
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, Protocol
+A backend is one file of this package and one row of `BACKENDS`; flags, help, messages, `compare`,
+`doctor`, threads and memory estimates follow from the row. No backend is imported before it is
+opened.
+"""
+
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
+
+from poolnorm_cli.errors import UnavailableError, UsageError
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
     from poolnorm_cli.layers.base import Array, Call, Layer, Weights
 
-BackendName = Literal["numpy", "onnx"]
-ProviderName = Literal["cpu", "cuda", "auto"]
-Say = Callable[[str], None]
-
 BLOCK_BYTES = 4 << 20
 """Few enough that some blocks and their results share the last-level cache, so that reading,
 computing and writing meet there; many enough that handing them on costs nothing beside."""
+PROCESS_BYTES = 36 << 20
+"""Bytes of a process that has begun and holds no tensor yet."""
+_ONNX_PROCESS_BYTES = 160 << 20
+"""The same with ONNX Runtime."""
+
+DEFAULT_BACKEND = "numpy"
 
 
 class Backend(Protocol):
     """Computes blocks.
 
     Attributes:
-        in_lanes: Whether several threads may call it at once.
-        block_bytes: About how much of a tensor it is best given at a time.
+        name: Its row in `BACKENDS`.
+        block_bytes: About how many bytes of a tensor it is best given at a time.
     """
 
-    in_lanes: bool
+    name: str
     block_bytes: int
 
     def apply(self, layer: "Layer", x: "Array", weights: "Weights", call: "Call") -> "Array":
-        """Compute one block, as `Layer.apply` does; its memory may be used again for the next."""
+        """Compute one block, as `Layer.apply` does.
+
+        Args:
+            layer: The layer.
+            x: Samples along axis 0, or a strip of one sample, in the layer's compute dtype.
+            weights: The layer's weights, by Keras name.
+            call: What else decides on the result: mode, statistics, mask, place in the tensor.
+
+        Returns:
+            The output of the block, in the dtype of `x`; its memory may be used again for the
+            next block.
+        """
 
 
-class NumpyBackend:
-    """The layer's own arithmetic."""
+@frozen(kw_only=True)
+class BackendRow:
+    """What is known of a backend before it is opened.
 
-    in_lanes = True
-    block_bytes = BLOCK_BYTES
+    Attributes:
+        module: Its file in this package. It has a function `open_backend(provider, threads,
+            notify, detail)`, with the arguments of the one below, which returns a `Backend`.
+        title: What does the arithmetic; for the help.
+        providers: Where it can run, the default first.
+        provider_help: What its providers do; empty where there is no choice.
+        uses_threads: Whether several threads may each have a block computed at once. Otherwise
+            blocks come one at a time, and it is told how many threads to compute one in.
+        survives_fork: Whether a copy of the process can go on with what was opened in this one.
+        process_bytes: Bytes of a process that has opened it and holds no tensor yet.
+        computing_bytes: Bytes that are needed to compute a block, beside those of the block and
+            its result: a function of the latter's number and of that of the block's cells.
+        packages: Packages that it needs beyond those that poolnorm always needs.
+        install: The command that installs them.
+        diagnosis: The file in this package whose `diagnose()` yields what `doctor` says of it;
+            empty where it is enough to say which of `packages` are installed.
+    """
 
-    def apply(self, layer: "Layer", x: "Array", weights: "Weights", call: "Call") -> "Array":
-        """Compute one block."""
-        return layer.apply(x, weights, call)
+    module: str
+    title: str
+    providers: tuple[str, ...] = ("cpu",)
+    provider_help: str = ""
+    uses_threads: bool = True
+    survives_fork: bool = False
+    process_bytes: int = PROCESS_BYTES
+    computing_bytes: Callable[[int, int], int]
+    packages: tuple[str, ...] = ()
+    install: str = ""
+    diagnosis: str = ""
 
 
-NUMPY = NumpyBackend()
+def _one_array(block: int, cells: int) -> int:
+    """Estimate the bytes of one array more: the result, or the block in float64."""
+    return max(block, 8 * cells)
 
 
-def silent(text: str) -> None:
-    """Say nothing."""
+def _nodes(block: int, cells: int) -> int:
+    """Estimate the bytes of what the nodes of a graph give, of which two are there at once."""
+    del cells
+    return 2 * block
+
+
+BACKENDS: dict[str, BackendRow] = {
+    "numpy": BackendRow(
+        module="numpy_backend", title="NumPy", survives_fork=True, computing_bytes=_one_array
+    ),
+    "onnx": BackendRow(
+        module="onnx_backend",
+        title="an ONNX graph in ONNX Runtime",
+        providers=("cpu", "cuda", "auto"),
+        provider_help="cuda fails where CUDA does not load; auto then takes the CPU, and says so.",
+        uses_threads=False,  # a session has threads of its own
+        process_bytes=_ONNX_PROCESS_BYTES,
+        computing_bytes=_nodes,
+        packages=("onnx", "onnxruntime"),
+        install="pip install 'poolnorm-cli[cpu]'",
+        diagnosis="onnx_diagnosis",
+    ),
+}
+
+Notify = Callable[[str], None]
+
+
+def ignore(text: str) -> None:
+    """Do nothing with a message."""
     del text
 
 
+def row_of(backend: Backend) -> BackendRow:
+    """Return the row of an opened backend."""
+    return BACKENDS[backend.name]
+
+
+def all_providers() -> list[str]:
+    """List the providers of all backends, each once."""
+    return list(dict.fromkeys(name for row in BACKENDS.values() for name in row.providers))
+
+
+def default_backend(provider: str | None) -> str:
+    """Return the backend that is meant where none is named.
+
+    Args:
+        provider: The provider that is asked for; None where none is.
+
+    Returns:
+        For a provider the first backend that has a choice of providers, among them this one.
+    """
+    for name, row in BACKENDS.items():
+        if provider in row.providers and len(row.providers) > 1:
+            return name
+    return next((n for n, row in BACKENDS.items() if provider in row.providers), DEFAULT_BACKEND)
+
+
+def resolve(backend: str | None, provider: str | None) -> tuple[str, str]:
+    """Return the backend and the provider that are meant.
+
+    Args:
+        backend: Name of a row; None for the usual one.
+        provider: Where it is to run; None for where the backend runs by default.
+
+    Raises:
+        UsageError: The backend has no such provider.
+    """
+    name = backend or default_backend(provider)
+    if provider not in (None, *BACKENDS[name].providers):
+        others = [other for other, row in BACKENDS.items() if provider in row.providers]
+        told = f"--backend {name} with --provider {provider}"
+        raise UsageError(told, f"give --backend {' or '.join(others)}")
+    return name, provider or BACKENDS[name].providers[0]
+
+
+def full_names() -> list[str]:
+    """List every way to run a layer, as `compare --backends` takes them: `numpy`, `onnx:cpu`."""
+    return [name for name, row in BACKENDS.items() for name in _with_providers(name, row)]
+
+
+def _with_providers(name: str, row: BackendRow) -> Iterator[str]:
+    several = len(row.providers) > 1
+    yield from (f"{name}:{provider}" if several else name for provider in row.providers)
+
+
 def open_backend(
-    name: BackendName = "numpy",
-    provider: ProviderName = "cpu",
+    name: str = DEFAULT_BACKEND,
+    provider: str | None = None,
     *,
     threads: int | None = None,
-    tell: Say = silent,
-    detail: Say = silent,
+    notify: Notify = ignore,
+    detail: Notify = ignore,
 ) -> Backend:
     """Open a backend.
 
     Args:
-        name: `numpy` or `onnx`.
-        provider: For `onnx`: `cpu`, `cuda` (on that device or not at all), or `auto`.
+        name: Name of its row.
+        provider: Where it is to run, one of the row's providers; None for the first.
         threads: Threads that compute one block; None leaves it to the backend.
-        tell: Told which provider `auto` took.
-        detail: Told where a graph does otherwise than the plain operator.
+        notify: Called with what a person has to know, as which provider was chosen.
+        detail: Called with what is of interest now and then, as how a layer is computed.
 
     Raises:
-        UnavailableError: The backend or the provider is not to be had here.
+        UnavailableError: The backend or the provider cannot be used here.
+        UsageError: The backend has no such provider.
     """
-    if name == "numpy":
-        return NUMPY
-    from poolnorm_cli.backends.installed import import_onnx
-    from poolnorm_cli.backends.providers import choose
-    from poolnorm_cli.backends.session import OnnxBackend
-
-    backend = OnnxBackend(choose(provider, tell), threads, detail)
-    import_onnx()  # before any input is looked at: it makes the graphs
+    name, provider = resolve(name, provider)
+    row = BACKENDS[name]
+    try:
+        module: Any = import_module(f"{__name__}.{row.module}")
+        backend: Backend = module.open_backend(provider, threads, notify, detail)
+    except ModuleNotFoundError as error:
+        if error.name not in row.packages:
+            raise
+        raise UnavailableError(f"{error.name} is not installed", row.install) from error
     return backend

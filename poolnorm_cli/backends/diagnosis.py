@@ -1,65 +1,35 @@
 """What is installed, which providers really load, and the command that mends what does not."""
 
-import os
 import platform
 from collections.abc import Iterator
-from types import ModuleType
-from typing import Literal
+from importlib import import_module
+from typing import Any
 
-from poolnorm_cli.backends import installed, providers
-from poolnorm_cli.backends.providers import CPU, CUDA, lacking, loading
+from poolnorm_cli.backends import BACKENDS, BackendRow
+from poolnorm_cli.backends.installed import Finding, package_finding
 from poolnorm_cli.errors import UnavailableError
-from poolnorm_cli.values import frozen
 
 
-State = Literal["ok", "missing", "broken"]
 _PACKAGES = ("numpy", "typer", "rich")
 
 
-@frozen
-class Finding:
-    """One thing that was looked at.
-
-    Attributes:
-        name: What it is.
-        state: `ok`; `missing`, where nothing needs it yet; `broken`, where it is there and fails.
-        detail: Its version, or what is wrong.
-        fix: The command that mends it; empty where there is nothing to mend.
-    """
-
-    name: str
-    state: State
-    detail: str
-    fix: str = ""
-
-
 def diagnose() -> Iterator[Finding]:
-    """Look at everything a run can need."""
+    """Look at everything a run can need: the program's own parts, then each backend's."""
     yield Finding("python", "ok", f"{platform.python_version()} on {platform.platform()}")
-    yield _package("poolnorm-cli", "pip install poolnorm-cli")
+    yield package_finding("poolnorm-cli", "pip install poolnorm-cli")
     for name in _PACKAGES:
-        yield _package(name, f"pip install {name}")
+        yield package_finding(name, f"pip install {name}")
     yield _loops()
-    builds = installed.builds()
-    yield _package("onnx", installed.INSTALL_CPU)
-    yield from _builds(builds)
-    try:
-        runtime = installed.import_runtime()
-    except UnavailableError as error:
-        if builds:
-            yield Finding("import onnxruntime", "broken", error.what, error.fix)
-        runtime = None
-    if runtime is not None:
-        yield _telemetry()
-        yield from _providers(runtime)
-    yield from _cuda(runtime)
+    for row in BACKENDS.values():
+        yield from _backend(row)
 
 
-def _package(name: str, fix: str) -> Finding:
-    number = installed.version(name)
-    if number is None:
-        return Finding(name, "missing", "not installed", fix)
-    return Finding(name, "ok", number)
+def _backend(row: BackendRow) -> Iterator[Finding]:
+    if row.diagnosis:
+        module: Any = import_module(f"poolnorm_cli.backends.{row.diagnosis}")
+        yield from module.diagnose()
+    else:
+        yield from (package_finding(name, row.install) for name in row.packages)
 
 
 def _loops() -> Finding:
@@ -73,70 +43,3 @@ def _loops() -> Finding:
         return Finding("compiled loops", "ok", "in use")
     fix = "unset POOLNORM_KERNELS; pip install --force-reinstall --no-deps poolnorm-cli"
     return Finding("compiled loops", "missing", "NumPy does their work, slower", fix)
-
-
-def _builds(builds: dict[str, str]) -> Iterator[Finding]:
-    """List the builds of ONNX Runtime, of which there may be one."""
-    for name, number in builds.items():
-        if len(builds) == 1:
-            yield Finding(name, "ok", number)
-        else:
-            told = f"{number}, installed beside the other build: they overwrite each other's files"
-            fix = installed.INSTALL_CUDA if name == installed.GPU_BUILD else installed.REINSTALL_CPU
-            yield Finding(name, "broken", told, fix)
-    if not builds:
-        yield Finding("onnxruntime", "missing", "not installed", installed.INSTALL_CPU)
-
-
-def _telemetry() -> Finding:
-    """Say whether ONNX Runtime may report on its use; the import has read what it was told."""
-    name = installed.TELEMETRY
-    if installed.telemetry_wanted():
-        told = f"on: {name}={os.environ[name]} lets onnxruntime report to its maker; unset it"
-    else:
-        told = f"off: {name}=1 keeps onnxruntime from reporting to its maker"
-    return Finding("telemetry", "ok", told)
-
-
-def _providers(runtime: ModuleType) -> Iterator[Finding]:
-    """Open a session of one node on every provider that the build names."""
-    names = list(runtime.get_available_providers())
-    with providers.preloaded(runtime):
-        for name, reason in loading(runtime, names).items():
-            yield _unloaded(runtime, name, reason) if reason else Finding(name, "ok", "loads")
-    if CUDA not in names:
-        yield Finding(CUDA, "missing", "this build has no CUDA", installed.INSTALL_CUDA)
-
-
-def _unloaded(runtime: ModuleType, name: str, reason: str) -> Finding:
-    if name not in (CPU, CUDA):
-        return Finding(name, "missing", "does not load; poolnorm has no use for it")
-    if name == CPU:
-        return Finding(name, "broken", reason, installed.REINSTALL_CPU)
-    lacks = lacking(runtime)
-    if lacks is None:
-        return Finding(name, "broken", reason, installed.INSTALL_CUDA)
-    return Finding(name, "broken", lacks.what.removeprefix("cuda: "), lacks.fix)
-
-
-def _loaded(name: str) -> str:
-    version = providers.driver_version() if name == providers.DRIVER else None
-    return f"loads, for CUDA up to {version[0]}.{version[1]}" if version else "loads"
-
-
-def _cuda(runtime: ModuleType | None) -> Iterator[Finding]:
-    """List the driver, its devices, and the libraries that the build wants."""
-    wanted = providers.major(runtime)
-    fix = f"pip install 'poolnorm-cli[{providers.extra_of(wanted)}]'"
-    for library in providers.libraries(wanted):
-        if library.loads:
-            yield Finding(library.name, "ok", _loaded(library.name))
-        elif library.name == providers.DRIVER:
-            yield Finding(library.name, "missing", "no NVIDIA driver", "install the NVIDIA driver")
-        else:
-            yield Finding(library.name, "missing", f"CUDA {wanted}: does not load", fix)
-    count = providers.devices()
-    if count:
-        yield Finding("devices", "ok", str(count))
-    else:
-        yield Finding("devices", "missing", "no NVIDIA device")

@@ -3,8 +3,10 @@
 import os
 from importlib import metadata
 from types import ModuleType
+from typing import Literal
 
 from poolnorm_cli.errors import UnavailableError
+from poolnorm_cli.values import frozen
 
 
 CPU_BUILD = "onnxruntime"
@@ -26,6 +28,42 @@ def version(distribution: str) -> str | None:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return None
+
+
+State = Literal["ok", "missing", "broken"]
+
+
+@frozen
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        name: What it is.
+        state: `ok`; `missing`, where nothing needs it yet; `broken`, where it is there and fails.
+        detail: Its version, or what is wrong.
+        fix: The command that mends it; empty where there is nothing to mend.
+    """
+
+    name: str
+    state: State
+    detail: str
+    fix: str = ""
+
+
+def package_finding(name: str, fix: str) -> Finding:
+    """Say whether a distribution is installed, and in which version.
+
+    Args:
+        name: Its name, as pip has it.
+        fix: The command that installs it.
+
+    Returns:
+        The finding: `ok` with the version, or `missing`.
+    """
+    number = version(name)
+    if number is None:
+        return Finding(name, "missing", "not installed", fix)
+    return Finding(name, "ok", number)
 
 
 def builds() -> dict[str, str]:

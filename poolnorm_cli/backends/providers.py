@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from poolnorm_cli.backends import ProviderName, Say, installed
+from poolnorm_cli.backends import DEFAULT_BACKEND, Notify, installed
 from poolnorm_cli.errors import UnavailableError
 from poolnorm_cli.values import frozen
 
@@ -72,10 +72,14 @@ class Provider:
             raise UnavailableError(f"{self.name}: {_reason(error)}", self._fix()) from error
 
     def _fix(self) -> str:
-        return "--provider cpu runs on the processor" if self.on_device else "--backend numpy"
+        return (
+            "--provider cpu runs on the processor"
+            if self.on_device
+            else f"--backend {DEFAULT_BACKEND}"
+        )
 
 
-def choose(name: ProviderName, tell: Say) -> Provider:
+def choose(name: str, notify: Notify) -> Provider:
     """Open a provider: the one asked for, or with `auto` CUDA where it loads, else the CPU.
 
     Raises:
@@ -87,9 +91,9 @@ def choose(name: ProviderName, tell: Say) -> Provider:
         try:
             provider = _cuda()
         except UnavailableError as error:
-            tell(f"provider: cpu ({error.what})")
+            notify(f"provider: cpu ({error.what})")
         else:
-            tell("provider: cuda")
+            notify("provider: cuda")
             return provider
     return Provider("cpu", installed.import_runtime())
 

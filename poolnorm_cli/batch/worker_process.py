@@ -13,7 +13,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from poolnorm_cli.backends import NUMPY
+from poolnorm_cli.backends import row_of
 from poolnorm_cli.batch.group_commit import GroupCommit
 from poolnorm_cli.errors import UnavailableError
 
@@ -43,7 +43,7 @@ def start(work: "Work", others: Sequence[Connection]) -> tuple[int, Connection]:
         UnavailableError: There cannot be one more process, or one more open file.
     """
     alone = threading.active_count() == 1
-    forks = sys.platform == "linux" and work.job.backend is NUMPY and alone
+    forks = sys.platform == "linux" and row_of(work.job.backend).survives_fork and alone
     try:
         ours, theirs = socket.socketpair()
         with theirs:

@@ -1,17 +1,47 @@
 """Flags about where the arithmetic is done, and about the graph that can be had of a layer."""
 
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from poolnorm_cli.backends import Backend, BackendName, ProviderName, Say, open_backend, silent
+from poolnorm_cli.backends import (
+    BACKENDS,
+    DEFAULT_BACKEND,
+    Backend,
+    Notify,
+    all_providers,
+    default_backend,
+    ignore,
+    open_backend,
+    resolve,
+)
 from poolnorm_cli.cli.options import Option
-from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.values import frozen
 
 
 _PANEL = "Backend"
 _MOST_THREADS = 256
+
+if TYPE_CHECKING:
+    BackendName: TypeAlias = str
+    ProviderName: TypeAlias = str
+else:
+    BackendName = Literal[tuple(BACKENDS)]
+    ProviderName = Literal[tuple(all_providers())]
+
+
+def _backend_help() -> str:
+    """Say what does the arithmetic, a row each, and what is meant where no backend is given."""
+    *first, last = (row.title for row in BACKENDS.values())
+    chosen = dict.fromkeys(map(default_backend, all_providers()))
+    told = f"{DEFAULT_BACKEND}; {' or '.join(chosen)} with --provider"
+    return f"{', '.join(first)}, or {last}.  [default: {told}]"
+
+
+def _provider_help() -> str:
+    """Say what providers do, and which one is meant where none is given."""
+    told = " ".join(row.provider_help for row in BACKENDS.values() if row.provider_help)
+    return f"Where the backend runs. {told}  [default: {all_providers()[0]}]"
 
 
 @frozen(kw_only=True)
@@ -21,15 +51,14 @@ class Engine:
     backend: Annotated[
         BackendName | None,
         Option(
-            help="NumPy, or an ONNX graph in ONNX Runtime.  [default: numpy; onnx with --provider]",
+            help=_backend_help(),
             rich_help_panel=_PANEL,
         ),
     ] = None
     provider: Annotated[
         ProviderName | None,
         Option(
-            help="Where graphs run: cuda is there or nowhere, auto says which one it took."
-            "  [default: cpu]",
+            help=_provider_help(),
             rich_help_panel=_PANEL,
         ),
     ] = None
@@ -63,10 +92,7 @@ class Engine:
     def __post_init__(self) -> None:
         """Refuse a provider for arithmetic that has none, and a memory that is no number."""
         self.memory(1)
-        if self.backend == "numpy" and self.provider in ("cuda", "auto"):
-            raise UsageError(
-                f"--backend numpy with --provider {self.provider}", "give --backend onnx"
-            )
+        resolve(self.backend, self.provider)
 
     @property
     def lanes(self) -> int | None:
@@ -91,9 +117,8 @@ class Engine:
         Raises:
             UnavailableError: It is not to be had here.
         """
-        name = self.backend or ("onnx" if self.provider else "numpy")
-        provider = self.provider or "cpu"
-        return open_backend(name, provider, threads=self.lanes, tell=say, detail=detail(verbose))
+        name, provider = resolve(self.backend, self.provider)
+        return open_backend(name, provider, threads=self.lanes, notify=say, detail=detail(verbose))
 
 
 @frozen(kw_only=True)
@@ -122,9 +147,9 @@ def say(text: str) -> None:
     print(brief(printable(text)), file=sys.stderr)
 
 
-def detail(verbose: int) -> Say:
+def detail(verbose: int) -> Notify:
     """Return what to tell details to."""
-    return say if verbose else silent
+    return say if verbose else ignore
 
 
 def command_text(layer: Layer, *, training: bool) -> str:

@@ -138,7 +138,7 @@ def _check_training(given: Given) -> None:
 
 
 def _plan(layer: Layer, given: Given) -> "Plan":
-    from poolnorm_cli.backends import silent
+    from poolnorm_cli.backends import ignore
     from poolnorm_cli.batch.inputs import Shard, expand, listed
     from poolnorm_cli.batch.plan import Plan
 
@@ -158,7 +158,7 @@ def _plan(layer: Layer, given: Given) -> "Plan":
         relative_to=inputs.relative_to,
         without=outputs.output_dir,
         listed=more,
-        tell=silent if given[Printing].quiet else say,
+        tell=ignore if given[Printing].quiet else say,
     )
     return Plan(
         sources=list(sources),

@@ -4,8 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated
 
+from poolnorm_cli.backends import BACKENDS, full_names, open_backend
 from poolnorm_cli.cli.checkpoint import read_weights
 from poolnorm_cli.cli.command import Command, Family
 from poolnorm_cli.cli.flag_groups import Given, Inputs, Mask, Outputs, Printing, Training
@@ -79,7 +80,7 @@ class Compared:
     ] = None
     backends: Annotated[
         str | None,
-        Option(metavar="LIST", help="Run a layer on these: numpy, onnx:cpu, onnx:cuda, onnx:auto."),
+        Option(metavar="LIST", help=f"Run a layer on these: {', '.join(full_names())}."),
     ] = None
     rtol: Annotated[
         float | None,
@@ -175,19 +176,22 @@ def _backends(asked: Compared, given: Given) -> "Iterator[Difference]":
 
 def _open(text: str, verbose: int) -> "dict[str, Backend]":
     """Open the backends of a list such as `numpy,onnx:cpu`."""
-    from poolnorm_cli.backends import BackendName, ProviderName, open_backend
     from poolnorm_cli.cli.backend_flags import detail, say
 
-    known: dict[str, tuple[BackendName, ProviderName]]
-    known = {"numpy": ("numpy", "cpu"), "onnx": ("onnx", "cpu")}
-    known |= {f"onnx:{name}": ("onnx", name) for name in get_args(ProviderName)}
+    known = list(dict.fromkeys([*BACKENDS, *full_names()]))
     names = [name.strip() for name in text.split(",")]
     unknown = [name for name in names if name not in known]
     if unknown:
         raise UsageError(f"--backends has {unknown[0]!r}", f"give some of {', '.join(known)}")
     if len(set(names)) < max(len(names), 2):
-        raise UsageError(f"--backends {text} names fewer than two", "give numpy,onnx:cpu")
-    return {name: open_backend(*known[name], tell=say, detail=detail(verbose)) for name in names}
+        raise UsageError(
+            f"--backends {text} names fewer than two", f"give {','.join(full_names()[:2])}"
+        )
+    parts = {name: name.partition(":")[::2] for name in names}
+    return {
+        name: open_backend(backend, provider or None, notify=say, detail=detail(verbose))
+        for name, (backend, provider) in parts.items()
+    }
 
 
 NODE = Command(groups=(Compared, Printing), text=_TEXT, action=_run)

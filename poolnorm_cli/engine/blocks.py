@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from poolnorm_cli.backends import NUMPY, Backend
+from poolnorm_cli.backends import BLOCK_BYTES, Backend
+from poolnorm_cli.backends.numpy_backend import NUMPY
 from poolnorm_cli.engine.profile import UNCLOCKED, Clock, Unclocked
 from poolnorm_cli.engine.threads import ONE_LANE, Lanes
 from poolnorm_cli.kernels.moments import grain_rows
@@ -84,7 +85,7 @@ class Sliced:
         """The strips that a sample is worked on in; [] where whole samples make blocks."""
         if self._sample_bytes <= LARGE_BYTES or self.is_empty:
             return []
-        items = NUMPY.block_bytes // np.dtype(self.compute).itemsize
+        items = BLOCK_BYTES // np.dtype(self.compute).itemsize
         return self.layer.strips(self.shape, max(items, 1))
 
     @cached_property

@@ -4,7 +4,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from poolnorm_cli.backends import Say, silent
+from poolnorm_cli.backends import Notify, ignore
 from poolnorm_cli.engine.layer_pass import initial_weights
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.keras.spelling import has_suffix
@@ -48,7 +48,7 @@ class GraphOutput:
         self._file.discard()
 
     def write(
-        self, job: "Job", tensor: "Tensor", opset: int, command: str, detail: Say = silent
+        self, job: "Job", tensor: "Tensor", opset: int, command: str, detail: Notify = ignore
     ) -> None:
         """Write the graph of a job for inputs such as `tensor`.
 

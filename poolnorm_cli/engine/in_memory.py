@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from poolnorm_cli.backends import NUMPY, Backend
+from poolnorm_cli.backends import Backend
+from poolnorm_cli.backends.numpy_backend import NUMPY
 from poolnorm_cli.engine.layer_pass import Pass, initial_weights, result_dtype
 from poolnorm_cli.layers.base import Layer
 

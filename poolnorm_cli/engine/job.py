@@ -5,7 +5,8 @@ from dataclasses import field, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from poolnorm_cli.backends import NUMPY, Backend
+from poolnorm_cli.backends import Backend, row_of
+from poolnorm_cli.backends.numpy_backend import NUMPY
 from poolnorm_cli.engine.layer_pass import Masks, Pass, Weights, initial_weights, result_dtype
 from poolnorm_cli.engine.outcome import Outcome
 from poolnorm_cli.engine.preview import FirstSample, Preview
@@ -147,7 +148,7 @@ class Setup:
             raise UsageError(told, "run inputs of another rank apart")
         result, mode = result_dtype(self.layer, dtype, self.dtype), (self.training, self.backend)
         size = prod(shape) * DTYPES[dtype].itemsize
-        lanes = lanes_for(self.threads if self.backend.in_lanes else 1, size)
+        lanes = lanes_for(self.threads if row_of(self.backend).uses_threads else 1, size)
         more: Any = {"lanes": lanes, "clock": self.clock}
         run = Pass(self.layer, shape, dtype, result, *mode, **more)
         block = run.inner.block_items * DTYPES[run.compute].itemsize

@@ -5,6 +5,7 @@ from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
 
+from poolnorm_cli.backends import row_of
 from poolnorm_cli.engine.threads import ONE_LANE
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.machine import built_in_memory
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
     from poolnorm_cli.tensors.tensor import Tensor
 
 
-BASE = 36 << 20
-"""Bytes of a process that has begun and holds no tensor yet."""
-_RUNTIME = 160 << 20
-"""The same with a runtime for graphs."""
 _SCRATCH = 8 << 20
 """Bytes of the tiles of one thread."""
 _WINDOW = 160
@@ -59,11 +56,12 @@ def memory_of(run: "Pass", tensor: "Tensor") -> int:
     stored = items * tensor.dtype.itemsize
     computed = items * wide if run.compute != tensor.dtype.name else 0
     block = stored + computed + int(items * share) * wide
-    base = BASE if run.backend.in_lanes else _RUNTIME
+    backend = row_of(run.backend)
+    base = backend.process_bytes
     sizes = (n for axis, n in enumerate(run.shape) if axis not in run.gathered_axes)
     base += 16 * prod(sizes) if run.gathers else 0
     turned = 2 * tensor.nbytes if tensor.header.fortran_order else 0
-    own = max(block, 8 * items) if run.backend.in_lanes else 2 * block
+    own = backend.computing_bytes(block, items)
     each = _SCRATCH + own + _tables(run) + _windows(run)
     return base + turned + block * run.lanes.held + each * run.lanes.threads
 

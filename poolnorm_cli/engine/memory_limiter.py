@@ -9,7 +9,8 @@ from importlib import import_module
 from threading import Condition, get_ident
 from typing import TYPE_CHECKING, Any
 
-from poolnorm_cli.engine.memory_estimate import BASE, format_size, memory_of
+from poolnorm_cli.backends import PROCESS_BYTES
+from poolnorm_cli.engine.memory_estimate import format_size, memory_of
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.kernels.memory import forget
 from poolnorm_cli.machine import memory_in_use
@@ -68,7 +69,7 @@ class Room:
     """
 
     limit: int
-    used: int = BASE
+    used: int = PROCESS_BYTES
     asked: bool = False
     share: float = 1.0
 
@@ -78,7 +79,7 @@ class Room:
         Raises:
             UsageError: It takes more than there is, even alone.
         """
-        needed = memory_of(run, tensor) - BASE
+        needed = memory_of(run, tensor) - PROCESS_BYTES
         if needed > self.limit:
             raise self._refused(tensor, needed)
         _GATE.take(needed, self.limit)
@@ -130,5 +131,5 @@ def _used() -> int:
     """Return the bytes of this process before its first task."""
     if not _BEFORE:
         # A worker has the cluster's own modules, where nothing says how much it has.
-        _BEFORE.append(max(memory_in_use() or 2 * BASE, BASE))
+        _BEFORE.append(max(memory_in_use() or 2 * PROCESS_BYTES, PROCESS_BYTES))
     return _BEFORE[0]

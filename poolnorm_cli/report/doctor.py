@@ -10,7 +10,7 @@ from poolnorm_cli.report.text import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from poolnorm_cli.backends.diagnosis import Finding
+    from poolnorm_cli.backends.installed import Finding
 
 
 def print_findings(findings: "Iterable[Finding]", style: Style) -> bool:

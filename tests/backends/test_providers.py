@@ -126,7 +126,7 @@ def test_auto_says_which_one_it_took(
 ) -> None:
     install(monkeypatch, module)
     heard: list[str] = []
-    open_backend("onnx", "auto", tell=heard.append)
+    open_backend("onnx", "auto", notify=heard.append)
     assert heard == [said]
 
 

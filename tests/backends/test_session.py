@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from poolnorm_cli.backends import open_backend
+from poolnorm_cli.backends.onnx_backend import OnnxBackend
 from poolnorm_cli.backends.providers import Provider, choose
-from poolnorm_cli.backends.session import OnnxBackend
 from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.errors import UnavailableError
 from poolnorm_cli.layers import find
@@ -60,7 +60,7 @@ def test_one_session_serves_all_blocks_and_files_of_a_kind() -> None:
 def test_memory_of_old_sessions_is_given_back(
     on_device: bool, most: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"poolnorm_cli.backends.session._MOST_{most}", 2)
+    monkeypatch.setattr(f"poolnorm_cli.backends.onnx_backend._MOST_{most}", 2)
     provider: Any = Counting()
     provider.on_device = on_device
     backend = OnnxBackend(provider, None, lambda _: None)

@@ -210,7 +210,7 @@ def test_backends_may_round_apart_unless_a_tolerance_is_given(
 def test_backends_that_like_other_blocks_are_given_the_same(
     poolnorm: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("poolnorm_cli.backends.session.BLOCK_BYTES", 1 << 25)
+    monkeypatch.setattr("poolnorm_cli.backends.onnx_backend.BLOCK_BYTES", 1 << 25)
     np.save("big.npy", np.random.default_rng(1).random((40, 64, 64, 8), np.float32))
     done = poolnorm("compare --backends numpy,onnx -- pool max big.npy")
     assert (done.code, done.err) == (0, "")
@@ -223,7 +223,7 @@ def test_a_backend_that_is_wrong_is_found_out(
     def wrong(_: object, layer: Any, block: Any, weights: Any, call: Any) -> Any:
         return layer.apply(block, weights, call) + 1
 
-    monkeypatch.setattr("poolnorm_cli.backends.session.OnnxBackend.apply", wrong)
+    monkeypatch.setattr("poolnorm_cli.backends.onnx_backend.OnnxBackend.apply", wrong)
     done = poolnorm("compare --backends numpy,onnx -- pool max x.npy")
     assert done.code == 1
     assert "\t2352 of 2352, first @ 0,0,0,0\t1 @ " in done.out

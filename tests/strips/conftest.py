@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from poolnorm_cli.backends import NUMPY
+from poolnorm_cli.backends.numpy_backend import NUMPY
 from poolnorm_cli.engine import blocks
 from poolnorm_cli.engine.in_memory import run_array
 
@@ -12,6 +12,7 @@ from poolnorm_cli.engine.in_memory import run_array
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(NUMPY, "block_bytes", 1 << 18, raising=False)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1 << 18)
     monkeypatch.setattr(blocks, "LARGE_BYTES", 1 << 19)
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from poolnorm_cli.backends import BLOCK_BYTES, ProviderName, Say, silent
+from poolnorm_cli.backends import BLOCK_BYTES, Notify, ignore
+from poolnorm_cli.backends.installed import import_onnx
 from poolnorm_cli.backends.providers import Provider, choose
 from poolnorm_cli.backends.trace import BATCH, BlockGraph
 from poolnorm_cli.kernels.extremes import in_units
@@ -45,9 +46,9 @@ class _Session:
 class OnnxBackend:
     """Computes blocks by the graphs of layers."""
 
-    in_lanes = False  # a session has threads of its own
+    name = "onnx"
 
-    def __init__(self, provider: Provider, threads: int | None, detail: Say) -> None:
+    def __init__(self, provider: Provider, threads: int | None, detail: Notify) -> None:
         """Keep what sessions will be opened with.
 
         Args:
@@ -65,7 +66,7 @@ class OnnxBackend:
 
         Where several processes share the work, each computes on one thread unless told otherwise.
         """
-        return _opened, (self._provider.name, self._threads or 1)
+        return _reopen, (self._provider.name, self._threads or 1)
 
     def apply(self, layer: "Layer", x: "Array", weights: "Weights", call: "Call") -> "Array":
         """Compute one block; the result is overwritten by the next one."""
@@ -152,8 +153,28 @@ class OnnxBackend:
         return _MOST_ON_DEVICE if self._provider.on_device else _MOST_SESSIONS
 
 
-def _opened(provider: ProviderName, threads: int) -> OnnxBackend:
-    return OnnxBackend(choose(provider, silent), threads, silent)
+def open_backend(provider: str, threads: int | None, notify: Notify, detail: Notify) -> OnnxBackend:
+    """Open ONNX Runtime on a provider.
+
+    Args:
+        provider: `cpu`, `cuda` (or fail), or `auto`: CUDA where it loads, else the processor.
+        threads: Threads per session; None for as many as the machine has.
+        notify: Told which provider `auto` took.
+        detail: Told, once for each graph, of its operators, or what they do otherwise.
+
+    Returns:
+        The backend, with no session yet.
+
+    Raises:
+        UnavailableError: A package is not installed, or the provider does not load.
+    """
+    backend = OnnxBackend(choose(provider, notify), threads, detail)
+    import_onnx()  # before any input is looked at: it makes the graphs
+    return backend
+
+
+def _reopen(provider: str, threads: int) -> OnnxBackend:
+    return OnnxBackend(choose(provider, ignore), threads, ignore)
 
 
 def _plain_op_is_exact(layer: "Layer", x: "Array") -> bool:
