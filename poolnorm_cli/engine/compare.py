@@ -17,7 +17,7 @@ from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.codecs import decode, encode
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.sources import STDIN, identity, is_stream, open_input
-from poolnorm_cli.weights.seal import SEAL
+from poolnorm_cli.weights.naming import FORMER_CHECKSUM
 
 
 if TYPE_CHECKING:
@@ -164,12 +164,12 @@ def _stream_id(word: str) -> tuple[int, int] | None:
 def _arrays(
     word: str, key: str | None, noted: Callable[[str], None] = lambda _: None
 ) -> "Iterator[Tensor]":
-    """Open a file, less what saved weights say of themselves unless it is asked for."""
-    asked = key == SEAL or word.endswith(f"::{SEAL}")
+    """Open a file, less the checksum that was saved beside weights unless it is asked for."""
+    asked = key == FORMER_CHECKSUM or word.endswith(f"::{FORMER_CHECKSUM}")
     for tensor in open_input(word, key, True):  # noqa: FBT003
         for note in tensor.notes:
             noted(note)
-        if asked or tensor.key != SEAL:
+        if asked or tensor.key != FORMER_CHECKSUM:
             yield tensor
 
 

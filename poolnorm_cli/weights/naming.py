@@ -20,7 +20,11 @@ FLAX: dict[str, tuple[str, ...]] = {
 }
 """Flax' names, likewise; Gluon's are Keras' with torch's for the moving statistics."""
 
-IGNORED = ("num_batches_tracked",)
+FORMER_CHECKSUM = "__poolnorm__"
+"""An array that earlier versions saved beside the weights: the checksums of the zip do as well."""
+
+IGNORED = ("num_batches_tracked", FORMER_CHECKSUM)
+"""Arrays beside the weights of a layer that are none of them."""
 
 KERAS = (
     "gamma",

@@ -16,7 +16,6 @@ from poolnorm_cli.tensors.outputs import open_output
 from poolnorm_cli.tensors.sources import open_tensors
 from poolnorm_cli.weights.entry import LARGEST_BYTES, Entry, Stored, grouped
 from poolnorm_cli.weights.naming import IGNORED, known, split
-from poolnorm_cli.weights.seal import LARGEST_SEAL, SEAL, check_seal, sealed
 
 
 if TYPE_CHECKING:
@@ -33,77 +32,28 @@ _MOST_OF_ONE = 100
 
 
 def load(file: str, names: Sequence[str] = ()) -> "Weights":
-    """Read all arrays of an `.npz` file, and check them against its seal if it has one.
+    """Read all arrays of an `.npz` file.
 
     Args:
         file: The file.
         names: What the arrays may be called; any name without them.
 
+    Returns:
+        The arrays by their keys, float, as the file has them.
+
     Raises:
-        InputError: It cannot be read, holds an array that no layer has as a weight, or is not
-            what was saved.
+        InputError: It cannot be read, or holds an array that no layer has as a weight.
         UsageError: It is not an `.npz` file, or has another array.
     """
     if not has_suffix(file, ".npz"):
         raise UsageError(f"--weights {file!r} is not an .npz file", "np.savez(file, gamma=...)")
-    tensors = list(open_tensors(file))
+    tensors = [tensor for tensor in open_tensors(file) if tensor.key not in IGNORED]
     for tensor in tensors:
-        if names and tensor.key not in names and not is_seal(tensor):
+        if names and tensor.key not in names:
             wanted = " and ".join(names)
             told = f"{file} has {shown(str(tensor.key), 60)}, not {wanted}"
             raise UsageError(told, f"give FILE.npz with {wanted}")
-    return Seal(file, tensors).values
-
-
-def is_seal(tensor: "Tensor") -> bool:
-    """Whether an array is the seal of the others.
-
-    Raises:
-        InputError: It is called so and cannot be one.
-    """
-    if tensor.key == SEAL and (tensor.dtype.name != "uint8" or tensor.nbytes > LARGEST_SEAL):
-        told = f"{tensor.name}: {tensor.dtype.name} of shape {tensor.shape} is no weight"
-        raise InputError(told, "train it again, or take it from a copy")
-    return tensor.key == SEAL
-
-
-class Seal:
-    """The arrays of a file, of which none is given before all have been checked by its seal."""
-
-    def __init__(self, file: str, tensors: "Sequence[Tensor]") -> None:
-        """Begin with nothing read.
-
-        Args:
-            file: The file.
-            tensors: Its arrays, the seal among them where it has one.
-        """
-        self._file, self._tensors = file, tensors
-        self._values: Weights | None = None
-
-    @property
-    def values(self) -> "Weights":
-        """All arrays but the seal, by their keys.
-
-        Raises:
-            InputError: One cannot be read, or they are not what was saved.
-        """
-        if self._values is None:
-            seal, values = None, {}
-            for tensor in self._tensors:
-                if is_seal(tensor):
-                    seal = b"".join(block.tobytes() for block in tensor.blocks(LARGEST_SEAL))
-                elif tensor.key not in IGNORED:
-                    values[str(tensor.key)] = read(tensor)
-            if seal is not None:
-                check_seal(self._file, seal, values)
-            self._values = values
-        return self._values
-
-    def reader(self, tensor: "Tensor") -> "Callable[[], NDArray[Any]]":
-        """Return what reads one of the arrays: alone, where there is no seal."""
-        if not any(map(is_seal, self._tensors)):
-            return lambda: read(tensor)
-        return lambda: self.values[str(tensor.key)]
+    return {str(tensor.key): read(tensor) for tensor in tensors}
 
 
 def read(tensor: "Tensor") -> "NDArray[Any]":
@@ -130,7 +80,7 @@ def read(tensor: "Tensor") -> "NDArray[Any]":
 def save(
     file: str, weights: Mapping[str, "NDArray[Any]"], *, overwrite: bool, sync: bool = False
 ) -> None:
-    """Write weights and their seal to an `.npz` file, whole or not at all.
+    """Write weights to an `.npz` file, whole or not at all.
 
     Args:
         file: The file.
@@ -145,7 +95,7 @@ def save(
     if not has_suffix(file, ".npz"):
         raise UsageError(f"--save-weights {file!r} is not an .npz file", "name it weights.npz")
     with open_output(file, overwrite, sync=sync) as output:
-        for name, weight in (*weights.items(), (SEAL, sealed(weights))):
+        for name, weight in weights.items():
             writer = output.add(name, weight.shape, DTYPES[weight.dtype.name])
             writer.write(weight)
             writer.close()
@@ -160,34 +110,25 @@ def entries(file: str) -> list[Entry]:
         InputError: It cannot be read.
     """
     tensors = list(open_tensors(file))
-    held = [tensor for tensor in tensors if not is_seal(tensor)]
-    keys = [str(tensor.key) for tensor in held if split(str(tensor.key))[1] not in IGNORED]
-    _refuse_twins(file, keys)
-    if any(split(key)[0] for key in keys):
-        arrays = {str(tensor.key): Stored(tensor.shape, _reader(tensor)) for tensor in held}
-        found = [
-            _entry(file, layer, {split(key)[1]: array for key, array in weights.items()})
-            for layer, weights in grouped(arrays).items()
-        ]
-    else:
-        found = [_alone(file, tensors)]
-    return _told_of(file, found, tensors[0])
-
-
-def _alone(file: str, tensors: "list[Tensor]") -> Entry:
-    """Return the one layer of a file, whose seal is checked when its values are read."""
-    seal = Seal(file, tensors)
-    arrays = {
-        split(str(tensor.key))[1]: Stored(tensor.shape, seal.reader(tensor))
+    held = {
+        str(tensor.key): Stored(tensor.shape, _reader(tensor))
         for tensor in tensors
-        if not is_seal(tensor)
+        if split(str(tensor.key))[1] not in IGNORED
     }
-    return _entry(file, "", arrays)
-
-
-def _entry(file: str, layer: str, arrays: dict[str, Stored]) -> Entry:
-    kept = {name: array for name, array in arrays.items() if name not in IGNORED}
-    return Entry(file=file, name=layer, path=layer, kind=None, arrays=kept)
+    _refuse_twins(file, held)
+    several = any(split(key)[0] for key in held)
+    layers = grouped(held) if several else {"": held}
+    found = [
+        Entry(
+            file=file,
+            name=layer,
+            path=layer,
+            kind=None,
+            arrays={split(key)[1]: array for key, array in arrays.items()},
+        )
+        for layer, arrays in layers.items()
+    ]
+    return _told_of(file, found, tensors[0])
 
 
 def _refuse_twins(file: str, keys: Iterable[str]) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from poolnorm_cli.errors import PoolnormError
+from poolnorm_cli.weights.formats import entries_of
 from tests.conftest import Command, measured
 
 
@@ -113,6 +115,39 @@ def test_a_damaged_header_never_makes_a_weight_vanish(poolnorm: Command, byte: i
 
     assert poolnorm("bn x.npy -q --weights w.npz::bn --no-center").code != 0
     assert poolnorm("bn x.npy -q --weights w.npz::bn").code != 0
+
+
+def values_of(file: Path) -> dict[str, list[float]]:
+    (entry,) = entries_of(str(file))
+    return {name: array.read().tolist() for name, array in entry.arrays.items()}
+
+
+def fault_of(file: Path) -> PoolnormError | None:
+    try:
+        values_of(file)
+    except PoolnormError as error:
+        return error
+    return None
+
+
+def test_a_damaged_byte_of_a_saved_file_is_refused_or_changes_no_weight(poolnorm: Command) -> None:
+    """What no checksum covers, such as the time of a member, says nothing of the weights."""
+    poolnorm("bn x.npy --training --save-weights w.npz -q")
+    file, damaged = Path("w.npz"), Path("damaged.npz")
+    data, saved, refused = file.read_bytes(), values_of(file), set()
+    for place in range(len(data)):
+        damaged.write_bytes(data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :])
+        error = fault_of(damaged)
+        if error is None:
+            assert values_of(damaged) == saved, place
+        else:
+            assert ("\n" in str(error), error.code in (2, 4)) == (False, True), place
+            refused.add(place)
+
+    with np.load(file) as arrays:
+        members = [npy(arrays[name]) for name in arrays.files]
+    covered = {data.index(member) + n for member in members for n in range(len(member))}
+    assert covered <= refused
 
 
 def test_two_names_of_one_weight_are_refused(poolnorm: Command) -> None:
