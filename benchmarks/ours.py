@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from poolnorm_cli.engine.layer_pass import Pass, initial_weights
+from poolnorm_cli.engine.layer_pass import LayerPass, initial_weights
 from poolnorm_cli.engine.threads import default_threads, lanes_for
 from poolnorm_cli.layers import find
 
@@ -19,7 +19,9 @@ def job(words, parameters, x):
     training = parameters.pop("training", False)
     layer = find(*words.split())(**parameters)
     dtype = x.dtype.name
-    run = Pass(layer, x.shape, dtype, dtype, training, lanes=lanes_for(default_threads(), x.nbytes))
+    run = LayerPass(
+        layer, x.shape, dtype, dtype, training, lanes=lanes_for(default_threads(), x.nbytes)
+    )
     weights = initial_weights(layer, x.shape, dtype)
     y = np.empty(run.output_shape, dtype).reshape(-1)  # used again, as runtimes do with theirs
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from poolnorm_cli.engine.in_memory import run_array
-from poolnorm_cli.engine.layer_pass import Pass, initial_weights
+from poolnorm_cli.engine.layer_pass import LayerPass, initial_weights
 from poolnorm_cli.engine.threads import Lanes
 from poolnorm_cli.layers import find
 
@@ -112,7 +112,7 @@ def test_threads_leave_the_bytes_as_they_are(words: str) -> None:
     expected, _ = run_array(layer, x, training=training)
     weights = initial_weights(layer, x.shape, "float32")
     for threads in (1, 2, 3):
-        run = Pass(layer, x.shape, "float32", "float32", training, lanes=Lanes(threads))
+        run = LayerPass(layer, x.shape, "float32", "float32", training, lanes=Lanes(threads))
         blocks = [x[i : i + run.whole_grains(21)] for i in range(0, 90, run.whole_grains(21))]
         moments = run.moments(blocks)
         found = [y.copy() for y in run.outputs(blocks, weights, moments)]

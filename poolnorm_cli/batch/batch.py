@@ -10,7 +10,7 @@ from poolnorm_cli.batch.inputs import MANY, Input
 from poolnorm_cli.batch.stages import InputResult, Stages
 from poolnorm_cli.batch.tasks import Result, Task, Work
 from poolnorm_cli.engine.outcome import Outcome
-from poolnorm_cli.engine.training import Turn
+from poolnorm_cli.engine.training import TrainingStep
 from poolnorm_cli.errors import OutputError, PoolnormError, UnavailableError, UsageError
 from poolnorm_cli.layers.base import Call
 from poolnorm_cli.tensors.header import Header
@@ -127,7 +127,7 @@ class Batch:
             PoolnormError: The fault of the only item.
         """
         if len(self._inputs) >= MANY:
-            precompile_init(Call, InputResult, Header, Outcome, Result, Task, Turn)
+            precompile_init(Call, InputResult, Header, Outcome, Result, Task, TrainingStep)
         try:
             with self._stages, self._executor as executor:
                 self._run(executor)
@@ -237,14 +237,14 @@ class Batch:
             yield self._told - 1
 
 
-def settle(plan: "Plan", job: "Job") -> None:
+def initialize_weights(plan: "Plan", job: "Job") -> None:
     """Read or make the weights for the first input that can be read, whichever is done first."""
     for source in plan.sources:
         if source.word == STDIN or source.stream:
             return
         try:
             for tensor in plan.tensors(Input(source.word, plan.key)):
-                job.settle(tensor)
+                job.initialize_weights(tensor)
                 return
         except PoolnormError:
             continue  # it will be told when its turn comes

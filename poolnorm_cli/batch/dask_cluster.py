@@ -124,17 +124,17 @@ def probe(client: Any, work: "Work", item: "Input") -> None:
     finally:
         if mark is not None:
             mark.unlink(missing_ok=True)
-    weights = sum(each.nbytes for each in (work.job.weights or {}).values())
+    weights = sum(each.nbytes for each in (work.job.state.weights or {}).values())
     for worker, each in seen.items():
         _check(worker, each)
-        _check_room(worker, each, weights)
+        _check_memory(worker, each, weights)
 
 
-def _check_room(worker: str, seen: Seen, weights: int) -> None:
+def _check_memory(worker: str, seen: Seen, weights: int) -> None:
     """Refuse a worker that the weights alone would kill, as often as they are sent."""
     needed = _COPIES * weights
-    if seen.room is not None and needed > max(seen.room, 0):
-        has = format_size(max(seen.room, 0))
+    if seen.memory is not None and needed > max(seen.memory, 0):
+        has = format_size(max(seen.memory, 0))
         told = f"worker {worker} has {has} for tasks, and their weights need {format_size(needed)}"
         raise UnavailableError(told, "start workers with a larger --memory-limit")
 

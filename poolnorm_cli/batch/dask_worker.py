@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from poolnorm_cli import __version__
+from poolnorm_cli.batch.dask_memory import WorkerMemory, worker_memory
 from poolnorm_cli.batch.group_commit import Done, GroupCommit
 from poolnorm_cli.batch.inputs import Input
 from poolnorm_cli.batch.tasks import Result, Task, Work
-from poolnorm_cli.engine.memory_limiter import Room, room_here
 from poolnorm_cli.values import frozen
 
 
@@ -20,42 +20,42 @@ class Seen:
     Attributes:
         version: Its poolnorm.
         missing: The paths that it does not see.
-        room: Bytes that it has for tasks; None for any number.
+        memory: Bytes that it has for tasks; None for any number.
     """
 
     version: str
     missing: tuple[str, ...]
-    room: int | None = None
+    memory: int | None = None
 
 
 def look(paths: Sequence[str], dask_worker: Any = None) -> Seen:
     """Say what is here; the cluster gives the worker to what has an argument of this name."""
     missing = tuple(path for path in paths if not os.path.exists(path))  # noqa: PTH110
-    room = room_here(None, dask_worker)
-    return Seen(__version__, missing, room.limit if room else None)
+    memory = worker_memory(None, dask_worker)
+    return Seen(__version__, missing, memory.limit if memory else None)
 
 
 def perform_all(work: Work, tasks: Sequence[Task]) -> list[Result]:
     """Do tasks one after another; another thread may be at others with the same work."""
-    room = room_here(work.job.memory)
-    own = replace(work, job=replace(work.job, _fitted={}, threads=1, room=room))
+    memory, job = worker_memory(work.job.memory), work.job
+    own = replace(work, job=replace(job, state=replace(job.state), threads=1, limiter=memory))
     commits = GroupCommit(own, safely=True)
     done: Done = []
     try:
         for task in tasks:
-            done += _perform(commits, task, room)
+            done += _perform(commits, task, memory)
         done += commits.settle()
     finally:
         commits.discard()
     return [result for _, result in done]
 
 
-def _perform(commits: GroupCommit, task: Task, room: Room | None) -> Done:
+def _perform(commits: GroupCommit, task: Task, memory: WorkerMemory | None) -> Done:
     try:
         return commits.perform(task)
     finally:
-        if room is not None:
-            room.leave()
+        if memory is not None:
+            memory.release()
 
 
 def work_abroad(work: Work) -> Work:

@@ -11,9 +11,9 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.batch.tasks import Result, Task, Work
-from poolnorm_cli.engine.job import Job, told_of
-from poolnorm_cli.engine.layer_pass import Pass
-from poolnorm_cli.engine.training import Gathered
+from poolnorm_cli.engine.job import Job, error_context
+from poolnorm_cli.engine.layer_pass import LayerPass
+from poolnorm_cli.engine.training import BatchStatistics
 from poolnorm_cli.errors import OutputError
 from poolnorm_cli.kernels.moments import grain_rows
 from poolnorm_cli.layers.keras.spelling import has_suffix
@@ -63,16 +63,16 @@ class Part:
         """
         (whole,) = work.plan.tensors(task.item)
         assert isinstance(whole, NpyTensor)  # noqa: S101 - only such a one is split
-        with told_of(whole):
-            run = work.job.pass_over(whole)
+        with error_context(whole):
+            run = work.job.plan_for(whole)
             part = RangeTensor(whole, run.inner.shape, (self.start, self.stop), self.stamp)
             if self.file is None:
                 moments = run.moments(run.blocks(part))
-                return Result(gathered=(Gathered(run.shape, run.dtype, moments),))
+                return Result(gathered=(BatchStatistics(run.shape, run.dtype, moments),))
             self._write(run, part, task, sync=work.plan.sync)
         return Result()
 
-    def _write(self, run: Pass, part: "Tensor", task: Task, *, sync: bool) -> None:
+    def _write(self, run: LayerPass, part: "Tensor", task: Task, *, sync: bool) -> None:
         from poolnorm_cli.tensors.codecs import encode
 
         assert task.turns is not None and self.file is not None  # noqa: S101, PT018
@@ -118,15 +118,15 @@ def parts_of(plan: "Plan", job: Job, item: "Input") -> "tuple[NpyTensor, list[Pa
         return None
     (tensor,) = plan.tensors(item)
     assert isinstance(tensor, NpyTensor)  # noqa: S101 - of this suffix
-    with told_of(tensor):
-        run = job.pass_over(tensor)
+    with error_context(tensor):
+        run = job.plan_for(tensor)
         if not _apart(run, tensor):
             return None
     parts = list(_cut(run.inner.shape, tensor))
     return (tensor, parts) if len(parts) > 1 else None
 
 
-def _apart(run: Pass, tensor: NpyTensor) -> bool:
+def _apart(run: LayerPass, tensor: NpyTensor) -> bool:
     """Whether the samples of a tensor go through one by one, and lie one behind the other."""
     one_by_one = run.output_shape[:1] == run.shape[:1] and not run.interleaves
     return one_by_one and not tensor.header.fortran_order

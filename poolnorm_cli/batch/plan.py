@@ -28,7 +28,7 @@ from poolnorm_cli.values import frozen, precompile_init
 if TYPE_CHECKING:
     from poolnorm_cli.engine.job import Job
     from poolnorm_cli.engine.outcome import Outcome
-    from poolnorm_cli.engine.training import Turn
+    from poolnorm_cli.engine.training import TrainingStep
     from poolnorm_cli.tensors.atomic import AtomicFile
     from poolnorm_cli.tensors.outputs import Output
     from poolnorm_cli.tensors.tensor import Tensor
@@ -119,7 +119,7 @@ class Plan:
         return UsageError(f"{item.target}: exists{more}", "give --overwrite, or another name")
 
     def run(
-        self, item: Input, job: "Job", turns: "Sequence[Turn] | None" = None
+        self, item: Input, job: "Job", turns: "Sequence[TrainingStep] | None" = None
     ) -> "Iterator[Outcome]":
         """Run a job on the tensors of one item; an outcome is yielded when its output is complete.
 
@@ -223,7 +223,7 @@ class Plan:
         item: Input,
         tensors: "Iterator[Tensor] | list[Tensor]",
         job: "Job",
-        turns: "Sequence[Turn] | None",
+        turns: "Sequence[TrainingStep] | None",
     ) -> "list[Outcome]":
         outcomes = []
         with self.open(item.target) as output:

@@ -66,8 +66,10 @@ class Workers:
 
     def __init__(self, work: "Work", jobs: int) -> None:
         """Prepare `jobs` workers, each started when there is a task for it."""
+        memory = None if work.job.memory is None else work.job.memory // jobs
         jobs = max(min(jobs, _most()), 1)
-        job = replace(work.job, threads=max(work.job.threads // jobs, 1))
+        threads = max(work.job.threads // jobs, 1)
+        job = replace(work.job, threads=threads, memory=memory)
         self._work = replace(work, job=job)
         self._slots = [_Slot() for _ in range(jobs)]
         self._held: deque[_Sent] = deque()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from poolnorm_cli.batch.tasks import Fingerprint, Result, Task, Work, fingerprint_of
 from poolnorm_cli.engine.outcome import Outcome
-from poolnorm_cli.engine.training import Gathered, Turn
+from poolnorm_cli.engine.training import BatchStatistics, TrainingStep
 from poolnorm_cli.errors import PoolnormError
 from poolnorm_cli.kernels.moments import fold_tree, merge
 from poolnorm_cli.layers.keras.penalties import penalties
@@ -61,9 +61,9 @@ class InputState:
     tensor: "NpyTensor | None" = None
     parts: "list[Part]" = field(default_factory=list)
     left: int = 0
-    gathered: dict[int, Gathered] = field(default_factory=dict)
-    kept: tuple[Gathered, ...] = ()
-    turns: tuple[Turn, ...] | None = None
+    gathered: dict[int, BatchStatistics] = field(default_factory=dict)
+    kept: tuple[BatchStatistics, ...] = ()
+    turns: tuple[TrainingStep, ...] | None = None
     file: AtomicFile | None = None
     began: float = field(default_factory=time.perf_counter)
 
@@ -84,7 +84,7 @@ class Stages:
         self._cuts = parallel and total < _PLENTY
         self._work, self._total, self._parallel = work, total, parallel
         self._states: dict[int, InputState] = {}
-        self._waiting: dict[int, tuple[Gathered, ...]] = {}
+        self._waiting: dict[int, tuple[BatchStatistics, ...]] = {}
         self._turn = 0
 
     def __enter__(self) -> Self:
@@ -112,13 +112,13 @@ class Stages:
         except PoolnormError as error:
             return [], [(number, InputResult(item, error=error))]
         if cut is None:
-            if not (job.is_synchronized or (job.moves and self._parallel)):
+            if not (job.is_synchronized or (job.is_sequential and self._parallel)):
                 return [Task(number, item, again=again)], []
             self._states[number] = InputState(item, again)
             return [Task(number, item, gathers=True)], []
         state = self._states[number] = InputState(item, again, *cut)
-        if not job.pass_over(cut[0]).gathers:
-            return self._gathered(number, (Gathered(cut[0].shape, cut[0].dtype.name),))
+        if not job.plan_for(cut[0]).gathers:
+            return self._gathered(number, (BatchStatistics(cut[0].shape, cut[0].dtype.name),))
         state.left = len(state.parts)
         return [Task(number, item, gathers=True, part=part) for part in state.parts], []
 
@@ -163,10 +163,10 @@ class Stages:
         whole = fold_tree(merge, moments, moments[0])
         return self._gathered(number, (replace(parts[0], moments=whole),))
 
-    def _gathered(self, number: int, gathered: tuple[Gathered, ...]) -> Next:
+    def _gathered(self, number: int, gathered: tuple[BatchStatistics, ...]) -> Next:
         """Give turns, in the order of the inputs where they move the weights."""
         job = self._work.job
-        if not job.moves:
+        if not job.is_sequential:
             return self._take(number, gathered)
         self._waiting[number] = gathered
         tasks, endings = [], []
@@ -178,11 +178,11 @@ class Stages:
             self._turn += 1
         return tasks, endings
 
-    def _join(self, number: int, gathered: tuple[Gathered, ...]) -> Next:
+    def _join(self, number: int, gathered: tuple[BatchStatistics, ...]) -> Next:
         """Add an item to the one batch of all; with the last one, the outputs can begin."""
         try:
             for each in gathered:
-                self._work.job.join(each)
+                self._work.job.accumulate(each)
         except PoolnormError as error:
             return [], [(number, self._failed(number, self._told(number, error)))]
         self._states[number].kept = tuple(replace(each, moments=None) for each in gathered)
@@ -197,11 +197,11 @@ class Stages:
         told = error.what.startswith((item.name, str(item.place)))
         return error if told else error.within(item.name)
 
-    def _take(self, number: int, gathered: tuple[Gathered, ...]) -> Next:
+    def _take(self, number: int, gathered: tuple[BatchStatistics, ...]) -> Next:
         """Return the steps that write the output."""
         state = self._states[number]
         try:
-            state.turns = tuple(self._work.job.take(each) for each in gathered)
+            state.turns = tuple(self._work.job.apply_step(each) for each in gathered)
             if state.tensor is None:
                 return [Task(number, state.item, turns=state.turns, again=state.again)], []
             return self._opened(number, state, state.tensor), []
@@ -210,7 +210,7 @@ class Stages:
 
     def _opened(self, number: int, state: InputState, tensor: "NpyTensor") -> list[Task]:
         """Make the file that all parts write to."""
-        plan, run = self._work.plan, self._work.job.pass_over(tensor)
+        plan, run = self._work.plan, self._work.job.plan_for(tensor)
         target, dtype = str(state.item.target), DTYPES[run.result]
         header = build_header(run.output_shape, descr_of(dtype))
         self._work.job.require_room(target, tensor)
@@ -229,7 +229,7 @@ class Stages:
         fingerprint = fingerprint_of(state.file) if self._work.checksums else None
         state.file.commit()
         del self._states[number]
-        run, target = self._work.job.pass_over(state.tensor), str(state.item.target)
+        run, target = self._work.job.plan_for(state.tensor), str(state.item.target)
         seconds = time.perf_counter() - state.began
         outcome = Outcome(
             input=state.tensor.name,

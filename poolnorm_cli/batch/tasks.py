@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.batch.plan import Plan
     from poolnorm_cli.engine.job import Job
     from poolnorm_cli.engine.outcome import Outcome
-    from poolnorm_cli.engine.training import Gathered, Turn
+    from poolnorm_cli.engine.training import BatchStatistics, TrainingStep
     from poolnorm_cli.tensors.atomic import AtomicFile
 
 
@@ -39,7 +39,7 @@ class Task:
     number: int
     item: "Input"
     gathers: bool = False
-    turns: "tuple[Turn, ...] | None" = None
+    turns: "tuple[TrainingStep, ...] | None" = None
     part: "Part | None" = None
     again: bool = False
 
@@ -71,7 +71,7 @@ class Result:
 
     seconds: float = 0.0
     outcomes: "tuple[Outcome, ...]" = ()
-    gathered: "tuple[Gathered, ...]" = ()
+    gathered: "tuple[BatchStatistics, ...]" = ()
     fingerprint: Fingerprint | None = None
     error: PoolnormError | None = None
 

@@ -67,7 +67,7 @@ def report_graph(given: Given, job: "Job", tensor: "Tensor", reporter: "Reporter
     """Report a graph that was made without a run."""
     from poolnorm_cli.engine.outcome import Outcome
 
-    run = job.pass_over(tensor)
+    run = job.plan_for(tensor)
     reporter.done(
         Outcome(
             input=tensor.name,

@@ -37,7 +37,9 @@ def programs(layer: Layer, given: Given, word: str) -> dict[str, str]:
         PoolnormError: A file cannot be read, or a framework has no such layer.
     """
     wanted = given[Definition]
-    layer = layer.with_arrays(_arrays)
+    from poolnorm_cli.engine.job import load_constants
+
+    layer = layer.with_arrays(load_constants)
     setting = _setting(layer, given, word)
     written = {}
     if wanted.keras:
@@ -158,9 +160,3 @@ def _keys(entry: "Entry") -> "Mapping[str, Tensor]":
         if layer == entry.name and name in entry.arrays:
             found[name] = tensor
     return found
-
-
-def _arrays(file: str) -> "Mapping[str, NDArray[Any]]":
-    from poolnorm_cli.weights.npz import load
-
-    return load(file)

@@ -134,7 +134,6 @@ def executor_for(work: Work, inputs: "Sequence[Input]", flags: Batch, engine: En
         raise UsageError(f"--profile with {jobs} processes", "give --jobs 1")
     from poolnorm_cli.batch.process_pool import Workers
 
-    work.job.memory = engine.memory(jobs)
     return Workers(work, jobs)
 
 
@@ -162,15 +161,15 @@ def open_journal(
         PoolnormError: It cannot be written, or is none.
     """
     flags, engine = given[Batch], given[Engine]
-    initial = job.weights is None
+    initial = job.state.weights is None
     if len(plan.sources) > 1 or flags.journal or flags.dask or flags.jobs != "1":
-        runs.settle(plan, job)
+        runs.initialize_weights(plan, job)
     if flags.journal is None:
         return nullcontext()
     from poolnorm_cli.batch.fingerprints import parameters
     from poolnorm_cli.batch.journal import Journal
 
-    weights = None if initial else job.trained
+    weights = None if initial else job.state.trained
     params = parameters(plan, job, f"{engine.backend} {engine.provider}", weights)
     return Journal(
         flags.journal,

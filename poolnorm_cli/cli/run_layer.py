@@ -88,17 +88,18 @@ def _run(
 
 
 def _job(layer: Layer, weights: "Weights | None", given: Given) -> "Job":
-    from poolnorm_cli.engine.job import Job
+    from poolnorm_cli.engine.job import Job, load_constants
     from poolnorm_cli.engine.masks import MaskFile
     from poolnorm_cli.engine.profile import UNCLOCKED, Clock
     from poolnorm_cli.engine.threads import default_threads
+    from poolnorm_cli.engine.training import TrainingState
 
     mask, engine = given[Mask].mask, given[Engine]
     if mask is not None and not given[Printing].quiet:
         _note_mask(layer, mask, training=given[Training].training)
     return Job(
-        layer,
-        weights,
+        layer.with_arrays(load_constants),
+        TrainingState(weights, is_saved=given[WeightFiles].save_weights is not None),
         given[Training].training,
         given[Outputs].dtype,
         preview=_shown(given),
@@ -109,7 +110,6 @@ def _job(layer: Layer, weights: "Weights | None", given: Given) -> "Job":
         memory=engine.memory(1),
         clock=Clock() if engine.profile else UNCLOCKED,
         rank=entry.needed_rank if (entry := given[Checkpoint].entry) else None,
-        keeps=given[WeightFiles].save_weights is not None,
     )
 
 

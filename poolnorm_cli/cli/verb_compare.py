@@ -155,16 +155,17 @@ def _files(asked: Compared, given: Given) -> "Iterator[Difference]":
 
 def _backends(asked: Compared, given: Given) -> "Iterator[Difference]":
     from poolnorm_cli.engine.compare import compare_backends
-    from poolnorm_cli.engine.job import Job
+    from poolnorm_cli.engine.job import Job, load_constants
     from poolnorm_cli.engine.masks import MaskFile
+    from poolnorm_cli.engine.training import TrainingState
     from poolnorm_cli.tensors.sources import open_input
 
     backends = _open(str(asked.backends), given[Printing].verbose)
     layer, words = parse_layer(asked.words)
     dtype, mask = words[Outputs].dtype, words[Mask].mask
     job = Job(
-        layer,
-        read_weights(layer, words),
+        layer.with_arrays(load_constants),
+        TrainingState(read_weights(layer, words)),
         words[Training].training,
         dtype,
         mask=None if mask is None else MaskFile(mask),

@@ -52,7 +52,7 @@ def save_weights(job: "Job", given: Given, reporter: "Reporter") -> None:
         return
     from poolnorm_cli.weights.npz import save
 
-    weights = job.trained
+    weights = job.state.trained
     if weights is None:
         raise UsageError("no input, so no weights to save", "give an input")
     replaced = in_place(files)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from poolnorm_cli.engine.job import told_of
-from poolnorm_cli.engine.layer_pass import Pass, Weights, placed, result_dtype
+from poolnorm_cli.engine.job import error_context
+from poolnorm_cli.engine.layer_pass import LayerPass, Weights, placed, result_dtype
 from poolnorm_cli.layers.base import Call, Layer
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.outputs import open_output
@@ -45,7 +45,7 @@ def fold(layer: Layer, weights: Weights, tensors: "Iterable[Tensor]") -> Folded:
     folded = layer.fold(weights)
     errors = {}
     for tensor in tensors:
-        with told_of(tensor):
+        with error_context(tensor):
             errors[tensor.name] = _largest_error(layer, weights, folded, tensor)
         tensor.close()
     return Folded(folded["scale"], folded["shift"], errors)
@@ -76,7 +76,7 @@ def _largest_error(
 ) -> float:
     layer.output_shape(tensor.shape)
     dtype = tensor.dtype.name
-    run = Pass(layer, tensor.shape, dtype, result_dtype(layer, dtype, None)).inner
+    run = LayerPass(layer, tensor.shape, dtype, result_dtype(layer, dtype, None)).inner
     fitted = fit(weights, layer.weight_shapes(tensor.shape), layer)
     largest = 0.0
     pairs = ((block, None) for block in run.blocks(tensor))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolnorm_cli.backends import BLOCK_BYTES, Backend
-from poolnorm_cli.engine.layer_pass import Pass
+from poolnorm_cli.engine.layer_pass import LayerPass
 from poolnorm_cli.engine.threads import ONE_LANE
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.kernels.differences import Apart, Tolerance, apart
@@ -204,9 +204,9 @@ def compare_backends(
         PoolnormError: The layer cannot take the tensor, or it cannot be read.
     """
     tensor.spool()
-    run = job.pass_over(tensor)
+    run = job.plan_for(tensor)
     shape = tuple(int(size or 0) for size in run.layer.output_shape(run.shape))
-    weights = job.weights_for(run)
+    weights = job.state.weights_for(run)
     moments = None
     if run.gathers:
         moments = run.moments(run.blocks(tensor), job.under_mask(run, tensor)[1])
@@ -227,7 +227,7 @@ def compare_backends(
     return results
 
 
-def _rounded(block: NDArray[Any], run: Pass) -> NDArray[Any]:
+def _rounded(block: NDArray[Any], run: LayerPass) -> NDArray[Any]:
     """Return a block as a file of the result's dtype would hold it."""
     dtype = DTYPES[run.result]
     stored = encode(block, dtype)

@@ -57,9 +57,9 @@ class GraphOutput:
         """
         from poolnorm_cli.backends.export import FileGraph
 
-        run = job.pass_over(tensor)
+        run = job.plan_for(tensor)
         job.layer.output_shape(run.shape)
-        weights = job.weights
+        weights = job.state.weights
         if weights is None:
             weights = initial_weights(run.layer, run.shape, run.dtype)
         held = fit(weights, run.layer.weight_shapes(run.shape), run.layer, training=run.training)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.backends import Backend
 from poolnorm_cli.backends.numpy_backend import NUMPY
-from poolnorm_cli.engine.layer_pass import Pass, initial_weights, result_dtype
+from poolnorm_cli.engine.layer_pass import LayerPass, initial_weights, result_dtype
 from poolnorm_cli.layers.base import Layer
 
 
@@ -50,7 +50,7 @@ def run_array(
     expected = layer.output_shape(shape)
     dtype = x.dtype.name
     result = result_dtype(layer, dtype, None)
-    run = Pass(layer, shape, dtype, result, training, backend)
+    run = LayerPass(layer, shape, dtype, result, training, backend)
     given = dict(weights) if weights is not None else initial_weights(layer, shape, dtype)
 
     held = None

@@ -44,7 +44,7 @@ class Item(NamedTuple):
 
 
 @frozen
-class Pass(Sliced):
+class LayerPass(Sliced):
     """A layer on its way over the blocks of a tensor."""
 
     def moments(self, blocks: Iterable[Block], masks: Masks = None) -> "Moments | None":

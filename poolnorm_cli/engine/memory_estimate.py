@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from poolnorm_cli.backends import row_of
 from poolnorm_cli.engine.threads import ONE_LANE
@@ -13,7 +13,7 @@ from poolnorm_cli.tensors.dtypes import DTYPES
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.engine.layer_pass import Pass
+    from poolnorm_cli.engine.layer_pass import LayerPass
     from poolnorm_cli.tensors.tensor import Tensor
 
 
@@ -23,6 +23,21 @@ _WINDOW = 160
 """Bytes of a window in a list: a pair of numbers."""
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _SIZE = r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?"
+
+
+class MemoryLimiter(Protocol):
+    """What several tasks of one process share."""
+
+    def admit(self, plan: "LayerPass", tensor: "Tensor") -> None:
+        """Wait until there is memory for a tensor.
+
+        Args:
+            plan: The layer on the tensor.
+            tensor: The tensor.
+
+        Raises:
+            UsageError: It takes more than there is, even alone.
+        """
 
 
 def parse_size(text: str, flag: str) -> int:
@@ -43,7 +58,7 @@ def format_size(size: int) -> str:
     return f"{-(-size // 2**20)}M"
 
 
-def memory_of(run: "Pass", tensor: "Tensor") -> int:
+def memory_of(run: "LayerPass", tensor: "Tensor") -> int:
     """Estimate the largest number of bytes that a process has while it works on a tensor.
 
     These are the blocks that are held at once: as stored, as computed with where that is another
@@ -66,7 +81,7 @@ def memory_of(run: "Pass", tensor: "Tensor") -> int:
     return base + turned + block * run.lanes.held + each * run.lanes.threads
 
 
-def require_memory(run: "Pass", tensor: "Tensor") -> None:
+def require_memory(run: "LayerPass", tensor: "Tensor") -> None:
     """Refuse a tensor whose blocks, outputs or weights no memory of this machine could hold.
 
     Raises:
@@ -82,20 +97,20 @@ def require_memory(run: "Pass", tensor: "Tensor") -> None:
         )
 
 
-def _windows(run: "Pass") -> int:
+def _windows(run: "LayerPass") -> int:
     """Estimate the bytes of windows that are listed one by one, as those of adaptive pooling."""
     sizes = getattr(run.layer, "sizes", None)
     return _WINDOW * sum(sizes(run.shape).values()) if sizes is not None else 0
 
 
-def _tables(run: "Pass") -> int:
+def _tables(run: "LayerPass") -> int:
     """Estimate the bytes of weights, of statistics as large, and of what is made of both."""
     items = sum(map(prod, run.layer.weight_shapes(run.shape).values()))
     stored = 8 if run.compute == "float64" else 4
     return items * ((24 if run.layer.has_training else 8) + 2 * stored)
 
 
-def within(run: "Pass", tensor: "Tensor", limit: int) -> "Pass":
+def within(run: "LayerPass", tensor: "Tensor", limit: int) -> "LayerPass":
     """Return a pass that takes no more memory than allowed: with fewer threads, if need be.
 
     What is computed, and so its bytes, does not depend on the limit.

@@ -1,19 +1,27 @@
-"""What passes between the gathering of statistics and the outputs, be it to another process."""
+"""The weights of a run, and what training makes of them from tensor to tensor."""
 
+from dataclasses import field
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.engine.layer_pass import Weights
+from poolnorm_cli.engine.layer_pass import LayerPass, Weights, initial_weights
+from poolnorm_cli.errors import StatisticRangeError
+from poolnorm_cli.kernels.moments import joined
+from poolnorm_cli.layers.keras.penalties import constrained
 from poolnorm_cli.shapes import Ints
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import frozen, record
+from poolnorm_cli.weights.fit import Broadcasting, fit
 
 
 if TYPE_CHECKING:
     from poolnorm_cli.kernels.moments import Moments
+    from poolnorm_cli.layers.base import Layer
+
+Notes = tuple[str, ...]
 
 
 @frozen
-class Gathered:
-    """What is known of a tensor before its outputs.
+class BatchStatistics:
+    """What is known of a tensor before its outputs are computed; it goes from process to process.
 
     Attributes:
         shape: Its shape.
@@ -27,8 +35,8 @@ class Gathered:
 
 
 @frozen
-class Turn:
-    """The place of a tensor in a run: what it is computed with, and what it leaves.
+class TrainingStep:
+    """What one tensor is computed with, and what it leaves; it goes from process to process.
 
     Attributes:
         weights: The weights before it, in the shapes that its own shape asks for.
@@ -42,4 +50,115 @@ class Turn:
     moments: "Moments | None" = None
     updated: Weights | None = None
     step: int = 0
-    notes: tuple[str, ...] = ()
+    notes: Notes = ()
+
+
+@record
+class TrainingState:
+    """The weights of a run before its next tensor: the one part of a job that changes.
+
+    Attributes:
+        weights: As they were read, or as training has left them; None until the first input,
+            whose shape gives the initial ones.
+        is_saved: They are saved after the run.
+        moments: Statistics of the one batch that all inputs are, where they are synchronized.
+        updated: The weights that this batch leaves.
+        notes: What there is to say of that.
+        step: Tensors that were trained on.
+    """
+
+    weights: Weights | None = None
+    is_saved: bool = False
+    moments: "Moments | None" = None
+    updated: Weights | None = None
+    notes: Notes = ()
+    step: int = 0
+    _fitted: dict[tuple[tuple[str, Ints], ...], Weights] = field(default_factory=dict, init=False)
+
+    @property
+    def trained(self) -> Weights | None:
+        """The weights as the run has left them."""
+        if isinstance(self.weights, Broadcasting) and self._fitted:
+            return next(iter(self._fitted.values()))  # as the first input has them laid out
+        return self.updated or self.weights
+
+    def is_known(self, layer: "Layer") -> bool:
+        """Whether no input is needed to say what the weights are."""
+        has_shapes = isinstance(self.weights, dict) and not isinstance(self.weights, Broadcasting)
+        return has_shapes or not layer.has_weights
+
+    def weights_for(self, plan: LayerPass) -> Weights:
+        """Return the weights for a tensor, checked once per shape of them.
+
+        Raises:
+            PoolnormError: They do not fit, or are not what weights can be.
+        """
+        if not plan.layer.has_weights:
+            return {}
+        expected = plan.layer.weight_shapes(plan.shape)
+        key = tuple(expected.items())
+        if key not in self._fitted:
+            if self.weights is None:
+                self.weights = initial_weights(plan.layer, plan.shape, plan.dtype)
+            fitted = fit(self.weights, expected, plan.layer, training=plan.training)
+            constrained(plan.layer, fitted)  # refuses weights that it could not project later
+            self._fitted[key] = fitted
+        return self._fitted[key]
+
+    def apply_step(self, plan: LayerPass, moments: "Moments | None") -> TrainingStep:
+        """Return what a tensor is computed with, and move the weights on, in training.
+
+        Args:
+            plan: The layer on the tensor.
+            moments: Statistics of the tensor; None where the layer asks for none.
+
+        Returns:
+            The step: the weights before it, and those after it.
+
+        Raises:
+            PoolnormError: The weights do not fit, or the statistics may not enter them.
+        """
+        weights = self.weights_for(plan)
+        if not plan.training:
+            return TrainingStep(weights, moments)
+        step, updated, notes = self.step, None, Notes()
+        self.step += 1
+        if plan.layer.is_synchronized(training=True):
+            return TrainingStep(weights, self.moments, self.updated, step, self.notes)
+        if moments is not None:
+            updated, notes = self._updated(plan.layer, weights, moments)
+            self.weights = updated
+            self._fitted.clear()
+        return TrainingStep(weights, moments, updated, step, notes)
+
+    def accumulate(self, plan: LayerPass, moments: "Moments | None") -> None:
+        """Add the statistics of a tensor to the one batch of all, in the order of the inputs.
+
+        Args:
+            plan: The layer on the tensor.
+            moments: Statistics of the tensor; None where the layer asks for none.
+
+        Raises:
+            PoolnormError: The weights or the others do not go with it, or it is not finite.
+        """
+        weights = self.weights_for(plan)
+        if moments is not None:
+            self._updated(plan.layer, weights, moments)  # refuses what is not finite
+            before = self.moments
+            self.moments = moments if before is None else joined(before, moments)
+            self.updated, self.notes = self._updated(plan.layer, weights, self.moments)
+
+    def _updated(
+        self, layer: "Layer", weights: Weights, moments: "Moments"
+    ) -> tuple[Weights, Notes]:
+        """Return the weights as a batch leaves them, and what is to be said of that.
+
+        Raises:
+            InputError: A statistic may not enter them, or is to be saved and does not fit.
+        """
+        try:
+            return layer.updated(weights, moments), ()
+        except StatisticRangeError as error:
+            if self.is_saved or not error.harmless:
+                raise
+            return dict(error.kept), (f"{error.what}, and was left as it is",)

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from poolnorm_cli.batch.dask_cluster import _check_room
+from poolnorm_cli.batch.dask_cluster import _check_memory
+from poolnorm_cli.batch.dask_memory import MemoryQueue, WorkerMemory, worker_memory
 from poolnorm_cli.batch.dask_worker import Seen
 from poolnorm_cli.engine.job import Job
-from poolnorm_cli.engine.memory_limiter import Gate, Room, room_here
 from poolnorm_cli.errors import UnavailableError, UsageError
 from poolnorm_cli.layers.pooling import MaxPooling
 from poolnorm_cli.tensors.sources import open_tensors
@@ -86,21 +86,21 @@ def test_what_a_worker_cannot_hold_is_refused_and_kills_none() -> None:
 
 
 def test_threads_take_memory_in_turn() -> None:
-    gate, order = Gate(), list[str]()
-    gate.take(60, 100)
+    queue, order = MemoryQueue(), list[str]()
+    queue.acquire(60, 100)
 
     def ask(name: str, nbytes: int) -> None:
-        gate.take(nbytes, 100)
+        queue.acquire(nbytes, 100)
         order.append(name)
 
     threads = []
     for name, nbytes in (("large", 90), ("little", 10)):  # the little one would fit at once
         threads.append(threading.Thread(target=ask, args=(name, nbytes)))
         threads[-1].start()
-        until(lambda: len(gate._waiting) == len(threads))
+        until(lambda: len(queue._waiting) == len(threads))
     time.sleep(0.01)
     assert order == []
-    gate.leave()
+    queue.release()
     for thread in threads:
         thread.join(10)
 
@@ -108,38 +108,38 @@ def test_threads_take_memory_in_turn() -> None:
 
 
 def test_a_task_replaces_what_it_took() -> None:
-    gate = Gate()
-    gate.take(60, 100)
-    gate.take(80, 100)
-    gate.leave()
-    gate.take(100, 100)
+    queue = MemoryQueue()
+    queue.acquire(60, 100)
+    queue.acquire(80, 100)
+    queue.release()
+    queue.acquire(100, 100)
 
-    assert list(gate._taken.values()) == [100]
+    assert list(queue._taken.values()) == [100]
 
 
 def test_room_is_that_of_max_memory_where_no_worker_limits_it() -> None:
-    assert room_here(None) is None
-    room = room_here(2 << 30)
+    assert worker_memory(None) is None
+    memory = worker_memory(2 << 30)
 
-    assert room is not None
-    assert room.asked
-    assert 0 < room.limit < 2 << 30
+    assert memory is not None
+    assert memory.asked
+    assert 0 < memory.limit < 2 << 30
 
 
 def test_an_input_beyond_the_room_is_refused_with_what_to_give() -> None:
     np.save("x.npy", np.zeros((4, 8, 8, 3), np.float32))
     (tensor,) = open_tensors("x.npy")
-    job = Job(MaxPooling(), room=Room(MIB, 60 * MIB, share=0.5))
+    job = Job(MaxPooling(), limiter=WorkerMemory(MIB, 60 * MIB, share=0.5))
 
     with pytest.raises(UsageError, match=r"it has 122M; start workers with --memory-limit 13\dMiB"):
-        job.pass_over(tensor)
+        job.plan_for(tensor)
 
 
 def test_weights_that_a_worker_cannot_hold_are_refused_before_they_are_sent() -> None:
-    _check_room("tcp://w", Seen("1", (), None), 1 << 40)
-    _check_room("tcp://w", Seen("1", (), 30), 10)
+    _check_memory("tcp://w", Seen("1", (), None), 1 << 40)
+    _check_memory("tcp://w", Seen("1", (), 30), 10)
     with pytest.raises(UnavailableError, match=r"tcp://w has 100M for tasks, .* need 120M; start"):
-        _check_room("tcp://w", Seen("1", (), 100 * MIB), 40 * MIB)
+        _check_memory("tcp://w", Seen("1", (), 100 * MIB), 40 * MIB)
 
 
 @pytest.mark.slow

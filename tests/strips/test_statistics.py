@@ -10,7 +10,7 @@ import pytest
 
 from poolnorm_cli.batch import file_parts
 from poolnorm_cli.engine.in_memory import run_array
-from poolnorm_cli.engine.layer_pass import Pass
+from poolnorm_cli.engine.layer_pass import LayerPass
 from poolnorm_cli.engine.threads import Lanes
 from poolnorm_cli.layers import find
 from tests.batch.places import tree
@@ -57,7 +57,7 @@ def random_weights(layer: Layer, shape: tuple[int, ...]) -> dict[str, Any]:
 
 
 def in_strips(layer: Layer, shape: tuple[int, ...], *, training: bool = False) -> bool:
-    return len(Pass(layer, shape, "float32", "float32", training).inner.strips) > 1
+    return len(LayerPass(layer, shape, "float32", "float32", training).inner.strips) > 1
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int32"])
@@ -197,7 +197,7 @@ def test_lanes_hold_strips_apart() -> None:
     layer, x = layer_of("in", axis=1), tensor(FIRST)
     expected, _ = run_array(layer, x)
     for threads in (1, 2, 3):
-        run = Pass(layer, x.shape, "float32", "float32", lanes=Lanes(threads))
+        run = LayerPass(layer, x.shape, "float32", "float32", lanes=Lanes(threads))
         weights = {"gamma": np.ones(6, "float32"), "beta": np.zeros(6, "float32")}
         moments = run.moments(run.blocks_of(x))
         found = [y.ravel().copy() for y in run.outputs(run.blocks_of(x), weights, moments)]

@@ -18,7 +18,7 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.engine.layer_pass import Pass
+    from poolnorm_cli.engine.layer_pass import LayerPass
     from poolnorm_cli.tensors.tensor import Tensor
 
 
@@ -26,16 +26,21 @@ _LARGE = 32 << 20
 """Bytes of a task after which nothing is kept for the next one, which may be of another shape."""
 
 
-class Gate:
-    """Lets threads take bytes in the order in which they ask, so that none waits for ever."""
+class MemoryQueue:
+    """Lets threads have bytes in the order in which they ask, so that none waits for ever."""
 
     def __init__(self) -> None:
         self._changed = Condition()
         self._waiting: deque[int] = deque()
         self._taken: dict[int, int] = {}
 
-    def take(self, nbytes: int, limit: int) -> None:
-        """Wait until this thread can have `nbytes` and all together `limit`, in place of before."""
+    def acquire(self, nbytes: int, limit: int) -> None:
+        """Wait until there are bytes for this thread, in place of those that it has.
+
+        Args:
+            nbytes: How many.
+            limit: How many all threads may have together.
+        """
         me = get_ident()
         with self._changed:
             self._taken.pop(me, None)
@@ -46,7 +51,7 @@ class Gate:
             self._taken[me] = nbytes
             self._changed.notify_all()
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Give back what this thread has."""
         with self._changed:
             if self._taken.pop(get_ident(), 0) > _LARGE:
@@ -58,8 +63,8 @@ class Gate:
 
 
 @frozen
-class Room:
-    """What the tasks of this process may take.
+class WorkerMemory:
+    """The bytes that the tasks of this process may take together: a `MemoryLimiter`.
 
     Attributes:
         limit: Bytes for all at once, beyond those of the process before them.
@@ -73,21 +78,25 @@ class Room:
     asked: bool = False
     share: float = 1.0
 
-    def fit(self, run: "Pass", tensor: "Tensor") -> "Pass":
-        """Wait until a tensor has room; `leave` gives it back.
+    def admit(self, plan: "LayerPass", tensor: "Tensor") -> None:
+        """Wait until there is memory for a tensor; `release` gives it back.
+
+        Args:
+            plan: The layer on the tensor.
+            tensor: The tensor.
 
         Raises:
             UsageError: It takes more than there is, even alone.
         """
-        needed = memory_of(run, tensor) - PROCESS_BYTES
+        needed = memory_of(plan, tensor) - PROCESS_BYTES
         if needed > self.limit:
             raise self._refused(tensor, needed)
-        _GATE.take(needed, self.limit)
-        return run
+        _QUEUE.acquire(needed, self.limit)
 
-    def leave(self) -> None:
+    @staticmethod
+    def release() -> None:
         """Give back what the task of this thread has taken."""
-        _GATE.leave()
+        _QUEUE.release()
 
     def _refused(self, tensor: "Tensor", needed: int) -> PoolnormError:
         whole = int((needed + self.used) / self.share)
@@ -100,18 +109,21 @@ class Room:
         return UsageError(f"{told}, and it has {has}", fix)
 
 
-def room_here(asked: int | None, worker: Any = None) -> Room | None:
-    """Return the room in the worker that runs this; None where nothing limits it.
+def worker_memory(asked: int | None, worker: Any = None) -> WorkerMemory | None:
+    """Return the memory of the worker that runs this.
 
     Args:
         asked: Bytes of `--max-memory`, which hold for a worker; None without.
         worker: The worker; a task knows it without.
+
+    Returns:
+        What its tasks may take; None where nothing limits it.
     """
     used, (limit, share) = _used(), _limit_of(worker)
     least = None if limit is None else int(limit * share)
     if asked is not None and (least is None or asked < least):
-        return Room(asked - used, used, asked=True)
-    return None if least is None else Room(least - used, used, share=share)
+        return WorkerMemory(asked - used, used, asked=True)
+    return None if least is None else WorkerMemory(least - used, used, share=share)
 
 
 def _limit_of(worker: Any) -> tuple[int | None, float]:
@@ -123,7 +135,7 @@ def _limit_of(worker: Any) -> tuple[int | None, float]:
     return manager.memory_limit or None, float(manager.memory_pause_fraction or 1.0)
 
 
-_GATE = Gate()
+_QUEUE = MemoryQueue()
 _BEFORE: list[int] = []
 
 
