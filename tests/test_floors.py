@@ -19,7 +19,7 @@ ROOMS = {
     "kernels": 3,
     "operators": 3,
     "layers": 4,
-    "tensors": 5,
+    "tensors": 3,
     "weights": 6,
     "backends": 7,
     "engine": 8,

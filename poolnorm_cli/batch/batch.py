@@ -15,7 +15,7 @@ from poolnorm_cli.errors import OutputError, PoolnormError, UnavailableError, Us
 from poolnorm_cli.layers.base import Call
 from poolnorm_cli.tensors.header import Header
 from poolnorm_cli.tensors.messages import shown
-from poolnorm_cli.tensors.sources import STDIN
+from poolnorm_cli.tensors.names import STDIN
 from poolnorm_cli.urls import fit_to_show
 from poolnorm_cli.values import precompile_init, record
 

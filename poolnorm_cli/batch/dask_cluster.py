@@ -15,6 +15,7 @@ from poolnorm_cli.batch.dask_worker import Seen, look, rooted
 from poolnorm_cli.engine.memory_estimate import format_size
 from poolnorm_cli.errors import UnavailableError
 from poolnorm_cli.tensors.atomic import PREFIX, SUFFIX
+from poolnorm_cli.tensors.names import source_path
 
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def probe(client: Any, work: "Work", item: "Input") -> None:
     Raises:
         UnavailableError: One does not.
     """
-    paths, mark = [rooted(item.word.partition(".npz::")[0])], None
+    paths, mark = [rooted(source_path(item.word) or item.word)], None
     paths = [path for path in paths if Path(path).exists()]
     if item.target is not None and "://" not in item.target:
         work.plan.make_directory(item.target)

@@ -16,9 +16,9 @@ from poolnorm_cli.engine.layer_pass import LayerPass
 from poolnorm_cli.engine.training import BatchStatistics
 from poolnorm_cli.errors import OutputError
 from poolnorm_cli.kernels.moments import grain_rows
-from poolnorm_cli.layers.keras.spelling import has_suffix
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.dtypes import DTYPES
+from poolnorm_cli.tensors.formats import format_of
 from poolnorm_cli.tensors.messages import fault, reason_of
 from poolnorm_cli.tensors.npy import NpyTensor, RangeTensor
 from poolnorm_cli.tensors.tensor import evenly
@@ -108,13 +108,13 @@ def parts_of(plan: "Plan", job: Job, item: "Input") -> "tuple[NpyTensor, list[Pa
     Raises:
         PoolnormError: The input cannot be read, or the layer cannot take it.
     """
-    if item.streams or item.target is None or not has_suffix(item.target, ".npy"):
+    if item.streams or item.target is None or not _is_positional(item.target):
         return None
     if is_url(item.word) or is_url(item.target):
         return None
     if job.preview or job.explain or job.mask:
         return None
-    if not has_suffix(item.word, ".npy") or _size(item.word) < SPLIT_BYTES:
+    if not _is_positional(item.word) or _size(item.word) < SPLIT_BYTES:
         return None
     (tensor,) = plan.tensors(item)
     assert isinstance(tensor, NpyTensor)  # noqa: S101 - of this suffix
@@ -139,6 +139,11 @@ def _cut(shape: Ints, tensor: NpyTensor) -> Iterator[Part]:
     rows = grain << max((PART_BYTES // size).bit_length() - 1, 0)
     for start, stop in evenly(shape[0], rows):
         yield Part(start, stop, tensor.stamp)
+
+
+def _is_positional(name: str) -> bool:
+    form = format_of(name)
+    return form is not None and form.positional
 
 
 def _size(path: str) -> int:

@@ -13,8 +13,9 @@ from typing import NamedTuple, NoReturn
 from poolnorm_cli.batch.inputs import Input
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.tensors.messages import fault, shown
+from poolnorm_cli.tensors.names import STDIN, folder_of, identity, source_path
+from poolnorm_cli.tensors.outputs import exists
 from poolnorm_cli.tensors.real_names import RealNames, differing_in_case, local_path
-from poolnorm_cli.tensors.sources import STDIN, exists, folder_of, identity, source_path
 from poolnorm_cli.urls import is_url
 
 

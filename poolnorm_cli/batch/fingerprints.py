@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from poolnorm_cli.batch.inputs import Input
-from poolnorm_cli.tensors.sources import source_path
+from poolnorm_cli.tensors.names import source_path
 from poolnorm_cli.urls import fit_to_show, is_url
 
 

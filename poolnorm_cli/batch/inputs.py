@@ -10,8 +10,9 @@ from typing import IO, NamedTuple
 
 from poolnorm_cli.errors import InputError, UsageError
 from poolnorm_cli.shapes import whole_number
+from poolnorm_cli.tensors.formats import directory_suffixes, either
 from poolnorm_cli.tensors.messages import shown
-from poolnorm_cli.tensors.sources import STDIN, folder_of, is_stream, source_path
+from poolnorm_cli.tensors.names import STDIN, folder_of, is_stream, source_path
 from poolnorm_cli.urls import fit_to_show, is_hidden, is_url
 from poolnorm_cli.values import frozen
 
@@ -79,7 +80,6 @@ def below(directory: str, folder: str) -> str:
     return "" if joined == "." else f"{joined.rstrip('/')}/"
 
 
-SUFFIXES = (".npy", ".npz")
 _PIECE = 1 << 16
 _LONGEST_NAME = 1 << 16
 """Bytes of a name in a list: a presigned URL has hundreds, what is no list has no end of them."""
@@ -155,7 +155,8 @@ def expand(
             tell(f"note: {shown(word)}: {several} not followed")
         if not found:
             fix = "name the files" if recursive else "-r looks into its sub-directories"
-            raise InputError(f"{word}: a directory without .npy or .npz files", fix)
+            told = f"a directory without {either(directory_suffixes())} files"
+            raise InputError(f"{word}: {told}", fix)
 
 
 def listed(file: str, *, null: bool) -> list[str]:
@@ -250,12 +251,13 @@ def _walk(
     except OSError as error:
         yield directory, InputError(f"{directory}: {error.strerror}", "make it readable")
         return
+    suffixes = directory_suffixes()
     visible = [entry for entry in found if not entry.name.startswith(".")]
     below: list[os.DirEntry[str]] = []
     for entry in visible:
         if _is_directory(entry):
             below.append(entry)
-        elif entry.name.lower().endswith(SUFFIXES):
+        elif entry.name.lower().endswith(suffixes):
             yield entry.path, None
     for entry in below if recursive else ():
         if entry.is_symlink():
@@ -275,15 +277,15 @@ def _remote(url: str, *, recursive: bool) -> Iterator[Source]:
     """List the tensor files below a URL that ends with a slash."""
     from poolnorm_cli.tensors.cloud import list_at
 
-    found = 0
+    found, suffixes = 0, directory_suffixes()
     for each in list_at(url, recursive=recursive):
         below = each.removeprefix(url)
-        if not each.lower().endswith(SUFFIXES) or is_hidden(below):
+        if not each.lower().endswith(suffixes) or is_hidden(below):
             continue
         found += 1
         yield Source(each, below.rpartition("/")[0])
     if not found:
-        raise InputError(f"{url}: no .npy or .npz files there", "check the name")
+        raise InputError(f"{url}: no {either(directory_suffixes())} files there", "check the name")
 
 
 def _folder(word: str, root: str) -> str:

@@ -7,19 +7,13 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.batch.file_table import FileTable
-from poolnorm_cli.batch.inputs import MANY, SUFFIXES, Input, Shard, Source, below
+from poolnorm_cli.batch.inputs import MANY, Input, Shard, Source, below
 from poolnorm_cli.errors import OutputError, UsageError
+from poolnorm_cli.tensors.formats import NPY, format_of, neither, output_suffixes
 from poolnorm_cli.tensors.messages import shown
-from poolnorm_cli.tensors.outputs import open_output
-from poolnorm_cli.tensors.sources import (
-    STDIN,
-    exists,
-    folder_of,
-    open_input,
-    open_tensors,
-    source_path,
-    suffix_of,
-)
+from poolnorm_cli.tensors.names import STDIN, folder_of, source_path
+from poolnorm_cli.tensors.outputs import exists, open_output
+from poolnorm_cli.tensors.sources import open_input, open_tensors
 from poolnorm_cli.tensors.space import require_place
 from poolnorm_cli.urls import is_url, without_query
 from poolnorm_cli.values import frozen, precompile_init
@@ -203,13 +197,13 @@ class Plan:
     def _named(self, index: int, source: Source, key: str | None = None) -> str:
         directory, path = self.directory or ".", source_path(source.word)
         path = path and without_query(path)
-        if path and source.stream and suffix_of(path) not in SUFFIXES:
-            path += ".npy"
+        if path and source.stream and format_of(path) is None:
+            path += NPY.suffix
         if self.template is None and path is not None and not is_url(directory):
             return f"{below(directory, source.folder)}{os.path.basename(path)}"  # noqa: PTH119
         from pathlib import Path
 
-        from poolnorm_cli.tensors.names import DEFAULT_TEMPLATE, output_path
+        from poolnorm_cli.tensors.templates import DEFAULT_TEMPLATE, output_path
 
         folder, template = Path(source.folder), self.template or DEFAULT_TEMPLATE
         if not is_url(directory):
@@ -235,10 +229,12 @@ class Plan:
 
     def _refuse_suffixes(self, inputs: Sequence[Input]) -> None:
         """Refuse a template that makes no name of a tensor of that of a tensor."""
+        suffixes = output_suffixes()
         for item in inputs if self.template is not None else ():
             path = without_query(source_path(item.word) or STDIN)
-            if not item.target or item.target.lower().endswith(SUFFIXES):
+            if not item.target or item.target.lower().endswith(suffixes):
                 continue
-            if path.lower().endswith(SUFFIXES):
-                told = f"{shown(item.target)}: neither .npy nor .npz"
-                raise UsageError(told, "give --output-name with {ext}, or .npy at its end")
+            if format_of(path) is not None:
+                told = f"{shown(item.target)}: {neither(suffixes)}"
+                fix = f"give --output-name with {{ext}}, or {NPY.suffix} at its end"
+                raise UsageError(told, fix)

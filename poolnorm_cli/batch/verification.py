@@ -14,7 +14,7 @@ from poolnorm_cli.batch.inputs import Input
 from poolnorm_cli.batch.stages import InputResult
 from poolnorm_cli.batch.tasks import Fingerprint, fingerprint_at
 from poolnorm_cli.errors import PoolnormError
-from poolnorm_cli.tensors.sources import suffix_of
+from poolnorm_cli.tensors.formats import suffix_of
 from poolnorm_cli.urls import is_url
 
 

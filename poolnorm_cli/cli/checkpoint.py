@@ -10,8 +10,9 @@ from poolnorm_cli.cli.flag_groups import Given, Inputs, Printing, Training, Weig
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.keras.config import computing_config, make_layer
-from poolnorm_cli.layers.keras.spelling import has_suffix
+from poolnorm_cli.tensors.formats import format_of
 from poolnorm_cli.tensors.messages import shown
+from poolnorm_cli.tensors.names import source_path
 from poolnorm_cli.values import frozen
 
 
@@ -136,7 +137,7 @@ def read_weights(layer: Layer, given: Given) -> "Weights | None":
 def _first_shape(given: Given) -> "Ints | None":
     """Return the shape of the first input, where that is a file and can be read."""
     words = given[Inputs].inputs or ()
-    if not words or not has_suffix(words[0], ".npy", ".npz"):
+    if not words or format_of(source_path(words[0]) or words[0]) is None:
         return None
     from poolnorm_cli.tensors.sources import open_tensors
 

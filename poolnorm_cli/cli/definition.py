@@ -143,7 +143,8 @@ def _input_shape(layer: Layer, given: Given, word: str, flag: str) -> "Ints":
         UsageError: It comes from standard input, or the layer cannot take it.
         InputError: It cannot be read.
     """
-    from poolnorm_cli.tensors.sources import STDIN, open_tensors
+    from poolnorm_cli.tensors.names import STDIN
+    from poolnorm_cli.tensors.sources import open_tensors
 
     # A pipe can be read once, and holds something else the next time.
     if word == STDIN or (os.path.exists(word) and not os.path.isfile(word)):  # noqa: PTH110, PTH113

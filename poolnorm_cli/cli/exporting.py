@@ -15,7 +15,8 @@ from poolnorm_cli.cli.flag_groups import (
     WeightFiles,
 )
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.tensors.sources import is_stream, open_tensors
+from poolnorm_cli.tensors.names import is_stream
+from poolnorm_cli.tensors.sources import open_tensors
 
 
 if TYPE_CHECKING:

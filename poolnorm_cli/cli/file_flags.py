@@ -10,7 +10,7 @@ from poolnorm_cli.cli.checkpoint import file_of, in_place
 from poolnorm_cli.cli.definition import Definition
 from poolnorm_cli.cli.flag_groups import Given, Mask, Outputs, WeightFiles
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.tensors.sources import source_path
+from poolnorm_cli.tensors.names import source_path
 
 
 if TYPE_CHECKING:

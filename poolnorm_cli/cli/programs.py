@@ -12,8 +12,8 @@ from poolnorm_cli.engine.masks import MaskFile
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.keras.initializers import Initializer
-from poolnorm_cli.layers.keras.spelling import has_suffix
 from poolnorm_cli.layers.programs.program import Setting, literal
+from poolnorm_cli.tensors.formats import NPZ, format_of
 from poolnorm_cli.tensors.sources import open_tensors
 from poolnorm_cli.urls import is_url
 from poolnorm_cli.weights.naming import keras_names, split
@@ -134,7 +134,7 @@ def _read(layer: Layer, given: Given) -> "Weights | None":
 def _members(given: Given, weights: "Weights", dtype: str) -> "tuple[str, Mapping[str, str]]":
     """Say how NumPy loads the weights: the file, and by Keras' name what to take from it."""
     entry = given[Checkpoint].entry
-    if entry is None or not has_suffix(entry.file, ".npz"):
+    if entry is None or format_of(entry.file) is not NPZ:
         return "", {}
     keys = _keys(entry)
     names = keras_names(keys, weights)

@@ -24,8 +24,8 @@ from poolnorm_cli.cli.run_batch import open_journal, unverified
 from poolnorm_cli.cli.weight_files import save_weights, weights_of
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.layers.keras.spelling import has_suffix
 from poolnorm_cli.report.reporter import open_reporter
+from poolnorm_cli.tensors.formats import NPZ, format_of
 
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ def run_fold(layer: Layer, given: Given) -> int:
     weights = entry.take(layer, layer.weight_shapes(entry.input_shape(layer)), training=False)
     folded = fold(layer, weights, _tensors(given))
     if outputs.output is not None:
-        if not has_suffix(outputs.output, ".npz"):
+        if format_of(outputs.output) is not NPZ:
             raise UsageError(f"--fold with -o {outputs.output}", "give -o FILE.npz")
         save_folded(folded, outputs.output, overwrite=outputs.overwrite, sync=bool(outputs.sync))
     print_folded(layer, folded, given[Printing].style(precision=given[Values].precision))

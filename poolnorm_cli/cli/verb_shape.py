@@ -52,7 +52,8 @@ def read_shape(word: str) -> Shape:
     if word != "-" and not any(mark in word for mark in "./"):  # neither a suffix nor a path
         return parse_shape(word)
     from poolnorm_cli.errors import UsageError
-    from poolnorm_cli.tensors.sources import names_tensor, open_input
+    from poolnorm_cli.tensors.names import names_tensor
+    from poolnorm_cli.tensors.sources import open_input
 
     if not names_tensor(word):
         return parse_shape(word)

@@ -10,7 +10,7 @@ from poolnorm_cli.cli.file_flags import synced
 from poolnorm_cli.cli.flag_groups import Given, Outputs, WeightFiles
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.layers.keras.spelling import has_suffix
+from poolnorm_cli.tensors.formats import NPY, NPZ, format_of
 from poolnorm_cli.tensors.messages import shown
 from poolnorm_cli.tensors.space import require_place
 
@@ -68,7 +68,7 @@ def _check_save(files: WeightFiles, outputs: Outputs) -> None:
     if file is None:
         return
     require_place(file)
-    if not has_suffix(file, ".npz"):
+    if format_of(file) is not NPZ:
         raise UsageError(f"--save-weights {file!r} is not an .npz file", "name it weights.npz")
     if os.path.lexists(file) and not outputs.overwrite and not in_place(files):
         raise UsageError(f"{file}: exists", "give --overwrite, or another name")
@@ -88,7 +88,7 @@ def _check_kept(file: str, entry: "Entry | None") -> None:
         return
     fix = "give --save-weights another file"
     with ZipFile(file) as archive:
-        keys = [name.removesuffix(".npy") for name in archive.namelist()]
+        keys = [name.removesuffix(NPY.suffix) for name in archive.namelist()]
     kept = [key for key in keys if split(key)[1] not in IGNORED]
     if len(kept) > len(entry.arrays):
         told = f"{shown(file)} holds more than {shown(entry.name) or 'the weights of the layer'}"

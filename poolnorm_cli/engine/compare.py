@@ -16,7 +16,8 @@ from poolnorm_cli.kernels.differences import Apart, Tolerance, apart
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.codecs import decode, encode
 from poolnorm_cli.tensors.dtypes import DTYPES
-from poolnorm_cli.tensors.sources import STDIN, identity, is_stream, open_input
+from poolnorm_cli.tensors.names import STDIN, identity, is_stream
+from poolnorm_cli.tensors.sources import open_input
 from poolnorm_cli.weights.naming import FORMER_CHECKSUM
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Self
 from poolnorm_cli.backends import Notify, ignore
 from poolnorm_cli.engine.layer_pass import initial_weights
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.layers.keras.spelling import has_suffix
 from poolnorm_cli.tensors.atomic import AtomicFile
+from poolnorm_cli.tensors.formats import suffix_of
 from poolnorm_cli.weights.fit import fit
 
 
@@ -32,7 +32,7 @@ class GraphOutput:
             UsageError: It is not an .onnx file, or exists and is not to be overwritten.
             OutputError: It cannot be written.
         """
-        if not has_suffix(path, ".onnx"):
+        if suffix_of(path) != ".onnx":
             raise UsageError(f"--export {path!r} is not an .onnx file", "name it layer.onnx")
         self._file = AtomicFile(Path(path), overwrite=overwrite, sync=sync)
 

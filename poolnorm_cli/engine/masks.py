@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.shapes import Ints, format_shape
-from poolnorm_cli.tensors.sources import STDIN, open_tensors
+from poolnorm_cli.tensors.formats import either
+from poolnorm_cli.tensors.names import STDIN
+from poolnorm_cli.tensors.sources import open_tensors
 from poolnorm_cli.values import frozen
 
 
@@ -34,7 +36,7 @@ class MaskFile:
     def __post_init__(self) -> None:
         """Refuse a stream, which could be read once only."""
         if self.word == STDIN:
-            raise UsageError("--mask - would read standard input", "give a .npy or .npz file")
+            raise UsageError("--mask - would read standard input", f"give a {either()} file")
 
     @property
     def shape(self) -> Ints:

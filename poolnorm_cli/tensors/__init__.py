@@ -15,10 +15,10 @@ _HOMES = {
     "Tensor": "tensor",
     "Output": "outputs",
     "ArrayWriter": "outputs",
-    "identity": "sources",
+    "identity": "names",
     "open_output": "outputs",
     "open_tensors": "sources",
-    "output_path": "names",
+    "output_path": "templates",
 }
 
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from poolnorm_cli.errors import OutputError, UsageError
 from poolnorm_cli.machine import reserve
 from poolnorm_cli.tensors.durable import sync_file, sync_folders
+from poolnorm_cli.tensors.formats import either
 from poolnorm_cli.tensors.messages import fault
-from poolnorm_cli.tensors.sources import folder_of
+from poolnorm_cli.tensors.names import folder_of
 from poolnorm_cli.tensors.space import require_place
 from poolnorm_cli.tensors.unwritten import unwritten
 
@@ -241,7 +242,7 @@ class AtomicFile:
         except (OSError, ValueError) as error:
             raise self.failed(error) from error
         if not stat.S_ISREG(there.st_mode):
-            fix = "give the name of a .npy or .npz file"
+            fix = f"give the name of a {either()} file"
             raise fault(UsageError, self.path, "a directory", fix)
         return stat.S_IMODE(there.st_mode) & 0o777
 

@@ -18,8 +18,7 @@ from poolnorm_cli.errors import InputError, OutputError, PoolnormError
 from poolnorm_cli.tensors.connectors import is_missing, system_of, told
 from poolnorm_cli.tensors.dtypes import parse_descr
 from poolnorm_cli.tensors.header import Header, read_header
-from poolnorm_cli.tensors.messages import bad_input, named
-from poolnorm_cli.tensors.sources import suffix_of
+from poolnorm_cli.tensors.messages import bad_input, fault, named
 from poolnorm_cli.tensors.spool import of_copy, require_copy, spooled
 from poolnorm_cli.tensors.tensor import Tensor, reader
 from poolnorm_cli.tensors.web import WebFile, list_web, open_web
@@ -29,6 +28,7 @@ from poolnorm_cli.urls import fit_to_show, is_web
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from poolnorm_cli.tensors.formats import Format
     from poolnorm_cli.tensors.tensor import ReadInto
 
 PIECE = 8 << 20
@@ -38,37 +38,40 @@ _FETCH = "fetch it to a file, and give that"
 
 
 def open_remote(
-    url: str, key: str | None, *, bfloat16: bool, limit: int | None = None
+    url: str, form: Format, key: str | None, *, bfloat16: bool, limit: int | None = None
 ) -> Iterator[Tensor]:
     """Return the tensors at a URL, their headers read and checked.
 
     Args:
         url: The URL.
-        key: The one array of a `.npz` that is wanted.
+        form: The format that its name says it has.
+        key: The one array that is wanted of a file in which arrays have names.
         bfloat16: Whether arrays of two raw bytes are bfloat16.
         limit: Bytes that a copy of what does not say its size may take.
+
+    Returns:
+        The tensors, one after another.
 
     Raises:
         InputError: There is no such file, or it is damaged or not supported.
         OutputError: There is no room for a copy.
         UnavailableError: The package for such URLs is not installed.
     """
-    packed = suffix_of(url) == ".npz"
     if is_web(url):
         copy = None
         with open_web(url) as file:
-            if packed:
+            if not form.sequential:
                 copy = spooled(file.readinto, url, size=file.size, limit=limit, fix=_FETCH)
             else:
                 tensor, begun = _begun(url, file, bfloat16=bfloat16)
                 if tensor is not None:
                     return iter([tensor])
                 copy = _rest(url, file, begun)
-    elif packed:
+    elif not form.sequential:
         copy = _copied(url)
     else:
         return iter([_open_npy(url, bfloat16=bfloat16)])
-    return iter(of_copy(copy, fit_to_show(url), key, packed=packed, bfloat16=bfloat16))
+    return iter(of_copy(copy, form, fit_to_show(url), key, bfloat16=bfloat16))
 
 
 def stamp_at(url: str, kind: Callable[..., PoolnormError] = InputError) -> tuple[int, int]:
@@ -98,6 +101,19 @@ def stamp_at(url: str, kind: Callable[..., PoolnormError] = InputError) -> tuple
             return (-1, -1)
         facts = [info.get(name) for name in ("ETag", "etag", "LastModified", "mtime", "updated")]
         return int(info.get("size") or 0), zlib.crc32(repr(facts).encode())
+
+
+def exists_at(url: str) -> bool:
+    """Whether there is an object at the URL of an output.
+
+    Raises:
+        OutputError: That cannot be found out, or nothing can be written there.
+        UnavailableError: The package for such URLs is not installed.
+    """
+    if is_web(url):
+        fix = "write to a file, s3:// or gs://"
+        raise fault(OutputError, url, "nothing can be written there", fix)
+    return stamp_at(url, OutputError)[0] >= 0
 
 
 def list_at(url: str, *, recursive: bool) -> list[str]:

@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.tensors.sources import folder_of
+from poolnorm_cli.tensors.names import folder_of
 
 
 if TYPE_CHECKING:

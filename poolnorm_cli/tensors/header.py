@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from poolnorm_cli.tensors.formats import NPY
 from poolnorm_cli.tensors.messages import bad_input, shown
 from poolnorm_cli.values import frozen
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.errors import InputError
 
 
-MAGIC = b"\x93NUMPY"
+MAGIC = NPY.magic
 _LONGEST = 10_000  # bytes of header that NumPy reads, too
 _DEEPEST = 32
 _VERSIONS = {(1, 0): 2, (2, 0): 4, (3, 0): 4}  # version: bytes of the length that follows

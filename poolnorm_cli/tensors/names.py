@@ -1,77 +1,74 @@
-"""The names of output files, made from those of their inputs."""
+"""What a word on the command line names: standard input, a stream, a file, an array in one."""
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
+import os
+import stat
 
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.tensors.messages import fault, shown
+from poolnorm_cli.tensors.formats import either, format_of, keyed_suffixes, split_key
+from poolnorm_cli.tensors.messages import fault
 
 
-DEFAULT_TEMPLATE = "{name}"
-_FIELDS = ("stem", "ext", "name", "parent", "index", "key", "op")
-_FIELD = r"\{([^{}]*)\}"
-_PLAIN = "a file name in which these may stand: " + " ".join(f"{{{field}}}" for field in _FIELDS)
+STDIN = "-"
+"""Standard input where an input is named, standard output where an output is."""
+_OPEN_FILES = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 
 
-def output_path(
-    directory: Path,
-    template: str,
-    source: Path | None,
-    *,
-    op: str,
-    index: int,
-    key: str | None = None,
-) -> Path:
-    """Return the file in `directory` that the result for an input goes to.
+def split_word(word: str) -> tuple[str, str | None]:
+    """Split `FILE::NAME` into the file and the name of an array in it, None without one.
 
     Args:
-        directory: Where outputs go; the path returned is inside it.
-        template: The name, with fields in braces: `{stem}` and `{ext}` and both as `{name}`,
-            `{parent}` (the name of the input's directory), `{index}`, `{key}` and `{op}`.
-        source: The input file, or None for an array on standard input, which is called
-            `stdin_INDEX.npy`.
-        op: The layer, such as `maxpool`.
-        index: The position of the input among all.
-        key: The array inside a `.npz`, which is no path: what could make one of it, or cannot be
-            printed, becomes an underscore; empty without.
-
-    Raises:
-        UsageError: The template has an unknown field or leads out of the directory.
+        word: A word that names an input. A file that is called so as a whole is itself.
     """
-    given = Path(f"stdin_{index}.npy") if source is None else source
-    values = {
-        "stem": given.stem,
-        "ext": given.suffix,
-        "name": given.name,
-        "parent": given.absolute().parent.name if source is not None else "",
-        "index": str(index),
-        "key": _no_path(key or ""),
-        "op": op,
-    }
-    literals = re.sub(_FIELD, lambda match: _known(match, values) and "", template)
-    if "{" in literals or "}" in literals:
-        raise fault(UsageError, shown(template), "a brace without its partner", f"give {_PLAIN}")
-    return directory / _inside(re.sub(_FIELD, lambda match: values[match[1]], template), template)
+    split = split_key(word)
+    if split is None or ("://" not in word and os.path.lexists(word)):
+        return word, None
+    return split
 
 
-def _no_path(key: str) -> str:
-    """Return a key as a part of a file's name."""
-    word = "".join("_" if char in "/\\" or not char.isprintable() else char for char in key)
-    return word if word.strip(".") else "_" * len(word)
+def source_path(word: str) -> str | None:
+    """Return the file that a word names, also in `FILE::NAME`; None for standard input."""
+    return None if word == STDIN else split_word(word)[0]
 
 
-def _known(match: re.Match[str], values: dict[str, str]) -> str:
-    if match[1] not in values:
-        told = f"no field {{{shown(match[1], 20)}}} in --output-name"
-        raise fault(UsageError, shown(match.string, 40), told, f"there are {' '.join(_FIELDS)}")
-    return values[match[1]]
+def folder_of(name: str) -> str:
+    """Return the directory in a name, with the slash at its end; empty where there is none."""
+    return name[: name.rfind("/") + 1]
 
 
-def _inside(name: str, template: str) -> str:
-    parts = name.split("/")
-    if ".." in parts or name.startswith("/") or parts[-1] in ("", "."):
-        told = f"{shown(name, 40)!r} is not a name inside the output directory"
-        raise fault(UsageError, shown(template, 40), told, "leave out `..` and a leading `/`")
-    return name
+def is_stream(word: str) -> bool:
+    """Whether a word names a FIFO or a device, or an open file of this process, as `/dev/stdin`.
+
+    Such an input is read once, as it comes, and known by its first bytes.
+    """
+    if word == STDIN or "://" in word:
+        return False
+    try:
+        mode = os.stat(word).st_mode  # noqa: PTH116 - for each word
+    except (OSError, ValueError):
+        return False
+    if stat.S_ISREG(mode):
+        return word.startswith(_OPEN_FILES)
+    return not stat.S_ISDIR(mode)
+
+
+def names_tensor(word: str) -> bool:
+    """Whether a word is `-`, has the suffix of a file of tensors, or names a stream."""
+    path = source_path(word)
+    return path is None or format_of(path) is not None or is_stream(word)
+
+
+def no_names(name: str) -> UsageError:
+    """Return the error for a key where arrays have no names."""
+    told = f"--key names an array in a {either(keyed_suffixes())}"
+    return fault(UsageError, name, told, "leave it out")
+
+
+def identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    """Return the device and inode of a file, the same for all its names, or None without one."""
+    try:
+        seen = os.stat(path)  # noqa: PTH116 - a Path would be made for every input
+    except (OSError, ValueError):
+        return None
+    return seen.st_dev, seen.st_ino

@@ -146,6 +146,30 @@ class NpyTensor(Tensor):
             same_file(fd, self._stamp, self.name)
 
 
+def open_file(
+    path: Path | str,
+    name: str,
+    key: str | None = None,  # noqa: ARG001 - one array, without a name
+    *,
+    bfloat16: bool = False,
+) -> list[NpyTensor]:
+    """Return the array of a `.npy` file, as a reader of files of tensors does.
+
+    Args:
+        path: The file.
+        name: What messages call it.
+        key: None: the array has no name.
+        bfloat16: Whether an array of two raw bytes is bfloat16.
+
+    Returns:
+        The one array.
+
+    Raises:
+        InputError: It is not a `.npy` file, or is truncated, or goes on after the array.
+    """
+    return [open_npy(path, name, bfloat16)]
+
+
 def open_npy(path: Path | str, name: str, bfloat16: bool = False) -> NpyTensor:  # noqa: FBT001, FBT002
     """Read the header of a `.npy` file and check the size of the file against it.
 

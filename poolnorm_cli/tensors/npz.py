@@ -26,11 +26,18 @@ if TYPE_CHECKING:
 class NpzTensor(Tensor):
     """One array of a `.npz` file."""
 
-    path: Path
+    path: Path | str
     key: str
 
     def __init__(
-        self, path: Path, name: str, member: Member, header: Header, stamp: Stamp, *, bfloat16: bool
+        self,
+        path: Path | str,
+        name: str,
+        member: Member,
+        header: Header,
+        stamp: Stamp,
+        *,
+        bfloat16: bool,
     ) -> None:
         """Check that `member` holds exactly the array that `header` announces."""
         deflated = member.method != 0
@@ -59,8 +66,8 @@ class NpzTensor(Tensor):
             same_file(fd, self._stamp, self.name)
 
 
-def open_npz(
-    path: Path, name: str, key: str | None = None, *, bfloat16: bool = False
+def open_file(
+    path: Path | str, name: str, key: str | None = None, *, bfloat16: bool = False
 ) -> list[NpzTensor]:
     """Return the numeric arrays of a `.npz` in their order there, or the one called `key`.
 
@@ -74,6 +81,9 @@ def open_npz(
         name: What messages call it.
         key: The key of the one array that is wanted, or the whole name of its member.
         bfloat16: Whether arrays of two raw bytes are bfloat16.
+
+    Returns:
+        The arrays, their headers read and checked.
 
     Raises:
         InputError: The archive or one of its members is damaged, there is no `key`, or nothing in

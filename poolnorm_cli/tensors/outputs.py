@@ -11,9 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import OutputError, UsageError
 from poolnorm_cli.tensors.dtypes import DType, descr_of
+from poolnorm_cli.tensors.formats import (
+    NPY,
+    either,
+    format_of,
+    keyed_suffixes,
+    neither,
+    output_suffixes,
+)
 from poolnorm_cli.tensors.header import build_header
 from poolnorm_cli.tensors.messages import fault, reason_of
-from poolnorm_cli.tensors.sources import STDIN, suffix_of
+from poolnorm_cli.tensors.names import STDIN
 from poolnorm_cli.tensors.space import require_place, require_room
 from poolnorm_cli.urls import is_url
 
@@ -237,7 +245,8 @@ class NpyOutput(Output):
         compressed: bool,  # noqa: ARG002
     ) -> ArrayWriter:
         if self._writer is not None:
-            raise fault(UsageError, self.target, "a .npy holds one array", "write a .npz")
+            fix = f"write a {either(keyed_suffixes())}"
+            raise fault(UsageError, self.target, f"a {NPY.suffix} holds one array", fix)
         return ArrayWriter(self.target, shape, dtype, self._file.write, _nothing)
 
     def _publish(self) -> None:
@@ -270,7 +279,7 @@ def open_output(
     sync: bool = False,
     keep: Callable[[AtomicFile], None] | None = None,
 ) -> Output:
-    """Open `-`, a `.npy` or a `.npz` for writing; files get their names when all is written.
+    """Open `-` or a file of a format for writing; files get their names when all is written.
 
     Args:
         target: `-`, a file or a URL.
@@ -285,11 +294,10 @@ def open_output(
     """
     if target == STDIN:
         return StreamOutput(standard_output())
-    suffix = suffix_of(target)
+    form = format_of(target)
     require_place(target)
-    if suffix not in (".npy", ".npz"):
-        told = f"neither .npy nor .npz{' (a directory)' if os.path.isdir(target) else ''}"  # noqa: PTH112 - as for other names
-        raise fault(UsageError, target, told, "name the output FILE.npy or FILE.npz")
+    if form is None or not form.writer:
+        raise _unwritable(target)
     file: AtomicFile | RemoteFile
     if is_url(target):
         from poolnorm_cli.tensors.sending import RemoteFile
@@ -299,11 +307,38 @@ def open_output(
         from poolnorm_cli.tensors.atomic import AtomicFile
 
         file = AtomicFile(target, overwrite=overwrite, sync=sync, keep=keep)
-    if suffix == ".npy":
-        return NpyOutput(target, file)
-    from poolnorm_cli.tensors.zip_writer import NpzOutput
+    output: Output = form.writing.open_writer(target, file)
+    return output
 
-    return NpzOutput(target, file)
+
+def open_writer(target: str, file: AtomicFile | RemoteFile) -> Output:
+    """Return what writes a `.npy` to an open file.
+
+    Args:
+        target: The name that the file is to have.
+        file: The file.
+    """
+    return NpyOutput(target, file)
+
+
+def exists(target: str) -> bool:
+    """Whether there is an output of this name: a file, or a link, or an object at this URL.
+
+    Raises:
+        OutputError: That cannot be found out.
+    """
+    if not is_url(target):
+        return os.path.lexists(target)
+    from poolnorm_cli.tensors.cloud import exists_at
+
+    return exists_at(target)
+
+
+def _unwritable(target: str) -> UsageError:
+    suffixes = output_suffixes()
+    is_directory = " (a directory)" if os.path.isdir(target) else ""  # noqa: PTH112 - as for other names
+    fix = f"name the output {either(tuple(f'FILE{suffix}' for suffix in suffixes))}"
+    return fault(UsageError, target, f"{neither(suffixes)}{is_directory}", fix)
 
 
 def _nothing() -> None:

@@ -11,10 +11,9 @@ import tempfile
 from contextlib import suppress
 
 from poolnorm_cli.errors import OutputError
-from poolnorm_cli.tensors.cloud import PIECE
+from poolnorm_cli.tensors.cloud import PIECE, exists_at
 from poolnorm_cli.tensors.connectors import system_of, told
 from poolnorm_cli.tensors.messages import fault
-from poolnorm_cli.tensors.sources import exists
 
 
 class RemoteFile:
@@ -28,7 +27,7 @@ class RemoteFile:
             UnavailableError: The package for such URLs is not installed.
         """
         self._url = url
-        if exists(url) and not overwrite:
+        if exists_at(url) and not overwrite:
             from poolnorm_cli.errors import UsageError
 
             raise fault(UsageError, url, "exists", "--overwrite replaces it")

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.errors import OutputError, UsageError
+from poolnorm_cli.errors import UsageError
+from poolnorm_cli.tensors.formats import either, format_of, neither
 from poolnorm_cli.tensors.messages import bad_input, fault
-from poolnorm_cli.urls import is_url, is_web, without_query
+from poolnorm_cli.tensors.names import STDIN, is_stream, no_names, split_word
+from poolnorm_cli.urls import is_url
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from poolnorm_cli.tensors.tensor import Tensor
-
-
-STDIN = "-"
-_MARK = ".npz::"
-_OPEN_FILES = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 
 
 def open_tensors(
@@ -32,50 +28,36 @@ def open_tensors(
     """Return the tensors that `word` names, their headers read and checked.
 
     Args:
-        word: `-`, a `.npy` or `.npz` file, or `file.npz::NAME` where no file is called so.
-        key: The one array of a `.npz` that is wanted; all numeric ones without it.
+        word: `-`, a file with the suffix of a format, or `FILE::NAME` where no file is called so.
+        key: The one array that is wanted of a file in which arrays have names; without it all
+            numeric ones.
         bfloat16: Whether arrays of two raw bytes are bfloat16.
         limit: Bytes that a copy of what does not say its size may take; None for what is usual.
 
+    Returns:
+        The tensors, one after another; those on standard input as they come.
+
     Raises:
         InputError: There is no such file or array, or it is damaged or not supported.
-        UsageError: `key` is given for what is not a `.npz`, or twice.
+        UsageError: `key` is given for a file of one array without a name, or twice.
     """
-    name, inner = _split(word)
+    name, inner = split_word(word)
     if inner is not None and key not in (None, inner):
         raise fault(UsageError, word, "two keys", f"leave out --key or ::{inner}")
     wanted = key if inner is None else inner
-    suffix = suffix_of(name)
-    if is_url(name) and suffix in (".npy", ".npz") and (wanted is None or suffix == ".npz"):
-        from poolnorm_cli.tensors.cloud import open_remote
-
-        return open_remote(name, wanted, bfloat16=bfloat16, limit=limit)
-    if suffix == ".npz" and name != STDIN:
-        from pathlib import Path
-
-        from poolnorm_cli.tensors.npz import open_npz
-
-        return iter(open_npz(Path(name), name, wanted, bfloat16=bfloat16))
-    if wanted is not None:
-        raise fault(UsageError, name, "--key names an array in a .npz", "leave it out")
+    form = None if name == STDIN else format_of(name)
+    if wanted is not None and (form is None or not form.keyed):
+        raise no_names(name)
     if name == STDIN:
         return _standard_input(bfloat16=bfloat16)
-    if suffix != ".npy":
+    if form is None:
         raise _unknown(name)
-    from poolnorm_cli.tensors.npy import open_npy
+    if is_url(name):
+        from poolnorm_cli.tensors.cloud import open_remote
 
-    return iter([open_npy(name, name, bfloat16)])
-
-
-def suffix_of(name: str) -> str:
-    """Return the suffix of a name in small letters; os.path's way takes long for many files.
-
-    A presigned URL has it before its query: `https://host/x.npy?signature=...`.
-    """
-    if "://" in name:
-        name = without_query(name)
-    base = name[name.rfind("/") + 1 :].lstrip(".")
-    return base[dot:].lower() if (dot := base.rfind(".")) >= 0 else ""
+        return open_remote(name, form, wanted, bfloat16=bfloat16, limit=limit)
+    found: Sequence[Tensor] = form.reading.open_file(name, name, wanted, bfloat16=bfloat16)
+    return iter(found)
 
 
 def open_input(
@@ -86,87 +68,24 @@ def open_input(
 ) -> Iterator[Tensor]:
     """Return the tensors that the word of an INPUT names: as `open_tensors`, or of a stream.
 
+    Args:
+        word: As for `open_tensors`, or a FIFO, a device or an open file of this process.
+        key: As for `open_tensors`.
+        bfloat16: Whether arrays of two raw bytes are bfloat16.
+        limit: Bytes that a copy of what does not say its size may take; None for what is usual.
+
+    Returns:
+        The tensors, one after another; those on a stream as they come.
+
     Raises:
         InputError: There is no such file or array, or it is damaged or not supported.
-        UsageError: `key` is given for what is not a `.npz`, or twice; or it is a terminal.
+        UsageError: `key` is given for what has no names of arrays, or twice; or it is a terminal.
     """
     if not is_stream(word):
         return open_tensors(word, key, bfloat16, limit)
     from poolnorm_cli.tensors.fifos import open_stream
 
     return open_stream(word, key, bfloat16=bfloat16, limit=limit)
-
-
-def is_stream(word: str) -> bool:
-    """Whether a word names a FIFO or a device, or an open file of this process, as `/dev/stdin`.
-
-    Such an input is read once, as it comes, and known by its first bytes.
-    """
-    if word == STDIN or "://" in word:
-        return False
-    try:
-        mode = os.stat(word).st_mode  # noqa: PTH116 - for each word
-    except (OSError, ValueError):
-        return False
-    return is_stream_of(word, mode)
-
-
-def is_stream_of(word: str, mode: int) -> bool:
-    """Whether a word with the mode of its file is such a stream."""
-    if stat.S_ISREG(mode):
-        return word.startswith(_OPEN_FILES)
-    return not stat.S_ISDIR(mode)
-
-
-def names_tensor(word: str) -> bool:
-    """Whether a word is `-`, has the suffix of a file of tensors, or names a stream."""
-    suffix = suffix_of(source_path(word) or STDIN)
-    return word == STDIN or suffix in (".npy", ".npz") or is_stream(word)
-
-
-def folder_of(name: str) -> str:
-    """Return the directory in a name, with the slash at its end; empty where there is none."""
-    return name[: name.rfind("/") + 1]
-
-
-def exists(word: str) -> bool:
-    """Whether there is an output of this name: a file, or a link, or an object at this URL.
-
-    Raises:
-        OutputError: That cannot be found out.
-    """
-    if not is_url(word):
-        return os.path.lexists(word)
-    from poolnorm_cli.tensors.cloud import stamp_at
-
-    if is_web(word):
-        fix = "write to a file, s3:// or gs://"
-        raise fault(OutputError, word, "nothing can be written there", fix)
-    return stamp_at(word, OutputError)[0] >= 0
-
-
-def identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
-    """Return the device and inode of a file, the same for all its names, or None without one."""
-    try:
-        seen = os.stat(path)  # noqa: PTH116 - a Path would be made for every input
-    except (OSError, ValueError):
-        return None
-    return seen.st_dev, seen.st_ino
-
-
-def source_path(word: str) -> str | None:
-    """Return the file that a word names, also in `file.npz::NAME`; None for standard input."""
-    return None if word == STDIN else _split(word)[0]
-
-
-def _split(word: str) -> tuple[str, str | None]:
-    place = word.lower().find(_MARK) if "::" in word else -1
-    if place < 0 and "://" in word:
-        name, mark, inner = word.rpartition("::")  # after a query
-        return (name, inner) if mark and suffix_of(name) == ".npz" else (word, None)
-    if place < 0 or os.path.lexists(word):
-        return word, None
-    return word[: place + len(".npz")], word[place + len(_MARK) :]
 
 
 def _standard_input(*, bfloat16: bool) -> Iterator[Tensor]:
@@ -177,9 +96,9 @@ def _standard_input(*, bfloat16: bool) -> Iterator[Tensor]:
 
 def _unknown(name: str) -> Exception:
     if not os.path.lexists(name):
-        return bad_input(name or "''", "no such file", "give a .npy or .npz file, or `-`")
+        return bad_input(name or "''", "no such file", f"give a {either()} file, or `-`")
     if os.path.isdir(name):  # noqa: PTH112 - a Path takes long to import
         return bad_input(name, "a directory", "name the files in it")
     if is_stream(name):
         return bad_input(name, "not a regular file", "save it to one first, and give that")
-    return bad_input(name, "neither .npy nor .npz by its name", "rename it if it is one")
+    return bad_input(name, f"{neither()} by its name", "rename it if it is one")

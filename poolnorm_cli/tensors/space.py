@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError, UsageError
 from poolnorm_cli.tensors.messages import fault, shown
-from poolnorm_cli.tensors.sources import STDIN, folder_of
+from poolnorm_cli.tensors.names import STDIN, folder_of
 from poolnorm_cli.tensors.tensor import LARGEST
 from poolnorm_cli.urls import is_url
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 import os
 import tempfile
 import weakref
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError
 from poolnorm_cli.tensors.messages import bad_input, fault, reason_of
-from poolnorm_cli.tensors.npy import open_npy
-from poolnorm_cli.tensors.npz import open_npz
 from poolnorm_cli.tensors.space import free_in
 
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from poolnorm_cli.tensors.formats import Format
     from poolnorm_cli.tensors.tensor import ReadInto, Tensor
 
 
@@ -95,15 +93,26 @@ def _allowed(name: str, limit: int | None) -> int:
 
 
 def of_copy(
-    copy: IO[bytes], name: str, key: str | None, *, packed: bool, bfloat16: bool
+    copy: IO[bytes], form: Format, name: str, key: str | None, *, bfloat16: bool
 ) -> Sequence[Tensor]:
-    """Return the tensors in a file without a name, which stays open as long as they are there."""
+    """Return the tensors in a file without a name, which stays open as long as they are there.
+
+    Args:
+        copy: The open file, which is closed.
+        form: Its format.
+        name: What messages call it.
+        key: The one array that is wanted of a file in which arrays have names.
+        bfloat16: Whether arrays of two raw bytes are bfloat16.
+
+    Returns:
+        The tensors, their headers read and checked.
+
+    Raises:
+        InputError: It is not of that format, or is damaged or not supported.
+    """
     held = _Held(copy)
-    place = f"/dev/fd/{held.fd}"
-    tensors: Sequence[Tensor] = (
-        open_npz(Path(place), name, key, bfloat16=bfloat16)
-        if packed
-        else [open_npy(place, name, bfloat16)]
+    tensors: Sequence[Tensor] = form.reading.open_file(
+        f"/dev/fd/{held.fd}", name, key, bfloat16=bfloat16
     )
     for tensor in tensors:
         tensor.source = held

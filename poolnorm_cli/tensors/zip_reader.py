@@ -11,6 +11,7 @@ import zlib
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from poolnorm_cli.tensors.formats import NPY
 from poolnorm_cli.tensors.messages import bad_input, shown
 from poolnorm_cli.values import frozen
 
@@ -49,7 +50,7 @@ class ArchiveKind:
     keys: bool = False
 
 
-NPZ = ArchiveKind("a .npz file", ".npy", "save it again with np.savez", keys=True)
+NPZ = ArchiveKind("a .npz file", NPY.suffix, "save it again with np.savez", keys=True)
 
 
 @frozen

@@ -9,6 +9,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.tensors.formats import NPY
 from poolnorm_cli.tensors.messages import fault, shown
 from poolnorm_cli.tensors.outputs import ArrayWriter, Output
 
@@ -89,7 +90,7 @@ class NpzOutput(Output):
         flags = 0 if key.isascii() else _UTF8
         wide = prod(shape) * dtype.itemsize > _LARGE
         method = _DEFLATED if compressed else 0
-        entry = _Entry(f"{key}.npy".encode(), flags, method, wide, self._place)
+        entry = _Entry(f"{key}{NPY.suffix}".encode(), flags, method, wide, self._place)
         self._entries[key] = entry
         self._append(entry.local())
         member = _MemberSink(self._append, entry)
@@ -115,6 +116,16 @@ class NpzOutput(Output):
         told, size, start = min(count, _MANY), min(size, _FULL), min(start, _FULL)
         self._append(_END.pack(b"PK\5\6", 0, 0, told, told, size, start, 0))
         self._file.commit()
+
+
+def open_writer(target: str, file: AtomicFile | RemoteFile) -> NpzOutput:
+    """Return what writes a `.npz` to an open file.
+
+    Args:
+        target: The name that the file is to have.
+        file: The file.
+    """
+    return NpzOutput(target, file)
 
 
 class _MemberSink:

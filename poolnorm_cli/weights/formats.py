@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from poolnorm_cli.errors import InputError, UsageError
+from poolnorm_cli.tensors.formats import NPZ, suffix_of
 from poolnorm_cli.tensors.messages import shown
-from poolnorm_cli.tensors.sources import suffix_of
 
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Reader(NamedTuple):
 
 
 READERS = {
-    ".npz": Reader("npz"),
+    NPZ.suffix: Reader("npz"),
     ".keras": Reader("keras_files", "archive_entries", "archive_array_paths"),
     ".h5": Reader("keras_files", "entries", "array_paths"),
     ".hdf5": Reader("keras_files", "entries", "array_paths"),
@@ -78,7 +78,7 @@ def split_word(word: str) -> tuple[str, str | None]:
 def is_checkpoint(word: str) -> bool:
     """Whether a word names a file of layers, or one that might be taken for such a file."""
     suffix = _suffix(split_word(word)[0])
-    return suffix in NEVER or (suffix in READERS and suffix != ".npz")
+    return suffix in NEVER or (suffix in READERS and suffix != NPZ.suffix)
 
 
 def entries_of(word: str) -> "list[Entry]":

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poolnorm_cli.errors import InputError, OutputError, UsageError
-from poolnorm_cli.layers.keras.spelling import has_suffix
 from poolnorm_cli.tensors.dtypes import DTYPES
+from poolnorm_cli.tensors.formats import NPZ, format_of
 from poolnorm_cli.tensors.messages import shown
 from poolnorm_cli.tensors.outputs import open_output
 from poolnorm_cli.tensors.sources import open_tensors
@@ -45,7 +45,7 @@ def load(file: str, names: Sequence[str] = ()) -> "Weights":
         InputError: It cannot be read, or holds an array that no layer has as a weight.
         UsageError: It is not an `.npz` file, or has another array.
     """
-    if not has_suffix(file, ".npz"):
+    if format_of(file) is not NPZ:
         raise UsageError(f"--weights {file!r} is not an .npz file", "np.savez(file, gamma=...)")
     tensors = [tensor for tensor in open_tensors(file) if tensor.key not in IGNORED]
     for tensor in tensors:
@@ -92,7 +92,7 @@ def save(
         UsageError: The file exists and is not to be overwritten, or is not an `.npz` file.
         OutputError: It cannot be written.
     """
-    if not has_suffix(file, ".npz"):
+    if format_of(file) is not NPZ:
         raise UsageError(f"--save-weights {file!r} is not an .npz file", "name it weights.npz")
     with open_output(file, overwrite, sync=sync) as output:
         for name, weight in weights.items():

@@ -11,7 +11,8 @@ import pytest
 
 from poolnorm_cli import tensors
 from poolnorm_cli.errors import InputError, UsageError
-from poolnorm_cli.tensors.sources import identity, open_tensors
+from poolnorm_cli.tensors.names import identity
+from poolnorm_cli.tensors.sources import open_tensors
 from tests.tensors.corpus import GOOD
 from tests.tensors.corpus_npz import archive
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.keras.initializers import Initializer
-from poolnorm_cli.layers.keras.spelling import has_suffix
 from poolnorm_cli.layers.normalization import along
 from poolnorm_cli.shapes import Ints, Shape, format_shape
+from poolnorm_cli.tensors.formats import NPZ, format_of
 from poolnorm_cli.urls import fit_to_show
 from poolnorm_cli.values import frozen
 
@@ -57,7 +57,7 @@ class Adjustment:
             return cls(
                 ";".join(f"{name}={_told(term)}" for name, term in terms.items()), None, terms
             )
-        if has_suffix(given, ".npz"):
+        if format_of(given) is NPZ:
             return cls(given, given, {})
         pairs = [part.partition("=") for part in given.split(";")]
         if not all(name in LETTERS and sign for name, sign, _ in pairs):

@@ -25,11 +25,6 @@ def snake(name: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", parted).lower()
 
 
-def has_suffix(name: str, *suffixes: str) -> bool:
-    """Whether the name of a file ends in one of some suffixes, in capitals or not."""
-    return name.lower().endswith(suffixes)
-
-
 def flag_of(name: str) -> str:
     """Return the flag of a parameter: `pool_size` is `--pool-size`."""
     return "--" + name.replace("_", "-")

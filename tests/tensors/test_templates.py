@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.tensors.names import DEFAULT_TEMPLATE, output_path
+from poolnorm_cli.tensors.templates import DEFAULT_TEMPLATE, output_path
 
 
 OUT = Path("out")

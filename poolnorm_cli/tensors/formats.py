@@ -1,0 +1,160 @@
+"""The formats of tensor files: one row each, and the only place that knows their suffixes.
+
+A new format is one module with a reader and a writer, and one row in `FORMATS`. Whether a word on
+the command line names a tensor, `FILE::NAME`, what a directory is searched for, what an output may
+be called and what messages list all follow from that row. The modules are named by strings and
+imported at first use, so that a run imports what its own files need.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from poolnorm_cli.urls import without_query
+from poolnorm_cli.values import frozen
+
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+@frozen(kw_only=True)
+class Format:
+    """A format of tensor files: who reads and writes it, and what it can do.
+
+    Attributes:
+        suffix: What its files' names end in, with the dot, in small letters.
+        magic: The first bytes of every such file, by which one on a stream is known.
+        reader: Module with `open_file(path, name, key, *, bfloat16)`, which returns the tensors of
+            a file as a sequence of `Tensor`, their headers read and checked.
+        writer: Module with `open_writer(target, file)`, which returns an `Output` that writes to an
+            open `AtomicFile` or `RemoteFile`; empty for a format that is only read.
+        keyed: A file holds several arrays by name: `FILE::NAME`, `--key`, outputs for several.
+        sequential: It is read from its first byte to its last without seeking, so that a stream
+            may bring one after another, and a URL is read block by block; others are copied first.
+        positional: It is a header and then the items in C order: parts of a large file are read
+            and written apart, by position. Its reader gives an `NpyTensor`.
+        in_directories: An input that is a directory stands for such files in it.
+    """
+
+    suffix: str
+    magic: bytes
+    reader: str
+    writer: str = ""
+    keyed: bool = False
+    sequential: bool = False
+    positional: bool = False
+    in_directories: bool = True
+
+    @property
+    def reading(self) -> ModuleType:
+        """The module that reads it."""
+        return import_module(self.reader)
+
+    @property
+    def writing(self) -> ModuleType:
+        """The module that writes it."""
+        return import_module(self.writer)
+
+
+NPY = Format(
+    suffix=".npy",
+    magic=b"\x93NUMPY",
+    reader="poolnorm_cli.tensors.npy",
+    writer="poolnorm_cli.tensors.outputs",
+    sequential=True,
+    positional=True,
+)
+NPZ = Format(
+    suffix=".npz",
+    magic=b"PK",
+    reader="poolnorm_cli.tensors.npz",
+    writer="poolnorm_cli.tensors.zip_writer",
+    keyed=True,
+)
+FORMATS: dict[str, Format] = {each.suffix: each for each in (NPY, NPZ)}
+"""By suffix."""
+
+
+def suffix_of(name: str) -> str:
+    """Return the suffix of a name in small letters, empty without one.
+
+    A presigned URL has it before its query: `https://host/x.npy?signature=...`. `os.path` takes
+    longer, which counts for many files.
+    """
+    if "://" in name:
+        name = without_query(name)
+    base = name[name.rfind("/") + 1 :].lstrip(".")
+    return base[dot:].lower() if (dot := base.rfind(".")) >= 0 else ""
+
+
+def format_of(name: str) -> Format | None:
+    """Return the format that a name says a file has, None for what is no tensor file by its name.
+
+    Args:
+        name: The path or URL of a file, without `::NAME`.
+    """
+    return FORMATS.get(suffix_of(name))
+
+
+def format_on_stream(start: bytes) -> Format | None:
+    """Return the format whose files begin like this, None for none.
+
+    Args:
+        start: The first `longest_magic()` bytes that come, or all of fewer.
+    """
+    found = (each for each in FORMATS.values() if start.startswith(each.magic))
+    return next(found, None)
+
+
+def longest_magic() -> int:
+    """Return how many bytes decide on the format of what comes on a stream."""
+    return max(len(each.magic) for each in FORMATS.values())
+
+
+def split_key(word: str) -> tuple[str, str] | None:
+    """Split `FILE::NAME` where FILE has a suffix of a format whose arrays have names; else None.
+
+    Args:
+        word: A word of the command line. It is not looked whether a file is called so.
+    """
+    if "::" not in word:
+        return None
+    low = word.lower()
+    ends = (low.find(f"{each.suffix}::") for each in FORMATS.values() if each.keyed)
+    suffix_at = min((place for place in ends if place >= 0), default=-1)
+    if suffix_at >= 0:
+        mark = word.index("::", suffix_at)
+        return word[:mark], word[mark + 2 :]
+    if "://" in word:
+        name, _, key = word.rpartition("::")  # behind the query of a URL
+        form = format_of(name)
+        return (name, key) if form is not None and form.keyed else None
+    return None
+
+
+def directory_suffixes() -> tuple[str, ...]:
+    """Return the suffixes of the files that a directory stands for."""
+    return tuple(each.suffix for each in FORMATS.values() if each.in_directories)
+
+
+def keyed_suffixes() -> tuple[str, ...]:
+    """Return the suffixes of the files whose arrays have names."""
+    return tuple(each.suffix for each in FORMATS.values() if each.keyed)
+
+
+def output_suffixes() -> tuple[str, ...]:
+    """Return the suffixes that the name of an output may have."""
+    return tuple(each.suffix for each in FORMATS.values() if each.writer)
+
+
+def either(suffixes: tuple[str, ...] | None = None) -> str:
+    """Return `.npy or .npz`, for messages: those suffixes, or those of all formats."""
+    *most, last = FORMATS if suffixes is None else suffixes
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def neither(suffixes: tuple[str, ...] | None = None) -> str:
+    """Return `neither .npy nor .npz`, for messages: those suffixes, or those of all formats."""
+    return f"neither {' nor '.join(FORMATS if suffixes is None else suffixes)}"
