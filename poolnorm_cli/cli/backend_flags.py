@@ -14,7 +14,7 @@ from poolnorm_cli.backends import (
     open_backend,
     resolve,
 )
-from poolnorm_cli.cli.options import Option
+from poolnorm_cli.cli.command import Option
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.values import frozen
 
@@ -45,7 +45,7 @@ def _provider_help() -> str:
 
 
 @frozen(kw_only=True)
-class Engine:
+class BackendFlags:
     """Where the arithmetic is done."""
 
     backend: Annotated[
@@ -122,7 +122,7 @@ class Engine:
 
 
 @frozen(kw_only=True)
-class Export:
+class ExportFlags:
     """The graph that is wanted of a layer."""
 
     export: Annotated[

@@ -2,8 +2,8 @@
 
 from typing import Annotated, Literal
 
-from poolnorm_cli.cli.flag_groups import Inputs
-from poolnorm_cli.cli.options import Argument, Option
+from poolnorm_cli.cli.command import Argument, Option
+from poolnorm_cli.cli.flag_groups import InputFlags
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.shapes import whole_number
 from poolnorm_cli.values import frozen
@@ -15,7 +15,7 @@ _PANEL = "Many inputs"
 
 
 @frozen(kw_only=True)
-class FileInputs(Inputs):
+class FileInputFlags(InputFlags):
     """Which tensors go in: by name, by directory, by a list."""
 
     inputs: Annotated[
@@ -79,7 +79,7 @@ class FileInputs(Inputs):
 
 
 @frozen(kw_only=True)
-class Batch:
+class BatchFlags:
     """Who works on many inputs, and what is remembered of it."""
 
     jobs: Annotated[

@@ -1,12 +1,11 @@
 """A layer made of flags and of files that say something of it: a checkpoint, a config."""
 
-import os
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from poolnorm_cli.cli.definition import Definition, read_config
-from poolnorm_cli.cli.flag_groups import Given, Inputs, Printing, Training, WeightFiles
+from poolnorm_cli.cli.definition import read_config
+from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.keras.config import computing_config, make_layer
@@ -41,47 +40,57 @@ class Checkpoint:
 
     Attributes:
         entry: The layer in its file; None without --weights.
-        unsaid: Neither the file nor a flag says epsilon, and that is worth a note.
+        lacks_epsilon: Neither the file nor a flag says epsilon.
     """
 
     entry: "Entry | None" = None
-    unsaid: bool = False
+    lacks_epsilon: bool = False
 
 
-def made_of_files(kind: type[Layer], flags: dict[str, Any], given: Given) -> Layer:
-    """Make a layer of flags, of --config and of what --weights says besides the weights.
+def layer_from_files(
+    kind: type[Layer], parameters: dict[str, Any], flags: LayerFlags
+) -> tuple[Layer, Checkpoint]:
+    """Make a layer of parameters, of --config and of what --weights says besides the weights.
+
+    Args:
+        kind: The class of the layer.
+        parameters: Those that were typed, by name.
+        flags: What else was typed.
+
+    Returns:
+        The layer, and the checkpoint that --weights names; an empty one if it is also written,
+        since it is read once it is locked.
 
     Raises:
         PoolnormError: A file cannot be read, or contradicts a flag.
     """
-    file, word = given[Definition].config, given[WeightFiles].weights
+    file = flags.definition.config
     if file is not None:
-        told = read_config(kind, file)
-        layer = make_layer(kind, flags, told, file)
-        flags = {**{name: getattr(layer, name) for name in told}, **flags}
-    entry = None if in_place(given[WeightFiles]) else checkpoint_of(kind, word)
-    if entry is None:  # one that is also written says nothing of parameters, and is locked first
-        return make_layer(kind, flags, {}, "")
-    shape = _first_shape(given)
+        config = read_config(kind, file)
+        layer = make_layer(kind, parameters, config, file)
+        parameters = {**{name: getattr(layer, name) for name in config}, **parameters}
+    entry = None if flags.weights.in_place else find_entry(kind, flags.weights.weights)
+    if entry is None:
+        return make_layer(kind, parameters, {}, ""), Checkpoint()
+    shape = _first_shape(flags)
     entry = entry.for_rank(None if shape is None else len(shape))
-    told = computing_config(kind, _of_instances(kind, entry), entry.place)
+    config = computing_config(kind, _of_instances(kind, entry), entry.place)
     layout = computing_config(kind, entry.layout, entry.place)
-    _require_sure(kind, flags, entry)
-    unsaid = "epsilon" not in {*told, *flags} and not given[Printing].quiet
-    given.add(Checkpoint(entry=entry, unsaid=unsaid))
-    return make_layer(kind, flags, told, entry.place, layout, entry.rank)
+    _require_sure(kind, parameters, entry)
+    checkpoint = Checkpoint(entry=entry, lacks_epsilon="epsilon" not in {*config, *parameters})
+    return make_layer(kind, parameters, config, entry.place, layout, entry.rank), checkpoint
 
 
 _DECISIVE = ("epsilon", "axis", "groups")
 
 
-def _require_sure(kind: type[Layer], flags: "Mapping[str, Any]", entry: "Entry") -> None:
+def _require_sure(kind: type[Layer], parameters: "Mapping[str, Any]", entry: "Entry") -> None:
     """Refuse a layer whose parameters are in the file but cannot be told from those of others.
 
     Raises:
-        UsageError: Flags do not give them either.
+        UsageError: Parameters do not give them either.
     """
-    known = {*flags, *entry.config}
+    known = {*parameters, *entry.config}
     wanted = [p.flag for p in kind.parameters() if p.name in _DECISIVE and p.name not in known]
     if entry.unsure and wanted:
         raise UsageError(
@@ -89,8 +98,15 @@ def _require_sure(kind: type[Layer], flags: "Mapping[str, Any]", entry: "Entry")
         )
 
 
-def checkpoint_of(kind: type[Layer], word: str | None) -> "Entry | None":
-    """Find the layer that --weights names; None where it names none.
+def find_entry(kind: type[Layer], word: str | None) -> "Entry | None":
+    """Find the layer that --weights names.
+
+    Args:
+        kind: The class of the layer.
+        word: `FILE` or `FILE::LAYER`, as it was typed.
+
+    Returns:
+        The layer in its file; None without --weights.
 
     Raises:
         PoolnormError: There is no such layer, or the file cannot be read.
@@ -102,63 +118,56 @@ def checkpoint_of(kind: type[Layer], word: str | None) -> "Entry | None":
     return entry_for(word, kind)
 
 
-def read_weights(layer: Layer, given: Given) -> "Weights | None":
-    """Read the weights that --weights names, their shapes checked first; None without it.
+def read_weights(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags) -> "Weights | None":
+    """Read the weights that --weights names, their shapes checked first.
 
     Where the shape of the input is known beforehand, it is what decides.
+
+    Args:
+        layer: The layer that they are for.
+        checkpoint: Where they are.
+        flags: What was typed.
+
+    Returns:
+        The weights; None without --weights.
 
     Raises:
         PoolnormError: They cannot be read, or are not those of the layer.
     """
-    entry = given[Checkpoint].entry
+    entry = checkpoint.entry
     if entry is None:
         return None
-    shape, first = None, _first_shape(given)
-    if first is not None and len(given[Inputs].inputs or ()) == 1:
+    shape, first = None, _first_shape(flags)
+    if first is not None and len(flags.inputs.inputs or ()) == 1:
         with suppress(PoolnormError):  # that is told when its turn comes
             layer.output_shape(first)
             shape = first
     shape = entry.input_shape(layer) if shape is None else shape
     if entry.framework in _CHANNELS_SECOND:
         _require_axis_of_torch(layer, entry, shape)
-    weights = entry.take(layer, layer.weight_shapes(shape), training=given[Training].training)
-    if entry.kind and entry.of_subclass and not given[Printing].quiet:
+    weights = entry.take(layer, layer.weight_shapes(shape), training=flags.training.training)
+    if entry.kind and entry.of_subclass and not flags.printing.quiet:
         told = f"a {shown(entry.class_name, 60)}, run as the {entry.kind} whose parameters it has"
         print(f"note: {entry.place}: {told}", file=sys.stderr)
-    if given[Checkpoint].unsaid:
+    if checkpoint.lacks_epsilon and not flags.printing.quiet:
         _note_epsilon(layer, entry)
-    for told in () if given[Printing].quiet else entry.beside:
+    for told in () if flags.printing.quiet else entry.beside:
         print(f"note: {told}", file=sys.stderr)
-    if entry.note and not given[Printing].quiet and not given[Training].training:
+    if entry.note and not flags.printing.quiet and not flags.training.training:
         print(f"note: {entry.place}: {entry.note}", file=sys.stderr)
     return weights
 
 
-def _first_shape(given: Given) -> "Ints | None":
+def _first_shape(flags: LayerFlags) -> "Ints | None":
     """Return the shape of the first input, where that is a file and can be read."""
-    words = given[Inputs].inputs or ()
+    words = flags.inputs.inputs or ()
     if not words or format_of(source_path(words[0]) or words[0]) is None:
         return None
     from poolnorm_cli.tensors.sources import open_tensors
 
     with suppress(PoolnormError, StopIteration):  # that is told when its turn comes
-        return next(open_tensors(words[0], given[Inputs].key, True)).shape  # noqa: FBT003
+        return next(open_tensors(words[0], flags.inputs.key, True)).shape  # noqa: FBT003
     return None
-
-
-def in_place(files: WeightFiles) -> bool:
-    """Whether the weights that are read are those that are written, by whatever names."""
-    if files.weights is None or files.save_weights is None:
-        return False
-    read = file_of(files.weights)
-    return os.path.realpath(read) == os.path.realpath(files.save_weights)
-
-
-def file_of(word: str) -> str:
-    """Return the file in `FILE` or `FILE::LAYER`."""
-    from poolnorm_cli.weights.formats import split_word
-
-    return split_word(word)[0]
 
 
 def _of_instances(kind: type[Layer], entry: "Entry") -> "Mapping[str, Any]":

@@ -1,7 +1,9 @@
 """A command as a value: its flags, its help, and what it does; who parses it is another matter.
 
-A layer's fields and a group's fields both become parameters of one command. A verb gets back the
-values it asked for: a layer, and one value per group.
+The flags of a command are fields of frozen values, its groups, each annotated with an `Option` or
+an `Argument`. They are read twice: by Typer, which writes the help and says what is wrong with a
+command line, and by `getopt`, which reads one that has nothing wrong with it. Neither is imported
+here. The parameters of a layer become flags, too.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -10,25 +12,65 @@ from inspect import get_annotations
 from types import NoneType, UnionType
 from typing import Any, TypeAlias, get_args
 
-from poolnorm_cli.cli.flag_groups import LAYER_PANEL, Given
-from poolnorm_cli.cli.options import Option, parse_ints
 from poolnorm_cli.layers.base import Layer, Parameter
-from poolnorm_cli.layers.keras.config import make_layer
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.values import frozen
 
 
-Make: TypeAlias = Callable[[type[Layer], dict[str, Any], Given], Layer]
+LAYER_PANEL = "Layer"
 
 
-def made_of_flags(kind: type[Layer], flags: dict[str, Any], given: Given) -> Layer:
-    """Make a layer of the flags alone.
+class Option:
+    """What the command line knows of a flag, besides its type and default.
+
+    Attributes:
+        names: Spellings, as `--output`, `-o` or `--values/--no-values`; none for the usual one.
+        count: The value is how often the flag stands there.
+        min: The smallest number that may be given.
+        max: The largest.
+        parser: Reads the word; raises ValueError, with the message, where it cannot.
+        keywords: All that were given, by the names that Typer has for them.
+    """
+
+    def __init__(
+        self,
+        *names: str,
+        count: bool = False,
+        min: int | None = None,  # noqa: A002 - Typer's word
+        max: int | None = None,  # noqa: A002 - Typer's word
+        parser: Callable[[str], Any] | None = None,
+        **keywords: Any,
+    ) -> None:
+        """Describe a flag.
+
+        Args:
+            names: Its spellings; none for `--` and the name of the field.
+            count: The value is how often the flag stands there.
+            min: The smallest number that may be given.
+            max: The largest.
+            parser: Reads the word.
+            keywords: What else Typer takes, as `help` and `metavar`.
+        """
+        self.names, self.count, self.min, self.max = names, count, min, max
+        self.parser = parser
+        given = {"count": count or None, "min": min, "max": max, "parser": parser}
+        self.keywords = {**keywords, **{name: v for name, v in given.items() if v is not None}}
+
+
+class Argument(Option):
+    """What the command line knows of a word that is no flag."""
+
+
+def parse_ints(text: str) -> Ints:
+    """Read one int, or several as a single word: `2`, `2,3` or `2x3`.
 
     Raises:
-        UsageError: One is missing, or has a value that cannot be.
+        ValueError: It is something else.
     """
-    del given
-    return make_layer(kind, flags, {}, "")
+    try:
+        return tuple(int(part) for part in text.replace("x", ",").split(","))
+    except ValueError:
+        raise ValueError(f"{text!r} is not 2, 2,3 or 2x3.") from None
 
 
 @frozen
@@ -53,22 +95,28 @@ class Command:
     """What stands below the words of a command.
 
     Attributes:
-        groups: Frozen values whose fields are annotated with `Option` or `Argument`.
+        groups: A frozen value with a field for each group of flags; `action` is given one.
         text: The help of the command.
-        action: Does the work, with the groups and the layer if there is one; returns the exit code.
+        action: Does the work, and returns the exit code. It is called with the groups; where there
+            is a layer, with its class and the parameters that were typed before them.
         layer: The class whose parameters become flags.
-        make: Makes the layer of the flags that a person typed, and of what else there is.
+        without: Groups that this command has not, so that they are as by default.
     """
 
-    groups: tuple[type, ...]
+    groups: type
     text: str
     action: Callable[..., int]
     layer: type[Layer] | None = None
-    make: Make = made_of_flags
+    without: Collection[str] = ()
+
+    def members(self) -> dict[str, type]:
+        """Return the types of the groups by name, in the order of the help."""
+        types = get_annotations(self.groups)
+        return {name: kind for name, kind in types.items() if name not in self.without}
 
     def flags(self) -> Iterator[Flag]:
         """List the parameters: those of the first group, of the layer, of the other groups."""
-        first, *others = self.groups
+        first, *others = self.members().values()
         yield from _of_group(first)
         if self.layer is not None:
             yield from map(_of_layer, self.layer.parameters())
@@ -82,14 +130,18 @@ class Command:
             values: By name; those left out are as by default.
             typed: Names of those that a person gave.
 
+        Returns:
+            The exit code.
+
         Raises:
             PoolnormError: Whatever comes of it.
         """
-        given = Given(group(**_pick(group, values)) for group in self.groups)
+        made = {name: group(**_pick(group, values)) for name, group in self.members().items()}
+        flags = self.groups(**made)
         if self.layer is None:
-            return self.action(given)
+            return self.action(flags)
         own = {n: v for n, v in _pick(self.layer, values).items() if n in typed}
-        return self.action(self.make(self.layer, own, given), given)
+        return self.action(self.layer, own, flags)
 
 
 @frozen
@@ -106,20 +158,20 @@ Node: TypeAlias = Command | Family
 def _of_layer(parameter: Parameter) -> Flag:
     """Turn a parameter of a layer into one of the command line."""
     kinds = get_args(parameter.type) if isinstance(parameter.type, UnionType) else (parameter.type,)
-    told: dict[str, Any] = {"help": parameter.help, "rich_help_panel": LAYER_PANEL}
+    keywords: dict[str, Any] = {"help": parameter.help, "rich_help_panel": LAYER_PANEL}
     kind, default = parameter.type, parameter.default
     if Ints in kinds:
-        told |= {"parser": parse_ints, "metavar": "INTS"}
+        keywords |= {"parser": parse_ints, "metavar": "INTS"}
         kind = str | None if NoneType in kinds else str
         default = ",".join(map(str, default)) if isinstance(default, tuple) else default
     elif any(hasattr(each, "of") for each in kinds):  # the layer reads the word itself
-        told |= {"metavar": "WORD"}
+        keywords |= {"metavar": "WORD"}
         kind = str | None if NoneType in kinds else str
         default = default if default is None else str(default)
     if default is MISSING:  # a file may have it
         kind, default = kind | None, None
-        told["help"] += " Required."
-    return Flag(parameter.name, kind, default, Option(**told))
+        keywords["help"] += " Required."
+    return Flag(parameter.name, kind, default, Option(**keywords))
 
 
 def _of_group(group: type) -> Iterator[Flag]:

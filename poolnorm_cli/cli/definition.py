@@ -3,60 +3,20 @@
 import os
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from poolnorm_cli.cli.flag_groups import Given, Inputs, Outputs, Printing, Training
-from poolnorm_cli.cli.options import Option
+from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from poolnorm_cli.cli.checkpoint import Checkpoint
     from poolnorm_cli.shapes import Ints
 
-_PANEL = "Other frameworks"
 LARGEST_CONFIG = 1 << 20
-
-
-@frozen(kw_only=True)
-class Definition:
-    """How the layer is given besides flags, and how it is told."""
-
-    config: Annotated[
-        str | None,
-        Option(
-            metavar="FILE",
-            help="Take the parameters from the JSON of Keras' get_config().",
-            rich_help_panel=_PANEL,
-        ),
-    ] = None
-    save_config: Annotated[
-        str | None,
-        Option(
-            metavar="FILE",
-            help="Write the JSON from which Keras' from_config() makes the layer.",
-            rich_help_panel=_PANEL,
-        ),
-    ] = None
-    keras: Annotated[
-        bool,
-        Option(
-            "--keras",
-            help="Print a program that gives the same output in Keras, and do nothing else.",
-            rich_help_panel=_PANEL,
-        ),
-    ] = False
-    torch: Annotated[
-        bool,
-        Option(
-            "--torch",
-            help="Print a program that gives the same output in torch, and do nothing else.",
-            rich_help_panel=_PANEL,
-        ),
-    ] = False
 
 
 def read_config(kind: type[Layer], file: str) -> dict[str, Any]:
@@ -75,12 +35,12 @@ def read_config(kind: type[Layer], file: str) -> dict[str, Any]:
 
 
 @contextmanager
-def saved_config(layer: Layer, given: Given, word: str) -> "Iterator[Callable[[], None]]":
+def saved_config(layer: Layer, flags: LayerFlags, word: str) -> "Iterator[Callable[[], None]]":
     """Write the config, where that is wanted: whole or not at all.
 
     Args:
         layer: The layer.
-        given: The flags.
+        flags: What a person typed.
         word: The first input.
 
     Yields:
@@ -90,7 +50,7 @@ def saved_config(layer: Layer, given: Given, word: str) -> "Iterator[Callable[[]
         UsageError: Keras 3 has no such layer, or the file is there.
         OutputError: It cannot be written.
     """
-    file = given[Definition].save_config
+    file = flags.definition.save_config
     if file is None:
         yield _nothing
         return
@@ -99,8 +59,8 @@ def saved_config(layer: Layer, given: Given, word: str) -> "Iterator[Callable[[]
     from poolnorm_cli.layers.keras.config import keras_config
     from poolnorm_cli.tensors.atomic import AtomicFile
 
-    config = keras_config(layer, _input_shape(layer, given, word, "--save-config"))
-    outputs = given[Outputs]
+    config = keras_config(layer, _input_shape(layer, flags, word, "--save-config"))
+    outputs = flags.outputs
     output = AtomicFile(file, overwrite=outputs.overwrite, sync=bool(outputs.sync))
     try:
         output.write(json.dumps(config, indent=2, allow_nan=False).encode() + b"\n")
@@ -109,34 +69,37 @@ def saved_config(layer: Layer, given: Given, word: str) -> "Iterator[Callable[[]
         output.discard()
 
 
-def only_a_call(layer: Layer, given: Given, words: "Sequence[str]") -> bool:
+def only_a_call(
+    layer: Layer, checkpoint: "Checkpoint", flags: LayerFlags, words: "Sequence[str]"
+) -> bool:
     """Print the programs that are wanted, and say whether that is all there is to do.
 
     Args:
         layer: The layer.
-        given: The flags.
+        checkpoint: Where its weights are.
+        flags: What a person typed.
         words: The inputs; programs are for the first one.
 
     Raises:
         UsageError: A framework has no such layer, or an output is wanted too.
     """
-    wanted = given[Definition]
+    wanted = flags.definition
     flag = "--keras" if wanted.keras else "--torch"
     if not (wanted.keras or wanted.torch):
         return False
-    outputs, training = given[Outputs], given[Training].training
+    outputs, training = flags.outputs, flags.training.training
     if outputs.output is not None or outputs.output_dir is not None:
         raise UsageError(f"{flag} with an output", f"{flag} prints and runs nothing: leave one out")
     if len(words) > 1 and layer.is_synchronized(training=training):
         raise UsageError(f"{flag} with --synchronized and {len(words)} inputs", "give one input")
-    _input_shape(layer, given, words[0], flag)
+    _input_shape(layer, flags, words[0], flag)
     from poolnorm_cli.cli.programs import programs
 
-    _print(programs(layer, given, words[0]), as_json=given[Printing].json)
+    _print(programs(layer, checkpoint, flags, words[0]), as_json=flags.printing.json)
     return True
 
 
-def _input_shape(layer: Layer, given: Given, word: str, flag: str) -> "Ints":
+def _input_shape(layer: Layer, flags: LayerFlags, word: str, flag: str) -> "Ints":
     """Return the shape of an input, once the layer has said that it can take it.
 
     Raises:
@@ -152,7 +115,7 @@ def _input_shape(layer: Layer, given: Given, word: str, flag: str) -> "Ints":
             f"{flag} for {'standard input' if word == STDIN else 'a pipe'}",
             "name a file of that shape as the input",
         )
-    shape = next(open_tensors(word, given[Inputs].key, True)).shape  # noqa: FBT003
+    shape = next(open_tensors(word, flags.inputs.key, True)).shape  # noqa: FBT003
     layer.output_shape(shape)
     return shape
 

@@ -4,16 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.cli.backend_flags import Export, command_text, detail
-from poolnorm_cli.cli.flag_groups import (
-    Given,
-    Inputs,
-    Outputs,
-    Printing,
-    Training,
-    Values,
-    WeightFiles,
-)
+from poolnorm_cli.cli.backend_flags import command_text, detail
+from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.tensors.names import is_stream
 from poolnorm_cli.tensors.sources import open_tensors
@@ -25,19 +17,19 @@ if TYPE_CHECKING:
     from poolnorm_cli.tensors.tensor import Tensor
 
 
-def only_a_graph(given: Given) -> bool:
+def only_a_graph(flags: LayerFlags) -> bool:
     """Whether the graph is all that is wanted: no output, no weights and no values."""
-    outputs, values = given[Outputs], given[Values].values
-    saved = outputs.output or outputs.output_dir or given[WeightFiles].save_weights
-    return bool(given[Export].export and not saved and not values)
+    outputs, values = flags.outputs, flags.values.values
+    saved = outputs.output or outputs.output_dir or flags.weights.save_weights
+    return bool(flags.export.export and not saved and not values)
 
 
 @contextmanager
-def exporting(given: Given, job: "Job", word: str) -> Iterator["Tensor | None"]:
+def exporting(flags: LayerFlags, job: "Job", word: str) -> Iterator["Tensor | None"]:
     """Write the graph before the run, and give the file its name unless the run ends early.
 
     Args:
-        given: The flags.
+        flags: What a person typed.
         job: What is run.
         word: The first input.
 
@@ -47,7 +39,7 @@ def exporting(given: Given, job: "Job", word: str) -> Iterator["Tensor | None"]:
     Raises:
         PoolnormError: There can be no such graph, or the file cannot be written.
     """
-    file, inputs = given[Export].export, given[Inputs]
+    file, inputs = flags.export.export, flags.inputs
     if file is None:
         yield None
         return
@@ -55,16 +47,16 @@ def exporting(given: Given, job: "Job", word: str) -> Iterator["Tensor | None"]:
         raise UsageError("--export for standard input", "name a file of that shape as the input")
     from poolnorm_cli.engine.export import GraphOutput
 
-    tensor = next(open_tensors(word, inputs.key, given[Outputs].dtype == "bfloat16"))
-    command = command_text(job.layer, training=given[Training].training)
-    outputs = given[Outputs]
+    tensor = next(open_tensors(word, inputs.key, flags.outputs.dtype == "bfloat16"))
+    command = command_text(job.layer, training=flags.training.training)
+    outputs = flags.outputs
     with GraphOutput(file, overwrite=outputs.overwrite, sync=bool(outputs.sync)) as output:
-        output.write(job, tensor, given[Export].opset, command, detail(given[Printing].verbose))
+        output.write(job, tensor, flags.export.opset, command, detail(flags.printing.verbose))
         yield tensor
         output.commit()
 
 
-def report_graph(given: Given, job: "Job", tensor: "Tensor", reporter: "Reporter") -> None:
+def report_graph(flags: LayerFlags, job: "Job", tensor: "Tensor", reporter: "Reporter") -> None:
     """Report a graph that was made without a run."""
     from poolnorm_cli.engine.outcome import Outcome
 
@@ -72,7 +64,7 @@ def report_graph(given: Given, job: "Job", tensor: "Tensor", reporter: "Reporter
     reporter.done(
         Outcome(
             input=tensor.name,
-            output=given[Export].export,
+            output=flags.export.export,
             input_shape=tensor.shape,
             output_shape=tuple(int(n or 0) for n in job.layer.output_shape(tensor.shape)),
             input_dtype=tensor.dtype.name,

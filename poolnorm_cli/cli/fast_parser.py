@@ -11,8 +11,7 @@ from getopt import GetoptError, gnu_getopt
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
-from poolnorm_cli.cli.command import Command, Flag
-from poolnorm_cli.cli.options import Argument
+from poolnorm_cli.cli.command import Argument, Command, Flag
 from poolnorm_cli.layers.keras.spelling import flag_of
 from poolnorm_cli.values import frozen
 

@@ -4,9 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from poolnorm_cli.cli.checkpoint import Checkpoint, checkpoint_of, read_weights
-from poolnorm_cli.cli.definition import Definition
-from poolnorm_cli.cli.flag_groups import Given, Inputs, Mask, Outputs, Training, WeightFiles
+from poolnorm_cli.cli.checkpoint import Checkpoint, find_entry, read_weights
+from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.engine.layer_pass import initial_weights, result_dtype
 from poolnorm_cli.engine.masks import MaskFile
 from poolnorm_cli.errors import UsageError
@@ -30,17 +29,29 @@ if TYPE_CHECKING:
     from poolnorm_cli.weights.fit import Weights
 
 
-def programs(layer: Layer, given: Given, word: str) -> dict[str, str]:
+def programs(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, word: str) -> dict[str, str]:
     """Write the programs that are wanted, by the name of the framework.
+
+    Args:
+        layer: The layer.
+        checkpoint: Where its weights are.
+        flags: What was typed.
+        word: The first input, which the programs are for.
+
+    Returns:
+        A program for each framework that is wanted.
 
     Raises:
         PoolnormError: A file cannot be read, or a framework has no such layer.
     """
-    wanted = given[Definition]
+    wanted = flags.definition
     from poolnorm_cli.engine.job import load_constants
 
     layer = layer.with_arrays(load_constants)
-    setting = _setting(layer, given, word)
+    file = flags.weights.weights
+    if file is not None and checkpoint.entry is None:  # it is also written
+        checkpoint = Checkpoint(entry=find_entry(type(layer), file))
+    setting = _setting(layer, checkpoint, flags, word)
     written = {}
     if wanted.keras:
         from poolnorm_cli.layers.programs.keras import keras_program
@@ -53,21 +64,21 @@ def programs(layer: Layer, given: Given, word: str) -> dict[str, str]:
     return written
 
 
-def _setting(layer: Layer, given: Given, word: str) -> Setting:
-    asked = given[Outputs].dtype
-    tensor = next(open_tensors(word, given[Inputs].key, asked == "bfloat16"))
-    dtype, training = tensor.dtype.name, given[Training].training
+def _setting(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, word: str) -> Setting:
+    asked = flags.outputs.dtype
+    tensor = next(open_tensors(word, flags.inputs.key, asked == "bfloat16"))
+    dtype, training = tensor.dtype.name, flags.training.training
     result = result_dtype(layer, dtype, asked)
     compute = "float64" if result == "float64" else layer.compute_dtype(dtype)
     mask = None
-    if given[Mask].mask is not None:
-        held = MaskFile(str(given[Mask].mask))
+    if flags.mask.mask is not None:
+        held = MaskFile(str(flags.mask.mask))
         held.of(tensor, layer)  # refuses what does not fit
         mask = f"({_loading(held.chosen(tensor))} != 0)"
-    weights = _read(layer, given)
+    weights = read_weights(layer, checkpoint, flags)
     started = initial_weights(layer, tensor.shape, dtype)
     kind = compute if compute == "float64" else "float32"
-    file, members = _members(given, weights, kind) if weights is not None else ("", {})
+    file, members = _members(checkpoint.entry, weights, kind) if weights is not None else ("", {})
     words = {
         name: members.get(name) or literal(array, kind)
         for name, array in (weights or started).items()
@@ -124,16 +135,10 @@ def _starts_so(name: str, array: "NDArray[Any]") -> bool:
     return bool((array == start).all())
 
 
-def _read(layer: Layer, given: Given) -> "Weights | None":
-    word = given[WeightFiles].weights
-    if word is not None and given[Checkpoint].entry is None:  # it is also written
-        given.add(Checkpoint(entry=checkpoint_of(type(layer), word)))
-    return read_weights(layer, given)
-
-
-def _members(given: Given, weights: "Weights", dtype: str) -> "tuple[str, Mapping[str, str]]":
+def _members(
+    entry: "Entry | None", weights: "Weights", dtype: str
+) -> "tuple[str, Mapping[str, str]]":
     """Say how NumPy loads the weights: the file, and by Keras' name what to take from it."""
-    entry = given[Checkpoint].entry
     if entry is None or format_of(entry.file) is not NPZ:
         return "", {}
     keys = _keys(entry)

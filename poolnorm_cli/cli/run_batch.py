@@ -7,10 +7,10 @@ from poolnorm_cli.batch import batch as runs
 from poolnorm_cli.batch.executors import Serial
 from poolnorm_cli.batch.inputs import directories
 from poolnorm_cli.batch.tasks import Work
-from poolnorm_cli.cli.backend_flags import Engine, say
-from poolnorm_cli.cli.batch_flags import Batch
+from poolnorm_cli.cli.backend_flags import BackendFlags, say
+from poolnorm_cli.cli.batch_flags import BatchFlags
 from poolnorm_cli.cli.file_flags import Prepared
-from poolnorm_cli.cli.flag_groups import Given, Outputs, Printing, Training
+from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.machine import processors
 from poolnorm_cli.report.progress import open_progress
@@ -34,7 +34,7 @@ def run_batch(
     prepared: Prepared,
     job: "Job",
     reporter: Reporter,
-    given: Given,
+    flags: LayerFlags,
     *,
     begins: "Callable[[], None]",
 ) -> int:
@@ -48,15 +48,14 @@ def run_batch(
         prepared: Which there are.
         job: What is done to each.
         reporter: Told of each.
-        given: The flags.
+        flags: What a person typed.
         begins: Called when nothing is refused any more, before anything is written.
 
     Raises:
         PoolnormError: A fault of the whole run, or of its only input.
     """
-    flags, printing = given[Batch], given[Printing]
     with ExitStack() as stack:
-        journal = stack.enter_context(open_journal(plan, job, given))
+        journal = stack.enter_context(open_journal(plan, job, flags))
         inputs, work = prepared.inputs, Work(plan, job, checksums=journal is not None)
         for note in plan.notes:
             reporter.noted(note)
@@ -71,18 +70,18 @@ def run_batch(
         begins()
         if plan.directory is not None and len(inputs) > 1:
             remove_leftovers(directories(inputs))
-        progress = open_progress(flags.progress, quiet=printing.quiet)
+        progress = open_progress(flags.batch.progress, quiet=flags.printing.quiet)
         run = runs.Batch(
             work,
             inputs,
-            executor_for(work, inputs, flags, given[Engine]),
+            executor_for(work, inputs, flags.batch, flags.backend),
             reporter,
-            stops=given[Outputs].fail_fast or given[Training].training,
-            fails=None if given[Outputs].fail_fast else 1,
+            stops=flags.outputs.fail_fast or flags.training.training,
+            fails=None if flags.outputs.fail_fast else 1,
             journal=journal,
             counted=progress.counted,
         )
-        stack.callback(lambda: progress.close(run.counts, summary=_summarized(given, run.counts)))
+        stack.callback(lambda: progress.close(run.counts, summary=_summarized(flags, run.counts)))
         return run.run()
 
 
@@ -114,23 +113,25 @@ def unverified(plan: "Plan", prepared: Prepared, journal: "Journal") -> "list[In
     return doubtful
 
 
-def executor_for(work: Work, inputs: "Sequence[Input]", flags: Batch, engine: Engine) -> "Executor":
+def executor_for(
+    work: Work, inputs: "Sequence[Input]", batch: BatchFlags, backend: BackendFlags
+) -> "Executor":
     """Choose who works: this process, several, or a cluster.
 
     Raises:
         UsageError: A cluster cannot work on standard streams, nor can others be profiled.
     """
-    if flags.dask is not None:
+    if batch.dask is not None:
         _check_streams(inputs, "--dask")
-        if engine.profile:
+        if backend.profile:
             raise UsageError("--profile with --dask", "leave out --dask")
         from poolnorm_cli.batch.dask_executor import Cluster
 
-        return Cluster(work, flags.dask, inputs, say)
-    jobs = _jobs(inputs) if flags.jobs == "auto" else int(flags.jobs)
+        return Cluster(work, batch.dask, inputs, say)
+    jobs = _jobs(inputs) if batch.jobs == "auto" else int(batch.jobs)
     if jobs == 1 or any(item.streams for item in inputs):
         return Serial(work)
-    if engine.profile:
+    if backend.profile:
         raise UsageError(f"--profile with {jobs} processes", "give --jobs 1")
     from poolnorm_cli.batch.process_pool import Workers
 
@@ -153,30 +154,30 @@ def _jobs(inputs: "Sequence[Input]") -> int:
 
 
 def open_journal(
-    plan: "Plan", job: "Job", given: Given
+    plan: "Plan", job: "Job", flags: LayerFlags
 ) -> "AbstractContextManager[Journal | None]":
     """Open the journal that the flags name, if any, once the weights are there.
 
     Raises:
         PoolnormError: It cannot be written, or is none.
     """
-    flags, engine = given[Batch], given[Engine]
+    batch, backend = flags.batch, flags.backend
     initial = job.state.weights is None
-    if len(plan.sources) > 1 or flags.journal or flags.dask or flags.jobs != "1":
+    if len(plan.sources) > 1 or batch.journal or batch.dask or batch.jobs != "1":
         runs.initialize_weights(plan, job)
-    if flags.journal is None:
+    if batch.journal is None:
         return nullcontext()
     from poolnorm_cli.batch.fingerprints import parameters
     from poolnorm_cli.batch.journal import Journal
 
     weights = None if initial else job.state.trained
-    params = parameters(plan, job, f"{engine.backend} {engine.provider}", weights)
+    params = parameters(plan, job, f"{backend.backend} {backend.provider}", weights)
     return Journal(
-        flags.journal,
+        batch.journal,
         params,
-        resume=flags.resumes,
-        retry_failed=flags.retry_failed,
-        verify=flags.verify,
+        resume=batch.resumes,
+        retry_failed=batch.retry_failed,
+        verify=batch.verify,
         sync=plan.sync,
     )
 
@@ -186,7 +187,7 @@ def _check_streams(inputs: "Sequence[Input]", flag: str) -> None:
         raise UsageError(f"{flag} with a standard stream", "give files")
 
 
-def _summarized(given: Given, counts: runs.Counts) -> bool:
+def _summarized(flags: LayerFlags, counts: runs.Counts) -> bool:
     """Whether the end of a run is worth a line: several inputs, and not all simply done."""
-    several = counts.total > 1 and counts.ended and not given[Printing].quiet
-    return bool(several) and (given[Batch].journal is not None or counts.done < counts.total)
+    several = counts.total > 1 and counts.ended and not flags.printing.quiet
+    return bool(several) and (flags.batch.journal is not None or counts.done < counts.total)

@@ -8,8 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from poolnorm_cli.cli.command import Command, Family, Flag, Node
-from poolnorm_cli.cli.options import Argument, Option
+from poolnorm_cli.cli.command import Argument, Command, Family, Flag, Node, Option
 from poolnorm_cli.cli.program import PROGRAM, VERSION
 from poolnorm_cli.cli.verbs import COMPLETE
 from poolnorm_cli.errors import UsageError
@@ -46,11 +45,11 @@ def _parameter(flag: Flag) -> inspect.Parameter:
 
 
 def _info(option: Option) -> Any:
-    told = dict(option.told)
+    keywords = dict(option.keywords)
     if option.parser is not None:
-        told["parser"] = _refusing(option.parser)
+        keywords["parser"] = _refusing(option.parser)
     kind = typer.Argument if isinstance(option, Argument) else typer.Option
-    return kind(*option.names, **told)
+    return kind(*option.names, **keywords)
 
 
 def _refusing(parser: Callable[[str], Any]) -> Callable[[str], Any]:

@@ -4,13 +4,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from poolnorm_cli.backends import BACKENDS, full_names, open_backend
-from poolnorm_cli.cli.checkpoint import read_weights
-from poolnorm_cli.cli.command import Command, Family
-from poolnorm_cli.cli.flag_groups import Given, Inputs, Mask, Outputs, Printing, Training
-from poolnorm_cli.cli.options import Argument, Option
+from poolnorm_cli.cli.checkpoint import Checkpoint, layer_from_files, read_weights
+from poolnorm_cli.cli.command import Argument, Command, Family, Option
+from poolnorm_cli.cli.flag_groups import PrintingFlags
+from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.cli.verb_layer import layer_command, layer_node
 from poolnorm_cli.cli.verbs import LAYER_VERBS, execute
 from poolnorm_cli.errors import UsageError
@@ -27,8 +27,14 @@ if TYPE_CHECKING:
     from poolnorm_cli.kernels.differences import Tolerance
 
 
-def parse_layer(words: Sequence[str]) -> tuple[Layer, Given]:
+def parse_layer(words: Sequence[str]) -> tuple[Layer, Checkpoint, LayerFlags]:
     """Read `pool max x.npy --pool-size 3` as the command would, without running it.
+
+    Args:
+        words: The command line, without the program.
+
+    Returns:
+        The layer, where its weights are, and what else was typed.
 
     Raises:
         UsageError: It does not begin with a layer, or a flag or value is not one of the layer's.
@@ -36,10 +42,10 @@ def parse_layer(words: Sequence[str]) -> tuple[Layer, Given]:
     if not words or words[0] not in LAYER_VERBS:
         given = words[0] if words else ""
         raise UsageError(f"no layer {given!r}", f"give one of: {', '.join(LAYERS)}")
-    read: list[tuple[Layer, Given]] = []
+    read: list[tuple[Layer, Checkpoint, LayerFlags]] = []
 
-    def keep(layer: Layer, given: Given) -> int:
-        read.append((layer, given))
+    def keep(kind: type[Layer], parameters: dict[str, Any], flags: LayerFlags) -> int:
+        read.append((*layer_from_files(kind, parameters, flags), flags))
         return 0
 
     def make(name: str) -> Command:
@@ -64,7 +70,7 @@ _ROUNDING = (1e-5, 1e-6)
 
 
 @frozen(kw_only=True)
-class Compared:
+class ComparisonFlags:
     """What is compared, and what counts as equal."""
 
     words: Annotated[
@@ -127,21 +133,29 @@ class Compared:
         return Tolerance(self.rtol or rtol, self.atol or atol, self.max_ulp, nan)
 
 
-def _run(given: Given) -> int:
+@frozen(kw_only=True)
+class CompareFlags:
+    """What was typed after `compare`."""
+
+    comparison: ComparisonFlags
+    printing: PrintingFlags
+
+
+def _run(flags: CompareFlags) -> int:
     from poolnorm_cli.report.differences import print_differences
 
-    asked = given[Compared]
-    found = _files(asked, given) if asked.backends is None else _backends(asked, given)
-    return 0 if print_differences(found, given[Printing].style()) else 1
+    asked = flags.comparison
+    found = _files(asked, flags) if asked.backends is None else _backends(asked, flags)
+    return 0 if print_differences(found, flags.printing.style()) else 1
 
 
-def _files(asked: Compared, given: Given) -> "Iterator[Difference]":
+def _files(asked: ComparisonFlags, flags: CompareFlags) -> "Iterator[Difference]":
     from poolnorm_cli.cli.backend_flags import say
     from poolnorm_cli.engine.compare import compare_files
     from poolnorm_cli.report.text import printable
 
     def noted(note: str) -> None:
-        if not given[Printing].quiet:
+        if not flags.printing.quiet:
             say(f"note: {printable(note)}")
 
     if len(asked.words) != 2:
@@ -153,25 +167,25 @@ def _files(asked: Compared, given: Given) -> "Iterator[Difference]":
     )
 
 
-def _backends(asked: Compared, given: Given) -> "Iterator[Difference]":
+def _backends(asked: ComparisonFlags, flags: CompareFlags) -> "Iterator[Difference]":
     from poolnorm_cli.engine.compare import compare_backends
     from poolnorm_cli.engine.job import Job, load_constants
     from poolnorm_cli.engine.masks import MaskFile
     from poolnorm_cli.engine.training import TrainingState
     from poolnorm_cli.tensors.sources import open_input
 
-    backends = _open(str(asked.backends), given[Printing].verbose)
-    layer, words = parse_layer(asked.words)
-    dtype, mask = words[Outputs].dtype, words[Mask].mask
+    backends = _open(str(asked.backends), flags.printing.verbose)
+    layer, checkpoint, typed = parse_layer(asked.words)
+    dtype, mask = typed.outputs.dtype, typed.mask.mask
     job = Job(
         layer.with_arrays(load_constants),
-        TrainingState(read_weights(layer, words)),
-        words[Training].training,
+        TrainingState(read_weights(layer, checkpoint, typed)),
+        typed.training.training,
         dtype,
         mask=None if mask is None else MaskFile(mask),
     )
-    for word in words[Inputs].inputs:
-        for tensor in open_input(word, words[Inputs].key, dtype == "bfloat16"):
+    for word in typed.inputs.inputs or ():
+        for tensor in open_input(word, typed.inputs.key, dtype == "bfloat16"):
             yield from compare_backends(job, tensor, backends, asked.tolerance)
 
 
@@ -195,4 +209,4 @@ def _open(text: str, verbose: int) -> "dict[str, Backend]":
     }
 
 
-NODE = Command(groups=(Compared, Printing), text=_TEXT, action=_run)
+NODE = Command(groups=CompareFlags, text=_TEXT, action=_run)

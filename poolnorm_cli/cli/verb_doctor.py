@@ -1,7 +1,8 @@
 """`doctor`: what is installed, what really loads, and what to type to mend it."""
 
 from poolnorm_cli.cli.command import Command
-from poolnorm_cli.cli.flag_groups import Given, Printing
+from poolnorm_cli.cli.flag_groups import PrintingFlags
+from poolnorm_cli.values import frozen
 
 
 _TEXT = """Print what is installed, which execution providers load, and what to type to mend them.
@@ -12,12 +13,19 @@ Example: poolnorm doctor
 """
 
 
-def _run(given: Given) -> int:
+@frozen(kw_only=True)
+class DoctorFlags:
+    """What was typed after `doctor`."""
+
+    printing: PrintingFlags
+
+
+def _run(flags: DoctorFlags) -> int:
     from poolnorm_cli.backends.diagnosis import diagnose
     from poolnorm_cli.report.doctor import print_findings
 
-    sound = print_findings(diagnose(), given[Printing].style())
+    sound = print_findings(diagnose(), flags.printing.style())
     return 0 if sound else 3
 
 
-NODE = Command(groups=(Printing,), text=_TEXT, action=_run)
+NODE = Command(groups=DoctorFlags, text=_TEXT, action=_run)

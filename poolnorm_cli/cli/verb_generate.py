@@ -2,9 +2,7 @@
 
 from typing import Annotated, Literal
 
-from poolnorm_cli.cli.command import Command
-from poolnorm_cli.cli.flag_groups import Given
-from poolnorm_cli.cli.options import Argument, Option
+from poolnorm_cli.cli.command import Argument, Command, Option
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.report.text import keras_shape, printable
 from poolnorm_cli.shapes import Ints, parse_shape
@@ -22,7 +20,7 @@ Example: poolnorm generate normal 4,28,28,3 --seed 1 -o x.npy
 
 
 @frozen(kw_only=True)
-class Generated:
+class TensorFlags:
     """The tensor that is wanted."""
 
     kind: Annotated[Kind, Argument(metavar="KIND", help="normal, uniform, arange, zeros or ones.")]
@@ -39,8 +37,15 @@ class Generated:
     quiet: Annotated[bool, Option("--quiet", "-q", help="Print nothing.")] = False
 
 
-def _run(given: Given) -> int:
-    asked = given[Generated]
+@frozen(kw_only=True)
+class GenerateFlags:
+    """What was typed after `generate`."""
+
+    tensor: TensorFlags
+
+
+def _run(flags: GenerateFlags) -> int:
+    asked = flags.tensor
     sizes = _sizes(asked.shape)
     from poolnorm_cli.engine.generate import write_tensor
 
@@ -65,4 +70,4 @@ def _sizes(text: str) -> Ints:
     return sizes
 
 
-NODE = Command(groups=(Generated,), text=_TEXT, action=_run)
+NODE = Command(groups=GenerateFlags, text=_TEXT, action=_run)

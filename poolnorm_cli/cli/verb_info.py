@@ -3,9 +3,8 @@
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-from poolnorm_cli.cli.command import Command
-from poolnorm_cli.cli.flag_groups import Given, Inputs, Printing
-from poolnorm_cli.cli.options import Option
+from poolnorm_cli.cli.command import Command, Option
+from poolnorm_cli.cli.flag_groups import InputFlags, PrintingFlags
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.values import frozen
 
@@ -20,7 +19,7 @@ _TEXT = (
 
 
 @frozen(kw_only=True)
-class Stats:
+class StatsFlag:
     """What is read besides the headers."""
 
     stats: Annotated[
@@ -29,15 +28,24 @@ class Stats:
     ] = False
 
 
-def _run(given: Given) -> int:
+@frozen(kw_only=True)
+class InfoFlags:
+    """What was typed after `info`."""
+
+    inputs: InputFlags
+    stats: StatsFlag
+    printing: PrintingFlags
+
+
+def _run(flags: InfoFlags) -> int:
     from poolnorm_cli.report.arrays import ArrayList
     from poolnorm_cli.report.errors import line
 
-    report = ArrayList(given[Printing].style(), stats=given[Stats].stats)
-    words, failed = given[Inputs].inputs, False
+    report = ArrayList(flags.printing.style(), stats=flags.stats.stats)
+    words, failed = flags.inputs.inputs, False
     for word in words:
         try:
-            _list(word, given, report)
+            _list(word, flags, report)
         except PoolnormError as error:
             if len(words) == 1:
                 raise
@@ -47,17 +55,17 @@ def _run(given: Given) -> int:
     return 1 if failed else 0
 
 
-def _list(word: str, given: Given, report: "ArrayList") -> None:
+def _list(word: str, flags: InfoFlags, report: "ArrayList") -> None:
     """List the arrays of a file of tensors, or the layers of a checkpoint."""
     from poolnorm_cli.tensors.sources import open_input
     from poolnorm_cli.weights.formats import entries_of, is_checkpoint, nothing_in
 
     if not is_checkpoint(word):
-        for tensor in open_input(word, given[Inputs].key, True):  # noqa: FBT003
+        for tensor in open_input(word, flags.inputs.key, True):  # noqa: FBT003
             report.add(tensor)
         return
-    if given[Inputs].key is not None or given[Stats].stats:
-        flag = "--stats" if given[Stats].stats else "--key"
+    if flags.inputs.key is not None or flags.stats.stats:
+        flag = "--stats" if flags.stats.stats else "--key"
         raise UsageError(f"{word}: {flag} is for arrays", f"leave out {flag}")
     found = entries_of(word)
     for entry in found:
@@ -66,4 +74,4 @@ def _list(word: str, given: Given, report: "ArrayList") -> None:
         report.add_nothing(word, nothing_in(word))
 
 
-NODE = Command(groups=(Inputs, Stats, Printing), text=_TEXT, action=_run)
+NODE = Command(groups=InfoFlags, text=_TEXT, action=_run)

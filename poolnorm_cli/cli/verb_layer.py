@@ -2,22 +2,11 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
-from poolnorm_cli.cli.backend_flags import Engine, Export
-from poolnorm_cli.cli.batch_flags import Batch, FileInputs
-from poolnorm_cli.cli.checkpoint import made_of_files
+from poolnorm_cli.cli.checkpoint import layer_from_files
 from poolnorm_cli.cli.command import Command, Family, Node
-from poolnorm_cli.cli.definition import Definition
-from poolnorm_cli.cli.flag_groups import (
-    Folding,
-    Given,
-    Mask,
-    Outputs,
-    Printing,
-    Training,
-    Values,
-    WeightFiles,
-)
+from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.layers import LAYERS, find
 from poolnorm_cli.layers.base import Layer
 
@@ -40,25 +29,24 @@ def layer_node(verb: str, make: Callable[[str], Command]) -> Node:
 def layer_command(name: str) -> Command:
     """Make the command that runs a layer."""
     layer = find(*name.split())
-    groups: list[type] = [FileInputs, Outputs, Printing, Values, Engine, Export, Definition, Batch]
-    if layer.has_weights:
-        groups.append(WeightFiles)
-    if layer.has_training:
-        groups.append(Training)
-    if layer.foldable:
-        groups.append(Folding)
-    if layer.accepts_mask:
-        groups.append(Mask)
+    has = {
+        "weights": layer.has_weights,
+        "training": layer.has_training,
+        "folding": layer.foldable,
+        "mask": layer.accepts_mask,
+    }
+    without = [group for group, there in has.items() if not there]
     example = " ".join(["poolnorm", name, "x.npy", *layer.example.split(), "-o", "y.npy"])
     text = f"{layer.__doc__}\n\nExample: {example}"
-    return Command(groups=tuple(groups), text=text, action=_run, layer=layer, make=made_of_files)
+    return Command(groups=LayerFlags, text=text, action=_run, layer=layer, without=without)
 
 
-def _run(layer: Layer, given: Given) -> int:
-    if given[Folding].fold:
+def _run(kind: type[Layer], parameters: dict[str, Any], flags: LayerFlags) -> int:
+    layer, checkpoint = layer_from_files(kind, parameters, flags)
+    if flags.folding.fold:
         from poolnorm_cli.cli.run_layer import run_fold
 
-        return run_fold(layer, given)
+        return run_fold(layer, checkpoint, flags)
     from poolnorm_cli.cli.run_layer import run_layer
 
-    return run_layer(layer, given)
+    return run_layer(layer, checkpoint, flags)

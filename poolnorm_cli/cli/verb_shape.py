@@ -1,20 +1,20 @@
 """`shape`: the output shape of a layer, without data and without NumPy."""
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
-from poolnorm_cli.cli.command import Command, Family
-from poolnorm_cli.cli.flag_groups import Given, Printing
-from poolnorm_cli.cli.options import Argument
+from poolnorm_cli.cli.command import Argument, Command, Family
+from poolnorm_cli.cli.flag_groups import PrintingFlags
 from poolnorm_cli.cli.verb_layer import layer_node
 from poolnorm_cli.layers import LAYERS, find
 from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.layers.keras.config import make_layer
 from poolnorm_cli.shapes import Shape, parse_shape
 from poolnorm_cli.values import frozen
 
 
 @frozen(kw_only=True)
-class ShapeWord:
+class ShapeArgument:
     """The shape that goes in."""
 
     shape: Annotated[
@@ -27,18 +27,27 @@ class ShapeWord:
     ]
 
 
+@frozen(kw_only=True)
+class ShapeFlags:
+    """What was typed after `shape LAYER`, apart from the layer's own parameters."""
+
+    shape: ShapeArgument
+    printing: PrintingFlags
+
+
 def _shape_command(name: str) -> Command:
     layer = find(*name.split())
     example = " ".join(["poolnorm shape", name, "None,28,28,3", *layer.example.split(), "-q"])
     text = f"Print the output shape of {layer.keras_name}.\n\nExample: {example}"
-    return Command(groups=(ShapeWord, Printing), text=text, action=_run, layer=layer)
+    return Command(groups=ShapeFlags, text=text, action=_run, layer=layer)
 
 
-def _run(layer: Layer, given: Given) -> int:
+def _run(kind: type[Layer], parameters: dict[str, Any], flags: ShapeFlags) -> int:
     from poolnorm_cli.report.shapes import print_shape
 
-    shape = read_shape(given[ShapeWord].shape)
-    print_shape(layer, shape, layer.output_shape(shape), given[Printing].style())
+    layer = make_layer(kind, parameters, {}, "")
+    shape = read_shape(flags.shape.shape)
+    print_shape(layer, shape, layer.output_shape(shape), flags.printing.style())
     return 0
 
 

@@ -5,9 +5,8 @@ import sys
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.cli.checkpoint import Checkpoint, checkpoint_of, file_of, in_place, read_weights
-from poolnorm_cli.cli.file_flags import synced
-from poolnorm_cli.cli.flag_groups import Given, Outputs, WeightFiles
+from poolnorm_cli.cli.checkpoint import Checkpoint, find_entry
+from poolnorm_cli.cli.layer_flags import LayerFlags, OutputFlags, WeightFlags
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.tensors.formats import NPY, NPZ, format_of
@@ -21,33 +20,47 @@ if TYPE_CHECKING:
     from poolnorm_cli.engine.job import Job
     from poolnorm_cli.report.reporter import Reporter
     from poolnorm_cli.weights.entry import Entry
-    from poolnorm_cli.weights.fit import Weights
 
 
 @contextmanager
-def weights_of(layer: Layer, given: Given) -> "Iterator[Weights | None]":
-    """Read the weights of a layer; a file that the new ones will replace is locked meanwhile.
+def locked_checkpoint(
+    layer: Layer, checkpoint: Checkpoint, flags: LayerFlags
+) -> "Iterator[Checkpoint]":
+    """Hold the checkpoint of a run: a file that new weights will replace is locked meanwhile.
+
+    Args:
+        layer: The layer.
+        checkpoint: The one that --weights names; empty if it is also written.
+        flags: What was typed.
+
+    Yields:
+        The checkpoint to read weights from.
 
     Raises:
-        PoolnormError: They cannot be read, or could not be saved after the run.
+        PoolnormError: It cannot be read, or weights could not be saved after the run.
     """
-    files = given[WeightFiles]
-    _check_save(files, given[Outputs])
+    files = flags.weights
+    _check_save(files, flags.outputs)
     with _lock(files):
-        if in_place(files):
-            entry = checkpoint_of(type(layer), files.weights)
-            _check_kept(file_of(str(files.weights)), entry)
-            given.add(Checkpoint(entry=entry))
-        yield read_weights(layer, given)
+        if files.in_place:
+            entry = find_entry(type(layer), files.weights)
+            _check_kept(str(files.file), entry)
+            checkpoint = Checkpoint(entry=entry)
+        yield checkpoint
 
 
-def save_weights(job: "Job", given: Given, reporter: "Reporter") -> None:
-    """Write the weights as the run has left them, where that is wanted; tell of constraints.
+def save_weights(job: "Job", flags: LayerFlags, reporter: "Reporter") -> None:
+    """Write the weights as the run has left them, where that is wanted; report constraints.
+
+    Args:
+        job: What was run.
+        flags: What was typed.
+        reporter: Told of the weights that constraints have projected.
 
     Raises:
         PoolnormError: There are none, or they cannot be written.
     """
-    files, outputs = given[WeightFiles], given[Outputs]
+    files, outputs = flags.weights, flags.outputs
     if files.save_weights is None:
         return
     from poolnorm_cli.weights.npz import save
@@ -55,14 +68,14 @@ def save_weights(job: "Job", given: Given, reporter: "Reporter") -> None:
     weights = job.state.trained
     if weights is None:
         raise UsageError("no input, so no weights to save", "give an input")
-    replaced = in_place(files)
+    replaced = files.in_place
     target = os.path.realpath(files.save_weights) if replaced else files.save_weights
     overwrite = outputs.overwrite or replaced
-    save(target, weights | job.projected, overwrite=overwrite, sync=synced(given))
+    save(target, weights | job.projected, overwrite=overwrite, sync=flags.synced)
     reporter.constrained(job.projected)
 
 
-def _check_save(files: WeightFiles, outputs: Outputs) -> None:
+def _check_save(files: WeightFlags, outputs: OutputFlags) -> None:
     """Refuse, before any work, weights that could not be saved after it."""
     file = files.save_weights
     if file is None:
@@ -70,7 +83,7 @@ def _check_save(files: WeightFiles, outputs: Outputs) -> None:
     require_place(file)
     if format_of(file) is not NPZ:
         raise UsageError(f"--save-weights {file!r} is not an .npz file", "name it weights.npz")
-    if os.path.lexists(file) and not outputs.overwrite and not in_place(files):
+    if os.path.lexists(file) and not outputs.overwrite and not files.in_place:
         raise UsageError(f"{file}: exists", "give --overwrite, or another name")
 
 
@@ -98,10 +111,10 @@ def _check_kept(file: str, entry: "Entry | None") -> None:
         raise UsageError(told, fix)
 
 
-def _lock(files: WeightFiles) -> AbstractContextManager[None]:
-    if not in_place(files):
+def _lock(files: WeightFlags) -> AbstractContextManager[None]:
+    if not files.in_place:
         return nullcontext()
     from poolnorm_cli.weights.npz import locked
 
-    file = file_of(str(files.weights))
+    file = str(files.file)
     return locked(file, lambda: print(f"waiting: {file} is being updated", file=sys.stderr))

@@ -14,7 +14,7 @@ import pytest
 from poolnorm_cli.batch.file_table import FileTable, Role
 from poolnorm_cli.batch.inputs import Input
 from poolnorm_cli.cli.file_flags import roles
-from poolnorm_cli.cli.flag_groups import Given
+from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.cli.verb_layer import layer_command
 from poolnorm_cli.layers import LAYERS
 from poolnorm_cli.tensors import real_names
@@ -236,18 +236,19 @@ def test_every_flag_of_a_file_is_in_the_table() -> None:
     for name in LAYERS:
         node = layer_command(name)
         flags = {
-            flag.name for flag in node.flags() if "FILE" in str(flag.option.told.get("metavar"))
+            flag.name for flag in node.flags() if "FILE" in str(flag.option.keywords.get("metavar"))
         }
-        values = {
-            group: {flag: f"{flag}.npz" for flag in flags if hasattr(group, flag)}
-            for group in node.groups
-        }
-        given = Given(group(**named) for group, named in values.items())
+        typed = LayerFlags(
+            **{
+                name: group(**{flag: f"{flag}.npz" for flag in flags if hasattr(group, flag)})
+                for name, group in node.members().items()
+            }
+        )
         layer = node.layer
         assert layer is not None
         needed: dict[str, Any] = {"output_size": (1,)} if "apool" in name else {}
         made = layer(**needed)
-        found = {role.word for role in roles(made, given)}
+        found = {role.word for role in roles(made, typed)}
         assert found == {f"{flag}.npz" for flag in flags - outputs}, name
 
 

@@ -12,8 +12,7 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 
 from poolnorm_cli.cli import fast_parser, typer_app
-from poolnorm_cli.cli.command import Command, Family, Flag, Node
-from poolnorm_cli.cli.options import Argument
+from poolnorm_cli.cli.command import Argument, Command, Family, Flag, Node
 from poolnorm_cli.cli.verbs import ROOT, find
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.values import frozen

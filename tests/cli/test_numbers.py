@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.cli import verb_compare, verb_generate
-from poolnorm_cli.cli.command import Command as Node, Flag
-from poolnorm_cli.cli.options import Argument
+from poolnorm_cli.cli.command import Argument, Command as Node, Flag
 from poolnorm_cli.cli.verb_layer import layer_command
 from poolnorm_cli.layers import LAYERS
 from poolnorm_cli.layers.keras.spelling import flag_of
@@ -42,7 +41,7 @@ def is_one_line(result: Result) -> None:
 def is_number(flag: Flag) -> bool:
     """Whether a flag takes a number, or several."""
     kinds = {*get_args(flag.type), flag.type} - {NoneType}
-    return bool(kinds & {int, float}) or flag.option.told.get("metavar") == "INTS"
+    return bool(kinds & {int, float}) or flag.option.keywords.get("metavar") == "INTS"
 
 
 def flags() -> Iterator[tuple[str, str]]:

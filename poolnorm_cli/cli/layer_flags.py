@@ -1,0 +1,278 @@
+"""The flags of a layer verb, apart from the layer's own parameters."""
+
+import os
+from typing import Annotated, Literal
+
+from poolnorm_cli.cli.backend_flags import BackendFlags, ExportFlags
+from poolnorm_cli.cli.batch_flags import BatchFlags, FileInputFlags
+from poolnorm_cli.cli.command import LAYER_PANEL, Option
+from poolnorm_cli.cli.flag_groups import PRINTING_PANEL, PrintingFlags
+from poolnorm_cli.errors import UsageError
+from poolnorm_cli.values import frozen
+
+
+FloatName = Literal["float16", "bfloat16", "float32", "float64"]
+
+_OUTPUT = "Output"
+_FRAMEWORKS = "Other frameworks"
+_WEIGHTS = "Weights"
+
+
+@frozen(kw_only=True)
+class OutputFlags:
+    """Where results go."""
+
+    output: Annotated[
+        str | None,
+        Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write to this .npy or .npz file, or - for standard output.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None
+    output_dir: Annotated[
+        str | None,
+        Option(
+            "--output-dir",
+            "-O",
+            metavar="DIR",
+            help="Write one file per input into this directory, names kept.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None
+    output_name: Annotated[
+        str | None,
+        Option(
+            metavar="TEMPLATE",
+            help="Names for -O, as '{stem}_{op}{ext}'; also {name}, {parent}, {index}, {key}.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None
+    overwrite: Annotated[
+        bool,
+        Option("--overwrite", help="Replace outputs that exist.", rich_help_panel=_OUTPUT),
+    ] = False
+    skip_existing: Annotated[
+        bool,
+        Option(
+            "--skip-existing",
+            help="Leave outputs that exist, and go on.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = False
+    sync: Annotated[
+        bool | None,
+        Option(
+            "--sync/--no-sync",
+            help="Have outputs on the disk before they get their names, so that a power cut tears "
+            "none.  [default: with --journal and with weights in place]",
+            show_default=False,
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None
+    dtype: Annotated[
+        FloatName | None,
+        Option(
+            help="Dtype of the output; bfloat16 also reads inputs saved as raw V2.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None
+    fail_fast: Annotated[
+        bool,
+        Option("--fail-fast", help="Stop at the first input that fails.", rich_help_panel=_OUTPUT),
+    ] = False
+
+    def __post_init__(self) -> None:
+        """Refuse flags that contradict each other."""
+        if self.output is not None and self.output_dir is not None:
+            raise UsageError("both --output and --output-dir", "give one of them")
+        if self.output_name is not None and self.output_dir is None:
+            raise UsageError("--output-name without --output-dir", "give --output-dir DIR too")
+        if self.overwrite and self.skip_existing:
+            raise UsageError("both --overwrite and --skip-existing", "give one of them")
+
+
+@frozen(kw_only=True)
+class ValueFlags:
+    """Which values are printed."""
+
+    values: Annotated[
+        bool | None,
+        Option(
+            "--values/--no-values",
+            help="Print values; they are by default where nothing is written.",
+            show_default=False,
+            rich_help_panel=PRINTING_PANEL,
+        ),
+    ] = None
+    precision: Annotated[
+        int | None,
+        Option(
+            metavar="DIGITS",
+            min=0,
+            max=100,
+            help="Digits of the values printed.",
+            rich_help_panel=PRINTING_PANEL,
+        ),
+    ] = None
+    explain: Annotated[
+        bool,
+        Option(
+            "--explain",
+            help="Say how the output came about: the formula, with the numbers of this run.",
+            rich_help_panel=PRINTING_PANEL,
+        ),
+    ] = False
+
+
+@frozen(kw_only=True)
+class DefinitionFlags:
+    """How the layer is given besides flags, and how it is told."""
+
+    config: Annotated[
+        str | None,
+        Option(
+            metavar="FILE",
+            help="Take the parameters from the JSON of Keras' get_config().",
+            rich_help_panel=_FRAMEWORKS,
+        ),
+    ] = None
+    save_config: Annotated[
+        str | None,
+        Option(
+            metavar="FILE",
+            help="Write the JSON from which Keras' from_config() makes the layer.",
+            rich_help_panel=_FRAMEWORKS,
+        ),
+    ] = None
+    keras: Annotated[
+        bool,
+        Option(
+            "--keras",
+            help="Print a program that gives the same output in Keras, and do nothing else.",
+            rich_help_panel=_FRAMEWORKS,
+        ),
+    ] = False
+    torch: Annotated[
+        bool,
+        Option(
+            "--torch",
+            help="Print a program that gives the same output in torch, and do nothing else.",
+            rich_help_panel=_FRAMEWORKS,
+        ),
+    ] = False
+
+
+@frozen(kw_only=True)
+class WeightFlags:
+    """Where weights come from."""
+
+    weights: Annotated[
+        str | None,
+        Option(
+            metavar="FILE[::LAYER]",
+            help="Read the weights of the layer, and what else the file says of it, from .npz, "
+            ".keras, .h5, .safetensors or .onnx; `poolnorm info FILE` lists the layers.",
+            rich_help_panel=_WEIGHTS,
+        ),
+    ] = None
+    save_weights: Annotated[
+        str | None,
+        Option(
+            metavar="FILE",
+            help="Write all weights to this .npz after the run; may be the one of --weights.",
+            rich_help_panel=_WEIGHTS,
+        ),
+    ] = None
+
+    @property
+    def file(self) -> str | None:
+        """The file in `FILE` or `FILE::LAYER` of --weights."""
+        if self.weights is None:
+            return None
+        from poolnorm_cli.weights.formats import split_word
+
+        return split_word(self.weights)[0]
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the weights that are read are those that are written, by whatever names."""
+        if self.file is None or self.save_weights is None:
+            return False
+        return os.path.realpath(self.file) == os.path.realpath(self.save_weights)
+
+
+@frozen(kw_only=True)
+class TrainingFlags:
+    """Inference or training."""
+
+    training: Annotated[
+        bool,
+        Option(
+            "--training",
+            help="Use each input's own statistics, and update the moving ones.",
+            rich_help_panel=_WEIGHTS,
+        ),
+    ] = False
+
+
+@frozen(kw_only=True)
+class FoldingFlags:
+    """Whether a layer is run, or folded."""
+
+    fold: Annotated[
+        bool,
+        Option(
+            "--fold",
+            help="Print the scale and shift that inference with --weights amounts to, and their "
+            "largest error on each INPUT; -o FILE.npz keeps them.",
+            rich_help_panel=_WEIGHTS,
+        ),
+    ] = False
+
+
+@frozen(kw_only=True)
+class MaskFlags:
+    """Which cells count."""
+
+    mask: Annotated[
+        str | None,
+        Option(
+            metavar="FILE",
+            help="A .npy of numbers: cells where it is 0 do not count; size 1 along an axis stands "
+            "for all of it. An .npz with several masks is matched by the names of the input's "
+            "arrays.",
+            rich_help_panel=LAYER_PANEL,
+        ),
+    ] = None
+
+
+@frozen(kw_only=True)
+class LayerFlags:
+    """What was typed after a layer verb, one field for each group, in the order of the help.
+
+    The groups with a default are those that only some layers have; for the others, nothing of the
+    kind is asked for: no weights, no training, no mask.
+    """
+
+    inputs: FileInputFlags
+    outputs: OutputFlags
+    printing: PrintingFlags
+    values: ValueFlags
+    backend: BackendFlags
+    export: ExportFlags
+    definition: DefinitionFlags
+    batch: BatchFlags
+    weights: WeightFlags = WeightFlags()
+    training: TrainingFlags = TrainingFlags()
+    folding: FoldingFlags = FoldingFlags()
+    mask: MaskFlags = MaskFlags()
+
+    @property
+    def synced(self) -> bool:
+        """Whether files are on the disk before they get their names: where a run relies on them."""
+        if self.outputs.sync is not None:
+            return self.outputs.sync
+        return self.batch.journal is not None or self.weights.in_place
