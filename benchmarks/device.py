@@ -19,9 +19,8 @@ from benchmarks import cases
 from benchmarks.cases import Case, Input
 from benchmarks.measure import Bench
 from poolnorm_cli.backends import open_backend
-from poolnorm_cli.backends.export import FileGraph
+from poolnorm_cli.backends.layer_graphs import BATCH, BlockGraph, FileGraph
 from poolnorm_cli.backends.providers import choose
-from poolnorm_cli.backends.trace import BATCH, BlockGraph
 from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.engine.layer_pass import initial_weights
 from poolnorm_cli.errors import UnavailableError

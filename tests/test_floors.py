@@ -14,6 +14,7 @@ ROOMS = {
     "errors": 0,
     "values": 0,
     "machine": 0,
+    "sizes": 0,
     "shapes": 1,
     "strips": 2,
     "kernels": 3,

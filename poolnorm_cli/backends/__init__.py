@@ -10,19 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from poolnorm_cli.errors import UnavailableError, UsageError
+from poolnorm_cli.sizes import ONNX_PROCESS_BYTES, PROCESS_BYTES
 from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
     from poolnorm_cli.layers.base import Array, Call, Layer, Weights
 
-BLOCK_BYTES = 4 << 20
-"""Few enough that some blocks and their results share the last-level cache, so that reading,
-computing and writing meet there; many enough that handing them on costs nothing beside."""
-PROCESS_BYTES = 36 << 20
-"""Bytes of a process that has begun and holds no tensor yet."""
-_ONNX_PROCESS_BYTES = 160 << 20
-"""The same with ONNX Runtime."""
 
 DEFAULT_BACKEND = "numpy"
 
@@ -109,7 +103,7 @@ BACKENDS: dict[str, BackendRow] = {
         providers=("cpu", "cuda", "auto"),
         provider_help="cuda fails where CUDA does not load; auto then takes the CPU, and says so.",
         uses_threads=False,  # a session has threads of its own
-        process_bytes=_ONNX_PROCESS_BYTES,
+        process_bytes=ONNX_PROCESS_BYTES,
         computing_bytes=_nodes,
         packages=("onnx", "onnxruntime"),
         install="pip install 'poolnorm-cli[cpu]'",

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.backends import BLOCK_BYTES
+from poolnorm_cli.sizes import BLOCK_BYTES
 
 
 if TYPE_CHECKING:

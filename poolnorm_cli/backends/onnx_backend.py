@@ -1,19 +1,19 @@
 """Blocks through ONNX Runtime: one session per layer, dtype and sample shape, used again."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from poolnorm_cli.backends import BLOCK_BYTES, Notify, ignore
 from poolnorm_cli.backends.installed import import_onnx
+from poolnorm_cli.backends.layer_graphs import BATCH, BlockGraph
 from poolnorm_cli.backends.providers import Provider, choose
-from poolnorm_cli.backends.trace import BATCH, BlockGraph
 from poolnorm_cli.kernels.extremes import in_units
 from poolnorm_cli.layers.extremes import ByStatistics
+from poolnorm_cli.sizes import BLOCK_BYTES, DEVICE_BLOCK_BYTES, SCANNED_FIRST_BYTES
 
 
 if TYPE_CHECKING:
@@ -25,10 +25,8 @@ _MOST_ON_DEVICE = 8
 """Each takes about a hundred megabytes of the device for its libraries, before any block."""
 _MOST_UNEVEN = 2
 """Sessions that are kept where each strip of a sample may need one of its own."""
-_SMALL = 1 << 16
-"""Bytes of a block that are looked at sooner than what a graph gives besides its result."""
-_DEVICE_BYTES = 1 << 25
-"""To a device a copy and the start of each operator cost as much as many cells do."""
+
+Notify = Callable[[str], None]
 
 
 @dataclass(slots=True)
@@ -56,7 +54,7 @@ class OnnxBackend:
             threads: Threads per session; None for as many as the machine has.
             detail: Told, once for each graph, of its operators, or what they do otherwise.
         """
-        self.block_bytes = _DEVICE_BYTES if provider.on_device else BLOCK_BYTES
+        self.block_bytes = DEVICE_BLOCK_BYTES if provider.on_device else BLOCK_BYTES
         self._provider, self._threads, self._detail = provider, threads, detail
         self._sessions: OrderedDict[tuple[Any, ...], _Session] = OrderedDict()
         self._asked: tuple[bool, tuple[Any, ...]] = False, (None, None, None)
@@ -73,7 +71,7 @@ class OnnxBackend:
         shape = layer.part_shape(x.shape, call.strip)
         if 0 in (*x.shape, *shape):
             return layer.apply(x, weights, call)  # no cells: runtimes refuse them
-        extreme, small = self._settled(layer, x, weights, call), x.nbytes <= _SMALL
+        extreme, small = self._settled(layer, x, weights, call), x.nbytes <= SCANNED_FIRST_BYTES
         if small and not extreme:
             extreme = layer.at_the_edge(x, call)
         y, seen = self._run(layer, x, weights, call, extreme=extreme, looks=not small)
@@ -174,7 +172,11 @@ def open_backend(provider: str, threads: int | None, notify: Notify, detail: Not
 
 
 def _reopen(provider: str, threads: int) -> OnnxBackend:
-    return OnnxBackend(choose(provider, ignore), threads, ignore)
+    return OnnxBackend(choose(provider, _ignore), threads, _ignore)
+
+
+def _ignore(message: str) -> None:
+    """Say nothing: the process that this one works for has said it."""
 
 
 def _plain_op_is_exact(layer: "Layer", x: "Array") -> bool:

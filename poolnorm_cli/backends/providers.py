@@ -1,7 +1,7 @@
 """Execution providers of ONNX Runtime: one is opened as it was asked for, or the run ends."""
 
 import ctypes
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
 from io import StringIO
@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from poolnorm_cli.backends import DEFAULT_BACKEND, Notify, installed
+from poolnorm_cli.backends import installed
 from poolnorm_cli.errors import UnavailableError
 from poolnorm_cli.values import frozen
 
@@ -72,14 +72,10 @@ class Provider:
             raise UnavailableError(f"{self.name}: {_reason(error)}", self._fix()) from error
 
     def _fix(self) -> str:
-        return (
-            "--provider cpu runs on the processor"
-            if self.on_device
-            else f"--backend {DEFAULT_BACKEND}"
-        )
+        return "--provider cpu runs on the processor" if self.on_device else "--backend numpy"
 
 
-def choose(name: str, notify: Notify) -> Provider:
+def choose(name: str, notify: Callable[[str], None]) -> Provider:
     """Open a provider: the one asked for, or with `auto` CUDA where it loads, else the CPU.
 
     Raises:

@@ -9,11 +9,11 @@ from importlib import import_module
 from threading import Condition, get_ident
 from typing import TYPE_CHECKING, Any
 
-from poolnorm_cli.backends import PROCESS_BYTES
 from poolnorm_cli.engine.memory_estimate import format_size, memory_of
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.kernels.memory import forget
 from poolnorm_cli.machine import memory_in_use
+from poolnorm_cli.sizes import PROCESS_BYTES
 from poolnorm_cli.values import frozen
 
 

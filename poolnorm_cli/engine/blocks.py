@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from poolnorm_cli.backends import BLOCK_BYTES, Backend
+from poolnorm_cli.backends import Backend
 from poolnorm_cli.backends.numpy_backend import NUMPY
 from poolnorm_cli.engine.profile import UNCLOCKED, Clock, Unclocked
 from poolnorm_cli.engine.threads import ONE_LANE, Lanes
 from poolnorm_cli.kernels.moments import grain_rows
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.shapes import Ints
+from poolnorm_cli.sizes import BLOCK_BYTES
 from poolnorm_cli.strips import Strip
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.tensor import Cut, evenly

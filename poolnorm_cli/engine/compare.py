@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from poolnorm_cli.backends import BLOCK_BYTES, Backend
+from poolnorm_cli.backends import Backend
 from poolnorm_cli.engine.layer_pass import LayerPass
 from poolnorm_cli.engine.threads import ONE_LANE
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.kernels.differences import Apart, Tolerance, apart
 from poolnorm_cli.shapes import Ints
+from poolnorm_cli.sizes import BLOCK_BYTES
 from poolnorm_cli.tensors.codecs import decode, encode
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.names import STDIN, identity, is_stream

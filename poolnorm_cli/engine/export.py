@@ -55,7 +55,7 @@ class GraphOutput:
         Raises:
             PoolnormError: The layer cannot take the tensor, or there can be no such graph.
         """
-        from poolnorm_cli.backends.export import FileGraph
+        from poolnorm_cli.backends.layer_graphs import FileGraph
 
         run = job.plan_for(tensor)
         job.layer.output_shape(run.shape)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from poolnorm_cli.backends import BLOCK_BYTES
 from poolnorm_cli.shapes import Ints
+from poolnorm_cli.sizes import BLOCK_BYTES
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.outputs import open_output
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from poolnorm_cli.backends import BLOCK_BYTES
 from poolnorm_cli.kernels.moments import Moments, merge, moments_of
 from poolnorm_cli.shapes import Ints
+from poolnorm_cli.sizes import BLOCK_BYTES
 from poolnorm_cli.values import frozen
 
 

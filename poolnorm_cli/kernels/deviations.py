@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from poolnorm_cli.kernels.memory import TILE_BYTES, scratch
+from poolnorm_cli.kernels.memory import scratch
 from poolnorm_cli.kernels.native import FLOAT32, loops_for
 from poolnorm_cli.kernels.reductions import fold_max, fold_sum
+from poolnorm_cli.sizes import TILE_BYTES
 
 
 Array = NDArray[Any]

@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from poolnorm_cli.sizes import TILE_BYTES
+
 
 Array = NDArray[Any]
-
-TILE_BYTES = 2 << 20
-"""Little enough to stay in cache beside what is made of it; enough for loops of some tens of
-microseconds, below which two threads get in each other's way at the interpreter's lock."""
 
 _LINE = 64  # bytes of a cache line, on which vector loads are fastest
 _BUFFER = 512  # items; NumPy copies rows that are shorter than this and not longer ones

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from poolnorm_cli.kernels.memory import TILE_BYTES, fresh, quiet, scratch
+from poolnorm_cli.kernels.memory import fresh, quiet, scratch
 from poolnorm_cli.kernels.native import FLOAT32, loops_for
+from poolnorm_cli.sizes import TILE_BYTES
 
 
 Array = NDArray[Any]

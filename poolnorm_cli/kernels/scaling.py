@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolnorm_cli.kernels.extremes import out_of_range, wider
-from poolnorm_cli.kernels.memory import TILE_BYTES, fresh, quiet, scratch
+from poolnorm_cli.kernels.memory import fresh, quiet, scratch
 from poolnorm_cli.kernels.native import FLOATS, loops_for
+from poolnorm_cli.sizes import TILE_BYTES
 
 
 Array = NDArray[Any]

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from poolnorm_cli.kernels.memory import TILE_BYTES, fresh
+from poolnorm_cli.kernels.memory import fresh
 from poolnorm_cli.shapes import Window
+from poolnorm_cli.sizes import TILE_BYTES
 
 
 Array = NDArray[Any]

@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from poolnorm_cli.backends import Backend, open_backend
-from poolnorm_cli.backends.trace import BATCH, BlockGraph
+from poolnorm_cli.backends.layer_graphs import BATCH, BlockGraph
 from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.layers.extremes import ByStatistics
 from tests.backends.agreement import assert_agree, with_specials

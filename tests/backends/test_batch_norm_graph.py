@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from poolnorm_cli.backends.export import FileGraph
+from poolnorm_cli.backends.layer_graphs import FileGraph
 from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.layers.batch_norm.layer import BatchNormalization
 from poolnorm_cli.layers.global_pooling import GlobalAveragePooling

@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from poolnorm_cli.backends.trace import BATCH, BlockGraph
+from poolnorm_cli.backends.layer_graphs import BATCH, BlockGraph
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.pooling import AveragePooling, MaxPooling, Pooling
 

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from poolnorm_cli.backends.export import FileGraph, newest_opset
+from poolnorm_cli.backends.layer_graphs import FileGraph, newest_opset
 from poolnorm_cli.backends.providers import Provider, choose
 from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.engine.layer_pass import LayerPass, result_dtype
@@ -228,7 +228,7 @@ def test_an_input_without_a_cell_is_refused() -> None:
 
 
 def test_weights_too_large_for_a_file_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("poolnorm_cli.backends.export._LARGEST", 10)
+    monkeypatch.setattr("poolnorm_cli.backends.layer_graphs._LARGEST", 10)
     with pytest.raises(UsageError, match="more than 2 GiB of weights"):
         file_graph(Case("gpool max", (2, 6, 3), "float32")).serialized({})
 

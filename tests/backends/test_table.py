@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from poolnorm_cli import backends
 from poolnorm_cli.backends import BACKENDS, BackendRow, full_names, open_backend, resolve
 from poolnorm_cli.errors import UnavailableError, UsageError
+from poolnorm_cli.sizes import PROCESS_BYTES
 from tests.cli.test_doctor import findings
 from tests.conftest import Command
 
@@ -45,7 +45,7 @@ def test_each_row_is_a_file_that_opens_a_backend_of_that_name(name: str) -> None
     taken = list(inspect.signature(module.open_backend).parameters)
     assert taken == ["provider", "threads", "notify", "detail"]
     assert open_backend(name).name == name
-    assert row.process_bytes >= backends.PROCESS_BYTES
+    assert row.process_bytes >= PROCESS_BYTES
     assert row.computing_bytes(8, 1) >= 8
 
 
