@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from poolnorm_cli.batch.file_table import FileTable
 from poolnorm_cli.batch.inputs import MANY, Input, Shard, Source, below
 from poolnorm_cli.errors import OutputError, UsageError
+from poolnorm_cli.tensors.file_roles import already_exists
 from poolnorm_cli.tensors.formats import NPY, format_of, neither, output_suffixes
 from poolnorm_cli.tensors.messages import shown
 from poolnorm_cli.tensors.names import STDIN, folder_of, source_path
@@ -110,7 +111,7 @@ class Plan:
     @staticmethod
     def exists(item: Input, more: str = "") -> UsageError:
         """Return the error for an output that exists."""
-        return UsageError(f"{item.target}: exists{more}", "give --overwrite, or another name")
+        return already_exists(str(item.target), more)
 
     def run(
         self, item: Input, job: "Job", turns: "Sequence[TrainingStep] | None" = None

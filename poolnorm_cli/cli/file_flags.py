@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from poolnorm_cli.batch.file_table import FileTable, Role, existing
+from poolnorm_cli.batch.file_table import FileTable, existing
 from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.tensors.file_roles import Role
 from poolnorm_cli.tensors.names import source_path
 
 

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from poolnorm_cli.batch.file_table import FileTable, Role
+from poolnorm_cli.batch.file_table import FileTable
 from poolnorm_cli.batch.inputs import Input
 from poolnorm_cli.cli.file_flags import roles
 from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.cli.verb_layer import layer_command
 from poolnorm_cli.layers import LAYERS
 from poolnorm_cli.tensors import real_names
+from poolnorm_cli.tensors.file_roles import Role
 from poolnorm_cli.tensors.real_names import RealNames, differing_in_case
 from tests.batch.places import tree
 from tests.conftest import Command
@@ -320,7 +321,7 @@ def test_inputs_are_not_looked_at_where_nothing_written_is_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     looked = list[str]()
-    monkeypatch.setattr("poolnorm_cli.batch.file_table.identity", looked.append)
+    monkeypatch.setattr("poolnorm_cli.tensors.file_roles.identity", looked.append)
     words = [f"in/{n}.npy" for n in range(1000)]
     table = FileTable()
     table.add([Role("--weights", "w.npz"), Role("--journal", "j", written=True)], words)
