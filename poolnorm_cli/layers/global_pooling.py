@@ -171,7 +171,7 @@ class GlobalAveragePooling(GlobalPooling):
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add GlobalAveragePool or ReduceMean; in float64 where that must be exact."""
-        from poolnorm_cli.operators.reductions import dropped, masked_mean, mean_over
+        from poolnorm_cli.operators.reductions import drop_axes, masked_mean, mean_over
 
         del weights
         axes = spatial_axes(call.rank, self.data_format)
@@ -184,7 +184,7 @@ class GlobalAveragePooling(GlobalPooling):
         if self.data_format == "channels_last":
             return graph.reduce("ReduceMean", x, axes, keepdims=self.keepdims)
         pooled = graph.op("GlobalAveragePool", x)
-        return pooled if self.keepdims else dropped(graph, pooled, axes, call)
+        return pooled if self.keepdims else drop_axes(graph, pooled, axes, call)
 
 
 def require_cells(shape: Shape, axes: Ints) -> None:

@@ -160,7 +160,7 @@ class GroupedNormalization(Normalization):
     def _plain(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add the operator of the standard, the channels brought before space."""
         from poolnorm_cli.operators.graph import channels_first
-        from poolnorm_cli.operators.instances import normalized_groups, normalized_instances
+        from poolnorm_cli.operators.scaling import normalize_groups, normalize_instances
 
         (axis,) = self.axes(call.rank)
         spatial = tuple(a for a in range(1, call.rank) if a != axis)
@@ -169,9 +169,9 @@ class GroupedNormalization(Normalization):
         groups = self.group_count(channels)
         call = replace(call, shape=(call.shape[0], channels, *(call.sizes[a] for a in spatial)))
         if groups == channels:
-            y = normalized_instances(graph, moved, weights, call, self.epsilon)
+            y = normalize_instances(graph, moved, weights, call, self.epsilon)
         else:
-            y = normalized_groups(graph, moved, weights, call, groups, self.epsilon)
+            y = normalize_groups(graph, moved, weights, call, groups, self.epsilon)
         return graph.transpose(y, back)
 
 

@@ -7,11 +7,9 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from poolnorm_cli.operators.graph import Graph, GraphCall, Value, cut, where_finite
-from poolnorm_cli.operators.reductions import SMALL
-from poolnorm_cli.shapes import Ints
+from poolnorm_cli.operators.graph import Graph, GraphCall, Value, cut
+from poolnorm_cli.operators.reductions import SMALL, cell_counts, mean_without_overflow
 
 
 Bounds = Mapping[int, Sequence[tuple[int, int]]]
@@ -26,6 +24,9 @@ def max_adaptive(graph: Graph, x: Value, bounds: Bounds, call: GraphCall) -> Val
         x: Any float or integer dtype; bool counts as integer.
         bounds: Axis -> first cell and end of each window on it.
         call: Shape and dtype of `x`.
+
+    Returns:
+        The maxima, in the dtype of `x`; on each axis of `bounds` one a window.
     """
     x = graph.cast(x, "int32") if call.dtype in SMALL else x
     for axis, each in bounds.items():
@@ -51,34 +52,21 @@ def mean_adaptive(graph: Graph, x: Value, bounds: Bounds, call: GraphCall) -> Va
         x: float32 or float64.
         bounds: Axis -> first cell and end of each window on it.
         call: Shape and dtype of `x`.
+
+    Returns:
+        The means, in the dtype of `x`; on each axis of `bounds` one a window.
     """
     graph.note(f"{call.dtype}: sums of runs of cells in float64")
-    wide, counts = graph.cast(x, "float64"), cell_counts(bounds, call.sizes)
-    mean = _mean(graph, wide, bounds, call, counts)
-    if call.exact and call.dtype == "float64":
-        # A sum can overflow where its mean does not. Powers of two scale without rounding.
-        power = math.prod(call.sizes[axis] for axis in bounds).bit_length()
-        small = graph.op("Mul", wide, graph.constant(math.ldexp(1.0, -power), "float64"))
-        scaled = _mean(graph, small, bounds, call, np.ldexp(counts, -power))
-        mean = where_finite(graph, mean, scaled, "float64")
-    return graph.cast(mean, call.dtype)
+    cells = {axis: [end - first for first, end in each] for axis, each in bounds.items()}
+    counts = graph.constant(cell_counts(cells, call.rank), "float64")
 
+    def mean(wide: Value) -> Value:
+        for axis, each in bounds.items():
+            wide = _sums(graph, wide, axis, call, each)
+        return graph.op("Div", wide, counts)
 
-def cell_counts(bounds: Bounds, shape: Ints) -> NDArray[np.float64]:
-    """Count the cells below each window, broadcasting against the result."""
-    counts = np.ones((1,) * len(shape))
-    for axis, each in bounds.items():
-        cells = np.array([end - first for first, end in each])
-        counts = counts * cells.reshape([-1 if a == axis else 1 for a in range(len(shape))])
-    return counts
-
-
-def _mean(
-    graph: Graph, x: Value, bounds: Bounds, call: GraphCall, counts: NDArray[np.float64]
-) -> Value:
-    for axis, each in bounds.items():
-        x = _sums(graph, x, axis, call, each)
-    return graph.op("Div", x, graph.constant(counts, "float64"))
+    most = math.prod(call.sizes[axis] for axis in bounds)
+    return mean_without_overflow(graph, mean, graph.cast(x, "float64"), most, call)
 
 
 def _sums(

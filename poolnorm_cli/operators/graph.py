@@ -27,28 +27,84 @@ class Graph(Protocol):
         """Add an operator and return its first output."""
 
     def constant(self, value: Any, dtype: str) -> Value:
-        """Return a constant: a number, nested sequences or an array, in a NumPy dtype."""
+        """Return a constant.
+
+        Args:
+            value: A number, nested sequences of numbers, or an array.
+            dtype: Its NumPy dtype.
+
+        Returns:
+            The constant.
+        """
 
     def full(self, shape: Ints, value: float, dtype: str) -> Value:
-        """Return a constant of one value."""
+        """Return a constant of which all cells have one value.
+
+        Args:
+            shape: Its shape.
+            value: The value.
+            dtype: Its NumPy dtype.
+
+        Returns:
+            The constant.
+        """
 
     def cast(self, x: Value, dtype: str) -> Value:
-        """Return `x` in another dtype; a constant is converted at once, the same dtype is kept."""
+        """Convert a value; a constant is converted at once, and one of that dtype is kept.
+
+        Args:
+            x: A value.
+            dtype: The NumPy dtype to convert it to.
+
+        Returns:
+            The value in that dtype.
+        """
 
     def reshape(self, x: Value, shape: Sequence[int]) -> Value:
-        """Return `x` in another shape; a constant is reshaped at once. 0 keeps a size, -1 fits."""
+        """Reshape a value; a constant is reshaped at once.
+
+        Args:
+            x: A value.
+            shape: Its new shape: 0 keeps the size of that axis, -1 takes what is left.
+
+        Returns:
+            The value in that shape.
+        """
 
     def transpose(self, x: Value, axes: Sequence[int]) -> Value:
-        """Return `x` with its axes in another order; neighbouring transposes become one or none."""
+        """Transpose a value; neighbouring transposes become one, or none.
+
+        Args:
+            x: A value.
+            axes: The axes of `x` in their new order.
+
+        Returns:
+            The transposed value.
+        """
 
     def reduce(self, kind: str, x: Value, axes: Ints, *, keepdims: bool = True) -> Value:
-        """Add `ReduceMean`, `ReduceMax` or another reduction over some axes."""
+        """Add a reduction.
+
+        Args:
+            kind: `ReduceMean`, `ReduceMax`, ...
+            x: A value.
+            axes: Axes to reduce.
+            keepdims: Keep them with size 1.
+
+        Returns:
+            The reduced value.
+        """
 
     def dtype(self, x: Value) -> str:
         """Name the dtype of a value."""
 
     def watch(self, kind: str, value: Value) -> None:
-        """Have a run look at a `mean` or a `power` by which a block was scaled, when it is."""
+        """Have a run look at a number by which a block was scaled, once it is computed.
+
+        Args:
+            kind: What it is: `mean` or `power`.
+            value: The value.
+        """
 
     def note(self, text: str) -> None:
         """Say what this graph does otherwise than the plain operator; shown on request."""
@@ -82,7 +138,8 @@ class GraphCall:
         training: Use the statistics of the batch.
         moments: Statistics over the whole tensor, for layers that ask for them; None otherwise.
         mask: Which cells count, bool, of the layer's `mask_shape`; None where all do.
-        fed: What the layer's `extra_inputs` gives, where a run feeds it; empty in a file's graph.
+        extra_inputs: What the layer's `extra_inputs` gives, where a run feeds it; empty in a graph
+            that is exported.
         strip: Which rows of a sample the input is; None where it is whole samples.
         exact: Give what `apply` gives for every input, NaN and infinities included; otherwise the
             operator of the standard where there is one, which other runtimes know.
@@ -109,25 +166,50 @@ class GraphCall:
 
 
 def cut(graph: Graph, x: Value, axis: int, start: int, stop: int, step: int = 1) -> Value:
-    """Return `x[..., start:stop:step, ...]` on one axis."""
+    """Cut a range out of one axis.
+
+    Args:
+        graph: The graph.
+        x: A value.
+        axis: The axis.
+        start: The first cell.
+        stop: The end of the range, one behind the last cell.
+        step: Cells from one that is taken to the next.
+
+    Returns:
+        `x[..., start:stop:step, ...]`.
+    """
     bounds = (graph.constant([bound], "int64") for bound in (start, stop, axis, step))
     return graph.op("Slice", x, *bounds)
 
 
 def where_finite(graph: Graph, x: Value, other: Value, dtype: str) -> Value:
-    """Return `x` where it is finite and `other` elsewhere."""
+    """Choose between two values, cell by cell.
+
+    Args:
+        graph: The graph.
+        x: A value.
+        other: Another of the same shape.
+        dtype: The dtype of both.
+
+    Returns:
+        `x` where it is finite, and `other` elsewhere.
+    """
     finite = graph.op("Less", graph.op("Abs", x), graph.constant(float("inf"), dtype))
     return graph.op("Where", finite, x, other)
 
 
 def channels_first(graph: Graph, x: Value, spatial: Ints, rank: int) -> tuple[Value, list[int]]:
-    """Return `x` with the channels before the spatial axes, and the order that undoes it.
+    """Put the channels before the spatial axes.
 
     Args:
         graph: The graph.
         x: A value of `rank` axes, the batch first.
         spatial: Its spatial axes.
         rank: Number of axes.
+
+    Returns:
+        The transposed value, and the order of axes that undoes it.
     """
     others = [axis for axis in range(1, rank) if axis not in spatial]
     order = [0, *others, *spatial]

@@ -21,6 +21,9 @@ def moments_of(
         mask: Which cells count; bool, of the shape of `x`.
         keras_3: Divide by the number of cells that count and 1e-7, as batch normalization does; by
             that number, or 1, otherwise.
+
+    Returns:
+        The moments, float64, with `axes` kept at size 1.
     """
     wide = graph.cast(x, "float64")
     if mask is not None:
@@ -43,6 +46,9 @@ def centered(graph: Graph, x: Value, axes: Ints, cells: int) -> Value:
         x: The input, float32.
         axes: Axes over which the operator normalizes.
         cells: Cells on these axes.
+
+    Returns:
+        The input less its mean, float32.
     """
     for _ in range(2 if cells > _FEW else 1):
         x = graph.op("Sub", x, graph.reduce("ReduceMean", x, axes))
@@ -73,6 +79,9 @@ def ghost_moments(graph: Graph, x: Value, axes: Ints, call: GraphCall, size: int
         axes: Axes to reduce, 0 among them.
         call: Shape of the tensor.
         size: Samples of a ghost batch.
+
+    Returns:
+        The moments, float64: a row for each sample, the other `axes` kept at size 1.
     """
     grouped = graph.reshape(x, [size, -1, *call.sizes[1:]])
     inner = (0, *(axis + 1 for axis in axes if axis))
@@ -88,9 +97,19 @@ def ghost_moments(graph: Graph, x: Value, axes: Ints, call: GraphCall, size: int
 
 
 def mean_square(graph: Graph, x: Value, axes: Ints, moments: GraphMoments | None) -> Value:
-    """Return the mean of squares over `axes` in float64, from moments where there are any.
+    """Return the mean of squares over `axes`, from moments where there are any.
 
-    Where these are in units, it is in their square, with the epsilon in it.
+    It is `variance + mean**2`. Where the moments are in units, it is in the square of these, with
+    the epsilon in it.
+
+    Args:
+        graph: The graph.
+        x: The tensor.
+        axes: Axes to reduce.
+        moments: The statistics of `x` over `axes`; None to take the mean of its squares.
+
+    Returns:
+        The mean of squares, float64, with `axes` kept at size 1.
     """
     if moments is not None:
         return graph.op("Add", moments.variance, graph.op("Mul", moments.mean, moments.mean))

@@ -1,7 +1,10 @@
 """Reductions over whole axes, as operators: see `kernels.reductions`."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from poolnorm_cli.operators.graph import Graph, GraphCall, Value, cut, where_finite
 from poolnorm_cli.shapes import Ints
@@ -20,6 +23,9 @@ def max_over(graph: Graph, x: Value, axes: Ints, call: GraphCall, *, keepdims: b
         axes: Consecutive axes, the batch not among them.
         call: Shape and dtype of `x`.
         keepdims: Keep these axes with size 1.
+
+    Returns:
+        The maxima, in the dtype of `x`.
     """
     graph.note(f"{call.dtype}: the maximum of halves, where ReduceMax would lose a NaN or the type")
     x = graph.cast(x, "int32") if call.dtype in SMALL else x
@@ -34,14 +40,25 @@ def max_over(graph: Graph, x: Value, axes: Ints, call: GraphCall, *, keepdims: b
 
 
 def mean_over(graph: Graph, x: Value, axes: Ints, call: GraphCall, *, keepdims: bool) -> Value:
-    """Take the mean over `axes`, in float64; an exact graph overflows only where the mean does."""
+    """Take the mean over `axes`, in float64; an exact graph overflows only where the mean does.
+
+    Args:
+        graph: The graph.
+        x: float32 or float64.
+        axes: Axes to average over.
+        call: Shape and dtype of `x`.
+        keepdims: Keep these axes with size 1.
+
+    Returns:
+        The means, in the dtype of `x`.
+    """
     graph.note(f"{call.dtype}: the mean is taken in float64")
-    wide = graph.cast(x, "float64")
 
     def mean(wide: Value) -> Value:
         return graph.reduce("ReduceMean", wide, axes, keepdims=keepdims)
 
-    return _unless_it_overflows(graph, mean, wide, axes, call)
+    cells = math.prod(call.sizes[axis] for axis in axes)
+    return mean_without_overflow(graph, mean, graph.cast(x, "float64"), cells, call)
 
 
 def masked_mean(
@@ -56,6 +73,9 @@ def masked_mean(
         call: Shape and dtype of `x`.
         mask: Which cells count; bool, it broadcasts against `x`.
         keepdims: Keep these axes with size 1.
+
+    Returns:
+        The means, in the dtype of `x`.
     """
     zero = graph.constant(0.0, "float64")
     wide = graph.op("Where", mask, graph.cast(x, "float64"), zero)
@@ -64,24 +84,66 @@ def masked_mean(
     def mean(wide: Value) -> Value:
         return graph.op("Div", graph.reduce("ReduceSum", wide, axes, keepdims=keepdims), count)
 
-    return _unless_it_overflows(graph, mean, wide, axes, call)
+    cells = math.prod(call.sizes[axis] for axis in axes)
+    return mean_without_overflow(graph, mean, wide, cells, call)
 
 
-def _unless_it_overflows(
-    graph: Graph, mean: Callable[[Value], Value], wide: Value, axes: Ints, call: GraphCall
+def mean_without_overflow(
+    graph: Graph, mean: Callable[[Value], Value], x: Value, cells: int, call: GraphCall
 ) -> Value:
-    """Take a mean in float64; where its sum overflows, an exact graph takes parts of the cells."""
-    found = mean(wide)
+    """Take means in float64; in an exact graph none overflows because its sum does.
+
+    A sum of float64 cells can overflow where its mean does not. The mean is then taken of cells
+    times a power of two, by which numbers are scaled without rounding.
+
+    Args:
+        graph: The graph.
+        mean: Adds the operators that average a float64 value.
+        x: What is averaged, float64.
+        cells: Cells of one mean, or more.
+        call: Dtype of the input of the layer, and whether the graph is exact.
+
+    Returns:
+        The means, in the dtype of `call`.
+    """
+    plain = mean(x)
     if call.exact and call.dtype == "float64":
-        power = math.prod(call.sizes[axis] for axis in axes).bit_length()
-        small = graph.op("Mul", wide, graph.constant(math.ldexp(1.0, -power), "float64"))
+        power = cells.bit_length()
+        small = graph.op("Mul", x, graph.constant(math.ldexp(1.0, -power), "float64"))
         scaled = graph.op("Mul", mean(small), graph.constant(math.ldexp(1.0, power), "float64"))
-        found = where_finite(graph, found, scaled, "float64")
-    return graph.cast(found, call.dtype)
+        plain = where_finite(graph, plain, scaled, "float64")
+    return graph.cast(plain, call.dtype)
 
 
-def dropped(graph: Graph, x: Value, axes: Ints, call: GraphCall) -> Value:
-    """Drop axes that were reduced to size 1."""
+def cell_counts(cells: Mapping[int, Sequence[int]], rank: int) -> NDArray[np.float64]:
+    """Count the cells below each place of windows on several axes.
+
+    Args:
+        cells: Axis -> cells below each place of the window on it.
+        rank: Number of axes of the input.
+
+    Returns:
+        The products, float64, which broadcast against what the windows make of the input.
+    """
+    counts = np.ones((1,) * rank)
+    for axis, each in cells.items():
+        along_axis = np.array(each, dtype=np.float64)
+        counts = counts * along_axis.reshape([-1 if a == axis else 1 for a in range(rank)])
+    return counts
+
+
+def drop_axes(graph: Graph, x: Value, axes: Ints, call: GraphCall) -> Value:
+    """Drop axes that were reduced to size 1.
+
+    Args:
+        graph: The graph.
+        x: A value in which `axes` have size 1.
+        axes: The axes.
+        call: Shape of the input, whose other axes `x` has.
+
+    Returns:
+        The value without these axes.
+    """
     return graph.reshape(x, _reduced(call, axes, keepdims=False))
 
 

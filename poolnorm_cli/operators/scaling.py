@@ -1,15 +1,29 @@
-"""Scale, shift and weights as operators: see `kernels.scaling`."""
+"""Scale, shift, weights, and instances of channels as operators: see `kernels.scaling`."""
+
+import math
 
 from poolnorm_cli.operators.graph import Graph, GraphCall, GraphMoments, Value, Values
+from poolnorm_cli.operators.moments import centered
 from poolnorm_cli.shapes import Ints
 
 
 def center_and_scale(
     graph: Graph, x: Value, dtype: str, mean: Value, scale: Value, shift: Value | None = None
 ) -> Value:
-    """Compute `(x - mean) * scale + shift` in `dtype`, the others being float64.
+    """Compute `(x - mean) * scale + shift`.
 
-    In float32 the mean is taken off in two parts, so that a large one costs nothing.
+    In float32 the mean is taken off in two parts, so that a large one costs no digits.
+
+    Args:
+        graph: The graph.
+        x: The input, in `dtype`.
+        dtype: float32 or float64.
+        mean: Float64; like the others it broadcasts against `x`.
+        scale: Float64.
+        shift: Float64; None for none.
+
+    Returns:
+        The result, in `dtype`.
     """
     graph.note(f"{dtype}: statistics and factors in float64, as exact as NumPy's")
     graph.watch("mean", mean)
@@ -24,7 +38,18 @@ def center_and_scale(
 
 
 def deviations(graph: Graph, x: Value, dtype: str, moments: GraphMoments, epsilon: float) -> Value:
-    """Compute `(x - mean) / sqrt(variance + epsilon)` in `dtype`, in units if there are any."""
+    """Compute `(x - mean) / sqrt(variance + epsilon)`.
+
+    Args:
+        graph: The graph.
+        x: The input, in `dtype`.
+        dtype: float32 or float64.
+        moments: The statistics; those in units take the input in these units, too.
+        epsilon: Added to the variance, where the statistics have none in them.
+
+    Returns:
+        The result, in `dtype`.
+    """
     if moments.unit is None:
         inverse = inverse_deviation(graph, moments.variance, epsilon)
         return center_and_scale(graph, x, dtype, moments.mean, inverse)
@@ -33,8 +58,20 @@ def deviations(graph: Graph, x: Value, dtype: str, moments: GraphMoments, epsilo
     return graph.op("Mul", away, inverse_deviation(graph, moments.variance, 0.0))
 
 
-def in_quarters(graph: Graph, y: Value, factor: Value | None, addend: Value | None) -> Value:
-    """Compute `y * factor + addend` in float64, finite where that is though `y * factor` is not."""
+def multiply_add_in_quarters(
+    graph: Graph, y: Value, factor: Value | None, addend: Value | None
+) -> Value:
+    """Compute `y * factor + addend`, finite where that is though `y * factor` is not.
+
+    Args:
+        graph: The graph.
+        y: Float64, like the others.
+        factor: It broadcasts against `y`; None for 1.
+        addend: It broadcasts against `y`; None for 0.
+
+    Returns:
+        The result, float64.
+    """
     for name, weight in (("Mul", factor), ("Add", addend)):
         part = graph.constant(0.25, "float64") if weight is None and name == "Mul" else weight
         if part is not None and weight is not None:
@@ -49,6 +86,17 @@ def by_channels(
     """Do what `center_and_scale` does by values along the last axis, in rows of the last two.
 
     Runtimes go over few channels in loops as short as that, which cost more than the arithmetic.
+
+    Args:
+        graph: The graph.
+        x: The input, channels last.
+        call: Shape and dtype of `x`.
+        mean: Float64, of one axis, the channels.
+        scale: Likewise.
+        shift: Likewise; None for none.
+
+    Returns:
+        The result, in the shape and dtype of `x`.
     """
     width, channels = call.sizes[-2:]
     outer = [0] * (call.rank - 2)
@@ -63,21 +111,35 @@ def by_channels(
 
 
 def inverse_deviation(graph: Graph, variance: Value, epsilon: float) -> Value:
-    """Compute `1 / sqrt(variance + epsilon)` in float64."""
+    """Compute `1 / sqrt(variance + epsilon)`.
+
+    Args:
+        graph: The graph.
+        variance: Float64.
+        epsilon: Added to it.
+
+    Returns:
+        The result, float64.
+    """
     total = graph.op("Add", variance, graph.constant(epsilon, "float64"))
     graph.watch("power", total)
     return graph.op("Reciprocal", graph.op("Sqrt", total))
 
 
-def along(graph: Graph, weights: Values, name: str, call: GraphCall, axes: Ints) -> Value | None:
-    """Return a weight so that it broadcasts against the input, in float64.
+def broadcast_weight(
+    graph: Graph, weights: Values, name: str, call: GraphCall, axes: Ints
+) -> Value | None:
+    """Shape a weight so that it broadcasts against the input.
 
     Args:
         graph: The graph.
         weights: The weights of the layer.
-        name: One of them; None is returned where the layer has none of that name.
+        name: One of their names.
         call: Shape of the input.
         axes: Sorted axes along which the weight runs.
+
+    Returns:
+        The weight, float64; None without one.
     """
     if name not in weights:
         return None
@@ -97,13 +159,69 @@ def weighted(graph: Graph, y: Value, weights: Values, call: GraphCall, axes: Int
         weights: The weights of the layer.
         call: Shape and dtype of the input.
         axes: Sorted axes along which the weights run.
+
+    Returns:
+        `y * gamma + beta`, in the dtype of `call`.
     """
     if call.moments is not None and call.moments.unit is not None:
-        factor = along(graph, weights, "gamma", call, axes)
-        factor = factor or along(graph, weights, "scale", call, axes)
-        return in_quarters(graph, y, factor, along(graph, weights, "beta", call, axes))
+        factor = broadcast_weight(graph, weights, "gamma", call, axes)
+        factor = factor or broadcast_weight(graph, weights, "scale", call, axes)
+        return multiply_add_in_quarters(
+            graph, y, factor, broadcast_weight(graph, weights, "beta", call, axes)
+        )
     for name, combine in (("gamma", "Mul"), ("scale", "Mul"), ("beta", "Add")):
-        weight = along(graph, weights, name, call, axes)
+        weight = broadcast_weight(graph, weights, name, call, axes)
         if weight is not None:
             y = graph.op(combine, y, graph.cast(weight, call.dtype))
     return y
+
+
+def normalize_instances(
+    graph: Graph, x: Value, weights: Values, call: GraphCall, epsilon: float
+) -> Value:
+    """Normalize each channel of each sample.
+
+    Args:
+        graph: The graph.
+        x: float32, of shape (N, C, ...).
+        weights: gamma and beta, if there are any.
+        call: Shape and dtype of `x`.
+        epsilon: Added to the variance.
+
+    Returns:
+        The normalized input, float32, in the shape of `x`.
+    """
+    given = [
+        graph.cast(weights[name], call.dtype)
+        if name in weights
+        else graph.full(call.sizes[1:2], start, call.dtype)
+        for name, start in (("gamma", 1.0), ("beta", 0.0))
+    ]
+    near = centered(graph, x, tuple(range(2, call.rank)), math.prod(call.sizes[2:]))
+    return graph.op("InstanceNormalization", near, *given, epsilon=epsilon)
+
+
+def normalize_groups(
+    graph: Graph, x: Value, weights: Values, call: GraphCall, groups: int, epsilon: float
+) -> Value:
+    """Normalize groups of channels of each sample, as the instances of another shape.
+
+    The standard's own GroupNormalization, of operator set 21, loses digits to a large mean in every
+    runtime, and the mean of a group cannot be taken off before it without this shape.
+
+    Args:
+        graph: The graph.
+        x: float32, of shape (N, C, ...).
+        weights: gamma and beta, if there are any.
+        call: Shape and dtype of `x`.
+        groups: Groups of channels.
+        epsilon: Added to the variance.
+
+    Returns:
+        The normalized input, float32, in the shape of `x`.
+    """
+    ones, zeros = (graph.full((groups,), start, call.dtype) for start in (1.0, 0.0))
+    cells = graph.reshape(x, [0, groups, -1])
+    near = centered(graph, cells, (2,), math.prod(call.sizes[1:]) // groups)
+    y = graph.op("InstanceNormalization", near, ones, zeros, epsilon=epsilon)
+    return weighted(graph, graph.reshape(y, [0, *call.sizes[1:]]), weights, call, (1,))

@@ -8,12 +8,9 @@ import math
 from collections.abc import Mapping
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from poolnorm_cli.operators.graph import Graph, GraphCall, Value, cut, where_finite
-from poolnorm_cli.operators.reductions import SMALL
-from poolnorm_cli.shapes import Ints, Window
+from poolnorm_cli.operators.graph import Graph, GraphCall, Value, cut
+from poolnorm_cli.operators.reductions import SMALL, cell_counts, mean_without_overflow
+from poolnorm_cli.shapes import Window
 
 
 _MOST_PIECES = 8
@@ -30,6 +27,9 @@ def max_windows(graph: Graph, x: Value, windows: Mapping[int, Window], call: Gra
         x: Any float or integer dtype; bool counts as integer.
         windows: Axis -> window on it. Every window covers at least one real cell.
         call: Shape and dtype of `x`.
+
+    Returns:
+        The maxima, in the dtype of `x`; on each axis of `windows` one a place.
     """
     graph.note(f"{call.dtype}: the maximum of slices, where MaxPool would lose a NaN or the type")
     if call.dtype in SMALL:
@@ -50,43 +50,22 @@ def mean_windows(graph: Graph, x: Value, windows: Mapping[int, Window], call: Gr
         x: float32 or float64.
         windows: Axis -> window on it. Every window covers at least one real cell.
         call: Shape and dtype of `x`.
+
+    Returns:
+        The means, in the dtype of `x`; on each axis of `windows` one a place.
     """
     graph.note(f"{call.dtype}: sums of slices in float64, as exact as NumPy's")
-    counts = cell_counts(windows, call.sizes)
-    wide = graph.cast(x, "float64")
-    mean = _mean(graph, wide, windows, call, counts)
-    if call.exact and call.dtype == "float64":
-        # A sum can overflow where its mean does not. Powers of two scale without rounding.
-        power = math.prod(window.size for window in windows.values()).bit_length()
-        part = graph.constant(math.ldexp(1.0, -power), "float64")
-        small = graph.op("Mul", wide, part)
-        scaled = _mean(graph, small, windows, call, np.ldexp(counts, -power))
-        mean = where_finite(graph, mean, scaled, "float64")
-    return graph.cast(mean, call.dtype)
+    cells = {axis: window.cells(call.sizes[axis]) for axis, window in windows.items()}
+    counts = graph.constant(cell_counts(cells, call.rank), "float64")
 
+    def mean(wide: Value) -> Value:
+        for axis, window in windows.items():
+            padded = _with_zeros(graph, wide, axis, call, window)
+            wide = _reduce_axis(graph, padded, axis, window, "Sum")
+        return graph.op("Div", wide, counts)
 
-def cell_counts(windows: Mapping[int, Window], shape: Ints) -> NDArray[np.float64]:
-    """Count the real cells below each place of the window, broadcasting against the result."""
-    counts = np.ones((1,) * len(shape))
-    for axis, window in windows.items():
-        cells = np.array(window.cells(shape[axis]), dtype=np.float64)
-        counts = counts * cells.reshape([-1 if a == axis else 1 for a in range(len(shape))])
-    return counts
-
-
-def _mean(
-    graph: Graph,
-    x: Value,
-    windows: Mapping[int, Window],
-    call: GraphCall,
-    counts: NDArray[np.float64],
-) -> Value:
-    for axis, window in windows.items():
-        length = call.sizes[axis]
-        x = _reduce_axis(
-            graph, _with_zeros(graph, x, axis, call, window, length), axis, window, "Sum"
-        )
-    return graph.op("Div", x, graph.constant(counts, "float64"))
+    most = math.prod(window.size for window in windows.values())
+    return mean_without_overflow(graph, mean, graph.cast(x, "float64"), most, call)
 
 
 def _with_edges(graph: Graph, x: Value, axis: int, call: GraphCall, window: Window) -> Value:
@@ -104,10 +83,8 @@ def _with_edges(graph: Graph, x: Value, axis: int, call: GraphCall, window: Wind
     return graph.op("Concat", *low, x, *high, axis=axis) if low or high else x
 
 
-def _with_zeros(
-    graph: Graph, x: Value, axis: int, call: GraphCall, window: Window, length: int
-) -> Value:
-    after = _after(window, length)
+def _with_zeros(graph: Graph, x: Value, axis: int, call: GraphCall, window: Window) -> Value:
+    after = _after(window, call.sizes[axis])
     if not (window.low or after):
         return x
     pads = [0] * (2 * call.rank)

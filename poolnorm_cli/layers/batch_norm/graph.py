@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 from poolnorm_cli.layers.base import Call
 from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values, channels_first
 from poolnorm_cli.operators.scaling import (
-    along,
+    broadcast_weight,
     by_channels,
     center_and_scale,
-    in_quarters,
     inverse_deviation,
+    multiply_add_in_quarters,
 )
 
 
@@ -31,7 +31,7 @@ def build(
         return _plain(layer, graph, x, weights, call)
 
     def weight(name: str) -> "Value | None":
-        return along(graph, weights, name, call, axes)
+        return broadcast_weight(graph, weights, name, call, axes)
 
     mean, variance = weight("moving_mean"), weight("moving_variance")
     steps = [(weight("gamma"), weight("beta"))]
@@ -52,7 +52,7 @@ def build(
             shift = graph.op("Add", shift, addend) if shift else addend
     if unit is not None:
         away = graph.op("Sub", graph.op("Mul", x, unit), str(mean))
-        return in_quarters(graph, away, scale, shift)
+        return multiply_add_in_quarters(graph, away, scale, shift)
     one_vector = axes == (call.rank - 1,) and not (layer.has_ghost_batches or layer.adjustment)
     if call.exact and one_vector and call.rank > 2 and call.sizes[-1] < _FEW:
         return by_channels(graph, x, call, str(mean), scale, shift)
@@ -134,7 +134,8 @@ def _corrections(
         d = graph.op("Max", graph.op("Min", d, number(limits["dmax"])), number(-limits["dmax"]))
     axes = layer.axes(call.rank)
     spread = {
-        name: along(graph, {name: v}, name, call, axes) for name, v in {"r": r, "d": d}.items()
+        name: broadcast_weight(graph, {name: v}, name, call, axes)
+        for name, v in {"r": r, "d": d}.items()
     }
     return {name: value for name, value in spread.items() if value is not None}
 
