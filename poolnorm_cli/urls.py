@@ -77,4 +77,6 @@ def without_secrets(text: str) -> str:
 
 def _shown(found: "re.Match[str]") -> str:
     word = found[0].rstrip(_TAIL)
+    if word.endswith("?") and found[0].startswith(word + HIDDEN):
+        word += HIDDEN  # it has been shown before
     return fit_to_show(word) + found[0][len(word) :]

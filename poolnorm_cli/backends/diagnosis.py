@@ -37,7 +37,7 @@ def _loops() -> Finding:
     try:
         from poolnorm_cli.kernels.native import compiled
     except UnavailableError as error:
-        return Finding("compiled loops", "broken", error.what, error.fix)
+        return Finding("compiled loops", "broken", error.message, error.fix)
 
     if compiled():
         return Finding("compiled loops", "ok", "in use")

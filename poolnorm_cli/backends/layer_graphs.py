@@ -215,7 +215,7 @@ def _refused(provider: Provider, opset: int, error: UnavailableError) -> Unavail
         told = f"--opset {opset} is newer than onnxruntime {number}, which runs none above {known}"
         return UnavailableError(told, f"give --opset {known}")
     fix = f"give --opset {DEFAULT_OPSET}" if opset > DEFAULT_OPSET else ""
-    return UnavailableError(f"--export with --opset {opset}: {error.what}", fix)
+    return error.within(f"--export with --opset {opset}").saying(fix=fix)
 
 
 def _check_opset(opset: int) -> None:

@@ -19,7 +19,7 @@ def diagnose() -> Iterator[Finding]:
         runtime = installed.import_runtime()
     except UnavailableError as error:
         if builds:
-            yield Finding("import onnxruntime", "broken", error.what, error.fix)
+            yield Finding("import onnxruntime", "broken", error.message, error.fix)
         runtime = None
     if runtime is not None:
         yield _telemetry()
@@ -68,7 +68,7 @@ def _unloaded(runtime: ModuleType, name: str, reason: str) -> Finding:
     lacks = lacking(runtime)
     if lacks is None:
         return Finding(name, "broken", reason, installed.INSTALL_CUDA)
-    return Finding(name, "broken", lacks.what.removeprefix("cuda: "), lacks.fix)
+    return Finding(name, "broken", lacks.reason("cuda"), lacks.fix)
 
 
 def _loaded(name: str) -> str:

@@ -55,9 +55,9 @@ class Provider:
             session = _opened(self.runtime, model, options, _NAMES[self.name])
         except Exception as error:
             # The runtime's exceptions share no base class below Exception.
-            raise UnavailableError(f"{self.name}: {_reason(error)}", self._fix()) from error
+            raise UnavailableError.at(self.name, _reason(error), self._fix()) from error
         if session.get_providers()[0] != _NAMES[self.name]:
-            raise UnavailableError(f"{self.name}: the runtime took another provider", self._fix())
+            raise UnavailableError.at(self.name, "the runtime took another provider", self._fix())
         return session
 
     def run(self, session: Any, binding: Any) -> None:
@@ -69,7 +69,7 @@ class Provider:
         try:
             session.run_with_iobinding(binding)
         except Exception as error:
-            raise UnavailableError(f"{self.name}: {_reason(error)}", self._fix()) from error
+            raise UnavailableError.at(self.name, _reason(error), self._fix()) from error
 
     def _fix(self) -> str:
         return "--provider cpu runs on the processor" if self.on_device else "--backend numpy"
@@ -87,7 +87,7 @@ def choose(name: str, notify: Callable[[str], None]) -> Provider:
         try:
             provider = _cuda()
         except UnavailableError as error:
-            notify(f"provider: cpu ({error.what})")
+            notify(f"provider: cpu ({error.message})")
         else:
             notify("provider: cuda")
             return provider
@@ -113,14 +113,14 @@ def _cuda() -> Provider:
 def _no_gpu_build(runtime: ModuleType) -> UnavailableError:
     found = installed.builds()
     if installed.GPU_BUILD in found and installed.CPU_BUILD in found:
-        return UnavailableError(
-            "cuda: onnxruntime and onnxruntime-gpu are both installed, and the CPU build lies on"
-            " top",
+        return UnavailableError.at(
+            "cuda",
+            "onnxruntime and onnxruntime-gpu are both installed, and the CPU build lies on top",
             installed.INSTALL_CUDA,
         )
     number = getattr(runtime, "__version__", "")
-    return UnavailableError(
-        f"cuda: onnxruntime {number} is the CPU build, which has no CUDA", installed.INSTALL_CUDA
+    return UnavailableError.at(
+        "cuda", f"onnxruntime {number} is the CPU build, which has no CUDA", installed.INSTALL_CUDA
     )
 
 
@@ -142,7 +142,7 @@ def lacking(runtime: ModuleType) -> UnavailableError | None:
     if lost and len(fixes) == 1 and wanted != "12":
         last = "[cuda12] for a driver of CUDA 12"
     fix = f"{' and '.join(fixes)}, or {last}"
-    return UnavailableError(f"cuda: {', and '.join(told)}", fix)
+    return UnavailableError.at("cuda", ", and ".join(told), fix)
 
 
 def _unfit(wanted: str) -> UnavailableError | None:
@@ -150,12 +150,13 @@ def _unfit(wanted: str) -> UnavailableError | None:
     version = driver_version()
     if version and version[0] < int(wanted):
         number = ".".join(map(str, version))
-        return UnavailableError(
-            f"cuda: the driver serves CUDA {number}, and this build of onnxruntime wants {wanted}",
+        return UnavailableError.at(
+            "cuda",
+            f"the driver serves CUDA {number}, and this build of onnxruntime wants {wanted}",
             f"update the driver, or {installed.INSTALL_CUDA_12}",
         )
     if not devices():
-        return UnavailableError("cuda: the driver has no device", "give --provider cpu")
+        return UnavailableError.at("cuda", "the driver has no device", "give --provider cpu")
     return None
 
 

@@ -1,6 +1,5 @@
 """Many inputs through one job: what is next, what came of it, told in the order of the inputs."""
 
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
@@ -14,9 +13,7 @@ from poolnorm_cli.engine.training import TrainingStep
 from poolnorm_cli.errors import OutputError, PoolnormError, UnavailableError, UsageError
 from poolnorm_cli.layers.base import Call
 from poolnorm_cli.tensors.header import Header
-from poolnorm_cli.tensors.messages import shown
 from poolnorm_cli.tensors.names import STDIN
-from poolnorm_cli.urls import fit_to_show
 from poolnorm_cli.values import precompile_init, record
 
 
@@ -61,25 +58,13 @@ class Counts:
     def add(self, ending: InputResult) -> None:
         """Count an item."""
         if ending.error is not None:
-            reason = _reason(ending.error.what, ending.item)
+            item = ending.item
+            reason = ending.error.reason(item.name, item.word, str(item.place))
             self.failures[reason] = self.failures.get(reason, 0) + 1
         elif ending.skipped:
             self.skipped += 1
         else:
             self.done += 1
-
-
-def _reason(what: str, item: Input) -> str:
-    """Take the name of the item off a fault, which tells it escaped and cut where it must."""
-    for name in (item.name, fit_to_show(item.word), str(item.place)):
-        whole = shown(name, sys.maxsize)
-        for start in (name, whole):
-            if what.startswith(f"{start}: "):
-                return what.removeprefix(f"{start}: ")
-        cut, mark, rest = what.removeprefix("...").partition(": ")
-        if what.startswith("...") and mark and whole.endswith(cut):
-            return rest
-    return what
 
 
 class Batch:

@@ -198,8 +198,8 @@ class Cluster:
             for task in tasks:
                 self._send([task])
             return []
-        told = f"{tasks[0].item.name}: its worker died every time"
-        fault = PoolnormError(told, "give the workers more memory")
+        told = "its worker died every time"
+        fault = PoolnormError.at(tasks[0].item.name, told, "give the workers more memory")
         return [(tasks[0], Result(error=fault))]
 
     def _lost(self) -> UnavailableError:

@@ -85,8 +85,7 @@ def result_home(result: Result, item: Input) -> Result:
     word, target = rooted(item.word), rooted(item.target or ".")
     error = result.error
     if error is not None:
-        what = error.what.replace(target, item.target or target).replace(word, item.word)
-        error = type(error)(what, error.fix)
+        error = error.renamed({target: item.target or target, word: item.word})
     outcomes = tuple(
         replace(outcome, input=outcome.input.replace(word, item.word, 1), output=item.place)
         for outcome in result.outcomes

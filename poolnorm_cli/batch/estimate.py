@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.engine.job import error_context
 from poolnorm_cli.engine.memory_estimate import memory_of
+from poolnorm_cli.errors import error_context
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.values import frozen
 
@@ -48,7 +48,7 @@ def estimates(plan: "Plan", job: "Job", item: "Input") -> "Iterator[Estimate]":
         PoolnormError: What the run would raise for the headers.
     """
     for tensor in plan.tensors(item):
-        with error_context(tensor):
+        with error_context(tensor.name):
             if item.target is not None:
                 job.require_room(item.target, tensor)
             run = job.expect(tensor)

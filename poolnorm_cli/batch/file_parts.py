@@ -11,15 +11,14 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.batch.tasks import Result, Task, Work
-from poolnorm_cli.engine.job import Job, error_context
+from poolnorm_cli.engine.job import Job
 from poolnorm_cli.engine.layer_pass import LayerPass
 from poolnorm_cli.engine.training import BatchStatistics
-from poolnorm_cli.errors import OutputError
+from poolnorm_cli.errors import OutputError, error_context, reason_of
 from poolnorm_cli.kernels.moments import grain_rows
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.formats import format_of
-from poolnorm_cli.tensors.messages import fault, reason_of
 from poolnorm_cli.tensors.npy import NpyTensor, RangeTensor
 from poolnorm_cli.tensors.tensor import evenly
 from poolnorm_cli.urls import is_url
@@ -63,7 +62,7 @@ class Part:
         """
         (whole,) = work.plan.tensors(task.item)
         assert isinstance(whole, NpyTensor)  # noqa: S101 - only such a one is split
-        with error_context(whole):
+        with error_context(whole.name):
             run = work.job.plan_for(whole)
             part = RangeTensor(whole, run.inner.shape, (self.start, self.stop), self.stamp)
             if self.file is None:
@@ -99,7 +98,7 @@ class Part:
 
 
 def _unwritten(task: Task, error: OSError) -> OutputError:
-    return fault(OutputError, str(task.item.target), reason_of(error), "")
+    return OutputError.at(str(task.item.target), reason_of(error), "")
 
 
 def parts_of(plan: "Plan", job: Job, item: "Input") -> "tuple[NpyTensor, list[Part]] | None":
@@ -118,7 +117,7 @@ def parts_of(plan: "Plan", job: Job, item: "Input") -> "tuple[NpyTensor, list[Pa
         return None
     (tensor,) = plan.tensors(item)
     assert isinstance(tensor, NpyTensor)  # noqa: S101 - of this suffix
-    with error_context(tensor):
+    with error_context(tensor.name):
         run = job.plan_for(tensor)
         if not _apart(run, tensor):
             return None

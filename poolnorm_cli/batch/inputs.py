@@ -8,10 +8,9 @@ from functools import lru_cache
 from itertools import chain
 from typing import IO, NamedTuple
 
-from poolnorm_cli.errors import InputError, UsageError
+from poolnorm_cli.errors import InputError, UsageError, reason_of, shown
 from poolnorm_cli.shapes import whole_number
 from poolnorm_cli.tensors.formats import directory_suffixes, either
-from poolnorm_cli.tensors.messages import shown
 from poolnorm_cli.tensors.names import STDIN, folder_of, is_stream, source_path
 from poolnorm_cli.urls import fit_to_show, is_hidden, is_url
 from poolnorm_cli.values import frozen
@@ -156,7 +155,7 @@ def expand(
         if not found:
             fix = "name the files" if recursive else "-r looks into its sub-directories"
             told = f"a directory without {either(directory_suffixes())} files"
-            raise InputError(f"{word}: {told}", fix)
+            raise InputError.at(word, told, fix)
 
 
 def listed(file: str, *, null: bool) -> list[str]:
@@ -177,7 +176,9 @@ def listed(file: str, *, null: bool) -> list[str]:
                     raise _endless(file, len(names))
                 names.append(os.fsdecode(name))
     except OSError as error:
-        raise InputError(f"--files-from {file}: {error.strerror}", "give a readable list") from None
+        raise InputError.at(
+            f"--files-from {file}", reason_of(error), "give a readable list"
+        ) from None
     return names
 
 
@@ -199,7 +200,7 @@ def _endless(file: str, count: int) -> InputError:
     told = f"more than {_MOST_NAMES} names"
     if count < _MOST_NAMES:
         told = f"a name of more than {_LONGEST_NAME} bytes after {count} others"
-    return InputError(f"--files-from {file}: {told}", "give a list of files, a name a line")
+    return InputError.at(f"--files-from {file}", told, "give a list of files, a name a line")
 
 
 @frozen
@@ -249,7 +250,7 @@ def _walk(
         with os.scandir(directory) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        yield directory, InputError(f"{directory}: {error.strerror}", "make it readable")
+        yield directory, InputError.at(directory, reason_of(error), "make it readable")
         return
     suffixes = directory_suffixes()
     visible = [entry for entry in found if not entry.name.startswith(".")]
@@ -285,7 +286,7 @@ def _remote(url: str, *, recursive: bool) -> Iterator[Source]:
         found += 1
         yield Source(each, below.rpartition("/")[0])
     if not found:
-        raise InputError(f"{url}: no {either(directory_suffixes())} files there", "check the name")
+        raise InputError.at(url, f"no {either(directory_suffixes())} files there", "check the name")
 
 
 def _folder(word: str, root: str) -> str:
@@ -295,5 +296,5 @@ def _folder(word: str, root: str) -> str:
         return ""
     folder = os.path.relpath(os.path.dirname(path) or ".", root)  # noqa: PTH120 - as relpath
     if folder == ".." or folder.startswith("../"):
-        raise UsageError(f"{word}: not below --relative-to {root}", "give a directory above it")
+        raise UsageError.at(word, f"not below --relative-to {root}", "give a directory above it")
     return "" if folder == "." else folder

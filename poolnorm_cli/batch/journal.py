@@ -112,7 +112,7 @@ class Journal:
             return None
         if line.stamp != stamp_of(item):
             return None
-        if (error := line.fault) is not None:
+        if (error := line.error) is not None:
             return None if self._retry else InputResult(item, error=error, resumed=True)
         if item.target is not None and not self._is_there(item.target, line):
             return None
@@ -140,7 +140,7 @@ class Journal:
             seconds=ending.seconds,
             output_stamp=None if fingerprint is None else fingerprint.stamp,
             sha256="" if fingerprint is None else fingerprint.sha256,
-            error=None if error is None else (error.what, error.fix, error.code),
+            error=error,
         )
         self._file.write(line.encoded())
         return line
@@ -184,7 +184,7 @@ class Journal:
         if line.status == "done" and line.output is not None:
             self._recorded[line.output] = line
             self._intact.pop(line.output, None)
-        if line.error is not None and line.error[2] == UnavailableError.code:
+        if line.error is not None and line.error.code == UnavailableError.code:
             self._lines.pop((line.input, line.key), None)  # nothing is wrong with the input
         elif line.status != "skipped":
             self._lines[line.input, line.key] = line

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from poolnorm_cli.batch.journal_line import HEAD, LARGEST_LINE, Head, Line, parse
-from poolnorm_cli.errors import OutputError, UsageError
+from poolnorm_cli.errors import OutputError, UsageError, reason_of
 from poolnorm_cli.tensors.durable import sync_file, sync_folders
 
 
@@ -131,18 +131,18 @@ class JournalFile:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             fix = "wait for it, or give another --journal"
-            raise UsageError(f"{self._path}: another run writes to it", fix) from None
+            raise UsageError.at(self._path, "another run writes to it", fix) from None
         except OSError:
             return  # a file system without locks
 
     def _foreign(self) -> UsageError:
         fix = "give the name of a journal, or of a new file"
-        return UsageError(f"{self._path}: not a journal", fix)
+        return UsageError.at(self._path, "not a journal", fix)
 
     def _unwritten(self, error: Exception) -> OutputError:
         fix = "give a --journal that can be written"
-        reason = error.strerror if isinstance(error, OSError) else "not a name for a file"
-        return OutputError(f"{self._path}: {reason}", fix)
+        reason = reason_of(error) if isinstance(error, OSError) else "not a name for a file"
+        return OutputError.at(self._path, reason, fix)
 
 
 def _begins_a_head(data: bytes) -> bool:

@@ -64,7 +64,7 @@ class Line:
     seconds: float
     output_stamp: "Stamp | None" = None
     sha256: str = ""
-    error: tuple[str, str, int] | None = None
+    error: PoolnormError | None = None
 
     def encoded(self) -> bytes:
         """Return the line."""
@@ -82,17 +82,8 @@ class Line:
             size, time = self.output_stamp
             line |= {"bytes": size, "output_mtime_ns": time, "sha256": self.sha256}
         if self.error is not None:
-            line |= dict(zip(("error", "fix", "code"), self.error, strict=True))
+            line |= _told(self.error)
         return _encoded(line)
-
-    @property
-    def fault(self) -> PoolnormError | None:
-        """The error that it tells of."""
-        if self.error is None:
-            return None
-        what, fix, code = self.error
-        kinds = {kind.code: kind for kind in PoolnormError.__subclasses__()}
-        return kinds.get(code, PoolnormError)(what, fix)
 
 
 def parse(data: bytes) -> Head | Line | None:
@@ -127,11 +118,9 @@ def _line(told: dict[str, Any]) -> Line | None:
         and told["status"] in _STATUS
     ):
         return None
-    error: Any = None
-    if told["status"] == "failed":
-        error = (told.get("error"), told.get("fix"), told.get("code"))
-        if not (isinstance(error[0], str) and isinstance(error[1], str) and error[2] in _CODES):
-            return None
+    error = _error(told) if told["status"] == "failed" else None
+    if error is None and told["status"] == "failed":
+        return None
     stamp: Any = (told.get("bytes"), told.get("output_mtime_ns", -1))
     sha256 = told.get("sha256", "")
     written = _is_count(stamp[0]) and _is_number(stamp[1]) and isinstance(sha256, str)
@@ -147,6 +136,29 @@ def _line(told: dict[str, Any]) -> Line | None:
         sha256=sha256 if written else "",
         error=error,
     )
+
+
+def _told(error: PoolnormError) -> dict[str, Any]:
+    """Return the fields of an error: as it is printed, and its places and reason apart."""
+    apart = {"places": list(error.places), "reason": error.reason(*error.places)}
+    return {"error": error.message, "fix": error.fix, "code": error.code, **apart}
+
+
+def _error(told: dict[str, Any]) -> PoolnormError | None:
+    """Read the error of a line; versions before this wrote no places and no reason."""
+    error, fix, code = told.get("error"), told.get("fix"), told.get("code")
+    if (
+        not (isinstance(error, str) and isinstance(fix, str) and isinstance(code, int))
+        or code not in _CODES
+    ):
+        return None
+    kinds = {kind.code: kind for kind in PoolnormError.__subclasses__()}
+    kind = kinds.get(int(code), PoolnormError)
+    places, reason = told.get("places"), told.get("reason")
+    listed = isinstance(places, list) and all(isinstance(place, str) for place in places)
+    if listed and isinstance(reason, str):
+        return kind(reason, fix, tuple(places or ()))
+    return kind(error, fix)
 
 
 def _is_number(value: Any) -> bool:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.batch.file_table import FileTable
 from poolnorm_cli.batch.inputs import MANY, Input, Shard, Source, below
-from poolnorm_cli.errors import OutputError, UsageError
+from poolnorm_cli.errors import OutputError, UsageError, reason_of
 from poolnorm_cli.tensors.file_roles import already_exists
 from poolnorm_cli.tensors.formats import NPY, format_of, neither, output_suffixes
-from poolnorm_cli.tensors.messages import shown
 from poolnorm_cli.tensors.names import STDIN, folder_of, source_path
 from poolnorm_cli.tensors.outputs import exists, open_output
 from poolnorm_cli.tensors.sources import open_input, open_tensors
@@ -169,13 +168,16 @@ class Plan:
             self.seen.add(folder_of(target))
             return
         if folder_of(target) in self.seen:
-            told = f"{directory}: was removed, with the outputs in it"
-            raise OutputError(told, "repeat the run, with --resume if it has a --journal")
+            told = "was removed, with the outputs in it"
+            raise OutputError.at(
+                directory, told, "repeat the run, with --resume if it has a --journal"
+            )
         try:
             os.makedirs(directory, exist_ok=True)  # noqa: PTH103 - as above
         except OSError as error:
-            told = f"{directory}: {error.strerror}"
-            raise OutputError(told, "give a directory that can be made") from error
+            raise OutputError.at(
+                directory, reason_of(error), "give a directory that can be made"
+            ) from error
         self.seen.add(folder_of(target))
 
     def _of(self, index: int, source: Source) -> Iterator[Input]:
@@ -236,6 +238,5 @@ class Plan:
             if not item.target or item.target.lower().endswith(suffixes):
                 continue
             if format_of(path) is not None:
-                told = f"{shown(item.target)}: {neither(suffixes)}"
                 fix = f"give --output-name with {{ext}}, or {NPY.suffix} at its end"
-                raise UsageError(told, fix)
+                raise UsageError.at(item.target, neither(suffixes), fix)

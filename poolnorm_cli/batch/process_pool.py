@@ -228,5 +228,5 @@ def _most() -> int:
 
 def _killed(task: Task, status: int) -> PoolnormError:
     how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
-    told = f"{task.item.name}: its worker {how}, twice"
-    return PoolnormError(told, "free some memory, or give a smaller --jobs")
+    told = f"its worker {how}, twice"
+    return PoolnormError.at(task.item.name, told, "free some memory, or give a smaller --jobs")

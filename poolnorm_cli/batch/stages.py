@@ -194,8 +194,7 @@ class Stages:
     def _told(self, number: int, error: PoolnormError) -> PoolnormError:
         """Put the name of an item in front of an error, unless it is there."""
         item = self._states[number].item
-        told = error.what.startswith((item.name, str(item.place)))
-        return error if told else error.within(item.name)
+        return error if error.is_at(item.name, str(item.place)) else error.within(item.name)
 
     def _take(self, number: int, gathered: tuple[BatchStatistics, ...]) -> Next:
         """Return the steps that write the output."""

@@ -99,8 +99,12 @@ class Work:
         try:
             return self.perform(task)
         except Exception as error:  # noqa: BLE001 - as said
-            told = f"{task.item.name}: {type(error).__name__}: {error}"
-            return Result(error=PoolnormError(told, "this is a bug: --jobs 1 -vv shows where"))
+            told = f"{type(error).__name__}: {error}"
+            return Result(
+                error=PoolnormError.at(
+                    task.item.name, told, "this is a bug: --jobs 1 -vv shows where"
+                )
+            )
 
     def perform(self, task: Task) -> Result:
         """Do a task; what is the matter with its input is in the result, not raised."""
@@ -111,7 +115,7 @@ class Work:
             result = Result(error=error)
         except MemoryError:
             fix = "free some, or give a smaller --jobs"
-            result = Result(error=PoolnormError(f"{task.item.name}: out of memory", fix))
+            result = Result(error=PoolnormError.at(task.item.name, "out of memory", fix))
         return replace(result, seconds=time.perf_counter() - began)
 
     def _perform(self, task: Task, began: float) -> Result:

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.cli.definition import read_config
 from poolnorm_cli.cli.layer_flags import LayerFlags
-from poolnorm_cli.errors import PoolnormError, UsageError
+from poolnorm_cli.errors import PoolnormError, UsageError, shown
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.keras.config import computing_config, make_layer
 from poolnorm_cli.tensors.formats import format_of
-from poolnorm_cli.tensors.messages import shown
 from poolnorm_cli.tensors.names import source_path
 from poolnorm_cli.values import frozen
 
@@ -93,8 +92,8 @@ def _require_sure(kind: type[Layer], parameters: "Mapping[str, Any]", entry: "En
     known = {*parameters, *entry.config}
     wanted = [p.flag for p in kind.parameters() if p.name in _DECISIVE and p.name not in known]
     if entry.unsure and wanted:
-        raise UsageError(
-            f"{entry.place}: {entry.unsure}", f"give {' and '.join(wanted)} as the model has them"
+        raise UsageError.at(
+            entry.place, entry.unsure, f"give {' and '.join(wanted)} as the model has them"
         )
 
 
@@ -188,8 +187,9 @@ def _require_axis_of_torch(layer: Layer, entry: "Entry", shape: "Ints") -> None:
         getattr(layer, "axis", ()),
     )
     if len(shape) > 2 and not more and axis == (-1,) and shape[1] == size != shape[-1]:
-        raise UsageError(
-            f"{entry.place}: weights of shape ({size}), and --axis -1 has {shape[-1]} channels",
+        raise UsageError.at(
+            entry.place,
+            f"weights of shape ({size}), and --axis -1 has {shape[-1]} channels",
             f"{entry.framework} has the channels second: give --axis 1",
         )
 

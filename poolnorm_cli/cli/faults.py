@@ -2,7 +2,13 @@
 
 import errno
 
-from poolnorm_cli.errors import InputError, OutputError, PoolnormError, UnavailableError, UsageError
+from poolnorm_cli.errors import (
+    DirectoryGoneError,
+    OutputError,
+    PoolnormError,
+    UnavailableError,
+    UsageError,
+)
 from poolnorm_cli.report.errors import GONE, RETURN, is_directory_gone
 
 
@@ -21,9 +27,7 @@ def fault_of(error: Exception, verb: str) -> PoolnormError:
     if verb != "compare":
         return fault
     # Its 1 says that two files differ, as that of cmp does.
-    usage = UsageError(fault.what, fault.fix)
-    usage.__cause__ = fault
-    return usage
+    return fault.of_kind(UsageError)
 
 
 def _fault(error: Exception) -> PoolnormError:
@@ -32,8 +36,8 @@ def _fault(error: Exception) -> PoolnormError:
     if isinstance(error, MemoryError):
         return PoolnormError("out of memory", "give a smaller input, or free some memory")
     if isinstance(error, UnicodeEncodeError):  # printing escapes: it is the name of a file
-        told = f"{error.object}: a name that this locale's encoding, {error.encoding}, has not"
-        return UsageError(told, "set LC_ALL=C.UTF-8")
+        told = f"a name that this locale's encoding, {error.encoding}, has not"
+        return UsageError.at(error.object, told, "set LC_ALL=C.UTF-8")
     if isinstance(error, OSError):
         return _of_system(error)
     if isinstance(error, ImportError) and error.name:
@@ -46,9 +50,9 @@ def _of_system(error: OSError) -> PoolnormError:
     if error.errno in _FEW_FILES:
         return UnavailableError(f"{reason.lower()}", "raise the limit (ulimit -n)")
     if error.filename:
-        return OutputError(f"{error.filename}: {reason}")
+        return OutputError.at(error.filename, reason)
     if error.errno == errno.ENOENT and is_directory_gone():
-        return InputError(GONE, RETURN)
+        return DirectoryGoneError(GONE, RETURN)
     if error.errno in _FEW_PROCESSES:
         return UnavailableError(reason, "free some memory, or end other processes")
     return OutputError(f"standard output: {reason}")

@@ -66,7 +66,7 @@ def _list(word: str, flags: InfoFlags, report: "ArrayList") -> None:
         return
     if flags.inputs.key is not None or flags.stats.stats:
         flag = "--stats" if flags.stats.stats else "--key"
-        raise UsageError(f"{word}: {flag} is for arrays", f"leave out {flag}")
+        raise UsageError.at(word, f"{flag} is for arrays", f"leave out {flag}")
     found = entries_of(word)
     for entry in found:
         report.add_layer(entry)

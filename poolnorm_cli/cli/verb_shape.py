@@ -69,7 +69,7 @@ def read_shape(word: str) -> Shape:
     first, *others = open_input(word, None, True)  # noqa: FBT003 - any dtype has a shape
     if others:
         names = ", ".join(str(tensor.key) for tensor in (first, *others))
-        raise UsageError(f"{word}: holds {names}", f"name one of them, as {word}::{first.key}")
+        raise UsageError.at(word, f"holds {names}", f"name one of them, as {word}::{first.key}")
     return first.shape
 
 

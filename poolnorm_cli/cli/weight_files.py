@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.cli.checkpoint import Checkpoint, find_entry
 from poolnorm_cli.cli.layer_flags import LayerFlags, OutputFlags, WeightFlags
-from poolnorm_cli.errors import UsageError
+from poolnorm_cli.errors import UsageError, shown
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.tensors.formats import NPY, NPZ, format_of
-from poolnorm_cli.tensors.messages import shown
 from poolnorm_cli.tensors.space import require_place
 
 
@@ -84,7 +83,7 @@ def _check_save(files: WeightFlags, outputs: OutputFlags) -> None:
     if format_of(file) is not NPZ:
         raise UsageError(f"--save-weights {file!r} is not an .npz file", "name it weights.npz")
     if os.path.lexists(file) and not outputs.overwrite and not files.in_place:
-        raise UsageError(f"{file}: exists", "give --overwrite, or another name")
+        raise UsageError.at(file, "exists", "give --overwrite, or another name")
 
 
 def _check_kept(file: str, entry: "Entry | None") -> None:

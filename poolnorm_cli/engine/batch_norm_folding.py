@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from poolnorm_cli.engine.job import error_context
 from poolnorm_cli.engine.layer_pass import LayerPass, Weights, placed, result_dtype
+from poolnorm_cli.errors import error_context
 from poolnorm_cli.layers.base import Call, Layer
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.outputs import open_output
@@ -45,7 +45,7 @@ def fold(layer: Layer, weights: Weights, tensors: "Iterable[Tensor]") -> Folded:
     folded = layer.fold(weights)
     errors = {}
     for tensor in tensors:
-        with error_context(tensor):
+        with error_context(tensor.name):
             errors[tensor.name] = _largest_error(layer, weights, folded, tensor)
         tensor.close()
     return Folded(folded["scale"], folded["shift"], errors)

@@ -13,7 +13,7 @@ from poolnorm_cli.engine.preview import FirstSample, Preview
 from poolnorm_cli.engine.profile import UNCLOCKED, Clock, Unclocked
 from poolnorm_cli.engine.threads import ONE_LANE, default_threads, lanes_for
 from poolnorm_cli.engine.training import BatchStatistics, TrainingState, TrainingStep
-from poolnorm_cli.errors import PoolnormError, UsageError
+from poolnorm_cli.errors import UsageError, error_context
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.explain import Facts
 from poolnorm_cli.layers.keras.penalties import constrained, penalties
@@ -24,33 +24,11 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from poolnorm_cli.engine.masks import MaskFile
     from poolnorm_cli.engine.memory_estimate import MemoryLimiter
     from poolnorm_cli.kernels.moments import Moments
     from poolnorm_cli.tensors.outputs import Output
     from poolnorm_cli.tensors.tensor import Tensor
-
-
-class error_context:  # noqa: N801 - it is used as a function, of which a generator would be the slow form
-    """Put the name of the tensor in front of an error, unless it is there."""
-
-    def __init__(self, tensor: "Tensor") -> None:
-        """Remember the tensor."""
-        self._name = tensor.name
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self,
-        kind: "type[BaseException] | None",
-        error: BaseException | None,
-        trace: "TracebackType | None",
-    ) -> None:
-        if isinstance(error, PoolnormError) and not error.what.startswith(f"{self._name}: "):
-            raise error.within(self._name) from None
 
 
 _LARGE_BLOCK = 48 << 20
@@ -218,7 +196,7 @@ class Job:
             PoolnormError: With the name of the tensor in front.
         """
         began = time.perf_counter()
-        with error_context(tensor):
+        with error_context(tensor.name):
             if output is not None:
                 self.require_room(output.target, tensor)
             plan = self.plan_for(tensor)
@@ -255,7 +233,7 @@ class Job:
         Raises:
             PoolnormError: With the name of the tensor in front.
         """
-        with error_context(tensor):
+        with error_context(tensor.name):
             plan = self.plan_for(tensor)
             plan.layer.output_shape(plan.shape)
             return BatchStatistics(plan.shape, plan.dtype, self._moments(plan, tensor))
@@ -284,7 +262,7 @@ class Job:
         Raises:
             PoolnormError: With the name of the tensor in front.
         """
-        with error_context(tensor):
+        with error_context(tensor.name):
             plan = self.plan_for(tensor)
             plan.layer.output_shape(plan.shape)
             self.state.weights_for(plan)

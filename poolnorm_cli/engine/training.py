@@ -161,4 +161,4 @@ class TrainingState:
         except StatisticRangeError as error:
             if self.is_saved or not error.harmless:
                 raise
-            return dict(error.kept), (f"{error.what}, and was left as it is",)
+            return dict(error.kept), (f"{error.message}, and was left as it is",)

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from poolnorm_cli.errors import InputError, OutputError, PoolnormError
+from poolnorm_cli.errors import DirectoryGoneError, InputError, OutputError, PoolnormError
 from poolnorm_cli.report.text import brief, printable
 
 
@@ -29,19 +29,15 @@ def is_directory_gone() -> bool:
 def _explained(error: PoolnormError) -> PoolnormError:
     """Cut an error to a line, and say of one about a file that the current directory is gone."""
     error = _cut(error)
+    gone = isinstance(error, DirectoryGoneError) or isinstance(error.__cause__, DirectoryGoneError)
     about_files = any(isinstance(each, _OF_FILES) for each in (error, error.__cause__))
-    if about_files and GONE not in error.what and is_directory_gone():
-        return type(error)(f"{error.what}: {GONE}", RETURN)
+    if about_files and not gone and is_directory_gone():
+        return error.saying(f"{error.what}: {GONE}", RETURN)
     return error
 
 
 def _cut(error: PoolnormError) -> PoolnormError:
-    what, fix = brief(error.what), brief(error.fix)
-    if (what, fix) == (error.what, error.fix):
-        return error
-    short = type(error)(what, fix)
-    short.__cause__ = error.__cause__
-    return short
+    return error.saying(brief(error.what), brief(error.fix))
 
 
 def tell(error: PoolnormError, *, as_json: bool) -> None:
@@ -56,4 +52,4 @@ def tell(error: PoolnormError, *, as_json: bool) -> None:
 def document(error: PoolnormError) -> dict[str, object]:
     """Return the document of an error: `schema`, `error`, `fix` and the exit code."""
     told = _explained(error)
-    return {"schema": 1, "error": told.what, "fix": told.fix, "code": told.code}
+    return {"schema": 1, "error": told.message, "fix": told.fix, "code": told.code}

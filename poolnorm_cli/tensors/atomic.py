@@ -14,7 +14,6 @@ from poolnorm_cli.errors import OutputError, UsageError
 from poolnorm_cli.machine import reserve
 from poolnorm_cli.tensors.durable import sync_file, sync_folders
 from poolnorm_cli.tensors.formats import either
-from poolnorm_cli.tensors.messages import fault
 from poolnorm_cli.tensors.names import folder_of
 from poolnorm_cli.tensors.space import require_place
 from poolnorm_cli.tensors.unwritten import unwritten
@@ -243,11 +242,11 @@ class AtomicFile:
             raise self.failed(error) from error
         if not stat.S_ISREG(there.st_mode):
             fix = f"give the name of a {either()} file"
-            raise fault(UsageError, self.path, "a directory", fix)
+            raise UsageError.at(self.path, "a directory", fix)
         return stat.S_IMODE(there.st_mode) & 0o777
 
     def _exists(self) -> PoolnormError:
-        return fault(UsageError, self.path, "exists", "--overwrite replaces it")
+        return UsageError.at(self.path, "exists", "--overwrite replaces it")
 
     def _made(self) -> int:
         if _UNNAMED and not self._shared and _has_links():

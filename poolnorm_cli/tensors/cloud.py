@@ -18,7 +18,6 @@ from poolnorm_cli.errors import InputError, OutputError, PoolnormError
 from poolnorm_cli.tensors.connectors import is_missing, system_of, told
 from poolnorm_cli.tensors.dtypes import parse_descr
 from poolnorm_cli.tensors.header import Header, read_header
-from poolnorm_cli.tensors.messages import bad_input, fault, named
 from poolnorm_cli.tensors.spool import of_copy, require_copy, spooled
 from poolnorm_cli.tensors.tensor import Tensor, reader
 from poolnorm_cli.tensors.web import WebFile, list_web, open_web
@@ -26,7 +25,7 @@ from poolnorm_cli.urls import fit_to_show, is_web
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from poolnorm_cli.tensors.formats import Format
     from poolnorm_cli.tensors.tensor import ReadInto
@@ -74,7 +73,7 @@ def open_remote(
     return iter(of_copy(copy, form, fit_to_show(url), key, bfloat16=bfloat16))
 
 
-def stamp_at(url: str, kind: Callable[..., PoolnormError] = InputError) -> tuple[int, int]:
+def stamp_at(url: str, kind: type[PoolnormError] = InputError) -> tuple[int, int]:
     """Return the size of what is at a URL, and a number that changes with it; -1 for nothing.
 
     Args:
@@ -112,7 +111,7 @@ def exists_at(url: str) -> bool:
     """
     if is_web(url):
         fix = "write to a file, s3:// or gs://"
-        raise fault(OutputError, url, "nothing can be written there", fix)
+        raise OutputError.at(url, "nothing can be written there", fix)
     return stamp_at(url, OutputError)[0] >= 0
 
 
@@ -159,7 +158,7 @@ class RemoteTensor(Tensor):
             raise self.truncated(found)
         if found > self.nbytes:
             reason = f"trailing bytes: {found} where the header says {self.nbytes}"
-            raise bad_input(url, reason, "save it again, one array in a file")
+            raise InputError.at(url, reason, "save it again, one array in a file")
 
     @contextmanager
     def data(self) -> Iterator[ReadInto]:
@@ -171,7 +170,7 @@ class RemoteTensor(Tensor):
                 yield lambda view: file.readinto(view) or 0
             if stamp_at(self._url) != self._stamp:
                 fix = "wait until its writer is done"
-                raise bad_input(self.name, "changed while reading", fix)
+                raise InputError.at(self.name, "changed while reading", fix)
 
 
 class WebTensor(RemoteTensor):
@@ -183,7 +182,7 @@ class WebTensor(RemoteTensor):
         with open_web(self._url) as file:
             if file.stamp != self._stamp:
                 fix = "wait until its writer is done"
-                raise bad_input(self.name, "changed while reading", fix)
+                raise InputError.at(self.name, "changed while reading", fix)
             read, left = reader(file.readinto), self.header.size
             while left and (piece := read(left)):
                 left -= len(piece)
@@ -193,7 +192,7 @@ class WebTensor(RemoteTensor):
 def _open_npy(url: str, *, bfloat16: bool) -> RemoteTensor:
     stamp = stamp_at(url)
     if stamp[0] < 0:
-        raise bad_input(url, "no such file", "check the name")
+        raise InputError.at(url, "no such file", "check the name")
     with told(InputError, url):
         system, path = system_of(url)
         with system.open(path, "rb", cache_type="readahead", block_size=1 << 16) as file:
@@ -224,7 +223,7 @@ def _rest(url: str, file: WebFile, begun: tuple[bytes, Header]) -> IO[bytes]:
     try:
         dtype, _ = parse_descr(header.descr, True)  # noqa: FBT003
     except InputError as error:
-        raise named(error, url) from None
+        raise error.within(url) from None
     size = header.size + prod(header.shape) * dtype.itemsize
     return spooled(file.readinto, url, begun=data, size=size, fix=_FETCH)
 

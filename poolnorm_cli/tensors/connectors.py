@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from poolnorm_cli.errors import PoolnormError, UnavailableError
-from poolnorm_cli.tensors.messages import shown
+from poolnorm_cli.errors import PoolnormError, UnavailableError, shown
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 
 _CONNECTORS = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "http": "aiohttp", "https": "aiohttp"}
@@ -42,8 +41,8 @@ def system_of(url: str) -> tuple[Any, str]:
             import_module(connector)
     except ImportError:
         package = _CONNECTORS.get(scheme, "fsspec")
-        needs = f"{shown(url, 60)}: {scheme}:// needs the package {package}"
-        raise UnavailableError(needs, "pip install 'poolnorm-cli[cloud]'") from None
+        needs = f"{scheme}:// needs the package {package}"
+        raise UnavailableError.at(url, needs, "pip install 'poolnorm-cli[cloud]'") from None
     system, path = core.url_to_fs(url, use_listings_cache=False)
     if scheme in _GOOGLE:
         _require_answer(getattr(system, "_location", None) or _GOOGLE_URL)
@@ -78,19 +77,19 @@ class _UnansweredError(OSError):
 
 
 @contextmanager
-def told(kind: Callable[..., PoolnormError], url: str) -> Iterator[None]:
+def told(kind: type[PoolnormError], url: str) -> Iterator[None]:
     """Tell in one line what a connector says; they share no class of errors."""
     try:
         yield
     except PoolnormError:
         raise
     except NotImplementedError:
-        raise kind(
-            f"{shown(url, 80)}: nothing can be written there", "write to a file, s3:// or gs://"
+        raise kind.at(
+            url, "nothing can be written there", "write to a file, s3:// or gs://"
         ) from None
     except Exception as error:
         reason, fix = _reason(_behind(error))
-        raise kind(f"{shown(url, 80)}: {reason}", fix) from error
+        raise kind.at(url, reason, fix) from error
 
 
 def is_missing(error: BaseException) -> bool:

@@ -6,8 +6,7 @@ import re
 import sys
 from functools import lru_cache
 
-from poolnorm_cli.errors import InputError
-from poolnorm_cli.tensors.messages import shown
+from poolnorm_cli.errors import InputError, shown
 from poolnorm_cli.values import frozen
 
 

@@ -6,9 +6,8 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.errors import UsageError
+from poolnorm_cli.errors import InputError, UsageError, reason_of
 from poolnorm_cli.tensors.formats import either, format_on_stream, longest_magic
-from poolnorm_cli.tensors.messages import bad_input, fault, reason_of
 from poolnorm_cli.tensors.names import no_names
 from poolnorm_cli.tensors.spool import of_copy, spooled
 from poolnorm_cli.tensors.streams import arrays, told_by
@@ -40,10 +39,10 @@ def open_stream(
     try:
         file = open(word, "rb", buffering=0)  # noqa: PTH123, SIM115 - open as long as it is read
     except OSError as error:
-        raise bad_input(word, reason_of(error), "give a file, or `-`") from None
+        raise InputError.at(word, reason_of(error), "give a file, or `-`") from None
     with file:
         if file.isatty():
-            raise fault(UsageError, word, "a terminal", f"pipe a {either()} file into it")
+            raise UsageError.at(word, "a terminal", f"pipe a {either()} file into it")
         readinto = told_by(file, word)
         begun = _exactly(readinto, longest_magic())
         form = format_on_stream(begun)

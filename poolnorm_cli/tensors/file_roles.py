@@ -11,8 +11,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
-from poolnorm_cli.errors import UsageError
-from poolnorm_cli.tensors.messages import fault, shown
+from poolnorm_cli.errors import UsageError, shown
 from poolnorm_cli.tensors.names import STDIN, identity, source_path
 from poolnorm_cli.tensors.real_names import RealNames, differing_in_case, local_path
 
@@ -133,7 +132,7 @@ def already_exists(target: str, more: str = "") -> UsageError:
     Returns:
         The error.
     """
-    return UsageError(f"{target}: exists{more}", "give --overwrite, or another name")
+    return UsageError.at(target, f"exists{more}", "give --overwrite, or another name")
 
 
 def _check_directories(known: dict[str, Role]) -> None:
@@ -144,7 +143,7 @@ def _check_directories(known: dict[str, Role]) -> None:
     for key, role in known.items():
         if role.flag and any(each.startswith(f"{key}/") for each in directories):
             told = f"{role.flag} is a directory of outputs"
-            raise fault(UsageError, role.word, told, "give another name")
+            raise UsageError.at(role.word, told, "give another name")
 
 
 def _check_inodes(there: Sequence[Role], read: Sequence[Role]) -> None:
@@ -166,8 +165,8 @@ def _raise(one: Role, other: Role) -> NoReturn:
     if one.source is not None and other.source is not None:
         both = f"the output of {shown(one.source, 30)} and of {shown(other.source, 30)}"
         fix = "give --output-name with {parent}, {index} or {key}"
-        raise fault(UsageError, one.word, both, fix)
+        raise UsageError.at(one.word, both, fix)
     if one.source is None and (other.source is not None or not one.written):
         one, other = other, one
     told = f"{one.flag or 'the output'} is {other}"
-    raise fault(UsageError, one.word, told, "write to another file")
+    raise UsageError.at(one.word, told, "write to another file")

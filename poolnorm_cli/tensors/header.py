@@ -6,15 +6,13 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from poolnorm_cli.errors import InputError, shown
 from poolnorm_cli.tensors.formats import NPY
-from poolnorm_cli.tensors.messages import bad_input, shown
 from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from poolnorm_cli.errors import InputError
 
 
 MAGIC = NPY.magic
@@ -67,18 +65,18 @@ def read_header(read: Callable[[int], bytes], name: str) -> Header:
     if not start.startswith(MAGIC):
         raise _foreign(start + _exactly(read, 24), name)
     if len(start) < len(MAGIC) + 2:
-        raise bad_input(name, "truncated in its header", _SAVE)
+        raise InputError.at(name, "truncated in its header", _SAVE)
     version = (start[6], start[7])
     if version not in _VERSIONS:
         told = f"version {version[0]}.{version[1]} of the .npy format, 1.0 to 3.0 are read"
-        raise bad_input(name, told, _SAVE)
+        raise InputError.at(name, told, _SAVE)
     counted = _exactly(read, _VERSIONS[version])
     length = int.from_bytes(counted, "little")
     if length > _LONGEST:
-        raise bad_input(name, f"a header of {length} bytes, at most {_LONGEST} are read", _SAVE)
+        raise InputError.at(name, f"a header of {length} bytes, at most {_LONGEST} are read", _SAVE)
     text = _exactly(read, length)
     if len(counted) < _VERSIONS[version] or len(text) < length:
-        raise bad_input(name, "truncated in its header", _SAVE)
+        raise InputError.at(name, "truncated in its header", _SAVE)
     if (seen := _SEEN.get(text)) is not None and seen.version == version:
         return seen
     shape, descr, fortran = _parsed(text, version, name)
@@ -118,9 +116,9 @@ def _exactly(read: Callable[[int], bytes], count: int) -> bytes:
 
 def _foreign(start: bytes, name: str) -> InputError:
     if not start:
-        return bad_input(name, "empty, not a .npy file", _SAVE)
+        return InputError.at(name, "empty, not a .npy file", _SAVE)
     if MAGIC.startswith(start):
-        return bad_input(name, "truncated in its header", _SAVE)
+        return InputError.at(name, "truncated in its header", _SAVE)
     fix = _SAVE
     if start.startswith(b"PK"):
         fix = "it is a zip archive: give it as a file named .npz"
@@ -130,14 +128,14 @@ def _foreign(start: bytes, name: str) -> InputError:
         fix = f"it is a pickle, which is never loaded: {_SAVE}"
     elif not any(start):
         fix = "it holds zeros, as an unfinished download does: fetch it again"
-    return bad_input(name, f"not a .npy file (first bytes {start[:8]!r})", fix)
+    return InputError.at(name, f"not a .npy file (first bytes {start[:8]!r})", fix)
 
 
 def _parsed(text: bytes, version: tuple[int, int], name: str) -> tuple[tuple[int, ...], str, bool]:
     try:
         line = text.decode("utf-8" if version == (3, 0) else "latin-1")
     except UnicodeDecodeError:
-        raise bad_input(name, "a header that is not UTF-8", _SAVE) from None
+        raise InputError.at(name, "a header that is not UTF-8", _SAVE) from None
     found = _plain(line) or _entries(line, name)
     return _dims(found["shape"], name), found["descr"], found["fortran_order"] == "True"
 
@@ -162,12 +160,12 @@ def _entries(line: str, name: str) -> dict[str, str]:
     while opened and len(found) < 3 and (entry := grammar.match(line, place)):
         key = entry["descr"] or entry["fortran_order"] or entry["shape"]
         if key in found:
-            raise bad_input(name, f"a header with two entries {key}", _SAVE)
+            raise InputError.at(name, f"a header with two entries {key}", _SAVE)
         value = next(v for v in (entry["type"], entry["order"], entry["dims"]) if v is not None)
         found[key] = value[1:-1] if value[:1] in ("'", '"') and key == "descr" else value
         place = entry.end()
     if len(found) < 3 or not re.fullmatch(rf"{_GAP}\}}{_GAP}", line[place:]):
-        raise bad_input(name, f"a damaged header near {line[place : place + 24]!a}", _SAVE)
+        raise InputError.at(name, f"a damaged header near {line[place : place + 24]!a}", _SAVE)
     return found
 
 
@@ -176,10 +174,10 @@ def _dims(text: str, name: str) -> tuple[int, ...]:
     if items[-1] == "" and (len(items) > 1 or items == [""]):
         items.pop()
     elif len(items) == 1:
-        raise bad_input(name, f"the shape ({shown(items[0], 30)}) is not a tuple", _SAVE)
+        raise InputError.at(name, f"the shape ({shown(items[0], 30)}) is not a tuple", _SAVE)
     if len(items) > _DEEPEST:
-        raise bad_input(name, f"{len(items)} axes, at most {_DEEPEST} are read", "reshape it")
+        raise InputError.at(name, f"{len(items)} axes, at most {_DEEPEST} are read", "reshape it")
     for item in items:
         if not _DIM.fullmatch(item) or int(item.rstrip("L")) >= 2**63:
-            raise bad_input(name, f"an axis of {shown(item, 30)!a} items", _SAVE)
+            raise InputError.at(name, f"an axis of {shown(item, 30)!a} items", _SAVE)
     return tuple(int(item.rstrip("L")) for item in items)

@@ -7,7 +7,6 @@ import stat
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.tensors.formats import either, format_of, keyed_suffixes, split_key
-from poolnorm_cli.tensors.messages import fault
 
 
 STDIN = "-"
@@ -62,7 +61,7 @@ def names_tensor(word: str) -> bool:
 def no_names(name: str) -> UsageError:
     """Return the error for a key where arrays have no names."""
     told = f"--key names an array in a {either(keyed_suffixes())}"
-    return fault(UsageError, name, told, "leave it out")
+    return UsageError.at(name, told, "leave it out")
 
 
 def identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:

@@ -10,8 +10,8 @@ from io import BytesIO
 from math import prod
 from typing import TYPE_CHECKING
 
+from poolnorm_cli.errors import InputError, reason_of
 from poolnorm_cli.tensors.header import Header, known_header, read_header
-from poolnorm_cli.tensors.messages import bad_input, reason_of
 from poolnorm_cli.tensors.tensor import Tensor, reader
 
 
@@ -50,17 +50,17 @@ def opened(path: Path | str, name: str) -> Iterator[int]:
         fd = os.open(path, _FLAGS)
     except OSError as error:
         reason, fix = _REASONS.get(error.errno or 0, (reason_of(error), ""))
-        raise bad_input(name, reason, fix) from None
+        raise InputError.at(name, reason, fix) from None
     except UnicodeEncodeError as error:
         told = f"a name that this locale's encoding, {error.encoding}, has not"
-        raise bad_input(name, told, "set LC_ALL=C.UTF-8") from None
+        raise InputError.at(name, told, "set LC_ALL=C.UTF-8") from None
     except ValueError:
-        raise bad_input(name, "a name with a NUL in it") from None
+        raise InputError.at(name, "a name with a NUL in it") from None
     try:
         _refuse_irregular(os.fstat(fd).st_mode, name)
         yield fd
     except OSError as error:
-        raise bad_input(name, reason_of(error)) from error
+        raise InputError.at(name, reason_of(error)) from error
     finally:
         os.close(fd)
 
@@ -78,7 +78,7 @@ def same_file(fd: int, stamp: Stamp, name: str) -> None:
         InputError: It has been written or replaced since.
     """
     if stamp_of(fd) != stamp:
-        raise bad_input(name, "changed while reading", "wait until its writer is done")
+        raise InputError.at(name, "changed while reading", "wait until its writer is done")
 
 
 class NpyTensor(Tensor):
@@ -107,7 +107,7 @@ class NpyTensor(Tensor):
             raise self.truncated(found)
         if found > self.nbytes:
             told = f"trailing bytes: {found} where the header says {self.nbytes}"
-            raise bad_input(name, told, "save it again, one array in a file")
+            raise InputError.at(name, told, "save it again, one array in a file")
 
     @property
     def file(self) -> Stamp:
@@ -196,9 +196,9 @@ def _read(fd: int, size: int) -> bytes:
 
 def _refuse_irregular(mode: int, name: str) -> None:
     if stat.S_ISDIR(mode):
-        raise bad_input(name, "a directory", "name the files in it")
+        raise InputError.at(name, "a directory", "name the files in it")
     if not stat.S_ISREG(mode):
-        raise bad_input(name, "not a regular file", _SAVE)
+        raise InputError.at(name, "not a regular file", _SAVE)
 
 
 class RangeTensor(Tensor):
@@ -219,7 +219,9 @@ class RangeTensor(Tensor):
             InputError: The file is another one by now.
         """
         if whole.stamp != stamp:
-            raise bad_input(whole.name, "changed while reading", "wait until its writer is done")
+            raise InputError.at(
+                whole.name, "changed while reading", "wait until its writer is done"
+            )
         bfloat16 = whole.dtype.name == "bfloat16"
         super().__init__(whole.name, whole.header, path=whole.path, bfloat16=bfloat16)
         start, stop = samples

@@ -6,10 +6,9 @@ from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.errors import InputError
+from poolnorm_cli.errors import InputError, shown
 from poolnorm_cli.tensors.dtypes import parse_descr
 from poolnorm_cli.tensors.header import MAGIC, Header, read_header
-from poolnorm_cli.tensors.messages import bad_input, named, shown
 from poolnorm_cli.tensors.npy import Stamp, opened, same_file, stamp_of
 from poolnorm_cli.tensors.passed_over import PassedOver, PassedOvers
 from poolnorm_cli.tensors.tensor import Tensor, reader
@@ -50,7 +49,7 @@ class NpzTensor(Tensor):
             raise self.truncated(found)
         if found > self.nbytes:
             told = f"trailing bytes: {found} where the header says {self.nbytes}"
-            raise bad_input(name, told, "save it again with np.savez")
+            raise InputError.at(name, told, "save it again with np.savez")
 
     @contextmanager
     def data(self) -> Iterator[ReadInto]:
@@ -128,15 +127,15 @@ def _arrays(
             beside.add(member, PassedOver(member.key, "no array"))
             continue
         if member.key in arrays:
-            raise bad_input(called(name, shown(member.key, 40)), "there twice", NPZ.fix)
+            raise InputError.at(called(name, shown(member.key, 40)), "there twice", NPZ.fix)
         error = _refusal(header, bfloat16=bfloat16)
         if error is None:
             arrays[member.key] = member, header
         else:
-            first = first or named(error, called(name, member.key))
-            beside.add(member, PassedOver(member.key, error.what, header.shape))
+            first = first or error.within(called(name, member.key))
+            beside.add(member, PassedOver(member.key, error.reason(), header.shape))
     if not arrays:
-        raise first or bad_input(name, "no arrays in it", NPZ.fix)
+        raise first or InputError.at(name, "no arrays in it", NPZ.fix)
     return list(arrays.values()), beside
 
 
@@ -178,8 +177,8 @@ def _chosen(fd: int, found: list[Member], key: str, name: str) -> Member:
     if len(same) > 1:  # a text and an array may have one key
         same = [m for m in same if m.fault or _header_if_any(fd, m, name)] or same
     if len(same) > 1:
-        raise bad_input(called(name, shown(key, 40)), "there twice", NPZ.fix)
+        raise InputError.at(called(name, shown(key, 40)), "there twice", NPZ.fix)
     if same:
         return same[0]
     there = shown(", ".join(member.key for member in found[:9]), 60)
-    raise named(InputError(f"no array {shown(key, 30)}", f"there are: {there}"), name)
+    raise InputError(f"no array {shown(key, 30)}", f"there are: {there}").within(name)

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from poolnorm_cli.errors import OutputError, UsageError
+from poolnorm_cli.errors import OutputError, UsageError, reason_of
 from poolnorm_cli.tensors.dtypes import DType, descr_of
 from poolnorm_cli.tensors.formats import (
     NPY,
@@ -20,7 +20,6 @@ from poolnorm_cli.tensors.formats import (
     output_suffixes,
 )
 from poolnorm_cli.tensors.header import build_header
-from poolnorm_cli.tensors.messages import fault, reason_of
 from poolnorm_cli.tensors.names import STDIN
 from poolnorm_cli.tensors.space import require_place, require_room
 from poolnorm_cli.urls import is_url
@@ -54,9 +53,9 @@ def standard_output() -> Sink:
         UsageError: It is a terminal.
     """
     if sys.stdout is None or sys.stdout.closed:
-        raise fault(OutputError, "-", "standard output is closed", _FIX)
+        raise OutputError.at("-", "standard output is closed", _FIX)
     if sys.stdout.isatty():
-        raise fault(UsageError, "-", "standard output is a terminal", _FIX)
+        raise UsageError.at("-", "standard output is a terminal", _FIX)
     sys.stdout.flush()
     raw = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
     return lambda data: _write(raw, memoryview(data))
@@ -72,7 +71,7 @@ def _write(raw: Any, left: memoryview) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise fault(OutputError, "-", f"standard output: {reason_of(error)}", _FIX) from error
+        raise OutputError.at("-", f"standard output: {reason_of(error)}", _FIX) from error
 
 
 _SMALL = 1 << 16
@@ -144,7 +143,7 @@ class ArrayWriter:
 
     def _miscounted(self) -> OutputError:
         told = f"{self._items - self._left} items written where the shape has {self._items}"
-        return fault(OutputError, self.name, told, "nothing was kept")
+        return OutputError.at(self.name, told, "nothing was kept")
 
 
 class Output(ABC):
@@ -207,7 +206,7 @@ class Output(ABC):
             UsageError: There is no array, or the target has appeared meanwhile.
         """
         if self._writer is None:
-            raise fault(UsageError, self.target, "no array to write", "give an input that has one")
+            raise UsageError.at(self.target, "no array to write", "give an input that has one")
         self._writer.close()
         self._publish()
 
@@ -246,7 +245,7 @@ class NpyOutput(Output):
     ) -> ArrayWriter:
         if self._writer is not None:
             fix = f"write a {either(keyed_suffixes())}"
-            raise fault(UsageError, self.target, f"a {NPY.suffix} holds one array", fix)
+            raise UsageError.at(self.target, f"a {NPY.suffix} holds one array", fix)
         return ArrayWriter(self.target, shape, dtype, self._file.write, _nothing)
 
     def _publish(self) -> None:
@@ -338,7 +337,7 @@ def _unwritable(target: str) -> UsageError:
     suffixes = output_suffixes()
     is_directory = " (a directory)" if os.path.isdir(target) else ""  # noqa: PTH112 - as for other names
     fix = f"name the output {either(tuple(f'FILE{suffix}' for suffix in suffixes))}"
-    return fault(UsageError, target, f"{neither(suffixes)}{is_directory}", fix)
+    return UsageError.at(target, f"{neither(suffixes)}{is_directory}", fix)
 
 
 def _nothing() -> None:

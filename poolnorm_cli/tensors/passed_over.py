@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.tensors.messages import bad_input, shown
+from poolnorm_cli.errors import InputError, shown
 from poolnorm_cli.tensors.zip_reader import NPZ, MemberReader
 from poolnorm_cli.values import frozen
 
@@ -73,7 +73,7 @@ class PassedOvers:
             self._inflated += member.size
         if self._inflated > _LARGEST:
             told_of = f"{member.size} bytes out of {member.packed}, and no tensor"
-            raise bad_input(place, told_of, "leave it out, or name an array with --key")
+            raise InputError.at(place, told_of, "leave it out, or name an array with --key")
         source, piece = MemberReader(self._fd, member, place, NPZ), memoryview(bytearray(_PIECE))
         while source.readinto(piece):
             pass

@@ -13,7 +13,6 @@ from contextlib import suppress
 from poolnorm_cli.errors import OutputError
 from poolnorm_cli.tensors.cloud import PIECE, exists_at
 from poolnorm_cli.tensors.connectors import system_of, told
-from poolnorm_cli.tensors.messages import fault
 
 
 class RemoteFile:
@@ -30,7 +29,7 @@ class RemoteFile:
         if exists_at(url) and not overwrite:
             from poolnorm_cli.errors import UsageError
 
-            raise fault(UsageError, url, "exists", "--overwrite replaces it")
+            raise UsageError.at(url, "exists", "--overwrite replaces it")
         with told(OutputError, url):
             self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - held until sent
 

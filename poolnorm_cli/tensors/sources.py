@@ -6,9 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.errors import UsageError
+from poolnorm_cli.errors import InputError, UsageError
 from poolnorm_cli.tensors.formats import either, format_of, neither
-from poolnorm_cli.tensors.messages import bad_input, fault
 from poolnorm_cli.tensors.names import STDIN, is_stream, no_names, split_word
 from poolnorm_cli.urls import is_url
 
@@ -43,7 +42,7 @@ def open_tensors(
     """
     name, inner = split_word(word)
     if inner is not None and key not in (None, inner):
-        raise fault(UsageError, word, "two keys", f"leave out --key or ::{inner}")
+        raise UsageError.at(word, "two keys", f"leave out --key or ::{inner}")
     wanted = key if inner is None else inner
     form = None if name == STDIN else format_of(name)
     if wanted is not None and (form is None or not form.keyed):
@@ -96,9 +95,9 @@ def _standard_input(*, bfloat16: bool) -> Iterator[Tensor]:
 
 def _unknown(name: str) -> Exception:
     if not os.path.lexists(name):
-        return bad_input(name or "''", "no such file", f"give a {either()} file, or `-`")
+        return InputError.at(name or "''", "no such file", f"give a {either()} file, or `-`")
     if os.path.isdir(name):  # noqa: PTH112 - a Path takes long to import
-        return bad_input(name, "a directory", "name the files in it")
+        return InputError.at(name, "a directory", "name the files in it")
     if is_stream(name):
-        return bad_input(name, "not a regular file", "save it to one first, and give that")
-    return bad_input(name, f"{neither()} by its name", "rename it if it is one")
+        return InputError.at(name, "not a regular file", "save it to one first, and give that")
+    return InputError.at(name, f"{neither()} by its name", "rename it if it is one")

@@ -8,8 +8,7 @@ import sys
 from math import prod
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.errors import OutputError, UsageError
-from poolnorm_cli.tensors.messages import fault, shown
+from poolnorm_cli.errors import OutputError, UsageError, shown
 from poolnorm_cli.tensors.names import STDIN, folder_of
 from poolnorm_cli.tensors.tensor import LARGEST
 from poolnorm_cli.urls import is_url
@@ -43,13 +42,13 @@ def require_room(target: str, shape: Ints, itemsize: int, *, compressed: bool = 
         told = (
             f"an output of shape ({shown(', '.join(map(str, shape)), 60)}) is 2**62 bytes or more"
         )
-        raise fault(UsageError, target, told, "ask for smaller sizes")
+        raise UsageError.at(target, told, "ask for smaller sizes")
     nbytes = prod(shape) * itemsize
     if compressed:
         nbytes //= _DEFLATED
     if nbytes > _WORTH and (free := free_at(target)) is not None and nbytes > free:
         told = f"needs {nbytes} bytes, and {free} are free there"
-        raise fault(OutputError, target, told, _FIX)
+        raise OutputError.at(target, told, _FIX)
 
 
 def require_place(target: str | os.PathLike[str]) -> None:
@@ -65,7 +64,7 @@ def require_place(target: str | os.PathLike[str]) -> None:
     what = kind_of(mode)
     if what:
         told = f"{what}, no place for a file"
-        raise fault(UsageError, target, told, "name a new file; or give -o - with > or | after it")
+        raise UsageError.at(target, told, "name a new file; or give -o - with > or | after it")
 
 
 def kind_of(mode: int) -> str:

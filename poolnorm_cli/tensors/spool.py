@@ -7,8 +7,7 @@ import tempfile
 import weakref
 from typing import IO, TYPE_CHECKING
 
-from poolnorm_cli.errors import OutputError
-from poolnorm_cli.tensors.messages import bad_input, fault, reason_of
+from poolnorm_cli.errors import InputError, OutputError, reason_of
 from poolnorm_cli.tensors.space import free_in
 
 
@@ -34,10 +33,10 @@ def require_copy(name: str, nbytes: int) -> None:
     try:
         free = free_in(tempfile.gettempdir())
     except OSError as error:
-        raise fault(OutputError, name, f"no temporary copy: {reason_of(error)}", _TMPDIR) from error
+        raise OutputError.at(name, f"no temporary copy: {reason_of(error)}", _TMPDIR) from error
     if nbytes > free:
         told = f"a temporary copy needs {nbytes} bytes, and {free} are free there"
-        raise fault(OutputError, name, told, _TMPDIR)
+        raise OutputError.at(name, told, _TMPDIR)
 
 
 def spooled(
@@ -77,12 +76,12 @@ def spooled(
                 told = f"more than {allowed} bytes came, of no known size"
                 if size is not None:
                     told = f"goes on after the {size} bytes that it should have"
-                raise bad_input(name, told, fix)
+                raise InputError.at(name, told, fix)
             left = piece[:count]
             while left:
                 left = left[copy.write(left) :]
     except OSError as error:
-        raise fault(OutputError, name, f"no temporary copy: {reason_of(error)}", _TMPDIR) from error
+        raise OutputError.at(name, f"no temporary copy: {reason_of(error)}", _TMPDIR) from error
     return copy
 
 

@@ -7,9 +7,8 @@ import weakref
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
-from poolnorm_cli.errors import OutputError, UsageError
+from poolnorm_cli.errors import InputError, OutputError, UsageError, reason_of
 from poolnorm_cli.tensors.header import Header, read_header
-from poolnorm_cli.tensors.messages import bad_input, fault, reason_of
 from poolnorm_cli.tensors.tensor import Tensor, reader
 
 
@@ -111,9 +110,9 @@ def read_stream(
         UsageError: The stream is a terminal.
     """
     if file is None or file.closed:
-        raise bad_input("-", "standard input is closed", _FIX)
+        raise InputError.at("-", "standard input is closed", _FIX)
     if file.isatty():
-        raise fault(UsageError, "-", "standard input is a terminal", _FIX)
+        raise UsageError.at("-", "standard input is a terminal", _FIX)
     return arrays(told_by(file, "-"), "-", bfloat16=bfloat16)
 
 
@@ -133,7 +132,7 @@ def arrays(readinto: ReadInto, called: str, *, bfloat16: bool) -> Iterator[Strea
         index += 1
     if not index:
         place = "standard input" if called == "-" else "it"
-        raise bad_input(called, f"nothing on {place}", _FIX)
+        raise InputError.at(called, f"nothing on {place}", _FIX)
 
 
 def _after(first: bytes, read: Callable[[int], bytes]) -> Callable[[int], bytes]:
@@ -148,7 +147,7 @@ def told_by(file: Any, name: str) -> ReadInto:
         try:
             return file.readinto(view) or 0
         except OSError as error:
-            raise bad_input(name, reason_of(error), _FIX) from error
+            raise InputError.at(name, reason_of(error), _FIX) from error
 
     return readinto
 
@@ -173,7 +172,7 @@ def _put(fd: int, piece: memoryview) -> None:
 
 def _unspooled(error: OSError) -> OutputError:
     told = f"no temporary copy of standard input: {reason_of(error)}"
-    return fault(OutputError, "-", told, "set TMPDIR to a directory with room")
+    return OutputError.at("-", told, "set TMPDIR to a directory with room")
 
 
 def _from_start(fd: int) -> ReadInto:

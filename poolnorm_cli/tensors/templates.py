@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from poolnorm_cli.errors import UsageError
+from poolnorm_cli.errors import UsageError, shown
 from poolnorm_cli.tensors.formats import NPY
-from poolnorm_cli.tensors.messages import fault, shown
 
 
 DEFAULT_TEMPLATE = "{name}"
@@ -53,7 +52,7 @@ def output_path(
     }
     literals = re.sub(_FIELD, lambda match: _known(match, values) and "", template)
     if "{" in literals or "}" in literals:
-        raise fault(UsageError, shown(template), "a brace without its partner", f"give {_PLAIN}")
+        raise UsageError.at(shown(template), "a brace without its partner", f"give {_PLAIN}")
     return directory / _inside(re.sub(_FIELD, lambda match: values[match[1]], template), template)
 
 
@@ -66,7 +65,7 @@ def _no_path(key: str) -> str:
 def _known(match: re.Match[str], values: dict[str, str]) -> str:
     if match[1] not in values:
         told = f"no field {{{shown(match[1], 20)}}} in --output-name"
-        raise fault(UsageError, shown(match.string, 40), told, f"there are {' '.join(_FIELDS)}")
+        raise UsageError.at(shown(match.string, 40), told, f"there are {' '.join(_FIELDS)}")
     return values[match[1]]
 
 
@@ -74,5 +73,5 @@ def _inside(name: str, template: str) -> str:
     parts = name.split("/")
     if ".." in parts or name.startswith("/") or parts[-1] in ("", "."):
         told = f"{shown(name, 40)!r} is not a name inside the output directory"
-        raise fault(UsageError, shown(template, 40), told, "leave out `..` and a leading `/`")
+        raise UsageError.at(shown(template, 40), told, "leave out `..` and a leading `/`")
     return name

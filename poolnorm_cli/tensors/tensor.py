@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from poolnorm_cli.errors import InputError
 from poolnorm_cli.machine import half_of_memory
 from poolnorm_cli.tensors.dtypes import DType, parse_descr
-from poolnorm_cli.tensors.messages import bad_input, named
 
 
 if TYPE_CHECKING:
@@ -75,12 +74,12 @@ class Tensor(ABC):
         try:
             self.dtype, self.swapped = parse_descr(header.descr, bfloat16)
         except InputError as error:
-            raise named(error, name) from None
+            raise error.within(name) from None
         self.shape, self.compressed = header.shape, compressed
         self.nbytes = prod(self.shape) * self.dtype.itemsize
         whole = self.nbytes or prod(max(dim, 1) for dim in self.shape) * self.dtype.itemsize
         if whole >= LARGEST:
-            raise bad_input(name, "the shape says 2**62 bytes or more", "save it again")
+            raise InputError.at(name, "the shape says 2**62 bytes or more", "save it again")
         self.limit: int | None = None
         self.source: object = None
 
@@ -115,7 +114,7 @@ class Tensor(ABC):
             InputError: The array has no axes, or its bytes are truncated, altered or unreadable.
         """
         if not self.shape:
-            raise bad_input(self.name, "a single number (rank 0)", "layers need a batch axis")
+            raise InputError.at(self.name, "a single number (rank 0)", "layers need a batch axis")
         if rows < 1:
             message = f"a block of {rows} samples"
             raise ValueError(message)
@@ -175,7 +174,7 @@ class Tensor(ABC):
         limit = half_of_memory() if self.limit is None else self.limit
         if self.nbytes > limit:
             told = f"Fortran order is read whole: {self.nbytes} bytes, {limit} allowed"
-            raise bad_input(self.name, told, "save it with np.ascontiguousarray")
+            raise InputError.at(self.name, told, "save it with np.ascontiguousarray")
         raw = self._memory(self.nbytes)
         self._fill(readinto, raw, 0)
         whole = decode(raw, self.dtype, self.swapped).reshape(self.shape, order="F")
@@ -191,7 +190,7 @@ class Tensor(ABC):
             return np.empty(size, np.uint8).data
         except (MemoryError, ValueError):
             told = f"no memory for a block of {size} bytes"
-            raise bad_input(self.name, told, "use smaller blocks") from None
+            raise InputError.at(self.name, told, "use smaller blocks") from None
 
     def _fill(self, readinto: ReadInto, raw: memoryview, start: int) -> None:
         done = 0
@@ -204,7 +203,7 @@ class Tensor(ABC):
     def truncated(self, found: int) -> InputError:
         """Return the error that says how many bytes of data are there."""
         told = f"truncated: {found} of {self.nbytes} bytes"
-        return bad_input(self.name, told, "copy or save it again")
+        return InputError.at(self.name, told, "copy or save it again")
 
 
 def evenly(length: int, rows: int) -> Iterator[Cut]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.errors import OutputError
-from poolnorm_cli.tensors.messages import fault, reason_of
+from poolnorm_cli.errors import OutputError, reason_of
 
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def unwritten(path: Path | str, error: Exception) -> OutputError:
         error: What the system said.
     """
     if not isinstance(error, OSError):
-        return fault(OutputError, path, "not a name for a file", "give another")
+        return OutputError.at(path, "not a name for a file", "give another")
     code = error.errno or 0
     reason = "no such directory" if code == errno.ENOENT else reason_of(error)
-    return fault(OutputError, path, reason, _FIXES.get(code, ""))
+    return OutputError.at(path, reason, _FIXES.get(code, ""))

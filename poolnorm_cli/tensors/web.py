@@ -17,7 +17,6 @@ from urllib.parse import quote, urljoin
 
 from poolnorm_cli.errors import InputError
 from poolnorm_cli.tensors.connectors import system_of, told
-from poolnorm_cli.tensors.messages import bad_input
 from poolnorm_cli.urls import is_hidden
 
 
@@ -101,7 +100,7 @@ class WebFile:
         if seconds >= PATIENCE:
             if self._came < LEAST:
                 reason = f"only {self._came} bytes came in {seconds:.0f} seconds"
-                raise bad_input(self._url, reason, _AGAIN)
+                raise InputError.at(self._url, reason, _AGAIN)
             self._came, self._counted = 0, self._waited
         return len(piece)
 
@@ -117,7 +116,7 @@ class WebFile:
             return asyn.sync(self._loop, asyncio.wait_for, awaited, SILENCE)
         except TimeoutError:
             reason = f"the server said nothing for {SILENCE:.0f} seconds"
-            raise bad_input(self._url, reason, _AGAIN) from None
+            raise InputError.at(self._url, reason, _AGAIN) from None
         finally:
             self._waited += time.monotonic() - began
 
@@ -131,7 +130,7 @@ def open_web(url: str) -> WebFile:
     try:
         return WebFile(url)
     except FileNotFoundError:
-        raise bad_input(url, "no such file", "check the name") from None
+        raise InputError.at(url, "no such file", "check the name") from None
 
 
 def list_web(url: str, *, recursive: bool) -> list[str]:
@@ -154,7 +153,7 @@ def list_web(url: str, *, recursive: bool) -> list[str]:
                 pages.append(link)
         if len(known) > _MOST_LINKS:
             told = f"links to more than {_MOST_LINKS} files"
-            raise bad_input(url, told, "name a directory below")
+            raise InputError.at(url, told, "name a directory below")
     return sorted(found)
 
 
@@ -167,7 +166,7 @@ def _links(page: str) -> list[str]:
             count += more
     if count > _PAGE:
         told = f"more than {_PAGE} bytes, no page of a directory"
-        raise bad_input(page, told, "name the files")
+        raise InputError.at(page, told, "name the files")
     text = data[:count].decode(errors="replace")
     hrefs = re.findall(_HREF, text, re.IGNORECASE)
     return [urljoin(page, unescape(href)).partition("#")[0].partition("?")[0] for href in hrefs]

@@ -9,15 +9,10 @@ import struct
 import zipfile
 import zlib
 from collections import Counter
-from typing import TYPE_CHECKING
 
+from poolnorm_cli.errors import InputError, shown
 from poolnorm_cli.tensors.formats import NPY
-from poolnorm_cli.tensors.messages import bad_input, shown
 from poolnorm_cli.values import frozen
-
-
-if TYPE_CHECKING:
-    from poolnorm_cli.errors import InputError
 
 
 MOST_MEMBERS = 100_000
@@ -119,7 +114,7 @@ def require_sound(member: Member, name: str, kind: ArchiveKind = NPZ) -> None:
         InputError: With its fault.
     """
     if member.fault:
-        raise bad_input(f"{name}::{shown(member.name, 40)}", member.fault, kind.fix)
+        raise InputError.at(f"{name}::{shown(member.name, 40)}", member.fault, kind.fix)
 
 
 def listed(fd: int, name: str, kind: ArchiveKind = NPZ) -> list[Member]:
@@ -142,15 +137,17 @@ def listed(fd: int, name: str, kind: ArchiveKind = NPZ) -> list[Member]:
         said = (
             f"not {kind.called} (first bytes {start!r})" if start else f"empty, not {kind.called}"
         )
-        raise bad_input(name, said, fix)
+        raise InputError.at(name, said, fix)
     infos, table = _contents(fd, name, kind)
     if not infos:
-        raise bad_input(name, "no arrays in it", kind.fix)
+        raise InputError.at(name, "no arrays in it", kind.fix)
     if len(infos) > MOST_MEMBERS:
-        raise bad_input(name, f"{len(infos)} members, at most {MOST_MEMBERS} are read", kind.fix)
+        raise InputError.at(
+            name, f"{len(infos)} members, at most {MOST_MEMBERS} are read", kind.fix
+        )
     infos_in_place = sorted(infos, key=lambda info: info.header_offset)
     if infos_in_place[0].header_offset != 0:
-        raise bad_input(name, "bytes before the first member", kind.fix)
+        raise InputError.at(name, "bytes before the first member", kind.fix)
     ends = [*(info.header_offset for info in infos_in_place[1:]), table]
     end_of = {id(info): end for info, end in zip(infos_in_place, ends, strict=True)}
     counts = Counter(info.orig_filename for info in infos)
@@ -170,7 +167,7 @@ class _Bounded(io.FileIO):
         """
         if size is not None and size > LARGEST_TABLE:
             told = f"a table of contents of {size} bytes, at most {LARGEST_TABLE} are read"
-            raise bad_input(self.place, told, "save it in several files")
+            raise InputError.at(self.place, told, "save it in several files")
         return super().read(-1 if size is None else size)
 
 
@@ -181,17 +178,19 @@ def _contents(fd: int, name: str, kind: ArchiveKind) -> tuple[list[zipfile.ZipIn
             with zipfile.ZipFile(file) as archive:
                 infos, table, comment = archive.infolist(), archive.start_dir, archive.comment
         except (zipfile.BadZipFile, NotImplementedError, struct.error, OSError) as error:
-            raise bad_input(
+            raise InputError.at(
                 name, f"a damaged archive ({shown(str(error), 60)})", kind.fix
             ) from None
         except (ValueError, OverflowError, MemoryError, EOFError):
-            raise bad_input(name, "a damaged archive", kind.fix) from None
+            raise InputError.at(name, "a damaged archive", kind.fix) from None
     tail = os.pread(fd, _END.size, os.fstat(fd).st_size - _END.size - len(comment))
     mark, disk, first, here, count, _, _, told = _END.unpack(tail.ljust(_END.size, b"\0"))
     if mark != b"PK\5\6" or told != len(comment):
-        raise bad_input(name, "bytes after the end of the archive", kind.fix)
+        raise InputError.at(name, "bytes after the end of the archive", kind.fix)
     if {disk, first} - {0, _MANY} or any(n not in (_MANY, len(infos)) for n in (here, count)):
-        raise bad_input(name, "a part of an archive, or its count of members is wrong", kind.fix)
+        raise InputError.at(
+            name, "a part of an archive, or its count of members is wrong", kind.fix
+        )
     return infos, table
 
 
@@ -333,4 +332,4 @@ class MemberReader:
         return 0
 
     def _damaged(self, reason: str) -> InputError:
-        return bad_input(self._name, reason, self._fix)
+        return InputError.at(self._name, reason, self._fix)

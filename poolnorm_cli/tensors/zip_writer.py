@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.errors import UsageError
+from poolnorm_cli.errors import UsageError, shown
 from poolnorm_cli.tensors.formats import NPY
-from poolnorm_cli.tensors.messages import fault, shown
 from poolnorm_cli.tensors.outputs import ArrayWriter, Output
 
 
@@ -86,7 +85,7 @@ class NpzOutput(Output):
         key = f"arr_{len(self._entries)}" if key is None else key
         if key in self._entries:
             told = f"two arrays called {shown(key, 40)}"
-            raise fault(UsageError, self.target, told, "write them to two files")
+            raise UsageError.at(self.target, told, "write them to two files")
         flags = 0 if key.isascii() else _UTF8
         wide = prod(shape) * dtype.itemsize > _LARGE
         method = _DEFLATED if compressed else 0

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from poolnorm_cli.errors import InputError, UsageError
+from poolnorm_cli.errors import InputError, UsageError, shown
 from poolnorm_cli.shapes import Ints, format_shape, resolve_axes
-from poolnorm_cli.tensors.messages import bad_input, shown
 from poolnorm_cli.values import frozen
 from poolnorm_cli.weights.fit import fit, fit_shapes, without_unit_axes
 from poolnorm_cli.weights.naming import IGNORED, framework, keras_names, known, own_name, split
@@ -200,12 +199,11 @@ class Entry:
             InputError: It cannot be run at all.
         """
         if self.reason:
-            raise InputError(f"{self.place}: {self.reason}", "save it with weights of its own")
+            raise InputError.at(self.place, self.reason, "save it with weights of its own")
         try:
             yield
         except (InputError, UsageError) as error:
-            told = error.what.startswith(self.file)
-            raise error if told else error.within(self.place) from None
+            raise error if error.is_at(self.file) else error.within(self.place) from None
 
     def for_rank(self, rank: int | None) -> "Entry":
         """Return the layer as it is for an input of so many axes; None where that is not known.
@@ -290,5 +288,5 @@ def exactly(read: bytes, count: int, place: str) -> bytes:
         InputError: They are not.
     """
     if len(read) != count:
-        raise bad_input(place, "truncated", "save it again, or copy it again")
+        raise InputError.at(place, "truncated", "save it again, or copy it again")
     return read

@@ -6,9 +6,8 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from poolnorm_cli.errors import InputError, UsageError
+from poolnorm_cli.errors import InputError, UsageError, shown
 from poolnorm_cli.tensors.formats import NPZ, suffix_of
-from poolnorm_cli.tensors.messages import shown
 
 
 if TYPE_CHECKING:
@@ -120,7 +119,7 @@ def entry_for(word: str, layer: type["Layer"]) -> "Entry":
         return usable[0]
     several = f"{len(usable)} layers that can be {layer.keras_name}"
     what = several if usable else f"no layer that can be {layer.keras_name}"
-    raise UsageError(f"{shown(file)}: {what}", _there(file, usable or _called(found)))
+    raise UsageError.at(file, what, _there(file, usable or _called(found)))
 
 
 def named(found: "Sequence[Entry]", name: str, file: str) -> "Entry":
@@ -136,9 +135,9 @@ def named(found: "Sequence[Entry]", name: str, file: str) -> "Entry":
         return same[0]
     same = same or [entry for entry in found if entry.name == name]
     if same:
-        told = f"{shown(file)}: {len(same)} layers are called {shown(name)!r}"
-        raise UsageError(told, f"give one of the paths {_some([e.path for e in same])}")
-    raise UsageError(f"{shown(file)}: no layer {shown(name)!r}", _there(file, _called(found)))
+        told = f"{len(same)} layers are called {shown(name)!r}"
+        raise UsageError.at(file, told, f"give one of the paths {_some([e.path for e in same])}")
+    raise UsageError.at(file, f"no layer {shown(name)!r}", _there(file, _called(found)))
 
 
 def nothing_in(word: str) -> str:
@@ -161,8 +160,9 @@ def _reader(file: str) -> "Callable[[str], list[Entry]]":
     if suffix in NEVER:
         stem = os.path.basename(file)[: -len(suffix)]  # noqa: PTH119 - text, not a path
         fix = _CONVERSIONS[NEVER[suffix]].format(file=file, stem=stem)
-        raise InputError(
-            f"{shown(file)}: a {suffix} file needs the program that wrote it, and is never read",
+        raise InputError.at(
+            file,
+            f"a {suffix} file needs the program that wrote it, and is never read",
             f"there, type: {fix}",
         )
     if suffix not in READERS:

@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from poolnorm_cli.errors import InputError
-from poolnorm_cli.tensors.messages import bad_input, shown
+from poolnorm_cli.errors import InputError, shown
 from poolnorm_cli.weights.entry import LARGEST_BYTES, Stored, from_bfloat16
 from poolnorm_cli.weights.untrusted import LARGEST, bounded_memory, needed
 
@@ -48,9 +47,9 @@ def require_sound_heaps(file: IOBase, place: str) -> None:
             continue  # no heap, or one that libhdf5 refuses
         left -= length
         if length > _LARGEST_HEAP or left < 0:
-            raise bad_input(place, f"heaps of more than {length} bytes", _FIX)
+            raise InputError.at(place, f"heaps of more than {length} bytes", _FIX)
         if _loops_forever(_read(file, start, length)):
-            raise bad_input(place, "a heap with an object of no size", _FIX)
+            raise InputError.at(place, "a heap with an object of no size", _FIX)
 
 
 def _require_eight_byte_numbers(file: IOBase, place: str) -> None:
@@ -59,7 +58,7 @@ def _require_eight_byte_numbers(file: IOBase, place: str) -> None:
         if block.startswith(_SIGNATURE):
             sizes = block[13:15] if block[8:9] < b"\x02" else block[9:11]
             if sizes != b"\x08\x08":
-                raise bad_input(place, "numbers of another size than 8 bytes", _FIX)
+                raise InputError.at(place, "numbers of another size than 8 bytes", _FIX)
             return
 
 
@@ -172,7 +171,7 @@ def _attribute(group: Any, name: str, place: str) -> str | None:
         return None
     stored = group.attrs.get_id(name)
     if stored.shape not in ((), (1,)) or stored.get_storage_size() > LARGEST:
-        raise bad_input(place, f"attribute {name!r} of shape {stored.shape}", _FIX)
+        raise InputError.at(place, f"attribute {name!r} of shape {stored.shape}", _FIX)
     _require_text(stored, name, place)
     value = group.attrs[name]
     if isinstance(value, bytes):
@@ -187,7 +186,7 @@ def _require_text(stored: Any, name: str, place: str) -> None:
         InputError: It is none.
     """
     if stored.get_type().get_class() != _STRING:
-        raise bad_input(place, f"attribute {name!r} is no string", _FIX)
+        raise InputError.at(place, f"attribute {name!r} is no string", _FIX)
 
 
 def _listed(group: Any, name: str, place: str) -> list[str] | None:
@@ -213,7 +212,7 @@ def _listed(group: Any, name: str, place: str) -> list[str] | None:
         size = stored.get_storage_size() if count else 0
         many = len(names) + count > _MOST
         if len(stored.shape or ()) != 1 or many or size > LARGEST:
-            raise bad_input(place, f"attribute {part!r} of shape {stored.shape}", _FIX)
+            raise InputError.at(place, f"attribute {part!r} of shape {stored.shape}", _FIX)
         if count:  # of an empty list h5py makes one of numbers
             _require_text(stored, part, place)
             names += list(group.attrs[part])
@@ -228,7 +227,7 @@ class _Walk:
 
     def group(self, group: Any, path: str, depth: int) -> None:
         if depth > _DEEPEST:
-            raise bad_input(self._place, f"groups nested more than {_DEEPEST} deep", _FIX)
+            raise InputError.at(self._place, f"groups nested more than {_DEEPEST} deep", _FIX)
         self._meet(group, path)
         name = _attribute(group, "name", self._place) if path.endswith("vars") else None
         if name is not None:
@@ -308,10 +307,10 @@ class _Walk:
             raise self._refused(path, "there by two paths")
         self._seen.add(address)
         if len(self._seen) > _MOST:
-            raise bad_input(self._place, f"more than {_MOST} groups and arrays", _FIX)
+            raise InputError.at(self._place, f"more than {_MOST} groups and arrays", _FIX)
 
     def _refused(self, path: str, reason: str) -> InputError:
-        return bad_input(f"{self._place}: {shown(path)}", reason, _FIX)
+        return InputError.at(f"{self._place}: {shown(path)}", reason, _FIX)
 
 
 @contextmanager
@@ -322,4 +321,4 @@ def _told(place: str) -> Iterator[None]:
             yield
     except _FAULTS as error:
         told = shown(" ".join(str(error).split()), 80)
-        raise bad_input(place, f"not a readable HDF5 file ({told})", _FIX) from None
+        raise InputError.at(place, f"not a readable HDF5 file ({told})", _FIX) from None

@@ -13,8 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from poolnorm_cli.errors import InputError
-from poolnorm_cli.tensors.messages import bad_input, shown
+from poolnorm_cli.errors import InputError, shown
 from poolnorm_cli.tensors.npy import opened
 from poolnorm_cli.tensors.zip_reader import ArchiveKind, Member, MemberReader, members
 from poolnorm_cli.weights.entry import Entry, Stored, exactly, grouped
@@ -229,7 +228,7 @@ def _archive_members(file: str) -> tuple[io.IOBase, bytes]:
         found = {member.key: member for member in members(descriptor, file, KERAS)}
         for key in (_CONFIG_MEMBER, _WEIGHTS_MEMBER):
             if key not in found:
-                raise bad_input(file, f"no {key} in it", KERAS.fix)
+                raise InputError.at(file, f"no {key} in it", KERAS.fix)
         config = _bytes(descriptor, found[_CONFIG_MEMBER], file, LARGEST)
         weights = found[_WEIGHTS_MEMBER]
         if weights.method:
@@ -242,7 +241,7 @@ def _archive_members(file: str) -> tuple[io.IOBase, bytes]:
 def _bytes(descriptor: int, member: Member, file: str, largest: int) -> bytes:
     if member.size > largest:
         told = f"{member.key} of {member.size} bytes, at most {largest} are read"
-        raise bad_input(file, told, KERAS.fix)
+        raise InputError.at(file, told, KERAS.fix)
     data = bytearray(member.size)
     reader = MemberReader(descriptor, member, f"{file}::{member.key}", KERAS)
     view, got = memoryview(data), 0
@@ -250,7 +249,7 @@ def _bytes(descriptor: int, member: Member, file: str, largest: int) -> bytes:
         got += count
     reader.finish()
     if got != len(data):
-        raise bad_input(f"{file}::{member.key}", "truncated", KERAS.fix)
+        raise InputError.at(f"{file}::{member.key}", "truncated", KERAS.fix)
     return bytes(data)
 
 
@@ -270,7 +269,9 @@ def _shards(file: str) -> Contents:
     table = _table(file)
     shards = list(dict.fromkeys(name for names in table.values() for name in names))
     if len(shards) > _MOST_SHARDS:
-        raise bad_input(file, f"{len(shards)} shards, at most {_MOST_SHARDS} are read", _FIX_SHARDS)
+        raise InputError.at(
+            file, f"{len(shards)} shards, at most {_MOST_SHARDS} are read", _FIX_SHARDS
+        )
     together = Contents()
     for shard in shards:
         path = os.path.join(os.path.dirname(file), shard)  # noqa: PTH118, PTH120 - text
@@ -284,7 +285,7 @@ def _shards(file: str) -> Contents:
             if key.rpartition("/")[0] not in groups:
                 continue  # Keras goes by the table
             if key in together.arrays:
-                raise bad_input(f"{file}: {shown(key)}", "it is in two shards", _FIX_SHARDS)
+                raise InputError.at(f"{file}: {shown(key)}", "it is in two shards", _FIX_SHARDS)
             together.arrays[key] = array
         together.names |= {p: name for p, name in found.names.items() if p not in together.names}
     _require_all(file, table, together)
@@ -299,11 +300,11 @@ def _table(file: str) -> dict[str, list[str]]:
     """
     span = whole(file)
     if span.size > LARGEST:
-        raise bad_input(file, f"{span.size} bytes, at most {LARGEST} are read", _FIX_SHARDS)
+        raise InputError.at(file, f"{span.size} bytes, at most {LARGEST} are read", _FIX_SHARDS)
     document = parse(exactly(span.at(0, span.size), span.size, file), file)
     found = document.get("weight_map") if isinstance(document, dict) else None
     if not isinstance(found, dict):
-        raise bad_input(file, "no weight_map in it", _FIX_SHARDS)
+        raise InputError.at(file, "no weight_map in it", _FIX_SHARDS)
     return {group.strip("/"): _names(file, group, names) for group, names in found.items()}
 
 
@@ -313,7 +314,7 @@ def _names(file: str, group: str, names: Any) -> list[str]:
         plain = isinstance(name, str) and name.isprintable() and not set(name) & set("/\\")
         if not plain or not name.lower().endswith(".h5"):
             told = f"its shard is {shown(str(name), 60)!r}, no .h5 file beside it"
-            raise bad_input(f"{file}: {shown(group)}", told, _FIX_SHARDS)
+            raise InputError.at(f"{file}: {shown(group)}", told, _FIX_SHARDS)
     return listed
 
 
@@ -332,4 +333,4 @@ def _require_all(file: str, table: dict[str, list[str]], together: Contents) -> 
         numbers = {int(weight) for weight in weights if weight.isdecimal()}
         if not weights or numbers != set(range(len(numbers))):
             told = "not all of its weights are in the shards"
-            raise bad_input(f"{file}: {shown(group)}", told, _FIX_SHARDS)
+            raise InputError.at(f"{file}: {shown(group)}", told, _FIX_SHARDS)

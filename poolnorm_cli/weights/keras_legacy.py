@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from poolnorm_cli.tensors.messages import bad_input, shown
+from poolnorm_cli.errors import InputError, shown
 from poolnorm_cli.values import frozen
 from poolnorm_cli.weights.entry import Entry, Stored, are_alike
 from poolnorm_cli.weights.hdf5 import Contents
@@ -74,7 +74,7 @@ def _groups(contents: Contents, file: str, model: Configured | None) -> Iterator
     if names is None:
         names = _names_without_list(contents, start, model)
     if len(set(names)) != len(names):
-        raise bad_input(file, "its layer_names has a name twice", _FIX)
+        raise InputError.at(file, "its layer_names has a name twice", _FIX)
     inside = _inside(contents, {f"{start}{name}" for name in names})
     for name in names:
         place = f"{start}{name}"
@@ -106,7 +106,9 @@ def _names_without_list(contents: Contents, start: str, model: Configured | None
 def _weight(contents: Contents, group: str, name: str, file: str) -> Scoped:
     array = contents.arrays.get(f"{group}/{name}")
     if array is None:
-        raise bad_input(f"{file}: {shown(group)}", f"its weight {shown(name)} is not there", _FIX)
+        raise InputError.at(
+            f"{file}: {shown(group)}", f"its weight {shown(name)} is not there", _FIX
+        )
     return scoped(name, array)
 
 

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from poolnorm_cli.errors import InputError, OutputError, UsageError
+from poolnorm_cli.errors import InputError, OutputError, UsageError, shown
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.formats import NPZ, format_of
-from poolnorm_cli.tensors.messages import shown
 from poolnorm_cli.tensors.outputs import open_output
 from poolnorm_cli.tensors.sources import open_tensors
 from poolnorm_cli.weights.entry import LARGEST_BYTES, Entry, Stored, grouped
@@ -63,16 +62,17 @@ def read(tensor: "Tensor") -> "NDArray[Any]":
         InputError: No layer has such a weight.
     """
     if tensor.dtype.kind != "f" or not tensor.shape:
-        raise InputError(
-            f"{tensor.name}: {tensor.dtype.name} of shape {tensor.shape} is no weight",
+        raise InputError.at(
+            tensor.name,
+            f"{tensor.dtype.name} of shape {tensor.shape} is no weight",
             "save weights as float vectors",
         )
     size = int(np.prod(tensor.shape, dtype=object))
     if size > LARGEST_ITEMS:
-        raise InputError(f"{tensor.name}: {size} values are too many for a weight")
+        raise InputError.at(tensor.name, f"{size} values are too many for a weight")
     if tensor.nbytes > max(LARGEST_BYTES, _MOST_OF_ONE * (tensor.packed or tensor.nbytes)):
         told = f"{tensor.nbytes} bytes out of {tensor.packed}, which no weights are"
-        raise InputError(f"{tensor.name}: {told}", "save it with np.savez")
+        raise InputError.at(tensor.name, told, "save it with np.savez")
     blocks = [block.copy() for block in tensor.blocks(tensor.shape[0] or 1)]
     return blocks[0] if blocks else np.empty(tensor.shape, "float32")
 
@@ -136,8 +136,8 @@ def _refuse_twins(file: str, keys: Iterable[str]) -> None:
     seen: dict[tuple[str, str], str] = {}
     for key in keys:
         if (twin := seen.setdefault(split(key), key)) != key:
-            told = f"{file}: {shown(twin, 40)} and {shown(key, 40)} are one weight"
-            raise InputError(told, "leave one out")
+            told = f"{shown(twin, 40)} and {shown(key, 40)} are one weight"
+            raise InputError.at(file, told, "leave one out")
 
 
 def _told_of(file: str, found: list[Entry], first: "Tensor") -> list[Entry]:
@@ -183,10 +183,12 @@ def locked(file: str, waits: Callable[[], None]) -> Iterator[None]:
         held = _held(file, waits)
     except FileNotFoundError:
         fix = "run once without --weights: that starts it"
-        raise InputError(f"{file}: no such file", fix) from None
+        raise InputError.at(file, "no such file", fix) from None
     except OSError as error:
-        told = f"{file}: cannot be locked against other processes: {error.strerror}"
-        raise OutputError(told, "keep it on a local file system, in a directory of yours") from None
+        told = f"cannot be locked against other processes: {error.strerror}"
+        raise OutputError.at(
+            file, told, "keep it on a local file system, in a directory of yours"
+        ) from None
     try:
         yield
     finally:

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from sys import intern
 from typing import Any
 
-from poolnorm_cli.errors import InputError
-from poolnorm_cli.tensors.messages import bad_input, shown
+from poolnorm_cli.errors import InputError, shown
 from poolnorm_cli.values import frozen, record
 from poolnorm_cli.weights.onnx_tensors import TensorRef, sparse_at, tensor_at
 from poolnorm_cli.weights.wire import WHOLE, Range, Wire
@@ -133,10 +132,12 @@ class Model:
                 name = self._parts(Range(start, end), (1, 10))
                 self._functions[_qualified(name[1], name[10])] = Range(start, end)
         if len(graphs) != 1:
-            raise bad_input(wire.place, f"an ONNX file with {len(graphs)} graphs, not one", _FIX)
+            raise InputError.at(
+                wire.place, f"an ONNX file with {len(graphs)} graphs, not one", _FIX
+            )
         self.main = Scope(self._graph(graphs[0]))
         if not self.main.graph.nodes:
-            raise bad_input(wire.place, "not an ONNX file with a graph", _FIX)
+            raise InputError.at(wire.place, "not an ONNX file with a graph", _FIX)
 
     def scopes(self) -> Iterator[Scope]:
         """List all graphs where they run, the main one first."""
@@ -145,7 +146,9 @@ class Model:
             scope, depth = waiting.pop()
             yield scope
             if depth > _DEEPEST:
-                raise bad_input(self.wire.place, f"graphs nested more than {_DEEPEST} deep", _FIX)
+                raise InputError.at(
+                    self.wire.place, f"graphs nested more than {_DEEPEST} deep", _FIX
+                )
             inside = [(inner, depth + 1) for inner in self._inside(scope)]
             seen += sum(len(inner.graph.nodes) for inner, _ in inside)
             if seen > MOST_NODES:
@@ -278,7 +281,7 @@ class Model:
             raise self._endless()
 
     def _endless(self) -> InputError:
-        return bad_input(self.wire.place, f"more than {MOST_NODES} nodes and tensors", _FIX)
+        return InputError.at(self.wire.place, f"more than {MOST_NODES} nodes and tensors", _FIX)
 
 
 def _qualified(operator: str, domain: str) -> str:

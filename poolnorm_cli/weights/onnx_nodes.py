@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from poolnorm_cli.errors import UsageError
+from poolnorm_cli.errors import InputError, UsageError, shown
 from poolnorm_cli.shapes import Ints, format_shape
-from poolnorm_cli.tensors.messages import bad_input, shown
 from poolnorm_cli.values import frozen
 from poolnorm_cli.weights.entry import Entry, Stored, plain
 from poolnorm_cli.weights.fit import Broadcasting, broadcast, fit, fit_shapes, laid_out_shapes
@@ -58,15 +57,17 @@ class OnnxEntry(Entry):
         if first < 0:
             return replace(self, config={**self.config, "axis": list(range(first, 0))}, rank=None)
         if rank is not None and stated is not None and rank != stated:
-            told = f"{self.place}: its input has rank {stated}, not {rank}"
-            raise UsageError(told, "give an input of that rank")
+            told = f"its input has rank {stated}, not {rank}"
+            raise UsageError.at(self.place, told, "give an input of that rank")
         known = rank if rank is not None else stated
         if known is None:
-            told = f"{self.place}: it is over the axes from {first} on, of an input of any rank"
-            raise UsageError(told, "give a file as the input, whose rank says how many these are")
+            told = f"it is over the axes from {first} on, of an input of any rank"
+            raise UsageError.at(
+                self.place, told, "give a file as the input, whose rank says how many these are"
+            )
         if first >= known:
-            told = f"{self.place}: it is over the axes from {first} on, the input has rank {known}"
-            raise UsageError(told, "give an input of a higher rank")
+            told = f"it is over the axes from {first} on, the input has rank {known}"
+            raise UsageError.at(self.place, told, "give an input of a higher rank")
         return replace(self, config={**self.config, "axis": list(range(first, known))}, rank=known)
 
     def take(self, layer: "Layer", expected: Mapping[str, Ints], *, training: bool) -> "Weights":
@@ -177,7 +178,7 @@ def entries(file: str) -> list[Entry]:
     """
     span = whole(file)
     if span.size > LARGEST:
-        raise bad_input(file, f"{span.size} bytes are too many for an ONNX file", _FIX)
+        raise InputError.at(file, f"{span.size} bytes are too many for an ONNX file", _FIX)
     model = Model(Wire(span, file), span.size)
     constants = Constants(model, FOLDABLE)
     found = [
@@ -258,9 +259,9 @@ def _read(constants: Constants, scope: Scope, name: str) -> Any:
     try:
         values = constants.values(scope, name)
     except UnknownError as error:
-        raise bad_input(place, str(error), _FIX) from None
+        raise InputError.at(place, str(error), _FIX) from None
     if values.dtype.kind != "f":
-        raise bad_input(place, f"{values.dtype.name} values are no weight", _FIX)
+        raise InputError.at(place, f"{values.dtype.name} values are no weight", _FIX)
     return values
 
 
@@ -303,7 +304,7 @@ def _numbers(attributes: dict[str, Attribute], place: str) -> Numbers:
             continue
         value = attribute.real if name in _FLOAT_ATTRIBUTES else attribute.whole
         if value is None or not math.isfinite(value):
-            raise bad_input(place, f"its {name} is no number", _FIX)
+            raise InputError.at(place, f"its {name} is no number", _FIX)
         found[name] = value
     return found
 

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from poolnorm_cli.errors import InputError
-from poolnorm_cli.tensors.messages import shown
+from poolnorm_cli.errors import InputError, shown
 from poolnorm_cli.weights.entry import LARGEST_BYTES, from_bfloat16
 from poolnorm_cli.weights.untrusted import opened_beside
 from poolnorm_cli.weights.wire import WHOLE, Field, Range, Wire
@@ -142,7 +141,7 @@ def values_of(wire: Wire, tensor: TensorRef, place: str) -> NDArray[Any]:
         return _typed(wire, tensor, place)
     if len(data) != expected:
         told = f"{len(data)} bytes where its shape {tensor.shape} makes {expected}"
-        raise InputError(f"{place}: {told}", _FIX)
+        raise InputError.at(place, told, _FIX)
     return _array(np.frombuffer(data, DTYPES[tensor.dtype]), tensor)
 
 
@@ -182,14 +181,14 @@ def _typed(wire: Wire, tensor: TensorRef, place: str) -> NDArray[Any]:
         held = len(found)
     if held != count:
         told = f"{held:g} values where its shape {tensor.shape} makes {count}"
-        raise InputError(f"{place}: {told}", _FIX)
+        raise InputError.at(place, told, _FIX)
     if field == _OF_INTS and tensor.dtype in (10, BFLOAT16):
         found = np.array([int(n) & 0xFFFF for n in found], "<u2")
         found = found.view("<f2") if tensor.dtype == 10 else found
     try:
         return _array(found.astype(DTYPES[tensor.dtype], copy=False), tensor)
     except OverflowError:
-        raise InputError(f"{place}: a number that its type does not have", _FIX) from None
+        raise InputError.at(place, "a number that its type does not have", _FIX) from None
 
 
 def _numbers(wire: Wire, pieces: list[Range | int], most: int, field: int) -> list[int]:
@@ -212,7 +211,7 @@ def _dense(wire: Wire, tensor: TensorRef, place: str) -> NDArray[Any]:
     values, indices = tensor.sparse or (tensor, tensor)
     for part in (values, indices):
         if problem := problem_of(part):
-            raise InputError(f"{place}: {problem}", _FIX)
+            raise InputError.at(place, problem, _FIX)
     held, where = values_of(wire, values, place), values_of(wire, indices, place)
     dense = np.zeros(prod(tensor.shape), held.dtype)
     try:
@@ -222,7 +221,7 @@ def _dense(wire: Wire, tensor: TensorRef, place: str) -> NDArray[Any]:
         dense[where if sound else dense.size] = held
     except (ValueError, IndexError, TypeError):
         told = f"sparse, with indices that shape {tensor.shape} has not"
-        raise InputError(f"{place}: {told}", _FIX) from None
+        raise InputError.at(place, told, _FIX) from None
     return dense.reshape(tensor.shape)
 
 
@@ -241,8 +240,8 @@ def _external(wire: Wire, tensor: TensorRef, count: int, place: str) -> bytes:
         told[parts[1]] = parts[2]
     offset, length = told.get("offset", "0"), told.get("length", str(count))
     if not all(word.isdecimal() and len(word) < 20 for word in (offset, length)):
-        raise InputError(f"{place}: offset {shown(offset, 20)!r} of its values", _FIX)
+        raise InputError.at(place, f"offset {shown(offset, 20)!r} of its values", _FIX)
     with opened_beside(wire.place, told.get("location", ""), place) as span:
         if int(length) != count or int(offset) + count > span.size:
-            raise InputError(f"{place}: its values are not all in {told['location']}", _FIX)
+            raise InputError.at(place, f"its values are not all in {told['location']}", _FIX)
         return span.at(int(offset), count)

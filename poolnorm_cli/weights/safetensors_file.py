@@ -5,8 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from poolnorm_cli.errors import InputError
-from poolnorm_cli.tensors.messages import bad_input, shown
+from poolnorm_cli.errors import InputError, shown
 from poolnorm_cli.weights.entry import Entry, Stored, exactly, grouped
 from poolnorm_cli.weights.naming import IGNORED, known, split, stated
 from poolnorm_cli.weights.safetensors_header import Array, arrays_of
@@ -92,7 +91,7 @@ def index_entries(file: str) -> list[Entry]:
     for key in wanted:
         shard = places[key]
         if shard in held and key not in held[shard]:
-            raise bad_input(f"{file}::{shown(key)}", f"not in {shown(shard)}", _FIX)
+            raise InputError.at(f"{file}::{shown(key)}", f"not in {shown(shard)}", _FIX)
         if shard in held:
             arrays[key] = held[shard][key]
         else:
@@ -125,12 +124,12 @@ def _weight_map(file: str) -> dict[str, str]:
     with whole(file) as span:
         if span.size > LARGEST_INDEX:
             told = f"an index of {span.size} bytes, at most {LARGEST_INDEX} are read"
-            raise bad_input(file, told, _FIX)
+            raise InputError.at(file, told, _FIX)
         text = exactly(span.at(0, span.size), span.size, file)
     index = parse(text, file, largest=LARGEST_INDEX)
     places = index.get("weight_map") if isinstance(index, dict) else None
     if not isinstance(places, dict):
-        raise bad_input(file, "no weight_map in it", _FIX)
+        raise InputError.at(file, "no weight_map in it", _FIX)
     for key, shard in places.items():
         if not isinstance(shard, str) or not plain_name(shard) or not _is_shard(shard):
             told = f"its file {shown(str(shard), 40)!r} is no .safetensors beside the index"

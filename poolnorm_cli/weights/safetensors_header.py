@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from poolnorm_cli.errors import InputError
+from poolnorm_cli.errors import InputError, shown
 from poolnorm_cli.shapes import Ints
-from poolnorm_cli.tensors.messages import bad_input, shown
 from poolnorm_cli.weights.entry import LARGEST_BYTES, exactly, from_bfloat16
 from poolnorm_cli.weights.untrusted import Span, parse, whole
 
@@ -78,10 +77,10 @@ class Array:
         """
         place = f"{self.file}::{shown(self.key)}"
         if self.dtype not in _DTYPES:
-            raise bad_input(place, f"values of type {shown(self.dtype, 20)} are not read", _FIX)
+            raise InputError.at(place, f"values of type {shown(self.dtype, 20)} are not read", _FIX)
         size = self.ends - self.begins
         if size > LARGEST_BYTES:
-            raise bad_input(place, f"{size} bytes are too many for a weight", _FIX)
+            raise InputError.at(place, f"{size} bytes are too many for a weight", _FIX)
         with whole(self.file) as span:
             data = exactly(span.at(self.begins, size), size, place)
         array = np.frombuffer(data, _DTYPES[self.dtype]).reshape(self.shape)
@@ -104,13 +103,13 @@ def arrays_of(file: str) -> dict[str, Array]:
 def _text(span: Span, file: str) -> bytes:
     length = int.from_bytes(exactly(span.at(0, _LENGTH), _LENGTH, file), "little")
     if length > min(LARGEST_HEADER, span.size - _LENGTH):
-        raise bad_input(file, f"a table of contents of {length} bytes, more than can be", _FIX)
+        raise InputError.at(file, f"a table of contents of {length} bytes, more than can be", _FIX)
     text = span.at(_LENGTH, length)
     if text[:1] != b"{":
-        raise bad_input(file, "not a .safetensors file", _FIX)
+        raise InputError.at(file, "not a .safetensors file", _FIX)
     count = text.count(b"data_offsets")
     if count > MOST_ARRAYS:
-        raise bad_input(file, f"{count} arrays, at most {MOST_ARRAYS} are read", "split it")
+        raise InputError.at(file, f"{count} arrays, at most {MOST_ARRAYS} are read", "split it")
     return text
 
 
@@ -124,15 +123,17 @@ def _arrays(text: bytes, file: str, start: int) -> dict[str, Array]:
             raise _not_readable(file)
         name = _name(key[1], file)
         if name in names:
-            raise bad_input(f"{file}::{shown(name)}", "there twice", _FIX)
+            raise InputError.at(f"{file}::{shown(name)}", "there twice", _FIX)
         names.add(name)
         size += len(name)
         if size > LARGEST_NAMES:
-            raise bad_input(file, f"names of more than {LARGEST_NAMES} bytes", "split it")
+            raise InputError.at(file, f"names of more than {LARGEST_NAMES} bytes", "split it")
         about = name == "__metadata__"
         told = (_METADATA if about else _BODY).match(text, key.end())
         if told is None:
-            raise bad_input(f"{file}::{shown(name)}", "its entry is not what it should be", _FIX)
+            raise InputError.at(
+                f"{file}::{shown(name)}", "its entry is not what it should be", _FIX
+            )
         if not about:
             found[name] = _array(told[0], name, file, start)
         end, comma = _END.match(text, told.end()), _COMMA.match(text, told.end())
@@ -143,13 +144,13 @@ def _arrays(text: bytes, file: str, start: int) -> dict[str, Array]:
 
 
 def _not_readable(file: str) -> InputError:
-    return bad_input(file, "its table of contents is not readable", _FIX)
+    return InputError.at(file, "its table of contents is not readable", _FIX)
 
 
 def _name(quoted: bytes, file: str) -> str:
     try:
         if len(quoted) > _LONGEST_NAME:
-            raise bad_input(file, f"a name of {len(quoted)} bytes", _FIX)
+            raise InputError.at(file, f"a name of {len(quoted)} bytes", _FIX)
         if b"\\" not in quoted:
             return quoted[1:-1].decode()
         name: str = json.loads(quoted.decode())
@@ -168,19 +169,19 @@ def _array(body: bytes, name: str, file: str, start: int) -> Array:
     if ends < begins or (bits and (ends - begins) * 8 != prod(shape) * bits):
         made = prod(shape) * (bits or 0) // 8
         told = f"{ends - begins} bytes where shape and dtype make {made}"
-        raise bad_input(f"{file}::{shown(name)}", told, _FIX)
+        raise InputError.at(f"{file}::{shown(name)}", told, _FIX)
     return Array(file, name, dtype, shape, start + begins, start + ends)
 
 
 def _told(told: Any, place: str) -> tuple[str, Ints, int, int]:
     """Take an entry that is not written as safetensors writes it."""
     if not isinstance(told, dict) or set(told) != {"dtype", "shape", "data_offsets"}:
-        raise bad_input(place, "its entry is not dtype, shape and data_offsets", _FIX)
+        raise InputError.at(place, "its entry is not dtype, shape and data_offsets", _FIX)
     dtype, shape, offsets = told["dtype"], told["shape"], told["data_offsets"]
     if not isinstance(dtype, str):
-        raise bad_input(place, "its dtype is no word", _FIX)
+        raise InputError.at(place, "its dtype is no word", _FIX)
     if not _sizes(shape) or not _sizes(offsets) or len(offsets) != 2:
-        raise bad_input(place, "its shape or place is not whole numbers", _FIX)
+        raise InputError.at(place, "its shape or place is not whole numbers", _FIX)
     return dtype, tuple(shape), offsets[0], offsets[1]
 
 
@@ -199,8 +200,8 @@ def _require_whole(found: dict[str, Array], start: int, size: int, file: str) ->
     for array in sorted(found.values(), key=lambda array: (array.begins, array.ends)):
         if array.begins != end:
             reason = "overlaps what comes before it" if array.begins < end else "comes after a gap"
-            raise bad_input(f"{file}::{shown(array.key)}", reason, _FIX)
+            raise InputError.at(f"{file}::{shown(array.key)}", reason, _FIX)
         end = array.ends
     if end != size:
         reason = "truncated" if end > size else f"{size - end} bytes after the last array"
-        raise bad_input(file, reason, _FIX)
+        raise InputError.at(file, reason, _FIX)

@@ -12,8 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from poolnorm_cli.errors import InputError, UnavailableError
-from poolnorm_cli.tensors.messages import bad_input, shown
+from poolnorm_cli.errors import InputError, UnavailableError, shown
 from poolnorm_cli.tensors.npy import opened
 
 
@@ -95,8 +94,8 @@ def needed(module: str, extra: str, file: str) -> Any:
     try:
         return import_module(module)
     except ImportError:
-        told = f"{file}: reading it needs {module}, which is not installed"
-        raise UnavailableError(told, f"pip install 'poolnorm-cli[{extra}]'") from None
+        told = f"reading it needs {module}, which is not installed"
+        raise UnavailableError.at(file, told, f"pip install 'poolnorm-cli[{extra}]'") from None
 
 
 @contextmanager
@@ -156,7 +155,7 @@ def parse(text: bytes | str, place: str, *, largest: int = LARGEST) -> Any:
             finite or has more than 20 digits.
     """
     if len(text) > largest:
-        raise bad_input(place, f"{len(text)} bytes of JSON, at most {largest} are read", _FIX)
+        raise InputError.at(place, f"{len(text)} bytes of JSON, at most {largest} are read", _FIX)
     try:
         value = json.loads(
             text.decode() if isinstance(text, bytes) else text,
@@ -167,10 +166,10 @@ def parse(text: bytes | str, place: str, *, largest: int = LARGEST) -> Any:
         )
         _require_shallow(value)
     except RecursionError:
-        raise bad_input(place, f"JSON nested more than {_DEEPEST} deep", _FIX) from None
+        raise InputError.at(place, f"JSON nested more than {_DEEPEST} deep", _FIX) from None
     except ValueError as error:
         told = str(error) if isinstance(error, _RefusedError) else "damaged"
-        raise bad_input(place, f"its JSON is not readable ({told})", _FIX) from None
+        raise InputError.at(place, f"its JSON is not readable ({told})", _FIX) from None
     return value
 
 
@@ -244,16 +243,16 @@ def opened_beside(file: str, name: str, place: str) -> Iterator[Span]:
     stem = os.path.basename(file).rpartition(".")[0]  # noqa: PTH119 - text, not a path
     if not plain_name(name) or not name.startswith((f"{stem}.", f"{stem}_", f"{stem}-")):
         told = f"its values are in another file, {shown(name, 40)!r}, not named after this one"
-        raise InputError(f"{place}: {told}", "save it in one file, or as FILE.onnx.data beside it")
+        raise InputError.at(place, told, "save it in one file, or as FILE.onnx.data beside it")
     path = os.path.join(os.path.dirname(file), name)  # noqa: PTH118, PTH120 - as above
     try:
         seen = os.lstat(path)
     except OSError as error:
         told = f"its values are in {shown(path, 80)}: {error.strerror}"
-        raise InputError(f"{place}: {told}", "copy that file too") from None
+        raise InputError.at(place, told, "copy that file too") from None
     if not stat.S_ISREG(seen.st_mode) or seen.st_nlink > 1:
         told = f"its values are in {shown(path, 80)}, which is a link, or no file"
-        raise InputError(f"{place}: {told}", "put a copy there")
+        raise InputError.at(place, told, "put a copy there")
     span = whole(path)
     try:
         yield span

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from poolnorm_cli.errors import InputError
-from poolnorm_cli.tensors.messages import bad_input
 from poolnorm_cli.weights.untrusted import Span
 
 
@@ -107,7 +106,7 @@ class Wire:
 
     def _endless(self) -> InputError:
         told = f"more than {MOST_FIELDS} fields, which no graph needs"
-        return bad_input(self.place, told, _FIX)
+        return InputError.at(self.place, told, _FIX)
 
     def read(self, found: Range) -> bytes:
         """Read what is in a range.
@@ -130,7 +129,7 @@ class Wire:
             InputError: It is too long for a name.
         """
         if found.size > _LONGEST_NAME:
-            raise bad_input(self.place, f"a name of {found.size} bytes", _FIX)
+            raise InputError.at(self.place, f"a name of {found.size} bytes", _FIX)
         return self.read(found).decode("utf-8", "replace")
 
     def numbers(self, field: Field) -> list[int]:
@@ -181,7 +180,7 @@ class Wire:
 
     def damaged(self) -> InputError:
         """Return the error for a file that is no protocol buffer."""
-        return bad_input(self.place, "not an ONNX file", _FIX)
+        return InputError.at(self.place, "not an ONNX file", _FIX)
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

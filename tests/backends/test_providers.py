@@ -27,21 +27,21 @@ def fault(monkeypatch: pytest.MonkeyPatch, module: Any, **machine: Any) -> Unava
 
 def test_the_cpu_build_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     told = fault(monkeypatch, runtime(available=(CPU,)), distributions=("onnxruntime",))
-    assert told.what == "cuda: onnxruntime 1.32.0 is the CPU build, which has no CUDA"
+    assert told.message == "cuda: onnxruntime 1.32.0 is the CPU build, which has no CUDA"
     assert told.fix == AGAIN
 
 
 def test_two_builds_over_each_other_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     both = ("onnxruntime", "onnxruntime-gpu")
     told = fault(monkeypatch, runtime(available=(CPU,)), distributions=both)
-    assert told.what.endswith("are both installed, and the CPU build lies on top")
+    assert told.message.endswith("are both installed, and the CPU build lies on top")
     assert told.fix == AGAIN
 
 
 def test_libraries_that_do_not_load_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     told = fault(monkeypatch, runtime(loads=False), lost=LIBRARIES)
     libraries = "libcublas.so.13, libcudnn.so.9"
-    assert told.what == f"cuda: the libraries of CUDA 13 cannot be loaded: {libraries}"
+    assert told.message == f"cuda: the libraries of CUDA 13 cannot be loaded: {libraries}"
     assert told.fix == "pip install 'poolnorm-cli[cuda]', or [cuda12] for a driver of CUDA 12"
 
 
@@ -54,7 +54,7 @@ def test_a_build_for_cuda_12_is_mended_by_its_own_extra(monkeypatch: pytest.Monk
 
 def test_all_that_is_missing_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     told = fault(monkeypatch, runtime(loads=False), lost=("libcuda.so.1", "libcudnn.so.9"))
-    assert told.what == (
+    assert told.message == (
         "cuda: no NVIDIA driver (libcuda.so.1 does not load), and the libraries of CUDA 13 cannot"
         " be loaded: libcudnn.so.9"
     )
@@ -65,13 +65,13 @@ def test_all_that_is_missing_is_told_at_once(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_missing_driver_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     told = fault(monkeypatch, runtime(raises="CUDA failure 35"), lost=("libcuda.so.1",))
-    assert told.what == "cuda: no NVIDIA driver (libcuda.so.1 does not load)"
+    assert told.message == "cuda: no NVIDIA driver (libcuda.so.1 does not load)"
     assert told.fix == "install the driver, or give --provider cpu"
 
 
 def test_a_driver_that_is_too_old_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     told = fault(monkeypatch, runtime(raises="CUDA failure 35"), driver=(12, 4))
-    assert told.what == (
+    assert told.message == (
         "cuda: the driver serves CUDA 12.4, and this build of onnxruntime wants 13"
     )
     assert told.fix == f"update the driver, or {AGAIN.replace('[cuda]', '[cuda12]')}"
@@ -86,13 +86,13 @@ def test_what_the_runtime_says_is_told_where_nothing_is_seen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     told = fault(monkeypatch, runtime(raises="line one\nline two " + "x" * 300))
-    assert told.what.startswith("cuda: line one line two xxx")
-    assert len(told.what) < 200
+    assert told.message.startswith("cuda: line one line two xxx")
+    assert len(told.message) < 200
 
 
 def test_a_session_that_fell_back_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     told = fault(monkeypatch, runtime(loads=False))
-    assert told.what == "cuda: the runtime took another provider"
+    assert told.message == "cuda: the runtime took another provider"
 
 
 def test_cuda_runs_every_operator_on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +179,7 @@ def test_a_build_that_cannot_be_imported_is_not_called_missing(
     hide(monkeypatch, ImportError("libcudart.so.13: cannot open shared object"), "onnxruntime")
     with pytest.raises(UnavailableError) as caught:
         installed.import_runtime()
-    assert caught.value.what == (
+    assert caught.value.message == (
         "onnxruntime is installed and cannot be imported:"
         " libcudart.so.13: cannot open shared object"
     )
@@ -232,5 +232,5 @@ def test_a_model_that_does_not_load_on_the_cpu_is_told() -> None:
     provider = providers.choose("cpu", lambda _: None)
     with pytest.raises(UnavailableError) as caught:
         provider.session(b"no model")
-    assert caught.value.what.startswith("cpu: ")
+    assert caught.value.message.startswith("cpu: ")
     assert caught.value.fix == "--backend numpy"

@@ -14,7 +14,6 @@ from poolnorm_cli.batch.inputs import Input
 from poolnorm_cli.batch.stages import InputResult
 from poolnorm_cli.errors import InputError
 from poolnorm_cli.report import progress
-from poolnorm_cli.tensors.messages import bad_input
 from tests.batch.places import make_tensors, tree
 from tests.conftest import Command, process
 
@@ -22,9 +21,9 @@ from tests.conftest import Command, process
 def test_faults_are_grouped_by_reason() -> None:
     counts = Counts(10)
     for number in range(3):
-        error = InputError(f"{number}.npy: truncated", "copy it again")
+        error = InputError.at(f"{number}.npy", "truncated", "copy it again")
         counts.add(InputResult(Input(f"{number}.npy"), error=error))
-    counts.add(InputResult(Input("x.npy"), error=InputError("x.npy: no such file")))
+    counts.add(InputResult(Input("x.npy"), error=InputError.at("x.npy", "no such file")))
     counts.add(InputResult(Input("y.npy"), skipped=True))
     counts.add(InputResult(Input("z.npy")))
 
@@ -38,8 +37,8 @@ def test_faults_are_grouped_by_reason() -> None:
 @pytest.mark.parametrize("name", ["b\nad.npy", "\udcff.npy", "a" * 230 + ".npy", "a: b.npy"])
 def test_a_name_that_is_told_escaped_or_cut_is_no_part_of_a_reason(name: str) -> None:
     counts = Counts(2)
-    counts.add(InputResult(Input(name), error=bad_input(name, "truncated", "copy it again")))
-    counts.add(InputResult(Input("x"), error=bad_input("x", "truncated", "copy it again")))
+    counts.add(InputResult(Input(name), error=InputError.at(name, "truncated", "copy it again")))
+    counts.add(InputResult(Input("x"), error=InputError.at("x", "truncated", "copy it again")))
 
     assert counts.failures == {"truncated": 2}
 
@@ -47,7 +46,7 @@ def test_a_name_that_is_told_escaped_or_cut_is_no_part_of_a_reason(name: str) ->
 def test_only_the_most_frequent_reasons_are_told() -> None:
     counts = Counts(9)
     for number in range(9):
-        counts.add(InputResult(Input("x"), error=InputError(f"x: fault {min(number, 7)}")))
+        counts.add(InputResult(Input("x"), error=InputError.at("x", f"fault {min(number, 7)}")))
 
     lines = progress.summary_of(counts)
     assert lines[1] == "  2 x fault 7"

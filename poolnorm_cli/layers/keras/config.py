@@ -112,14 +112,15 @@ def from_config(kind: type[Layer], document: Any, place: str) -> dict[str, Any]:
         _require_class(kind, document["class_name"], place)
         config = document.get("config")
     if not isinstance(config, dict):
-        raise InputError(f"{place}: no config of a layer", "write what get_config() returns")
+        raise InputError.at(place, "no config of a layer", "write what get_config() returns")
     _refuse_other(kind, config, place)
     parameters = {p.name: p for p in kind.parameters()}
     known = {*parameters, *kind.fixed, *BOOKKEEPING}
     unknown = [name for name in config if name not in known]
     if unknown:
-        raise UsageError(
-            f"{place}: {kind.keras_name} has no parameter {unknown[0]!r}",
+        raise UsageError.at(
+            place,
+            f"{kind.keras_name} has no parameter {unknown[0]!r}",
             f"it has {', '.join(parameters)}",
         )
     return _values({n: v for n, v in config.items() if n in parameters}, parameters, place)
@@ -149,13 +150,14 @@ def make_layer(
     told = {**(layout or {}), **told}
     if not told:
         return kind(**_complete(kind, flags))
+    needed = {p.name for p in kind.parameters() if p.default is MISSING}
+    typed = {name: flags[name] for name in needed & flags.keys()}
     try:
-        layer = kind(**_complete(kind, {**told, **flags}))
-        needed = {p.name for p in kind.parameters() if p.default is MISSING}
-        file = kind(**{name: flags[name] for name in needed & flags.keys()} | told)
+        file = kind(**_complete(kind, typed | told))
     except UsageError as error:
-        typed = any(flag_of(name) in error.what for name in flags)
-        raise error if typed else error.within(place) from None
+        own = bool(needed) and needed <= typed.keys() and _is_refused(kind, typed)
+        raise error if own else error.within(place) from None
+    layer = kind(**_complete(kind, {**told, **flags}))
     for name in flags:
         given, there = getattr(layer, name), getattr(file, name)
         if name in told and name not in (layout or {}) and not _same(name, given, there, rank):
@@ -212,6 +214,14 @@ def _kinds(parameter: Parameter) -> tuple[Any, ...]:
     return get_args(parameter.type) if union else (parameter.type,)
 
 
+def _is_refused(kind: type[Layer], values: Mapping[str, Any]) -> bool:
+    try:
+        kind(**values)
+    except UsageError:
+        return True
+    return False
+
+
 def _complete(kind: type[Layer], values: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the values if nothing that must be given is missing from them."""
     for parameter in kind.parameters():
@@ -239,8 +249,9 @@ def _word(value: Any) -> str:
 
 def _require_class(kind: type[Layer], name: Any, place: str) -> None:
     if not isinstance(name, str) or re.sub(r"[123]D$", "", name) != kind.keras_name:
-        raise UsageError(
-            f"{place}: a config of {str(name)[:40]}, not of {kind.keras_name}",
+        raise UsageError.at(
+            place,
+            f"a config of {str(name)[:40]}, not of {kind.keras_name}",
             "use the command of that layer",
         )
 
@@ -252,8 +263,8 @@ def _refuse_other(kind: type[Layer], config: Mapping[str, Any], place: str) -> N
         UsageError: With what it has.
     """
     if config.get("rms_scaling"):
-        raise UsageError(f"{place}: rms_scaling is not supported", "poolnorm rms is near to it")
+        raise UsageError.at(place, "rms_scaling is not supported", "poolnorm rms is near to it")
     for name, value in kind.fixed.items():
         if config.get(name, value) != value:
-            told = f"{place}: {name} is {str(config[name])[:40]}, and {value} is {kind.words}"
-            raise UsageError(told, f"use the command that has --{name}")
+            told = f"{name} is {str(config[name])[:40]}, and {value} is {kind.words}"
+            raise UsageError.at(place, told, f"use the command that has --{name}")

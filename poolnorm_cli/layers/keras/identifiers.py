@@ -51,7 +51,7 @@ class Identifier(ABC):
             word, positional, named = _parts(given)
             return cls._find(word).called(word, positional, named)
         except UsageError as error:
-            raise UsageError(f"{flag} {error.what}".lstrip(), error.fix) from None
+            raise error.prefixed(flag) from None
 
     @classmethod
     def known(cls) -> dict[str, type[Self]]:
