@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from poolnorm_cli.kernels.native import FLOATS, loops_for
-from poolnorm_cli.kernels.tiles import FLOAT32_ADDITIONS, Sheet
+from poolnorm_cli.kernels.pool_view import FLOAT32_ADDITIONS, PoolView
 from poolnorm_cli.shapes import Window
 
 
@@ -18,25 +18,25 @@ runs of 1, 2, 4, ... rows, for which a window must not reach over planes as well
 _ONE = Window(1, 1, 1, 0, 0)
 
 
-def slide(sheet: Sheet, *, average: bool = False) -> bool | None:
-    """Take the maximum below each place of a window, or the mean, into `sheet.out`.
+def slide(view: PoolView, *, average: bool = False) -> bool | None:
+    """Take the maximum below each place of a window, or the mean, into `view.out`.
 
     Returns:
         Whether all means are finite; None if no loop serves for these windows, and nothing is done.
     """
-    loops = loops_for(sheet.cells, FLOATS)
-    if loops is None or not _serves(sheet.windows):
+    loops = loops_for(view.cells, FLOATS)
+    if loops is None or not _serves(view.windows):
         return None
-    cells, wide = sheet.cells, _wide(sheet.windows) if average else 0
-    if _is_long(sheet.windows):
+    cells, wide = view.cells, _wide(view.windows) if average else 0
+    if _is_long(view.windows):
         # Columns that are put together from runs are held for the whole image: then it is a tile.
         lost = False
-        for tile in sheet.tiles():
+        for tile in view.tiles():
             more = _geometry(tile.cells.shape, tile.windows)
             lost |= loops.windows(tile.cells, tile.out, average, cells.itemsize, wide, *more)
         return not lost
-    more = _geometry(cells.shape, sheet.windows)
-    return not loops.windows(cells, sheet.out, average, cells.itemsize, wide, *more)
+    more = _geometry(cells.shape, view.windows)
+    return not loops.windows(cells, view.out, average, cells.itemsize, wide, *more)
 
 
 @lru_cache(maxsize=64)
@@ -91,15 +91,15 @@ def max_windows(x: Array, windows: Mapping[int, Window]) -> Array:
         The count of places on each of these axes; `x` itself where each window is one cell, at
         every cell. NaN propagates.
     """
-    sheet = Sheet.of(x, windows)
-    if not sheet.order:
+    view = PoolView.of(x, windows)
+    if not view.order:
         return x
-    if slide(sheet) is not None:
-        return sheet.out.reshape(sheet.shape)
-    from poolnorm_cli.kernels.window_programs import maximum
+    if slide(view) is not None:
+        return view.out.reshape(view.shape)
+    from poolnorm_cli.kernels.numpy_windows import maximum
 
-    maximum(sheet)
-    return sheet.out.reshape(sheet.shape)
+    maximum(view)
+    return view.out.reshape(view.shape)
 
 
 def mean_windows(x: Array, windows: Mapping[int, Window]) -> Array:
@@ -116,13 +116,13 @@ def mean_windows(x: Array, windows: Mapping[int, Window]) -> Array:
         The count of places on each of these axes, in the dtype of `x`; `x` itself where each
         window is one cell, at every cell.
     """
-    sheet = Sheet.of(x, windows)
-    if not sheet.order:
+    view = PoolView.of(x, windows)
+    if not view.order:
         return x
-    finite = slide(sheet, average=True)
+    finite = slide(view, average=True)
     if finite:
-        return sheet.out.reshape(sheet.shape)
-    from poolnorm_cli.kernels.window_programs import average
+        return view.out.reshape(view.shape)
+    from poolnorm_cli.kernels.numpy_windows import average
 
-    average(sheet, mend_only=finite is not None)
-    return sheet.out.reshape(sheet.shape)
+    average(view, mend_only=finite is not None)
+    return view.out.reshape(view.shape)

@@ -59,7 +59,7 @@ class ByStatistics:
         """
         import numpy as np
 
-        from poolnorm_cli.kernels.mean_squares import mean_square
+        from poolnorm_cli.kernels.moments import mean_square
         from poolnorm_cli.kernels.partial_moments import strip_moments
 
         layer: OverAxes = self  # type: ignore[assignment]

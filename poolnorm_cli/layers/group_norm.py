@@ -90,7 +90,7 @@ class GroupedNormalization(Normalization):
         self, moments: "Moments", origin: Ints, shape: Ints
     ) -> "tuple[Array, Array]":
         """Return the mean and variance for a block, of each channel those of its group."""
-        from poolnorm_cli.kernels.group_moments import by_groups
+        from poolnorm_cli.kernels.partial_moments import by_groups
 
         (axis,) = self.axes(len(shape))
         samples = slice(origin[0], origin[0] + shape[0])

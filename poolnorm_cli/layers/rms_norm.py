@@ -46,7 +46,7 @@ class RMSNormalization(OverAxes):
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Compute `x / sqrt(mean(x^2) + epsilon) * scale`."""
-        from poolnorm_cli.kernels.mean_squares import mean_square
+        from poolnorm_cli.kernels.moments import mean_square
         from poolnorm_cli.kernels.rows import divide_rows
         from poolnorm_cli.kernels.scaling import inverse_deviation, scaled
 
@@ -117,7 +117,7 @@ class UnitNormalization(OverAxes):
         """Compute `x / max(norm, 1e-12)`."""
         import numpy as np
 
-        from poolnorm_cli.kernels.mean_squares import mean_square
+        from poolnorm_cli.kernels.moments import mean_square
         from poolnorm_cli.kernels.rows import divide_rows
         from poolnorm_cli.kernels.scaling import inverse_deviation, scaled
 

@@ -1,4 +1,4 @@
-"""Tiles: parts of an input that stay in cache while every axis of them is reduced."""
+"""An input of a pooling as images with spatial axes, and its tiles, which stay in cache."""
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -38,7 +38,7 @@ class Tile(NamedTuple):
     out: Array
 
 
-class Sheet(NamedTuple):
+class PoolView(NamedTuple):
     """An input below windows, seen as images of one or more spatial axes.
 
     Attributes:
@@ -56,7 +56,7 @@ class Sheet(NamedTuple):
     order: tuple[int, ...]
 
     @classmethod
-    def of(cls, x: Array, windows: Mapping[int, Window]) -> "Sheet":
+    def of(cls, x: Array, windows: Mapping[int, Window]) -> "PoolView":
         """See an input so, and make room for its result."""
         seen, spatial, out, shape, order = _seen(x.shape, tuple(windows.items()))
         return cls(x.reshape(seen), spatial, fresh(out, x.dtype), shape, order)
@@ -89,7 +89,7 @@ class Sheet(NamedTuple):
 def _seen(
     shape: tuple[int, ...], given: tuple[tuple[int, Window], ...]
 ) -> tuple[tuple[int, ...], tuple[Window, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-    """Give what a sheet needs: shape and windows, then the result as made and as asked for."""
+    """Give what a view needs: shape and windows, then the result as made and as asked for."""
     windows = dict(given)
     first, last = min(windows), max(windows) + 1
     images, items = prod(shape[:first]), prod(shape[last:])
