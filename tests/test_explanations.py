@@ -8,7 +8,7 @@ import pytest
 
 from poolnorm_cli.engine.layer_pass import initial_weights
 from poolnorm_cli.layers import LAYERS, find
-from poolnorm_cli.layers.explain import Facts
+from poolnorm_cli.layers.call import Facts
 from tests.conftest import Command
 
 

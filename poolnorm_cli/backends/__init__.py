@@ -15,7 +15,8 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.layers.base import Array, Call, Layer, Weights
+    from poolnorm_cli.layers.base import Layer
+    from poolnorm_cli.layers.call import Array, Call, Weights
 
 
 DEFAULT_BACKEND = "numpy"

@@ -9,7 +9,9 @@ from poolnorm_cli.backends.installed import import_onnx, version
 from poolnorm_cli.backends.providers import Provider, choose, one_node
 from poolnorm_cli.errors import PoolnormError, UnavailableError, UsageError
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.layers.extremes import ByStatistics
+from poolnorm_cli.layers.maskable import require_maskable
+from poolnorm_cli.layers.normalization import Normalization, splits_weights
+from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.operators.graph import GraphCall, GraphMoments
 from poolnorm_cli.shapes import Ints, Shape, format_shape
 from poolnorm_cli.values import frozen
@@ -73,15 +75,16 @@ class BlockGraph:
         moments = self._moments(graph)
         mask = None
         if self.masked:
-            mask = graph.input("mask", "bool", self.layer.mask_shape(self.shape))
-        extra_inputs = (
-            self.layer.extra_input_shapes(self.shape) if moments and self.training else {}
-        )
-        values = {name: graph.input(name, "float64", size) for name, size in extra_inputs.items()}
-        more = (self.exact, mask, values, self.strip)
+            maskable = require_maskable(self.layer, self.shape)
+            mask = graph.input("mask", "bool", maskable.mask_shape(self.shape))
+        extra_inputs: dict[str, str] = {}
+        if moments and self.training and isinstance(self.layer, Trainable):
+            shapes = self.layer.extra_input_shapes(self.shape).items()
+            extra_inputs = {name: graph.input(name, "float64", size) for name, size in shapes}
+        more = (self.exact, mask, extra_inputs, self.strip)
         call = GraphCall(self.shape, dtype, self.training, moments, *more)
         y = graph.cast(self.layer.build(graph, x, weights, call), self.dtype)
-        result = (self.shape[0], *self.layer.part_shape(call.sizes, self.strip)[1:])
+        result = (self.shape[0], *self.layer.block_shape(call.sizes, self.strip)[1:])
         outputs: dict[str, tuple[str, str, Shape | None]] = {"y": (y, self.dtype, result)}
         if self.watches:
             outputs |= {name: (value, "float64", None) for name, value in graph.watched.items()}
@@ -91,22 +94,21 @@ class BlockGraph:
     def watches(self) -> bool:
         """Whether the graph takes statistics of its own, and gives what a run has to look at."""
         layer, rank = self.layer, len(self.shape)
-        if not isinstance(layer, ByStatistics) or layer.has_moving or self.extreme:
+        if not isinstance(layer, Normalization) or isinstance(layer, Trainable) or self.extreme:
             return False
         return self.strip is None and not layer.statistics_axes(rank, training=self.training)
 
     def _moments(self, graph: GraphBuilder) -> GraphMoments | None:
         """Declare the statistics that the block is given, if it is given any."""
         layer, rank = self.layer, len(self.shape)
-        axes = layer.statistics_axes(rank, training=self.training)
-        if not axes and self.strip is not None:
-            axes = layer.sample_statistics_axes(rank)
-        if self.extreme and isinstance(layer, ByStatistics):
+        in_strips = self.strip is not None
+        axes = layer.statistics_axes(rank, training=self.training, in_strips=in_strips)
+        if self.extreme and isinstance(layer, Normalization):
             axes = layer.reduced_axes(rank)
         elif not axes:
             return None
         kept = tuple(1 if axis in axes else size for axis, size in enumerate(self.shape))
-        if layer.has_ghost_batches:
+        if isinstance(layer, Trainable) and layer.has_ghost_batches:
             kept = (ROWS, *kept[1:])
         shapes: Mapping[str, Shape] = {"mean": kept, "variance": kept, "count": (), "unit": kept}
         names = MOMENTS if self.extreme else MOMENTS[:-1]
@@ -154,7 +156,7 @@ class FileGraph:
         if 0 in self.shape[1:]:
             told = f"--export for an input of shape ({format_shape(self.shape)}), without a cell"
             raise UsageError(told, "give an input with 1 or more on every axis but the batch's")
-        if self.training:
+        if self.training and isinstance(self.layer, Trainable):
             self.layer.ghost_batch_count(self.shape[0])
         model, notes = self.model(weights)
         if model.ByteSize() > _LARGEST:
@@ -172,20 +174,23 @@ class FileGraph:
         """Build the model, its weights inline, its input and outputs called after the layer."""
         graph = GraphBuilder(self.opset)
         name = self.layer.instance_name(self.shape)
-        fixed = self.layer.fixes_batch(len(self.shape), training=self.training)
+        trained = self.layer if self.training and isinstance(self.layer, Trainable) else None
+        rank = len(self.shape)
+        fixed = splits_weights(self.layer, rank) or bool(trained and trained.fixes_batch(rank))
         shape: Shape = self.shape if fixed else (BATCH, *self.shape[1:])
         x = graph.cast(graph.input(f"{name}_input", self.dtype, shape), self.compute)
         held = {key: graph.weight(f"{name}/{key}", array) for key, array in weights.items()}
-        axes = self.layer.statistics_axes(len(shape), training=self.training)
+        axes = self.layer.statistics_axes(rank, training=self.training)
         mask = None
         if self.masked:
-            mask = graph.input(f"{name}_mask", "bool", self.layer.mask_shape(shape))
+            maskable = require_maskable(self.layer, shape)
+            mask = graph.input(f"{name}_mask", "bool", maskable.mask_shape(shape))
         call = GraphCall(shape, self.compute, self.training, mask=mask)
-        if axes:
+        if axes and isinstance(self.layer, Normalization):
             call = replace(call, moments=self.layer.build_moments(graph, x, axes, call))
         y = graph.cast(self.layer.build(graph, x, held, call), self.result)
         outputs = {name: (y, self.result, self.layer.output_shape(shape))}
-        moved = self.layer.build_updated(graph, held, call) if self.training else {}
+        moved = trained.build_updated(graph, held, call) if trained else {}
         for key in (key for key in weights if key in moved):  # in Keras' order
             value = moved[key]
             outputs[f"{name}_{key}"] = (value, graph.dtype(value), weights[key].shape)

@@ -7,7 +7,8 @@ from poolnorm_cli.sizes import BLOCK_BYTES
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.layers.base import Array, Call, Layer, Weights
+    from poolnorm_cli.layers.base import Layer
+    from poolnorm_cli.layers.call import Array, Call, Weights
 
 
 class NumpyBackend:

@@ -12,12 +12,20 @@ from poolnorm_cli.backends.installed import import_onnx
 from poolnorm_cli.backends.layer_graphs import BATCH, BlockGraph
 from poolnorm_cli.backends.providers import Provider, choose
 from poolnorm_cli.kernels.extremes import in_units
-from poolnorm_cli.layers.extremes import ByStatistics
+from poolnorm_cli.layers.normalization import Normalization, splits_weights
+from poolnorm_cli.layers.range_checks import (
+    parameters_may_overflow,
+    statistics_may_overflow,
+    statistics_of,
+    values_may_overflow,
+)
+from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.sizes import BLOCK_BYTES, DEVICE_BLOCK_BYTES, SCANNED_FIRST_BYTES
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.layers.base import Array, Call, Layer, Weights
+    from poolnorm_cli.layers.base import Layer
+    from poolnorm_cli.layers.call import Array, Call, Weights
 
 
 _MOST_SESSIONS = 32
@@ -68,14 +76,17 @@ class OnnxBackend:
 
     def apply(self, layer: "Layer", x: "Array", weights: "Weights", call: "Call") -> "Array":
         """Compute one block; the result is overwritten by the next one."""
-        shape = layer.part_shape(x.shape, call.strip)
+        shape = layer.block_shape(x.shape, call.strip)
         if 0 in (*x.shape, *shape):
             return layer.apply(x, weights, call)  # no cells: runtimes refuse them
-        extreme, small = self._settled(layer, x, weights, call), x.nbytes <= SCANNED_FIRST_BYTES
+        if not isinstance(layer, Normalization):
+            return self._run(layer, x, weights, call, extreme=False, looks=False)[0]
+        small = x.nbytes <= SCANNED_FIRST_BYTES
+        extreme = self._parameters_extreme(layer, x, weights, call)
         if small and not extreme:
-            extreme = layer.at_the_edge(x, call)
+            extreme = values_may_overflow(layer, x, call)
         y, seen = self._run(layer, x, weights, call, extreme=extreme, looks=not small)
-        if seen and layer.found_at_the_edge(x.dtype, seen):
+        if seen and statistics_may_overflow(layer, x.dtype, seen):
             y, _ = self._run(layer, x, weights, call, extreme=True, looks=False)
         return y
 
@@ -90,7 +101,7 @@ class OnnxBackend:
         looks: bool,
     ) -> "tuple[Array, dict[str, Array]]":
         """Compute one block by one graph; return what it was normalized by too, if that is told."""
-        shape = layer.part_shape(x.shape, call.strip)
+        shape = layer.block_shape(x.shape, call.strip)
         held = self._session(layer, x, call, extreme=extreme)
         binding = held.session.io_binding()
         for name, array in _feeds(held, layer, x, weights, call, extreme=extreme).items():
@@ -107,22 +118,24 @@ class OnnxBackend:
         seen = binding.get_outputs()[1:] if names else []
         return held.output, {n: v.numpy() for n, v in zip(names, seen, strict=True)}
 
-    def _settled(self, layer: "Layer", x: "Array", weights: "Weights", call: "Call") -> bool:
-        """Whether what a block is normalized by is at the edge of its range, whatever the block.
+    def _parameters_extreme(
+        self, layer: Normalization, x: "Array", weights: "Weights", call: "Call"
+    ) -> bool:
+        """Whether what is known before a block may leave the range, whatever the block.
 
         That is asked once for all blocks of which it is true alike.
         """
         kind = x.dtype
-        if call.moments is not None or call.strip is not None or layer.splits_weights(x.ndim):
-            return layer.settings_at_the_edge(kind, weights, call, x.shape)
+        if call.moments is not None or call.strip is not None or splits_weights(layer, x.ndim):
+            return parameters_may_overflow(layer, kind, weights, call, x.shape)
         given = layer, weights, kind
         if not all(one is other for one, other in zip(given, self._asked[1], strict=True)):
-            self._asked = layer.settings_at_the_edge(kind, weights, call, x.shape), given
+            self._asked = parameters_may_overflow(layer, kind, weights, call, x.shape), given
         return self._asked[0]
 
     def _session(self, layer: "Layer", x: "Array", call: "Call", *, extreme: bool) -> _Session:
         """Return the session for such a block, opened at the first one."""
-        batch = len(x) if layer.splits_weights(x.ndim) else BATCH
+        batch = len(x) if splits_weights(layer, x.ndim) else BATCH
         exact = self._provider.on_device or not _plain_op_is_exact(layer, x)
         masked = call.mask is not None
         exact = exact or masked
@@ -192,8 +205,10 @@ def _feeds(
 ) -> Mapping[str, NDArray[Any]]:
     """Name the inputs of the graph: the block, the weights, the statistics."""
     origin = call.origin(x.ndim)
-    if call.strip is not None or layer.splits_weights(x.ndim):
-        part = layer.weights_at(weights, origin, x.shape)
+    if call.strip is not None or splits_weights(layer, x.ndim):
+        part = weights
+        if isinstance(layer, Normalization):
+            part = layer.weights_at(weights, origin, x.shape)
         given = {name: _wide(weight) for name, weight in part.items()}
     else:
         if held.weights is not weights:
@@ -204,22 +219,21 @@ def _feeds(
     if call.mask is not None:
         feeds["mask"] = np.ascontiguousarray(call.mask)
     named: dict[str, NDArray[Any]] = {}
-    if extreme and isinstance(layer, ByStatistics):
-        mean, variance, count = layer.statistics_of(x, weights, call)
+    if extreme and isinstance(layer, Normalization):
+        mean, variance, count = statistics_of(layer, x, weights, call)
         mean, variance, unit = in_units(mean, variance, getattr(layer, "epsilon", 0.0))
         named = {"mean": mean, "variance": variance, "unit": unit, "count": count}
-    elif call.moments is not None:
+    elif call.moments is not None and isinstance(layer, Normalization):
         mean, variance = layer.block_statistics(call.moments, origin, x.shape)
         count = np.array(float(np.max(call.moments.count)))
         named = {"mean": mean, "variance": variance, "count": count}
-    if (
-        layer.has_ghost_batches
-    ):  # the graph has a row for each sample, also where one serves them all
-        named = {
-            name: np.broadcast_to(row, (len(x), *row.shape[1:])) if row.ndim else row
-            for name, row in named.items()
-        }
-    named |= layer.extra_inputs(weights, call, x.shape)
+    if isinstance(layer, Trainable):
+        if layer.has_ghost_batches:  # the graph has a row a sample, also where one serves them all
+            named = {
+                name: np.broadcast_to(row, (len(x), *row.shape[1:])) if row.ndim else row
+                for name, row in named.items()
+            }
+        named |= layer.extra_inputs(weights, call, x.shape)
     return feeds | {name: _wide(values) for name, values in named.items()}
 
 

@@ -11,7 +11,7 @@ from poolnorm_cli.batch.tasks import Result, Task, Work
 from poolnorm_cli.engine.outcome import Outcome
 from poolnorm_cli.engine.training import TrainingStep
 from poolnorm_cli.errors import OutputError, PoolnormError, UnavailableError, UsageError
-from poolnorm_cli.layers.base import Call
+from poolnorm_cli.layers.call import Call
 from poolnorm_cli.tensors.header import Header
 from poolnorm_cli.tensors.names import STDIN
 from poolnorm_cli.values import precompile_init, record

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.layers.trainable import Trainable
 
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def only_a_call(
     outputs, training = flags.outputs, flags.training.training
     if outputs.output is not None or outputs.output_dir is not None:
         raise UsageError(f"{flag} with an output", f"{flag} prints and runs nothing: leave one out")
-    if len(words) > 1 and layer.is_synchronized(training=training):
+    together = isinstance(layer, Trainable) and layer.is_synchronized(training=training)
+    if len(words) > 1 and together:
         raise UsageError(f"{flag} with --synchronized and {len(words)} inputs", "give one input")
     _input_shape(layer, flags, words[0], flag)
     from poolnorm_cli.cli.programs import programs

@@ -45,9 +45,9 @@ def programs(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, word: str)
         PoolnormError: A file cannot be read, or a framework has no such layer.
     """
     wanted = flags.definition
-    from poolnorm_cli.engine.job import load_constants
+    from poolnorm_cli.engine.job import with_constants
 
-    layer = layer.with_arrays(load_constants)
+    layer = with_constants(layer)
     file = flags.weights.weights
     if file is not None and checkpoint.entry is None:  # it is also written
         checkpoint = Checkpoint(entry=find_entry(type(layer), file))

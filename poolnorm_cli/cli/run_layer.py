@@ -14,6 +14,7 @@ from poolnorm_cli.cli.run_batch import open_journal, unverified
 from poolnorm_cli.cli.weight_files import locked_checkpoint, save_weights
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.layers.maskable import require_maskable
 from poolnorm_cli.report.reporter import open_reporter
 from poolnorm_cli.tensors.formats import NPZ, format_of
 
@@ -90,7 +91,7 @@ def _run(
 
 
 def _job(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags) -> "Job":
-    from poolnorm_cli.engine.job import Job, load_constants
+    from poolnorm_cli.engine.job import Job, with_constants
     from poolnorm_cli.engine.masks import MaskFile
     from poolnorm_cli.engine.profile import UNCLOCKED, Clock
     from poolnorm_cli.engine.threads import default_threads
@@ -101,7 +102,7 @@ def _job(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags) -> "Job":
     if mask is not None and not flags.printing.quiet:
         _note_mask(layer, mask, training=flags.training.training)
     return Job(
-        layer.with_arrays(load_constants),
+        with_constants(layer),
         TrainingState(weights, is_saved=flags.weights.save_weights is not None),
         flags.training.training,
         flags.outputs.dtype,
@@ -120,6 +121,7 @@ def _note_mask(layer: Layer, word: str, *, training: bool) -> None:
     """Say where a mask does not do what one may expect of it."""
     from poolnorm_cli.engine.masks import MaskFile
 
+    layer = require_maskable(layer, ())
     ignored = layer.ignores_mask(training=training)
     note = f"--mask makes no difference: {ignored}" if ignored else None
     with suppress(PoolnormError):  # a mask that cannot be read is told when its turn comes

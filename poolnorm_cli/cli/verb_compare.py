@@ -169,7 +169,7 @@ def _files(asked: ComparisonFlags, flags: CompareFlags) -> "Iterator[Difference]
 
 def _backends(asked: ComparisonFlags, flags: CompareFlags) -> "Iterator[Difference]":
     from poolnorm_cli.engine.compare import compare_backends
-    from poolnorm_cli.engine.job import Job, load_constants
+    from poolnorm_cli.engine.job import Job, with_constants
     from poolnorm_cli.engine.masks import MaskFile
     from poolnorm_cli.engine.training import TrainingState
     from poolnorm_cli.tensors.sources import open_input
@@ -178,7 +178,7 @@ def _backends(asked: ComparisonFlags, flags: CompareFlags) -> "Iterator[Differen
     layer, checkpoint, typed = parse_layer(asked.words)
     dtype, mask = typed.outputs.dtype, typed.mask.mask
     job = Job(
-        layer.with_arrays(load_constants),
+        with_constants(layer),
         TrainingState(read_weights(layer, checkpoint, typed)),
         typed.training.training,
         dtype,

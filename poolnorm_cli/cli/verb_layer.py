@@ -9,6 +9,8 @@ from poolnorm_cli.cli.command import Command, Family, Node
 from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.layers import LAYERS, find
 from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.layers.maskable import Maskable
+from poolnorm_cli.layers.trainable import Trainable
 
 
 _FAMILIES = {
@@ -30,10 +32,10 @@ def layer_command(name: str) -> Command:
     """Make the command that runs a layer."""
     layer = find(*name.split())
     has = {
-        "weights": layer.has_weights,
-        "training": layer.has_training,
-        "folding": layer.foldable,
-        "mask": layer.accepts_mask,
+        "weights": bool(layer.weight_names),
+        "training": issubclass(layer, Trainable),
+        "folding": issubclass(layer, Trainable),
+        "mask": issubclass(layer, Maskable),
     }
     without = [group for group, there in has.items() if not there]
     example = " ".join(["poolnorm", name, "x.npy", *layer.example.split(), "-o", "y.npy"])

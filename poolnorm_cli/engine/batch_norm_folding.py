@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolnorm_cli.engine.layer_pass import LayerPass, Weights, placed, result_dtype
-from poolnorm_cli.errors import error_context
-from poolnorm_cli.layers.base import Call, Layer
+from poolnorm_cli.errors import UsageError, error_context
+from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.layers.call import Call
+from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.outputs import open_output
 from poolnorm_cli.values import frozen
@@ -42,13 +44,19 @@ def fold(layer: Layer, weights: Weights, tensors: "Iterable[Tensor]") -> Folded:
     Raises:
         PoolnormError: A tensor cannot be read, or the layer cannot take it.
     """
-    folded = layer.fold(weights)
+    folded = _foldable(layer).fold(weights)
     errors = {}
     for tensor in tensors:
         with error_context(tensor.name):
             errors[tensor.name] = _largest_error(layer, weights, folded, tensor)
         tensor.close()
     return Folded(folded["scale"], folded["shift"], errors)
+
+
+def _foldable(layer: Layer) -> Trainable:
+    if not isinstance(layer, Trainable):
+        raise UsageError(f"{layer.keras_name} cannot be folded", "only bn can")
+    return layer
 
 
 def save_folded(folded: Folded, file: str, *, overwrite: bool, sync: bool = False) -> None:
@@ -83,7 +91,7 @@ def _largest_error(
     for item in placed(pairs, 0, run.strips):
         x, call = run.block_of(item)[0], Call(start=item.start, strip=item.strip)
         with np.errstate(all="ignore"):
-            y = run.layer.apply_folded(x, folded, call)
+            y = _foldable(run.layer).apply_folded(x, folded, call)
             error = np.abs(y - run.layer.apply(x, fitted, call))
             largest = float(np.fmax.reduce(error, axis=None, initial=largest))
     return largest

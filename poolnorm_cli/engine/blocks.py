@@ -14,6 +14,8 @@ from poolnorm_cli.engine.profile import UNCLOCKED, Clock, Unclocked
 from poolnorm_cli.engine.threads import ONE_LANE, Lanes
 from poolnorm_cli.kernels.moments import grain_rows
 from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.layers.maskable import require_maskable
+from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.sizes import BLOCK_BYTES
 from poolnorm_cli.strips import Strip
@@ -188,7 +190,8 @@ class Sliced:
             rows: Samples to a block, as in `cuts`.
         """
         inner = self.inner
-        each = tuple(int(size or 0) for size in inner.layer.mask_shape(inner.shape))
+        layer = require_maskable(inner.layer, inner.shape)
+        each = tuple(int(size or 0) for size in layer.mask_shape(inner.shape))
         times = inner.shape[0] // max(shape[0], 1)
         if prod(each) == prod(shape):
             return (part != 0 for part in slices(*_beside(inner, each, rows)))
@@ -207,15 +210,21 @@ class Sliced:
     @property
     def interleaves(self) -> bool:
         """Whether neighbouring samples belong to other statistics."""
-        return self.gathers and self.layer.ghost_batch_count(self.shape[0]) > 1
+        return self.gathers and self.ghost_batches > 1
 
     @cached_property
     def gathered_axes(self) -> Ints:
         """The axes over which statistics come first; () where they do not."""
-        axes = self.layer.statistics_axes(len(self.shape), training=self.training)
-        if axes or not self.inner.strips:
-            return axes
-        return self.layer.sample_statistics_axes(len(self.shape))
+        in_strips = bool(self.inner.strips)
+        rank = len(self.shape)
+        return self.layer.statistics_axes(rank, training=self.training, in_strips=in_strips)
+
+    @property
+    def ghost_batches(self) -> int:
+        """The number of interleaved groups of samples that have statistics of their own."""
+        if not isinstance(self.layer, Trainable):
+            return 1
+        return self.layer.ghost_batch_count(self.shape[0])
 
 
 def _beside(inner: Sliced, shape: Ints, rows: int | None) -> tuple[Iterable[Cut], Ints]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 from poolnorm_cli.backends import Notify, ignore
 from poolnorm_cli.engine.layer_pass import initial_weights
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers.maskable import heeds_mask
 from poolnorm_cli.tensors.atomic import AtomicFile
 from poolnorm_cli.tensors.formats import suffix_of
 from poolnorm_cli.weights.fit import fit
@@ -72,7 +73,7 @@ class GraphOutput:
             run.training,
             opset,
             command,
-            job.mask is not None and not run.layer.ignores_mask(training=run.training),
+            job.mask is not None and heeds_mask(run.layer, training=run.training),
         )
         data, notes = graph.serialized(held)
         for note in notes:

@@ -11,6 +11,8 @@ from poolnorm_cli.backends import Backend
 from poolnorm_cli.backends.numpy_backend import NUMPY
 from poolnorm_cli.engine.layer_pass import LayerPass, initial_weights, result_dtype
 from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.layers.maskable import require_maskable
+from poolnorm_cli.layers.trainable import Trainable
 
 
 Array = NDArray[Any]
@@ -58,7 +60,7 @@ def run_array(
         from poolnorm_cli.engine.masks import Broadcast, whole_mask_shape
 
         held = Broadcast(mask, whole_mask_shape(layer, shape, mask.shape))
-        run = replace(run, factor=layer.mask_factor(shape, mask.shape))
+        run = replace(run, factor=require_maskable(layer, shape).mask_factor(shape, mask.shape))
 
     inner, whole = run.inner, np.ascontiguousarray(x)
     step = inner.whole_grains(rows) if rows else inner.rows
@@ -70,7 +72,9 @@ def run_array(
     moments = run.moments(run.blocks_of(whole, step), masks())
     y = np.empty([int(size or 0) for size in expected], dtype=run.result)
     _fill(y, run.outputs(run.blocks_of(whole, step), given, moments, masks()))
-    return y, given if moments is None or not training else layer.updated(given, moments)
+    if moments is None or not (training and isinstance(layer, Trainable)):
+        return y, given
+    return y, layer.updated(given, moments)
 
 
 def _fill(y: Array, blocks: Iterable[Array]) -> None:

@@ -15,8 +15,9 @@ from poolnorm_cli.engine.threads import ONE_LANE, default_threads, lanes_for
 from poolnorm_cli.engine.training import BatchStatistics, TrainingState, TrainingStep
 from poolnorm_cli.errors import UsageError, error_context
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.layers.explain import Facts
+from poolnorm_cli.layers.call import Facts
 from poolnorm_cli.layers.keras.penalties import constrained, penalties
+from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.space import require_room
@@ -75,12 +76,13 @@ class Job:
     @property
     def is_synchronized(self) -> bool:
         """Whether all inputs are one batch, whose statistics come before any output."""
-        return self.layer.is_synchronized(training=self.training)
+        layer = self.layer
+        return isinstance(layer, Trainable) and layer.is_synchronized(training=self.training)
 
     @property
     def is_sequential(self) -> bool:
         """Whether a tensor changes the weights for those after it, so that their order counts."""
-        return self.training and self.layer.has_training
+        return self.training and isinstance(self.layer, Trainable)
 
     @property
     def projected(self) -> Weights:
@@ -313,13 +315,17 @@ class Job:
         return plan.moments(plan.blocks(tensor), self.under_mask(plan, tensor)[1])
 
 
-def load_constants(file: str) -> Weights:
-    """Read the arrays of a file that a parameter of a layer names: of a constant adjustment.
+def with_constants(layer: Layer) -> Layer:
+    """Return a layer with the arrays of the files that its parameters name.
 
     Raises:
-        InputError: It cannot be read.
-        UsageError: It is not an `.npz` file, or has other arrays.
+        InputError: A file cannot be read.
+        UsageError: One is not an `.npz` file, or has other arrays.
     """
+    return layer.with_arrays(_load_constants) if isinstance(layer, Trainable) else layer
+
+
+def _load_constants(file: str) -> Weights:
     from poolnorm_cli.weights.npz import load
 
     return load(file, ("scale", "bias"))

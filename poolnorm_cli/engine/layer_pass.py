@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from poolnorm_cli.engine.blocks import Sliced
 from poolnorm_cli.kernels.memory import recycle
 from poolnorm_cli.kernels.moments import fold_tree, gather, in_step, merge, moments_of
-from poolnorm_cli.layers.base import Call, Layer
+from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.layers.call import Call
+from poolnorm_cli.layers.maskable import heeds_mask, require_maskable
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.strips import Strip
 from poolnorm_cli.values import frozen
@@ -54,9 +56,9 @@ class LayerPass(Sliced):
         axes = self.gathered_axes
         if not axes:
             return None
-        if self.layer.ignores_mask(training=self.training):
+        if not heeds_mask(self.layer, training=self.training):
             masks = None
-        groups, sample = self.layer.ghost_batch_count(self.shape[0]), self.shape[1:]
+        groups, sample = self.ghost_batches, self.shape[1:]
         if groups > 1:
             from poolnorm_cli.kernels.partial_moments import gather_ghosts, of_blocks
 
@@ -140,7 +142,7 @@ class LayerPass(Sliced):
 
     def _per_sample(self, results: Iterator[tuple[Call, Block]], count: int) -> Iterator[Block]:
         for first in results:
-            yield from self.layer.merged(chain([first], islice(results, count - 1)))
+            yield from _whole_rows(self.layer, chain([first], islice(results, count - 1)))
 
     def _over(
         self, work: Callable[[Pair], list["Moments"]], pairs: Iterable[Pair]
@@ -158,7 +160,8 @@ class LayerPass(Sliced):
             used = block[item.strip.first : item.strip.end]
             block = used.reshape(item.strip.shape(self.shape))
             if mask is not None:
-                mask = mask.reshape(block.shape[: len(self.layer.mask_shape(self.shape))])
+                layer = require_maskable(self.layer, self.shape)
+                mask = mask.reshape(block.shape[: len(layer.mask_shape(self.shape))])
         return self._cast(block), mask
 
     def _cast(self, block: Block) -> Block:
@@ -176,6 +179,18 @@ def placed(pairs: Iterable[Pair], start: int, strips: list[Strip]) -> Iterator[I
             continue
         yield Item(start, None, block, mask)
         start += len(block)
+
+
+def _whole_rows(layer: Layer, parts: Iterable[tuple[Call, Block]]) -> Iterator[Block]:
+    """Make rows of the output of what the strips of one sample gave, in order.
+
+    The memory of a part may be used again for the next one.
+    """
+    for place, group in groupby(parts, lambda pair: pair[0].strip and pair[0].strip.place):
+        if place is None:
+            yield from (part for _, part in group)
+        else:
+            yield layer.combine(group)
 
 
 def result_dtype(layer: Layer, dtype: str, asked: str | None) -> str:

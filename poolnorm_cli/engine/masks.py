@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.layers.maskable import require_maskable
 from poolnorm_cli.shapes import Ints, format_shape
 from poolnorm_cli.tensors.formats import either
 from poolnorm_cli.tensors.names import STDIN
@@ -77,7 +78,7 @@ class MaskFile:
         """
         mask = self.chosen(tensor)
         shape = whole_mask_shape(layer, tensor.shape, mask.shape)
-        factor = layer.mask_factor(tensor.shape, mask.shape)
+        factor = require_maskable(layer, tensor.shape).mask_factor(tensor.shape, mask.shape)
         return mask if mask.shape == shape else Broadcast(_whole(mask), shape), factor
 
 
@@ -119,9 +120,10 @@ def whole_mask_shape(layer: Layer, shape: Ints, mask: Ints) -> Ints:
     Raises:
         UsageError: The layer takes no mask for it, or none of such a shape.
     """
-    needed = tuple(int(size or 0) for size in layer.mask_shape(shape))
+    maskable = require_maskable(layer, shape)
+    needed = tuple(int(size or 0) for size in maskable.mask_shape(shape))
     lacking = len(needed) - len(mask)
-    given = (*(1,) * lacking, *mask) if layer.mask_may_lack_axes else mask
+    given = (*(1,) * lacking, *mask) if maskable.mask_may_lack_axes else mask
     fits = len(given) == len(needed) and all(
         size in (1, whole) for size, whole in zip(given, needed, strict=True)
     )

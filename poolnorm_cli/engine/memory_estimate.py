@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from poolnorm_cli.backends import row_of
 from poolnorm_cli.engine.threads import ONE_LANE
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.machine import built_in_memory
 from poolnorm_cli.tensors.dtypes import DTYPES
 
@@ -107,7 +108,7 @@ def _tables(run: "LayerPass") -> int:
     """Estimate the bytes of weights, of statistics as large, and of what is made of both."""
     items = sum(map(prod, run.layer.weight_shapes(run.shape).values()))
     stored = 8 if run.compute == "float64" else 4
-    return items * ((24 if run.layer.has_training else 8) + 2 * stored)
+    return items * ((24 if isinstance(run.layer, Trainable) else 8) + 2 * stored)
 
 
 def within(run: "LayerPass", tensor: "Tensor", limit: int) -> "LayerPass":

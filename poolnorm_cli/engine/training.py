@@ -7,6 +7,7 @@ from poolnorm_cli.engine.layer_pass import LayerPass, Weights, initial_weights
 from poolnorm_cli.errors import StatisticRangeError
 from poolnorm_cli.kernels.moments import joined
 from poolnorm_cli.layers.keras.penalties import constrained
+from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.values import frozen, record
 from poolnorm_cli.weights.fit import Broadcasting, fit
@@ -85,7 +86,7 @@ class TrainingState:
     def is_known(self, layer: "Layer") -> bool:
         """Whether no input is needed to say what the weights are."""
         has_shapes = isinstance(self.weights, dict) and not isinstance(self.weights, Broadcasting)
-        return has_shapes or not layer.has_weights
+        return has_shapes or not layer.weight_names
 
     def weights_for(self, plan: LayerPass) -> Weights:
         """Return the weights for a tensor, checked once per shape of them.
@@ -93,7 +94,7 @@ class TrainingState:
         Raises:
             PoolnormError: They do not fit, or are not what weights can be.
         """
-        if not plan.layer.has_weights:
+        if not plan.layer.weight_names:
             return {}
         expected = plan.layer.weight_shapes(plan.shape)
         key = tuple(expected.items())
@@ -123,7 +124,7 @@ class TrainingState:
             return TrainingStep(weights, moments)
         step, updated, notes = self.step, None, Notes()
         self.step += 1
-        if plan.layer.is_synchronized(training=True):
+        if isinstance(plan.layer, Trainable) and plan.layer.is_synchronized(training=True):
             return TrainingStep(weights, self.moments, self.updated, step, self.notes)
         if moments is not None:
             updated, notes = self._updated(plan.layer, weights, moments)
@@ -156,6 +157,8 @@ class TrainingState:
         Raises:
             InputError: A statistic may not enter them, or is to be saved and does not fit.
         """
+        if not isinstance(layer, Trainable):
+            return weights, ()
         try:
             return layer.updated(weights, moments), ()
         except StatisticRangeError as error:

@@ -1,12 +1,11 @@
 """Pooling to a size: `AdaptiveMaxPooling1D/2D/3D` and `AdaptiveAveragePooling1D/2D/3D`."""
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from poolnorm_cli.layers.base import INFERENCE, Call, Layer, one_of, positive_ints
-from poolnorm_cli.layers.global_pooling import require_cells
+from poolnorm_cli.layers.base import positive_ints
+from poolnorm_cli.layers.call import INFERENCE, Call
 from poolnorm_cli.layers.pooling import AveragePooling, MaxPooling, Pooling
-from poolnorm_cli.layers.strips import average, largest
+from poolnorm_cli.layers.spatial import SpatialLayer, average, largest, require_cells
 from poolnorm_cli.shapes import (
     DataFormat,
     Ints,
@@ -16,21 +15,20 @@ from poolnorm_cli.shapes import (
     spatial_axes,
     spatial_rank,
 )
-from poolnorm_cli.strips import bounds_strips, planes, rows_of
+from poolnorm_cli.strips import bounds_strips, rows_of
 from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from poolnorm_cli.layers.base import Array, Weights
-    from poolnorm_cli.layers.explain import Facts
+    from poolnorm_cli.layers.call import Array, Facts, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
     from poolnorm_cli.strips import Bounds, Strip
 
 
 @frozen(kw_only=True)
-class AdaptivePooling(Layer):
+class AdaptivePooling(SpatialLayer):
     """Cover every spatial axis evenly with windows and reduce what is below each to one value.
 
     Window i of m on an axis of n cells goes from floor(i*n/m) to ceil((i+1)*n/m).
@@ -48,7 +46,7 @@ class AdaptivePooling(Layer):
     def __post_init__(self) -> None:
         """Check what can be checked without an input."""
         object.__setattr__(self, "output_size", positive_ints(self.output_size, "--output-size"))
-        one_of(self.data_format, get_args(DataFormat), "--data-format")
+        super().__post_init__()
 
     def output_shape(self, shape: Shape) -> Shape:
         """Put the output size in place of the spatial axes.
@@ -75,12 +73,6 @@ class AdaptivePooling(Layer):
             return found
         return found | {1: strip.bounds or [(0, shape[1])]}
 
-    def collapse_leading_axes(self, shape: Ints) -> "tuple[Layer, Ints]":
-        """See channels-first images as ones of a single channel."""
-        if self.data_format == "channels_last":
-            return self, shape
-        return replace(self, data_format="channels_last"), planes(shape)
-
     def strips(self, shape: Ints, items: int) -> "list[Strip]":
         """Cut the first spatial axis below the windows."""
         if self.data_format == "channels_first":
@@ -90,7 +82,7 @@ class AdaptivePooling(Layer):
             return even.strips(shape, items)
         return bounds_strips(shape[1], self.bounds(shape)[1], rows_of(shape, items))
 
-    def part_shape(self, shape: Ints, strip: "Strip | None") -> Ints:
+    def block_shape(self, shape: Ints, strip: "Strip | None") -> Ints:
         """Count the windows, on the rows of a strip those that are its own."""
         sizes = self.sizes(shape) | ({1: _windows_on(strip)} if strip is not None else {})
         return tuple(sizes.get(axis, size) for axis, size in enumerate(shape))
@@ -107,7 +99,7 @@ class AdaptivePooling(Layer):
 
     def explain(self, facts: "Facts") -> list[str]:
         """Say which cells each window has, and what is made of them."""
-        from poolnorm_cli.layers.windows_explained import adaptive_line
+        from poolnorm_cli.layers.explain import adaptive_line
 
         lines = [adaptive_line(a, facts.shape[a], m) for a, m in self.sizes(facts.shape).items()]
         return [*lines, f"y = {self.reduction} of the cells below each window"]
@@ -116,10 +108,6 @@ class AdaptivePooling(Layer):
         """Follow the pooling that it is; elsewhere there is no plain operator."""
         even = self.even(shape)
         return 0.0 if even is None else even.plain_op_limit(shape, dtype)
-
-    def keras_class(self, shape: Shape) -> str:
-        """Append the spatial rank: `AdaptiveMaxPooling2D`."""
-        return f"{self.keras_name}{spatial_rank(shape)}D"
 
     def config(self, shape: Shape | None = None) -> dict[str, Any]:
         """Give the output size per axis of an input of `shape`, as Keras stores it."""

@@ -1,29 +1,23 @@
 """What a layer is: a frozen value of parameters, from which everything else is derived."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, fields
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, final, get_type_hints
 
-from poolnorm_cli.errors import UsageError
-from poolnorm_cli.layers.explain import Explained
-from poolnorm_cli.layers.graphed import Graphed
+from poolnorm_cli.errors import UnavailableError, UsageError
+from poolnorm_cli.layers.call import INFERENCE, Call
 from poolnorm_cli.layers.keras.spelling import flag_of, plain, snake, stored
-from poolnorm_cli.layers.masked import Masked
-from poolnorm_cli.layers.stateful import Stateful
-from poolnorm_cli.layers.strips import Divisible
 from poolnorm_cli.shapes import Ints, Shape, within_64_bits
 from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Iterable
 
-    from poolnorm_cli.kernels.moments import Moments
+    from poolnorm_cli.layers.call import Array, Facts, Weights
+    from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
     from poolnorm_cli.strips import Strip
-
-    Array = NDArray[Any]
-    Weights = Mapping[str, NDArray[Any]]
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 
@@ -46,42 +40,13 @@ class Parameter:
         return flag_of(self.name)
 
 
-@frozen
-class Call:
-    """How a layer is called on one block, besides the block and the weights.
-
-    Attributes:
-        training: Use the statistics of the batch, as Keras' `training=True`.
-        moments: Statistics gathered over all blocks, for layers that ask for them; None otherwise.
-        start: Index along axis 0 at which the block starts in its tensor.
-        step: Training calls of this run that came before.
-        mask: Which cells of the block count, as bool, of `Layer.mask_shape`; None where all do.
-        strip: Which rows of one sample the block is; None where it is whole samples.
-    """
-
-    training: bool = False
-    moments: "Moments | None" = None
-    start: int = 0
-    step: int = 0
-    mask: "Array | None" = None
-    strip: "Strip | None" = None
-
-    def origin(self, rank: int) -> Ints:
-        """Return the index at which a block of such a rank starts in its tensor."""
-        inside = (0,) * rank if self.strip is None else self.strip.corner(rank)
-        return (self.start, *inside[1:])
-
-
-INFERENCE = Call()
-
-
 @frozen(kw_only=True)
-class Layer(Graphed, Stateful, Divisible, Explained, Masked, ABC):
+class Layer(ABC):
     """A Keras layer as a value.
 
     A subclass states its parameters as annotated fields, its `output_shape`, and its arithmetic
     twice, for NumPy (`apply`) and as ONNX operators (`build`); a layer with weights adds
-    `weight_shapes`.
+    `weight_names` and `weight_shapes`. Everything else below has a value that suits most layers.
     """
 
     name: Annotated[str | None, "Name of the layer, as in Keras."] = None
@@ -90,30 +55,16 @@ class Layer(Graphed, Stateful, Divisible, Explained, Masked, ABC):
     """The words of the command line."""
     keras_name: ClassVar[str]
     """The Keras class; a pooling class has its spatial rank appended."""
-    keeps_integers: ClassVar[bool] = False
-    """Integers stay integers; otherwise they give float32."""
-    always_shown: ClassVar[tuple[str, ...]] = ()
-    """Parameters that are always said, also where they are as by default."""
     example: ClassVar[str] = ""
     """Flags for the example that the help shows."""
-    has_weights: ClassVar[bool] = False
-    """The layer has weights, which can be loaded and saved."""
-    weight_names: ClassVar[tuple[str, ...]] = ()
-    """All weights that a layer of this class may have, in Keras' order."""
+    always_shown: ClassVar[tuple[str, ...]] = ()
+    """Parameters that are shown even where they have their default."""
     fixed: ClassVar[dict[str, Any]] = {}
     """Parameters of the Keras class that this layer leaves no choice of."""
-    keras_2_only: ClassVar[tuple[str, ...]] = ()
-    """Parameters that Keras 3 has not."""
-    has_training: ClassVar[bool] = False
-    """The layer does something else in training."""
-
-    @classmethod
-    def parameters(cls) -> Iterator[Parameter]:
-        """List the parameters in the order in which Keras documents them, `name` last."""
-        hints = get_type_hints(cls, include_extras=True)
-        for f in sorted(fields(cls), key=lambda f: f.name == "name"):
-            kind, sentence = hints[f.name].__origin__, hints[f.name].__metadata__[0]
-            yield Parameter(f.name, kind, f.default, sentence)
+    keeps_integers: ClassVar[bool] = False
+    """Integers stay integers; otherwise they give float32."""
+    weight_names: ClassVar[tuple[str, ...]] = ()
+    """All weights that a layer of this class may have, in Keras' order."""
 
     @abstractmethod
     def output_shape(self, shape: Shape) -> Shape:
@@ -133,65 +84,130 @@ class Layer(Graphed, Stateful, Divisible, Explained, Masked, ABC):
             call: Training or inference, and statistics over all blocks where they are asked for.
 
         Returns:
-            The output, in the dtype of `x`.
+            The output, of `block_shape`, in the dtype of `x`.
         """
 
+    def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
+        """Add to `graph` the operators that compute what `apply` does, and return the output.
+
+        Args:
+            graph: The graph.
+            x: The input, of the shape and in the dtype that `call` gives.
+            weights: What `weight_shapes` names, each of its own dtype; cast it before use.
+            call: Shape, dtype, training, statistics, and whether every input must be exact.
+
+        Returns:
+            The output, in the dtype of the input.
+
+        Raises:
+            UnavailableError: The layer has no graph.
+        """
+        del graph, x, weights, call
+        raise UnavailableError(
+            f"{type(self).__name__} has no ONNX graph", "leave out --backend onnx"
+        )
+
+    def plain_op_limit(self, shape: Ints, dtype: str) -> float:
+        """Return the magnitude of values up to which a graph that is not `exact` may be run.
+
+        Args:
+            shape: Shape of the block.
+            dtype: Name of its dtype.
+
+        Returns:
+            0 where such a graph never gives what `apply` gives, infinity where it always does.
+        """
+        del shape, dtype
+        return 0.0
+
     def weight_shapes(self, shape: Shape) -> dict[str, Ints]:
-        """Name the weights in Keras' order, each with its shape for an input of `shape`."""
+        """Return the weights in Keras' order, each with its shape for an input of `shape`."""
         del shape
         return {}
 
-    def initial_value(self, weight: str) -> float:
-        """Return the value with which Keras starts `weight`."""
-        raise UsageError(f"{self.keras_name} has no weight {weight!r}")
-
     def initial_weight(self, weight: str, shape: Ints) -> "Array":
-        """Return the values with which Keras starts `weight`; equal ones may be one in memory.
+        """Return the values with which Keras starts a weight; equal ones may be one in memory.
+
+        Args:
+            weight: Its name, one of `weight_shapes`.
+            shape: Its shape.
+
+        Returns:
+            The values, in float64.
 
         Raises:
-            UsageError: It cannot start one of such a shape.
+            UsageError: The layer has no such weight, or cannot start one of such a shape.
         """
-        from poolnorm_cli.kernels.memory import filled
+        del shape
+        raise UsageError(f"{self.keras_name} has no weight {weight!r}")
 
-        return filled(shape, self.initial_value(weight))
-
-    def statistics_axes(self, rank: int, *, training: bool) -> Ints:
-        """Name the axes over which moments must be gathered before `apply`; () for none.
+    def statistics_axes(self, rank: int, *, training: bool, in_strips: bool = False) -> Ints:
+        """Return the axes over which statistics are gathered before `apply`; () for none.
 
         A layer that names any is run in two passes over the blocks.
+
+        Args:
+            rank: Axes of the input.
+            training: The call is a training call.
+            in_strips: Samples are worked on in strips, which need the statistics of the sample.
         """
-        del rank, training
+        del rank, training, in_strips
         return ()
 
-    def updated(self, weights: "Weights", moments: "Moments") -> dict[str, Any]:
-        """Return the weights as a training call over a batch with these moments leaves them."""
-        del moments
-        return dict(weights)
-
     def compute_dtype(self, dtype: str) -> str:
-        """Name the dtype in which blocks of `dtype` are handed to `apply`."""
+        """Return the name of the dtype in which blocks of `dtype` are handed to `apply`.
+
+        Raises:
+            UsageError: The layer takes no input of `dtype`.
+        """
         if dtype in _FLOATS:
             return "float64" if dtype == "float64" else "float32"
         return dtype if self.keeps_integers else "float64"
 
-    def result_dtype(self, dtype: str) -> str:
-        """Name the dtype of the output for an input of `dtype`."""
-        return dtype if self.keeps_integers or dtype in _FLOATS else "float32"
+    def collapse_leading_axes(self, shape: Ints) -> "tuple[Layer, Ints]":
+        """Return a layer and a shape that make the same of the same bytes, in smaller samples.
+
+        The first axes of `shape` are merged, so that its trailing ones are a sample. Weights stay
+        as they are, and so does what is gathered, apart from its axes of size 1.
+        """
+        return self, shape
+
+    def strips(self, shape: Ints, items: int) -> "list[Strip]":
+        """Cut a sample of an input into strips.
+
+        Args:
+            shape: All axes of the input, batch first.
+            items: About how many items of a sample go into a strip, 1 or more.
+
+        Returns:
+            The strips, in order; [] where samples are worked on whole.
+        """
+        del shape, items
+        return []
+
+    def block_shape(self, shape: Ints, strip: "Strip | None") -> Ints:
+        """Return the shape of what `apply` makes of a block.
+
+        Args:
+            shape: Shape of the block.
+            strip: Which rows of a sample the block is; None where it is whole samples.
+        """
+        del strip
+        return tuple(int(size or 0) for size in self.output_shape(shape))
+
+    def combine(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
+        """Make a row of the output of what strips gave that each had a part of it, in order."""
+        raise NotImplementedError
+
+    def explain(self, facts: "Facts") -> list[str]:
+        """Say in words, with the numbers of a run, how the output came about; a line each."""
+        del facts
+        return []
 
     def keras_class(self, shape: Shape) -> str:
-        """Name the Keras class for an input of `shape`."""
+        """Return the name of the Keras class for an input of `shape`."""
         del shape
         return self.keras_name
-
-    def shown_parameters(self) -> dict[str, Any]:
-        """Return the parameters worth saying: those of `always_shown`, and all changed ones."""
-        return {
-            p.name: getattr(self, p.name)
-            for p in self.parameters()
-            if p.default is MISSING
-            or p.name in self.always_shown
-            or getattr(self, p.name) != p.default
-        }
 
     def config(self, shape: Shape | None = None) -> dict[str, Any]:
         """Return what Keras' `get_config()` would return, less what Keras adds for itself.
@@ -199,19 +215,40 @@ class Layer(Graphed, Stateful, Divisible, Explained, Masked, ABC):
         With a shape, sizes are given per spatial axis of such an input.
         """
         del shape
-        return {p.name: stored(getattr(self, p.name)) for p in self.parameters()}
+        return self.fixed | {p.name: stored(getattr(self, p.name)) for p in self.parameters()}
 
+    @final
+    @classmethod
+    def parameters(cls) -> Iterator[Parameter]:
+        """List the parameters in the order in which Keras documents them, `name` last."""
+        hints = get_type_hints(cls, include_extras=True)
+        for f in sorted(fields(cls), key=lambda f: f.name == "name"):
+            kind, sentence = hints[f.name].__origin__, hints[f.name].__metadata__[0]
+            yield Parameter(f.name, kind, f.default, sentence)
+
+    @final
+    def result_dtype(self, dtype: str) -> str:
+        """Return the name of the dtype of the output for an input of `dtype`."""
+        return dtype if self.keeps_integers or dtype in _FLOATS else "float32"
+
+    @final
+    def shown_parameters(self) -> dict[str, Any]:
+        """Return the parameters worth showing: `fixed`, `always_shown`, and all changed ones."""
+        return self.fixed | {
+            p.name: getattr(self, p.name)
+            for p in self.parameters()
+            if p.name in self.always_shown
+            or p.default is MISSING
+            or getattr(self, p.name) != p.default
+        }
+
+    @final
     def call_text(self, shape: Shape) -> str:
         """Write the layer as one would type it in Keras, most defaults left out."""
-        shown = ", ".join(
-            f"{key}={plain(value)!r}" for key, value in self.shown_parameters().items()
-        )
-        return f"{self.keras_class(shape)}({shown})"
+        shown = (f"{key}={plain(value)!r}" for key, value in self.shown_parameters().items())
+        return f"{self.keras_class(shape)}({', '.join(shown)})"
 
-    def summary(self, shape: Shape) -> str:
-        """Write the layer as the table of Keras' `model.summary()` does: name and class."""
-        return f"{self.instance_name(shape)} ({self.keras_class(shape)})"
-
+    @final
     def instance_name(self, shape: Shape) -> str:
         """Return the name of the layer, or the one that Keras gives to the first of its class."""
         return self.name or snake(self.keras_class(shape))

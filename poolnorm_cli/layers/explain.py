@@ -1,51 +1,19 @@
-"""What is known of one run of a layer over one input, for a layer to explain itself by."""
+"""Layers in words: the sentences that explanations of several layers have in common."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from poolnorm_cli.shapes import Ints
-from poolnorm_cli.values import frozen
+from poolnorm_cli.shapes import Ints, Padding, Window, format_shape, window
 
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from poolnorm_cli.kernels.moments import Moments
-    from poolnorm_cli.layers.base import Array, Weights
+    from poolnorm_cli.layers.call import Array, Facts, Weights
 
 SHOWN = 4
 """Numbers of a vector that an explanation shows."""
-
-
-@frozen
-class Facts:
-    """One run of a layer over one input.
-
-    Attributes:
-        shape: Shape of the input.
-        weights: The weights that were used.
-        moments: The statistics of the input, where the layer gathers them before it starts.
-        updated: The weights as the run has left them; None where it did not change them.
-        first: The first sample of the input, axis 0 kept; None where it is not known.
-        masked: A mask says which cells count.
-    """
-
-    shape: Ints
-    weights: "Weights"
-    moments: "Moments | None" = None
-    updated: "Weights | None" = None
-    first: "Array | None" = None
-    masked: bool = False
-
-
-class Explained:
-    """A layer that can say how its output came about."""
-
-    __slots__ = ()
-
-    def explain(self, facts: Facts) -> list[str]:
-        """Say in words, with the numbers of a run, how the output came about; a line each."""
-        del facts
-        return []
+Sizes = tuple[int, int, int]
+"""An axis, the size of the window on it, and its stride."""
+AFFINE = (("*", "gamma"), ("+", "beta"))
 
 
 def numbers(values: Any) -> str:
@@ -84,3 +52,86 @@ def cells(shape: Ints, axes: Ints) -> str:
     told = f"{product} = {count}" if len(sizes) > 1 else product
     named = f"axes {','.join(map(str, axes))}" if len(axes) > 1 else f"axis {axes[0]}"
     return f"{named}: {told} cells"
+
+
+def by_moments(epsilon: float, facts: "Facts", over: str, first: "Array | None") -> list[str]:
+    """Say that cells are normalized by their mean and variance, `over` which they are taken."""
+    shown = () if first is None else (("mean", first.mean()), ("variance", first.var()))
+    affine = "".join(f" {sign} {name}" for sign, name in AFFINE if name in facts.weights)
+    return [
+        f"mean and variance over {over}",
+        "variance = sum((x - mean)**2) / N, the biased one",
+        *of_the_first(*shown),
+        f"y = (x - mean) / sqrt(variance + epsilon){affine}, epsilon = {epsilon:g}",
+        *weights(facts),
+    ]
+
+
+def first_cells(x: "Array | None", axes: Ints) -> "Array | None":
+    """Return the cells of the first statistic over `axes`, None where no sample has them all.
+
+    Args:
+        x: The first sample, axis 0 kept, or None.
+        axes: Axes of the statistics.
+    """
+    if x is None or 0 in axes or not x.size:
+        return None
+    cells: Array = x[tuple(slice(None) if a in axes else 0 for a in range(x.ndim))]
+    return cells.astype("float64").reshape(-1)
+
+
+def of_the_first(*named: tuple[str, float]) -> list[str]:
+    """Say what the first statistics came to, if they are known."""
+    numbers = ", ".join(f"{name} = {number:.6g}" for name, number in named)
+    return [f"the first of them: {numbers}"] if named else []
+
+
+def places(shape: Ints, axes: Ints) -> str:
+    """Say over which cells a statistic is taken, and how many statistics there are."""
+    others = tuple(size for axis, size in enumerate(shape) if axis not in axes)
+    each = f", one of each per place of ({format_shape(others)})" if others else ""
+    return f"{cells(shape, axes)}{each}"
+
+
+def weights(facts: "Facts") -> list[str]:
+    """Say what the weights are."""
+    return [f"{name} = {numbers(weight)}" for name, weight in facts.weights.items()]
+
+
+def axis_lines(shape: Ints, sizes: Sequence[Sizes], padding: Padding) -> list[str]:
+    """Say, for each axis, the window, the stride, the padding and the places, as they are given.
+
+    What is computed with is clipped to the cells there are, and makes the same of them.
+    """
+    return [_axis_line(axis, shape[axis], size, step, padding) for axis, size, step in sizes]
+
+
+def _axis_line(axis: int, length: int, size: int, stride: int, padding: Padding) -> str:
+    placed = window(length, size, stride, padding)
+    count = placed.count
+    known = f"axis {axis}: {length} cells, window {size}, stride {stride}, padding '{padding}'"
+    if padding == "valid":
+        return f"{known}: ({length} - {size}) // {stride} + 1 = {count} places"
+    total = f"max(({count} - 1) * {stride} + {size} - {length}, 0) = {placed.low + placed.high}"
+    places = f"ceil({length} / {stride}) = {count} places"
+    return f"{known}: {places}; pads {total}: {placed.low} before, {placed.high} after"
+
+
+def divisors(shape: Ints, windows: Mapping[int, Window]) -> str:
+    """Say by how many cells an average divides: padding does not count."""
+    least, most = 1, 1
+    for axis, clipped in windows.items():
+        real = clipped.cells(shape[axis]) or [0]
+        least, most = least * min(real), most * max(real)
+    told = f"the {most} cells" if least == most else f"the real cells, {least} to {most} of them"
+    return f"{told}; padding does not count"
+
+
+def adaptive_line(axis: int, length: int, count: int) -> str:
+    """Say which cells each of `count` windows over an axis of `length` cells has."""
+    spans = [f"{i * length // count}-{-(-(i + 1) * length // count)}" for i in range(count)]
+    shown = ", ".join([*spans[:SHOWN], *(["..."] if count > SHOWN else [])])
+    return (
+        f"axis {axis}: {length} cells, {count} windows from floor(i * {length} / {count}) to "
+        f"ceil((i + 1) * {length} / {count}): {shown}"
+    )

@@ -1,23 +1,21 @@
 """Pooling over all of space: `GlobalMaxPooling1D/2D/3D` and `GlobalAveragePooling1D/2D/3D`."""
 
 import math
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, ClassVar, get_args
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.layers.base import INFERENCE, Call, Layer, one_of
-from poolnorm_cli.layers.graphed import LARGEST
-from poolnorm_cli.layers.strips import average, largest
+from poolnorm_cli.layers.call import INFERENCE, Call
+from poolnorm_cli.layers.maskable import Maskable
+from poolnorm_cli.layers.spatial import LARGEST_VALUE, SpatialLayer, average, largest, require_cells
 from poolnorm_cli.shapes import DataFormat, Ints, Shape, spatial_axes, spatial_rank
-from poolnorm_cli.strips import Strip, partial_strips, planes, rows_of
+from poolnorm_cli.strips import Strip, partial_strips, rows_of
 from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from poolnorm_cli.layers.base import Array, Weights
-    from poolnorm_cli.layers.explain import Facts
+    from poolnorm_cli.layers.call import Array, Facts, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
 
 
@@ -26,7 +24,7 @@ _REDUCE_MAX = ("float32", "float64", "int8", "int32", "int64", "uint8")
 
 
 @frozen(kw_only=True)
-class GlobalPooling(Layer):
+class GlobalPooling(SpatialLayer):
     """Reduce every spatial axis to one value."""
 
     data_format: Annotated[DataFormat, "Where the channels are."] = "channels_last"
@@ -34,10 +32,6 @@ class GlobalPooling(Layer):
 
     reduction: ClassVar[str]
     """What is made of all cells, in words."""
-
-    def __post_init__(self) -> None:
-        """Check what can be checked without an input."""
-        one_of(self.data_format, get_args(DataFormat), "--data-format")
 
     def output_shape(self, shape: Shape) -> Shape:
         """Drop the spatial axes, or give them size 1.
@@ -51,12 +45,6 @@ class GlobalPooling(Layer):
         kept = [1 if axis in axes else size for axis, size in enumerate(shape)]
         dropped = [size for axis, size in enumerate(shape) if axis not in axes]
         return tuple(kept if self.keepdims else dropped)
-
-    def collapse_leading_axes(self, shape: Ints) -> "tuple[Layer, Ints]":
-        """See channels-first images as ones of a single channel."""
-        if self.data_format == "channels_last":
-            return self, shape
-        return replace(self, data_format="channels_last"), planes(shape)
 
     def strips(self, shape: Ints, items: int) -> list[Strip]:
         """Cut the first spatial axis."""
@@ -76,10 +64,6 @@ class GlobalPooling(Layer):
             f"y = {self.reduction} over {over} of each sample and channel",
             f"the axes {kept}",
         ]
-
-    def keras_class(self, shape: Shape) -> str:
-        """Append the spatial rank: `GlobalMaxPooling2D`."""
-        return f"{self.keras_name}{spatial_rank(shape)}D"
 
 
 @frozen(kw_only=True)
@@ -106,7 +90,7 @@ class GlobalMaxPooling(GlobalPooling):
     def plain_op_limit(self, shape: Ints, dtype: str) -> float:
         """Run ReduceMax on finite values: its runtimes lose a NaN."""
         del shape
-        return LARGEST.get(dtype, math.inf) if dtype in _REDUCE_MAX else 0.0
+        return LARGEST_VALUE.get(dtype, math.inf) if dtype in _REDUCE_MAX else 0.0
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add ReduceMax, or the maximum of halves where that must be exact or has no such dtype."""
@@ -120,13 +104,12 @@ class GlobalMaxPooling(GlobalPooling):
 
 
 @frozen(kw_only=True)
-class GlobalAveragePooling(GlobalPooling):
+class GlobalAveragePooling(GlobalPooling, Maskable):
     """Average each channel."""
 
     words: ClassVar[str] = "gpool average"
     keras_name: ClassVar[str] = "GlobalAveragePooling"
     reduction: ClassVar[str] = "mean"
-    accepts_mask: ClassVar[bool] = True
 
     def mask_shape(self, shape: Shape) -> Shape:
         """Return (batch, steps): which steps of each sample count.
@@ -185,17 +168,3 @@ class GlobalAveragePooling(GlobalPooling):
             return graph.reduce("ReduceMean", x, axes, keepdims=self.keepdims)
         pooled = graph.op("GlobalAveragePool", x)
         return pooled if self.keepdims else drop_axes(graph, pooled, axes, call)
-
-
-def require_cells(shape: Shape, axes: Ints) -> None:
-    """Refuse an input without a cell on one of `axes`.
-
-    Raises:
-        UsageError: One of them has size 0.
-    """
-    for axis in axes:
-        if shape[axis] == 0:
-            raise UsageError(
-                f"axis {axis} has no cells: there is nothing to pool",
-                "give an input with 1 cell or more on every spatial axis",
-            )

@@ -5,16 +5,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.layers.base import INFERENCE, Call
-from poolnorm_cli.layers.normalization import Normalization, require_rank, weighted
+from poolnorm_cli.layers.affine import AffineNormalization
+from poolnorm_cli.layers.call import INFERENCE, Call
+from poolnorm_cli.layers.maskable import Maskable
+from poolnorm_cli.layers.normalization import require_rank, weighted
 from poolnorm_cli.shapes import Ints, Shape, known, within_64_bits
 from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
     from poolnorm_cli.kernels.moments import Moments
-    from poolnorm_cli.layers.base import Array, Layer, Weights
-    from poolnorm_cli.layers.explain import Facts
+    from poolnorm_cli.layers.base import Layer
+    from poolnorm_cli.layers.call import Array, Facts, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
     from poolnorm_cli.strips import Strip
 
@@ -24,11 +26,10 @@ _TRIED = 10_000
 
 
 @frozen(kw_only=True)
-class GroupedNormalization(Normalization):
+class GroupedNormalization(AffineNormalization, Maskable):
     """Normalize each group of channels of each sample, by the statistics of its cells."""
 
     keras_name: ClassVar[str] = "GroupNormalization"
-    accepts_mask: ClassVar[bool] = True
     mask_may_lack_axes: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -77,14 +78,10 @@ class GroupedNormalization(Normalization):
         """Cut samples anywhere, if they are more than channels."""
         return super().strips(shape, items) if len(shape) > 2 else []
 
-    def sample_statistics_axes(self, rank: int) -> Ints:
-        """Name all axes of a sample but the channels', whose statistics are joined later."""
+    def reduced_axes(self, rank: int) -> Ints:
+        """Return all axes of a sample but the channels', whose statistics are joined later."""
         axes = self.axes(rank)
         return tuple(axis for axis in range(1, rank) if axis not in axes)
-
-    def reduced_axes(self, rank: int) -> Ints:
-        """Name all axes of a sample but the channels', whose statistics are joined later."""
-        return self.sample_statistics_axes(rank)
 
     def block_statistics(
         self, moments: "Moments", origin: Ints, shape: Ints
@@ -118,8 +115,7 @@ class GroupedNormalization(Normalization):
 
     def explain(self, facts: "Facts") -> list[str]:
         """Say how the channels are grouped, and over which cells the statistics are taken."""
-        from poolnorm_cli.layers.explain import cells
-        from poolnorm_cli.layers.normalization_explained import by_moments, first_cells
+        from poolnorm_cli.layers.explain import by_moments, cells, first_cells
 
         (axis,) = self.axes(len(facts.shape))
         grouped = self._grouped(facts.shape, axis)
@@ -131,7 +127,7 @@ class GroupedNormalization(Normalization):
         told = f"{split} ({','.join(map(str, grouped))})"
         first = None if facts.masked else facts.first
         sample = None if first is None else first.reshape((1, *grouped[1:]))
-        return [told, *by_moments(self, facts, over, first_cells(sample, inside))]
+        return [told, *by_moments(self.epsilon, facts, over, first_cells(sample, inside))]
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add InstanceNormalization or GroupNormalization, or operators where it must be exact."""
@@ -222,11 +218,3 @@ class InstanceNormalization(GroupedNormalization):
     def group_count(self, channels: int) -> int:
         """Return the number of channels."""
         return channels
-
-    def shown_parameters(self) -> dict[str, Any]:
-        """Say what makes Keras' class normalize instances."""
-        return {"groups": -1} | super().shown_parameters()
-
-    def config(self, shape: Shape | None = None) -> dict[str, Any]:
-        """Return the config of Keras' class, which needs `groups`."""
-        return {"groups": -1} | super().config(shape)

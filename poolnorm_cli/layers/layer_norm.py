@@ -3,14 +3,14 @@
 import math
 from typing import TYPE_CHECKING, ClassVar
 
-from poolnorm_cli.layers.base import INFERENCE, Call
-from poolnorm_cli.layers.normalization import Normalization, telling, weighted
+from poolnorm_cli.layers.affine import AffineNormalization
+from poolnorm_cli.layers.call import INFERENCE, Call
+from poolnorm_cli.layers.normalization import telling, weighted
 from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.layers.base import Array, Weights
-    from poolnorm_cli.layers.explain import Facts
+    from poolnorm_cli.layers.call import Array, Facts, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
 
 
@@ -19,7 +19,7 @@ _LARGE = 1e30
 
 
 @frozen(kw_only=True)
-class LayerNormalization(Normalization):
+class LayerNormalization(AffineNormalization):
     """Normalize over one or several axes of each sample, by the statistics of these cells."""
 
     words: ClassVar[str] = "ln"
@@ -47,10 +47,11 @@ class LayerNormalization(Normalization):
 
     def explain(self, facts: "Facts") -> list[str]:
         """Say over which cells the statistics are taken, and by which formula."""
-        from poolnorm_cli.layers.normalization_explained import by_moments, first_cells, places
+        from poolnorm_cli.layers.explain import by_moments, first_cells, places
 
         axes = self.axes(len(facts.shape))
-        return by_moments(self, facts, places(facts.shape, axes), first_cells(facts.first, axes))
+        first = first_cells(facts.first, axes)
+        return by_moments(self.epsilon, facts, places(facts.shape, axes), first)
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add LayerNormalization, or operators where axes are not trailing or it must be exact."""

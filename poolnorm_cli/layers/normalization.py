@@ -1,4 +1,4 @@
-"""What the normalization layers share: the axes of their weights and the checks on parameters."""
+"""What the normalization layers share: their axes, statistics, and checks on parameters."""
 
 import math
 from dataclasses import replace
@@ -6,10 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer, ints
-from poolnorm_cli.layers.extremes import ByStatistics
-from poolnorm_cli.layers.keras.initializers import ONES, ZEROS, Initializer
-from poolnorm_cli.layers.keras.penalties import Constraint, Regularizer
-from poolnorm_cli.shapes import Ints, Shape, format_shape, known, resolve_axes, within_64_bits
+from poolnorm_cli.shapes import Ints, Shape, format_shape, resolve_axes, within_64_bits
 from poolnorm_cli.strips import boxes, merged_axes
 from poolnorm_cli.values import frozen
 
@@ -18,23 +15,30 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from poolnorm_cli.layers.base import Array, Weights
+    from poolnorm_cli.kernels.moments import Moments
+    from poolnorm_cli.layers.call import Array, Call, Weights
+    from poolnorm_cli.operators.graph import Graph, GraphCall, GraphMoments, Value
     from poolnorm_cli.strips import Strip
 
 
 _MOST_STATISTICS = 1 << 24
 """Statistics of all samples up to which they are held, as 256 MiB, for samples to be cut."""
-_WORDS = {"initializer": Initializer, "regularizer": Regularizer, "constraint": Constraint}
-"""What a parameter is whose name ends in such a word."""
 
 
 @frozen(kw_only=True)
-class OverAxes(ByStatistics, Layer):
-    """Something done along one axis or several, each sample like the others."""
+class Normalization(Layer):
+    """Divide values by a statistic of theirs along one axis or several; mostly center them too.
+
+    The shape stays, and each sample is treated like the others.
+    """
 
     axis: Annotated[Ints, "Axis or axes, counted from the end if negative."] = (-1,)
 
     always_shown: ClassVar[tuple[str, ...]] = ("axis",)
+    centered: ClassVar[bool] = True
+    """The mean is subtracted."""
+    least_power: ClassVar[float] = 0.0
+    """Lower bound of the square of what the layer divides by, whatever epsilon is."""
 
     def __post_init__(self) -> None:
         """Check what can be checked without an input."""
@@ -56,14 +60,82 @@ class OverAxes(ByStatistics, Layer):
         return shape
 
     def axes(self, rank: int) -> Ints:
-        """Return the axes, non-negative and sorted."""
+        """Return the axes of the weights, non-negative and sorted."""
         return resolve_axes(self.axis, rank)
 
-    def statistics_axes(self, rank: int, *, training: bool) -> Ints:
-        """Name the axes if the first is among them: then no block knows its statistics alone."""
+    def reduced_axes(self, rank: int) -> Ints:
+        """Return the axes over which statistics are taken, non-negative and sorted."""
+        return self.axes(rank)
+
+    def statistics_axes(self, rank: int, *, training: bool, in_strips: bool = False) -> Ints:
+        """Return the axes where no block knows its statistics alone.
+
+        So it is if the first axis is among them, or if samples are worked on in strips.
+        """
         del training
-        axes = self.axes(rank)
-        return axes if 0 in axes else ()
+        return self.reduced_axes(rank) if in_strips or 0 in self.axes(rank) else ()
+
+    def block_statistics(
+        self, moments: "Moments", origin: Ints, shape: Ints
+    ) -> "tuple[Array, Array]":
+        """Return the mean and variance by which a block is normalized.
+
+        Args:
+            moments: Statistics over all blocks.
+            origin: Index at which the block starts in its tensor.
+            shape: Shape of the block.
+
+        Returns:
+            Both in float64, of a shape that broadcasts against the block.
+        """
+        part = moments.part(origin, shape)
+        return part.mean, part.variance
+
+    def call_statistics(self, call: "Call", shape: Ints) -> "tuple[Array, Array] | None":
+        """Return the mean and variance for a block that come with a call, if any do.
+
+        Args:
+            call: The call.
+            shape: Shape of the block.
+        """
+        if call.moments is None:
+            return None
+        return self.block_statistics(call.moments, call.origin(len(shape)), shape)
+
+    def known_statistics(
+        self, weights: "Weights", call: "Call", shape: Ints
+    ) -> "tuple[Array, Array] | None":
+        """Return the mean and variance for a block that are known before it is, if any are.
+
+        Args:
+            weights: The weights, moving statistics among them.
+            call: The call.
+            shape: Shape of the block.
+        """
+        del weights
+        return self.call_statistics(call, shape)
+
+    def build_moments(
+        self, graph: "Graph", x: "Value", axes: Ints, call: "GraphCall"
+    ) -> "GraphMoments":
+        """Add the statistics of the whole input, for a graph that gathers for itself.
+
+        Args:
+            graph: The graph.
+            x: The whole input.
+            axes: What `statistics_axes` returned.
+            call: Shape, dtype and mask.
+
+        Returns:
+            What is `call.moments` when the output is built; it may have a row for each sample.
+        """
+        from poolnorm_cli.operators.moments import moments_of
+
+        mask = call.mask
+        if mask is not None:  # of all axes but the last
+            column = graph.op("Unsqueeze", mask, graph.constant([-1], "int64"))
+            mask = graph.op("Expand", column, graph.op("Shape", x))
+        return moments_of(graph, x, axes, mask)
 
     def collapse_leading_axes(self, shape: Ints) -> "tuple[Layer, Ints]":
         """Merge all axes before the first one of the layer."""
@@ -79,27 +151,29 @@ class OverAxes(ByStatistics, Layer):
 
         Not where these take as much memory as some samples.
         """
-        own = self.sample_statistics_axes(len(shape))
-        statistics = math.prod(size for axis, size in enumerate(shape) if axis not in own)
-        return [] if own and statistics > _MOST_STATISTICS else boxes(shape, items)
+        rank = len(shape)
+        own = self.statistics_axes(rank, training=False, in_strips=True)
+        if own and 0 not in own:
+            statistics = math.prod(size for axis, size in enumerate(shape) if axis not in own)
+            if statistics > _MOST_STATISTICS:
+                return []
+        return boxes(shape, items)
 
-    def part_shape(self, shape: Ints, strip: "Strip | None") -> Ints:
+    def block_shape(self, shape: Ints, strip: "Strip | None") -> Ints:
         """Return the shape of the block."""
         del strip
         return shape
 
-    def sample_statistics_axes(self, rank: int) -> Ints:
-        """Name the axes, unless statistics over them come first anyway."""
-        return () if 0 in self.axes(rank) else self.axes(rank)
-
     def weights_at(self, weights: "Weights", origin: Ints, shape: Ints) -> "Weights":
-        """Return the part of the weights that is for a block of `shape`, starting at `origin`."""
+        """Return the part of the weights that is for a block.
+
+        Args:
+            weights: The weights.
+            origin: Index at which the block starts in its tensor.
+            shape: Shape of the block.
+        """
         part = _part(self.axes(len(shape)), origin, shape)
         return {name: weight[part] for name, weight in weights.items()}
-
-    def splits_weights(self, rank: int) -> bool:
-        """Whether axis 0 is among the axes."""
-        return 0 in self.axes(rank)
 
     def config(self, shape: Shape | None = None) -> dict[str, Any]:
         """Give a single axis as a number, as Keras stores it."""
@@ -107,63 +181,14 @@ class OverAxes(ByStatistics, Layer):
         return super().config(shape) | {"axis": axis}
 
 
-@frozen(kw_only=True)
-class Normalization(OverAxes):
-    """Shift and scale values by their statistics."""
+def splits_weights(layer: Layer, rank: int) -> bool:
+    """Whether weights run along axis 0, so that each block has a part of them.
 
-    epsilon: Annotated[float, "Added to the variance, so that nothing is divided by zero."] = 1e-3
-    center: Annotated[bool, "Add the weight beta."] = True
-    scale: Annotated[bool, "Multiply by the weight gamma."] = True
-    beta_initializer: Annotated[Initializer, "Start of beta, without --weights."] = ZEROS
-    gamma_initializer: Annotated[Initializer, "Start of gamma, without --weights."] = ONES
-    beta_regularizer: Annotated[
-        Regularizer | None, "Penalty of beta, as 'l2(0.01)'; it is reported."
-    ] = None
-    gamma_regularizer: Annotated[
-        Regularizer | None, "Penalty of gamma, as 'l2(0.01)'; it is reported."
-    ] = None
-    beta_constraint: Annotated[
-        Constraint | None, "Where beta is put when it is saved, as 'max_norm(2)'."
-    ] = None
-    gamma_constraint: Annotated[
-        Constraint | None, "Where gamma is put when it is saved, as 'max_norm(2)'."
-    ] = None
-    trainable: Annotated[
-        bool, "Without it, weights are not trained: no penalties, no constraints."
-    ] = True
-
-    always_shown: ClassVar[tuple[str, ...]] = ("axis", "epsilon")
-    has_weights: ClassVar[bool] = True
-    weight_names: ClassVar[tuple[str, ...]] = ("gamma", "beta")
-
-    def __post_init__(self) -> None:
-        """Check what can be checked without an input, and read the words of Keras objects."""
-        super().__post_init__()
-        require_epsilon(self.epsilon)
-        for parameter in self.parameters():
-            named = _WORDS.get(parameter.name.rpartition("_")[2])
-            value = getattr(self, parameter.name)
-            if named is not None and value is not None:
-                object.__setattr__(self, parameter.name, named.of(value, parameter.flag))
-
-    def weight_shapes(self, shape: Shape) -> dict[str, Ints]:
-        """Name gamma and beta, where the layer has them."""
-        sizes = known(shape, self.axes(len(shape)))
-        return {name: sizes for name, used in self._affine() if used}
-
-    def initial_weight(self, weight: str, shape: Ints) -> "Array":
-        """Return the values with which a weight starts: those of its initializer, if it has one.
-
-        Raises:
-            UsageError: The initializer has none for such a shape.
-        """
-        initializer: Initializer | None = getattr(self, f"{weight}_initializer", None)
-        if initializer is None:
-            return super().initial_weight(weight, shape)
-        return initializer.values(shape)
-
-    def _affine(self) -> tuple[tuple[str, bool], ...]:
-        return ("gamma", self.scale), ("beta", self.center)
+    Args:
+        layer: The layer.
+        rank: Axes of its input.
+    """
+    return isinstance(layer, Normalization) and 0 in layer.axes(rank)
 
 
 def _part(axes: Ints, origin: Ints, shape: Ints) -> tuple[slice, ...]:

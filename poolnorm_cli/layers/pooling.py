@@ -1,14 +1,13 @@
 """Pooling by a sliding window: `MaxPooling1D/2D/3D` and `AveragePooling1D/2D/3D`."""
 
 import math
-from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args
 
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.layers.base import INFERENCE, Call, Layer, one_of, positive_ints
-from poolnorm_cli.layers.graphed import LARGEST
-from poolnorm_cli.layers.strips import average, largest
+from poolnorm_cli.layers.base import one_of, positive_ints
+from poolnorm_cli.layers.call import INFERENCE, Call
+from poolnorm_cli.layers.spatial import LARGEST_VALUE, SpatialLayer, average, largest
 from poolnorm_cli.shapes import (
     DataFormat,
     Dim,
@@ -22,15 +21,14 @@ from poolnorm_cli.shapes import (
     window,
     window_count,
 )
-from poolnorm_cli.strips import planes, rows_of, window_strips
+from poolnorm_cli.strips import rows_of, window_strips
 from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from poolnorm_cli.layers.base import Array, Weights
-    from poolnorm_cli.layers.explain import Facts
+    from poolnorm_cli.layers.call import Array, Facts, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
     from poolnorm_cli.strips import Strip
 
@@ -43,7 +41,7 @@ _AVERAGE_POOL_CELLS = 6
 
 
 @frozen(kw_only=True)
-class Pooling(Layer):
+class Pooling(SpatialLayer):
     """Slide a window over every spatial axis and reduce what is below it to one value."""
 
     pool_size: Annotated[Ints, "Window size: one int, or one per spatial axis."] = (2,)
@@ -61,7 +59,7 @@ class Pooling(Layer):
         if self.strides is not None:
             object.__setattr__(self, "strides", positive_ints(self.strides, "--strides"))
         one_of(self.padding, get_args(Padding), "--padding")
-        one_of(self.data_format, get_args(DataFormat), "--data-format")
+        super().__post_init__()
 
     def output_shape(self, shape: Shape) -> Shape:
         """Count the places of the window on each spatial axis.
@@ -89,19 +87,13 @@ class Pooling(Layer):
         placed = _windows(shape, *given)
         return placed if strip is None or strip.window is None else placed | {1: strip.window}
 
-    def collapse_leading_axes(self, shape: Ints) -> "tuple[Layer, Ints]":
-        """See channels-first images as ones of a single channel."""
-        if self.data_format == "channels_last":
-            return self, shape
-        return replace(self, data_format="channels_last"), planes(shape)
-
     def strips(self, shape: Ints, items: int) -> "list[Strip]":
         """Cut the first spatial axis below the window."""
         if self.data_format == "channels_first":
             return []
         return window_strips(shape[1], self.windows(shape)[1], rows_of(shape, items))
 
-    def part_shape(self, shape: Ints, strip: "Strip | None") -> Ints:
+    def block_shape(self, shape: Ints, strip: "Strip | None") -> Ints:
         """Count the places of the window, on the rows of a strip those that are its own."""
         windows = self.windows(shape, strip)
         return tuple(windows[a].count if a in windows else n for a, n in enumerate(shape))
@@ -126,7 +118,7 @@ class Pooling(Layer):
 
     def explain(self, facts: "Facts") -> list[str]:
         """Say how the window goes along each axis, and what is made of the cells below it."""
-        from poolnorm_cli.layers.windows_explained import axis_lines
+        from poolnorm_cli.layers.explain import axis_lines
 
         windows = axis_lines(facts.shape, self._sizes(facts.shape), self.padding)
         return [*windows, *self.reduction_lines(facts)]
@@ -139,10 +131,6 @@ class Pooling(Layer):
     def _sizes(self, shape: Shape) -> list[tuple[int, int, int]]:
         """List (axis, window size, stride) for every spatial axis."""
         return _sizes(shape, self.pool_size, self.strides or self.pool_size, self.data_format)
-
-    def keras_class(self, shape: Shape) -> str:
-        """Append the spatial rank: `MaxPooling2D`."""
-        return f"{self.keras_name}{spatial_rank(shape)}D"
 
     def config(self, shape: Shape | None = None) -> dict[str, Any]:
         """Give sizes and strides per axis of an input of `shape`, as Keras stores them."""
@@ -197,7 +185,7 @@ class MaxPooling(Pooling):
     def plain_op_limit(self, shape: Ints, dtype: str) -> float:
         """Run MaxPool on finite values: of NaN and -inf its runtimes make what they like."""
         slow = math.prod(w.size for w in self.windows(shape).values()) > _MAX_POOL_CELLS
-        return LARGEST.get(dtype, math.inf) if dtype in _MAX_POOL and not slow else 0.0
+        return LARGEST_VALUE.get(dtype, math.inf) if dtype in _MAX_POOL and not slow else 0.0
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add MaxPool, or the maximum of slices where that must be exact or has no such dtype."""
@@ -230,15 +218,16 @@ class AveragePooling(Pooling):
 
     def reduction_lines(self, facts: "Facts") -> list[str]:
         """Say what is made of the cells below the window."""
-        from poolnorm_cli.layers.windows_explained import divisors
+        from poolnorm_cli.layers.explain import divisors
 
-        return [f"y = sum of the cells below the window / {divisors(facts.shape, self)}"]
+        cells = divisors(facts.shape, self.windows(facts.shape))
+        return [f"y = sum of the cells below the window / {cells}"]
 
     def plain_op_limit(self, shape: Ints, dtype: str) -> float:
         """Run AveragePool where its sum, in float32, is exact enough and cannot overflow."""
         cells = math.prod(window.size for window in self.windows(shape).values())
         exact = dtype == "float32" and cells <= _AVERAGE_POOL_CELLS
-        return LARGEST["float32"] / cells if exact else 0.0
+        return LARGEST_VALUE["float32"] / cells if exact else 0.0
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add AveragePool, or sums of slices where that must be exact or has no such dtype."""

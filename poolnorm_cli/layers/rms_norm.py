@@ -3,20 +3,19 @@
 import math
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from poolnorm_cli.layers.base import INFERENCE, Call
-from poolnorm_cli.layers.normalization import OverAxes, require_epsilon, weighted
+from poolnorm_cli.layers.call import INFERENCE, Call
+from poolnorm_cli.layers.normalization import Normalization, require_epsilon, weighted
 from poolnorm_cli.shapes import Ints, Shape, known
 from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.layers.base import Array, Weights
-    from poolnorm_cli.layers.explain import Facts
+    from poolnorm_cli.layers.call import Array, Facts, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
 
 
 @frozen(kw_only=True)
-class RMSNormalization(OverAxes):
+class RMSNormalization(Normalization):
     """Divide by the root of the mean square along one axis or several, and scale."""
 
     epsilon: Annotated[float, "Added to the mean square, so that nothing is divided by zero."] = (
@@ -27,7 +26,6 @@ class RMSNormalization(OverAxes):
     keras_name: ClassVar[str] = "RMSNormalization"
     always_shown: ClassVar[tuple[str, ...]] = ("axis", "epsilon")
     example: ClassVar[str] = "--axis -1"
-    has_weights: ClassVar[bool] = True
     centered: ClassVar[bool] = False
     weight_names: ClassVar[tuple[str, ...]] = ("scale",)
 
@@ -40,9 +38,11 @@ class RMSNormalization(OverAxes):
         """Name `scale`, which the layer always has."""
         return {"scale": known(shape, self.axes(len(shape)))}
 
-    def initial_value(self, weight: str) -> float:
+    def initial_weight(self, weight: str, shape: Ints) -> "Array":
         """Start `scale` at 1."""
-        return {"scale": 1.0}[weight]
+        from poolnorm_cli.kernels.memory import filled
+
+        return filled(shape, 1.0) if weight == "scale" else super().initial_weight(weight, shape)
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Compute `x / sqrt(mean(x^2) + epsilon) * scale`."""
@@ -61,7 +61,7 @@ class RMSNormalization(OverAxes):
 
     def explain(self, facts: "Facts") -> list[str]:
         """Say over which cells the squares are averaged, and by which formula."""
-        from poolnorm_cli.layers.normalization_explained import (
+        from poolnorm_cli.layers.explain import (
             first_cells,
             of_the_first,
             places,
@@ -104,7 +104,7 @@ _LP_UNTIL = 22
 
 
 @frozen(kw_only=True)
-class UnitNormalization(OverAxes):
+class UnitNormalization(Normalization):
     """Divide by the Euclidean norm along one axis or several."""
 
     words: ClassVar[str] = "unit"
@@ -134,7 +134,7 @@ class UnitNormalization(OverAxes):
 
     def explain(self, facts: "Facts") -> list[str]:
         """Say over which cells the norm is taken, and by which formula."""
-        from poolnorm_cli.layers.normalization_explained import first_cells, of_the_first, places
+        from poolnorm_cli.layers.explain import first_cells, of_the_first, places
 
         axes = self.axes(len(facts.shape))
         first = first_cells(facts.first, axes)

@@ -63,7 +63,7 @@ def expected_weights(kind: str, config: Mapping[str, Any]) -> tuple[list[str], l
 @cache
 def _classes() -> "dict[str, type[Layer]]":
     layers = (find(*words.split()) for words in LAYERS)
-    return {layer.keras_name: layer for layer in layers if layer.has_weights}
+    return {layer.keras_name: layer for layer in layers if layer.weight_names}
 
 
 _DEEPEST = 32

@@ -11,7 +11,7 @@ import pytest
 from poolnorm_cli.backends import Backend, open_backend
 from poolnorm_cli.backends.layer_graphs import BATCH, BlockGraph
 from poolnorm_cli.engine.in_memory import run_array
-from poolnorm_cli.layers.extremes import ByStatistics
+from poolnorm_cli.layers.normalization import Normalization, splits_weights
 from tests.backends.agreement import assert_agree, with_specials
 from tests.backends.kernels import assert_all_on_cuda
 from tests.cases import CASES, FLOATS, Case
@@ -56,7 +56,7 @@ def test_onnx_on_the_cpu_gives_what_numpy_gives(name: str) -> None:
 def test_the_checker_accepts_the_shapes_that_layers_declare(name: str, exact: bool) -> None:
     case = BY_NAME[name]
     layer = case.layer
-    batch = case.shape[0] if layer.splits_weights(len(case.shape)) else BATCH
+    batch = case.shape[0] if splits_weights(layer, len(case.shape)) else BATCH
     dtype = layer.compute_dtype(case.dtype)
     graph = BlockGraph(layer, (batch, *case.shape[1:]), dtype, case.training, exact)
     model, _ = graph.build()
@@ -65,7 +65,7 @@ def test_the_checker_accepts_the_shapes_that_layers_declare(name: str, exact: bo
     onnx.checker.check_model(model, full_check=True)
     if exact:  # the graphs that a device runs
         assert_all_on_cuda(model)
-        if isinstance(layer, ByStatistics):
+        if isinstance(layer, Normalization):
             assert_all_on_cuda(replace(graph, extreme=True).build()[0])
 
 

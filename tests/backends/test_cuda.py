@@ -31,7 +31,7 @@ def test_the_command_runs_on_cuda(device: Backend, poolnorm: Command, x: object)
 
 
 def test_a_window_of_nan_stays_nan(device: Backend) -> None:
-    from poolnorm_cli.layers.base import Call
+    from poolnorm_cli.layers.call import Call
 
     x = np.full((1, 4, 1), np.nan, np.float32)
     assert np.isnan(device.apply(layer("pool max"), x, {}, Call())).all()

@@ -15,7 +15,8 @@ from poolnorm_cli.backends.providers import Provider, choose
 from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.errors import UnavailableError
 from poolnorm_cli.layers import find
-from poolnorm_cli.layers.base import Call, Layer
+from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.layers.call import Call
 
 
 EPSILON = float(np.finfo(np.float32).eps)

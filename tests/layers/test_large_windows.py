@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.layers import find
-from poolnorm_cli.layers.base import Call, Layer
+from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.layers.call import Call
 from tests.conftest import Command, process
 
 

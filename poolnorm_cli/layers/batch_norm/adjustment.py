@@ -18,7 +18,7 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.layers.base import Array, Call
+    from poolnorm_cli.layers.call import Array, Call
 
 LETTERS = {"scale": "s", "bias": "b"}
 """A term, and what formulas call it."""

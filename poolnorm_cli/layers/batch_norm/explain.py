@@ -2,16 +2,17 @@
 
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.layers.batch_norm.statistics import KERAS_EPSILON, under_mask
-from poolnorm_cli.layers.explain import Facts, averages, cells, numbers
+from poolnorm_cli.layers.batch_norm.statistics import KERAS_EPSILON, fold, under_mask
+from poolnorm_cli.layers.call import Facts
+from poolnorm_cli.layers.explain import averages, cells, numbers
 
 
 if TYPE_CHECKING:
     from poolnorm_cli.kernels.moments import Moments
-    from poolnorm_cli.layers.batch_norm.layer import BatchNormalization
+    from poolnorm_cli.layers.batch_norm.parameters import BatchParameters
 
 
-def explain(layer: "BatchNormalization", facts: Facts) -> list[str]:
+def explain(layer: "BatchParameters", facts: Facts) -> list[str]:
     """Say which statistics were used, by which formula, and how the moving ones moved."""
     if facts.moments is None:
         return _inference(layer, facts)
@@ -19,8 +20,8 @@ def explain(layer: "BatchNormalization", facts: Facts) -> list[str]:
     return [*lines, *_moved(layer, facts)]
 
 
-def _inference(layer: "BatchNormalization", facts: Facts) -> list[str]:
-    folded = layer.fold(facts.weights)
+def _inference(layer: "BatchParameters", facts: Facts) -> list[str]:
+    folded = fold(facts.weights, layer.epsilon)
     affine = _affine("(x - moving_mean) / sqrt(moving_variance + epsilon)", layer)
     return [
         "inference: the statistics are the moving ones, and stay as they are",
@@ -36,7 +37,7 @@ def _inference(layer: "BatchNormalization", facts: Facts) -> list[str]:
     ]
 
 
-def _statistics(layer: "BatchNormalization", facts: Facts, moments: "Moments") -> list[str]:
+def _statistics(layer: "BatchParameters", facts: Facts, moments: "Moments") -> list[str]:
     lines = ["training: the statistics are those of the batch"]
     if layer.is_synchronized(training=True):
         lines.append("synchronized: the batch is that of all inputs together")
@@ -70,7 +71,7 @@ def _masked(moments: "Moments", over: str) -> list[str]:
     ]
 
 
-def _formula(layer: "BatchNormalization", facts: Facts, moments: "Moments") -> list[str]:
+def _formula(layer: "BatchParameters", facts: Facts, moments: "Moments") -> list[str]:
     inner = "(x - mean) / sqrt(variance + epsilon)"
     lines = []
     if layer.renorm:
@@ -87,11 +88,11 @@ def _formula(layer: "BatchNormalization", facts: Facts, moments: "Moments") -> l
     return [*lines, f"y = {_affine(inner, layer)}, epsilon = {layer.epsilon:g}"]
 
 
-def _affine(inner: str, layer: "BatchNormalization") -> str:
+def _affine(inner: str, layer: "BatchParameters") -> str:
     return f"{inner}{' * gamma' if layer.scale else ''}{' + beta' if layer.center else ''}"
 
 
-def _moved(layer: "BatchNormalization", facts: Facts) -> list[str]:
+def _moved(layer: "BatchParameters", facts: Facts) -> list[str]:
     if facts.updated is None or facts.moments is None:
         return []
     if not (facts.moments.masked or facts.moments.count):

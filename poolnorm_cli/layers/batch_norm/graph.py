@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.layers.base import Call
+from poolnorm_cli.layers.call import Call
 from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values, channels_first
 from poolnorm_cli.operators.scaling import (
     broadcast_weight,
@@ -14,7 +14,7 @@ from poolnorm_cli.operators.scaling import (
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.layers.batch_norm.layer import BatchNormalization
+    from poolnorm_cli.layers.batch_norm.parameters import BatchParameters
 
 _FEW = 64
 """Channels below which loops over them are too short."""
@@ -22,7 +22,7 @@ _DEFAULTS = {"gamma": 1.0, "beta": 0.0, "moving_mean": 0.0, "moving_variance": 1
 
 
 def build(
-    layer: "BatchNormalization", graph: Graph, x: Value, weights: Values, call: GraphCall
+    layer: "BatchParameters", graph: Graph, x: Value, weights: Values, call: GraphCall
 ) -> Value:
     """Add BatchNormalization, or operators in training, for several axes and to be exact."""
     axes = layer.axes(call.rank)
@@ -60,7 +60,7 @@ def build(
 
 
 def build_updated(
-    layer: "BatchNormalization", graph: Graph, weights: Values, call: GraphCall
+    layer: "BatchParameters", graph: Graph, weights: Values, call: GraphCall
 ) -> dict[str, Value]:
     """Move the moving statistics, renorm's among them, by those of the batch."""
     if call.moments is None:
@@ -85,7 +85,7 @@ def build_updated(
 
 
 def _plain(
-    layer: "BatchNormalization", graph: Graph, x: Value, weights: Values, call: GraphCall
+    layer: "BatchParameters", graph: Graph, x: Value, weights: Values, call: GraphCall
 ) -> Value:
     (axis,) = layer.axes(call.rank)
     spatial = tuple(other for other in range(1, call.rank) if other != axis)
@@ -101,7 +101,7 @@ def _plain(
 
 
 def _training_terms(
-    layer: "BatchNormalization", graph: Graph, weights: Values, call: GraphCall
+    layer: "BatchParameters", graph: Graph, weights: Values, call: GraphCall
 ) -> dict[str, Value]:
     """Add renorm's corrections and the adjustment, for a graph that gathers for itself."""
     terms = _corrections(layer, graph, weights, call) if layer.renorm else {}
@@ -112,7 +112,7 @@ def _training_terms(
 
 
 def _corrections(
-    layer: "BatchNormalization", graph: Graph, weights: Values, call: GraphCall
+    layer: "BatchParameters", graph: Graph, weights: Values, call: GraphCall
 ) -> dict[str, Value]:
     """Add what `layers.renorm.corrections` computes."""
 
@@ -140,7 +140,7 @@ def _corrections(
     return {name: value for name, value in spread.items() if value is not None}
 
 
-def _batch(layer: "BatchNormalization", graph: Graph, call: GraphCall) -> tuple[Value, Value]:
+def _batch(layer: "BatchParameters", graph: Graph, call: GraphCall) -> tuple[Value, Value]:
     """Return mean and variance of the batch, of the shape of a weight; ghosts are averaged."""
     assert call.moments is not None  # noqa: S101 - the callers have looked
     pair = [call.moments.mean, call.moments.variance]

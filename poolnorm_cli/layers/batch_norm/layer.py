@@ -2,16 +2,14 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from poolnorm_cli.layers.base import INFERENCE, Call
-from poolnorm_cli.layers.batch_norm import parameters
 from poolnorm_cli.layers.batch_norm.parameters import BatchParameters
-from poolnorm_cli.layers.batch_norm.renorm import Clipping, corrections, renorm_updates
+from poolnorm_cli.layers.batch_norm.renorm import renorm_updates
 from poolnorm_cli.layers.batch_norm.statistics import (
-    BatchStatistics,
     fitting,
     normalizing,
     require_finite,
 )
+from poolnorm_cli.layers.call import INFERENCE, Call
 from poolnorm_cli.layers.normalization import along
 from poolnorm_cli.shapes import Ints, Shape
 from poolnorm_cli.values import frozen
@@ -19,8 +17,7 @@ from poolnorm_cli.values import frozen
 
 if TYPE_CHECKING:
     from poolnorm_cli.kernels.moments import Moments
-    from poolnorm_cli.layers.base import Array, Weights
-    from poolnorm_cli.layers.explain import Facts
+    from poolnorm_cli.layers.call import Array, Facts, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, GraphMoments, Value, Values
 
 MOVING = ("mean", "variance")
@@ -35,36 +32,6 @@ class BatchNormalization(BatchParameters):
     words: ClassVar[str] = "bn"
     keras_name: ClassVar[str] = "BatchNormalization"
     example: ClassVar[str] = "--weights bn.npz"
-    has_training: ClassVar[bool] = True
-    accepts_mask: ClassVar[bool] = True
-    foldable: ClassVar[bool] = True
-    has_moving: ClassVar[bool] = True
-
-    def statistics_axes(self, rank: int, *, training: bool) -> Ints:
-        """Name all axes but the channels', in training."""
-        return self.reduced_axes(rank) if training and self.trainable else ()
-
-    def is_synchronized(self, *, training: bool) -> bool:
-        """Whether --synchronized makes one batch of all inputs."""
-        return self.synchronized and training and self.trainable
-
-    @property
-    def has_ghost_batches(self) -> bool:
-        """Whether a batch is made of ghost batches."""
-        return self.virtual_batch_size is not None
-
-    def ghost_batch_count(self, samples: int) -> int:
-        """Count the ghost batches of a batch; 1 where there are none.
-
-        Raises:
-            UsageError: They do not come out even.
-        """
-        return parameters.ghost_batches(samples, self.virtual_batch_size)
-
-    def batch_statistics(self, moments: "Moments", shape: Ints) -> BatchStatistics:
-        """Say what a batch adds to the moving statistics, for weights of `shape`."""
-        unbiased = bool(self.fused)
-        return BatchStatistics.of(moments, shape, ghosts=self.has_ghost_batches, unbiased=unbiased)
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Compute `(x - mean) / sqrt(variance + epsilon) * gamma + beta`.
@@ -101,11 +68,6 @@ class BatchNormalization(BatchParameters):
         assert mean is not None and variance is not None  # noqa: S101, PT018 - they are always there
         return mean, variance
 
-    def reduced_axes(self, rank: int) -> Ints:
-        """Name all axes but the channels'."""
-        axes = self.axes(rank)
-        return tuple(axis for axis in range(rank) if axis not in axes)
-
     def block_statistics(
         self, moments: "Moments", origin: Ints, shape: Ints
     ) -> "tuple[Array, Array]":
@@ -127,13 +89,6 @@ class BatchNormalization(BatchParameters):
         origin = call.origin(len(shape))
         given = {name: along(terms, name, shape, axes, origin) for name in terms}
         return given | (self.adjustment.rows(shape, axes, call) if self.adjustment else {})
-
-    def corrections(self, moments: "Moments", weights: "Weights") -> dict[str, Any]:
-        """Return renorm's r and d, shaped as weights are; nothing without renorm."""
-        if not self.renorm:
-            return {}
-        batch = self.batch_statistics(moments, weights["renorm_mean"].shape)
-        return corrections(batch, weights, self.epsilon, self.renorm_clipping or Clipping())
 
     def updated(self, weights: "Weights", moments: "Moments") -> dict[str, Any]:
         """Move the moving statistics: `moving * momentum + batch * (1 - momentum)`.
@@ -166,11 +121,6 @@ class BatchNormalization(BatchParameters):
         if self.virtual_batch_size is None:
             return super().build_moments(graph, x, axes, call)
         return ghost_moments(graph, x, axes, call, self.virtual_batch_size)
-
-    def fixes_batch(self, rank: int, *, training: bool) -> bool:
-        """Whether a graph is for one size of batch: so it is if an adjustment has its samples."""
-        adjusted = self.adjustment is not None and self.adjustment.fixes_batch(rank)
-        return super().fixes_batch(rank, training=training) or (training and adjusted)
 
     def build_updated(
         self, graph: "Graph", weights: "Values", call: "GraphCall"

@@ -5,10 +5,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers.affine import AffineNormalization
 from poolnorm_cli.layers.batch_norm.adjustment import Adjustment
-from poolnorm_cli.layers.batch_norm.renorm import RENORM_WEIGHTS, Clipping
+from poolnorm_cli.layers.batch_norm.renorm import RENORM_WEIGHTS, Clipping, corrections
+from poolnorm_cli.layers.batch_norm.statistics import BatchStatistics
 from poolnorm_cli.layers.keras.initializers import ONES, ZEROS, Initializer
-from poolnorm_cli.layers.normalization import Normalization, require_rank
+from poolnorm_cli.layers.maskable import Maskable
+from poolnorm_cli.layers.normalization import require_rank
+from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.shapes import Ints, Shape, format_shape, known, within_64_bits
 from poolnorm_cli.values import frozen
 
@@ -16,7 +20,9 @@ from poolnorm_cli.values import frozen
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from poolnorm_cli.layers.base import Array, Layer
+    from poolnorm_cli.kernels.moments import Moments
+    from poolnorm_cli.layers.base import Layer
+    from poolnorm_cli.layers.call import Array, Weights
     from poolnorm_cli.strips import Strip
 
 
@@ -153,7 +159,7 @@ VARIANCES = ("moving_variance", "moving_stddev", "renorm_stddev")
 
 
 @frozen(kw_only=True)
-class BatchParameters(Normalization):
+class BatchParameters(AffineNormalization, Trainable, Maskable):
     """Everything about batch normalization but its arithmetic."""
 
     momentum: Annotated[float, "Share of the old moving statistics that a batch leaves."] = 0.99
@@ -187,7 +193,7 @@ class BatchParameters(Normalization):
     ] = "keras"
 
     weight_names: ClassVar[tuple[str, ...]] = (
-        *Normalization.weight_names,
+        *AffineNormalization.weight_names,
         *("moving_mean", "moving_variance"),
         *RENORM_WEIGHTS,
     )
@@ -258,6 +264,49 @@ class BatchParameters(Normalization):
             return self
         return replace(self, adjustment=self.adjustment.with_arrays(read))
 
+    def reduced_axes(self, rank: int) -> Ints:
+        """Name all axes but the channels'."""
+        axes = self.axes(rank)
+        return tuple(axis for axis in range(rank) if axis not in axes)
+
+    def statistics_axes(self, rank: int, *, training: bool, in_strips: bool = False) -> Ints:
+        """Return all axes but the channels', in training."""
+        del in_strips  # the statistics are those of the batch, or the moving ones
+        return self.reduced_axes(rank) if training and self.trainable else ()
+
+    def is_synchronized(self, *, training: bool) -> bool:
+        """Whether --synchronized makes one batch of all inputs."""
+        return self.synchronized and training and self.trainable
+
+    @property
+    def has_ghost_batches(self) -> bool:
+        """Whether a batch is made of ghost batches."""
+        return self.virtual_batch_size is not None
+
+    def ghost_batch_count(self, samples: int) -> int:
+        """Count the ghost batches of a batch; 1 where there are none.
+
+        Raises:
+            UsageError: They do not come out even.
+        """
+        return ghost_batches(samples, self.virtual_batch_size)
+
+    def batch_statistics(self, moments: "Moments", shape: Ints) -> BatchStatistics:
+        """Say what a batch adds to the moving statistics, for weights of `shape`."""
+        unbiased = bool(self.fused)
+        return BatchStatistics.of(moments, shape, ghosts=self.has_ghost_batches, unbiased=unbiased)
+
+    def corrections(self, moments: "Moments", weights: "Weights") -> dict[str, Any]:
+        """Return renorm's r and d, shaped as weights are; nothing without renorm."""
+        if not self.renorm:
+            return {}
+        batch = self.batch_statistics(moments, weights["renorm_mean"].shape)
+        return corrections(batch, weights, self.epsilon, self.renorm_clipping or Clipping())
+
+    def fixes_batch(self, rank: int) -> bool:
+        """Whether an adjustment has values for each sample of a batch."""
+        return self.adjustment is not None and self.adjustment.fixes_batch(rank)
+
     def collapse_leading_axes(self, shape: Ints) -> "tuple[Layer, Ints]":
         """Merge all axes before the channels, unless samples are told from each other.
 
@@ -270,11 +319,6 @@ class BatchParameters(Normalization):
     def strips(self, shape: Ints, items: int) -> "list[Strip]":
         """Cut samples anywhere, unless an adjustment has a say in them."""
         return [] if self.adjustment is not None else super().strips(shape, items)
-
-    def sample_statistics_axes(self, rank: int) -> Ints:
-        """Name none: the statistics are those of the batch, or the moving ones."""
-        del rank
-        return ()
 
     def mask_shape(self, shape: Shape) -> Shape:
         """Return the shape of a mask: that of the input less its last axis.

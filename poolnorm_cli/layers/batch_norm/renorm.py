@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from poolnorm_cli.layers.base import Weights
     from poolnorm_cli.layers.batch_norm.statistics import BatchStatistics
+    from poolnorm_cli.layers.call import Weights
 
     Float64 = NDArray[np.float64]
 

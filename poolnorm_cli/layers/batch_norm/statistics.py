@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from poolnorm_cli.kernels.moments import Moments
-    from poolnorm_cli.layers.base import Weights
+    from poolnorm_cli.layers.call import Weights
 
     Float64 = NDArray[np.float64]
 

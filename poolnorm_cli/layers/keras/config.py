@@ -10,6 +10,7 @@ from poolnorm_cli.errors import InputError, UsageError
 from poolnorm_cli.layers.base import Layer, Parameter
 from poolnorm_cli.layers.keras.identifiers import Identifier
 from poolnorm_cli.layers.keras.spelling import flag_of
+from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.shapes import Ints, Shape
 
 
@@ -43,16 +44,18 @@ def keras_config(layer: Layer, shape: Shape) -> dict[str, Any]:
     if only:
         flag = flag_of(only[0])
         raise UsageError(f"Keras 3 has no {flag} as it is here", f"leave out {flag}")
-    dropped = {*layer.keras_2_only, *(() if layer.name else ("name",))}
+    keras_2 = layer.keras_2_only if isinstance(layer, Trainable) else ()
+    dropped = {*keras_2, *(() if layer.name else ("name",))}
     return {name: v for name, v in layer.config(shape).items() if name not in dropped}
 
 
 def needs_keras_2(layer: Layer) -> list[str]:
     """Name the parameters of a layer that Keras 3 has not, or not with such a value."""
+    if not isinstance(layer, Trainable):
+        return []
     changed = layer.shown_parameters()
     only = [name for name in layer.keras_2_only if name in changed]
-    axes = layer.keras_2_only and len(changed.get("axis", ())) > 1
-    return ["axis", *only] if axes else only
+    return ["axis", *only] if len(changed.get("axis", ())) > 1 else only
 
 
 def _source_of(value: Any, stored: Any, package: str) -> str:

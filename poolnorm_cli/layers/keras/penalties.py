@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Float64 = NDArray[np.float64]
-    from poolnorm_cli.layers.base import Array, Layer, Weights
+    from poolnorm_cli.layers.base import Layer
+    from poolnorm_cli.layers.call import Array, Weights
 
 
 @frozen

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.layers.keras.config import keras_call, needs_keras_2
 from poolnorm_cli.layers.programs.program import Lines, Setting, axes_last, back, in_order
+from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.shapes import spatial_axes
 
 
@@ -167,7 +168,7 @@ def _draws(layer: "Layer") -> bool:
 
 def _call(layer: "Layer", setting: Setting) -> str:
     words = ["x"]
-    if layer.has_training:
+    if isinstance(layer, Trainable):
         words.append(f"training={setting.training}")
     if setting.mask is not None:
         words.append(f"mask={setting.mask}")

@@ -10,7 +10,7 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.layers.base import Array
+    from poolnorm_cli.layers.call import Array
 
 Lines = list[str]
 

@@ -12,6 +12,7 @@ from typing import Any
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.programs.program import Lines, Setting, axes_last, back, in_order, number
+from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.shapes import Ints, adaptive_bounds, spatial_axes
 from poolnorm_cli.values import frozen
 
@@ -56,7 +57,7 @@ def torch_program(layer: Layer, setting: Setting) -> str:
     lines += [f"x = torch.from_numpy({setting.input_as(_carrier(setting.compute))})", *weights]
     if core.module:
         lines += [f"layer = {core.module}", *_state(core, setting)]
-        batch = layer.has_training and _by_batch(layer, setting)
+        batch = isinstance(layer, Trainable) and _by_batch(layer, setting)
         lines.append("layer.train()" if batch else "layer.eval()")
     y_shape = tuple(int(size or 0) for size in layer.output_shape(setting.shape))
     body = [*_before(core), *core.lines, *_after(core, setting, y_shape)]

@@ -1,0 +1,71 @@
+"""What a layer says of a mask: which cells of its input count."""
+
+from abc import abstractmethod
+from typing import ClassVar
+
+from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.shapes import Ints, Shape
+
+
+class Maskable(Layer):
+    """A layer that can be told which cells count."""
+
+    mask_may_lack_axes: ClassVar[bool] = False
+    """A mask of fewer axes is as one with size 1 on each of those before."""
+
+    @abstractmethod
+    def mask_shape(self, shape: Shape) -> Shape:
+        """Return the shape of a mask for an input of `shape`.
+
+        Raises:
+            UsageError: The layer takes no mask for such an input.
+        """
+
+    def mask_factor(self, shape: Ints, mask: Ints) -> int:
+        """Return what results are multiplied by.
+
+        Args:
+            shape: Shape of the input.
+            mask: Shape of the mask as it was given, before it is broadcast.
+        """
+        del shape, mask
+        return 1
+
+    def mask_note(self, mask: Ints) -> str | None:
+        """Say what is worth knowing of a mask of such a shape; None where nothing is."""
+        del mask
+        return None
+
+    def ignores_mask(self, *, training: bool) -> str | None:
+        """Say why a mask makes no difference to such a call; None where it does."""
+        del training
+        return None
+
+
+def require_maskable(layer: Layer, shape: Shape) -> Maskable:
+    """Return a layer as one that takes a mask.
+
+    Args:
+        layer: The layer.
+        shape: Shape of the input, for the name of the layer.
+
+    Returns:
+        The layer itself.
+
+    Raises:
+        UsageError: It takes none.
+    """
+    if not isinstance(layer, Maskable):
+        raise UsageError(f"{layer.keras_class(shape)} takes no mask", "leave out --mask")
+    return layer
+
+
+def heeds_mask(layer: Layer, *, training: bool) -> bool:
+    """Whether a mask makes a difference to a call of a layer.
+
+    Args:
+        layer: The layer.
+        training: The call is a training call.
+    """
+    return isinstance(layer, Maskable) and not layer.ignores_mask(training=training)

@@ -1,0 +1,79 @@
+"""What all kinds of pooling share: the spatial axes, and what is made of the parts of a window."""
+
+from dataclasses import replace
+from functools import reduce
+from typing import TYPE_CHECKING, Any, get_args
+
+from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers.base import Layer, one_of
+from poolnorm_cli.shapes import DataFormat, Ints, Shape, spatial_rank
+from poolnorm_cli.strips import planes
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from poolnorm_cli.layers.call import Array, Call
+
+
+LARGEST_VALUE = {"float32": 3.4028234663852886e38, "float64": 1.7976931348623157e308}
+"""Dtype -> its largest finite value."""
+
+
+class SpatialLayer(Layer):
+    """A layer that works along the spatial axes, on each channel alike."""
+
+    data_format: DataFormat
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without an input."""
+        one_of(self.data_format, get_args(DataFormat), "--data-format")
+
+    def collapse_leading_axes(self, shape: Ints) -> tuple[Layer, Ints]:
+        """See channels-first images as ones of a single channel."""
+        if self.data_format == "channels_last":
+            return self, shape
+        last: Any = {"data_format": "channels_last"}
+        return replace(self, **last), planes(shape)
+
+    def keras_class(self, shape: Shape) -> str:
+        """Append the spatial rank: `MaxPooling2D`."""
+        return f"{self.keras_name}{spatial_rank(shape)}D"
+
+
+def largest(parts: "Iterable[tuple[Call, Array]]") -> "Array":
+    """Take the maximum of the maxima of strips."""
+    from poolnorm_cli.kernels.reductions import larger
+
+    return reduce(larger, (part.copy() for _, part in parts))
+
+
+def average(parts: "Iterable[tuple[Call, Array]]") -> "Array":
+    """Average the means of strips, each by its number of rows that count."""
+    from poolnorm_cli.kernels.reductions import mean_of_means
+
+    return mean_of_means((part, _counted(call)) for call, part in parts)
+
+
+def _counted(call: "Call") -> int:
+    if call.mask is not None:
+        return int(call.mask.sum())
+    return call.strip.end - call.strip.first if call.strip is not None else 1
+
+
+def require_cells(shape: Shape, axes: Ints) -> None:
+    """Refuse an input without a cell on one of the spatial axes.
+
+    Args:
+        shape: Shape of the input.
+        axes: Its spatial axes.
+
+    Raises:
+        UsageError: One of them has size 0.
+    """
+    for axis in axes:
+        if shape[axis] == 0:
+            raise UsageError(
+                f"axis {axis} has no cells: there is nothing to pool",
+                "give an input with 1 cell or more on every spatial axis",
+            )

@@ -1,0 +1,127 @@
+"""What a layer that is trained says beyond `Layer`: of its batches, and how its weights move."""
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.layers.call import Call
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from poolnorm_cli.kernels.moments import Moments
+    from poolnorm_cli.layers.call import Array, Weights
+    from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
+    from poolnorm_cli.shapes import Ints, Shape
+
+
+class Trainable(Layer):
+    """A layer that does something else in training: it moves its weights from batch to batch.
+
+    In inference it goes by its weights alone, so that it amounts to a scale and a shift per
+    channel.
+    """
+
+    keras_2_only: ClassVar[tuple[str, ...]] = ()
+    """Parameters that Keras 3 does not have."""
+
+    @abstractmethod
+    def updated(self, weights: "Weights", moments: "Moments") -> dict[str, Any]:
+        """Return the weights as a training call leaves them.
+
+        Args:
+            weights: As they are before the call, by Keras' names.
+            moments: Statistics of the batch over `statistics_axes`.
+
+        Returns:
+            All weights, each in the dtype that it had.
+
+        Raises:
+            InputError: A statistic of the batch is not finite.
+            StatisticRangeError: A new value does not fit into the dtype of its weight.
+        """
+
+    @abstractmethod
+    def build_updated(
+        self, graph: "Graph", weights: "Values", call: "GraphCall"
+    ) -> "dict[str, Value]":
+        """Add to `graph` what `updated` does with `call.moments`.
+
+        Args:
+            graph: The graph.
+            weights: All weights, each of its own dtype.
+            call: Shape, dtype and statistics of the batch.
+
+        Returns:
+            The weights that change, by name.
+        """
+
+    @abstractmethod
+    def fold(self, weights: "Weights") -> dict[str, Any]:
+        """Return the `scale` and `shift` per channel that inference amounts to."""
+
+    @abstractmethod
+    def apply_folded(self, x: "Array", folded: "Weights", call: Call) -> "Array":
+        """Compute `x * scale + shift`, as one does who has folded the layer into another.
+
+        Args:
+            x: A block.
+            folded: What `fold` returned.
+            call: Where the block starts in its tensor.
+
+        Returns:
+            The output, computed in the dtype of `x`.
+        """
+
+    def is_synchronized(self, *, training: bool) -> bool:
+        """Whether all inputs of a run are one batch."""
+        del training
+        return False
+
+    @property
+    def has_ghost_batches(self) -> bool:
+        """Whether a batch is made of ghost batches, each normalized by statistics of its own."""
+        return False
+
+    def ghost_batch_count(self, samples: int) -> int:
+        """Return the number of interleaved ghost batches of a batch; 1 where there are none.
+
+        Raises:
+            UsageError: They do not come out even.
+        """
+        del samples
+        return 1
+
+    def fixes_batch(self, rank: int) -> bool:
+        """Whether a graph of a training call is for one size of batch alone."""
+        del rank
+        return False
+
+    def extra_input_shapes(self, shape: "Shape") -> "dict[str, Shape]":
+        """Return what `extra_inputs` gives, each with its shape for a block of `shape`."""
+        del shape
+        return {}
+
+    def extra_inputs(self, weights: "Weights", call: Call, shape: "Ints") -> dict[str, Any]:
+        """Return what a training call takes besides statistics and weights.
+
+        Args:
+            weights: As they are before the call.
+            call: Statistics of the batch, where the block starts, and the calls before.
+            shape: Shape of the block.
+
+        Returns:
+            Arrays in float64 that broadcast against the block, by name.
+        """
+        del weights, call, shape
+        return {}
+
+    def with_arrays(self, read: "Callable[[str], Mapping[str, Array]]") -> Self:
+        """Return the layer with the arrays of the files that its parameters name.
+
+        Args:
+            read: Reads all arrays of a file.
+        """
+        del read
+        return self
