@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.engine.memory_estimate import format_size, memory_of
 from poolnorm_cli.errors import PoolnormError, UsageError
-from poolnorm_cli.kernels.memory import forget
+from poolnorm_cli.kernels.memory import clear as clear_kernel_memory
 from poolnorm_cli.machine import memory_in_use
 from poolnorm_cli.sizes import PROCESS_BYTES
 from poolnorm_cli.values import frozen
@@ -55,7 +55,7 @@ class MemoryQueue:
         """Give back what this thread has."""
         with self._changed:
             if self._taken.pop(get_ident(), 0) > _LARGE:
-                forget()
+                clear_kernel_memory()
             self._changed.notify_all()
 
     def _fits(self, nbytes: int, limit: int) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolnorm_cli.engine.blocks import Sliced
-from poolnorm_cli.kernels.memory import recycle
+from poolnorm_cli.kernels.memory import release
 from poolnorm_cli.kernels.moments import fold_tree, gather, in_step, merge, moments_of
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.call import Call
@@ -131,7 +131,7 @@ class LayerPass(Sliced):
         items = placed(in_step(blocks, masks), self.first, self.strips)
         for result in self._merged(self.lanes.map(apply, items)):
             yield result
-            recycle(result)
+            release(result)
 
     def _merged(self, results: Iterator[tuple[Call, Block]]) -> Iterator[Block]:
         """Put together what the strips of each sample gave."""

@@ -1,4 +1,7 @@
-"""Memory that kernels use again: fresh pages cost more than the arithmetic done in them."""
+"""Pools of buffers that kernels use again: new pages cost more than the arithmetic done in them.
+
+Results are acquired and released; scratch buffers belong to a thread and go by name.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,9 +32,17 @@ _SLOTS = _Slots()
 
 
 def scratch(slot: str, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-    """Return an array of undefined values in the buffer `slot` of this thread.
+    """Return a buffer of this thread, as an array of undefined values.
 
     Whoever asks this thread for the same slot again may get the same memory.
+
+    Args:
+        slot: Name of the buffer.
+        shape: Shape of the array.
+        dtype: Its dtype, any.
+
+    Returns:
+        A C-contiguous array that begins on a cache line.
     """
     kind = np.dtype(dtype)
     size = prod(shape) * kind.itemsize
@@ -44,11 +55,11 @@ def scratch(slot: str, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
 
 
 @contextmanager
-def quiet(buffer: int = _BUFFER) -> Iterator[None]:
-    """Let arithmetic overflow and meet NaN in silence, and let NumPy copy no long rows.
+def silence_floating_point(buffer: int = _BUFFER) -> Iterator[None]:
+    """Let NumPy warn of no overflow, division or NaN, and copy no long rows to its buffer.
 
     Args:
-        buffer: Items from which on a row is worked on where it lies.
+        buffer: Items of a row from which NumPy works on it in place.
     """
     with np.errstate(all="ignore"):
         np.setbufsize(buffer)  # errstate restores it
@@ -56,14 +67,22 @@ def quiet(buffer: int = _BUFFER) -> Iterator[None]:
 
 
 def filled(shape: tuple[int, ...], value: float) -> NDArray[np.float64]:
-    """Return an array of one value, to be read; a large one takes no memory."""
+    """Return an array of one value, to be read only; a large one takes no memory.
+
+    Args:
+        shape: Shape of the array.
+        value: The value of all its items.
+
+    Returns:
+        A float64 array, or a view of one number with that shape.
+    """
     if prod(shape) * 8 < TILE_BYTES:
         return np.full(shape, value)
     return np.broadcast_to(np.float64(value), shape)
 
 
 class _Raw(np.ndarray[Any, Any]):
-    """The memory of a result, told from all other memory by its type."""
+    """The memory of a result, known from all other memory by its type."""
 
 
 _FREE: list[_Raw] = []
@@ -71,8 +90,16 @@ _KEPT = 8
 _LOCK = Lock()
 
 
-def fresh(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-    """Return an array of undefined values for a result, in recycled memory where there is some."""
+def acquire(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+    """Return an array of undefined values for a result, in released memory where there is some.
+
+    Args:
+        shape: Shape of the array.
+        dtype: Its dtype, any.
+
+    Returns:
+        A C-contiguous array; `release` gives its memory back.
+    """
     kind = np.dtype(dtype)
     size = prod(shape) * kind.itemsize
     with _LOCK:
@@ -85,10 +112,11 @@ def fresh(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
     return raw[:size].view(np.ndarray).view(kind).reshape(shape)
 
 
-def recycle(array: Array) -> None:
-    """Hand back the memory of a result that nobody looks at any more.
+def release(array: Array) -> None:
+    """Give back the memory of a result that nobody reads any more.
 
-    Memory that does not come from `fresh` is left alone.
+    Args:
+        array: Any array; one whose memory does not come from `acquire` is left alone.
     """
     owner: Any = array
     while owner is not None and not isinstance(owner, _Raw):
@@ -97,8 +125,8 @@ def recycle(array: Array) -> None:
         _FREE.append(owner)
 
 
-def forget() -> None:
-    """Let go of the memory that is kept for later, but for the buffers of other threads."""
+def clear() -> None:
+    """Free the memory that is kept for later, but for the scratch buffers of other threads."""
     with _LOCK:
         _FREE.clear()
     _SLOTS.raw.clear()

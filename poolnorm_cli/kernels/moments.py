@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.kernels.extremes import WIDE, again, lost_squares, put, put_back
-from poolnorm_cli.kernels.memory import quiet
+from poolnorm_cli.kernels.memory import silence_floating_point
 from poolnorm_cli.shapes import format_shape
 from poolnorm_cli.values import frozen
 
@@ -104,7 +104,7 @@ def moments_of(x: NDArray[Any], axes: Axes) -> Moments:
 
     count = math.prod(x.shape[axis] for axis in axes)
     kept = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
-    with quiet():
+    with silence_floating_point():
         if not x.size or not axes:
             each = x.astype(np.float64) if x.size else np.zeros(kept)
             return Moments(axes, count, each, np.zeros(kept))
@@ -268,7 +268,7 @@ def masked_moments(x: NDArray[Any], mask: NDArray[Any], axes: Axes) -> Moments:
         found = moments_of(cells.reshape(shape), axes)
         return replace(found, masked=True)
     counts = np.broadcast_to(mask if mask.ndim == x.ndim else mask[..., None], x.shape)
-    with quiet():
+    with silence_floating_point():
         count = np.add.reduce(counts, axis=axes, keepdims=True, dtype=np.float64)
         divisor = np.maximum(count, 1)
         wide = np.where(counts, x, 0).astype(np.float64, copy=False)

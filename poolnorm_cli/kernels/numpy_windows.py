@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from poolnorm_cli.kernels.memory import quiet, scratch
+from poolnorm_cli.kernels.memory import scratch, silence_floating_point
 from poolnorm_cli.kernels.pool_view import FLOAT32_ADDITIONS, PoolView, Tile
 from poolnorm_cli.kernels.window_programs import Combine, Program, kept, reduce_axis
 from poolnorm_cli.shapes import Window
@@ -80,7 +80,7 @@ Passes = Sequence[tuple[int, DTypeLike]]
 def maximum(view: PoolView) -> None:
     """Take the maximum below each place of the windows."""
     passes = [(axis, view.cells.dtype) for axis in view.order]
-    with quiet():  # a signalling NaN is data here, not an incident
+    with silence_floating_point():  # a signalling NaN is data here, not an incident
         for tile in view.tiles():
             _program(tile, passes, "maximum").run(tile.cells, tile.out)
 
@@ -93,7 +93,7 @@ def average(view: PoolView, *, mend_only: bool) -> None:
         mend_only: The means are there, but for those whose sums overflow.
     """
     passes = _summing(view)
-    with quiet():
+    with silence_floating_point():
         for tile in view.tiles():
             if not mend_only:
                 _program(tile, passes, "average").run(tile.cells, tile.out)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolnorm_cli.kernels.extremes import as_wide_as
-from poolnorm_cli.kernels.memory import quiet
+from poolnorm_cli.kernels.memory import silence_floating_point
 from poolnorm_cli.kernels.moments import (
     Axes,
     Float64,
@@ -153,7 +153,7 @@ def by_groups(moments: Moments, samples: slice, axis: int, groups: int) -> Momen
     split = (*shape[:axis], groups, size, *shape[axis + 1 :])
     mean, squares = (values.reshape(split) for values in pair)
     count, total = moments.count, moments.count * size
-    with quiet():
+    with silence_floating_point():
         if isinstance(count, np.ndarray):
             count = count[samples].reshape(split)
             cells, *together = _counted(count, mean, squares, axis + 1)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from poolnorm_cli.kernels.memory import fresh
+from poolnorm_cli.kernels.memory import acquire
 from poolnorm_cli.shapes import Window
 from poolnorm_cli.sizes import TILE_BYTES
 
@@ -59,7 +59,7 @@ class PoolView(NamedTuple):
     def of(cls, x: Array, windows: Mapping[int, Window]) -> "PoolView":
         """See an input so, and make room for its result."""
         seen, spatial, out, shape, order = _seen(x.shape, tuple(windows.items()))
-        return cls(x.reshape(seen), spatial, fresh(out, x.dtype), shape, order)
+        return cls(x.reshape(seen), spatial, acquire(out, x.dtype), shape, order)
 
     def tiles(self) -> Iterator[Tile]:
         """Cut the input: into groups of images, or an image too large for that into strips."""

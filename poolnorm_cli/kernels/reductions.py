@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from poolnorm_cli.kernels.memory import quiet
+from poolnorm_cli.kernels.memory import silence_floating_point
 from poolnorm_cli.kernels.native import FLOAT32, loops_for
 
 
@@ -128,7 +128,7 @@ def max_over(x: Array, axes: Axes, *, keepdims: bool) -> Array:
     shape = _reduced(x.shape, axes, keepdims=keepdims)
     if x.size == 0:
         return np.empty(shape, x.dtype)
-    with quiet():
+    with silence_floating_point():
         if side_by_side(axes):
             return fold_max(as_fold(x, axes)).reshape(shape)
         return np.asarray(np.maximum.reduce(x, axis=axes)).reshape(shape)
@@ -136,7 +136,7 @@ def max_over(x: Array, axes: Axes, *, keepdims: bool) -> Array:
 
 def larger(a: Array, b: Array) -> Array:
     """Take the larger of each two items; NaN propagates."""
-    with quiet():
+    with silence_floating_point():
         return np.maximum(a, b)
 
 
@@ -146,7 +146,7 @@ def mean_of_means(parts: Iterable[tuple[Array, int]]) -> Array:
     Where no row counts at all, the mean is NaN.
     """
     whole, rows = np.empty(0), 0
-    with quiet():
+    with silence_floating_point():
         for part, count in parts:
             mean, rows = np.array(part, dtype=np.float64), rows + count
             if rows == count:
@@ -191,7 +191,7 @@ def mean_over(
         count = np.add.reduce(mask, axis=axes, dtype=np.float64, keepdims=True).reshape(
             _reduced(mask.shape, axes, keepdims=keepdims)
         )
-    with quiet():
+    with silence_floating_point():
         if side_by_side(axes):
             mean: Array = fold_sum(as_fold(x, axes)).reshape(shape) / count
         else:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from poolnorm_cli.kernels.memory import fresh, quiet, scratch
+from poolnorm_cli.kernels.memory import acquire, scratch, silence_floating_point
 from poolnorm_cli.kernels.native import FLOAT32, loops_for
 from poolnorm_cli.sizes import TILE_BYTES
 
@@ -46,14 +46,14 @@ def normalize_rows(x: Array, epsilon: float, gamma: Vector, beta: Vector) -> Arr
         gamma: One factor per item; None for ones.
         beta: One addend per item; None for zeros.
     """
-    y = fresh(x.shape, x.dtype)
+    y = acquire(x.shape, x.dtype)
     if loops := loops_for(x, FLOAT32):
         loops.normalize(x, y, gamma, beta, (True, 1 / x.shape[1], epsilon, 0.0), x.shape)
         return y
     items = max(x.shape[1], 1)
     step = max(TILE_BYTES // 4 // (items * x.itemsize), 1)
     normalize = _turned if items < _FEW else _straight
-    with quiet(2048):
+    with silence_floating_point(2048):
         for start in range(0, len(x), step):
             part = slice(start, start + step)
             squares = normalize(x[part], y[part], epsilon, gamma, beta)
@@ -81,7 +81,7 @@ def divide_rows(
     loops = loops_for(x, FLOAT32)
     if not loops or not in_rows(x, axes, epsilon):
         return None
-    y = fresh(x.shape, x.dtype)
+    y = acquire(x.shape, x.dtype)
     rows = prod(x.shape[: axes[0]]), prod(x.shape[axes[0] :])
     loops.normalize(x, y, None, None, (False, weight, epsilon, least), rows)
     return y

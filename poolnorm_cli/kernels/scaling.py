@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolnorm_cli.kernels.extremes import out_of_range, wider
-from poolnorm_cli.kernels.memory import fresh, quiet, scratch
+from poolnorm_cli.kernels.memory import acquire, scratch, silence_floating_point
 from poolnorm_cli.kernels.native import FLOATS, loops_for
 from poolnorm_cli.sizes import TILE_BYTES
 
@@ -77,11 +77,11 @@ def center_and_scale(x: Array, mean: Float64, scale: Float64, shift: Float64 | f
     """
     if not x.size:
         return np.empty_like(x)
-    with quiet():
+    with silence_floating_point():
         near = mean.astype(x.dtype)
         rest = np.where(np.isfinite(mean), mean - near, 0.0)
         vectors = near, scale.astype(x.dtype), np.asarray(shift - rest * scale).astype(x.dtype)
-        y = fresh(x.shape, x.dtype)
+        y = acquire(x.shape, x.dtype)
         _center_and_scale(x, y, vectors)
         addends = [mean, shift] if isinstance(shift, np.ndarray) else [mean]
         beyond = out_of_range(x.dtype, factors=[scale], addends=addends)
@@ -179,8 +179,8 @@ def inverse_deviation(variance: Float64, epsilon: float) -> Float64:
 
 def scaled(x: Array, factor: Float64) -> Array:
     """Compute `x * factor` in the dtype of `x`; `x` is not modified."""
-    y = fresh(x.shape, x.dtype)
-    with quiet():
+    y = acquire(x.shape, x.dtype)
+    with silence_floating_point():
         narrow = factor.astype(x.dtype)
         if not scale_natively(x, y, None, narrow, None):
             np.multiply(x, narrow, out=y)
@@ -197,7 +197,7 @@ def multiply_and_add(y: Array, factor: Float64 | None, addend: Float64 | None) -
     """Compute `y * factor + addend` in place, in the dtype of `y`; None changes nothing."""
     if factor is None and addend is None:
         return
-    with quiet():
+    with silence_floating_point():
         b, c = (None if v is None else v.astype(y.dtype) for v in (factor, addend))
         given = ([] if v is None else [v] for v in (factor, addend))
         if (

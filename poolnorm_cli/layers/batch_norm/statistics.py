@@ -139,10 +139,10 @@ def under_mask(moments: "Moments") -> "tuple[Float64, Float64]":
     """Return mean and variance; with a mask divided by n + 1e-7 instead of n, as Keras does."""
     if not moments.masked:
         return moments.mean, moments.variance
-    from poolnorm_cli.kernels.memory import quiet
+    from poolnorm_cli.kernels.memory import silence_floating_point
 
     divisor = moments.count + KERAS_EPSILON
-    with quiet():
+    with silence_floating_point():
         mean = moments.mean * (moments.count / divisor)
         step = moments.mean - mean
         return mean, (moments.squares + step * step * moments.count) / divisor
