@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
@@ -143,10 +142,8 @@ class Plan:
         """Whether an item's output is there already and to be left."""
         return bool(self.skip_existing and item.target and exists(item.target))
 
-    def open(self, target: str | None) -> "AbstractContextManager[Output | None]":
+    def open(self, target: str) -> "Output":
         """Open an output, its directory made where all outputs have one."""
-        if target is None:
-            return nullcontext()
         if folder_of(target) not in self.seen:
             self.make_directory(target)
         try:
@@ -222,13 +219,8 @@ class Plan:
         job: "Job",
         turns: "Sequence[TrainingStep] | None",
     ) -> "list[Outcome]":
-        outcomes = []
-        with self.open(item.target) as output:
-            for index, tensor in enumerate(tensors):
-                turn = turns[index] if turns is not None else None
-                outcomes.append(job.run(tensor, output, item.place, turn))
-                tensor.close()
-        return outcomes
+        output = None if item.target is None else self.open(item.target)
+        return job.run_all(tensors, output, item.place, turns)
 
     def _refuse_suffixes(self, inputs: Sequence[Input]) -> None:
         """Refuse a template that makes no name of a tensor of that of a tensor."""

@@ -1,46 +1,11 @@
 """The files that the flags of a layer name: what is read, what is written, what is to be safe."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
 
-from poolnorm_cli.batch.file_table import FileTable, existing
 from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.tensors.file_roles import Role
+from poolnorm_cli.tensors.file_roles import Role, input_roles, refuse_shared_files
 from poolnorm_cli.tensors.names import source_path
-
-
-if TYPE_CHECKING:
-    from poolnorm_cli.batch.inputs import Input
-    from poolnorm_cli.batch.plan import Plan
-
-
-class Prepared(NamedTuple):
-    """A run in which no file has two roles.
-
-    Attributes:
-        inputs: Inputs with their outputs.
-        there: Those whose output exists.
-    """
-
-    inputs: "Sequence[Input]"
-    there: "Sequence[Input]"
-
-
-def prepared(plan: "Plan", layer: Layer, flags: LayerFlags) -> Prepared:
-    """Decide on all outputs, and refuse what cannot be, before anything is written.
-
-    Raises:
-        UsageError: A file has two roles, or an output exists that no journal can speak for.
-    """
-    every = plan.inputs()
-    inputs = plan.of_shard(every)
-    there = existing(inputs)
-    plan.table.add(roles(layer, flags), [source.word for source in plan.sources])
-    plan.table.check(every, there)
-    if not flags.batch.resumes:
-        plan.refuse_existing(there)
-    return Prepared(inputs, there)
 
 
 def roles(layer: Layer, flags: LayerFlags) -> Iterator[Role]:
@@ -76,14 +41,22 @@ def roles(layer: Layer, flags: LayerFlags) -> Iterator[Role]:
             yield Role(flag, word, written=True)
 
 
-def check_folded(layer: Layer, flags: LayerFlags) -> None:
-    """Refuse a file of a fold that has two roles.
+def check_files(layer: Layer, flags: LayerFlags, output: Role | None, words: Sequence[str]) -> None:
+    """Refuse a file of a command with one output that has two roles.
+
+    Args:
+        layer: Its parameters may be files.
+        flags: What a person typed.
+        output: The output; None without one.
+        words: The inputs.
 
     Raises:
         UsageError: There is one.
     """
-    output = flags.outputs.output
-    own = [] if output is None else [Role("--output", output, written=True)]
-    table = FileTable()
-    table.add([*roles(layer, flags), *own], flags.inputs.inputs or ())
-    table.check()
+    named = [role for role in roles(layer, flags) if role.word]
+    written = [role for role in named if role.written]
+    if output is not None:
+        written.append(output)
+    if written:
+        read = [role for role in named if not role.written]
+        refuse_shared_files(written, [*read, *input_roles(words)])

@@ -1,17 +1,20 @@
 """How the inputs of a run are worked on, as the flags about many inputs say."""
 
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from poolnorm_cli.batch import batch as runs
 from poolnorm_cli.batch.executors import Serial
-from poolnorm_cli.batch.inputs import directories
+from poolnorm_cli.batch.file_table import existing
+from poolnorm_cli.batch.inputs import Shard, directories, expand, listed
+from poolnorm_cli.batch.plan import Plan
 from poolnorm_cli.batch.tasks import Work
 from poolnorm_cli.cli.backend_flags import BackendFlags, say
 from poolnorm_cli.cli.batch_flags import BatchFlags
-from poolnorm_cli.cli.file_flags import Prepared
+from poolnorm_cli.cli.file_flags import roles
 from poolnorm_cli.cli.layer_flags import LayerFlags
-from poolnorm_cli.errors import UsageError
+from poolnorm_cli.errors import PoolnormError, UsageError
+from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.machine import processors
 from poolnorm_cli.report.progress import open_progress
 from poolnorm_cli.report.reporter import Reporter
@@ -24,74 +27,185 @@ if TYPE_CHECKING:
     from poolnorm_cli.batch.executors import Executor
     from poolnorm_cli.batch.inputs import Input
     from poolnorm_cli.batch.journal import Journal
-    from poolnorm_cli.batch.plan import Plan
     from poolnorm_cli.batch.stages import InputResult
     from poolnorm_cli.engine.job import Job
+    from poolnorm_cli.report.estimates import Estimates
 
 
-def run_batch(
-    plan: "Plan",
-    prepared: Prepared,
-    job: "Job",
-    reporter: Reporter,
-    flags: LayerFlags,
-    *,
-    begins: "Callable[[], None]",
-) -> int:
-    """Run every input, and return the exit code: 1 if one failed, or its own with --fail-fast.
+class ManyInputs(NamedTuple):
+    """The inputs of a run, none of whose files has two roles.
 
-    What would befall all others too, as a full disk, ends the run with its own code. In training, a
-    batch that failed would be missing from the moving statistics: it ends the run.
+    Attributes:
+        plan: How inputs are read and outputs written.
+        inputs: Inputs with their outputs.
+        there: Those whose output exists.
+        flags: What a person typed.
+    """
+
+    plan: Plan
+    inputs: "Sequence[Input]"
+    there: "Sequence[Input]"
+    flags: LayerFlags
+
+    @property
+    def words(self) -> list[str]:
+        """The inputs as they were named."""
+        return [source.word for source in self.plan.sources]
+
+    def run(self, job: "Job", reporter: Reporter, begins: "Callable[[], None]") -> int:
+        """Run every input, and return the exit code: 1 if one failed, or its own with --fail-fast.
+
+        What would befall all others too, as a full disk, ends the run with its own code. In
+        training, a batch that failed would be missing from the moving statistics: it ends the run.
+
+        Args:
+            job: What is done to each.
+            reporter: Told of each.
+            begins: Called when nothing is refused any more, before anything is written.
+
+        Returns:
+            The exit code.
+
+        Raises:
+            PoolnormError: A fault of the whole run, or of its only input.
+        """
+        plan, inputs, flags = self.plan, self.inputs, self.flags
+        with ExitStack() as stack:
+            journal = stack.enter_context(open_journal(plan, job, flags))
+            work = Work(plan, job, checksums=journal is not None)
+            for note in plan.notes:
+                reporter.noted(note)
+            if job.is_synchronized:
+                _check_streams(inputs, "--synchronized")
+            if journal is not None:
+                _check_streams(inputs, "--journal")
+                known = _resumed(work, self.there, journal)
+                journal.start(len(inputs))
+                for ending in known:
+                    journal.adopt(ending)
+            begins()
+            if plan.directory is not None and len(inputs) > 1:
+                remove_leftovers(directories(inputs))
+            progress = open_progress(flags.batch.progress, quiet=flags.printing.quiet)
+            run = runs.Batch(
+                work,
+                inputs,
+                executor_for(work, inputs, flags.batch, flags.backend),
+                reporter,
+                stops=flags.outputs.fail_fast or flags.training.training,
+                fails=None if flags.outputs.fail_fast else 1,
+                journal=journal,
+                counted=progress.counted,
+            )
+            stack.callback(
+                lambda: progress.close(run.counts, summary=_summarized(flags, run.counts))
+            )
+            return run.run()
+
+    def dry_run(self, job: "Job") -> int:
+        """Say what a run would do, and return the exit code that the headers would give it.
+
+        Raises:
+            PoolnormError: The fault of the only input, or of the whole run.
+        """
+        from poolnorm_cli.report.estimates import Estimates
+
+        plan, inputs, flags = self.plan, self.inputs, self.flags
+        report = Estimates(job.layer, flags.printing.style())
+        with open_journal(plan, job, flags) as journal:
+            failed = 0
+            if journal is not None:
+                _unverified(plan, self.there, journal)
+            for item in inputs:
+                known = journal.ending(item) if journal else None
+                if plan.skips(item) or (known and known.skipped):
+                    continue
+                try:
+                    if error := item.error or (known and known.error):
+                        raise error
+                    _add(report, plan, job, item)
+                except PoolnormError as error:
+                    if len(inputs) == 1:
+                        raise
+                    report.failed(item.name, error)
+                    failed += 1
+        report.close()
+        return 1 if failed else 0
+
+
+def many_inputs(layer: Layer, flags: LayerFlags) -> ManyInputs:
+    """Decide on all outputs, and refuse what cannot be, before anything is written.
 
     Args:
-        plan: How inputs are read and outputs written.
-        prepared: Which there are.
-        job: What is done to each.
-        reporter: Told of each.
+        layer: Its parameters may be files.
         flags: What a person typed.
-        begins: Called when nothing is refused any more, before anything is written.
+
+    Returns:
+        The inputs.
 
     Raises:
-        PoolnormError: A fault of the whole run, or of its only input.
+        UsageError: A file has two roles, or an output exists that no journal can speak for.
     """
-    with ExitStack() as stack:
-        journal = stack.enter_context(open_journal(plan, job, flags))
-        inputs, work = prepared.inputs, Work(plan, job, checksums=journal is not None)
-        for note in plan.notes:
-            reporter.noted(note)
-        if job.is_synchronized:
-            _check_streams(inputs, "--synchronized")
-        if journal is not None:
-            _check_streams(inputs, "--journal")
-            known = _resumed(work, prepared, journal)
-            journal.start(len(inputs))
-            for ending in known:
-                journal.adopt(ending)
-        begins()
-        if plan.directory is not None and len(inputs) > 1:
-            remove_leftovers(directories(inputs))
-        progress = open_progress(flags.batch.progress, quiet=flags.printing.quiet)
-        run = runs.Batch(
-            work,
-            inputs,
-            executor_for(work, inputs, flags.batch, flags.backend),
-            reporter,
-            stops=flags.outputs.fail_fast or flags.training.training,
-            fails=None if flags.outputs.fail_fast else 1,
-            journal=journal,
-            counted=progress.counted,
-        )
-        stack.callback(lambda: progress.close(run.counts, summary=_summarized(flags, run.counts)))
-        return run.run()
+    plan = _plan(layer, flags)
+    every = plan.inputs()
+    inputs = plan.of_shard(every)
+    there = existing(inputs)
+    plan.table.add(roles(layer, flags), [source.word for source in plan.sources])
+    plan.table.check(every, there)
+    if not flags.batch.resumes:
+        plan.refuse_existing(there)
+    return ManyInputs(plan, inputs, there, flags)
 
 
-def _resumed(work: Work, prepared: Prepared, journal: "Journal") -> "list[InputResult]":
+def _plan(layer: Layer, flags: LayerFlags) -> Plan:
+    from poolnorm_cli.backends import ignore
+
+    outputs, inputs = flags.outputs, flags.inputs
+    words = list(inputs.inputs or ())
+    more = []
+    if inputs.files_from is not None:
+        more = listed(inputs.files_from, null=inputs.null)
+    if not (words or more):
+        told = "missing argument 'INPUT...'"
+        if inputs.files_from is not None:
+            told = f"--files-from {inputs.files_from} names no input"
+        raise UsageError(told, f"type poolnorm {layer.words} --help")
+    sources = expand(
+        words,
+        recursive=inputs.recursive,
+        relative_to=inputs.relative_to,
+        without=outputs.output_dir,
+        listed=more,
+        tell=ignore if flags.printing.quiet else say,
+    )
+    return Plan(
+        sources=list(sources),
+        key=inputs.key,
+        op=layer.words.replace(" ", "_"),
+        output=outputs.output,
+        directory=outputs.output_dir,
+        template=outputs.output_name,
+        bfloat16=outputs.dtype == "bfloat16",
+        overwrite=outputs.overwrite,
+        skip_existing=outputs.skip_existing,
+        sync=flags.synced,
+        shard=Shard.parse(inputs.shard) if inputs.shard is not None else None,
+        limit=flags.backend.memory(1),
+    )
+
+
+def _add(report: "Estimates", plan: Plan, job: "Job", item: "Input") -> None:
+    for tensor in plan.tensors(item):
+        report.add(job.estimate(tensor, item.target, item.place))
+
+
+def _resumed(work: Work, there: "Sequence[Input]", journal: "Journal") -> "list[InputResult]":
     """Return what came of inputs whose output is there without a line: all others are verified.
 
     Raises:
         UsageError: An output is there that is not of this run.
     """
-    doubtful = unverified(work.plan, prepared, journal)
+    doubtful = _unverified(work.plan, there, journal)
     if not doubtful:
         return []
     from poolnorm_cli.batch.verification import verified
@@ -99,7 +213,7 @@ def _resumed(work: Work, prepared: Prepared, journal: "Journal") -> "list[InputR
     return verified(work, journal, doubtful)
 
 
-def unverified(plan: "Plan", prepared: Prepared, journal: "Journal") -> "list[Input]":
+def _unverified(plan: Plan, there: "Sequence[Input]", journal: "Journal") -> "list[Input]":
     """Return the inputs whose output is there, and may be of a run that was killed.
 
     Raises:
@@ -107,7 +221,7 @@ def unverified(plan: "Plan", prepared: Prepared, journal: "Journal") -> "list[In
     """
     if plan.replaces:
         return []
-    doubtful = [item for item in prepared.there if not journal.owns(item)]
+    doubtful = [item for item in there if not journal.owns(item)]
     if doubtful and not journal.begun:
         raise plan.exists(doubtful[0], ", and no run with these parameters began in the journal")
     return doubtful
@@ -154,7 +268,7 @@ def _jobs(inputs: "Sequence[Input]") -> int:
 
 
 def open_journal(
-    plan: "Plan", job: "Job", flags: LayerFlags
+    plan: Plan, job: "Job", flags: LayerFlags
 ) -> "AbstractContextManager[Journal | None]":
     """Open the journal that the flags name, if any, once the weights are there.
 

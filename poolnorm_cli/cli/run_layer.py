@@ -8,24 +8,23 @@ from poolnorm_cli.cli.backend_flags import say
 from poolnorm_cli.cli.checkpoint import Checkpoint, read_weights
 from poolnorm_cli.cli.definition import only_a_call, saved_config
 from poolnorm_cli.cli.exporting import exporting, only_a_graph, report_graph
-from poolnorm_cli.cli.file_flags import Prepared, check_folded, prepared
+from poolnorm_cli.cli.file_flags import check_files
 from poolnorm_cli.cli.layer_flags import LayerFlags
-from poolnorm_cli.cli.run_batch import open_journal, unverified
+from poolnorm_cli.cli.run_one import OneInput, one_input, only_input
 from poolnorm_cli.cli.weight_files import locked_checkpoint, save_weights
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.maskable import require_maskable
 from poolnorm_cli.report.reporter import open_reporter
+from poolnorm_cli.tensors.file_roles import Role
 from poolnorm_cli.tensors.formats import NPZ, format_of
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from poolnorm_cli.batch.inputs import Input
-    from poolnorm_cli.batch.plan import Plan
+    from poolnorm_cli.cli.run_batch import ManyInputs
     from poolnorm_cli.engine.job import Job
-    from poolnorm_cli.report.estimates import Estimates
     from poolnorm_cli.tensors.tensor import Tensor
 
 
@@ -45,25 +44,32 @@ def run_layer(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags) -> int:
     """
     if flags.training.training:
         _check_training(flags)
-    plan = _plan(layer, flags)
-    run = prepared(plan, layer, flags)
-    with saved_config(layer, flags, plan.sources[0].word) as keep_config:
-        if only_a_call(layer, checkpoint, flags, [source.word for source in plan.sources]):
+    run = _one_or_many(layer, flags)
+    with saved_config(layer, flags, run.words[0]) as keep_config:
+        if only_a_call(layer, checkpoint, flags, run.words):
             keep_config()
             return 0
-        return _run(layer, checkpoint, flags, plan, run, keep_config)
+        return _run(layer, checkpoint, flags, run, keep_config)
+
+
+def _one_or_many(layer: Layer, flags: LayerFlags) -> "OneInput | ManyInputs":
+    """Decide, once, whether there is one input: then nothing that is for many is passed through."""
+    word = only_input(layer, flags)
+    if word is not None:
+        return one_input(layer, flags, word)
+    from poolnorm_cli.cli.run_batch import many_inputs
+
+    return many_inputs(layer, flags)
 
 
 def _run(
     layer: Layer,
     checkpoint: Checkpoint,
     flags: LayerFlags,
-    plan: "Plan",
-    run: Prepared,
+    run: "OneInput | ManyInputs",
     keep_config: Callable[[], None],
 ) -> int:
     """Run a layer; `keep_config` gives the file of its definition its name, once it is begun."""
-    from poolnorm_cli.cli.run_batch import run_batch
     from poolnorm_cli.engine.profile import Clock
 
     outputs = flags.outputs
@@ -74,14 +80,14 @@ def _run(
         job = _job(layer, held, flags)
         if flags.batch.dry_run:
             keep_config()
-            return dry_run(plan, run, job, flags)
+            return run.dry_run(job)
         code = 0
-        with exporting(flags, job, plan.sources[0].word) as tensor:
+        with exporting(flags, job, run.words[0]) as tensor:
             if tensor and only_a_graph(flags):
                 keep_config()
                 report_graph(flags, job, tensor, reporter)
             else:
-                code = run_batch(plan, run, job, reporter, flags, begins=keep_config)
+                code = run.run(job, reporter, keep_config)
                 if isinstance(job.clock, Clock):
                     reporter.profiled(job.clock.profile())
         if not code:
@@ -142,45 +148,6 @@ def _check_training(flags: LayerFlags) -> None:
             raise UsageError(f"{flag} with --training", "a skipped batch would not be counted")
 
 
-def _plan(layer: Layer, flags: LayerFlags) -> "Plan":
-    from poolnorm_cli.backends import ignore
-    from poolnorm_cli.batch.inputs import Shard, expand, listed
-    from poolnorm_cli.batch.plan import Plan
-
-    outputs, inputs = flags.outputs, flags.inputs
-    words = list(inputs.inputs or ())
-    more = []
-    if inputs.files_from is not None:
-        more = listed(inputs.files_from, null=inputs.null)
-    if not (words or more):
-        told = "missing argument 'INPUT...'"
-        if inputs.files_from is not None:
-            told = f"--files-from {inputs.files_from} names no input"
-        raise UsageError(told, f"type poolnorm {layer.words} --help")
-    sources = expand(
-        words,
-        recursive=inputs.recursive,
-        relative_to=inputs.relative_to,
-        without=outputs.output_dir,
-        listed=more,
-        tell=ignore if flags.printing.quiet else say,
-    )
-    return Plan(
-        sources=list(sources),
-        key=inputs.key,
-        op=layer.words.replace(" ", "_"),
-        output=outputs.output,
-        directory=outputs.output_dir,
-        template=outputs.output_name,
-        bfloat16=outputs.dtype == "bfloat16",
-        overwrite=outputs.overwrite,
-        skip_existing=outputs.skip_existing,
-        sync=flags.synced,
-        shard=Shard.parse(inputs.shard) if inputs.shard is not None else None,
-        limit=flags.backend.memory(1),
-    )
-
-
 def _shown(flags: LayerFlags) -> bool:
     """Whether values are printed: where nothing is written, unless a flag says otherwise."""
     printing, outputs = flags.printing, flags.outputs
@@ -189,49 +156,6 @@ def _shown(flags: LayerFlags) -> bool:
     if flags.values.values is not None:
         return bool(flags.values.values)
     return outputs.output is None and outputs.output_dir is None
-
-
-def dry_run(plan: "Plan", prepared: Prepared, job: "Job", flags: LayerFlags) -> int:
-    """Say what a run would do, and return the exit code that the headers would give it.
-
-    Args:
-        plan: How inputs are read and outputs written.
-        prepared: Which there are.
-        job: What would be done to each.
-        flags: What a person typed.
-
-    Raises:
-        PoolnormError: The fault of the only input, or of the whole run.
-    """
-    from poolnorm_cli.report.estimates import Estimates
-
-    report = Estimates(job.layer, flags.printing.style())
-    with open_journal(plan, job, flags) as journal:
-        inputs, failed = prepared.inputs, 0
-        if journal is not None:
-            unverified(plan, prepared, journal)
-        for item in inputs:
-            known = journal.ending(item) if journal else None
-            if plan.skips(item) or (known and known.skipped):
-                continue
-            try:
-                if error := item.error or (known and known.error):
-                    raise error
-                _add(report, plan, job, item)
-            except PoolnormError as error:
-                if len(inputs) == 1:
-                    raise
-                report.failed(item.name, error)
-                failed += 1
-    report.close()
-    return 1 if failed else 0
-
-
-def _add(report: "Estimates", plan: "Plan", job: "Job", item: "Input") -> None:
-    from poolnorm_cli.batch.estimate import estimates
-
-    for estimate in estimates(plan, job, item):
-        report.add(estimate)
 
 
 def run_fold(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags) -> int:
@@ -259,7 +183,8 @@ def run_fold(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags) -> int:
         raise UsageError(f"--fold with {flag}", "leave one out: what is folded is inference")
     if outputs.output_dir is not None:
         raise UsageError("--fold with --output-dir", "give -o FILE.npz for scale and shift")
-    check_folded(layer, flags)
+    own = Role("--output", outputs.output, written=True) if outputs.output is not None else None
+    check_files(layer, flags, own, flags.inputs.inputs or ())
     weights = entry.take(layer, layer.weight_shapes(entry.input_shape(layer)), training=False)
     folded = fold(layer, weights, _tensors(flags))
     if outputs.output is not None:

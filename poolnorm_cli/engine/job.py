@@ -1,6 +1,7 @@
 """A layer over the tensors of files and streams, one after another."""
 
 import time
+from contextlib import nullcontext
 from dataclasses import field, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from poolnorm_cli.backends import Backend, row_of
 from poolnorm_cli.backends.numpy_backend import NUMPY
 from poolnorm_cli.engine.layer_pass import LayerPass, Masks, Weights, result_dtype
-from poolnorm_cli.engine.outcome import Outcome
+from poolnorm_cli.engine.outcome import Estimate, Outcome
 from poolnorm_cli.engine.preview import FirstSample, Preview
 from poolnorm_cli.engine.profile import UNCLOCKED, Clock, Unclocked
 from poolnorm_cli.engine.threads import ONE_LANE, default_threads, lanes_for
@@ -25,6 +26,8 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from poolnorm_cli.engine.masks import MaskFile
     from poolnorm_cli.engine.memory_estimate import MemoryLimiter
     from poolnorm_cli.kernels.moments import Moments
@@ -229,6 +232,35 @@ class Job:
             notes=tensor.notes + step.notes,
         )
 
+    def run_all(
+        self,
+        tensors: "Iterable[Tensor]",
+        output: "Output | None",
+        target: str | None,
+        steps: "Sequence[TrainingStep | None] | None" = None,
+    ) -> list[Outcome]:
+        """Run the layer on the tensors of one input, and keep `output` if all went through.
+
+        Args:
+            tensors: The tensors, each of which is closed after it.
+            output: Where the results go; None to compute them only.
+            target: Name of the output, for the report.
+            steps: What `apply_step` made of the tensors, where that was done elsewhere.
+
+        Returns:
+            What was done to each.
+
+        Raises:
+            PoolnormError: With the name of the tensor in front; there is no output then.
+        """
+        outcomes = []
+        with nullcontext() if output is None else output:
+            for index, tensor in enumerate(tensors):
+                step = None if steps is None else steps[index]
+                outcomes.append(self.run(tensor, output, target, step))
+                tensor.close()
+        return outcomes
+
     def gather(self, tensor: "Tensor") -> BatchStatistics:
         """Gather what has to be known of a tensor before its outputs.
 
@@ -269,6 +301,37 @@ class Job:
             plan.layer.output_shape(plan.shape)
             self.state.weights_for(plan)
             return plan
+
+    def estimate(self, tensor: "Tensor", target: str | None, place: str | None) -> Estimate:
+        """Say what would be done to a tensor, from its header alone.
+
+        Args:
+            tensor: The input.
+            target: Where the result would go; None where nothing is written.
+            place: Name of that, for the report.
+
+        Returns:
+            Shapes, dtypes and bytes.
+
+        Raises:
+            PoolnormError: What a run would raise for the header.
+        """
+        from poolnorm_cli.engine.memory_estimate import memory_of
+
+        with error_context(tensor.name):
+            if target is not None:
+                self.require_room(target, tensor)
+            plan = self.expect(tensor)
+        return Estimate(
+            input=tensor.name,
+            output=place,
+            input_shape=tensor.shape,
+            output_shape=plan.output_shape,
+            input_dtype=tensor.dtype.name,
+            dtype=plan.result,
+            nbytes=plan.output_bytes,
+            memory=memory_of(plan, tensor),
+        )
 
     def initialize_weights(self, tensor: "Tensor") -> None:
         """Have the weights for such an input, the initial ones where none are given.

@@ -44,6 +44,31 @@ class Outcome:
     notes: tuple[str, ...] = ()
 
 
+@frozen
+class Estimate:
+    """What would be done to one tensor.
+
+    Attributes:
+        input: Its name.
+        output: Where the output would go; None where nowhere.
+        input_shape: Its shape.
+        output_shape: Shape of the output.
+        input_dtype: Its dtype.
+        dtype: Dtype of the output.
+        nbytes: Bytes of the output's values.
+        memory: About the largest number of bytes that a process would have.
+    """
+
+    input: str
+    output: str | None
+    input_shape: Ints
+    output_shape: Ints
+    input_dtype: str
+    dtype: str
+    nbytes: int
+    memory: int
+
+
 class Listener(Protocol):
     """Whoever is told how a run goes."""
 

@@ -13,7 +13,7 @@ from poolnorm_cli.report.text import keras_shape, printable
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.batch.estimate import Estimate
+    from poolnorm_cli.engine.outcome import Estimate
 
 
 class Estimates:

@@ -1,0 +1,162 @@
+"""A run of one input and one output, or none: without anything that is for many."""
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from poolnorm_cli.cli.file_flags import check_files
+from poolnorm_cli.cli.layer_flags import LayerFlags
+from poolnorm_cli.errors import PoolnormError
+from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.layers.trainable import Trainable
+from poolnorm_cli.tensors.file_roles import Role, already_exists
+from poolnorm_cli.tensors.names import STDIN
+from poolnorm_cli.tensors.outputs import exists, open_output
+from poolnorm_cli.tensors.sources import open_input
+from poolnorm_cli.tensors.space import require_place
+from poolnorm_cli.urls import fit_to_show, is_url
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from poolnorm_cli.engine.job import Job
+    from poolnorm_cli.report.reporter import Reporter
+    from poolnorm_cli.tensors.tensor import Tensor
+
+
+class OneInput(NamedTuple):
+    """The input of a run, which is no other file of the command.
+
+    Attributes:
+        word: The input as it was named.
+        target: Its output; None where nothing is written.
+        is_left: The output is there, and is to be left as it is.
+        flags: What a person typed.
+    """
+
+    word: str
+    target: str | None
+    is_left: bool
+    flags: LayerFlags
+
+    @property
+    def words(self) -> list[str]:
+        """The inputs as they were named."""
+        return [self.word]
+
+    def run(self, job: "Job", reporter: "Reporter", begins: Callable[[], None]) -> int:
+        """Run the layer on the tensors of the input, and report them once the output is whole.
+
+        Args:
+            job: What is done to each.
+            reporter: Told of each.
+            begins: Called when nothing is refused any more, before anything is written.
+
+        Returns:
+            The exit code.
+
+        Raises:
+            PoolnormError: The fault of the input, of which no output is left.
+        """
+        begins()
+        flags, target = self.flags, self.target
+        if self.is_left:
+            reporter.skipped(self._name, str(self._place))
+            return 0
+        tensors, output = self._tensors(), None
+        if target is not None:
+            output = open_output(target, flags.outputs.overwrite, sync=flags.synced)
+        try:
+            outcomes = job.run_all(tensors, output, self._place)
+        except MemoryError:
+            fix = "give a smaller input, or free some memory"
+            raise PoolnormError.at(self._name, "out of memory", fix) from None
+        for outcome in outcomes:
+            for note in outcome.notes:
+                reporter.noted(note)
+            reporter.done(outcome)
+        return 0
+
+    def dry_run(self, job: "Job") -> int:
+        """Say what a run would do, and return the exit code that the headers would give it.
+
+        Raises:
+            PoolnormError: What the run would raise for them.
+        """
+        from poolnorm_cli.report.estimates import Estimates
+
+        report = Estimates(job.layer, self.flags.printing.style())
+        for tensor in () if self.is_left else self._tensors():
+            report.add(job.estimate(tensor, self.target, self._place))
+        report.close()
+        return 0
+
+    def _tensors(self) -> "Iterator[Tensor]":
+        flags = self.flags
+        bfloat16, limit = flags.outputs.dtype == "bfloat16", flags.backend.memory(1)
+        return open_input(self.word, flags.inputs.key, bfloat16, limit)
+
+    @property
+    def _place(self) -> str | None:
+        """What is said of the output, without secrets."""
+        return None if self.target is None else fit_to_show(self.target)
+
+    @property
+    def _name(self) -> str:
+        """What is said of the input, without secrets."""
+        word, key = fit_to_show(self.word), self.flags.inputs.key
+        return word if key is None else f"{word}::{key}"
+
+
+def only_input(layer: Layer, flags: LayerFlags) -> str | None:
+    """Return the input where there is one, and no flag asks for what is for many.
+
+    Args:
+        layer: The layer, which may take all inputs for one batch.
+        flags: What a person typed.
+
+    Returns:
+        The input; None where the run is one of many inputs.
+    """
+    inputs, batch = flags.inputs, flags.batch
+    words = inputs.inputs or []
+    if len(words) != 1 or flags.outputs.output_dir is not None:
+        return None
+    if not (inputs.files_from is inputs.shard is inputs.relative_to is None):
+        return None
+    if batch.jobs != "1" or batch.dask or batch.journal or batch.progress == "json":
+        return None
+    training = flags.training.training
+    if training and isinstance(layer, Trainable) and layer.is_synchronized(training=training):
+        return None
+    word = words[0]
+    is_directory = word.endswith("/") if is_url(word) else os.path.isdir(word)  # noqa: PTH112 - a Path takes long to import
+    return None if is_directory else word
+
+
+def one_input(layer: Layer, flags: LayerFlags, word: str) -> OneInput:
+    """Decide on the output, and refuse what cannot be, before anything is written.
+
+    Args:
+        layer: Its parameters may be files.
+        flags: What a person typed.
+        word: The one input.
+
+    Returns:
+        The input.
+
+    Raises:
+        UsageError: A file has two roles, or the output exists.
+        OutputError: It cannot be found out whether it does.
+    """
+    outputs, target = flags.outputs, flags.outputs.output
+    output, is_there = None, False
+    if target is not None and target != STDIN:
+        require_place(target)
+        is_there = exists(target)
+        output = Role("", target, written=True, source=word)
+    check_files(layer, flags, output, [word])
+    if is_there and not (outputs.overwrite or outputs.skip_existing):
+        raise already_exists(target or "")
+    return OneInput(word, target, is_there and outputs.skip_existing, flags)
