@@ -4,8 +4,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.layers.keras.argument_types import NumberOrArray
-from poolnorm_cli.layers.keras.identifiers import Identifier
+from poolnorm_cli.layers.keras.identifiers import Identifier, NumberOrArray
 from poolnorm_cli.shapes import Ints, format_shape
 from poolnorm_cli.values import frozen
 

@@ -1,0 +1,317 @@
+"""What each layer is in torch: a module and the order of axes that it wants, or operators.
+
+torch has the channels at axis 1 and normalizes over trailing axes; its momentum is one less
+Keras'; it pads both ends alike.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import field
+from decimal import Decimal
+from math import prod
+from typing import Any
+
+from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers.programs.program import Lines, Setting, axes_last, number
+from poolnorm_cli.shapes import Ints, adaptive_bounds, spatial_axes
+from poolnorm_cli.values import frozen
+
+
+PAD = "torch.nn.functional.pad"
+_KERAS_EPSILON = 1e-7
+
+
+@frozen(kw_only=True)
+class Core:
+    """What a layer is in torch.
+
+    Attributes:
+        order: The axes of the input in the order in which the core wants them.
+        sizes: The shape in which it wants them then; None for the one that they have.
+        module: The module that is made; empty where there is none.
+        state: Name of a parameter or buffer of the module -> Keras' name of the weight.
+        lines: What makes `y` of `x`.
+        notes: What is worth knowing, as comments.
+    """
+
+    order: Ints
+    sizes: Ints | None = None
+    module: str = ""
+    state: Mapping[str, str] = field(default_factory=dict)
+    lines: Lines = field(default_factory=lambda: ["y = layer(x)"])
+    notes: Lines = field(default_factory=list)
+
+
+def carrier(dtype: str) -> str:
+    """Name the dtype in which torch computes: it has few operators for integers.
+
+    Raises:
+        UsageError: It holds not all of the values.
+    """
+    if dtype == "uint64":
+        raise UsageError("torch computes nothing in uint64", "give int64, or --keras")
+    if dtype in ("bool", "int8", "uint8", "int16", "uint16"):
+        return "float32"
+    return {"int32": "float64", "uint32": "float64"}.get(dtype, dtype)
+
+
+def _of_dtype(setting: Setting) -> str:
+    """Write the argument that makes the weights of a module float64, where they are."""
+    return ", dtype=torch.float64" if setting.compute == "float64" else ""
+
+
+def _channels_at_1(axis: int, rank: int) -> Ints:
+    """Return the order of axes in which the channels are at axis 1, where torch has them."""
+    first, *others = (other for other in range(rank) if other != axis)
+    return (first, axis, *others)
+
+
+def _channels(layer: Any, setting: Setting) -> int:
+    return setting.rank - 1 if layer.data_format == "channels_last" else 1
+
+
+def _pooling(kind: str) -> Callable[[Any, Setting], Core]:
+    def write(layer: Any, setting: Setting) -> Core:
+        windows = list(layer.windows(setting.shape).values())
+        pads = tuple(n for w in reversed(windows) for n in (w.low, w.high))
+        order = _channels_at_1(_channels(layer, setting), setting.rank)
+        if carrier(setting.compute) == "int64":
+            least = "torch.iinfo(x.dtype).min"
+            lines = [f"x = {PAD}(x, {pads}, value={least})"] if any(pads) else []
+            steps = [(axis, w.size, w.stride) for axis, w in enumerate(windows, 2)]
+            lines += [f"x = x.unfold{step}.amax(-1)" for step in steps]
+            return Core(order=order, lines=[*lines, "y = x"])
+        sizes = number([w.size for w in windows])
+        text = f"kernel_size={sizes}, stride={number([w.stride for w in windows])}"
+        module = f"torch.nn.{kind}Pool{setting.rank - 2}d"
+        if all(w.low == w.high and w.low <= w.size // 2 for w in windows):
+            more = ", count_include_pad=False" if kind == "Avg" else ""
+            padding = number([w.low for w in windows])
+            return Core(order=order, module=f"{module}({text}, padding={padding}{more})")
+        note = "# torch pads both ends alike; 'same' here does not"
+        lines = [f"y = layer({PAD}(x, {pads}, value=-torch.inf))"]
+        if kind == "Avg":
+            note += ", and counts real cells only"
+            ones = f"{PAD}(torch.ones_like(x), {pads})"
+            lines = [f"y = layer({PAD}(x, {pads})) / layer({ones})"]
+        return Core(order=order, module=f"{module}({text})", lines=lines, notes=[note])
+
+    return write
+
+
+def _global(reduction: str) -> Callable[[Any, Setting], Core]:
+    def write(layer: Any, setting: Setting) -> Core:
+        axes = spatial_axes(setting.rank, layer.data_format)
+        order = tuple(range(setting.rank))
+        more = f"dim={axes}, keepdim={layer.keepdims}"
+        if setting.mask is None:
+            return Core(order=order, lines=[f"y = x.{reduction}({more})"])
+        channels = _channels(layer, setting)
+        lines = [
+            f"mask = torch.from_numpy({setting.mask}).unsqueeze({channels})",
+            f"y = torch.where(mask, x, 0).sum({more}) / mask.sum({more})",
+        ]
+        return Core(order=order, lines=lines)
+
+    return write
+
+
+def _adaptive(kind: str) -> Callable[[Any, Setting], Core]:
+    def write(layer: Any, setting: Setting) -> Core:
+        rank = setting.rank - 2
+        sizes = layer.output_size if len(layer.output_size) > 1 else layer.output_size * rank
+        order = _channels_at_1(_channels(layer, setting), setting.rank)
+        if carrier(setting.compute) == "int64":
+            lines = []
+            for axis, size in enumerate(sizes, 2):
+                cuts = adaptive_bounds(setting.shape[order[axis]], size)
+                slices = "".join(f"({low}, {high}), " for low, high in cuts)
+                lines.append(
+                    f"x = [x.narrow({axis}, a, b - a).amax({axis}) for a, b in [{slices[:-2]}]]"
+                )
+                lines.append(f"x = torch.stack(x, {axis})")
+            return Core(order=order, lines=[*lines, "y = x"])
+        module = f"torch.nn.Adaptive{kind}Pool{rank}d(output_size={number(sizes)})"
+        return Core(order=order, module=module)
+
+    return write
+
+
+def _unit_norm(layer: Any, setting: Setting) -> Core:
+    axes = layer.axes(setting.rank)
+    dim = axes[0] if len(axes) == 1 else axes
+    lines = [f"y = torch.nn.functional.normalize(x, p=2.0, dim={dim}, eps=1e-12)"]
+    return Core(order=tuple(range(setting.rank)), lines=lines)
+
+
+def _over_last(name: str) -> Callable[[Any, Setting], Core]:
+    """Write a layer that normalizes over its last axes: LayerNorm, RMSNorm."""
+
+    def write(layer: Any, setting: Setting) -> Core:
+        axes = layer.axes(setting.rank)
+        sizes = tuple(setting.shape[axis] for axis in axes)
+        more = state = None
+        if name == "LayerNorm":
+            more = f"elementwise_affine={layer.scale or layer.center}, bias={layer.center}"
+            state = {"weight": "gamma", "bias": "beta"}
+        text = ", ".join(
+            filter(None, [f"normalized_shape={sizes}", f"eps={layer.epsilon!r}", more])
+        )
+        return Core(
+            order=axes_last(axes, setting.rank),
+            module=f"torch.nn.{name}({text}{_of_dtype(setting)})",
+            state=state or {"weight": "scale"},
+        )
+
+    return write
+
+
+def _batch_norm(layer: Any, setting: Setting) -> Core:
+    """Write batch normalization."""
+    axes = layer.axes(setting.rank)
+    over = tuple(axis for axis in range(setting.rank) if axis not in axes)
+    trained = setting.training and layer.trainable
+    masked = setting.mask is not None and not layer.ignores_mask(training=setting.training)
+    lone = prod(setting.shape[axis] for axis in over) <= 1
+    stepwise = masked or layer.renorm or lone or layer.has_ghost_batches or setting.adjustment
+    if trained and stepwise:
+        return _by_operators(layer, setting, axes, over, masked=masked)
+    momentum = float(1 - Decimal(repr(layer.momentum)))
+    channels = prod(setting.shape[axis] for axis in axes)
+    plain = len(axes) == 1 and axes[0] and 2 <= setting.rank <= 5
+    order = _channels_at_1(axes[0], setting.rank) if plain else axes_last(axes, setting.rank)
+    module = (
+        f"torch.nn.BatchNorm{max(setting.rank - 2, 1) if plain else 1}d(num_features={channels}, "
+        f"eps={layer.epsilon!r}, momentum={momentum!r}, affine={layer.scale or layer.center}"
+        f"{_of_dtype(setting)})"
+    )
+    notes = []
+    if trained and not getattr(layer, "fused", None):
+        notes = ["# its running_var moves by N/(N-1) of what Keras 3's moving_variance does"]
+    state = {"weight": "gamma", "bias": "beta"}
+    state |= {"running_mean": "moving_mean", "running_var": "moving_variance"}
+    sizes = None if plain else (-1, channels)
+    return Core(order=order, sizes=sizes, module=module, state=state, notes=notes)
+
+
+def _group_norm(layer: Any, setting: Setting) -> Core:
+    """Write group or instance normalization."""
+    (axis,) = layer.axes(setting.rank)
+    channels = setting.shape[axis]
+    groups = layer.group_count(channels)
+    lone = prod(setting.shape[1:]) <= max(groups, 1)  # x minus itself, of which torch misses a bit
+    if setting.mask is not None or lone:
+        return _of_groups(layer, setting, axis, groups)
+    module = (
+        f"torch.nn.GroupNorm(num_groups={groups}, num_channels={channels}, "
+        f"eps={layer.epsilon!r}, affine={layer.scale or layer.center}{_of_dtype(setting)})"
+    )
+    state = {"weight": "gamma", "bias": "beta"}
+    return Core(order=_channels_at_1(axis, setting.rank), module=module, state=state)
+
+
+def _by_operators(layer: Any, setting: Setting, axes: Ints, over: Ints, *, masked: bool) -> Core:
+    """Write training as Keras computes it, step by step.
+
+    Of G ghost batches, sample i is in ghost batch i % G.
+    """
+    sizes = tuple(setting.shape[a] if a in axes else 1 for a in range(setting.rank))
+    mask = f"torch.from_numpy({setting.mask})[..., None]" if masked else None
+    lines, restored = [], ""
+    if layer.has_ghost_batches:
+        lines = [f"x = x.reshape{(layer.virtual_batch_size, -1, *setting.shape[1:])}"]
+        over = (0, *(axis + 1 for axis in over if axis))
+        restored = f".reshape{setting.shape}"
+    lines += _moments(over, mask, f"+ {_KERAS_EPSILON!r}")
+    lines.append(f"y = ((x - mean) / torch.sqrt(variance + {layer.epsilon!r})){restored}")
+    if layer.renorm:
+        if layer.has_ghost_batches:
+            means = (f"{name} = {name}.mean(1)" for name in ("mean", "variance"))
+            lines += [*means]
+        lines += [f"sd = torch.sqrt(variance + {layer.epsilon!r})"]
+        lines += _renorm(layer, setting, sizes)
+    terms = (("*", "scale"), ("+", "bias"))
+    given = [(sign, n) for sign, n in terms if n in setting.adjustment]
+    lines += [f"y = y {sign} torch.from_numpy({setting.adjustment[n]})" for sign, n in given]
+    return _plain(setting, [*lines, *_affine(setting, sizes)])
+
+
+def _of_groups(layer: Any, setting: Setting, axis: int, groups: int) -> Core:
+    shape = setting.shape
+    split = (*shape[:axis], groups, shape[axis] // groups, *shape[axis + 1 :])
+    over = tuple(a for a in range(1, len(split)) if a != axis)
+    mask = None
+    if setting.mask is not None:
+        mask = f"torch.from_numpy({setting.mask}).expand{shape}.reshape{split}"
+    lines = [
+        f"x = x.reshape{split}",
+        *_moments(over, mask, ".clamp(min=1)"),
+        f"y = ((x - mean) / torch.sqrt(variance + {layer.epsilon!r})).reshape{shape}",
+    ]
+    sizes = tuple(n if a == axis else 1 for a, n in enumerate(shape))
+    return _plain(setting, [*lines, *_affine(setting, sizes)])
+
+
+def _plain(setting: Setting, lines: Lines) -> Core:
+    return Core(order=tuple(range(setting.rank)), lines=lines)
+
+
+def _moments(over: Ints, mask: str | None, divisor: str) -> Lines:
+    """Take mean and biased variance of `x`, those of the cells that count where there is a mask."""
+    dim = f"dim={over}, keepdim=True"
+    if mask is None:
+        return [f"mean = x.mean({dim})", f"variance = ((x - mean) ** 2).mean({dim})"]
+    count = f"mask.expand(x.shape).sum({dim})"
+    return [
+        f"mask = {mask}",
+        f"count = {count}{divisor}" if divisor.startswith(".") else f"count = {count} {divisor}",
+        f"mean = torch.where(mask, x, 0).sum({dim}) / count",
+        f"variance = torch.where(mask, (x - mean) ** 2, 0).sum({dim}) / count",
+    ]
+
+
+def _renorm(layer: Any, setting: Setting, sizes: Ints) -> Lines:
+    """Correct towards the moving statistics."""
+    mean, stddev = (_weight(setting, n, sizes) for n in ("renorm_mean", "renorm_stddev"))
+    root = f"{layer.epsilon!r} ** 0.5"
+    lines = [
+        f"stddev = ({stddev} + torch.zeros_like(sd)).clamp(min={root})",
+        "r = sd / stddev",
+        f"d = (mean - {mean}) / stddev",
+    ]
+    limits = layer.renorm_clipping
+    if limits and limits.rmin is not None:
+        lines.append(f"r = r.clamp(min={limits.rmin!r})")
+    if limits and limits.rmax is not None:
+        lines.append(f"r = r.clamp(max={limits.rmax!r})")
+    if limits and limits.dmax is not None:
+        lines.append(f"d = d.clamp({-limits.dmax!r}, {limits.dmax!r})")
+    return [*lines, "y = y * r + d"]
+
+
+def _affine(setting: Setting, sizes: Ints) -> Lines:
+    """Multiply by gamma and add beta, where they do not start as 1 and 0."""
+    pairs = (("*", "gamma"), ("+", "beta"))
+    given = [(sign, name) for sign, name in pairs if name in setting.weights]
+    return [f"y = y {sign} {_weight(setting, name, sizes)}" for sign, name in given]
+
+
+def _weight(setting: Setting, name: str, sizes: Ints) -> str:
+    if name not in setting.weights:
+        return "0.0" if name.endswith("mean") else "1.0"
+    return f"torch.from_numpy(weights[{name!r}].reshape{sizes})"
+
+
+CORES: dict[str, Callable[[Any, Setting], Core]] = {
+    "MaxPooling": _pooling("Max"),
+    "AveragePooling": _pooling("Avg"),
+    "GlobalMaxPooling": _global("amax"),
+    "GlobalAveragePooling": _global("mean"),
+    "AdaptiveMaxPooling": _adaptive("Max"),
+    "AdaptiveAveragePooling": _adaptive("Avg"),
+    "BatchNormalization": _batch_norm,
+    "LayerNormalization": _over_last("LayerNorm"),
+    "GroupNormalization": _group_norm,
+    "RMSNormalization": _over_last("RMSNorm"),
+    "UnitNormalization": _unit_norm,
+}
+"""Keras' class, less its rank -> what writes it for torch."""
