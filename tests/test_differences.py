@@ -8,12 +8,14 @@ from hypothesis import example, given, strategies as st
 from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
 
-from poolnorm_cli.kernels.differences import Tolerance, apart
+from poolnorm_cli.kernels.differences import Tolerance, item_differences
 
 
 def one(a: Any, b: Any, dtype: str, **tolerance: Any) -> Any:
     kind = "float32" if dtype == "bfloat16" else dtype
-    found = apart(np.array([a], kind), np.array([b], kind), Tolerance(**tolerance), dtype)
+    found = item_differences(
+        np.array([a], kind), np.array([b], kind), Tolerance(**tolerance), dtype
+    )
     ulp = None if found.ulp is None else int(found.ulp[0])
     return float(found.absolute[0]), float(found.relative[0]), ulp, bool(found.unequal[0])
 
@@ -86,13 +88,13 @@ def test_what_is_equal(a: float, b: float, tolerance: dict[str, Any], unequal: b
 def test_equality_within_tolerances_is_that_of_numpy(
     a: NDArray[np.float32], b: NDArray[np.float32], rtol: float, atol: float
 ) -> None:
-    found = apart(a, b, Tolerance(rtol, atol, equal_nan=True), "float32")
+    found = item_differences(a, b, Tolerance(rtol, atol, equal_nan=True), "float32")
     with np.errstate(all="ignore"):
         close = np.isclose(a.astype(float), b.astype(float), rtol, atol, equal_nan=True)
     np.testing.assert_array_equal(~found.unequal, close)
 
 
 def test_there_are_no_units_between_dtypes() -> None:
-    found = apart(np.ones(2, "float32"), np.ones(2, "float64"), Tolerance(), None)
+    found = item_differences(np.ones(2, "float32"), np.ones(2, "float64"), Tolerance(), None)
     assert found.ulp is None
     assert not found.unequal.any()

@@ -10,7 +10,7 @@ import pytest
 
 from poolnorm_cli.backends import open_backend
 from poolnorm_cli.engine.in_memory import run_array
-from poolnorm_cli.kernels.moments import fold_tree, masked_moments, merge, moments_of
+from poolnorm_cli.kernels.moments import masked_moments, merge, moments_of, tree_reduce
 from poolnorm_cli.layers import find
 from poolnorm_cli.layers.base import Layer
 from tests.conftest import Command
@@ -210,7 +210,7 @@ def test_statistics_of_parts_are_those_of_the_whole(kind: str, masked: bool) -> 
         else moments_of(x[i : i + 1], axes)
         for i in range(len(x))
     ]
-    found = fold_tree(merge, parts, moments_of(np.empty((0, 5, 3)), axes))
+    found = tree_reduce(merge, parts, moments_of(np.empty((0, 5, 3)), axes))
     cells = np.where(mask[..., None], x, np.nan)[:, :, 0].ravel()
     kept = [Fraction(float(cell)) for cell in cells[~np.isnan(cells)]]
     mean = sum(kept, Fraction(0)) / len(kept)

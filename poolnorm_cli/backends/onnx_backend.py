@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from poolnorm_cli.backends.installed import import_onnx
 from poolnorm_cli.backends.layer_graphs import BATCH, BlockGraph
 from poolnorm_cli.backends.providers import Provider, choose
-from poolnorm_cli.kernels.extremes import in_units
+from poolnorm_cli.kernels.extremes import in_power_of_two_units
 from poolnorm_cli.layers.normalization import Normalization, splits_weights
 from poolnorm_cli.layers.range_checks import (
     parameters_may_overflow,
@@ -221,7 +221,7 @@ def _feeds(
     named: dict[str, NDArray[Any]] = {}
     if extreme and isinstance(layer, Normalization):
         mean, variance, count = statistics_of(layer, x, weights, call)
-        mean, variance, unit = in_units(mean, variance, getattr(layer, "epsilon", 0.0))
+        mean, variance, unit = in_power_of_two_units(mean, variance, getattr(layer, "epsilon", 0.0))
         named = {"mean": mean, "variance": variance, "unit": unit, "count": count}
     elif call.moments is not None and isinstance(layer, Normalization):
         mean, variance = layer.block_statistics(call.moments, origin, x.shape)

@@ -9,7 +9,7 @@ from poolnorm_cli.batch.tasks import Fingerprint, Result, Task, Work, fingerprin
 from poolnorm_cli.engine.outcome import Outcome
 from poolnorm_cli.engine.training import BatchStatistics, TrainingStep
 from poolnorm_cli.errors import PoolnormError
-from poolnorm_cli.kernels.moments import fold_tree, merge
+from poolnorm_cli.kernels.moments import merge, tree_reduce
 from poolnorm_cli.layers.keras.penalties import penalties
 from poolnorm_cli.tensors.atomic import AtomicFile
 from poolnorm_cli.tensors.dtypes import DTYPES, descr_of
@@ -160,7 +160,7 @@ class Stages:
         """Put the statistics of all parts together."""
         parts = [state.gathered[part.start] for part in state.parts]
         moments = [part.moments for part in parts if part.moments is not None]
-        whole = fold_tree(merge, moments, moments[0])
+        whole = tree_reduce(merge, moments, moments[0])
         return self._gathered(number, (replace(parts[0], moments=whole),))
 
     def _gathered(self, number: int, gathered: tuple[BatchStatistics, ...]) -> Next:

@@ -12,7 +12,7 @@ from poolnorm_cli.backends import Backend
 from poolnorm_cli.engine.layer_pass import LayerPass
 from poolnorm_cli.engine.threads import ONE_LANE
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.kernels.differences import Apart, Tolerance, apart
+from poolnorm_cli.kernels.differences import ItemDifferences, Tolerance, item_differences
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.sizes import BLOCK_BYTES
 from poolnorm_cli.tensors.codecs import decode, encode
@@ -75,7 +75,7 @@ class Difference:
     def take(self, a: NDArray[Any], b: NDArray[Any], tolerance: Tolerance) -> None:
         """Add the next blocks."""
         dtype = self.dtypes[0] if self.dtypes[0] == self.dtypes[1] else None
-        found = apart(a, b, tolerance, dtype)
+        found = item_differences(a, b, tolerance, dtype)
         count = int(np.count_nonzero(found.unequal))
         if count and not self.unequal:
             self.first = self._index(int(found.unequal.argmax()))
@@ -84,7 +84,7 @@ class Difference:
         self._widen(found)
         self._start += found.unequal.size
 
-    def _widen(self, found: Apart) -> None:
+    def _widen(self, found: ItemDifferences) -> None:
         self.absolute = self._larger(self.absolute, found.absolute)
         self.relative = self._larger(self.relative, found.relative)
         if found.ulp is not None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.engine.blocks import Sliced
 from poolnorm_cli.kernels.memory import release
-from poolnorm_cli.kernels.moments import fold_tree, gather, in_step, merge, moments_of
+from poolnorm_cli.kernels.moments import gather, merge, moments_of, pair_with_masks, tree_reduce
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.call import Call
 from poolnorm_cli.layers.maskable import heeds_mask, require_maskable
@@ -60,30 +60,32 @@ class LayerPass(Sliced):
             masks = None
         groups, sample = self.ghost_batches, self.shape[1:]
         if groups > 1:
-            from poolnorm_cli.kernels.partial_moments import gather_ghosts, of_blocks
+            from poolnorm_cli.kernels.partial_moments import merge_ghost_batches, sample_moments
 
             inside = tuple(axis for axis in axes if axis)
             if self.strips:
-                return gather_ghosts(self._of_samples(blocks, masks, inside), sample, axes, groups)
-            each = of_blocks(map(self._cast, blocks), sample, inside)
-            return gather_ghosts(each, sample, axes, groups)
+                return merge_ghost_batches(
+                    self._of_samples(blocks, masks, inside), sample, axes, groups
+                )
+            each = sample_moments(map(self._cast, blocks), sample, inside)
+            return merge_ghost_batches(each, sample, axes, groups)
         if self.strips:
             empty = moments_of(np.empty((0, *sample)), axes)
-            return fold_tree(merge, self._of_samples(blocks, masks, axes), empty)
+            return tree_reduce(merge, self._of_samples(blocks, masks, axes), empty)
         return gather(blocks, sample, axes, masks, self._over)
 
     def _of_samples(self, blocks: Iterable[Block], masks: Masks, axes: Ints) -> "Iterator[Moments]":
         """Gather the statistics of each sample over its strips."""
-        from poolnorm_cli.kernels.partial_moments import of_samples, strip_moments
+        from poolnorm_cli.kernels.partial_moments import merge_strips, strip_moments
 
         def work(item: Item) -> "Moments":
             with self.clock.span("compute"):
                 return strip_moments(*self.block_of(item), axes)
 
-        items = placed(in_step(blocks, masks), 0, self.strips)
+        items = placed(pair_with_masks(blocks, masks), 0, self.strips)
         found = self.clock.over("next", self.lanes.map(work, items))
         boxes = [(strip.corner(len(self.shape)), strip.shape(self.shape)) for strip in self.strips]
-        return of_samples(found, boxes, self.shape[1:], axes)
+        return merge_strips(found, boxes, self.shape[1:], axes)
 
     def seen(self, moments: "Moments | None") -> "Moments | None":
         """Give statistics of the same bytes in other samples the axes that they have in these."""
@@ -128,7 +130,7 @@ class LayerPass(Sliced):
                 y = self.backend.apply(self.layer, x, weights, call)
                 return call, y if self.factor == 1 else np.multiply(y, self.factor, out=y)
 
-        items = placed(in_step(blocks, masks), self.first, self.strips)
+        items = placed(pair_with_masks(blocks, masks), self.first, self.strips)
         for result in self._merged(self.lanes.map(apply, items)):
             yield result
             release(result)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.engine.layer_pass import LayerPass, Weights, initial_weights
 from poolnorm_cli.errors import StatisticRangeError
-from poolnorm_cli.kernels.moments import joined
+from poolnorm_cli.kernels.moments import merge_tensors
 from poolnorm_cli.layers.keras.penalties import constrained
 from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.shapes import Ints
@@ -146,7 +146,7 @@ class TrainingState:
         if moments is not None:
             self._updated(plan.layer, weights, moments)  # refuses what is not finite
             before = self.moments
-            self.moments = moments if before is None else joined(before, moments)
+            self.moments = moments if before is None else merge_tensors(before, moments)
             self.updated, self.notes = self._updated(plan.layer, weights, self.moments)
 
     def _updated(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.kernels.memory import scratch
 from poolnorm_cli.kernels.native import FLOAT32, loops_for
-from poolnorm_cli.kernels.reductions import fold_max, fold_sum
+from poolnorm_cli.kernels.reductions import max_middle_axis, sum_middle_axis
 from poolnorm_cli.sizes import TILE_BYTES
 
 
@@ -119,13 +119,13 @@ def _of_strips(sample: Array) -> Pair:
 
 def _of_tile(x: Array) -> Pair:
     length = x.shape[1]
-    near = (fold_sum(x) / length).astype(np.float32)
+    near = (sum_middle_axis(x) / length).astype(np.float32)
     away = scratch("away", x.shape, np.float32)
     for cells, out, vector in _long_rows(x, away, near):
         np.subtract(cells, vector, out=out)
-    shift = fold_sum(away) / length
+    shift = sum_middle_axis(away) / length
     np.multiply(away, away, out=away)
-    squares = fold_sum(away) - length * np.square(shift)
+    squares = sum_middle_axis(away) - length * np.square(shift)
     mean = near + shift
     return _settled(x, mean, squares)
 
@@ -155,7 +155,7 @@ def _settled(x: Array, mean: Float64, squares: Float64) -> Pair:
 
 def _constant(x: Array, where: NDArray[np.bool_]) -> bool:
     """Whether all cells of these statistics are the same."""
-    most, least = fold_max(x), -fold_max(np.negative(x))
+    most, least = max_middle_axis(x), -max_middle_axis(np.negative(x))
     return bool((most == least)[where].all())
 
 

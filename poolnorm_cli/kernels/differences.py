@@ -19,7 +19,7 @@ class Tolerance:
 
 
 @frozen
-class Apart:
+class ItemDifferences:
     """How far the items of two flat arrays are apart.
 
     Attributes:
@@ -35,7 +35,9 @@ class Apart:
     unequal: NDArray[np.bool_]
 
 
-def apart(a: NDArray[Any], b: NDArray[Any], tolerance: Tolerance, dtype: str | None) -> Apart:
+def item_differences(
+    a: NDArray[Any], b: NDArray[Any], tolerance: Tolerance, dtype: str | None
+) -> ItemDifferences:
     """Compare two arrays item by item.
 
     Args:
@@ -59,7 +61,7 @@ def apart(a: NDArray[Any], b: NDArray[Any], tolerance: Tolerance, dtype: str | N
         close |= (ulp <= tolerance.max_ulp) & ~(nan_a | nan_b)
     if not tolerance.equal_nan:
         close &= ~(nan_a | nan_b)
-    return Apart(absolute, relative, ulp, ~close)
+    return ItemDifferences(absolute, relative, ulp, ~close)
 
 
 def _distance(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:

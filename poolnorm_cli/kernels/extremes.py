@@ -31,7 +31,7 @@ _SHIFT = 600
 _ITEMS = 1 << 16  # that are taken again at once
 
 
-def lost_squares(x: Array, axes: Axes, squares: Array, mean: Array | None = None) -> Any:
+def inexact_squares(x: Array, axes: Axes, squares: Array, mean: Array | None = None) -> Any:
     """Say which sums of squares over axes float64 could not hold, though what went in was finite.
 
     Args:
@@ -60,7 +60,7 @@ def lost_squares(x: Array, axes: Axes, squares: Array, mean: Array | None = None
     return lost if lost.any() else None
 
 
-def again(
+def recompute_squares(
     x: Array, axes: Axes, lost: Array, *, centered: bool = True, counts: Array | None = None
 ) -> tuple[Array, Array]:
     """Take means and squared deviations that were lost again, in `WIDE`.
@@ -98,19 +98,21 @@ def _rows(x: Array, axes: Axes, count: int) -> Array:
     return np.moveaxis(x, axes, last).reshape(count, math.prod(x.shape[axis] for axis in axes))
 
 
-def put(values: Array, lost: Array, found: Array) -> Array:
+def replace_where(values: Array, lost: Array, found: Array) -> Array:
     """Return values with those that were lost replaced, all in `WIDE`."""
     wide: Array = values.astype(WIDE)
     wide[lost] = found
     return wide
 
 
-def put_back(found: Sequence[Array], lost: Array, *values: Array) -> tuple[Array, ...]:
+def replace_each(found: Sequence[Array], lost: Array, *values: Array) -> tuple[Array, ...]:
     """Do so for several values."""
-    return tuple(put(value, lost, new) for value, new in zip(values, found, strict=True))
+    return tuple(replace_where(value, lost, new) for value, new in zip(values, found, strict=True))
 
 
-def in_units(mean: Array, variance: Array, epsilon: float) -> tuple[Array, Array, Array]:
+def in_power_of_two_units(
+    mean: Array, variance: Array, epsilon: float
+) -> tuple[Array, Array, Array]:
     """Give statistics in units of a power of two, in which float64 holds squares.
 
     Args:
@@ -132,7 +134,7 @@ def in_units(mean: Array, variance: Array, epsilon: float) -> tuple[Array, Array
     return (mean * unit).astype(np.float64), (power * unit * unit).astype(np.float64), unit
 
 
-def as_wide_as(values: Array, other: Array) -> Array:
+def promote(values: Array, other: Array) -> Array:
     """Return values in the dtype that holds both; they themselves where they are in it."""
     return values.astype(np.result_type(values, other), copy=False)
 

@@ -16,7 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.kernels.extremes import WIDE, again, lost_squares, put, put_back
+from poolnorm_cli.kernels.extremes import (
+    WIDE,
+    inexact_squares,
+    recompute_squares,
+    replace_each,
+    replace_where,
+)
 from poolnorm_cli.kernels.memory import silence_floating_point
 from poolnorm_cli.shapes import format_shape
 from poolnorm_cli.values import frozen
@@ -25,7 +31,7 @@ from poolnorm_cli.values import frozen
 Part = TypeVar("Part")
 
 
-def fold_tree(merge: Callable[[Part, Part], Part], parts: Iterable[Part], empty: Part) -> Part:
+def tree_reduce(merge: Callable[[Part, Part], Part], parts: Iterable[Part], empty: Part) -> Part:
     """Merge consecutive parts two by two, as a tournament does; `empty` where there is none.
 
     A run of parts whose length is a power of two, and which starts at a multiple of that length,
@@ -82,7 +88,7 @@ class Moments:
 
     def part(self, origin: Axes, shape: Axes) -> "Moments":
         """Return those for a block of `shape` which starts at `origin` in what they are of."""
-        here = place_of(self.mean.shape, origin, shape)
+        here = slices_of(self.mean.shape, origin, shape)
         count = self.count[here] if isinstance(self.count, np.ndarray) else self.count
         return Moments(self.axes, count, self.mean[here], self.squares[here], self.masked)
 
@@ -100,7 +106,7 @@ def moments_of(x: NDArray[Any], axes: Axes) -> Moments:
         axes: Non-negative, sorted axes.
     """
     from poolnorm_cli.kernels.deviations import deviations_of
-    from poolnorm_cli.kernels.reductions import as_fold
+    from poolnorm_cli.kernels.reductions import three_axes
 
     count = math.prod(x.shape[axis] for axis in axes)
     kept = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
@@ -109,16 +115,16 @@ def moments_of(x: NDArray[Any], axes: Axes) -> Moments:
             each = x.astype(np.float64) if x.size else np.zeros(kept)
             return Moments(axes, count, each, np.zeros(kept))
         first, *others = _groups(x.shape, axes)
-        mean, squares = deviations_of(as_fold(x, first))
+        mean, squares = deviations_of(three_axes(x, first))
         shape = [1 if axis in first else size for axis, size in enumerate(x.shape)]
         mean, squares = mean.reshape(shape), squares.reshape(shape)
         rest = tuple(axis for group in others for axis in group)
         if rest:
             cells = math.prod(x.shape[axis] for axis in first)
-            mean, squares = joined_along(mean, squares, rest, cells)
-        lost = lost_squares(x, axes, squares, mean)
+            mean, squares = merge_along(mean, squares, rest, cells)
+        lost = inexact_squares(x, axes, squares, mean)
         if lost is not None:
-            mean, squares = put_back(again(x, axes, lost), lost, mean, squares)
+            mean, squares = replace_each(recompute_squares(x, axes, lost), lost, mean, squares)
     return Moments(axes, count, mean, squares)
 
 
@@ -133,7 +139,7 @@ def _groups(shape: tuple[int, ...], axes: Axes) -> list[Axes]:
     return sorted(groups, key=lambda group: -math.prod(shape[axis] for axis in group))
 
 
-def joined_along(
+def merge_along(
     mean: Float64, squares: Float64, axes: Axes, cells: int | Float64
 ) -> tuple[Float64, Float64]:
     """Join means and squares along `axes`, each of as many cells; in `WIDE` where they are lost."""
@@ -153,7 +159,7 @@ def _joined_along(
     return whole, within + cells * between
 
 
-def place_of(sizes: Axes, origin: Axes, shape: Axes) -> tuple[slice, ...]:
+def slices_of(sizes: Axes, origin: Axes, shape: Axes) -> tuple[slice, ...]:
     """Return where in statistics of such sizes those of a block are."""
     sides = zip(sizes, origin, shape, strict=True)
     return tuple(slice(at, at + n) if size > 1 else slice(None) for size, at, n in sides)
@@ -181,7 +187,7 @@ def merge(a: Moments, b: Moments) -> Moments:
             lost &= np.logical_and.reduce([np.isfinite(v) for m in (a, b) for v in _pair(m)])
         if lost.any():
             wide = _merged(a.widened(), b.widened(), total)
-            mean, squares = put_back([v[lost] for v in wide], lost, mean, squares)
+            mean, squares = replace_each([v[lost] for v in wide], lost, mean, squares)
     return Moments(a.axes, count, mean, squares, a.masked or b.masked)
 
 
@@ -195,7 +201,7 @@ def _pair(moments: Moments) -> tuple[Float64, Float64]:
     return moments.mean, moments.squares
 
 
-def joined(a: Moments, b: Moments) -> Moments:
+def merge_tensors(a: Moments, b: Moments) -> Moments:
     """Put the moments of two tensors together, as of one that has the samples of both.
 
     Raises:
@@ -233,11 +239,11 @@ def gather(
         cuts = (slice(start, start + rows) for start in range(0, len(block), rows))
         return [_moments_of(block[cut], mask, cut, axes) for cut in cuts]
 
-    found = chain.from_iterable(each(grains, in_step(blocks, masks)))
-    return fold_tree(merge, found, moments_of(np.empty((0, *sample_shape)), axes))
+    found = chain.from_iterable(each(grains, pair_with_masks(blocks, masks)))
+    return tree_reduce(merge, found, moments_of(np.empty((0, *sample_shape)), axes))
 
 
-def in_step(
+def pair_with_masks(
     blocks: Iterable[NDArray[Any]], masks: Iterable[NDArray[Any]] | None
 ) -> Iterator[tuple[NDArray[Any], NDArray[Any] | None]]:
     """Pair each block with its mask, or with None where there is no mask."""
@@ -275,9 +281,11 @@ def masked_moments(x: NDArray[Any], mask: NDArray[Any], axes: Axes) -> Moments:
         mean = np.add.reduce(wide, axis=axes, keepdims=True) / divisor
         distance = np.where(counts, wide - mean, 0)
         squares = np.add.reduce(distance * distance, axis=axes, keepdims=True)
-        lost = lost_squares(wide, axes, squares, mean) if x.dtype == np.float64 else None
+        lost = inexact_squares(wide, axes, squares, mean) if x.dtype == np.float64 else None
         if lost is not None:
-            mean, squares = put_back(again(wide, axes, lost, counts=counts), lost, mean, squares)
+            mean, squares = replace_each(
+                recompute_squares(wide, axes, lost, counts=counts), lost, mean, squares
+            )
     return Moments(axes, count, mean, squares, masked=True)
 
 
@@ -309,7 +317,7 @@ def mean_square(
             return whole if inside.all() else np.asarray(variance + wide * wide)
         count = max(math.prod(x.shape[axis] for axis in axes), 1)
         total = sum_of_squares(x, axes)
-        lost = lost_squares(x, axes, total)
+        lost = inexact_squares(x, axes, total)
         if lost is not None:
-            total = put(total, lost, again(x, axes, lost, centered=False)[1])
+            total = replace_where(total, lost, recompute_squares(x, axes, lost, centered=False)[1])
         return np.asarray(total / count)

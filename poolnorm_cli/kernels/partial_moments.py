@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from poolnorm_cli.kernels.extremes import as_wide_as
+from poolnorm_cli.kernels.extremes import promote
 from poolnorm_cli.kernels.memory import silence_floating_point
 from poolnorm_cli.kernels.moments import (
     Axes,
     Float64,
     Moments,
     grain_rows,
-    joined_along,
     merge,
+    merge_along,
     moments_of,
-    place_of,
+    slices_of,
 )
 
 
@@ -44,7 +44,7 @@ def strip_moments(strip: NDArray[Any], mask: NDArray[Any] | None, axes: Axes) ->
     return masked_moments(strip, mask, axes)
 
 
-def of_samples(
+def merge_strips(
     found: Iterable[Moments], boxes: Sequence[Box], sample: Axes, axes: Axes
 ) -> Iterator[Moments]:
     """Put the moments of the strips of each sample together.
@@ -66,11 +66,11 @@ def _of_sample(found: Iterable[Moments], boxes: Sequence[Box], sample: Axes, axe
     mean, squares = np.zeros(kept), np.zeros(kept)
     counts: dict[tuple[int, ...], int | Float64] = {}  # by where the statistics begin
     for (origin, shape), new in zip(boxes, found, strict=True):
-        here = place_of(mean.shape, origin, shape)
+        here = slices_of(mean.shape, origin, shape)
         place = tuple(part.start or 0 for part in here)
         seen = Moments(over, counts.get(place, 0), mean[here], squares[here])
         both = merge(seen, Moments(over, new.count, new.mean, new.squares))
-        mean, squares = (as_wide_as(*two) for two in ((mean, both.mean), (squares, both.squares)))
+        mean, squares = (promote(*two) for two in ((mean, both.mean), (squares, both.squares)))
         counts[place], mean[here], squares[here] = both.count, both.mean, both.squares
         masked = new.masked
     if not masked:
@@ -78,13 +78,13 @@ def _of_sample(found: Iterable[Moments], boxes: Sequence[Box], sample: Axes, axe
         return Moments(axes, cells, mean, squares)
     count = np.zeros(kept)
     for origin, shape in boxes:
-        here = place_of(mean.shape, origin, shape)
+        here = slices_of(mean.shape, origin, shape)
         count[here] = counts[tuple(part.start or 0 for part in here)]
     same = 0 in axes and bool((count == count.flat[0]).all())  # else samples may differ
     return Moments(axes, int(count.flat[0]) if same else count, mean, squares, masked=True)
 
 
-def gather_ghosts(
+def merge_ghost_batches(
     found: Iterable[Moments], sample_shape: tuple[int, ...], axes: Axes, groups: int
 ) -> Moments:
     """Gather the moments of each group over `axes` from those of samples.
@@ -107,13 +107,13 @@ def gather_ghosts(
         for here, new in _rounds(place, len(each.mean), groups):
             seen = Moments(axes, place // groups * cells, mean[here], squares[here])
             both = merge(seen, Moments(axes, cells, each.mean[new], each.squares[new]))
-            mean, squares = as_wide_as(mean, both.mean), as_wide_as(squares, both.squares)
+            mean, squares = promote(mean, both.mean), promote(squares, both.squares)
             mean[here], squares[here] = both.mean, both.squares
             place += new.stop - new.start
     return Moments(axes, place // groups * cells, mean, squares)
 
 
-def of_blocks(
+def sample_moments(
     blocks: Iterable[NDArray[Any]], sample_shape: tuple[int, ...], axes: Axes
 ) -> Iterator[Moments]:
     """Take the moments of samples over `axes`, a grain at a time.
@@ -139,7 +139,7 @@ def _rounds(place: int, samples: int, groups: int) -> Iterable[tuple[slice, slic
         done += run
 
 
-def by_groups(moments: Moments, samples: slice, axis: int, groups: int) -> Moments:
+def group_moments(moments: Moments, samples: slice, axis: int, groups: int) -> Moments:
     """Join moments that stand side by side along an axis, and give each those of its group.
 
     Args:
@@ -159,7 +159,7 @@ def by_groups(moments: Moments, samples: slice, axis: int, groups: int) -> Momen
             cells, *together = _counted(count, mean, squares, axis + 1)
             total = np.broadcast_to(cells, split).reshape(shape)
         else:
-            together = [*joined_along(mean, squares, (axis + 1,), count)]
+            together = [*merge_along(mean, squares, (axis + 1,), count)]
     mean, squares = (np.broadcast_to(values, split).reshape(shape) for values in together)
     return Moments(moments.axes, total, mean, squares, moments.masked)
 

@@ -25,7 +25,7 @@ sum of magnitudes at most; 4 are allowed.
 """
 
 
-def as_fold(x: Array, axes: Sequence[int]) -> Array:
+def three_axes(x: Array, axes: Sequence[int]) -> Array:
     """See `x` as (before, length, after), where `length` merges axes that stand side by side."""
     first, last = axes[0], axes[-1] + 1
     return x.reshape(prod(x.shape[:first]), prod(x.shape[first:last]), prod(x.shape[last:]))
@@ -36,7 +36,7 @@ def side_by_side(axes: Sequence[int]) -> bool:
     return axes[-1] - axes[0] == len(axes) - 1
 
 
-def fold_max(x: Array) -> Array:
+def max_middle_axis(x: Array) -> Array:
     """Take the maximum over the middle axis.
 
     Args:
@@ -61,7 +61,7 @@ def fold_max(x: Array) -> Array:
     return np.asarray(np.maximum.reduce(_turned(most), axis=2))
 
 
-def fold_sum(x: Array) -> Float64:
+def sum_middle_axis(x: Array) -> Float64:
     """Add over the middle axis, in float64 but for groups of 7 float32 cells.
 
     A float32 sum may overflow where its mean does not: then it is not finite.
@@ -99,7 +99,7 @@ def sum_of_squares(x: Array, axes: Sequence[int]) -> Float64:
     """
     loops = loops_for(x, FLOAT32)
     if loops and x.size and axes and side_by_side(axes):
-        cells = as_fold(x, axes)
+        cells = three_axes(x, axes)
         kept = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
         squares: Float64 = np.empty(kept)
         loops.fold_squares(cells, squares, cells.shape)
@@ -130,7 +130,7 @@ def max_over(x: Array, axes: Axes, *, keepdims: bool) -> Array:
         return np.empty(shape, x.dtype)
     with silence_floating_point():
         if side_by_side(axes):
-            return fold_max(as_fold(x, axes)).reshape(shape)
+            return max_middle_axis(three_axes(x, axes)).reshape(shape)
         return np.asarray(np.maximum.reduce(x, axis=axes)).reshape(shape)
 
 
@@ -193,7 +193,7 @@ def mean_over(
         )
     with silence_floating_point():
         if side_by_side(axes):
-            mean: Array = fold_sum(as_fold(x, axes)).reshape(shape) / count
+            mean: Array = sum_middle_axis(three_axes(x, axes)).reshape(shape) / count
         else:
             mean = np.add.reduce(x, axis=axes, dtype=np.float64).reshape(shape) / count
         if not np.isfinite(mean).all():

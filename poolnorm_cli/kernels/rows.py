@@ -25,7 +25,7 @@ _LARGE = 1e30
 """Sums of squares above this may have left the range of float32, and so may an epsilon."""
 
 
-def in_rows(x: Array, axes: tuple[int, ...], epsilon: float) -> bool:
+def can_normalize_rows(x: Array, axes: tuple[int, ...], epsilon: float) -> bool:
     """Whether `normalize_rows` serves to normalize `x` over sorted `axes`."""
     trailing = axes == tuple(range(axes[0], x.ndim)) and axes[0] > 0
     if loops_for(x, FLOAT32):
@@ -41,7 +41,7 @@ def normalize_rows(x: Array, epsilon: float, gamma: Vector, beta: Vector) -> Arr
     Rows whose squares are out of its range are done again in float64.
 
     Args:
-        x: float32, of shape (rows, items), C-contiguous, for which `in_rows` holds.
+        x: float32, of shape (rows, items), C-contiguous, for which `can_normalize_rows` holds.
         epsilon: Added to the variance.
         gamma: One factor per item; None for ones.
         beta: One addend per item; None for zeros.
@@ -79,7 +79,7 @@ def divide_rows(
         An array like `x`; None where no loop serves for it.
     """
     loops = loops_for(x, FLOAT32)
-    if not loops or not in_rows(x, axes, epsilon):
+    if not loops or not can_normalize_rows(x, axes, epsilon):
         return None
     y = acquire(x.shape, x.dtype)
     rows = prod(x.shape[: axes[0]]), prod(x.shape[axes[0] :])

@@ -16,7 +16,7 @@ from poolnorm_cli.sizes import TILE_BYTES
 Array = NDArray[Any]
 
 
-def scale_natively(x: Array, y: Array, a: Array | None, b: Array, c: Array | None) -> bool:
+def scale_compiled(x: Array, y: Array, a: Array | None, b: Array, c: Array | None) -> bool:
     """Compute `(x - a) * b + c` into `y`, if a loop serves for it; say whether.
 
     Args:
@@ -97,7 +97,7 @@ def center_and_scale(x: Array, mean: Float64, scale: Float64, shift: Float64 | f
 
 def _center_and_scale(x: Array, y: Array, vectors: tuple[Array, Array, Array]) -> None:
     """Compute `(x - a) * b + c` into `y`, all of one dtype."""
-    if scale_natively(x, y, *vectors):
+    if scale_compiled(x, y, *vectors):
         return
     if x.shape[-1] < _FEW and {v.shape for v in vectors} == {(*x.shape[:-1], 1)}:
         _by_columns(x.reshape(-1, x.shape[-1]), y.reshape(-1, x.shape[-1]), vectors)
@@ -182,7 +182,7 @@ def scaled(x: Array, factor: Float64) -> Array:
     y = acquire(x.shape, x.dtype)
     with silence_floating_point():
         narrow = factor.astype(x.dtype)
-        if not scale_natively(x, y, None, narrow, None):
+        if not scale_compiled(x, y, None, narrow, None):
             np.multiply(x, narrow, out=y)
         beyond = out_of_range(x.dtype, factors=[factor])
         if beyond is not None and x.size:
@@ -207,7 +207,7 @@ def multiply_and_add(y: Array, factor: Float64 | None, addend: Float64 | None) -
             wide = y.astype(wider(y.dtype)) * (1 if factor is None else factor)
             np.copyto(y, wide + (0 if addend is None else addend), casting="same_kind")
             return
-        if scale_natively(y, y, None, np.ones((1,) * y.ndim, y.dtype) if b is None else b, c):
+        if scale_compiled(y, y, None, np.ones((1,) * y.ndim, y.dtype) if b is None else b, c):
             return
         if b is not None:
             np.multiply(y, b, out=y)

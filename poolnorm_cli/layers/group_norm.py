@@ -87,12 +87,12 @@ class GroupedNormalization(AffineNormalization, Maskable):
         self, moments: "Moments", origin: Ints, shape: Ints
     ) -> "tuple[Array, Array]":
         """Return the mean and variance for a block, of each channel those of its group."""
-        from poolnorm_cli.kernels.partial_moments import by_groups
+        from poolnorm_cli.kernels.partial_moments import group_moments
 
         (axis,) = self.axes(len(shape))
         samples = slice(origin[0], origin[0] + shape[0])
         groups = self.group_count(moments.mean.shape[axis])
-        own = by_groups(moments, samples, axis, groups)
+        own = group_moments(moments, samples, axis, groups)
         return super().block_statistics(own, (0, *origin[1:]), shape)
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":

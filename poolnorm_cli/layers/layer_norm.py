@@ -29,11 +29,11 @@ class LayerNormalization(AffineNormalization):
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Compute `(x - mean) / sqrt(variance + epsilon) * gamma + beta`, the variance biased."""
         from poolnorm_cli.kernels.moments import moments_of
-        from poolnorm_cli.kernels.rows import in_rows, normalize_rows
+        from poolnorm_cli.kernels.rows import can_normalize_rows, normalize_rows
         from poolnorm_cli.kernels.scaling import center_and_scale, inverse_deviation
 
         axes = self.axes(x.ndim)
-        if call.moments is None and in_rows(x, axes, self.epsilon):
+        if call.moments is None and can_normalize_rows(x, axes, self.epsilon):
             rows = x.reshape(-1, math.prod(x.shape[axes[0] :]))
             affine = [telling(weights, name, x, axes) for name in ("gamma", "beta")]
             if all(vector is None or (abs(vector) < _LARGE).all() for vector in affine):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from poolnorm_cli.batch import file_parts, stages
-from poolnorm_cli.kernels.moments import fold_tree
+from poolnorm_cli.kernels.moments import tree_reduce
 from tests.batch.places import make_tensors, tree
 from tests.conftest import Command
 
@@ -27,13 +27,13 @@ def test_runs_of_a_power_of_two_fold_apart(count: int, level: int) -> None:
         return f"({a} {b})"
 
     grains, run = [str(number) for number in range(count)], 1 << level
-    apart = [fold_tree(merge, grains[i : i + run], "") for i in range(0, count, run)]
+    apart = [tree_reduce(merge, grains[i : i + run], "") for i in range(0, count, run)]
 
-    assert fold_tree(merge, apart, "") == fold_tree(merge, grains, "")
+    assert tree_reduce(merge, apart, "") == tree_reduce(merge, grains, "")
 
 
 def test_a_tree_keeps_the_order_of_its_parts() -> None:
-    assert fold_tree(lambda a, b: a + b, [[n] for n in range(13)], []) == list(range(13))
+    assert tree_reduce(lambda a, b: a + b, [[n] for n in range(13)], []) == list(range(13))
 
 
 VERBS = [

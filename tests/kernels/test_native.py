@@ -14,7 +14,7 @@ from hypothesis import given, settings, strategies as st
 from poolnorm_cli.kernels import native
 from poolnorm_cli.kernels.moments import moments_of
 from poolnorm_cli.kernels.reductions import max_over, mean_over, sum_of_squares
-from poolnorm_cli.kernels.rows import in_rows, normalize_rows
+from poolnorm_cli.kernels.rows import can_normalize_rows, normalize_rows
 from poolnorm_cli.kernels.scaling import center_and_scale, scaled
 from poolnorm_cli.kernels.windows import max_windows, mean_windows
 from poolnorm_cli.shapes import window
@@ -232,7 +232,7 @@ def test_scale_and_shift(shape: tuple[int, ...], kept: list[bool], seed: int, dt
 )
 def test_only_plain_memory_goes_into_a_loop(x: Any, serves: bool, loops: Any) -> None:
     assert native.loops_for(x, native.FLOATS) is (loops if serves else None)
-    assert not serves or in_rows(x, (1,), 0.0)
+    assert not serves or can_normalize_rows(x, (1,), 0.0)
 
 
 @needs_loops
