@@ -106,7 +106,7 @@ def probe(client: Any, work: "Work", item: "Input") -> None:
     paths, mark = [rooted(source_path(item.word) or item.word)], None
     paths = [path for path in paths if Path(path).exists()]
     if item.target is not None and "://" not in item.target:
-        work.plan.make_directory(item.target)
+        work.outputs.make_directory(item.target)
         name = f"{PREFIX}{os.getpid()}-{os.urandom(8).hex()}{SUFFIX}"
         mark = Path(rooted(item.target)).parent / name
         paths.append(str(mark))

@@ -40,7 +40,7 @@ _LOST_ANSWERS = 20
 """Answers that may be lost one after another, before the scheduler is taken to be gone."""
 
 
-class Cluster:
+class DaskExecutor:
     """An executor on the workers of a Dask scheduler."""
 
     parallel = True

@@ -44,7 +44,7 @@ def perform_all(work: Work, tasks: Sequence[Task]) -> list[Result]:
     try:
         for task in tasks:
             done += _perform(commits, task, memory)
-        done += commits.settle()
+        done += commits.flush()
     finally:
         commits.discard()
     return [result for _, result in done]
@@ -52,7 +52,7 @@ def perform_all(work: Work, tasks: Sequence[Task]) -> list[Result]:
 
 def _perform(commits: GroupCommit, task: Task, memory: WorkerMemory | None) -> Done:
     try:
-        return commits.perform(task)
+        return commits.run(task)
     finally:
         if memory is not None:
             memory.release()
@@ -63,7 +63,7 @@ def work_abroad(work: Work) -> Work:
     job = work.job
     if job.mask is not None:
         job = replace(job, mask=replace(job.mask, word=rooted(job.mask.word)))
-    return replace(work.portable(), job=job)
+    return replace(work, job=job)
 
 
 def task_abroad(task: Task) -> Task:

@@ -6,14 +6,14 @@ power of two of grains long, so that the statistics of the parts fold to those o
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.batch.tasks import Result, Task, Work
 from poolnorm_cli.engine.job import Job
 from poolnorm_cli.engine.layer_pass import LayerPass
-from poolnorm_cli.engine.training import BatchStatistics
+from poolnorm_cli.engine.training import BatchStatistics, TrainingStep
 from poolnorm_cli.errors import OutputError, error_context, reason_of
 from poolnorm_cli.kernels.moments import grain_rows
 from poolnorm_cli.shapes import Ints
@@ -26,8 +26,7 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.batch.inputs import Input
-    from poolnorm_cli.batch.plan import Plan
+    from poolnorm_cli.batch.inputs import Input, Reading
     from poolnorm_cli.tensors.tensor import Tensor
 
 
@@ -54,55 +53,81 @@ class Part:
     file: str | None = None
     offset: int = 0
 
-    def perform(self, work: Work, task: Task) -> Result:
-        """Gather the statistics of the part, or write its outputs.
+    def gather(self, job: Job, whole: "Tensor") -> BatchStatistics:
+        """Gather the statistics of the part.
+
+        Args:
+            job: What is done to the tensor.
+            whole: The tensor that the part is of.
+
+        Raises:
+            PoolnormError: The input cannot be read or has changed.
+        """
+        with error_context(whole.name):
+            run = job.plan_for(whole)
+            return BatchStatistics(
+                run.shape, run.dtype, run.moments(run.blocks(self._of(run, whole)))
+            )
+
+    def write(
+        self, job: Job, whole: "Tensor", step: TrainingStep, target: str, *, sync: bool
+    ) -> None:
+        """Write the outputs of the part to their place in the unfinished output.
+
+        Args:
+            job: What is done to the tensor.
+            whole: The tensor that the part is of.
+            step: The weights and the statistics of the whole tensor.
+            target: The name that the output is going to have, for errors.
+            sync: What is written is to be on the disk.
 
         Raises:
             PoolnormError: The input cannot be read or has changed, or the output not be written.
         """
-        (whole,) = work.plan.tensors(task.item)
-        assert isinstance(whole, NpyTensor)  # noqa: S101 - only such a one is split
-        with error_context(whole.name):
-            run = work.job.plan_for(whole)
-            part = RangeTensor(whole, run.inner.shape, (self.start, self.stop), self.stamp)
-            if self.file is None:
-                moments = run.moments(run.blocks(part))
-                return Result(gathered=(BatchStatistics(run.shape, run.dtype, moments),))
-            self._write(run, part, task, sync=work.plan.sync)
-        return Result()
-
-    def _write(self, run: LayerPass, part: "Tensor", task: Task, *, sync: bool) -> None:
         from poolnorm_cli.tensors.codecs import encode
 
-        assert task.turns is not None and self.file is not None  # noqa: S101, PT018
-        (turn,), dtype, inner = task.turns, DTYPES[run.result], run.inner
-        run = replace(inner, first=self.start, step=turn.step)
-        place = self.offset + self.start * prod(run.output_shape[1:]) * dtype.itemsize
-        try:
-            fd = os.open(self.file, os.O_WRONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise _unwritten(task, error) from error
-        try:
-            moments = inner.seen(turn.moments)
-            for block in run.outputs(run.blocks(part), turn.weights, moments):
-                data = encode(block, dtype).reshape(-1).view("u1").data
-                while data:
-                    count = os.pwrite(fd, data, place)
-                    data, place = data[count:], place + count
-            if sync:  # the machine that gives the file its name may be another
-                os.fsync(fd)
-        except OSError as error:
-            raise _unwritten(task, error) from error
-        finally:
-            os.close(fd)
+        with error_context(whole.name):
+            run = job.plan_for(whole)
+            inner, part, dtype = run.inner, self._of(run, whole), DTYPES[run.result]
+            moments = inner.seen(step.moments)
+            inner = replace(inner, first=self.start, step=step.step)
+            place = self.offset + self.start * prod(inner.output_shape[1:]) * dtype.itemsize
+            try:
+                with _opened(str(self.file)) as fd:
+                    for block in inner.outputs(inner.blocks(part), step.weights, moments):
+                        data = encode(block, dtype).reshape(-1).view("u1").data
+                        while data:
+                            count = os.pwrite(fd, data, place)
+                            data, place = data[count:], place + count
+                    if sync:  # the machine that gives the file its name may be another
+                        os.fsync(fd)
+            except OSError as error:
+                raise OutputError.at(target, reason_of(error)) from error
+
+    def _of(self, run: LayerPass, whole: "Tensor") -> RangeTensor:
+        assert isinstance(whole, NpyTensor)  # noqa: S101 - only such a one is split
+        return RangeTensor(whole, run.inner.shape, (self.start, self.stop), self.stamp)
 
 
-def _unwritten(task: Task, error: OSError) -> OutputError:
-    return OutputError.at(str(task.item.target), reason_of(error), "")
+@contextmanager
+def _opened(file: str) -> Iterator[int]:
+    fd = os.open(file, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
-def parts_of(plan: "Plan", job: Job, item: "Input") -> "tuple[NpyTensor, list[Part]] | None":
-    """Cut an item into parts; None where it is small, or cannot be done apart.
+def parts_of(reading: "Reading", job: Job, item: "Input") -> "tuple[NpyTensor, list[Part]] | None":
+    """Cut an input into parts; None where it is small, or cannot be done apart.
+
+    Args:
+        reading: How it is read.
+        job: What is done to it.
+        item: The input.
+
+    Returns:
+        Its only tensor, and the parts of that in order.
 
     Raises:
         PoolnormError: The input cannot be read, or the layer cannot take it.
@@ -115,7 +140,7 @@ def parts_of(plan: "Plan", job: Job, item: "Input") -> "tuple[NpyTensor, list[Pa
         return None
     if not _is_positional(item.word) or _size(item.word) < SPLIT_BYTES:
         return None
-    (tensor,) = plan.tensors(item)
+    (tensor,) = reading.open(item)
     assert isinstance(tensor, NpyTensor)  # noqa: S101 - of this suffix
     with error_context(tensor.name):
         run = job.plan_for(tensor)

@@ -8,11 +8,13 @@ Nothing is told of an output before that.
 
 import os
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
-from poolnorm_cli.batch.tasks import Result, Task, fingerprint_at, fingerprint_of
+from poolnorm_cli.batch.fingerprints import fingerprint_at, fingerprint_of
+from poolnorm_cli.batch.tasks import Result, Task
 from poolnorm_cli.errors import OutputError, PoolnormError
 from poolnorm_cli.tensors.durable import sync_file, sync_folders
 from poolnorm_cli.urls import is_url
@@ -20,6 +22,7 @@ from poolnorm_cli.urls import is_url
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor as Threads, Future
+    from types import TracebackType
 
     from poolnorm_cli.batch.tasks import Work
     from poolnorm_cli.tensors.atomic import AtomicFile
@@ -60,17 +63,17 @@ class GroupCommit:
         self._bytes, self._since = 0, 0.0
         self._group: Future[Done] | None = None
         self._threads: Threads | None = None
-        self._sync, self._checksums = work.plan.sync, work.checksums
+        self._sync, self._checksums = work.outputs.sync, work.checksums
         if self._sync or self._checksums:
-            plan = replace(work.plan, sync=False, keep=self._files.append)
-            work = replace(work, plan=plan)
-        self._plan = work.plan
-        self._perform = work.perform_safely if safely else work.perform
+            outputs = replace(work.outputs, sync=False, keep=self._files.append)
+            work = replace(work, outputs=outputs)
+        self._outputs = work.outputs
+        self._run = work.run_safely if safely else work.run
         self._most = _most() if self._sync else 1
 
-    def perform(self, task: Task) -> Done:
+    def run(self, task: Task) -> Done:
         """Do a task, and return what is done now: this one, or several, or nothing yet."""
-        result = self._perform(task)
+        result = self._run(task)
         file = self._files.pop() if self._files else None
         try:
             result = self._known(task, result, file)
@@ -82,12 +85,12 @@ class GroupCommit:
             self._bytes, self._since = 0, time.monotonic()
         self._held.append(_Held(task, result, file))
         if result.error is not None or not self._sync:
-            return self.settle()
+            return self.flush()
         if file is not None:
             self._bytes += os.fstat(file.fileno()).st_size
         return self._go_on()
 
-    def settle(self) -> Done:
+    def flush(self) -> Done:
         """Give all outputs that are held back their names, and return their tasks, in order."""
         done = self._ended()
         held, self._held = self._held, []
@@ -183,10 +186,47 @@ class GroupCommit:
     def _removed(self, task: Task) -> PoolnormError | None:
         """Return what tells of a directory that somebody has removed, if that is the matter."""
         try:
-            self._plan.make_directory(str(task.item.target))
+            self._outputs.make_directory(str(task.item.target))
         except OutputError as error:
             return error
         return None
+
+
+class Serial:
+    """Does one task at a time, in this process."""
+
+    parallel = False
+
+    def __init__(self, work: "Work") -> None:
+        """Prepare to do the tasks of `work`."""
+        self._commits = GroupCommit(work)
+        self._tasks: deque[Task] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: "type[BaseException] | None",
+        error: BaseException | None,
+        trace: "TracebackType | None",
+    ) -> None:
+        self._tasks.clear()
+        self._commits.discard()
+
+    def free(self) -> bool:
+        """Whether nothing waits."""
+        return not self._tasks
+
+    def submit(self, task: Task) -> None:
+        """Take a task."""
+        self._tasks.append(task)
+
+    def wait(self) -> list[tuple[Task, Result]]:
+        """Do the task that waits; without one, end what is held back."""
+        if not self._tasks:
+            return self._commits.flush()
+        return self._commits.run(self._tasks.popleft())
 
 
 def _sync(fds: Sequence[int]) -> None:

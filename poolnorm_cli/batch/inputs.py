@@ -6,14 +6,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import lru_cache
 from itertools import chain
-from typing import IO, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from poolnorm_cli.errors import InputError, UsageError, reason_of, shown
 from poolnorm_cli.shapes import whole_number
 from poolnorm_cli.tensors.formats import directory_suffixes, either
 from poolnorm_cli.tensors.names import STDIN, folder_of, is_stream, source_path
+from poolnorm_cli.tensors.sources import open_input, open_tensors
 from poolnorm_cli.urls import fit_to_show, is_hidden, is_url
 from poolnorm_cli.values import frozen
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.tensors.tensor import Tensor
 
 
 MANY = 100
@@ -62,6 +67,29 @@ class Input:
     def streams(self) -> bool:
         """Whether it reads or writes a stream, which only this process can."""
         return self.stream or STDIN in (self.word, self.target)
+
+
+@frozen
+class Reading:
+    """How inputs are read.
+
+    Attributes:
+        bfloat16: Arrays of two raw bytes are bfloat16.
+        limit: Bytes that a copy of an input which does not say its size may take; None for what
+            is usual.
+    """
+
+    bfloat16: bool = False
+    limit: int | None = None
+
+    def open(self, item: Input) -> "Iterator[Tensor]":
+        """Open the tensors of an input, one after another.
+
+        Raises:
+            InputError: It is missing, damaged or not supported.
+        """
+        opened = open_input if item.stream else open_tensors
+        return opened(item.word, item.key, self.bfloat16, self.limit)
 
 
 def directories(inputs: Sequence[Input]) -> set[str]:
@@ -252,9 +280,9 @@ def _walk(
     except OSError as error:
         yield directory, InputError.at(directory, reason_of(error), "make it readable")
         return
-    suffixes = directory_suffixes()
     visible = [entry for entry in found if not entry.name.startswith(".")]
     below: list[os.DirEntry[str]] = []
+    suffixes = directory_suffixes()
     for entry in visible:
         if _is_directory(entry):
             below.append(entry)

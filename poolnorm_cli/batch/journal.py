@@ -7,12 +7,11 @@ writer was killed, is passed over: the output that it would tell of is then veri
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from poolnorm_cli.batch.fingerprints import Stamp, stamp_at_name, stamp_of
+from poolnorm_cli.batch.fingerprints import Stamp, fingerprint_at, stamp_at_name, stamp_of
 from poolnorm_cli.batch.inputs import Input
 from poolnorm_cli.batch.journal_file import JournalFile
 from poolnorm_cli.batch.journal_line import Head, Line
 from poolnorm_cli.batch.stages import InputResult
-from poolnorm_cli.batch.tasks import fingerprint_at
 from poolnorm_cli.errors import UnavailableError
 from poolnorm_cli.urls import fit_to_show
 
@@ -105,7 +104,7 @@ class Journal:
         same = stamp_at_name(target) == line.output_stamp
         return same or (self._verify and self._is_intact(target, line))
 
-    def ending(self, item: Input) -> InputResult | None:
+    def known_result(self, item: Input) -> InputResult | None:
         """Return what came of an item earlier; None where it is to be done."""
         line = self._lines.get(_known_as(item))
         if line is None or (line.params, line.output) != (self._params, item.place):
@@ -123,21 +122,21 @@ class Journal:
         self._stamps[id(item)] = stamp_of(item)
         return self.owns(item)
 
-    def write(self, ending: InputResult) -> Line:
+    def write(self, result: InputResult) -> Line:
         """Write down what came of an item.
 
         Raises:
             OutputError: There is no room.
         """
-        item, error, fingerprint = ending.item, ending.error, ending.fingerprint
+        item, error, fingerprint = result.item, result.error, result.fingerprint
         line = Line(
             input=_known_as(item)[0],
             key=item.key,
             stamp=self._stamps.pop(id(item), None) or stamp_of(item) or (-1, -1),
             params=self._params,
             output=item.place,
-            status="failed" if error else "skipped" if ending.skipped else "done",
-            seconds=ending.seconds,
+            status="failed" if error else "skipped" if result.skipped else "done",
+            seconds=result.seconds,
             output_stamp=None if fingerprint is None else fingerprint.stamp,
             sha256="" if fingerprint is None else fingerprint.sha256,
             error=error,
@@ -145,21 +144,21 @@ class Journal:
         self._file.write(line.encoded())
         return line
 
-    def adopt(self, ending: InputResult) -> None:
+    def adopt(self, result: InputResult) -> None:
         """Write down that an output without a line is that of its input.
 
         Raises:
             OutputError: There is no room.
         """
-        self._note(self.write(ending))
+        self._note(self.write(result))
 
-    def settle(self) -> None:
+    def sync_if_due(self) -> None:
         """Have on the disk what was written, unless that was done a moment ago.
 
         Raises:
             OutputError: The disk fails.
         """
-        self._file.settle()
+        self._file.sync_if_due()
 
     def _is_there(self, target: str, line: Line) -> bool:
         if self._verify:

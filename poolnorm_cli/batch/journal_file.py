@@ -84,7 +84,7 @@ class JournalFile:
         except OSError as error:
             raise self._unwritten(error) from error
 
-    def settle(self) -> None:
+    def sync_if_due(self) -> None:
         """Have on the disk what was written, unless that was done a moment ago.
 
         Raises:

@@ -59,7 +59,7 @@ class _Slot:
     unsent: list[Task] = field(default_factory=list)
 
 
-class Workers:
+class ProcessPool:
     """An executor of several processes on this machine."""
 
     parallel = True
@@ -128,7 +128,7 @@ class Workers:
         """
         while self._held:
             slot, sent = self._least_busy(), self._held[0]
-            if sent.task.turns is not None and slot.tasks:
+            if sent.task.steps is not None and slot.tasks:
                 return
             slot.tasks.append(self._held.popleft())
             slot.unsent.append(sent.task)

@@ -5,7 +5,8 @@ from contextlib import suppress
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Self
 
-from poolnorm_cli.batch.tasks import Fingerprint, Result, Task, Work, fingerprint_of
+from poolnorm_cli.batch.fingerprints import Fingerprint, fingerprint_of
+from poolnorm_cli.batch.tasks import Result, Task, Work
 from poolnorm_cli.engine.outcome import Outcome
 from poolnorm_cli.engine.training import BatchStatistics, TrainingStep
 from poolnorm_cli.errors import PoolnormError
@@ -63,7 +64,7 @@ class InputState:
     left: int = 0
     gathered: dict[int, BatchStatistics] = field(default_factory=dict)
     kept: tuple[BatchStatistics, ...] = ()
-    turns: tuple[TrainingStep, ...] | None = None
+    steps: tuple[TrainingStep, ...] | None = None
     file: AtomicFile | None = None
     began: float = field(default_factory=time.perf_counter)
 
@@ -108,7 +109,7 @@ class Stages:
             if self._cuts:
                 from poolnorm_cli.batch.file_parts import parts_of
 
-                cut = parts_of(self._work.plan, job, item)
+                cut = parts_of(self._work.reading, job, item)
         except PoolnormError as error:
             return [], [(number, InputResult(item, error=error))]
         if cut is None:
@@ -164,7 +165,7 @@ class Stages:
         return self._gathered(number, (replace(parts[0], moments=whole),))
 
     def _gathered(self, number: int, gathered: tuple[BatchStatistics, ...]) -> Next:
-        """Give turns, in the order of the inputs where they move the weights."""
+        """Give steps, in the order of the inputs where they move the weights."""
         job = self._work.job
         if not job.is_sequential:
             return self._take(number, gathered)
@@ -200,27 +201,27 @@ class Stages:
         """Return the steps that write the output."""
         state = self._states[number]
         try:
-            state.turns = tuple(self._work.job.apply_step(each) for each in gathered)
+            state.steps = tuple(self._work.job.apply_step(each) for each in gathered)
             if state.tensor is None:
-                return [Task(number, state.item, turns=state.turns, again=state.again)], []
+                return [Task(number, state.item, steps=state.steps, again=state.again)], []
             return self._opened(number, state, state.tensor), []
         except PoolnormError as error:
             return [], [(number, self._failed(number, self._told(number, error)))]
 
     def _opened(self, number: int, state: InputState, tensor: "NpyTensor") -> list[Task]:
         """Make the file that all parts write to."""
-        plan, run = self._work.plan, self._work.job.plan_for(tensor)
+        outputs, run = self._work.outputs, self._work.job.plan_for(tensor)
         target, dtype = str(state.item.target), DTYPES[run.result]
         header = build_header(run.output_shape, descr_of(dtype))
         self._work.job.require_room(target, tensor)
-        plan.make_directory(target)
-        overwrite = plan.overwrite or state.again
-        state.file = AtomicFile(target, overwrite=overwrite, shared=True, sync=plan.sync)
+        outputs.make_directory(target)
+        overwrite = outputs.overwrite or state.again
+        state.file = AtomicFile(target, overwrite=overwrite, shared=True, sync=outputs.sync)
         state.file.write(header)
         state.file.extend(len(header) + run.output_bytes)
         state.left, name = len(state.parts), state.file.unfinished
         parts = (replace(part, file=name, offset=len(header)) for part in state.parts)
-        return [Task(number, state.item, turns=state.turns, part=part) for part in parts]
+        return [Task(number, state.item, steps=state.steps, part=part) for part in parts]
 
     def _finished(self, number: int, state: InputState) -> Next:
         """Give the output its name: all parts are there."""
@@ -238,7 +239,7 @@ class Stages:
             input_dtype=run.dtype,
             dtype=run.result,
             seconds=seconds,
-            penalties=penalties(run.layer, state.turns[0].weights if state.turns else {}),
+            penalties=penalties(run.layer, state.steps[0].weights if state.steps else {}),
         )
         return [], [(number, InputResult(state.item, (outcome,), fingerprint, seconds))]
 

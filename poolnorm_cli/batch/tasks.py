@@ -2,59 +2,50 @@
 
 import os
 import time
-from dataclasses import replace
+from dataclasses import field
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.batch.file_table import FileTable
-from poolnorm_cli.errors import OutputError, PoolnormError
+from poolnorm_cli.errors import OutputError, PoolnormError, reason_of
+from poolnorm_cli.tensors.names import folder_of
+from poolnorm_cli.tensors.outputs import open_output
 from poolnorm_cli.urls import is_url
 from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
     from poolnorm_cli.batch.file_parts import Part
-    from poolnorm_cli.batch.fingerprints import Stamp
-    from poolnorm_cli.batch.inputs import Input
-    from poolnorm_cli.batch.plan import Plan
+    from poolnorm_cli.batch.fingerprints import Fingerprint
+    from poolnorm_cli.batch.inputs import Input, Reading
     from poolnorm_cli.engine.job import Job
     from poolnorm_cli.engine.outcome import Outcome
     from poolnorm_cli.engine.training import BatchStatistics, TrainingStep
     from poolnorm_cli.tensors.atomic import AtomicFile
+    from poolnorm_cli.tensors.outputs import Output
+    from poolnorm_cli.tensors.tensor import Tensor
 
 
 @frozen
 class Task:
-    """An item, or a step of one.
+    """An input, or a stage of one.
 
     Attributes:
-        number: The place of the item among all.
+        number: The place of the input among all.
         item: What is read and written.
         gathers: Only gather what has to be known before the outputs.
-        turns: What was made of that, one for each tensor; None where the job does it itself.
-        part: The samples to which the step is confined; None for all.
-        again: The output may be there already: from an attempt that was not heard of, or from
-            an earlier part of the run.
+        steps: What was made of that, one for each tensor; None where the job does it itself.
+        part: The samples to which the stage is confined; None for all.
+        again: The output may be there already: from an attempt whose answer was lost, or from an
+            earlier part of the run.
     """
 
     number: int
     item: "Input"
     gathers: bool = False
-    turns: "tuple[TrainingStep, ...] | None" = None
+    steps: "tuple[TrainingStep, ...] | None" = None
     part: "Part | None" = None
     again: bool = False
-
-
-@frozen
-class Fingerprint:
-    """What a file is known by.
-
-    Attributes:
-        stamp: Its size, and the time of its last change.
-        sha256: The checksum of its bytes, in hexadecimal.
-    """
-
-    stamp: "Stamp"
-    sha256: str
 
 
 @frozen
@@ -72,8 +63,71 @@ class Result:
     seconds: float = 0.0
     outcomes: "tuple[Outcome, ...]" = ()
     gathered: "tuple[BatchStatistics, ...]" = ()
-    fingerprint: Fingerprint | None = None
+    fingerprint: "Fingerprint | None" = None
     error: PoolnormError | None = None
+
+
+@frozen
+class OutputFiles:
+    """How outputs are written.
+
+    Attributes:
+        directory: The directory of all outputs; None where their directories have to be there.
+        overwrite: Replace outputs that exist.
+        sync: Outputs are on the disk before they get their names.
+        keep: Takes outputs when they are whole, and gives them their names later.
+        seen: Directories of outputs that were there.
+    """
+
+    directory: str | None = None
+    overwrite: bool = False
+    sync: bool = False
+    keep: "Callable[[AtomicFile], None] | None" = field(default=None)
+    seen: set[str] = field(default_factory=set)
+
+    def open(self, target: str, *, again: bool = False) -> "Output":
+        """Open an output, its directory made where all outputs have one.
+
+        Args:
+            target: The file.
+            again: It may be there already, and is replaced then.
+
+        Returns:
+            The output, whose context gives it its name, or removes it after an error.
+
+        Raises:
+            OutputError: It cannot be written.
+            UsageError: It exists.
+        """
+        if folder_of(target) not in self.seen:
+            self.make_directory(target)
+        try:
+            return open_output(target, self.overwrite or again, sync=self.sync, keep=self.keep)
+        except OutputError:
+            self.make_directory(target)  # which says so if it has been removed
+            raise
+
+    def make_directory(self, target: str) -> None:
+        """Make the directory of an output, where it is below that of all outputs.
+
+        Raises:
+            OutputError: It cannot be made, or somebody has removed it.
+        """
+        directory = os.path.dirname(target)  # noqa: PTH120 - for each of many files
+        if self.directory is None or is_url(target):
+            return
+        if os.path.isdir(directory):  # noqa: PTH112 - as above
+            self.seen.add(folder_of(target))
+            return
+        if folder_of(target) in self.seen:
+            fix = "repeat the run, with --resume if it has a --journal"
+            raise OutputError.at(directory, "was removed, with the outputs in it", fix)
+        try:
+            os.makedirs(directory, exist_ok=True)  # noqa: PTH103 - as above
+        except OSError as error:
+            fix = "give a directory that can be made"
+            raise OutputError.at(directory, reason_of(error), fix) from error
+        self.seen.add(folder_of(target))
 
 
 @frozen
@@ -81,91 +135,75 @@ class Work:
     """What all tasks of a run have in common.
 
     Attributes:
-        plan: The inputs and outputs.
-        job: What is done to each.
+        job: What is done to each input.
+        reading: How inputs are read.
+        outputs: How outputs are written.
         checksums: Whether outputs are read again for their checksums.
     """
 
-    plan: "Plan"
     job: "Job"
+    reading: "Reading"
+    outputs: OutputFiles
     checksums: bool = False
 
-    def portable(self) -> "Work":
-        """Return what another process needs of it: not the names of all inputs."""
-        return replace(self, plan=replace(self.plan, sources=(), table=FileTable(), keep=None))
-
-    def perform_safely(self, task: Task) -> Result:
-        """Do a task as `perform`, but let no fault out: one input's are not the others'."""
+    def run_safely(self, task: Task) -> Result:
+        """Do a task as `run`, but let no exception out: one input's are not the others'."""
         try:
-            return self.perform(task)
+            return self.run(task)
         except Exception as error:  # noqa: BLE001 - as said
-            told = f"{type(error).__name__}: {error}"
-            return Result(
-                error=PoolnormError.at(
-                    task.item.name, told, "this is a bug: --jobs 1 -vv shows where"
-                )
+            what, fix = (
+                f"{type(error).__name__}: {error}",
+                "this is a bug: --jobs 1 -vv shows where",
             )
+            return Result(error=PoolnormError.at(task.item.name, what, fix))
 
-    def perform(self, task: Task) -> Result:
-        """Do a task; what is the matter with its input is in the result, not raised."""
+    def run(self, task: Task) -> Result:
+        """Do a task; an error of its input is in the result, not raised."""
         began = time.perf_counter()
+        outcomes: tuple[Outcome, ...] = ()
+        gathered: tuple[BatchStatistics, ...] = ()
+        error: PoolnormError | None = None
         try:
-            return self._perform(task, began)
-        except PoolnormError as error:
-            result = Result(error=error)
+            if task.part is not None:
+                gathered = self._run_part(task, task.part)
+            elif task.gathers:
+                gathered = tuple(self.job.gather(tensor) for tensor in self.reading.open(task.item))
+            else:
+                tensors = self.reading.open(task.item)
+                outcomes = self.write(task.item, tensors, task.steps, again=task.again)
+        except PoolnormError as fault:
+            error = fault
         except MemoryError:
             fix = "free some, or give a smaller --jobs"
-            result = Result(error=PoolnormError.at(task.item.name, "out of memory", fix))
-        return replace(result, seconds=time.perf_counter() - began)
+            error = PoolnormError.at(task.item.name, "out of memory", fix)
+        return Result(time.perf_counter() - began, outcomes, gathered, error=error)
 
-    def _perform(self, task: Task, began: float) -> Result:
-        if task.part is not None:
-            return replace(task.part.perform(self, task), seconds=time.perf_counter() - began)
-        item = task.item
-        if task.gathers:
-            tensors = self.plan.tensors(item)
-            gathered = tuple(self.job.gather(tensor) for tensor in tensors)
-            return Result(time.perf_counter() - began, gathered=gathered)
-        plan = replace(self.plan, overwrite=True) if task.again else self.plan
-        outcomes = tuple(plan.run(item, self.job, task.turns))
-        return Result(time.perf_counter() - began, outcomes)
+    def write(
+        self,
+        item: "Input",
+        tensors: "Iterable[Tensor]",
+        steps: "Sequence[TrainingStep] | None" = None,
+        *,
+        again: bool = False,
+    ) -> "tuple[Outcome, ...]":
+        """Run the job on the tensors of one input, and write its output.
 
+        Args:
+            item: The input.
+            tensors: Its tensors.
+            steps: Their places in a training that is run elsewhere; None to have the job train.
+            again: The output may be there already, and is replaced then.
 
-def fingerprint_of(file: "AtomicFile") -> Fingerprint:
-    """Read an output that is whole, and has no name yet, for what it is known by.
+        Raises:
+            PoolnormError: The input failed, and has left no output.
+        """
+        output = None if item.target is None else self.outputs.open(item.target, again=again)
+        return tuple(self.job.run_all(tensors, output, item.place, steps))
 
-    Raises:
-        OutputError: The disk fails.
-    """
-    try:
-        return _fingerprint_in(file.fileno())
-    except OSError as error:
-        raise file.failed(error) from error
-
-
-def fingerprint_at(target: str) -> Fingerprint:
-    """Read an output for what it is known by.
-
-    Raises:
-        OSError: It cannot be read.
-        OutputError: The same, of one at a URL.
-    """
-    if is_url(target):
-        from poolnorm_cli.tensors.cloud import checksum_at, stamp_at
-
-        return Fingerprint(stamp_at(target, OutputError), checksum_at(target)[1])
-    fd = os.open(target, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        return _fingerprint_in(fd)
-    finally:
-        os.close(fd)
-
-
-def _fingerprint_in(fd: int) -> Fingerprint:
-    import hashlib
-
-    with open(fd, "rb", buffering=0, closefd=False) as file:
-        file.seek(0)
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    seen = os.fstat(fd)
-    return Fingerprint((seen.st_size, seen.st_mtime_ns), digest)
+    def _run_part(self, task: Task, part: "Part") -> "tuple[BatchStatistics, ...]":
+        (whole,) = self.reading.open(task.item)
+        if part.file is None:
+            return (part.gather(self.job, whole),)
+        assert task.steps is not None  # noqa: S101 - those that write have them
+        part.write(self.job, whole, task.steps[0], str(task.item.target), sync=self.outputs.sync)
+        return ()

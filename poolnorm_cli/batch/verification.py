@@ -10,16 +10,18 @@ from dataclasses import replace
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from poolnorm_cli.batch.fingerprints import Fingerprint, fingerprint_at
 from poolnorm_cli.batch.inputs import Input
 from poolnorm_cli.batch.stages import InputResult
-from poolnorm_cli.batch.tasks import Fingerprint, fingerprint_at
 from poolnorm_cli.errors import PoolnormError
+from poolnorm_cli.tensors.file_roles import already_exists
 from poolnorm_cli.tensors.formats import suffix_of
 from poolnorm_cli.urls import is_url
 
 
 if TYPE_CHECKING:
     from poolnorm_cli.batch.journal import Journal
+    from poolnorm_cli.batch.plan import Plan
     from poolnorm_cli.batch.tasks import Work
     from poolnorm_cli.tensors.atomic import AtomicFile
 
@@ -27,33 +29,57 @@ if TYPE_CHECKING:
 _PIECE = 1 << 20
 
 
-def verified(work: "Work", journal: "Journal", inputs: Sequence[Input]) -> list[InputResult]:
-    """Return what came of inputs whose output is there, and is what they give.
+def unverified(plan: "Plan", there: Sequence[Input], journal: "Journal") -> list[Input]:
+    """Return the inputs whose output is there without a line, and may be of a run that was killed.
+
+    Args:
+        plan: Whether outputs that exist are replaced or left as they are.
+        there: Inputs whose output exists.
+        journal: What earlier runs have written down.
+
+    Raises:
+        UsageError: One cannot, since no such run has begun in this journal.
+    """
+    if plan.replaces:
+        return []
+    doubtful = [item for item in there if not journal.owns(item)]
+    if doubtful and not journal.begun:
+        raise already_exists(
+            str(doubtful[0].target), ", and no run with these parameters began in the journal"
+        )
+    return doubtful
+
+
+def verify(work: "Work", journal: "Journal", doubtful: Sequence[Input]) -> list[InputResult]:
+    """Return the results of inputs whose output is there, and is what they give.
 
     Args:
         work: What is done to them.
         journal: Remembers the inputs as they are now.
-        inputs: Their outputs exist, and nothing says whose they are.
+        doubtful: Their outputs exist, and nothing says whose they are.
 
     Raises:
         UsageError: One is something else.
     """
-    endings = []
-    for item in inputs:
+    results = []
+    for item in doubtful:
         journal.began(item)
-        fingerprint = _same_at_url(work, item) if is_url(str(item.target)) else _same(work, item)
+        same = _same_at_url if is_url(str(item.target)) else _same
+        fingerprint = same(work, item)
         if fingerprint is None:
-            raise work.plan.exists(item, ", and neither the journal nor its bytes say it is ours")
-        endings.append(InputResult(item, fingerprint=fingerprint))
-    return endings
+            raise already_exists(
+                str(item.target), ", and neither the journal nor its bytes say it is ours"
+            )
+        results.append(InputResult(item, fingerprint=fingerprint))
+    return results
 
 
 def _same(work: "Work", item: Input) -> Fingerprint | None:
     """Make an output once more, without a name; return what is there if that is the same."""
     files: list[AtomicFile] = []
-    plan = replace(work.plan, overwrite=True, sync=False, keep=files.append)
+    outputs = replace(work.outputs, overwrite=True, sync=False, keep=files.append)
     try:
-        list(plan.run(item, work.job))
+        replace(work, outputs=outputs).write(item, work.reading.open(item))
         if files and _are_equal(files[0].fileno(), str(item.target)):
             return fingerprint_at(str(item.target))
     except (PoolnormError, OSError):
@@ -68,9 +94,10 @@ def _same_at_url(work: "Work", item: Input) -> Fingerprint | None:
     """Make an output on this machine, and compare checksums with what is at its URL."""
     with TemporaryDirectory() as directory:
         local = f"{directory}/output{suffix_of(str(item.target))}"
-        plan = replace(work.plan, directory=None, sync=False)
+        outputs = replace(work.outputs, directory=None, sync=False)
         try:
-            list(plan.run(replace(item, target=local), work.job))
+            named = replace(item, target=local)
+            replace(work, outputs=outputs).write(named, work.reading.open(item))
             made, there = fingerprint_at(local), fingerprint_at(str(item.target))
         except PoolnormError:
             return None

@@ -54,7 +54,7 @@ def start(work: "Work", others: Sequence[Connection]) -> tuple[int, Connection]:
         raise UnavailableError(told, "give a smaller --jobs") from error
     if not forks:
         with suppress(OSError):  # it has died, which its end of the socket will tell
-            link.send(work.portable())
+            link.send(work)
     return pid, link
 
 
@@ -149,12 +149,12 @@ def serve(work: "Work", link: Connection) -> None:
                 tasks: list[Task] = link.recv()
                 results, sent = [], time.monotonic()
                 for task in tasks:
-                    results += commits.perform(task)
+                    results += commits.run(task)
                     if results and time.monotonic() - sent > _PATIENCE:
                         link.send([result for _, result in results])
                         results, sent = [], time.monotonic()
                 if not link.poll():
-                    results += commits.settle()
+                    results += commits.flush()
                 if results:
                     link.send([result for _, result in results])
     finally:

@@ -4,11 +4,11 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 from poolnorm_cli.batch import batch as runs
-from poolnorm_cli.batch.executors import Serial
 from poolnorm_cli.batch.file_table import existing
-from poolnorm_cli.batch.inputs import Shard, directories, expand, listed
+from poolnorm_cli.batch.group_commit import Serial
+from poolnorm_cli.batch.inputs import Reading, Shard, directories, expand, listed
 from poolnorm_cli.batch.plan import Plan
-from poolnorm_cli.batch.tasks import Work
+from poolnorm_cli.batch.tasks import OutputFiles, Work
 from poolnorm_cli.cli.backend_flags import BackendFlags, say
 from poolnorm_cli.cli.batch_flags import BatchFlags
 from poolnorm_cli.cli.file_flags import roles
@@ -24,7 +24,6 @@ from poolnorm_cli.tensors.atomic import remove_leftovers
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from poolnorm_cli.batch.executors import Executor
     from poolnorm_cli.batch.inputs import Input
     from poolnorm_cli.batch.journal import Journal
     from poolnorm_cli.batch.stages import InputResult
@@ -72,30 +71,32 @@ class ManyInputs(NamedTuple):
         plan, inputs, flags = self.plan, self.inputs, self.flags
         with ExitStack() as stack:
             journal = stack.enter_context(open_journal(plan, job, flags))
-            work = Work(plan, job, checksums=journal is not None)
+            outputs = OutputFiles(plan.directory, plan.overwrite, flags.synced)
+            work = Work(job, plan.reading, outputs, checksums=journal is not None)
             for note in plan.notes:
                 reporter.noted(note)
             if job.is_synchronized:
                 _check_streams(inputs, "--synchronized")
             if journal is not None:
                 _check_streams(inputs, "--journal")
-                known = _resumed(work, self.there, journal)
+                known = _verified(work, plan, self.there, journal)
                 journal.start(len(inputs))
-                for ending in known:
-                    journal.adopt(ending)
+                for result in known:
+                    journal.adopt(result)
             begins()
             if plan.directory is not None and len(inputs) > 1:
                 remove_leftovers(directories(inputs))
             progress = open_progress(flags.batch.progress, quiet=flags.printing.quiet)
             run = runs.Batch(
+                plan,
                 work,
                 inputs,
                 executor_for(work, inputs, flags.batch, flags.backend),
                 reporter,
-                stops=flags.outputs.fail_fast or flags.training.training,
-                fails=None if flags.outputs.fail_fast else 1,
+                fail_fast=flags.outputs.fail_fast or flags.training.training,
+                failure_code=None if flags.outputs.fail_fast else 1,
                 journal=journal,
-                counted=progress.counted,
+                on_progress=progress.counted,
             )
             stack.callback(
                 lambda: progress.close(run.counts, summary=_summarized(flags, run.counts))
@@ -115,9 +116,11 @@ class ManyInputs(NamedTuple):
         with open_journal(plan, job, flags) as journal:
             failed = 0
             if journal is not None:
-                _unverified(plan, self.there, journal)
+                from poolnorm_cli.batch.verification import unverified
+
+                unverified(plan, self.there, journal)
             for item in inputs:
-                known = journal.ending(item) if journal else None
+                known = journal.known_result(item) if journal else None
                 if plan.skips(item) or (known and known.skipped):
                     continue
                 try:
@@ -185,52 +188,44 @@ def _plan(layer: Layer, flags: LayerFlags) -> Plan:
         output=outputs.output,
         directory=outputs.output_dir,
         template=outputs.output_name,
-        bfloat16=outputs.dtype == "bfloat16",
+        reading=Reading(outputs.dtype == "bfloat16", flags.backend.memory(1)),
         overwrite=outputs.overwrite,
         skip_existing=outputs.skip_existing,
-        sync=flags.synced,
         shard=Shard.parse(inputs.shard) if inputs.shard is not None else None,
-        limit=flags.backend.memory(1),
     )
 
 
 def _add(report: "Estimates", plan: Plan, job: "Job", item: "Input") -> None:
-    for tensor in plan.tensors(item):
+    for tensor in plan.reading.open(item):
         report.add(job.estimate(tensor, item.target, item.place))
 
 
-def _resumed(work: Work, there: "Sequence[Input]", journal: "Journal") -> "list[InputResult]":
-    """Return what came of inputs whose output is there without a line: all others are verified.
+def _verified(
+    work: Work, plan: Plan, there: "Sequence[Input]", journal: "Journal"
+) -> "list[InputResult]":
+    """Return the results of inputs whose output is there without a line, and is theirs.
 
     Raises:
         UsageError: An output is there that is not of this run.
     """
-    doubtful = _unverified(work.plan, there, journal)
-    if not doubtful:
-        return []
-    from poolnorm_cli.batch.verification import verified
+    from poolnorm_cli.batch.verification import unverified, verify
 
-    return verified(work, journal, doubtful)
-
-
-def _unverified(plan: Plan, there: "Sequence[Input]", journal: "Journal") -> "list[Input]":
-    """Return the inputs whose output is there, and may be of a run that was killed.
-
-    Raises:
-        UsageError: One cannot, since no such run has begun in this journal.
-    """
-    if plan.replaces:
-        return []
-    doubtful = [item for item in there if not journal.owns(item)]
-    if doubtful and not journal.begun:
-        raise plan.exists(doubtful[0], ", and no run with these parameters began in the journal")
-    return doubtful
+    return verify(work, journal, unverified(plan, there, journal))
 
 
 def executor_for(
     work: Work, inputs: "Sequence[Input]", batch: BatchFlags, backend: BackendFlags
-) -> "Executor":
+) -> runs.Executor:
     """Choose who works: this process, several, or a cluster.
+
+    Args:
+        work: What is done.
+        inputs: To what.
+        batch: How many processes, or which cluster.
+        backend: Whether the run is profiled.
+
+    Returns:
+        The executor, which has not begun.
 
     Raises:
         UsageError: A cluster cannot work on standard streams, nor can others be profiled.
@@ -239,17 +234,17 @@ def executor_for(
         _check_streams(inputs, "--dask")
         if backend.profile:
             raise UsageError("--profile with --dask", "leave out --dask")
-        from poolnorm_cli.batch.dask_executor import Cluster
+        from poolnorm_cli.batch.dask_executor import DaskExecutor
 
-        return Cluster(work, batch.dask, inputs, say)
+        return DaskExecutor(work, batch.dask, inputs, say)
     jobs = _jobs(inputs) if batch.jobs == "auto" else int(batch.jobs)
     if jobs == 1 or any(item.streams for item in inputs):
         return Serial(work)
     if backend.profile:
         raise UsageError(f"--profile with {jobs} processes", "give --jobs 1")
-    from poolnorm_cli.batch.process_pool import Workers
+    from poolnorm_cli.batch.process_pool import ProcessPool
 
-    return Workers(work, jobs)
+    return ProcessPool(work, jobs)
 
 
 _SMALL_RUN = 16
@@ -285,14 +280,20 @@ def open_journal(
     from poolnorm_cli.batch.journal import Journal
 
     weights = None if initial else job.state.trained
-    params = parameters(plan, job, f"{backend.backend} {backend.provider}", weights)
+    params = parameters(
+        job,
+        weights,
+        engine=f"{backend.backend} {backend.provider}",
+        key=plan.key,
+        bfloat16=plan.reading.bfloat16,
+    )
     return Journal(
         batch.journal,
         params,
         resume=batch.resumes,
         retry_failed=batch.retry_failed,
         verify=batch.verify,
-        sync=plan.sync,
+        sync=flags.synced,
     )
 
 

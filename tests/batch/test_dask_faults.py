@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from poolnorm_cli.batch.dask_addresses import checked_address, insecure
-from poolnorm_cli.batch.dask_executor import Cluster
+from poolnorm_cli.batch.dask_executor import DaskExecutor
 from poolnorm_cli.batch.file_parts import Part
 from poolnorm_cli.batch.inputs import Input
 from poolnorm_cli.batch.tasks import Task
@@ -146,7 +146,7 @@ def test_an_answer_that_is_lost_with_its_worker_is_asked_for_again(
             return Future()
 
     work: Any = None
-    place = Cluster(work, "tcp://127.0.0.1:1", [], print)
+    place = DaskExecutor(work, "tcp://127.0.0.1:1", [], print)
     place._client = client = Client()
     monkeypatch.setattr("poolnorm_cli.batch.dask_executor._SETTLE", 0)
     place.submit(Task(0, Input("x.npy"), part=Part(0, 1, (0, 0))))

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.batch import process_pool, worker_process
-from poolnorm_cli.batch.plan import Plan
+from poolnorm_cli.batch.tasks import OutputFiles
 from poolnorm_cli.errors import OutputError
 from tests.batch.places import FAULTS, make_tensors, start, tree, until
 from tests.conftest import Command
@@ -77,12 +77,13 @@ def test_a_disk_that_is_full_ends_the_run(poolnorm: Command) -> None:
 
 
 def test_fail_fast_begins_nothing_more(poolnorm: Command) -> None:
-    make_tensors("in", 300)
-    Path("in/0000.npy").write_bytes(b"no tensor")
+    names = make_tensors("in", 300)
+    for name in names[:4]:  # all that workers are sent at first: whichever answers, it has failed
+        Path(name).write_bytes(b"no tensor")
     result = poolnorm("pool max in -O out -j 2 --fail-fast")
 
     assert result.code == 4
-    assert len(tree("out")) < 299
+    assert len(tree("out")) < 296
     assert "not begun" in result.err
 
 
@@ -185,13 +186,13 @@ def test_outputs_that_are_removed_meanwhile_are_not_passed_over(jobs: str) -> No
 
 
 def test_a_directory_that_was_there_is_not_made_again() -> None:
-    plan = Plan(sources=(), directory="out")
-    plan.make_directory("out/x.npy")
-    replace(plan, overwrite=True).make_directory("out/y.npy")
+    outputs = OutputFiles(directory="out")
+    outputs.make_directory("out/x.npy")
+    replace(outputs, overwrite=True).make_directory("out/y.npy")
     Path("out").rmdir()
 
     with pytest.raises(OutputError, match=r"out: was removed, with the outputs in it; repeat"):
-        plan.make_directory("out/z.npy")
+        outputs.make_directory("out/z.npy")
 
 
 def test_what_ends_a_run_is_told_once() -> None:

@@ -83,9 +83,9 @@ def test_so_many_files_that_no_worker_is_idle_are_left_whole(
     looks: list[str] = []
     as_ever = file_parts.parts_of
 
-    def parts_of(plan: Any, job: Any, item: Any) -> Any:
+    def parts_of(reading: Any, job: Any, item: Any) -> Any:
         looks.append(item.word)
-        return as_ever(plan, job, item)
+        return as_ever(reading, job, item)
 
     monkeypatch.setattr(stages, "_PLENTY", plenty)
     monkeypatch.setattr(file_parts, "parts_of", parts_of)

@@ -128,20 +128,20 @@ def test_what_is_held_back_is_given_up_on_a_signal(
     poolnorm: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_tensors("in", 20)
-    perform = group_commit.GroupCommit.perform
+    run = group_commit.GroupCommit.run
     done = []
 
     def interrupted(self: group_commit.GroupCommit, task: Any) -> Any:
         done.append(task)
         if len(done) == 6:
             os.kill(os.getpid(), signal.SIGINT)
-        return perform(self, task)
+        return run(self, task)
 
-    monkeypatch.setattr(group_commit.GroupCommit, "perform", interrupted)
+    monkeypatch.setattr(group_commit.GroupCommit, "run", interrupted)
     monkeypatch.setattr(group_commit, "_SECONDS", 1e9)
     assert poolnorm("pool max in -O out -q --journal j").code == 130
     assert list(Path("out").iterdir()) == []
-    monkeypatch.setattr(group_commit.GroupCommit, "perform", perform)
+    monkeypatch.setattr(group_commit.GroupCommit, "run", run)
     assert poolnorm("pool max in -O out -q --journal j --resume").code == 0
     assert len(tree("out")) == 20
 
