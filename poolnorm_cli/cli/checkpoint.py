@@ -144,13 +144,15 @@ def read_weights(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags) -> "We
     shape = entry.input_shape(layer) if shape is None else shape
     if entry.framework in _CHANNELS_SECOND:
         _require_axis_of_torch(layer, entry, shape)
-    weights = entry.take(layer, layer.weight_shapes(shape), training=flags.training.training)
+    weights = entry.read_weights(
+        layer, layer.weight_shapes(shape), training=flags.training.training
+    )
     if entry.kind and entry.of_subclass and not flags.printing.quiet:
         told = f"a {shown(entry.class_name, 60)}, run as the {entry.kind} whose parameters it has"
         print(f"note: {entry.place}: {told}", file=sys.stderr)
     if checkpoint.lacks_epsilon and not flags.printing.quiet:
         _note_epsilon(layer, entry)
-    for told in () if flags.printing.quiet else entry.beside:
+    for told in () if flags.printing.quiet else entry.file_notes:
         print(f"note: {told}", file=sys.stderr)
     if entry.note and not flags.printing.quiet and not flags.training.training:
         print(f"note: {entry.place}: {entry.note}", file=sys.stderr)

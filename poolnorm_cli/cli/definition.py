@@ -28,11 +28,9 @@ def read_config(kind: type[Layer], file: str) -> dict[str, Any]:
         UsageError: It is of another class, or has a parameter that the layer has not.
     """
     from poolnorm_cli.layers.keras.config import from_config
-    from poolnorm_cli.weights.untrusted import parse, whole
+    from poolnorm_cli.weights.untrusted import read_json
 
-    span = whole(file)
-    text = span.at(0, min(span.size, LARGEST_CONFIG + 1))
-    return from_config(kind, parse(text, file, largest=LARGEST_CONFIG), file)
+    return from_config(kind, read_json(file, LARGEST_CONFIG), file)
 
 
 @contextmanager

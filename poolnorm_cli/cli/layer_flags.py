@@ -192,9 +192,9 @@ class WeightFlags:
         """The file in `FILE` or `FILE::LAYER` of --weights."""
         if self.weights is None:
             return None
-        from poolnorm_cli.weights.formats import split_word
+        from poolnorm_cli.weights.formats import split_layer
 
-        return split_word(self.weights)[0]
+        return split_layer(self.weights)[0]
 
     @property
     def in_place(self) -> bool:

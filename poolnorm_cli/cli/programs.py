@@ -15,7 +15,7 @@ from poolnorm_cli.layers.programs.program import Setting, literal
 from poolnorm_cli.tensors.formats import NPZ, format_of
 from poolnorm_cli.tensors.sources import open_tensors
 from poolnorm_cli.urls import is_url
-from poolnorm_cli.weights.naming import keras_names, split
+from poolnorm_cli.weights.naming import keras_names, layer_and_weight
 
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def _keys(entry: "Entry") -> "Mapping[str, Tensor]":
     """Find the arrays of a layer of an `.npz`, by the names of weights there."""
     found = {}
     for tensor in open_tensors(entry.file):
-        layer, name = split(str(tensor.key))
+        layer, name = layer_and_weight(str(tensor.key))
         if layer == entry.name and name in entry.arrays:
             found[name] = tensor
     return found

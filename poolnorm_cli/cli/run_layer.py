@@ -185,7 +185,8 @@ def run_fold(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags) -> int:
         raise UsageError("--fold with --output-dir", "give -o FILE.npz for scale and shift")
     own = Role("--output", outputs.output, written=True) if outputs.output is not None else None
     check_files(layer, flags, own, flags.inputs.inputs or ())
-    weights = entry.take(layer, layer.weight_shapes(entry.input_shape(layer)), training=False)
+    shapes = layer.weight_shapes(entry.input_shape(layer))
+    weights = entry.read_weights(layer, shapes, training=False)
     folded = fold(layer, weights, _tensors(flags))
     if outputs.output is not None:
         if format_of(outputs.output) is not NPZ:

@@ -58,7 +58,7 @@ def _run(flags: InfoFlags) -> int:
 def _list(word: str, flags: InfoFlags, report: "ArrayList") -> None:
     """List the arrays of a file of tensors, or the layers of a checkpoint."""
     from poolnorm_cli.tensors.sources import open_input
-    from poolnorm_cli.weights.formats import entries_of, is_checkpoint, nothing_in
+    from poolnorm_cli.weights.formats import describe_no_layer, entries_of, is_checkpoint
 
     if not is_checkpoint(word):
         for tensor in open_input(word, flags.inputs.key, True):  # noqa: FBT003
@@ -71,7 +71,7 @@ def _list(word: str, flags: InfoFlags, report: "ArrayList") -> None:
     for entry in found:
         report.add_layer(entry)
     if not found:
-        report.add_nothing(word, nothing_in(word))
+        report.add_nothing(word, describe_no_layer(word))
 
 
 NODE = Command(groups=InfoFlags, text=_TEXT, action=_run)

@@ -94,14 +94,14 @@ def _check_kept(file: str, entry: "Entry | None") -> None:
     """
     from zipfile import ZipFile
 
-    from poolnorm_cli.weights.naming import IGNORED, split
+    from poolnorm_cli.weights.naming import IGNORED, layer_and_weight
 
     if entry is None:
         return
     fix = "give --save-weights another file"
     with ZipFile(file) as archive:
         keys = [name.removesuffix(NPY.suffix) for name in archive.namelist()]
-    kept = [key for key in keys if split(key)[1] not in IGNORED]
+    kept = [key for key in keys if layer_and_weight(key)[1] not in IGNORED]
     if len(kept) > len(entry.arrays):
         told = f"{shown(file)} holds more than {shown(entry.name) or 'the weights of the layer'}"
         raise UsageError(f"{told}, which --save-weights would drop", fix)

@@ -10,7 +10,7 @@ from poolnorm_cli.layers.keras.penalties import constrained
 from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.values import frozen, record
-from poolnorm_cli.weights.fit import Broadcasting, fit
+from poolnorm_cli.weights.fit import BroadcastableWeights, fit
 
 
 if TYPE_CHECKING:
@@ -79,13 +79,15 @@ class TrainingState:
     @property
     def trained(self) -> Weights | None:
         """The weights as the run has left them."""
-        if isinstance(self.weights, Broadcasting) and self._fitted:
+        if isinstance(self.weights, BroadcastableWeights) and self._fitted:
             return next(iter(self._fitted.values()))  # as the first input has them laid out
         return self.updated or self.weights
 
     def is_known(self, layer: "Layer") -> bool:
         """Whether no input is needed to say what the weights are."""
-        has_shapes = isinstance(self.weights, dict) and not isinstance(self.weights, Broadcasting)
+        has_shapes = isinstance(self.weights, dict) and not isinstance(
+            self.weights, BroadcastableWeights
+        )
         return has_shapes or not layer.weight_names
 
     def weights_for(self, plan: LayerPass) -> Weights:

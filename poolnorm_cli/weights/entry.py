@@ -11,8 +11,15 @@ from numpy.typing import NDArray
 from poolnorm_cli.errors import InputError, UsageError, shown
 from poolnorm_cli.shapes import Ints, format_shape, resolve_axes
 from poolnorm_cli.values import frozen
-from poolnorm_cli.weights.fit import fit, fit_shapes, without_unit_axes
-from poolnorm_cli.weights.naming import IGNORED, framework, keras_names, known, own_name, split
+from poolnorm_cli.weights.fit import fit, require_shapes, without_unit_axes
+from poolnorm_cli.weights.naming import (
+    IGNORED,
+    are_normalization_weights,
+    framework_of,
+    keras_names,
+    layer_and_weight,
+    unversioned_class,
+)
 
 
 if TYPE_CHECKING:
@@ -23,22 +30,25 @@ if TYPE_CHECKING:
 _FLAX_COLLECTIONS = ("params", "batch_stats")
 
 
-def grouped(arrays: Mapping[str, "Stored"]) -> dict[str, dict[str, "Stored"]]:
+def group_by_layer(arrays: Mapping[str, "StoredArray"]) -> dict[str, dict[str, "StoredArray"]]:
     """Find the layers among named arrays: those that have the weights of a normalization.
 
     Returns:
         For each layer, in the order of the file, its weights by their names there.
     """
-    layers: dict[str, dict[str, Stored]] = {}
+    layers: dict[str, dict[str, StoredArray]] = {}
     for key, array in arrays.items():
-        layer, weight = split(key)
+        layer, weight = layer_and_weight(key)
         held = layers.setdefault(layer, {})
-        held[weight] = _twice(array, weight) if weight in held else array
-    found = {layer: _weights(members) for layer, members in _of_flax(layers).items()}
+        held[weight] = _refused_twice(array, weight) if weight in held else array
+    found = {
+        layer: _normalization_weights(members)
+        for layer, members in _join_flax_collections(layers).items()
+    }
     return {layer: members for layer, members in found.items() if members}
 
 
-def _twice(array: "Stored", weight: str) -> "Stored":
+def _refused_twice(array: "StoredArray", weight: str) -> "StoredArray":
     """Return what is there by two keys, as `a.bn/gamma` and `a/bn.gamma:0`: neither is read.
 
     Raises:
@@ -51,7 +61,9 @@ def _twice(array: "Stored", weight: str) -> "Stored":
     return replace(array, read=refuse)
 
 
-def _of_flax(layers: "dict[str, dict[str, Stored]]") -> "dict[str, dict[str, Stored]]":
+def _join_flax_collections(
+    layers: "dict[str, dict[str, StoredArray]]",
+) -> "dict[str, dict[str, StoredArray]]":
     """Put the weights of a layer of Flax together, whose moving statistics are a tree of their own.
 
     `params/bn/scale` and `batch_stats/bn/mean` are of `bn`.
@@ -70,13 +82,13 @@ def _of_flax(layers: "dict[str, dict[str, Stored]]") -> "dict[str, dict[str, Sto
     return result
 
 
-def _weights(members: "dict[str, Stored]") -> "dict[str, Stored]":
+def _normalization_weights(members: "dict[str, StoredArray]") -> "dict[str, StoredArray]":
     """Return the weights of a normalization, or nothing if this is another layer."""
     kept = {name: array for name, array in members.items() if name not in IGNORED}
-    return kept if kept and known(kept) and are_alike(kept) else {}
+    return kept if kept and are_normalization_weights(kept) and have_one_shape(kept) else {}
 
 
-def are_alike(weights: "Mapping[str, Stored]") -> bool:
+def have_one_shape(weights: "Mapping[str, StoredArray]") -> bool:
     """Whether weights have one shape, and one alone is not that of another kind of layer."""
     shapes = {without_unit_axes(array.shape) for array in weights.values()}
     # A weight alone, of several axes, is that of a convolution or an embedding.
@@ -90,7 +102,7 @@ LARGEST_BYTES = 64 << 20
 
 
 @frozen
-class Stored:
+class StoredArray:
     """One array of a checkpoint: its shape, and how its values are read."""
 
     shape: Ints
@@ -111,7 +123,7 @@ class Entry:
         layout: Parameters that follow from the format, which flags may change.
         rank: Axes of the input for which the layer was built, where the file says.
         note: What a person should know before inference; empty for most.
-        beside: What there is to say of the file.
+        file_notes: What there is to say of the file.
         reason: Why the layer cannot be run, as `beta comes out of Softmax`; empty where it can.
         unsure: Why the file, which states parameters, does not say which are this layer's; empty
             where it does, and where it states none.
@@ -122,12 +134,12 @@ class Entry:
     name: str
     path: str
     kind: str | None
-    arrays: Mapping[str, Stored]
+    arrays: Mapping[str, StoredArray]
     config: Mapping[str, Any] = field(default_factory=dict)
     layout: Mapping[str, Any] = field(default_factory=dict)
     rank: int | None = None
     note: str = ""
-    beside: tuple[str, ...] = ()
+    file_notes: tuple[str, ...] = ()
     reason: str = ""
     unsure: str = ""
     class_name: str = ""
@@ -140,12 +152,12 @@ class Entry:
     @property
     def of_subclass(self) -> bool:
         """Whether the file calls its class otherwise than any version of Keras calls `kind`."""
-        return bool(self.class_name) and own_name(self.class_name) != self.kind
+        return bool(self.class_name) and unversioned_class(self.class_name) != self.kind
 
     @property
     def framework(self) -> str:
         """Whose names the weights have: `keras`, `torch`, `gluon` or `flax`."""
-        return "keras" if self.kind or self.numbered else framework(self.arrays)
+        return "keras" if self.kind or self.numbered else framework_of(self.arrays)
 
     @property
     def numbered(self) -> bool:
@@ -169,7 +181,9 @@ class Entry:
         needed = {name for name in layer.weight_names if name.startswith("moving_m")}
         return needed <= names <= set(layer.weight_names)
 
-    def take(self, layer: "Layer", expected: Mapping[str, Ints], *, training: bool) -> "Weights":
+    def read_weights(
+        self, layer: "Layer", expected: Mapping[str, Ints], *, training: bool
+    ) -> "Weights":
         """Read the weights, their shapes checked before any value is read.
 
         Args:
@@ -182,17 +196,20 @@ class Entry:
             InputError: It cannot be read, is not finite, or no variance.
         """
         axes: Ints = getattr(layer, "axis", ())  # as they were given, where the file is silent
-        with self.told():
-            names = self._named(expected)
+        with self.error_context():
+            names = self._names_in_file(expected)
             shapes = {name: self.arrays[own].shape for name, own in names.items()}
-            kept = {name: self._laid(s, expected.get(name, s), axes) for name, s in shapes.items()}
-            fit_shapes(kept, expected)
-            values = {name: plain(self.arrays[own].read()) for name, own in names.items()}
+            kept = {
+                name: self._keras_shape(s, expected.get(name, s), axes)
+                for name, s in shapes.items()
+            }
+            require_shapes(kept, expected)
+            values = {name: native_float(self.arrays[own].read()) for name, own in names.items()}
             laid = {name: v.reshape(kept[name]) for name, v in values.items()}
             return fit(laid, expected, layer, training=training)
 
     @contextmanager
-    def told(self) -> Iterator[None]:
+    def error_context(self) -> Iterator[None]:
         """Name the layer in errors meanwhile.
 
         Raises:
@@ -221,7 +238,7 @@ class Entry:
             UsageError: The layer's axes are not those of the weights.
             InputError: It cannot be run at all.
         """
-        with self.told():
+        with self.error_context():
             return self._input_shape(layer)
 
     def _input_shape(self, layer: "Layer") -> Ints:
@@ -239,7 +256,7 @@ class Entry:
         shape = next(iter(self.arrays.values())).shape
         return shape if len(shape) == count else without_unit_axes(shape) or (1,) * count
 
-    def _laid(self, shape: Ints, expected: Ints, given: Ints) -> Ints:
+    def _keras_shape(self, shape: Ints, expected: Ints, given: Ints) -> Ints:
         """Return the shape in which a weight is used: Keras lays it anew for axes in disorder.
 
         Of axes such as 2,1 Keras 2 makes a weight in that order, and Keras 3 one in the order of
@@ -254,7 +271,7 @@ class Entry:
         laid = [tuple(sizes.get(axis % rank, 0) for axis in order) for order in orders]
         return expected if shape in laid else shape
 
-    def _named(self, expected: Mapping[str, Ints]) -> dict[str, str]:
+    def _names_in_file(self, expected: Mapping[str, Ints]) -> dict[str, str]:
         """Say which array is which weight: Keras' name -> name in the file."""
         if not self.numbered:
             names = keras_names(self.arrays, expected)
@@ -270,23 +287,12 @@ class Entry:
         return dict(zip(expected, sorted(self.arrays, key=int), strict=True))
 
 
-def plain(values: NDArray[Any]) -> NDArray[Any]:
+def native_float(values: NDArray[Any]) -> NDArray[Any]:
     """Give weights the machine's byte order, and at least 32 bits: widening costs nothing."""
     wide = np.float64 if values.dtype.itemsize == 8 else np.float32
     return np.ascontiguousarray(values, dtype=wide)
 
 
-def from_bfloat16(raw: NDArray[Any]) -> NDArray[np.float32]:
+def bfloat16_to_float32(raw: NDArray[Any]) -> NDArray[np.float32]:
     """Turn two bytes a value, the upper half of a float32, into float32."""
     return (raw.view("<u2").astype("<u4") << 16).view("<f4").astype(np.float32)
-
-
-def exactly(read: bytes, count: int, place: str) -> bytes:
-    """Return bytes that were read if they are all there.
-
-    Raises:
-        InputError: They are not.
-    """
-    if len(read) != count:
-        raise InputError.at(place, "truncated", "save it again, or copy it again")
-    return read

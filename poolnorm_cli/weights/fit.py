@@ -1,4 +1,4 @@
-"""The weights of a layer: read from files, checked against what the layer needs, and saved."""
+"""Weights checked against the names, shapes and values that a layer needs."""
 
 from collections.abc import Mapping
 from itertools import zip_longest
@@ -16,63 +16,87 @@ if TYPE_CHECKING:
     Weights = dict[str, NDArray[Any]]
 
 
-class Broadcasting(dict[str, Any]):
-    """Weights as their file has them, which are laid out anew for each shape of the input.
+_NEVER_NEGATIVE = ("moving_stddev", "renorm_stddev")
+
+
+class BroadcastableWeights(dict[str, Any]):
+    """Weights that only broadcast to the shapes of a layer, as those of ONNX do.
+
+    They are kept as their file has them, and broadcast for each shape of the input.
 
     Attributes:
-        groups: Number of groups of channels of which each has one weight; None where not.
+        groups: Number of groups of channels, where each group has one weight; None elsewhere.
     """
 
     def __init__(self, weights: "Mapping[str, NDArray[Any]]", groups: int | None = None) -> None:
-        """Take over weights by their Keras names."""
+        """Keep weights.
+
+        Args:
+            weights: The weights by their Keras names.
+            groups: Number of groups of channels, where each group has one weight.
+        """
         super().__init__(weights)
         self.groups = groups
 
-    def __reduce__(self) -> "tuple[type[Broadcasting], tuple[dict[str, Any], int | None]]":
-        """Go to another process with the number of groups."""
-        return Broadcasting, (dict(self), self.groups)
+    def __reduce__(self) -> "tuple[type[BroadcastableWeights], tuple[dict[str, Any], int | None]]":
+        """Take the number of groups along to another process."""
+        return BroadcastableWeights, (dict(self), self.groups)
 
-    def laid_out(self, expected: Mapping[str, Ints]) -> "dict[str, NDArray[Any]]":
-        """Return the weights in the shapes of a layer; one that does not broadcast as it is.
+    def broadcast_to(self, expected: Mapping[str, Ints]) -> "dict[str, NDArray[Any]]":
+        """Broadcast the weights to the shapes of a layer.
 
         Args:
-            expected: The weights of the layer, with their shapes.
+            expected: Shapes of the layer's weights, by name.
+
+        Returns:
+            The weights by name; one that does not broadcast is returned as it is.
         """
         import numpy as np
 
-        found = {}
+        weights = {}
         for name, weight in self.items():
-            had = weight.shape
-            shape = _laid_out(had, expected.get(name, had), self.groups)
-            if shape == had:
-                found[name] = weight
-            elif had == (self.groups,):
-                found[name] = np.repeat(weight, shape[0] // had[0])
+            own = weight.shape
+            shape = _broadcast_shape(own, expected.get(name, own), self.groups)
+            if shape == own:
+                weights[name] = weight
+            elif own == (self.groups,):
+                weights[name] = np.repeat(weight, shape[0] // own[0])
             else:
-                found[name] = np.broadcast_to(weight.reshape(had[-len(shape) :]), shape)
-        return found
+                weights[name] = np.broadcast_to(weight.reshape(own[-len(shape) :]), shape)
+        return weights
 
 
-def laid_out_shapes(
+def broadcast_shapes(
     shapes: Mapping[str, Ints], expected: Mapping[str, Ints], groups: int | None
 ) -> dict[str, Ints]:
-    """Return the shapes that weights have when they are laid out.
+    """Return the shapes of weights once they are broadcast, without reading them.
 
     Args:
-        shapes: Those in the file.
-        expected: Those of the layer.
-        groups: Number of groups of channels of which each has one weight; None where not.
+        shapes: Shapes in the file, by name.
+        expected: Shapes of the layer's weights, by name.
+        groups: Number of groups of channels, where each group has one weight; None elsewhere.
+
+    Returns:
+        The shapes by name; that of a weight that does not broadcast as it is.
     """
     return {
-        name: _laid_out(shape, expected.get(name, shape), groups) for name, shape in shapes.items()
+        name: _broadcast_shape(shape, expected.get(name, shape), groups)
+        for name, shape in shapes.items()
     }
 
 
-def broadcast(count: int, *shapes: Ints) -> Ints:
-    """Return the shape of so many axes to which shapes broadcast.
+def common_shape(rank: int, *shapes: Ints) -> Ints:
+    """Return the shape to which shapes broadcast by NumPy's rule.
+
+    Args:
+        rank: Number of axes of the result.
+        *shapes: The shapes.
+
+    Returns:
+        The shape, of `rank` axes.
 
     Raises:
-        ValueError: They do not, or have more axes that are not of one cell.
+        ValueError: They do not broadcast, or have more axes that are not of size 1.
     """
     sizes = []
     for cells in zip_longest(*(shape[::-1] for shape in shapes), fillvalue=1):
@@ -80,22 +104,19 @@ def broadcast(count: int, *shapes: Ints) -> Ints:
         if len(wide) > 1:
             raise ValueError
         sizes.append(wide.pop() if wide else 1)
-    more, kept = sizes[count:], sizes[:count] + [1] * (count - len(sizes))
+    more, kept = sizes[rank:], sizes[:rank] + [1] * (rank - len(sizes))
     if any(size != 1 for size in more):
         raise ValueError
     return tuple(kept[::-1])
 
 
-def _laid_out(shape: Ints, expected: Ints, groups: int | None) -> Ints:
+def _broadcast_shape(shape: Ints, expected: Ints, groups: int | None) -> Ints:
     if groups and shape == (groups,) and len(expected) == 1 and not expected[0] % groups:
         return expected
     try:
-        return expected if broadcast(len(expected), shape, expected) == expected else shape
+        return expected if common_shape(len(expected), shape, expected) == expected else shape
     except ValueError:
         return shape
-
-
-NEVER_NEGATIVE = ("moving_stddev", "renorm_stddev")
 
 
 def fit(
@@ -108,41 +129,46 @@ def fit(
     """Check weights against the shapes that a layer expects, and give them these shapes.
 
     Axes of size 1 beyond the expected ones are dropped: Keras has written `(1, 1, C)`. Weights that
-    are `Broadcasting` are laid out first. A moving variance may be slightly negative, as it is in
-    public files: epsilon is added to it.
+    are `BroadcastableWeights` are broadcast first. A moving variance may be slightly negative, as
+    in public files: epsilon is added to it.
 
     Args:
-        weights: The weights by their names.
-        expected: The shapes that the layer needs.
-        layer: The layer, whose epsilon it is.
-        training: The moving variance is moved, and divides nothing.
+        weights: The weights by their Keras names.
+        expected: Shapes of the layer's weights, by name.
+        layer: The layer, whose epsilon is added to the variance.
+        training: The moving variance is updated, and divides nothing.
+
+    Returns:
+        The weights by name, in the expected shapes; they share memory with what was given.
 
     Raises:
         UsageError: A weight is missing, is not one of the layer's, or has another shape.
-        InputError: A weight is not finite, a deviation is negative, or so is a variance with
-            epsilon added; 0 divides nothing either.
+        InputError: A weight is not finite, a standard deviation is negative, or a variance is not
+            positive with epsilon added.
     """
-    if isinstance(weights, Broadcasting):
-        weights = weights.laid_out(expected)
-    fit_shapes({name: weight.shape for name, weight in weights.items()}, expected)
-    fitted = {name: _checked(name, weights[name], shape) for name, shape in expected.items()}
+    if isinstance(weights, BroadcastableWeights):
+        weights = weights.broadcast_to(expected)
+    require_shapes({name: weight.shape for name, weight in weights.items()}, expected)
+    fitted = {name: _require_sound(name, weights[name], shape) for name, shape in expected.items()}
     if "moving_variance" in fitted:
-        moved = training and getattr(layer, "trainable", True)
-        _require_positive(fitted["moving_variance"], getattr(layer, "epsilon", 0.0), moved=moved)
+        updated = training and getattr(layer, "trainable", True)
+        _require_positive(
+            fitted["moving_variance"], getattr(layer, "epsilon", 0.0), updated=updated
+        )
     return fitted
 
 
-def _require_positive(variance: "NDArray[Any]", epsilon: float, *, moved: bool) -> None:
+def _require_positive(variance: "NDArray[Any]", epsilon: float, *, updated: bool) -> None:
     """Refuse a variance with which nothing can be divided.
 
     Raises:
         InputError: With epsilon added it is not positive.
     """
-    seen = _seen(variance)
-    with_epsilon = seen + seen.dtype.type(epsilon)
-    lost = with_epsilon < 0 if moved else with_epsilon <= 0
-    if lost.any():
-        least = seen.min()
+    values = _distinct_values(variance)
+    with_epsilon = values + values.dtype.type(epsilon)
+    bad = with_epsilon < 0 if updated else with_epsilon <= 0
+    if bad.any():
+        least = values.min()
         kind = "a negative value" if least < 0 else "a value"
         raise InputError(
             f"weight 'moving_variance' has {kind}, {least}, that epsilon {epsilon} does not make "
@@ -151,8 +177,12 @@ def _require_positive(variance: "NDArray[Any]", epsilon: float, *, moved: bool) 
         )
 
 
-def fit_shapes(weights: Mapping[str, Ints], expected: Mapping[str, Ints]) -> None:
-    """Check the names and shapes of weights, which need not have been read for it.
+def require_shapes(weights: Mapping[str, Ints], expected: Mapping[str, Ints]) -> None:
+    """Check the names and shapes of weights, which need not have been read.
+
+    Args:
+        weights: Shapes of the weights, by name.
+        expected: Shapes of the layer's weights, by name.
 
     Raises:
         UsageError: A weight is missing, is not one of the layer's, or has another shape.
@@ -185,17 +215,17 @@ def without_unit_axes(shape: Ints) -> Ints:
     return tuple(size for size in shape if size != 1)
 
 
-def _seen(weight: "NDArray[Any]") -> "NDArray[Any]":
-    """Return the values of a weight, of one that is one value in memory that value."""
+def _distinct_values(weight: "NDArray[Any]") -> "NDArray[Any]":
+    """Return the values of a weight; of a broadcast scalar that one value."""
     return weight if any(weight.strides) else weight.reshape(-1)[:1]
 
 
-def _checked(name: str, weight: "NDArray[Any]", shape: Ints) -> "NDArray[Any]":
+def _require_sound(name: str, weight: "NDArray[Any]", shape: Ints) -> "NDArray[Any]":
     import numpy as np
 
-    seen = _seen(weight)
-    if not np.isfinite(seen).all():
+    values = _distinct_values(weight)
+    if not np.isfinite(values).all():
         raise InputError(f"weight {name!r} has a NaN or an infinity", "mend the file of weights")
-    if name in NEVER_NEGATIVE and (seen < 0).any():
+    if name in _NEVER_NEGATIVE and (values < 0).any():
         raise InputError(f"weight {name!r} has a negative value", "mend the file of weights")
     return weight.reshape(shape)

@@ -44,7 +44,7 @@ READERS = {
 }
 """Suffix -> what reads such files; `.weights.h5` is an `.h5`."""
 
-NEVER = {
+UNREADABLE = {
     ".pt": "torch",
     ".pth": "torch",
     ".bin": "torch",
@@ -64,11 +64,11 @@ _CONVERSIONS = {
     "tensorflow": 'model.load_weights("{stem}"); model.save_weights("{stem}.weights.h5")',
 }
 _SEPARATOR = "::"
-_ROOM = 200
+_LONGEST_LIST = 200
 """Characters that a list of layers may take in a message."""
 
 
-def split_word(word: str) -> tuple[str, str | None]:
+def split_layer(word: str) -> tuple[str, str | None]:
     """Split `FILE::LAYER` into file and layer; a file that is called so is itself."""
     file, mark, layer = word.partition(_SEPARATOR)
     return (file, layer) if mark and not os.path.lexists(word) else (word, None)
@@ -76,8 +76,8 @@ def split_word(word: str) -> tuple[str, str | None]:
 
 def is_checkpoint(word: str) -> bool:
     """Whether a word names a file of layers, or one that might be taken for such a file."""
-    suffix = _suffix(split_word(word)[0])
-    return suffix in NEVER or (suffix in READERS and suffix != NPZ.suffix)
+    suffix = _weights_suffix(split_layer(word)[0])
+    return suffix in UNREADABLE or (suffix in READERS and suffix != NPZ.suffix)
 
 
 def entries_of(word: str) -> "list[Entry]":
@@ -88,11 +88,11 @@ def entries_of(word: str) -> "list[Entry]":
         InputError: It cannot be read.
         UnavailableError: A package that the file needs is not installed.
     """
-    file, layer = split_word(word)
+    file, layer = split_layer(word)
     found = _reader(file)(file)
     if layer is not None:
-        return [named(found, layer, file)]
-    return _called(found)
+        return [entry_named(found, layer, file)]
+    return _with_unique_names(found)
 
 
 def entry_for(word: str, layer: type["Layer"]) -> "Entry":
@@ -103,32 +103,32 @@ def entry_for(word: str, layer: type["Layer"]) -> "Entry":
         InputError: The file cannot be read.
         UnavailableError: A package that the file needs is not installed.
     """
-    file, name = split_word(word)
+    file, name = split_layer(word)
     found = _reader(file)(file)
     if name is not None:
-        entry = named(found, name, file)
+        entry = entry_named(found, name, file)
         if not entry.serves(layer):
             raise UsageError(
                 f"{entry.place} is {_described(entry)}, no {layer.keras_name}",
-                _there(file, [e for e in _called(found) if e.serves(layer)]),
+                _available(file, [e for e in _with_unique_names(found) if e.serves(layer)]),
             )
         return entry
     nameless = [entry for entry in found if not entry.name]
-    usable = nameless or [entry for entry in _called(found) if entry.serves(layer)]
+    usable = nameless or [entry for entry in _with_unique_names(found) if entry.serves(layer)]
     if len(usable) == 1:
         return usable[0]
     several = f"{len(usable)} layers that can be {layer.keras_name}"
     what = several if usable else f"no layer that can be {layer.keras_name}"
-    raise UsageError.at(file, what, _there(file, usable or _called(found)))
+    raise UsageError.at(file, what, _available(file, usable or _with_unique_names(found)))
 
 
-def named(found: "Sequence[Entry]", name: str, file: str) -> "Entry":
+def entry_named(found: "Sequence[Entry]", name: str, file: str) -> "Entry":
     """Return the layer of a name, or of a path in the file.
 
     Raises:
         UsageError: There is none, or there are several of that name.
     """
-    same = [entry for entry in _called(found) if entry.name == name]
+    same = [entry for entry in _with_unique_names(found) if entry.name == name]
     same = same or [replace(entry, name=name) for entry in found if entry.path == name]
     same = same or [entry for entry in found if entry.path.lstrip("/") == name]  # as in `/bn/beta`
     if len(same) == 1:
@@ -136,30 +136,32 @@ def named(found: "Sequence[Entry]", name: str, file: str) -> "Entry":
     same = same or [entry for entry in found if entry.name == name]
     if same:
         told = f"{len(same)} layers are called {shown(name)!r}"
-        raise UsageError.at(file, told, f"give one of the paths {_some([e.path for e in same])}")
-    raise UsageError.at(file, f"no layer {shown(name)!r}", _there(file, _called(found)))
+        raise UsageError.at(file, told, f"give one of the paths {_listed([e.path for e in same])}")
+    raise UsageError.at(
+        file, f"no layer {shown(name)!r}", _available(file, _with_unique_names(found))
+    )
 
 
-def nothing_in(word: str) -> str:
+def describe_no_layer(word: str) -> str:
     """Say what a file has in which there is no layer of a normalization.
 
     Raises:
         InputError: It cannot be read.
         UnavailableError: A package that the file needs is not installed.
     """
-    file, told = split_word(word)[0], "no normalization layer"
-    reader = READERS[_suffix(file)]
+    file, told = split_layer(word)[0], "no normalization layer"
+    reader = READERS[_weights_suffix(file)]
     if not reader.array_paths:
         return told
     names: list[str] = _function(reader.module, reader.array_paths)(file)
-    return f"{told} in {len(names)} arrays: {_some(names)}" if names else f"{told}, and no array"
+    return f"{told} in {len(names)} arrays: {_listed(names)}" if names else f"{told}, and no array"
 
 
 def _reader(file: str) -> "Callable[[str], list[Entry]]":
-    suffix = _suffix(file)
-    if suffix in NEVER:
+    suffix = _weights_suffix(file)
+    if suffix in UNREADABLE:
         stem = os.path.basename(file)[: -len(suffix)]  # noqa: PTH119 - text, not a path
-        fix = _CONVERSIONS[NEVER[suffix]].format(file=file, stem=stem)
+        fix = _CONVERSIONS[UNREADABLE[suffix]].format(file=file, stem=stem)
         raise InputError.at(
             file,
             f"a {suffix} file needs the program that wrote it, and is never read",
@@ -178,13 +180,13 @@ def _function(module: str, name: str) -> "Callable[[str], Any]":
     return function
 
 
-def _called(found: "Sequence[Entry]") -> "list[Entry]":
+def _with_unique_names(found: "Sequence[Entry]") -> "list[Entry]":
     """Call each layer what `FILE::LAYER` takes: its name, or its path if others have that name."""
     names = Counter(entry.name for entry in found)
     return [replace(entry, name=entry.path) if names[entry.name] > 1 else entry for entry in found]
 
 
-def _suffix(file: str) -> str:
+def _weights_suffix(file: str) -> str:
     """Return the suffix that says what a file is, in small letters; a few have two dots."""
     ends = (suffix for suffix in READERS if suffix.count(".") > 1)
     return next((suffix for suffix in ends if file.lower().endswith(suffix)), suffix_of(file))
@@ -194,19 +196,19 @@ def _described(entry: "Entry") -> str:
     return f"a {entry.kind}" if entry.kind else f"a layer with {', '.join(entry.arrays)}"
 
 
-def _there(file: str, found: "Sequence[Entry]") -> str:
+def _available(file: str, found: "Sequence[Entry]") -> str:
     if not found:
         return "it has no normalization layer; `poolnorm info` lists what a file has"
     names = [entry.name or entry.path for entry in found]
     words = ", ".join(f"{file}{_SEPARATOR}{name}" for name in names[:1])
-    return f"there are: {_some(names)}; as {shown(words, 2 * _ROOM)}"
+    return f"there are: {_listed(names)}; as {shown(words, 2 * _LONGEST_LIST)}"
 
 
-def _some(names: "Sequence[str]") -> str:
+def _listed(names: "Sequence[str]") -> str:
     """List names, and say how many there are that the line has no room for."""
     words: list[str] = []
     for name in names:
-        if words and len(", ".join([*words, name])) > _ROOM:
+        if words and len(", ".join([*words, name])) > _LONGEST_LIST:
             return f"{', '.join(words)} and {len(names) - len(words)} more (poolnorm info)"
-        words.append(shown(name, _ROOM))
+        words.append(shown(name, _LONGEST_LIST))
     return ", ".join(words)

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from poolnorm_cli.errors import InputError, shown
-from poolnorm_cli.weights.entry import LARGEST_BYTES, Stored, from_bfloat16
-from poolnorm_cli.weights.untrusted import LARGEST, bounded_memory, needed
+from poolnorm_cli.weights.entry import LARGEST_BYTES, StoredArray, bfloat16_to_float32
+from poolnorm_cli.weights.untrusted import LARGEST_JSON, bounded_memory, optional_module
 
 
 _SIGNATURE, _HEAP = b"\x89HDF\r\n\x1a\n", b"GCOL"
@@ -113,7 +113,7 @@ _FIX = "save it again with Keras, in one file"
 
 
 @dataclass(slots=True)
-class Contents:
+class Hdf5Contents:
     """What a walk over an HDF5 file has found.
 
     Attributes:
@@ -126,7 +126,7 @@ class Contents:
         config: The model's config, where the file has it as an attribute.
     """
 
-    arrays: dict[str, Stored] = field(default_factory=dict)
+    arrays: dict[str, StoredArray] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     layer_names: dict[str, list[str]] = field(default_factory=dict)
     weight_names: dict[str, list[str]] = field(default_factory=dict)
@@ -134,7 +134,7 @@ class Contents:
     config: str | bytes | None = None
 
 
-def walk(file: IOBase, place: str) -> Contents:
+def walk(file: IOBase, place: str) -> Hdf5Contents:
     """List what there is in an HDF5 file.
 
     The library has the file open only while it is walked, and again while a value is read: one
@@ -149,19 +149,19 @@ def walk(file: IOBase, place: str) -> Contents:
             filter than gzip, shuffle and fletcher32, or an array met by two paths.
         UnavailableError: h5py is not installed.
     """
-    h5py = needed("h5py", "keras", place)
+    h5py = optional_module("h5py", "keras", place)
     require_sound_heaps(file, place)
-    with _told(place), h5py.File(file, "r") as root:
+    with _hdf5_errors(place), h5py.File(file, "r") as root:
         walk = _Walk(h5py, file, place)
         walk.group(root, "", 0)
-        walk.contents.config = _attribute(root, "model_config", place)
+        walk.contents.config = _string_attribute(root, "model_config", place)
         for group in (root, root.get("model_weights")):
             if isinstance(group, h5py.Group):
-                walk.contents.version = _attribute(group, "keras_version", place) or ""
+                walk.contents.version = _string_attribute(group, "keras_version", place) or ""
     return walk.contents
 
 
-def _attribute(group: Any, name: str, place: str) -> str | None:
+def _string_attribute(group: Any, name: str, place: str) -> str | None:
     """Return a string attribute, or None without one.
 
     Raises:
@@ -170,16 +170,16 @@ def _attribute(group: Any, name: str, place: str) -> str | None:
     if name not in group.attrs:
         return None
     stored = group.attrs.get_id(name)
-    if stored.shape not in ((), (1,)) or stored.get_storage_size() > LARGEST:
+    if stored.shape not in ((), (1,)) or stored.get_storage_size() > LARGEST_JSON:
         raise InputError.at(place, f"attribute {name!r} of shape {stored.shape}", _FIX)
-    _require_text(stored, name, place)
+    _require_string(stored, name, place)
     value = group.attrs[name]
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
     return str(value)
 
 
-def _require_text(stored: Any, name: str, place: str) -> None:
+def _require_string(stored: Any, name: str, place: str) -> None:
     """Refuse an attribute that is no string before libhdf5 reads it: some kinds bring it down.
 
     Raises:
@@ -189,7 +189,7 @@ def _require_text(stored: Any, name: str, place: str) -> None:
         raise InputError.at(place, f"attribute {name!r} is no string", _FIX)
 
 
-def _listed(group: Any, name: str, place: str) -> list[str] | None:
+def _string_list(group: Any, name: str, place: str) -> list[str] | None:
     """Return an attribute that is a list of names, or None without one.
 
     Keras cuts a long list into `weight_names0`, `weight_names1` and so on.
@@ -211,17 +211,17 @@ def _listed(group: Any, name: str, place: str) -> list[str] | None:
         count = prod(stored.shape or ())
         size = stored.get_storage_size() if count else 0
         many = len(names) + count > _MOST
-        if len(stored.shape or ()) != 1 or many or size > LARGEST:
+        if len(stored.shape or ()) != 1 or many or size > LARGEST_JSON:
             raise InputError.at(place, f"attribute {part!r} of shape {stored.shape}", _FIX)
         if count:  # of an empty list h5py makes one of numbers
-            _require_text(stored, part, place)
+            _require_string(stored, part, place)
             names += list(group.attrs[part])
     return [n.decode(errors="replace") if isinstance(n, bytes) else str(n) for n in names]
 
 
 class _Walk:
     def __init__(self, h5py: Any, file: IOBase, place: str) -> None:
-        self.contents = Contents()
+        self.contents = Hdf5Contents()
         self._h5py, self._file, self._place = h5py, file, place
         self._seen: set[Any] = set()
 
@@ -229,14 +229,14 @@ class _Walk:
         if depth > _DEEPEST:
             raise InputError.at(self._place, f"groups nested more than {_DEEPEST} deep", _FIX)
         self._meet(group, path)
-        name = _attribute(group, "name", self._place) if path.endswith("vars") else None
+        name = _string_attribute(group, "name", self._place) if path.endswith("vars") else None
         if name is not None:
             self.contents.names[path] = name
         for key, found in (
             ("layer_names", self.contents.layer_names),
             ("weight_names", self.contents.weight_names),
         ):
-            names = _listed(group, key, self._place)
+            names = _string_list(group, key, self._place)
             if names is not None:
                 found[path] = names
         for key in group:
@@ -261,7 +261,7 @@ class _Walk:
         self._meet(dataset, path)
         self._require_inside(dataset, path)
         shape = tuple(int(size) for size in dataset.shape or ())
-        self.contents.arrays[path] = Stored(shape, lambda: self._values(path))
+        self.contents.arrays[path] = StoredArray(shape, lambda: self._values(path))
 
     def _require_inside(self, dataset: Any, path: str) -> None:
         if dataset.external:
@@ -270,7 +270,7 @@ class _Walk:
             raise self._refused(path, "data in another file (a virtual dataset)")
 
     def _values(self, path: str) -> Any:
-        with _told(self._place), self._h5py.File(self._file, "r") as member:
+        with _hdf5_errors(self._place), self._h5py.File(self._file, "r") as member:
             place = ""
             for key in path.split("/"):  # the file may have changed meanwhile
                 place = f"{place}/{key}" if place else key
@@ -282,12 +282,12 @@ class _Walk:
                 kind = "nothing" if member.shape is None else shown(str(member.dtype), 20)
                 raise self._refused(path, f"{kind}, not floating-point numbers")
             self._require_plain(member, path)
-            return from_bfloat16(np.asarray(member[()])) if is_bfloat16 else member[()]
+            return bfloat16_to_float32(np.asarray(member[()])) if is_bfloat16 else member[()]
 
     def _is_bfloat16(self, dataset: Any) -> bool:
         """Whether values are bfloat16: two raw bytes, in newer files with a word beside."""
         opaque = dataset.id.get_type().get_class() == self._h5py.h5t.OPAQUE
-        word = _attribute(dataset, "dtype", self._place) or "bfloat16"
+        word = _string_attribute(dataset, "dtype", self._place) or "bfloat16"
         return opaque and dataset.dtype.itemsize == 2 and word == "bfloat16"
 
     def _require_plain(self, dataset: Any, path: str) -> None:
@@ -314,7 +314,7 @@ class _Walk:
 
 
 @contextmanager
-def _told(place: str) -> Iterator[None]:
+def _hdf5_errors(place: str) -> Iterator[None]:
     """Say in one line what h5py says in many ways, and let it take no more than it needs."""
     try:
         with bounded_memory(LARGEST_MORE):

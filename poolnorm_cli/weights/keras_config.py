@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from poolnorm_cli.layers import LAYERS, find
 from poolnorm_cli.layers.keras.spelling import snake
 from poolnorm_cli.values import frozen
-from poolnorm_cli.weights.naming import own_name
-from poolnorm_cli.weights.untrusted import parse
+from poolnorm_cli.weights.naming import unversioned_class
+from poolnorm_cli.weights.untrusted import parse_json
 
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def keras_class(name: str, config: Mapping[str, Any]) -> str | None:
     Returns:
         The name, or None for another class, or one that cannot be told.
     """
-    own = own_name(name.rpartition(">")[2])
+    own = unversioned_class(name.rpartition(">")[2])
     if own in _classes():
         return own
     if "moving_variance_initializer" in config:
@@ -70,7 +70,7 @@ _DEEPEST = 32
 
 
 @frozen
-class Configured:
+class LayerConfig:
     """A layer in a model's config, or the model itself.
 
     Attributes:
@@ -79,7 +79,7 @@ class Configured:
         class_name: Its class.
         config: Its parameters.
         rank: Axes of the input for which it was built, where that is said.
-        inner: The layers in it, in order.
+        layers: The layers in it, in order.
         unsure: Why a parameter that it states is left out of `config`.
     """
 
@@ -88,7 +88,7 @@ class Configured:
     class_name: str
     config: Mapping[str, Any]
     rank: int | None = None
-    inner: "tuple[Configured, ...]" = ()
+    layers: "tuple[LayerConfig, ...]" = ()
     unsure: str = ""
 
     @property
@@ -101,23 +101,23 @@ class Configured:
         """Whether it is trained; it decides the order of weights in a legacy file."""
         return self.config.get("trainable") is not False
 
-    def everything(self) -> "Iterator[Configured]":
+    def descendants(self) -> "Iterator[LayerConfig]":
         """List the layers in it at any depth, each before those in it."""
-        for layer in self.inner:
+        for layer in self.layers:
             yield layer
-            yield from layer.everything()
+            yield from layer.descendants()
 
 
-def configured(text: bytes | str, place: str) -> Configured:
+def parse_model_config(text: bytes | str, place: str) -> LayerConfig:
     """Read the config of a model.
 
     Raises:
         InputError: The text is not JSON as a config has it.
     """
-    return _layer(parse(text, place), "", _DEEPEST, timed=False) or Configured("", "", "", {})
+    return _layer(parse_json(text, place), "", _DEEPEST, timed=False) or LayerConfig("", "", "", {})
 
 
-def _layer(layer: Any, path: str, depth: int, *, timed: bool) -> Configured | None:
+def _layer(layer: Any, path: str, depth: int, *, timed: bool) -> LayerConfig | None:
     """Read a layer and those in it; None where it is none.
 
     Args:
@@ -134,12 +134,12 @@ def _layer(layer: Any, path: str, depth: int, *, timed: bool) -> Configured | No
     if not isinstance(kind, str) or not isinstance(config, dict):
         return None
     name, rank, unsure = config.get("name", layer.get("name")), _rank(layer.get("build_config")), ""
-    plain = _placed(config)
+    plain = _without_ghost_batch_axis(config)
     if timed:
-        plain, rank, unsure = _without_time(plain, rank), None, _UNTIMED
+        plain, rank, unsure = _without_time_axis(plain, rank), None, _UNSURE_AXIS
     start = f"{path}/" if path else ""
     timed = timed or kind == "TimeDistributed"
-    return Configured(
+    return LayerConfig(
         path,
         name if isinstance(name, str) else "",
         kind,
@@ -150,10 +150,10 @@ def _layer(layer: Any, path: str, depth: int, *, timed: bool) -> Configured | No
     )
 
 
-_UNTIMED = "it is in a TimeDistributed, and its axis is counted without that of time"
+_UNSURE_AXIS = "it is in a TimeDistributed, and its axis is counted without that of time"
 
 
-def _without_time(config: dict[str, Any], rank: int | None) -> dict[str, Any]:
+def _without_time_axis(config: dict[str, Any], rank: int | None) -> dict[str, Any]:
     """Count axes from the end, where they are the same with the axis of time and without."""
     axes: Any = config.get("axis")
     listed = axes if isinstance(axes, list) else [axes]
@@ -164,21 +164,23 @@ def _without_time(config: dict[str, Any], rank: int | None) -> dict[str, Any]:
     return config | {"axis": [axis % rank - rank for axis in listed]}
 
 
-def _inside(config: dict[str, Any], start: str, depth: int, *, timed: bool) -> Iterator[Configured]:
+def _inside(
+    config: dict[str, Any], start: str, depth: int, *, timed: bool
+) -> Iterator[LayerConfig]:
     """List the layers of a model, or the one of a wrapper."""
     layers = config.get("layers")
     used: dict[str, int] = {}
     for layer in layers if isinstance(layers, list) else []:
         kind = layer.get("class_name") if isinstance(layer, dict) else None
         if isinstance(kind, str):
-            path = f"{start}layers/{_unique(snake(kind), used)}"
+            path = f"{start}layers/{_numbered(snake(kind), used)}"
             found = _layer(layer, path, depth, timed=timed)
             yield from [found] if found else []
     found = _layer(config.get("layer"), f"{start}layer", depth, timed=timed)
     yield from [found] if found else []
 
 
-def _placed(config: dict[str, Any]) -> dict[str, Any]:
+def _without_ghost_batch_axis(config: dict[str, Any]) -> dict[str, Any]:
     """Return a config with the axis that was meant: Keras 2 adds one to it with ghost batches."""
     axes = config.get("axis")
     if config.get("virtual_batch_size") is None or not isinstance(axes, list):
@@ -191,14 +193,14 @@ def _rank(built: Any) -> int | None:
     return len(shape) if isinstance(shape, list) else None
 
 
-def _unique(name: str, used: dict[str, int]) -> str:
+def _numbered(name: str, used: dict[str, int]) -> str:
     """Number all but the first of a name, as Keras numbers groups."""
     count = used.get(name, 0)
     used[name] = count + 1
     return f"{name}_{count}" if count else name
 
 
-def misplaced(model: Configured, groups: Collection[str]) -> set[str]:
+def misnumbered(model: LayerConfig, groups: Collection[str]) -> set[str]:
     """List the paths of layers that may be in another group than the config says.
 
     Args:
@@ -206,26 +208,28 @@ def misplaced(model: Configured, groups: Collection[str]) -> set[str]:
         groups: Paths of the groups that have weights.
     """
     held: dict[str, set[str]] = {}
-    for path in {place for group in groups for place in _above(group)}:
+    for path in {place for group in groups for place in _path_and_parents(group)}:
         held.setdefault(_stem(path), set()).add(path)
-    return {path for layer in (model, *model.everything()) for path in _in(layer, held)}
+    return {
+        path for layer in (model, *model.descendants()) for path in _misnumbered_in(layer, held)
+    }
 
 
-def _in(model: Configured, held: Mapping[str, set[str]]) -> Iterator[str]:
+def _misnumbered_in(model: LayerConfig, held: Mapping[str, set[str]]) -> Iterator[str]:
     """List the layers of a model that may be elsewhere, and all within them."""
     wanted: dict[str, set[str]] = {}
-    for layer in model.inner:
-        if any(_has_weights(each) for each in (layer, *layer.everything())):
+    for layer in model.layers:
+        if any(_has_weights(each) for each in (layer, *layer.descendants())):
             wanted.setdefault(_stem(layer.path), set()).add(layer.path)
     for stem, paths in wanted.items():
         there = held.get(stem, set())
         if not paths <= there and not _has_gap(stem, there):
-            doubtful = [layer for layer in model.inner if _stem(layer.path) == stem]
+            doubtful = [layer for layer in model.layers if _stem(layer.path) == stem]
             for layer in doubtful:
-                yield from (each.path for each in (layer, *layer.everything()))
+                yield from (each.path for each in (layer, *layer.descendants()))
 
 
-def _has_weights(layer: Configured) -> bool:
+def _has_weights(layer: LayerConfig) -> bool:
     return bool(layer.kind and any(expected_weights(layer.kind, layer.config)))
 
 
@@ -239,7 +243,7 @@ def _stem(path: str) -> str:
     return re.sub(r"_\d{1,9}$", "", path)
 
 
-def _above(path: str) -> Iterator[str]:
+def _path_and_parents(path: str) -> Iterator[str]:
     while path:
         yield path
         path = path.rpartition("/")[0]

@@ -16,13 +16,18 @@ from typing import Any
 from poolnorm_cli.errors import InputError, shown
 from poolnorm_cli.tensors.npy import opened
 from poolnorm_cli.tensors.zip_reader import ArchiveKind, Member, MemberReader, members
-from poolnorm_cli.weights.entry import Entry, Stored, exactly, grouped
+from poolnorm_cli.weights.entry import Entry, StoredArray, group_by_layer
 from poolnorm_cli.weights.fit import without_unit_axes
-from poolnorm_cli.weights.hdf5 import Contents, walk
-from poolnorm_cli.weights.keras_config import Configured, class_of_group, configured, misplaced
+from poolnorm_cli.weights.hdf5 import Hdf5Contents, walk
+from poolnorm_cli.weights.keras_config import (
+    LayerConfig,
+    class_of_group,
+    misnumbered,
+    parse_model_config,
+)
 from poolnorm_cli.weights.keras_legacy import is_legacy, legacy_entries
-from poolnorm_cli.weights.naming import known
-from poolnorm_cli.weights.untrusted import LARGEST, Span, parse, whole
+from poolnorm_cli.weights.naming import are_normalization_weights
+from poolnorm_cli.weights.untrusted import LARGEST_JSON, Span, open_span, read_json
 
 
 _OPTIMIZERS = ("optimizer", "optimizer_weights")
@@ -48,8 +53,8 @@ def entries(file: str) -> list[Entry]:
         InputError: It is damaged, or asks for what no weights need.
         UnavailableError: h5py is not installed.
     """
-    found = _layers(walk(whole(file), file), file)
-    return [replace(entry, reason=entry.reason or _shard(file)) for entry in found]
+    found = _find_layers(walk(open_span(file), file), file)
+    return [replace(entry, reason=entry.reason or _reason_as_shard(file)) for entry in found]
 
 
 def array_paths(file: str) -> list[str]:
@@ -59,7 +64,7 @@ def array_paths(file: str) -> list[str]:
         InputError: It is damaged, or asks for what no weights need.
         UnavailableError: h5py is not installed.
     """
-    return list(walk(whole(file), file).arrays)
+    return list(walk(open_span(file), file).arrays)
 
 
 def archive_entries(file: str) -> list[Entry]:
@@ -69,7 +74,7 @@ def archive_entries(file: str) -> list[Entry]:
         InputError: It is damaged, or asks for what no weights need.
         UnavailableError: h5py is not installed.
     """
-    return _layers(_archive(file), file)
+    return _find_layers(_archive(file), file)
 
 
 def archive_array_paths(file: str) -> list[str]:
@@ -89,7 +94,7 @@ def sharded_entries(file: str) -> list[Entry]:
         InputError: The table or a shard is damaged, or not there, or a weight is in two shards.
         UnavailableError: h5py is not installed.
     """
-    return _layers(_shards(file), file)
+    return _find_layers(_join_shards(file), file)
 
 
 def sharded_array_paths(file: str) -> list[str]:
@@ -99,10 +104,10 @@ def sharded_array_paths(file: str) -> list[str]:
         InputError: The table or a shard is damaged, or not there, or a weight is in two shards.
         UnavailableError: h5py is not installed.
     """
-    return list(_shards(file).arrays)
+    return list(_join_shards(file).arrays)
 
 
-def _shard(file: str) -> str:
+def _reason_as_shard(file: str) -> str:
     """Say that a file is a part of sharded weights, in which layers may be cut."""
     table = re.sub(r"_\d{5}\.weights\.h5$", ".weights.json", file)
     if table == file or not os.path.exists(table):  # noqa: PTH110 - text, not a path
@@ -110,7 +115,7 @@ def _shard(file: str) -> str:
     return f"the file is a part of {shown(table, 80)}, and that is what to give"
 
 
-def _layers(contents: Contents, file: str) -> list[Entry]:
+def _find_layers(contents: Hdf5Contents, file: str) -> list[Entry]:
     """List the normalization layers among arrays.
 
     Args:
@@ -121,21 +126,21 @@ def _layers(contents: Contents, file: str) -> list[Entry]:
         InputError: The config is damaged.
     """
     text = contents.config
-    model = configured(text, f"{file}: its config") if text else None
+    model = parse_model_config(text, f"{file}: its config") if text else None
     if is_legacy(contents):
         return list(legacy_entries(contents, file, model))
     return [*_numbered(contents, file, model), *_by_prefix(contents, file, model)]
 
 
-def _numbered(contents: Contents, file: str, model: Configured | None) -> Iterator[Entry]:
-    groups: dict[str, dict[str, Stored]] = {}
+def _numbered(contents: Hdf5Contents, file: str, model: LayerConfig | None) -> Iterator[Entry]:
+    groups: dict[str, dict[str, StoredArray]] = {}
     for path, array in contents.arrays.items():
         group, _, weight = path.rpartition("/")
         if path.split("/")[0] not in _OPTIMIZERS and group.rpartition("/")[2] == "vars":
             groups.setdefault(group.rpartition("/")[0], {})[weight] = array
-    paths = {_as_now(path): path for path in groups}
-    layers = {layer.path: layer for layer in model.everything()} if model else {}
-    doubtful = misplaced(model, paths) if model else set()
+    paths = {_current_path(path): path for path in groups}
+    layers = {layer.path: layer for layer in model.descendants()} if model else {}
+    doubtful = misnumbered(model, paths) if model else set()
     for path, own in paths.items():
         weights, layer = groups[own], layers.get(path)
         name = contents.names.get(f"{own}/vars" if own else "vars")
@@ -144,7 +149,7 @@ def _numbered(contents: Contents, file: str, model: Configured | None) -> Iterat
         else:
             sure = layer is not None and layer.name == name
         if layer is not None and sure:
-            yield from _certain(file, own, layer, weights)
+            yield from _known_layer(file, own, layer, weights)
             continue
         kind = None if layers else class_of_group(path)
         if kind or _may_be_normalization(weights):
@@ -155,27 +160,27 @@ def _numbered(contents: Contents, file: str, model: Configured | None) -> Iterat
                 kind=kind,
                 arrays=weights,
                 unsure=_UNSURE if layers else "",
-                reason=_lacking(weights),
+                reason=_missing_number(weights),
             )
 
 
-def _by_prefix(contents: Contents, file: str, model: Configured | None) -> Iterator[Entry]:
+def _by_prefix(contents: Hdf5Contents, file: str, model: LayerConfig | None) -> Iterator[Entry]:
     """List layers in files that others than Keras write: their groups have weights by name."""
     others = {
         path: array
         for path, array in contents.arrays.items()
         if path.split("/")[0] not in _OPTIMIZERS and path.split("/")[-2:-1] != ["vars"]
     }
-    unsure = _UNSURE if model and model.inner else ""
-    for path, weights in grouped(others).items():
+    unsure = _UNSURE if model and model.layers else ""
+    for path, weights in group_by_layer(others).items():
         yield Entry(file=file, name=path, path=path, kind=None, arrays=weights, unsure=unsure)
 
 
 _UNSURE = "which of the layers in the model's config it is cannot be told"
 
 
-def _certain(
-    file: str, path: str, layer: Configured, weights: Mapping[str, Stored]
+def _known_layer(
+    file: str, path: str, layer: LayerConfig, weights: Mapping[str, StoredArray]
 ) -> Iterator[Entry]:
     kind = layer.kind
     if kind or ("epsilon" in layer.config and _may_be_normalization(weights)):
@@ -187,34 +192,34 @@ def _certain(
             kind=kind,
             class_name=layer.class_name,
             arrays=weights,
-            reason=_lacking(weights),
+            reason=_missing_number(weights),
             config=layer.config if kind else {},
             unsure=layer.unsure if kind else other,
             rank=layer.rank,
         )
 
 
-def _lacking(weights: Iterable[str]) -> str:
+def _missing_number(weights: Iterable[str]) -> str:
     """Say that weights are numbered, and that some number is left out; nothing otherwise."""
     numbers = sorted(int(name) for name in weights if name.isdecimal())
     gap = next((n for n, number in enumerate(numbers) if n != number), None)
     return "" if gap is None else f"its weight {gap} is not in the file"
 
 
-def _as_now(path: str) -> str:
+def _current_path(path: str) -> str:
     """Return the path that newer versions, and other systems, give a group."""
     return path.replace("\\", "/").replace(_OLD_LAYERS, "layers")
 
 
-def _may_be_normalization(weights: Mapping[str, Stored]) -> bool:
+def _may_be_normalization(weights: Mapping[str, StoredArray]) -> bool:
     """Whether weights of which nothing else is known may be those of a normalization."""
     shapes = [without_unit_axes(array.shape) for array in weights.values()]
     # A weight alone, of several axes, is that of a convolution or an embedding.
     alike = len(set(shapes)) == 1 and (len(shapes) > 1 or len(shapes[0]) < 2)
-    return alike and (all(name.isdigit() for name in weights) or known(weights))
+    return alike and (all(name.isdigit() for name in weights) or are_normalization_weights(weights))
 
 
-def _archive(file: str) -> Contents:
+def _archive(file: str) -> Hdf5Contents:
     """Return what is in a `.keras` file, its config with it."""
     weights, config = _archive_members(file)
     contents = walk(weights, file)
@@ -229,16 +234,16 @@ def _archive_members(file: str) -> tuple[io.IOBase, bytes]:
         for key in (_CONFIG_MEMBER, _WEIGHTS_MEMBER):
             if key not in found:
                 raise InputError.at(file, f"no {key} in it", KERAS.fix)
-        config = _bytes(descriptor, found[_CONFIG_MEMBER], file, LARGEST)
+        config = _member_bytes(descriptor, found[_CONFIG_MEMBER], file, LARGEST_JSON)
         weights = found[_WEIGHTS_MEMBER]
         if weights.method:
-            data = _bytes(descriptor, weights, file, LARGEST_INFLATED)
+            data = _member_bytes(descriptor, weights, file, LARGEST_INFLATED)
             return io.BytesIO(data), config
-        start = _verified(descriptor, weights, file)
+        start = _verified_start(descriptor, weights, file)
         return Span(os.dup(descriptor), start, weights.size), config
 
 
-def _bytes(descriptor: int, member: Member, file: str, largest: int) -> bytes:
+def _member_bytes(descriptor: int, member: Member, file: str, largest: int) -> bytes:
     if member.size > largest:
         told = f"{member.key} of {member.size} bytes, at most {largest} are read"
         raise InputError.at(file, told, KERAS.fix)
@@ -253,7 +258,7 @@ def _bytes(descriptor: int, member: Member, file: str, largest: int) -> bytes:
     return bytes(data)
 
 
-def _verified(descriptor: int, member: Member, file: str) -> int:
+def _verified_start(descriptor: int, member: Member, file: str) -> int:
     """Check the bytes of a stored member, and return where they start."""
     reader = MemberReader(descriptor, member, f"{file}::{member.key}", KERAS)
     piece = memoryview(bytearray(_PIECE))
@@ -264,19 +269,19 @@ def _verified(descriptor: int, member: Member, file: str) -> int:
     return start
 
 
-def _shards(file: str) -> Contents:
+def _join_shards(file: str) -> Hdf5Contents:
     """Return what is in all shards together."""
-    table = _table(file)
+    table = _shard_table(file)
     shards = list(dict.fromkeys(name for names in table.values() for name in names))
     if len(shards) > _MOST_SHARDS:
         raise InputError.at(
             file, f"{len(shards)} shards, at most {_MOST_SHARDS} are read", _FIX_SHARDS
         )
-    together = Contents()
+    together = Hdf5Contents()
     for shard in shards:
         path = os.path.join(os.path.dirname(file), shard)  # noqa: PTH118, PTH120 - text
         try:
-            span = whole(path)
+            span = open_span(path)
         except InputError as error:
             raise error.within(f"{file}: its shard") from None
         found = walk(span, path)
@@ -292,23 +297,20 @@ def _shards(file: str) -> Contents:
     return together
 
 
-def _table(file: str) -> dict[str, list[str]]:
+def _shard_table(file: str) -> dict[str, list[str]]:
     """Return the shards of each group.
 
     Raises:
         InputError: There is no such table, or it has something else than names of files.
     """
-    span = whole(file)
-    if span.size > LARGEST:
-        raise InputError.at(file, f"{span.size} bytes, at most {LARGEST} are read", _FIX_SHARDS)
-    document = parse(exactly(span.at(0, span.size), span.size, file), file)
+    document = read_json(file)
     found = document.get("weight_map") if isinstance(document, dict) else None
     if not isinstance(found, dict):
         raise InputError.at(file, "no weight_map in it", _FIX_SHARDS)
-    return {group.strip("/"): _names(file, group, names) for group, names in found.items()}
+    return {group.strip("/"): _shard_names(file, group, names) for group, names in found.items()}
 
 
-def _names(file: str, group: str, names: Any) -> list[str]:
+def _shard_names(file: str, group: str, names: Any) -> list[str]:
     listed = names if isinstance(names, list) else [names]
     for name in listed:
         plain = isinstance(name, str) and name.isprintable() and not set(name) & set("/\\")
@@ -318,7 +320,7 @@ def _names(file: str, group: str, names: Any) -> list[str]:
     return listed
 
 
-def _require_all(file: str, table: dict[str, list[str]], together: Contents) -> None:
+def _require_all(file: str, table: dict[str, list[str]], together: Hdf5Contents) -> None:
     """Refuse weights of which a part is not there.
 
     Raises:

@@ -11,11 +11,16 @@ from dataclasses import replace
 
 from poolnorm_cli.errors import InputError, shown
 from poolnorm_cli.values import frozen
-from poolnorm_cli.weights.entry import Entry, Stored, are_alike
-from poolnorm_cli.weights.hdf5 import Contents
-from poolnorm_cli.weights.keras_config import Configured, expected_weights
-from poolnorm_cli.weights.keras_scopes import Scoped, layers_of_scopes, normalizations, scoped
-from poolnorm_cli.weights.naming import KERAS, TORCH, own_name
+from poolnorm_cli.weights.entry import Entry, StoredArray, have_one_shape
+from poolnorm_cli.weights.hdf5 import Hdf5Contents
+from poolnorm_cli.weights.keras_config import LayerConfig, expected_weights
+from poolnorm_cli.weights.keras_scopes import (
+    ScopedWeight,
+    layers_of_scopes,
+    normalization_scopes,
+    parse_weight_name,
+)
+from poolnorm_cli.weights.naming import KERAS, TORCH, unversioned_class
 
 
 _ROOT = "model_weights"
@@ -23,7 +28,7 @@ _FIX = "save it again with Keras"
 
 
 @frozen
-class Group:
+class LayerGroup:
     """The group of a layer of the model.
 
     Attributes:
@@ -33,17 +38,17 @@ class Group:
     """
 
     name: str
-    weights: Sequence[Scoped]
+    weights: Sequence[ScopedWeight]
     ordered: bool
 
 
-def is_legacy(contents: Contents) -> bool:
+def is_legacy(contents: Hdf5Contents) -> bool:
     """Whether a file has weights by name, in groups of layers."""
     listed = {"", _ROOT} & contents.layer_names.keys()
     return bool(listed) or any(path.startswith(f"{_ROOT}/") for path in contents.arrays)
 
 
-def legacy_entries(contents: Contents, file: str, model: Configured | None) -> Iterator[Entry]:
+def legacy_entries(contents: Hdf5Contents, file: str, model: LayerConfig | None) -> Iterator[Entry]:
     """List the normalization layers of a legacy file.
 
     Args:
@@ -59,15 +64,17 @@ def legacy_entries(contents: Contents, file: str, model: Configured | None) -> I
     for group in groups:
         layer = layers.get(group.name)
         if layer is not None and layer.kind:
-            yield _own(file, group, layer)
+            yield _model_layer(file, group, layer)
         elif layer is not None:
-            yield from _nested(file, group, layer, keras3=contents.version[:1] >= "3")
+            yield from _layers_of_nested_model(
+                file, group, layer, keras3=contents.version[:1] >= "3"
+            )
         else:
             unsure = "the model's config has no such layer, or several" if model else ""
-            yield from _unknown(file, group, unsure)
+            yield from _layers_without_config(file, group, unsure)
 
 
-def _groups(contents: Contents, file: str, model: Configured | None) -> Iterator[Group]:
+def _groups(contents: Hdf5Contents, file: str, model: LayerConfig | None) -> Iterator[LayerGroup]:
     within = any(path.startswith(f"{_ROOT}/") for path in contents.arrays)
     start = f"{_ROOT}/" if within else ""
     names = contents.layer_names.get(start.rstrip("/"))
@@ -75,16 +82,16 @@ def _groups(contents: Contents, file: str, model: Configured | None) -> Iterator
         names = _names_without_list(contents, start, model)
     if len(set(names)) != len(names):
         raise InputError.at(file, "its layer_names has a name twice", _FIX)
-    inside = _inside(contents, {f"{start}{name}" for name in names})
+    inside = _weights_by_group(contents, {f"{start}{name}" for name in names})
     for name in names:
         place = f"{start}{name}"
         listed = contents.weight_names.get(place)
         weights = inside.get(place, []) if listed is None else listed
         ordered = listed is not None
-        yield Group(name, [_weight(contents, place, each, file) for each in weights], ordered)
+        yield LayerGroup(name, [_weight(contents, place, each, file) for each in weights], ordered)
 
 
-def _inside(contents: Contents, groups: Container[str]) -> dict[str, list[str]]:
+def _weights_by_group(contents: Hdf5Contents, groups: Container[str]) -> dict[str, list[str]]:
     """List what is in each group, without what is in a group that is in it."""
     found: dict[str, list[str]] = {}
     for path in contents.arrays:
@@ -95,39 +102,39 @@ def _inside(contents: Contents, groups: Container[str]) -> dict[str, list[str]]:
     return found
 
 
-def _names_without_list(contents: Contents, start: str, model: Configured | None) -> list[str]:
+def _names_without_list(contents: Hdf5Contents, start: str, model: LayerConfig | None) -> list[str]:
     """List the layers of a file that does not: those of the config, or its outermost groups."""
     if model:
-        return list(dict.fromkeys(layer.name for layer in model.inner if layer.name))
+        return list(dict.fromkeys(layer.name for layer in model.layers if layer.name))
     paths = (path[len(start) :] for path in contents.arrays if path.startswith(start))
     return sorted({path.partition("/")[0] for path in paths if "/" in path})
 
 
-def _weight(contents: Contents, group: str, name: str, file: str) -> Scoped:
+def _weight(contents: Hdf5Contents, group: str, name: str, file: str) -> ScopedWeight:
     array = contents.arrays.get(f"{group}/{name}")
     if array is None:
         raise InputError.at(
             f"{file}: {shown(group)}", f"its weight {shown(name)} is not there", _FIX
         )
-    return scoped(name, array)
+    return parse_weight_name(name, array)
 
 
-def _layers(groups: Sequence[Group], model: Configured) -> dict[str, Configured]:
+def _layers(groups: Sequence[LayerGroup], model: LayerConfig) -> dict[str, LayerConfig]:
     """Say which layer of the config has which group, where that is certain."""
-    names = Counter(layer.name for layer in model.inner)
-    named = ((layer.name, place) for place, layer in enumerate(model.inner))
+    names = Counter(layer.name for layer in model.layers)
+    named = ((layer.name, place) for place, layer in enumerate(model.layers))
     places = {name: place for name, place in named if name and names[name] == 1}
     order = [places[group.name] for group in groups if group.name in places]
     if order != sorted(order):  # Keras goes by the order, so these are not groups of this model
         return {}
-    layers = {name: model.inner[place] for name, place in places.items()}
+    layers = {name: model.layers[place] for name, place in places.items()}
     others = [group.name for group in groups if group.name not in names]
-    nameless = [layer for layer in model.inner if not layer.name]
+    nameless = [layer for layer in model.layers if not layer.name]
     paired = len(others) == len(nameless)
     return layers | (dict(zip(others, nameless, strict=True)) if paired else {})
 
 
-def _own(file: str, group: Group, layer: Configured) -> Entry:
+def _model_layer(file: str, group: LayerGroup, layer: LayerConfig) -> Entry:
     """Describe a normalization that is a layer of the model itself: all weights are its own."""
     arrays = {each.weight: each.array for each in group.weights}
     own, moving = expected_weights(layer.kind or "", layer.config)
@@ -141,9 +148,9 @@ def _own(file: str, group: Group, layer: Configured) -> Entry:
     return _entry(file, group.name, group.weights[0].scope, layer, arrays, reason=reason)
 
 
-def _is_subclass(layer: Configured) -> bool:
+def _is_subclass(layer: LayerConfig) -> bool:
     """Whether a class is a person's own, whose weights may be in an order of its own."""
-    return own_name(layer.class_name) != layer.kind
+    return unversioned_class(layer.class_name) != layer.kind
 
 
 def _is_permuted(names: Iterable[str], expected: Sequence[str]) -> bool:
@@ -151,17 +158,19 @@ def _is_permuted(names: Iterable[str], expected: Sequence[str]) -> bool:
     return found != list(expected) and sorted(found) == sorted(expected)
 
 
-def _nested(file: str, group: Group, layer: Configured, *, keras3: bool) -> Iterator[Entry]:
+def _layers_of_nested_model(
+    file: str, group: LayerGroup, layer: LayerConfig, *, keras3: bool
+) -> Iterator[Entry]:
     """Describe the normalizations in a model that is a layer of the model."""
-    scopes = normalizations(group.weights)
+    scopes = normalization_scopes(group.weights)
     weights = [each for each in group.weights if each.scope in scopes]
     found = layers_of_scopes(layer, weights, ordered=group.ordered, keras3=keras3)
     unsure = f"which layer of {shown(layer.name or layer.class_name)} it is cannot be told"
-    if not any(each.kind for each in layer.everything()):
+    if not any(each.kind for each in layer.descendants()):
         unsure = f"the config says nothing of what is in {shown(layer.class_name)}"
     for scope, arrays in scopes.items():
         if scope not in found:
-            yield from _unknown(file, group, unsure, {scope: arrays})
+            yield from _layers_without_config(file, group, unsure, {scope: arrays})
             continue
         inner, certain = found[scope]
         entry = _entry(file, group.name, scope, inner, arrays)
@@ -172,8 +181,8 @@ def _entry(
     file: str,
     group: str,
     scope: str,
-    layer: Configured,
-    arrays: Mapping[str, Stored],
+    layer: LayerConfig,
+    arrays: Mapping[str, StoredArray],
     *,
     reason: str = "",
 ) -> Entry:
@@ -193,14 +202,17 @@ def _entry(
     )
 
 
-def _unknown(
-    file: str, group: Group, unsure: str, scopes: Mapping[str, Mapping[str, Stored]] | None = None
+def _layers_without_config(
+    file: str,
+    group: LayerGroup,
+    unsure: str,
+    scopes: Mapping[str, Mapping[str, StoredArray]] | None = None,
 ) -> Iterator[Entry]:
     """Describe what has the weights of a normalization, and of which no config is known."""
-    found = normalizations(group.weights) if scopes is None else scopes
+    found = normalization_scopes(group.weights) if scopes is None else scopes
     alone = len({each.scope for each in group.weights}) == 1
     for scope, arrays in found.items():
         path = f"{group.name}/{scope}" if scope else group.name
         name = group.name if alone else path  # a scope is no name of a layer
-        if are_alike(arrays):
+        if have_one_shape(arrays):
             yield Entry(file=file, name=name, path=path, kind=None, arrays=arrays, unsure=unsure)

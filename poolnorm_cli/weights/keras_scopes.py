@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from poolnorm_cli.values import frozen
-from poolnorm_cli.weights.entry import Stored
-from poolnorm_cli.weights.keras_config import Configured, expected_weights
-from poolnorm_cli.weights.naming import known
+from poolnorm_cli.weights.entry import StoredArray
+from poolnorm_cli.weights.keras_config import LayerConfig, expected_weights
+from poolnorm_cli.weights.naming import are_normalization_weights
 
 
 _WEIGHT = re.compile(
@@ -20,16 +20,16 @@ _WEIGHT = re.compile(
     r"(?P<weight>moving_(?:mean|variance|stddev)|renorm_(?:mean|stddev)|running_(?:mean|std|var)"
     r"|gamma|beta)(?:_(?P<number>\d+))?"
 )
-_NOW = {
+_KERAS_NAMES = {
     "running_mean": "moving_mean",
     "running_std": "moving_variance",  # Keras 1 keeps the variance under this name
     "running_var": "moving_variance",
 }
-_NO_PARAMETER = re.compile(r".*_(initializer|regularizer|constraint)|name|trainable|dtype|.*_shape")
+_NOT_COMPARED = re.compile(r".*_(initializer|regularizer|constraint)|name|trainable|dtype|.*_shape")
 
 
 @frozen
-class Scoped:
+class ScopedWeight:
     """A weight as a legacy file lists it.
 
     Attributes:
@@ -40,39 +40,40 @@ class Scoped:
 
     scope: str
     weight: str
-    array: Stored
+    array: StoredArray
 
 
-def scoped(name: str, array: Stored) -> Scoped:
+def parse_weight_name(name: str, array: StoredArray) -> ScopedWeight:
     """Split the name of a weight: `a/bn_1/gamma:0`, or Keras 1's `bn_1_gamma_1:0`."""
     scope, _, leaf = name.removesuffix(":0").rpartition("/")
-    plain = leaf if known([leaf]) else re.sub(r"_\d+$", "", leaf)
-    if known([plain]):  # TensorFlow numbers variables of one name
-        number, weight = leaf[len(plain) + 1 :], _NOW.get(plain, plain)
-        return Scoped(f"{scope}_{number}" if number else scope, weight, array)
+    plain = leaf if are_normalization_weights([leaf]) else re.sub(r"_\d+$", "", leaf)
+    if are_normalization_weights([plain]):  # TensorFlow numbers variables of one name
+        number, weight = leaf[len(plain) + 1 :], _KERAS_NAMES.get(plain, plain)
+        return ScopedWeight(f"{scope}_{number}" if number else scope, weight, array)
     found = _WEIGHT.fullmatch(leaf)
     if found is None:
-        return Scoped(scope, leaf, array)
+        return ScopedWeight(scope, leaf, array)
     parts = [part for part in (found["scope"], found["number"]) if part]
     places = [place for place in (scope, "_".join(parts)) if place]
-    return Scoped("/".join(places), _NOW.get(found["weight"], found["weight"]), array)
+    return ScopedWeight("/".join(places), _KERAS_NAMES.get(found["weight"], found["weight"]), array)
 
 
-def normalizations(weights: Iterable[Scoped]) -> dict[str, dict[str, Stored]]:
+def normalization_scopes(weights: Iterable[ScopedWeight]) -> dict[str, dict[str, StoredArray]]:
     """Return the scopes that have weights as a normalization has them, each once."""
-    scopes: dict[str, list[Scoped]] = {}
+    scopes: dict[str, list[ScopedWeight]] = {}
     for each in weights:
         scopes.setdefault(each.scope, []).append(each)
     return {
         scope: {each.weight: each.array for each in found}
         for scope, found in scopes.items()
-        if known({each.weight for each in found}) and len({e.weight for e in found}) == len(found)
+        if are_normalization_weights({each.weight for each in found})
+        and len({e.weight for e in found}) == len(found)
     }
 
 
 def layers_of_scopes(
-    model: Configured, weights: Sequence[Scoped], *, ordered: bool, keras3: bool
-) -> dict[str, tuple[Configured, bool]]:
+    model: LayerConfig, weights: Sequence[ScopedWeight], *, ordered: bool, keras3: bool
+) -> dict[str, tuple[LayerConfig, bool]]:
     """Find the layers of a nested model whose weights these are.
 
     Args:
@@ -85,39 +86,39 @@ def layers_of_scopes(
         For each scope whose parameters are certain, a layer that has them, and whether it is that
         very layer; scopes that are not certain are not there.
     """
-    wanted = _in_order(model, keras3=keras3)
+    wanted = _weights_in_order(model, keras3=keras3)
     layers = list({id(layer): layer for layer, _ in wanted}.values())
     once = {_identity(layer): layer for layer in reversed(layers)}
     first = {id(layer) for layer in once.values()}
     if ordered or len(layers) == 1:
-        found = _paired(wanted, weights, ordered=ordered)
+        found = _pair_in_order(wanted, weights, ordered=ordered)
         distinct = len(once) == len(layers)
         if found and (distinct or all(_named_alike(*pair) for pair in found.items())):
             return {scope: (layer, True) for scope, layer in found.items()}
         if not found and not distinct:  # a layer that is in two models is saved once
-            found = _paired([pair for pair in wanted if id(pair[0]) in first], weights)
+            found = _pair_in_order([pair for pair in wanted if id(pair[0]) in first], weights)
             if found:
                 return {scope: (layer, True) for scope, layer in found.items()}
     return dict(_of_equal_parameters(layers, weights))
 
 
-def _in_order(model: Configured, *, keras3: bool) -> list[tuple[Configured, str]]:
+def _weights_in_order(model: LayerConfig, *, keras3: bool) -> list[tuple[LayerConfig, str]]:
     trained, others = _weights(model, keras3=keras3)
     return [pair for pair, _ in (*trained, *others)]
 
 
-Weight = tuple[tuple[Configured, str], bool]
+Weight = tuple[tuple[LayerConfig, str], bool]
 """A layer and the name of a weight of it, and whether it is trained."""
 
 
-def _weights(layer: Configured, *, keras3: bool) -> tuple[list[Weight], list[Weight]]:
+def _weights(layer: LayerConfig, *, keras3: bool) -> tuple[list[Weight], list[Weight]]:
     """List the weights of normalizations as Keras does: the trained ones, and the others."""
     if layer.kind:
         own, moving = expected_weights(layer.kind, layer.config)
         trained = [((layer, name), layer.trainable) for name in own]
         others = [((layer, name), False) for name in moving]
         return (trained, others) if layer.trainable else ([], [*trained, *others])
-    parts = [_weights(inner, keras3=keras3) for inner in layer.inner]
+    parts = [_weights(inner, keras3=keras3) for inner in layer.layers]
     if keras3:
         every = [weight for part in parts for weight in (*part[0], *part[1])]
         if not layer.trainable:
@@ -128,33 +129,36 @@ def _weights(layer: Configured, *, keras3: bool) -> tuple[list[Weight], list[Wei
     return (trained, others) if layer.trainable else ([], [*trained, *others])
 
 
-def _paired(
-    wanted: Sequence[tuple[Configured, str]], weights: Sequence[Scoped], *, ordered: bool = True
-) -> dict[str, Configured] | None:
+def _pair_in_order(
+    wanted: Sequence[tuple[LayerConfig, str]],
+    weights: Sequence[ScopedWeight],
+    *,
+    ordered: bool = True,
+) -> dict[str, LayerConfig] | None:
     """Pair scopes and layers whose weights stand in one order; None where they do not."""
     if not ordered:
         wanted = sorted(wanted, key=lambda pair: pair[1])
         weights = sorted(weights, key=lambda each: each.weight)
     if [name for _, name in wanted] != [each.weight for each in weights]:
         return None
-    layers: dict[str, Configured] = {}
+    layers: dict[str, LayerConfig] = {}
     for (layer, _), each in zip(wanted, weights, strict=True):
         if layers.setdefault(each.scope, layer) is not layer:
             return None
     return layers if len({id(layer) for layer in layers.values()}) == len(layers) else None
 
 
-def _named_alike(scope: str, layer: Configured) -> bool:
+def _named_alike(scope: str, layer: LayerConfig) -> bool:
     """Whether a scope may have been named after a layer: suffixes aside, its name is the last."""
     ends = (re.sub(r"_\d+$", "", name) for name in (f"/{scope}", f"/{layer.name}"))
     return next(ends).endswith(next(ends))
 
 
 def _of_equal_parameters(
-    layers: Sequence[Configured], weights: Sequence[Scoped]
-) -> Iterator[tuple[str, tuple[Configured, bool]]]:
+    layers: Sequence[LayerConfig], weights: Sequence[ScopedWeight]
+) -> Iterator[tuple[str, tuple[LayerConfig, bool]]]:
     """Give a scope the parameters that all layers with such weights have alike."""
-    scopes = normalizations(weights)
+    scopes = normalization_scopes(weights)
     if len(scopes) > len(layers):  # some layer is not in the config
         return
     for scope, arrays in scopes.items():
@@ -163,15 +167,15 @@ def _of_equal_parameters(
             yield scope, (alike[0], False)
 
 
-def _expected(layer: Configured) -> set[str]:
+def _expected(layer: LayerConfig) -> set[str]:
     own, others = expected_weights(layer.kind or "", layer.config)
     return {*own, *others}
 
 
-def _identity(layer: Configured) -> tuple[str, str]:
+def _identity(layer: LayerConfig) -> tuple[str, str]:
     return layer.name, json.dumps(layer.config, sort_keys=True)
 
 
 def _parameters(config: Mapping[str, object]) -> str:
-    kept = {name: v for name, v in config.items() if not _NO_PARAMETER.fullmatch(name)}
+    kept = {name: v for name, v in config.items() if not _NOT_COMPARED.fullmatch(name)}
     return json.dumps(kept, sort_keys=True)

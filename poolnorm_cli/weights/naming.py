@@ -10,7 +10,7 @@ TORCH: dict[str, tuple[str, ...]] = {
     "running_mean": ("moving_mean",),
     "running_var": ("moving_variance",),
 }
-"""torch's names, each with Keras' for the same weight: one of them, by the layer."""
+"""torch's name of a weight -> Keras' names for it, of which the layer has one."""
 
 FLAX: dict[str, tuple[str, ...]] = {
     "scale": ("scale", "gamma"),
@@ -18,13 +18,13 @@ FLAX: dict[str, tuple[str, ...]] = {
     "mean": ("moving_mean",),
     "var": ("moving_variance",),
 }
-"""Flax' names, likewise; Gluon's are Keras' with torch's for the moving statistics."""
+"""The same for Flax. Gluon has Keras' names, and torch's for the moving statistics."""
 
 FORMER_CHECKSUM = "__poolnorm__"
-"""An array that earlier versions saved beside the weights: the checksums of the zip do as well."""
+"""An array that earlier versions saved beside the weights; the zip has checksums of its own."""
 
 IGNORED = ("num_batches_tracked", FORMER_CHECKSUM)
-"""Arrays beside the weights of a layer that are none of them."""
+"""Arrays of a layer that are no weights."""
 
 KERAS = (
     "gamma",
@@ -37,54 +37,62 @@ KERAS = (
     "scale",
 )
 
-_OTHERS = {**TORCH, **FLAX, "moving_var": ("moving_variance",)}
+_KERAS_NAMES = {**TORCH, **FLAX, "moving_var": ("moving_variance",)}
 
 
-def known(names: Iterable[str]) -> bool:
-    """Whether all names are those of weights of a normalization, in one framework or another."""
-    return all(name in KERAS or name in _OTHERS for name in names)
+def are_normalization_weights(names: Iterable[str]) -> bool:
+    """Return whether all names are those of weights of a normalization, in some framework."""
+    return all(name in KERAS or name in _KERAS_NAMES for name in names)
 
 
 def keras_names(names: Iterable[str], expected: Iterable[str]) -> dict[str, str]:
-    """Give each name in a file that of Keras, of two the one that is expected."""
-    wanted = set(expected)
-    found = {}
-    for name in names:
-        options = _OTHERS.get(name, (name,))
-        found[name] = next((option for option in options if option in wanted), options[0])
-    return found
+    """Translate the names of weights into those of Keras.
 
+    Args:
+        names: Names in a file, of any framework.
+        expected: Names that the layer has in Keras; they decide where a name may mean two.
 
-def framework(names: Iterable[str]) -> str:
-    """Say whose names these are: `keras`, `torch`, `gluon` or `flax`."""
-    held = set(names)
-    if held & {"mean", "var"} or {"scale", "bias"} <= held:
-        return "flax"
-    if held & {"running_mean", "running_var"} and held & {"gamma", "beta"}:
-        return "gluon"
-    return "torch" if held & TORCH.keys() else "keras"
-
-
-def stated(names: Iterable[str]) -> dict[str, bool]:
-    """Say whether a layer has gamma and beta, of a file in which names are all there is.
-
-    Where the names are Keras' own, the file may be a part of one, and nothing is said.
+    Returns:
+        Name in the file -> name in Keras.
     """
-    held = set(names)
-    if framework(held) == "keras":
+    wanted = set(expected)
+    translated = {}
+    for name in names:
+        options = _KERAS_NAMES.get(name, (name,))
+        translated[name] = next((option for option in options if option in wanted), options[0])
+    return translated
+
+
+def framework_of(names: Iterable[str]) -> str:
+    """Return whose names of weights these are: `keras`, `torch`, `gluon` or `flax`."""
+    known = set(names)
+    if known & {"mean", "var"} or {"scale", "bias"} <= known:
+        return "flax"
+    if known & {"running_mean", "running_var"} and known & {"gamma", "beta"}:
+        return "gluon"
+    return "torch" if known & TORCH.keys() else "keras"
+
+
+def center_and_scale_of(names: Iterable[str]) -> dict[str, bool]:
+    """Return the parameters `center` and `scale` of a layer whose weights have these names.
+
+    None are returned for Keras' own names, which may be those of a part of the weights.
+    """
+    known = set(names)
+    if framework_of(known) == "keras":
         return {}
     return {
-        "center": bool(held & {"bias", "beta"}),
-        "scale": bool(held & {"weight", "gamma", "scale"}),
+        "center": bool(known & {"bias", "beta"}),
+        "scale": bool(known & {"weight", "gamma", "scale"}),
     }
 
 
-def own_name(class_name: str) -> str:
-    """Return the name that Keras has for a class today: versions of TensorFlow numbered some."""
+def unversioned_class(class_name: str) -> str:
+    """Return Keras' name of a class today: TensorFlow has numbered some (`LayerNormV2`)."""
     return re.sub(r"^Sync|V\d$", "", class_name)
 
 
-def split(key: str) -> tuple[str, str]:
+def layer_and_weight(key: str) -> tuple[str, str]:
     """Split a key into layer and weight: `a.bn.bias` is `a.bn` and `bias`, as is `a/bn/beta:0`."""
-    place = max(key.rfind("/"), key.rfind("."))
-    return key[: max(place, 0)], key[place + 1 :].removesuffix(":0")
+    mark = max(key.rfind("/"), key.rfind("."))
+    return key[: max(mark, 0)], key[mark + 1 :].removesuffix(":0")

@@ -13,8 +13,8 @@ from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.formats import NPZ, format_of
 from poolnorm_cli.tensors.outputs import open_output
 from poolnorm_cli.tensors.sources import open_tensors
-from poolnorm_cli.weights.entry import LARGEST_BYTES, Entry, Stored, grouped
-from poolnorm_cli.weights.naming import IGNORED, known, split
+from poolnorm_cli.weights.entry import LARGEST_BYTES, Entry, StoredArray, group_by_layer
+from poolnorm_cli.weights.naming import IGNORED, are_normalization_weights, layer_and_weight
 
 
 if TYPE_CHECKING:
@@ -111,40 +111,40 @@ def entries(file: str) -> list[Entry]:
     """
     tensors = list(open_tensors(file))
     held = {
-        str(tensor.key): Stored(tensor.shape, _reader(tensor))
+        str(tensor.key): StoredArray(tensor.shape, _reader(tensor))
         for tensor in tensors
-        if split(str(tensor.key))[1] not in IGNORED
+        if layer_and_weight(str(tensor.key))[1] not in IGNORED
     }
     _refuse_twins(file, held)
-    several = any(split(key)[0] for key in held)
-    layers = grouped(held) if several else {"": held}
+    several = any(layer_and_weight(key)[0] for key in held)
+    layers = group_by_layer(held) if several else {"": held}
     found = [
         Entry(
             file=file,
             name=layer,
             path=layer,
             kind=None,
-            arrays={split(key)[1]: array for key, array in arrays.items()},
+            arrays={layer_and_weight(key)[1]: array for key, array in arrays.items()},
         )
         for layer, arrays in layers.items()
     ]
-    return _told_of(file, found, tensors[0])
+    return _with_passed_over(file, found, tensors[0])
 
 
 def _refuse_twins(file: str, keys: Iterable[str]) -> None:
     """Refuse two arrays of one layer and weight, as `gamma` and `gamma:0`."""
     seen: dict[tuple[str, str], str] = {}
     for key in keys:
-        if (twin := seen.setdefault(split(key), key)) != key:
+        if (twin := seen.setdefault(layer_and_weight(key), key)) != key:
             told = f"{shown(twin, 40)} and {shown(key, 40)} are one weight"
             raise InputError.at(file, told, "leave one out")
 
 
-def _told_of(file: str, found: list[Entry], first: "Tensor") -> list[Entry]:
+def _with_passed_over(file: str, found: list[Entry], first: "Tensor") -> list[Entry]:
     """Say of layers what was passed over: a weight that is there and not read is not missing."""
     reasons: dict[str, str] = {}
     for each in first.beside:
-        layer, weight = split(each.key)
+        layer, weight = layer_and_weight(each.key)
         if _is_weight(each, weight):
             reasons.setdefault(layer, f"{weight}: {each.reason}")
     told = [replace(entry, reason=reasons.pop(entry.path, "")) for entry in found]
@@ -152,11 +152,15 @@ def _told_of(file: str, found: list[Entry], first: "Tensor") -> list[Entry]:
         Entry(file=file, name=layer, path=layer, kind=None, arrays={}, reason=reason)
         for layer, reason in reasons.items()
     ]
-    return [replace(entry, beside=first.notes) for entry in told]
+    return [replace(entry, file_notes=first.notes) for entry in told]
 
 
 def _is_weight(passed: "PassedOver", weight: str) -> bool:
-    return weight not in IGNORED and known([weight]) and not passed.key.endswith("/")
+    return (
+        weight not in IGNORED
+        and are_normalization_weights([weight])
+        and not passed.key.endswith("/")
+    )
 
 
 def _reader(tensor: "Tensor") -> "Callable[[], NDArray[Any]]":
@@ -180,7 +184,7 @@ def locked(file: str, waits: Callable[[], None]) -> Iterator[None]:
         OutputError: The file system has no locks.
     """
     try:
-        held = _held(file, waits)
+        held = _open_locked(file, waits)
     except FileNotFoundError:
         fix = "run once without --weights: that starts it"
         raise InputError.at(file, "no such file", fix) from None
@@ -195,7 +199,7 @@ def locked(file: str, waits: Callable[[], None]) -> Iterator[None]:
         os.close(held)
 
 
-def _held(file: str, waits: Callable[[], None]) -> int:
+def _open_locked(file: str, waits: Callable[[], None]) -> int:
     import fcntl
 
     told = False

@@ -10,8 +10,21 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.weights.entry import LARGEST_BYTES
-from poolnorm_cli.weights.onnx_graph import Attribute, Model, Node, Scope, attributes_of, described
-from poolnorm_cli.weights.onnx_tensors import TensorRef, problem_of, sparse_at, tensor_at, values_of
+from poolnorm_cli.weights.onnx_graph import (
+    Attribute,
+    Model,
+    Node,
+    Scope,
+    attributes_of,
+    describe_node,
+)
+from poolnorm_cli.weights.onnx_tensors import (
+    TensorRef,
+    sparse_at,
+    tensor_at,
+    unreadable_reason,
+    values_of,
+)
 
 
 _DEEPEST = 60
@@ -20,7 +33,7 @@ _MOST_AXES = 64
 Array = NDArray[Any]
 
 
-class UnknownError(Exception):
+class NotConstantError(Exception):
     """A value that is not known without an input; its text goes on from the value's name."""
 
 
@@ -51,14 +64,14 @@ class Inputs(Protocol):
         """Return the values of a tensor."""
 
 
-class Foldable(NamedTuple):
+class ConstantOperator(NamedTuple):
     """An operator that is followed: the shape of its output, and its values."""
 
     shape: Callable[[Inputs], Ints]
     values: Callable[[Inputs], Array]
 
 
-class Found(NamedTuple):
+class Source(NamedTuple):
     """Where a name leads: a tensor of the file, or the node that it comes out of."""
 
     scope: Scope
@@ -67,13 +80,13 @@ class Found(NamedTuple):
     output: int = 0
 
 
-def find(scope: Scope, name: str) -> Found | None:
+def source_of(scope: Scope, name: str) -> Source | None:
     """Find what a name stands for in a graph; None for an input, or for nothing."""
     for _ in range(_DEEPEST):
         if name in scope.graph.tensors:
-            return Found(scope, tensor=scope.graph.tensors[name])
+            return Source(scope, tensor=scope.graph.tensors[name])
         if (node := scope.graph.maker_of(name)) is not None:
-            return Found(scope, node=node, output=node.outputs.index(name))
+            return Source(scope, node=node, output=node.outputs.index(name))
         if name in scope.given and scope.caller is not None:
             scope, name = scope.caller, scope.given[name]
         elif scope.outer is not None and name not in scope.graph.inputs:
@@ -86,7 +99,7 @@ def find(scope: Scope, name: str) -> Found | None:
 class Constants:
     """The values of a model that are known without an input."""
 
-    def __init__(self, model: Model, operators: Mapping[str, Foldable]) -> None:
+    def __init__(self, model: Model, operators: Mapping[str, ConstantOperator]) -> None:
         """Begin with none known.
 
         Args:
@@ -118,7 +131,7 @@ class Constants:
                 with self._followed(found) as (foldable, inputs):
                     shape = foldable.shape(inputs)
             if len(shape) > _MOST_AXES or prod(shape) * 4 > LARGEST_BYTES:
-                raise UnknownError("has more values than a weight")
+                raise NotConstantError("has more values than a weight")
             self._shapes[key] = shape
         return self._shapes[key]
 
@@ -140,7 +153,7 @@ class Constants:
         if key not in self._held:
             self._bytes += prod(shape) * 8
             if self._bytes > 4 * LARGEST_BYTES:
-                raise UnknownError("has more values than a weight")
+                raise NotConstantError("has more values than a weight")
             found = self._found(scope, name)
             if found.tensor is not None:
                 self._held[key] = self.read(found.tensor)
@@ -155,8 +168,8 @@ class Constants:
         Raises:
             UnknownError: It is not read.
         """
-        if problem := problem_of(tensor):
-            raise UnknownError(problem)
+        if problem := unreadable_reason(tensor):
+            raise NotConstantError(problem)
         return tensor.shape
 
     def read(self, tensor: TensorRef) -> Array:
@@ -165,30 +178,34 @@ class Constants:
         Raises:
             InputError: They are damaged.
         """
-        wire = self.model.wire
-        return values_of(wire, tensor, f"{wire.place}: {tensor.name[:60]}".removesuffix(": "))
+        protobuf = self.model.protobuf
+        return values_of(
+            protobuf, tensor, f"{protobuf.place}: {tensor.name[:60]}".removesuffix(": ")
+        )
 
-    def _found(self, scope: Scope, name: str) -> Found:
-        found = find(scope, name)
+    def _found(self, scope: Scope, name: str) -> Source:
+        found = source_of(scope, name)
         if found is None:
-            raise UnknownError("is an input of the graph")
+            raise NotConstantError("is an input of the graph")
         return found
 
     @contextmanager
-    def _followed(self, found: Found) -> "Iterator[tuple[Foldable, Inputs]]":
+    def _followed(self, found: Source) -> "Iterator[tuple[ConstantOperator, Inputs]]":
         """Give the operator of a node, and its inputs, as far as both are known."""
         node = found.node or Node()
         foldable = self._operators.get(node.operator)
         if foldable is None or found.output or self._depth > _DEEPEST:
-            raise UnknownError(f"comes out of {described(node)}")
+            raise NotConstantError(f"comes out of {describe_node(node)}")
         self._depth += 1
         try:
             yield foldable, _Inputs(self, found.scope, node)
-        except UnknownError as error:
-            told = f"comes out of {described(node)}, of which an input {error}"
-            raise UnknownError(told) from None
+        except NotConstantError as error:
+            told = f"comes out of {describe_node(node)}, of which an input {error}"
+            raise NotConstantError(told) from None
         except (ValueError, IndexError, TypeError, OverflowError, KeyError):
-            raise UnknownError(f"comes out of {described(node)}, which makes none") from None
+            raise NotConstantError(
+                f"comes out of {describe_node(node)}, which makes none"
+            ) from None
         finally:
             self._depth -= 1
 
@@ -198,7 +215,7 @@ class _Inputs:
 
     def __init__(self, constants: Constants, scope: Scope, node: Node) -> None:
         self._constants, self._scope, self._node = constants, scope, node
-        self.attributes = attributes_of(constants.model.wire, node, scope)
+        self.attributes = attributes_of(constants.model.protobuf, node, scope)
 
     def has(self, index: int) -> bool:
         """Whether an input is given."""
@@ -221,17 +238,17 @@ class _Inputs:
 
     def dtype(self, index: int) -> int:
         """Return ONNX' number of the type of an input that is in the file; 0 of another."""
-        found = find(self._scope, self._node.inputs[index])
+        found = source_of(self._scope, self._node.inputs[index])
         return found.tensor.dtype if found is not None and found.tensor is not None else 0
 
     def tensor(self) -> TensorRef | None:
         """Return the tensor that the node has for an attribute, None without one."""
-        wire = self._constants.model.wire
+        protobuf = self._constants.model.protobuf
         for attribute in self.attributes.values():
             if attribute.tensor is not None:
-                return tensor_at(wire, attribute.tensor)
+                return tensor_at(protobuf, attribute.tensor)
             if attribute.sparse is not None:
-                return sparse_at(wire, attribute.sparse)
+                return sparse_at(protobuf, attribute.sparse)
         return None
 
     def of_tensor(self, tensor: TensorRef) -> Array:

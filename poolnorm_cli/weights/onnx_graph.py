@@ -8,7 +8,7 @@ from typing import Any
 from poolnorm_cli.errors import InputError, shown
 from poolnorm_cli.values import frozen, record
 from poolnorm_cli.weights.onnx_tensors import TensorRef, sparse_at, tensor_at
-from poolnorm_cli.weights.wire import WHOLE, Range, Wire
+from poolnorm_cli.weights.protobuf import VARINT, ProtobufFile, Range
 
 
 @dataclass(slots=True)
@@ -84,7 +84,7 @@ class Scope:
     call: Node | None = None
 
 
-def described(node: Node) -> str:
+def describe_node(node: Node) -> str:
     """Return what messages call a node: its operator and its name."""
     return f"{shown(node.operator, 40)} {shown(node.called, 40)!r}"
 
@@ -107,22 +107,22 @@ _WITH_GRAPHS = ("If", "Loop", "Scan", "SequenceMap")
 class Model:
     """An ONNX model in an open file."""
 
-    def __init__(self, wire: Wire, size: int) -> None:
+    def __init__(self, protobuf: ProtobufFile, size: int) -> None:
         """Read what there is in it, but for values.
 
         Args:
-            wire: The file.
+            protobuf: The file.
             size: Bytes that it has.
 
         Raises:
             InputError: It is no model, or none with a graph.
         """
-        self.wire, self._opset, self._count = wire, 0, 0
+        self.protobuf, self._opset, self._count = protobuf, 0, 0
         self._functions: dict[str, Range] = {}
         self._bodies: dict[str, Graph] = {}
         graphs = []
-        for number, start, end in wire.fields(Range(0, size)):
-            if end == WHOLE:
+        for number, start, end in protobuf.fields(Range(0, size)):
+            if end == VARINT:
                 continue
             if number == 7:
                 graphs.append(Range(start, end))
@@ -133,11 +133,11 @@ class Model:
                 self._functions[_qualified(name[1], name[10])] = Range(start, end)
         if len(graphs) != 1:
             raise InputError.at(
-                wire.place, f"an ONNX file with {len(graphs)} graphs, not one", _FIX
+                protobuf.place, f"an ONNX file with {len(graphs)} graphs, not one", _FIX
             )
         self.main = Scope(self._graph(graphs[0]))
         if not self.main.graph.nodes:
-            raise InputError.at(wire.place, "not an ONNX file with a graph", _FIX)
+            raise InputError.at(protobuf.place, "not an ONNX file with a graph", _FIX)
 
     def scopes(self) -> Iterator[Scope]:
         """List all graphs where they run, the main one first."""
@@ -147,7 +147,7 @@ class Model:
             yield scope
             if depth > _DEEPEST:
                 raise InputError.at(
-                    self.wire.place, f"graphs nested more than {_DEEPEST} deep", _FIX
+                    self.protobuf.place, f"graphs nested more than {_DEEPEST} deep", _FIX
                 )
             inside = [(inner, depth + 1) for inner in self._inside(scope)]
             seen += sum(len(inner.graph.nodes) for inner, _ in inside)
@@ -157,8 +157,8 @@ class Model:
 
     def rank_of(self, scope: Scope, name: str) -> int | None:
         """Return the number of axes of a value, where the graph tells it."""
-        for number, start, end in self.wire.fields(scope.graph.place):
-            if number not in _TYPED or end == WHOLE:
+        for number, start, end in self.protobuf.fields(scope.graph.place):
+            if number not in _TYPED or end == VARINT:
                 continue
             if self._parts(Range(start, end), (1,))[1] == name:
                 told = list(self._messages(Range(start, end), 2))
@@ -167,15 +167,19 @@ class Model:
 
     def _graph(self, found: Range) -> Graph:
         graph = Graph(place=found, opset=self._opset)
-        for number, start, end in self.wire.fields(found):
-            if end == WHOLE:
+        for number, start, end in self.protobuf.fields(found):
+            if end == VARINT:
                 continue
             each = Range(start, end)
             if number == 1:
                 self._add(graph, each)
             elif number in (5, 15):
                 self._take_count()
-                tensor = tensor_at(self.wire, each) if number == 5 else sparse_at(self.wire, each)
+                tensor = (
+                    tensor_at(self.protobuf, each)
+                    if number == 5
+                    else sparse_at(self.protobuf, each)
+                )
                 graph.tensors[tensor.name] = tensor
             elif number == 11:
                 self._take_count()
@@ -186,14 +190,14 @@ class Model:
         """Return the body of a function, which is read once."""
         if operator not in self._bodies:
             graph = self._bodies[operator] = Graph(opset=self._opset)
-            for number, start, end in self.wire.fields(self._functions[operator]):
-                if end == WHOLE:
+            for number, start, end in self.protobuf.fields(self._functions[operator]):
+                if end == VARINT:
                     continue
                 each = Range(start, end)
                 if number == 7:
                     self._add(graph, each)
                 elif number == 4:
-                    graph.inputs.append(self.wire.text(each))
+                    graph.inputs.append(self.protobuf.text(each))
                 elif number == 9:
                     graph.opset = self._version(each) or graph.opset
                 elif number == 11:
@@ -202,21 +206,21 @@ class Model:
 
     def _add(self, graph: Graph, found: Range) -> None:
         self._take_count()
-        node, domain, read = Node(), "", self.wire.text
-        for number, start, end in self.wire.fields(found):
-            if end == WHOLE:
+        node, domain, read = Node(), "", self.protobuf.text
+        for number, start, end in self.protobuf.fields(found):
+            if end == VARINT:
                 continue
             each = Range(start, end)
             if number in (1, 2):
                 names = node.inputs if number == 1 else node.outputs
-                self.wire.require(len(names) < _MOST_NAMES)
+                self.protobuf.require(len(names) < _MOST_NAMES)
                 names.append(read(each))
             elif number == 3:
                 node.name = read(each)
             elif number == 4:
                 node.operator = read(each)
             elif number == 5:
-                self.wire.require(len(node.attributes) < _MOST_PARTS)
+                self.protobuf.require(len(node.attributes) < _MOST_PARTS)
                 node.attributes.append(each)
             elif number == 7:
                 domain = read(each)
@@ -228,10 +232,10 @@ class Model:
             if node.operator in _WITH_GRAPHS:
                 for each in node.attributes:
                     name, graphs = "", []
-                    for number, start, end in self.wire.fields(each):
-                        if number == 1 and end != WHOLE:
-                            name = self.wire.text(Range(start, end))
-                        elif number in (6, 11) and end != WHOLE:
+                    for number, start, end in self.protobuf.fields(each):
+                        if number == 1 and end != VARINT:
+                            name = self.protobuf.text(Range(start, end))
+                        elif number in (6, 11) and end != VARINT:
                             graphs.append(Range(start, end))
                     for graph in graphs:
                         path = f"{scope.path}{node.called}/{name}/"
@@ -253,25 +257,25 @@ class Model:
         return len(list(self._messages(found, 1)))
 
     def _messages(self, found: Range, wanted: int) -> Iterator[Range]:
-        for number, start, end in self.wire.fields(found):
-            if number == wanted and end != WHOLE:
+        for number, start, end in self.protobuf.fields(found):
+            if number == wanted and end != VARINT:
                 yield Range(start, end)
 
     def _parts(self, found: Range, numbers: tuple[int, ...]) -> dict[int, str]:
         """Read some strings of a message, by the numbers of their fields."""
         parts = dict.fromkeys(numbers, "")
-        for number, start, end in self.wire.fields(found):
-            if number in parts and end != WHOLE:
-                parts[number] = self.wire.text(Range(start, end))
+        for number, start, end in self.protobuf.fields(found):
+            if number in parts and end != VARINT:
+                parts[number] = self.protobuf.text(Range(start, end))
         return parts
 
     def _version(self, found: Range) -> int:
         """Return the version of an operator set that is imported; 0 of another than ONNX' own."""
         version, domain = 0, ""
-        for number, start, end in self.wire.fields(found):
-            if number == 1 and end != WHOLE:
-                domain = self.wire.text(Range(start, end))
-            elif number == 2 and end == WHOLE:
+        for number, start, end in self.protobuf.fields(found):
+            if number == 1 and end != VARINT:
+                domain = self.protobuf.text(Range(start, end))
+            elif number == 2 and end == VARINT:
                 version = start
         return version if domain in _OWN else 0
 
@@ -281,7 +285,7 @@ class Model:
             raise self._endless()
 
     def _endless(self) -> InputError:
-        return InputError.at(self.wire.place, f"more than {MOST_NODES} nodes and tensors", _FIX)
+        return InputError.at(self.protobuf.place, f"more than {MOST_NODES} nodes and tensors", _FIX)
 
 
 def _qualified(operator: str, domain: str) -> str:
@@ -297,30 +301,32 @@ class Attribute:
 
     Attributes:
         name: Its name.
-        real: Its value, of a float.
-        whole: Its value, of a whole number.
-        reals: Its values, of a list of floats.
-        wholes: Its values, of a list of whole numbers.
+        float_value: Its value, of a float.
+        int_value: Its value, of an integer.
+        floats: Its values, of a list of floats.
+        ints: Its values, of a list of integers.
         tensor: Where its value is, of a tensor.
         sparse: Where its value is, of a sparse tensor.
-        refers: In a function: the attribute of the call that is meant.
+        refers_to: In a function: the attribute of the call that is meant.
     """
 
     name: str = ""
-    real: float | None = None
-    whole: int | None = None
-    reals: list[float] = field(default_factory=list)
-    wholes: list[int] = field(default_factory=list)
+    float_value: float | None = None
+    int_value: int | None = None
+    floats: list[float] = field(default_factory=list)
+    ints: list[int] = field(default_factory=list)
     tensor: Range | None = None
     sparse: Range | None = None
-    refers: str = ""
+    refers_to: str = ""
 
 
-def attributes_of(wire: Wire, node: Node, scope: Scope, depth: int = 0) -> dict[str, Attribute]:
+def attributes_of(
+    protobuf: ProtobufFile, node: Node, scope: Scope, depth: int = 0
+) -> dict[str, Attribute]:
     """Read the attributes of a node; one that a function leaves to its call is that of the call.
 
     Args:
-        wire: The file.
+        protobuf: The file.
         node: The node.
         scope: The graph that it is in.
         depth: Calls that this is inside of.
@@ -328,44 +334,46 @@ def attributes_of(wire: Wire, node: Node, scope: Scope, depth: int = 0) -> dict[
     Raises:
         InputError: They are damaged.
     """
-    found = [_attribute(wire, each) for each in node.attributes]
-    if not any(each.refers for each in found):
+    found = [_read_attribute(protobuf, each) for each in node.attributes]
+    if not any(each.refers_to for each in found):
         return {each.name: each for each in found}
     while scope.call is None and scope.outer is not None:
         scope = scope.outer  # a graph inside a node of a function
     outer: dict[str, Attribute] = {}
     if scope.call is not None and scope.caller is not None and depth < _DEEPEST_CALLS:
-        defaults = (_attribute(wire, each) for each in scope.graph.defaults)
+        defaults = (_read_attribute(protobuf, each) for each in scope.graph.defaults)
         outer = {each.name: each for each in defaults}
-        outer |= attributes_of(wire, scope.call, scope.caller, depth + 1)
-    meant = {each.name: outer.get(each.refers) if each.refers else each for each in found}
+        outer |= attributes_of(protobuf, scope.call, scope.caller, depth + 1)
+    meant = {each.name: outer.get(each.refers_to) if each.refers_to else each for each in found}
     return {name: each for name, each in meant.items() if each is not None}
 
 
-def _attribute(wire: Wire, found: Range) -> Attribute:
+def _read_attribute(protobuf: ProtobufFile, found: Range) -> Attribute:
     made = Attribute()
-    for each in wire.fields(found):
+    for each in protobuf.fields(found):
         number, start, end = each
         if number == 8:
-            made.wholes += wire.numbers(each)
-        elif end == WHOLE:
-            made.whole = wire.numbers(each)[0] if number == 3 else made.whole
+            made.ints += protobuf.integers(each)
+        elif end == VARINT:
+            made.int_value = protobuf.integers(each)[0] if number == 3 else made.int_value
         elif number in _READERS:
-            _READERS[number](made, wire, Range(start, end))
+            _READERS[number](made, protobuf, Range(start, end))
     return made
 
 
-def _set(name: str, read: Callable[[Wire, Range], Any]) -> Callable[[Attribute, Wire, Range], None]:
+def _set(
+    name: str, read: Callable[[ProtobufFile, Range], Any]
+) -> Callable[[Attribute, ProtobufFile, Range], None]:
     """Return what sets a part of an attribute to what is read out of a field."""
-    return lambda made, wire, found: setattr(made, name, read(wire, found))
+    return lambda made, protobuf, found: setattr(made, name, read(protobuf, found))
 
 
-_READERS: dict[int, Callable[[Attribute, Wire, Range], None]] = {
-    1: _set("name", Wire.text),
-    2: _set("real", Wire.real),
+_READERS: dict[int, Callable[[Attribute, ProtobufFile, Range], None]] = {
+    1: _set("name", ProtobufFile.text),
+    2: _set("float_value", ProtobufFile.float32),
     5: _set("tensor", lambda _, found: found),
-    7: lambda made, wire, found: made.reals.extend(wire.reals(found)),
-    21: _set("refers", Wire.text),
+    7: lambda made, protobuf, found: made.floats.extend(protobuf.float32s(found)),
+    21: _set("refers_to", ProtobufFile.text),
     22: _set("sparse", lambda _, found: found),
 }
 """What is done with the fields of an attribute that are no whole numbers."""

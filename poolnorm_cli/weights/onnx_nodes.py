@@ -9,14 +9,20 @@ from typing import TYPE_CHECKING, Any
 from poolnorm_cli.errors import InputError, UsageError, shown
 from poolnorm_cli.shapes import Ints, format_shape
 from poolnorm_cli.values import frozen
-from poolnorm_cli.weights.entry import Entry, Stored, plain
-from poolnorm_cli.weights.fit import Broadcasting, broadcast, fit, fit_shapes, laid_out_shapes
-from poolnorm_cli.weights.onnx_constants import Constants, UnknownError, find
+from poolnorm_cli.weights.entry import Entry, StoredArray, native_float
+from poolnorm_cli.weights.fit import (
+    BroadcastableWeights,
+    broadcast_shapes,
+    common_shape,
+    fit,
+    require_shapes,
+)
+from poolnorm_cli.weights.onnx_constants import Constants, NotConstantError, source_of
 from poolnorm_cli.weights.onnx_graph import Attribute, Model, Node, Scope, attributes_of
 from poolnorm_cli.weights.onnx_operators import OPERATORS as FOLDABLE
 from poolnorm_cli.weights.onnx_tensors import FLOATS
-from poolnorm_cli.weights.untrusted import whole
-from poolnorm_cli.weights.wire import Wire
+from poolnorm_cli.weights.protobuf import ProtobufFile
+from poolnorm_cli.weights.untrusted import open_span
 
 
 if TYPE_CHECKING:
@@ -70,7 +76,9 @@ class OnnxEntry(Entry):
             raise UsageError.at(self.place, told, "give an input of a higher rank")
         return replace(self, config={**self.config, "axis": list(range(first, known))}, rank=known)
 
-    def take(self, layer: "Layer", expected: Mapping[str, Ints], *, training: bool) -> "Weights":
+    def read_weights(
+        self, layer: "Layer", expected: Mapping[str, Ints], *, training: bool
+    ) -> "Weights":
         """Read the weights, their shapes checked before any value is read.
 
         Args:
@@ -85,11 +93,11 @@ class OnnxEntry(Entry):
             UsageError: A weight is missing, is not one of the layer's, or has another shape.
             InputError: It cannot be read, is not finite, or no variance.
         """
-        with self.told():
+        with self.error_context():
             shapes = {name: stored.shape for name, stored in self.arrays.items()}
-            fit_shapes(laid_out_shapes(shapes, expected, self.groups), expected)
-            values = {name: plain(stored.read()) for name, stored in self.arrays.items()}
-            found = Broadcasting(values, self.groups)
+            require_shapes(broadcast_shapes(shapes, expected, self.groups), expected)
+            values = {name: native_float(stored.read()) for name, stored in self.arrays.items()}
+            found = BroadcastableWeights(values, self.groups)
             fit(found, expected, layer, training=training)
             return found
 
@@ -98,7 +106,7 @@ class OnnxEntry(Entry):
         if self.first_axis is None:
             return super().sizes(count)
         try:
-            return broadcast(count, *(stored.shape for stored in self.arrays.values()))
+            return common_shape(count, *(stored.shape for stored in self.arrays.values()))
         except ValueError:
             shapes = ", ".join(f"({format_shape(each.shape)})" for each in self.arrays.values())
             told = f"weights of shapes {shapes} for {count} axes"
@@ -136,33 +144,37 @@ class Operator:
     over_axes: bool = False
 
 
-def _epsilon(attributes: Numbers) -> dict[str, Any]:
-    return {"epsilon": _short(attributes.get("epsilon", 1e-5))}
+def _epsilon_config(attributes: Numbers) -> dict[str, Any]:
+    return {"epsilon": _shortest_float(attributes.get("epsilon", 1e-5))}
 
 
-def _moving(attributes: Numbers) -> dict[str, Any]:
-    return _epsilon(attributes) | {"momentum": _short(attributes.get("momentum", 0.9))}
+def _batch_norm_config(attributes: Numbers) -> dict[str, Any]:
+    return _epsilon_config(attributes) | {
+        "momentum": _shortest_float(attributes.get("momentum", 0.9))
+    }
 
 
-def _groups(attributes: Numbers) -> dict[str, Any]:
-    return _epsilon(attributes) | {"groups": attributes.get("num_groups", -1)}
+def _group_config(attributes: Numbers) -> dict[str, Any]:
+    return _epsilon_config(attributes) | {"groups": attributes.get("num_groups", -1)}
 
 
-def _short(number: float) -> float:
+def _shortest_float(number: float) -> float:
     """Write a float32 as it was typed: 0.001, not 0.0010000000474974513."""
     return float(f"{number:.7g}")
 
 
-_WANTED = ("epsilon", "momentum", "num_groups", "axis", "training_mode", "is_test", "spatial")
+_ATTRIBUTES = ("epsilon", "momentum", "num_groups", "axis", "training_mode", "is_test", "spatial")
 _GAMMA_BETA = ("gamma", "beta")
-_RMS = Operator("RMSNormalization", ("scale",), _epsilon, over_axes=True)
+_RMS = Operator("RMSNormalization", ("scale",), _epsilon_config, over_axes=True)
 OPERATORS = {
     "BatchNormalization": Operator(
-        "BatchNormalization", (*_GAMMA_BETA, "moving_mean", "moving_variance"), _moving
+        "BatchNormalization", (*_GAMMA_BETA, "moving_mean", "moving_variance"), _batch_norm_config
     ),
-    "InstanceNormalization": Operator("GroupNormalization", _GAMMA_BETA, _groups),
-    "GroupNormalization": Operator("GroupNormalization", _GAMMA_BETA, _groups),
-    "LayerNormalization": Operator("LayerNormalization", _GAMMA_BETA, _epsilon, over_axes=True),
+    "InstanceNormalization": Operator("GroupNormalization", _GAMMA_BETA, _group_config),
+    "GroupNormalization": Operator("GroupNormalization", _GAMMA_BETA, _group_config),
+    "LayerNormalization": Operator(
+        "LayerNormalization", _GAMMA_BETA, _epsilon_config, over_axes=True
+    ),
     "RMSNormalization": _RMS,
     "SimplifiedLayerNormalization": _RMS,  # what ONNX Runtime's own exporters write for it
 }
@@ -176,16 +188,16 @@ def entries(file: str) -> list[Entry]:
     Raises:
         InputError: It is damaged, or has more nodes than any graph.
     """
-    span = whole(file)
+    span = open_span(file)
     if span.size > LARGEST:
         raise InputError.at(file, f"{span.size} bytes are too many for an ONNX file", _FIX)
-    model = Model(Wire(span, file), span.size)
+    model = Model(ProtobufFile(span, file), span.size)
     constants = Constants(model, FOLDABLE)
     found = [
         _entry(constants, scope, node, operator, file)
         for scope, node, operator in _normalizations(model)
     ]
-    return _with_paths(found)
+    return _with_unique_paths(found)
 
 
 def _normalizations(model: Model) -> Iterator[tuple[Scope, Node, Operator]]:
@@ -200,20 +212,20 @@ def _entry(
 ) -> OnnxEntry:
     name = f"{scope.path}{node.called}"
     place = f"{file}::{shown(name)}"
-    attributes = _numbers(attributes_of(constants.model.wire, node, scope), place)
+    attributes = _numbers(attributes_of(constants.model.protobuf, node, scope), place)
     arrays, reasons = {}, []
     for weight, given in zip(operator.inputs, node.inputs[1:], strict=False):
         if given:
             try:
                 arrays[weight] = _stored(constants, scope, given)
-            except UnknownError as error:
+            except NotConstantError as error:
                 reasons.append(f"{weight} {error}")
     config = operator.config(attributes)
     if "beta" in operator.inputs:
         config["center"] = any(node.inputs[2:3])
     first = int(attributes.get("axis", -1))
     rank = constants.model.rank_of(scope, node.inputs[0]) if first >= 0 and node.inputs else None
-    missing = [weight for weight in _required(operator) if not _given(node, operator, weight)]
+    missing = [weight for weight in _required(operator) if not _has_input(node, operator, weight)]
     reasons += [f"it has no {weight}" for weight in missing]
     opset, groups = scope.graph.opset, attributes.get("num_groups")
     per_group = node.operator == "GroupNormalization" and opset < _CHANNELS_SINCE
@@ -236,17 +248,17 @@ def _entry(
     return entry if first >= 0 and rank is None else entry.for_rank(None)
 
 
-def _stored(constants: Constants, scope: Scope, name: str) -> Stored:
+def _stored(constants: Constants, scope: Scope, name: str) -> StoredArray:
     """Describe a weight that is known without an input.
 
     Raises:
         UnknownError: It is not, or is not of floats.
     """
     shape = constants.shape(scope, name)
-    found = find(scope, name)
+    found = source_of(scope, name)
     if found is not None and found.tensor is not None and found.tensor.dtype not in FLOATS:
-        raise UnknownError("is of whole numbers")
-    return Stored(shape, lambda: _read(constants, scope, name))
+        raise NotConstantError("is of whole numbers")
+    return StoredArray(shape, lambda: _read(constants, scope, name))
 
 
 def _read(constants: Constants, scope: Scope, name: str) -> Any:
@@ -255,10 +267,10 @@ def _read(constants: Constants, scope: Scope, name: str) -> Any:
     Raises:
         InputError: It is damaged, or cannot be computed after all.
     """
-    place = f"{constants.model.wire.place}: {shown(name, 40)}"
+    place = f"{constants.model.protobuf.place}: {shown(name, 40)}"
     try:
         values = constants.values(scope, name)
-    except UnknownError as error:
+    except NotConstantError as error:
         raise InputError.at(place, str(error), _FIX) from None
     if values.dtype.kind != "f":
         raise InputError.at(place, f"{values.dtype.name} values are no weight", _FIX)
@@ -270,7 +282,7 @@ def _required(operator: Operator) -> tuple[str, ...]:
     return operator.inputs[:1] if operator.over_axes else operator.inputs
 
 
-def _given(node: Node, operator: Operator, weight: str) -> bool:
+def _has_input(node: Node, operator: Operator, weight: str) -> bool:
     return any(node.inputs[1 + operator.inputs.index(weight) :][:1])
 
 
@@ -299,17 +311,17 @@ def _numbers(attributes: dict[str, Attribute], place: str) -> Numbers:
         InputError: One is of another type, or not finite.
     """
     found: Numbers = {}
-    for name in _WANTED:
+    for name in _ATTRIBUTES:
         if (attribute := attributes.get(name)) is None:
             continue
-        value = attribute.real if name in _FLOAT_ATTRIBUTES else attribute.whole
+        value = attribute.float_value if name in _FLOAT_ATTRIBUTES else attribute.int_value
         if value is None or not math.isfinite(value):
             raise InputError.at(place, f"its {name} is no number", _FIX)
         found[name] = value
     return found
 
 
-def _with_paths(found: list[OnnxEntry]) -> list[Entry]:
+def _with_unique_paths(found: list[OnnxEntry]) -> list[Entry]:
     """Give each layer a path that no other has for a path or a name."""
     names = Counter(entry.name for entry in found)
     paths: set[str] = set()

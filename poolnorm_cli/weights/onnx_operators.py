@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from poolnorm_cli.shapes import Ints
-from poolnorm_cli.weights.entry import from_bfloat16
-from poolnorm_cli.weights.onnx_constants import Array, Foldable, Inputs, UnknownError
-from poolnorm_cli.weights.onnx_tensors import BFLOAT16, DTYPES, problem_of
+from poolnorm_cli.weights.entry import bfloat16_to_float32
+from poolnorm_cli.weights.onnx_constants import Array, ConstantOperator, Inputs, NotConstantError
+from poolnorm_cli.weights.onnx_tensors import BFLOAT16, DTYPES, unreadable_reason
 
 
-def whole_of(inputs: Inputs, name: str, default: int) -> int:
+def int_attribute(inputs: Inputs, name: str, default: int) -> int:
     """Return an attribute that is a whole number.
 
     Args:
@@ -26,9 +26,9 @@ def whole_of(inputs: Inputs, name: str, default: int) -> int:
     attribute = inputs.attributes.get(name)
     if attribute is None:
         return default
-    if attribute.whole is None:
+    if attribute.int_value is None:
         raise ValueError
-    return attribute.whole
+    return attribute.int_value
 
 
 def _axes(inputs: Inputs, index: int = 1, name: str = "axes") -> list[int] | None:
@@ -36,15 +36,15 @@ def _axes(inputs: Inputs, index: int = 1, name: str = "axes") -> list[int] | Non
     if inputs.has(index):
         return inputs.sizes(index)
     attribute = inputs.attributes.get(name)
-    return None if attribute is None else attribute.wholes
+    return None if attribute is None else attribute.ints
 
 
-def reshaped(inputs: Inputs) -> Ints:
+def reshape_shape(inputs: Inputs) -> Ints:
     """Return the shape that Reshape gives."""
     shape, wanted = inputs.shape(0), _axes(inputs, 1, "shape")
     if wanted is None:
         raise ValueError
-    if not whole_of(inputs, "allowzero", 0):
+    if not int_attribute(inputs, "allowzero", 0):
         wanted = [size or shape[axis] for axis, size in enumerate(wanted)]
     known = prod(size for size in wanted if size != -1)
     found = tuple(prod(shape) // known if size == -1 and known else size for size in wanted)
@@ -53,17 +53,17 @@ def reshaped(inputs: Inputs) -> Ints:
     return found
 
 
-def flattened(inputs: Inputs) -> Ints:
+def flatten_shape(inputs: Inputs) -> Ints:
     """Return the shape that Flatten gives."""
     shape = inputs.shape(0)
-    axis = whole_of(inputs, "axis", 1)
+    axis = int_attribute(inputs, "axis", 1)
     if not -len(shape) <= axis <= len(shape):
         raise ValueError
     axis += len(shape) if axis < 0 else 0
     return prod(shape[:axis]), prod(shape[axis:])
 
 
-def squeezed(inputs: Inputs) -> Ints:
+def squeeze_shape(inputs: Inputs) -> Ints:
     """Return the shape that Squeeze gives."""
     shape, axes = inputs.shape(0), _axes(inputs)
     if axes is None:
@@ -74,7 +74,7 @@ def squeezed(inputs: Inputs) -> Ints:
     return tuple(size for axis, size in enumerate(shape) if axis not in gone)
 
 
-def unsqueezed(inputs: Inputs) -> Ints:
+def unsqueeze_shape(inputs: Inputs) -> Ints:
     """Return the shape that Unsqueeze gives."""
     shape, axes = list(inputs.shape(0)), _axes(inputs) or []
     rank = len(shape) + len(axes)
@@ -84,55 +84,55 @@ def unsqueezed(inputs: Inputs) -> Ints:
     return tuple(1 if axis in new else shape.pop(0) for axis in range(rank))
 
 
-def order_of(inputs: Inputs) -> list[int]:
+def transpose_order(inputs: Inputs) -> list[int]:
     """Return the order in which Transpose lays out axes."""
     given = inputs.attributes.get("perm")
     rank = len(inputs.shape(0))
-    order = given.wholes if given is not None else list(range(rank))[::-1]
+    order = given.ints if given is not None else list(range(rank))[::-1]
     if sorted(order) != list(range(rank)):
         raise ValueError
     return order
 
 
-def turned(inputs: Inputs) -> Ints:
+def transpose_shape(inputs: Inputs) -> Ints:
     """Return the shape that Transpose gives."""
     shape = inputs.shape(0)
-    return tuple(shape[axis] for axis in order_of(inputs))
+    return tuple(shape[axis] for axis in transpose_order(inputs))
 
 
-def together(*shapes: Ints) -> Ints:
+def broadcast_shape(*shapes: Ints) -> Ints:
     """Return the shape to which shapes broadcast."""
     return tuple(int(size) for size in np.broadcast_shapes(*shapes))
 
 
-def expanded(inputs: Inputs) -> Ints:
+def expand_shape(inputs: Inputs) -> Ints:
     """Return the shape that Expand gives."""
-    return together(inputs.shape(0), tuple(inputs.sizes(1)))
+    return broadcast_shape(inputs.shape(0), tuple(inputs.sizes(1)))
 
 
-def joined(inputs: Inputs) -> Ints:
+def concat_shape(inputs: Inputs) -> Ints:
     """Return the shape that Concat gives."""
     count = next(index for index in range(10**6) if not inputs.has(index))
     shapes = [inputs.shape(index) for index in range(count)]
-    axis = range(len(shapes[0]))[whole_of(inputs, "axis", 0)]
+    axis = range(len(shapes[0]))[int_attribute(inputs, "axis", 0)]
     around = {(len(shape), shape[:axis], shape[axis + 1 :]) for shape in shapes}
     if len(around) != 1:
         raise ValueError
     return (*shapes[0][:axis], sum(s[axis] for s in shapes), *shapes[0][axis + 1 :])
 
 
-def _same(inputs: Inputs) -> Ints:
+def _input_shape(inputs: Inputs) -> Ints:
     return inputs.shape(0)
 
 
-def _first(inputs: Inputs) -> Array:
+def _input_values(inputs: Inputs) -> Array:
     return inputs.values(0)
 
 
-def _dropped(inputs: Inputs) -> Array:
+def _dropout(inputs: Inputs) -> Array:
     """Return the input, as Dropout does but in training."""
     if inputs.has(2) and inputs.values(2).any():
-        raise UnknownError("is random")
+        raise NotConstantError("is random")
     return inputs.values(0)
 
 
@@ -140,13 +140,13 @@ def _constant(inputs: Inputs) -> Array | None:
     """Return the constant that is no tensor, as an array; None for one that is."""
     for name, attribute in inputs.attributes.items():
         if name == "value_float":
-            return np.array(attribute.real, "f4")
+            return np.array(attribute.float_value, "f4")
         if name == "value_floats":
-            return np.array(attribute.reals, "f4")
+            return np.array(attribute.floats, "f4")
         if name == "value_int":
-            return np.array(attribute.whole, "i8")
+            return np.array(attribute.int_value, "i8")
         if name == "value_ints":
-            return np.array(attribute.wholes, "i8")
+            return np.array(attribute.ints, "i8")
     return None
 
 
@@ -156,8 +156,8 @@ def _constant_shape(inputs: Inputs) -> Ints:
         return found.shape
     if tensor is None:
         raise ValueError
-    if problem := problem_of(tensor):
-        raise UnknownError(problem)
+    if problem := unreadable_reason(tensor):
+        raise NotConstantError(problem)
     return tensor.shape
 
 
@@ -170,7 +170,7 @@ def _constant_values(inputs: Inputs) -> Array:
     return inputs.of_tensor(tensor)
 
 
-def _filled(inputs: Inputs) -> Array:
+def _constant_of_shape(inputs: Inputs) -> Array:
     tensor = inputs.tensor()
     value = np.zeros(1, "f4") if tensor is None else inputs.of_tensor(tensor)
     return np.full(inputs.sizes(0), value.reshape(-1)[0], value.dtype)
@@ -187,38 +187,38 @@ def cast(values: Array, dtype: int) -> Array:
         UnknownError: It is not a type that is read.
     """
     if dtype not in DTYPES:
-        raise UnknownError(f"has data type number {dtype}, which is not read")
+        raise NotConstantError(f"has data type number {dtype}, which is not read")
     if dtype == 9:
         return np.asarray(values != 0)
     if dtype != BFLOAT16:
         return values.astype(DTYPES[dtype])
     bits = np.ascontiguousarray(values, "f4").view("u4")
     upper = (bits + (((bits >> 16) & 1) + np.uint32(0x7FFF))) >> 16
-    return np.where(np.isnan(values), np.float32(np.nan), from_bfloat16(upper.astype("<u2")))
+    return np.where(np.isnan(values), np.float32(np.nan), bfloat16_to_float32(upper.astype("<u2")))
 
 
 def _cast(inputs: Inputs) -> Array:
-    return cast(inputs.values(0), whole_of(inputs, "to", 0))
+    return cast(inputs.values(0), int_attribute(inputs, "to", 0))
 
 
 def _cast_like(inputs: Inputs) -> Array:
     return cast(inputs.values(0), inputs.dtype(1))
 
 
-def _concatenated(inputs: Inputs) -> Array:
+def _concat(inputs: Inputs) -> Array:
     count = next(index for index in range(10**6) if not inputs.has(index))
     arrays = [inputs.values(index) for index in range(count)]
-    return np.concatenate(arrays, whole_of(inputs, "axis", 0))
+    return np.concatenate(arrays, int_attribute(inputs, "axis", 0))
 
 
-def _dequantized(inputs: Inputs) -> Array:
+def _dequantize(inputs: Inputs) -> Array:
     """Return `(x - zero_point) * scale`, of all or of each slice along an axis."""
     x, scale = inputs.values(0), inputs.values(1)
-    if x.dtype.kind not in "iu" or whole_of(inputs, "block_size", 0):
+    if x.dtype.kind not in "iu" or int_attribute(inputs, "block_size", 0):
         raise ValueError
     zero = inputs.values(2) if inputs.has(2) else np.zeros_like(scale, x.dtype)
     if scale.size > 1:
-        axis = range(x.ndim)[whole_of(inputs, "axis", 1) if x.ndim > 1 else 0]
+        axis = range(x.ndim)[int_attribute(inputs, "axis", 1) if x.ndim > 1 else 0]
         along = [-1 if each == axis else 1 for each in range(x.ndim)]
     else:
         along = [1] * x.ndim
@@ -226,7 +226,7 @@ def _dequantized(inputs: Inputs) -> Array:
     return np.asarray((x.astype("i8") - zero.astype("i8")).astype(scale.dtype) * scale)
 
 
-def _of_two(compute: Callable[[Any, Any], Any]) -> Foldable:
+def _binary(compute: Callable[[Any, Any], Any]) -> ConstantOperator:
     """Make an operator of two inputs that broadcast to one shape."""
 
     def values(inputs: Inputs) -> Array:
@@ -235,10 +235,12 @@ def _of_two(compute: Callable[[Any, Any], Any]) -> Foldable:
             raise ValueError
         return np.asarray(compute(a, b))
 
-    return Foldable(lambda inputs: together(inputs.shape(0), inputs.shape(1)), values)
+    return ConstantOperator(
+        lambda inputs: broadcast_shape(inputs.shape(0), inputs.shape(1)), values
+    )
 
 
-def _of_one(compute: Callable[[Any], Any]) -> Foldable:
+def _unary(compute: Callable[[Any], Any]) -> ConstantOperator:
     """Make an operator of one input, for each of its values."""
 
     def values(inputs: Inputs) -> Array:
@@ -247,39 +249,41 @@ def _of_one(compute: Callable[[Any], Any]) -> Foldable:
             raise ValueError
         return np.asarray(compute(a), a.dtype)
 
-    return Foldable(_same, values)
+    return ConstantOperator(_input_shape, values)
 
 
-def _laid_anew(shape: Callable[[Inputs], Ints]) -> Foldable:
+def _with_shape(shape: Callable[[Inputs], Ints]) -> ConstantOperator:
     """Make an operator that gives the same values in another shape."""
-    return Foldable(shape, lambda inputs: inputs.values(0).reshape(shape(inputs)))
+    return ConstantOperator(shape, lambda inputs: inputs.values(0).reshape(shape(inputs)))
 
 
-OPERATORS: dict[str, Foldable] = {
-    "Constant": Foldable(_constant_shape, _constant_values),
-    "ConstantOfShape": Foldable(lambda inputs: tuple(inputs.sizes(0)), _filled),
-    "Identity": Foldable(_same, _first),
-    "Dropout": Foldable(_same, _dropped),
-    "Cast": Foldable(_same, _cast),
-    "CastLike": Foldable(_same, _cast_like),
-    "Reshape": _laid_anew(reshaped),
-    "Flatten": _laid_anew(flattened),
-    "Squeeze": _laid_anew(squeezed),
-    "Unsqueeze": _laid_anew(unsqueezed),
-    "Transpose": Foldable(turned, lambda inputs: inputs.values(0).transpose(order_of(inputs))),
-    "Expand": Foldable(
-        expanded, lambda inputs: np.broadcast_to(inputs.values(0), expanded(inputs))
+OPERATORS: dict[str, ConstantOperator] = {
+    "Constant": ConstantOperator(_constant_shape, _constant_values),
+    "ConstantOfShape": ConstantOperator(lambda inputs: tuple(inputs.sizes(0)), _constant_of_shape),
+    "Identity": ConstantOperator(_input_shape, _input_values),
+    "Dropout": ConstantOperator(_input_shape, _dropout),
+    "Cast": ConstantOperator(_input_shape, _cast),
+    "CastLike": ConstantOperator(_input_shape, _cast_like),
+    "Reshape": _with_shape(reshape_shape),
+    "Flatten": _with_shape(flatten_shape),
+    "Squeeze": _with_shape(squeeze_shape),
+    "Unsqueeze": _with_shape(unsqueeze_shape),
+    "Transpose": ConstantOperator(
+        transpose_shape, lambda inputs: inputs.values(0).transpose(transpose_order(inputs))
     ),
-    "Concat": Foldable(joined, _concatenated),
-    "DequantizeLinear": Foldable(_same, _dequantized),
-    "Add": _of_two(np.add),
-    "Sub": _of_two(np.subtract),
-    "Mul": _of_two(np.multiply),
-    "Div": _of_two(np.divide),
-    "Neg": _of_one(np.negative),
-    "Abs": _of_one(np.abs),
-    "Sqrt": _of_one(np.sqrt),
-    "Exp": _of_one(np.exp),
-    "Reciprocal": _of_one(np.reciprocal),
+    "Expand": ConstantOperator(
+        expand_shape, lambda inputs: np.broadcast_to(inputs.values(0), expand_shape(inputs))
+    ),
+    "Concat": ConstantOperator(concat_shape, _concat),
+    "DequantizeLinear": ConstantOperator(_input_shape, _dequantize),
+    "Add": _binary(np.add),
+    "Sub": _binary(np.subtract),
+    "Mul": _binary(np.multiply),
+    "Div": _binary(np.divide),
+    "Neg": _unary(np.negative),
+    "Abs": _unary(np.abs),
+    "Sqrt": _unary(np.sqrt),
+    "Exp": _unary(np.exp),
+    "Reciprocal": _unary(np.reciprocal),
 }
 """What is followed, by the names of the operators."""

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolnorm_cli.errors import InputError, shown
-from poolnorm_cli.weights.entry import LARGEST_BYTES, from_bfloat16
-from poolnorm_cli.weights.untrusted import opened_beside
-from poolnorm_cli.weights.wire import WHOLE, Field, Range, Wire
+from poolnorm_cli.weights.entry import LARGEST_BYTES, bfloat16_to_float32
+from poolnorm_cli.weights.protobuf import VARINT, Field, ProtobufFile, Range
+from poolnorm_cli.weights.untrusted import open_external_data
 
 
 BFLOAT16 = 16
@@ -55,7 +55,7 @@ class TensorRef:
     sparse: "tuple[TensorRef, TensorRef] | None" = None
 
 
-def tensor_at(wire: Wire, found: Range) -> TensorRef:
+def tensor_at(protobuf: ProtobufFile, found: Range) -> TensorRef:
     """Describe a tensor, its values not read.
 
     Raises:
@@ -63,27 +63,27 @@ def tensor_at(wire: Wire, found: Range) -> TensorRef:
     """
     made = TensorRef()
     shape: list[int] = []
-    for each in wire.fields(found):
+    for each in protobuf.fields(found):
         number, start, end = each
         if number == 1:
-            shape += _sizes(wire, each, shape)
-        elif number == 2 and end == WHOLE:
+            shape += _read_sizes(protobuf, each, shape)
+        elif number == 2 and end == VARINT:
             made.dtype = start
         elif number in _VALUES:
-            wire.require(len(made.data.get(number, ())) < _MOST_PIECES)
-            made.data.setdefault(number, []).append(start if end == WHOLE else Range(start, end))
-        elif number == 8 and end != WHOLE:
-            made.name = wire.text(Range(start, end))
-        elif number == 13 and end != WHOLE:
-            wire.require(len(made.external) < _MOST_PARTS)
+            protobuf.require(len(made.data.get(number, ())) < _MOST_PIECES)
+            made.data.setdefault(number, []).append(start if end == VARINT else Range(start, end))
+        elif number == 8 and end != VARINT:
+            made.name = protobuf.text(Range(start, end))
+        elif number == 13 and end != VARINT:
+            protobuf.require(len(made.external) < _MOST_PARTS)
             made.external.append(Range(start, end))
-        elif number == 14 and end == WHOLE and start and not made.external:
+        elif number == 14 and end == VARINT and start and not made.external:
             made.external.append(Range(0, 0))  # it says so, and not where
     made.shape = tuple(shape)
     return made
 
 
-def sparse_at(wire: Wire, found: Range) -> TensorRef:
+def sparse_at(protobuf: ProtobufFile, found: Range) -> TensorRef:
     """Describe a sparse tensor as one with all its values.
 
     Raises:
@@ -91,93 +91,93 @@ def sparse_at(wire: Wire, found: Range) -> TensorRef:
     """
     parts = {1: TensorRef(), 2: TensorRef()}
     shape: list[int] = []
-    for each in wire.fields(found):
+    for each in protobuf.fields(found):
         number, start, end = each
-        if number in parts and end != WHOLE:
-            parts[number] = tensor_at(wire, Range(start, end))
+        if number in parts and end != VARINT:
+            parts[number] = tensor_at(protobuf, Range(start, end))
         elif number == 3:
-            shape += _sizes(wire, each, shape)
+            shape += _read_sizes(protobuf, each, shape)
     values, indices = parts[1], parts[2]
     return TensorRef(values.name, values.dtype, tuple(shape), sparse=(values, indices))
 
 
-def _sizes(wire: Wire, found: Field, before: list[int]) -> list[int]:
+def _read_sizes(protobuf: ProtobufFile, found: Field, before: list[int]) -> list[int]:
     """Read sizes of a shape, of which there are few."""
-    wire.require(len(before) < _MOST_PARTS and found[2] - found[1] < _MOST_PARTS)
-    return wire.numbers(found)
+    protobuf.require(len(before) < _MOST_PARTS and found[2] - found[1] < _MOST_PARTS)
+    return protobuf.integers(found)
 
 
-def problem_of(tensor: TensorRef) -> str:
+def unreadable_reason(tensor: TensorRef) -> str:
     """Say why the values of a tensor are not read, after its name; nothing where they can be."""
     if tensor.dtype not in DTYPES:
         name = _NAMES.get(tensor.dtype, f"number {tensor.dtype}")
         return f"has data type {name}, which is not read"
     if any(size < 0 for size in tensor.shape):
         return f"has shape {tensor.shape}, which cannot be"
-    if prod(tensor.shape) * _bytes(tensor) > LARGEST_BYTES:
+    if prod(tensor.shape) * _itemsize(tensor) > LARGEST_BYTES:
         return f"has shape {tensor.shape}, which is not that of a weight"
     return ""
 
 
-def values_of(wire: Wire, tensor: TensorRef, place: str) -> NDArray[Any]:
+def values_of(protobuf: ProtobufFile, tensor: TensorRef, place: str) -> NDArray[Any]:
     """Read the values of a tensor; bfloat16 comes as float32.
 
     Args:
-        wire: The file that it is in.
-        tensor: The tensor, of which there is no `problem_of`.
+        protobuf: The file that it is in.
+        tensor: The tensor, of which there is no `unreadable_reason`.
         place: What messages call it.
 
     Raises:
         InputError: They do not come to its shape, or are in another file that is not read.
     """
     if tensor.sparse is not None:
-        return _dense(wire, tensor, place)
-    expected = prod(tensor.shape) * _bytes(tensor)
+        return _sparse_values(protobuf, tensor, place)
+    expected = prod(tensor.shape) * _itemsize(tensor)
     if tensor.external:
-        data = _external(wire, tensor, expected, place)
+        data = _external_values(protobuf, tensor, expected, place)
     elif _RAW in tensor.data:
-        data = _joined(wire, tensor.data[_RAW], expected)
+        data = _join_pieces(protobuf, tensor.data[_RAW], expected)
     else:
-        return _typed(wire, tensor, place)
+        return _typed_values(protobuf, tensor, place)
     if len(data) != expected:
         told = f"{len(data)} bytes where its shape {tensor.shape} makes {expected}"
         raise InputError.at(place, told, _FIX)
-    return _array(np.frombuffer(data, DTYPES[tensor.dtype]), tensor)
+    return _shape_values(np.frombuffer(data, DTYPES[tensor.dtype]), tensor)
 
 
-def _bytes(tensor: TensorRef) -> int:
+def _itemsize(tensor: TensorRef) -> int:
     return np.dtype(DTYPES[tensor.dtype]).itemsize
 
 
-def _array(values: NDArray[Any], tensor: TensorRef) -> NDArray[Any]:
+def _shape_values(values: NDArray[Any], tensor: TensorRef) -> NDArray[Any]:
     shaped = values.reshape(tensor.shape)
     if tensor.dtype == BFLOAT16:
-        return from_bfloat16(np.ascontiguousarray(shaped))
+        return bfloat16_to_float32(np.ascontiguousarray(shaped))
     return shaped != 0 if tensor.dtype == 9 else shaped
 
 
-def _joined(wire: Wire, pieces: list[Range | int], most: int) -> bytes:
+def _join_pieces(protobuf: ProtobufFile, pieces: list[Range | int], most: int) -> bytes:
     """Read bytes that may be in several pieces; of more than can be, one byte more than that."""
     found = b""
     for piece in pieces:
         if isinstance(piece, int):
-            raise wire.damaged()
+            raise protobuf.damaged()
         short = Range(piece.start, min(piece.end, piece.start + most + 1 - len(found)))
-        found += wire.read(short)
+        found += protobuf.read(short)
     return found
 
 
-def _typed(wire: Wire, tensor: TensorRef, place: str) -> NDArray[Any]:
+def _typed_values(protobuf: ProtobufFile, tensor: TensorRef, place: str) -> NDArray[Any]:
     """Read values out of the field of their type."""
     field, count = _FIELDS[tensor.dtype], prod(tensor.shape)
     pieces = tensor.data.get(field, [])
     if field in (_OF_FLOATS, _OF_DOUBLES):
         width = 4 if field == _OF_FLOATS else 8
-        data = _joined(wire, pieces, count * width)
+        data = _join_pieces(protobuf, pieces, count * width)
         found: NDArray[Any] = np.frombuffer(data[: len(data) // width * width], f"<f{width}")
         held = len(data) / width
     else:
-        found = np.array(_numbers(wire, pieces, count, field), dtype=object)
+        found = np.array(_read_integers(protobuf, pieces, count, field), dtype=object)
         held = len(found)
     if held != count:
         told = f"{held:g} values where its shape {tensor.shape} makes {count}"
@@ -186,18 +186,20 @@ def _typed(wire: Wire, tensor: TensorRef, place: str) -> NDArray[Any]:
         found = np.array([int(n) & 0xFFFF for n in found], "<u2")
         found = found.view("<f2") if tensor.dtype == 10 else found
     try:
-        return _array(found.astype(DTYPES[tensor.dtype], copy=False), tensor)
+        return _shape_values(found.astype(DTYPES[tensor.dtype], copy=False), tensor)
     except OverflowError:
         raise InputError.at(place, "a number that its type does not have", _FIX) from None
 
 
-def _numbers(wire: Wire, pieces: list[Range | int], most: int, field: int) -> list[int]:
+def _read_integers(
+    protobuf: ProtobufFile, pieces: list[Range | int], most: int, field: int
+) -> list[int]:
     found: list[int] = []
     for piece in pieces:
         if isinstance(piece, int):
-            found += wire.numbers((field, piece, WHOLE))
+            found += protobuf.integers((field, piece, VARINT))
         elif piece.size <= 10 * most:  # bytes that a number takes at most
-            found += wire.numbers((field, piece.start, piece.end))
+            found += protobuf.integers((field, piece.start, piece.end))
         else:
             found += [0] * (most + 1)
         if len(found) > most:
@@ -206,13 +208,13 @@ def _numbers(wire: Wire, pieces: list[Range | int], most: int, field: int) -> li
     return [number & mask for number in found] if mask else found
 
 
-def _dense(wire: Wire, tensor: TensorRef, place: str) -> NDArray[Any]:
+def _sparse_values(protobuf: ProtobufFile, tensor: TensorRef, place: str) -> NDArray[Any]:
     """Lay out a sparse tensor: its indices count over all cells, or one for each axis."""
     values, indices = tensor.sparse or (tensor, tensor)
     for part in (values, indices):
-        if problem := problem_of(part):
+        if problem := unreadable_reason(part):
             raise InputError.at(place, problem, _FIX)
-    held, where = values_of(wire, values, place), values_of(wire, indices, place)
+    held, where = values_of(protobuf, values, place), values_of(protobuf, indices, place)
     dense = np.zeros(prod(tensor.shape), held.dtype)
     try:
         if where.ndim == 2:
@@ -225,7 +227,7 @@ def _dense(wire: Wire, tensor: TensorRef, place: str) -> NDArray[Any]:
     return dense.reshape(tensor.shape)
 
 
-def _external(wire: Wire, tensor: TensorRef, count: int, place: str) -> bytes:
+def _external_values(protobuf: ProtobufFile, tensor: TensorRef, count: int, place: str) -> bytes:
     """Read values out of the file beside the model that holds them.
 
     Raises:
@@ -234,14 +236,14 @@ def _external(wire: Wire, tensor: TensorRef, count: int, place: str) -> bytes:
     told: dict[str, str] = {}
     for entry in tensor.external:
         parts = {1: "", 2: ""}
-        for number, start, end in wire.fields(entry):
-            if number in parts and end != WHOLE:
-                parts[number] = wire.text(Range(start, end))
+        for number, start, end in protobuf.fields(entry):
+            if number in parts and end != VARINT:
+                parts[number] = protobuf.text(Range(start, end))
         told[parts[1]] = parts[2]
     offset, length = told.get("offset", "0"), told.get("length", str(count))
     if not all(word.isdecimal() and len(word) < 20 for word in (offset, length)):
         raise InputError.at(place, f"offset {shown(offset, 20)!r} of its values", _FIX)
-    with opened_beside(wire.place, told.get("location", ""), place) as span:
+    with open_external_data(protobuf.place, told.get("location", ""), place) as span:
         if int(length) != count or int(offset) + count > span.size:
             raise InputError.at(place, f"its values are not all in {told['location']}", _FIX)
-        return span.at(int(offset), count)
+        return span.read_at(int(offset), count)

@@ -6,10 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from poolnorm_cli.errors import InputError, shown
-from poolnorm_cli.weights.entry import Entry, Stored, exactly, grouped
-from poolnorm_cli.weights.naming import IGNORED, known, split, stated
-from poolnorm_cli.weights.safetensors_header import Array, arrays_of
-from poolnorm_cli.weights.untrusted import parse, plain_name, whole
+from poolnorm_cli.weights.entry import Entry, StoredArray, group_by_layer
+from poolnorm_cli.weights.naming import (
+    IGNORED,
+    are_normalization_weights,
+    center_and_scale_of,
+    layer_and_weight,
+)
+from poolnorm_cli.weights.safetensors_header import StoredTensor, arrays_of
+from poolnorm_cli.weights.untrusted import is_plain_file_name, read_json
 
 
 _SHARD = re.compile(r"-\d+-of-0*[1-9]\d*\.safetensors$", re.IGNORECASE)
@@ -21,7 +26,7 @@ def entries(file: str) -> list[Entry]:
     Raises:
         InputError: It is damaged, has a name twice, or arrays that overlap or leave a gap.
     """
-    return layers(file, arrays_of(file), whole=_SHARD.search(file) is None)
+    return layers_among(file, arrays_of(file), complete=_SHARD.search(file) is None)
 
 
 def array_paths(file: str) -> list[str]:
@@ -33,34 +38,39 @@ def array_paths(file: str) -> list[str]:
     return list(arrays_of(file))
 
 
-def layers(file: str, arrays: Mapping[str, Array], *, whole: bool) -> list[Entry]:
+def layers_among(file: str, arrays: Mapping[str, StoredTensor], *, complete: bool) -> list[Entry]:
     """List the layers among named arrays.
 
     Args:
         file: What messages call the file that they are in.
         arrays: The arrays.
-        whole: The file has all there is: a weight that is missing is one that the layer has not.
+        complete: The file has all there is: a weight that is missing is one that the layer has not.
             Of one part of several, that is not said.
     """
-    stored = {key: Stored(array.shape, array.read) for key, array in _candidates(arrays).items()}
-    return [_entry(file, name, held, whole=whole) for name, held in grouped(stored).items()]
+    stored = {
+        key: StoredArray(array.shape, array.read)
+        for key, array in _without_whole_numbers(arrays).items()
+    }
+    return [
+        _entry(file, name, held, complete=complete) for name, held in group_by_layer(stored).items()
+    ]
 
 
-def _candidates(arrays: Mapping[str, Array]) -> dict[str, Array]:
+def _without_whole_numbers(arrays: Mapping[str, StoredTensor]) -> dict[str, StoredTensor]:
     """Leave out arrays of whole numbers that are no weights: counters, indices, masks."""
     numbers = ("I", "U", "BOOL")
-    known = ("weight", "bias", "gamma", "beta", "scale", "mean", "var")
+    ends = ("weight", "bias", "gamma", "beta", "scale", "mean", "var")
     return {
         key: array
         for key, array in arrays.items()
-        if not array.dtype.startswith(numbers) or split(key)[1].endswith(known)
+        if not array.dtype.startswith(numbers) or layer_and_weight(key)[1].endswith(ends)
     }
 
 
-def _entry(file: str, layer: str, weights: dict[str, Stored], *, whole: bool) -> Entry:
-    arrays = {split(key)[1]: array for key, array in weights.items()}
+def _entry(file: str, layer: str, weights: dict[str, StoredArray], *, complete: bool) -> Entry:
+    arrays = {layer_and_weight(key)[1]: array for key, array in weights.items()}
     # The names are all there is, so a weight that is missing is one that the layer has not.
-    config = stated(arrays) if whole else {}
+    config = center_and_scale_of(arrays) if complete else {}
     return Entry(file=file, name=layer, path=layer, kind=None, arrays=arrays, config=config)
 
 
@@ -78,7 +88,7 @@ def index_entries(file: str) -> list[Entry]:
     """
     places = _weight_map(file)
     wanted = _keys_of_normalizations(places)
-    held: dict[str, dict[str, Array]] = {}
+    held: dict[str, dict[str, StoredTensor]] = {}
     missing: dict[str, str] = {}
     for shard in dict.fromkeys(places[key] for key in wanted):
         path = os.path.join(os.path.dirname(file), shard)  # noqa: PTH118, PTH120 - text
@@ -86,7 +96,7 @@ def index_entries(file: str) -> list[Entry]:
             held[shard] = arrays_of(path)
         else:
             missing[shard] = f"{shown(shard)}, which is missing"
-    arrays: dict[str, Array] = {}
+    arrays: dict[str, StoredTensor] = {}
     reasons: dict[str, str] = {}
     for key in wanted:
         shard = places[key]
@@ -95,9 +105,9 @@ def index_entries(file: str) -> list[Entry]:
         if shard in held:
             arrays[key] = held[shard][key]
         else:
-            layer, weight = split(key)
+            layer, weight = layer_and_weight(key)
             reasons.setdefault(layer, f"{weight} is in {missing[shard]}")
-    found = layers(file, arrays, whole=True)
+    found = layers_among(file, arrays, complete=True)
     found = [replace(entry, reason=reasons.pop(entry.path, "")) for entry in found]
     lost = (
         Entry(file=file, name=layer, path=layer, kind=None, arrays={}, reason=reason)
@@ -121,17 +131,12 @@ def _weight_map(file: str) -> dict[str, str]:
     Raises:
         InputError: The index is damaged, or names what is no file beside it.
     """
-    with whole(file) as span:
-        if span.size > LARGEST_INDEX:
-            told = f"an index of {span.size} bytes, at most {LARGEST_INDEX} are read"
-            raise InputError.at(file, told, _FIX)
-        text = exactly(span.at(0, span.size), span.size, file)
-    index = parse(text, file, largest=LARGEST_INDEX)
+    index = read_json(file, LARGEST_INDEX)
     places = index.get("weight_map") if isinstance(index, dict) else None
     if not isinstance(places, dict):
         raise InputError.at(file, "no weight_map in it", _FIX)
     for key, shard in places.items():
-        if not isinstance(shard, str) or not plain_name(shard) or not _is_shard(shard):
+        if not isinstance(shard, str) or not is_plain_file_name(shard) or not _is_shard(shard):
             told = f"its file {shown(str(shard), 40)!r} is no .safetensors beside the index"
             raise InputError(f"{file}::{shown(key)}: {told}", _FIX)
     return places
@@ -145,12 +150,15 @@ def _keys_of_normalizations(places: dict[str, str]) -> list[str]:
     """List the arrays of layers that have the weights of a normalization and nothing else."""
     groups: dict[str, list[str]] = {}
     for key in places:
-        groups.setdefault(split(key)[0], []).append(key)
-    names = {layer: {split(key)[1] for key in keys} - {*IGNORED} for layer, keys in groups.items()}
+        groups.setdefault(layer_and_weight(key)[0], []).append(key)
+    names = {
+        layer: {layer_and_weight(key)[1] for key in keys} - {*IGNORED}
+        for layer, keys in groups.items()
+    }
     return [
         key
         for layer, keys in groups.items()
-        if names[layer] and known(names[layer])
+        if names[layer] and are_normalization_weights(names[layer])
         for key in keys
-        if split(key)[1] not in IGNORED
+        if layer_and_weight(key)[1] not in IGNORED
     ]

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.errors import InputError, shown
 from poolnorm_cli.shapes import Ints
-from poolnorm_cli.weights.entry import LARGEST_BYTES, exactly, from_bfloat16
-from poolnorm_cli.weights.untrusted import Span, parse, whole
+from poolnorm_cli.weights.entry import LARGEST_BYTES, bfloat16_to_float32
+from poolnorm_cli.weights.untrusted import Span, open_span, parse_json
 
 
 LARGEST_HEADER = 100_000_000
@@ -50,7 +50,7 @@ _LONGEST_NAME = 4096
 
 
 @dataclass(slots=True)
-class Array:
+class StoredTensor:
     """An array of a file, its values not read.
 
     Attributes:
@@ -81,30 +81,30 @@ class Array:
         size = self.ends - self.begins
         if size > LARGEST_BYTES:
             raise InputError.at(place, f"{size} bytes are too many for a weight", _FIX)
-        with whole(self.file) as span:
-            data = exactly(span.at(self.begins, size), size, place)
+        with open_span(self.file) as span:
+            data = span.read_exactly(self.begins, size, place)
         array = np.frombuffer(data, _DTYPES[self.dtype]).reshape(self.shape)
-        return from_bfloat16(array) if self.dtype == "BF16" else array
+        return bfloat16_to_float32(array) if self.dtype == "BF16" else array
 
 
-def arrays_of(file: str) -> dict[str, Array]:
+def arrays_of(file: str) -> dict[str, StoredTensor]:
     """List the arrays of a file by their names, in the order of its table of contents.
 
     Raises:
         InputError: It is damaged, has a name twice, or arrays that overlap or leave a gap.
     """
-    with whole(file) as span:
-        text = _text(span, file)
-        found = _arrays(text, file, _LENGTH + len(text))
-        _require_whole(found, _LENGTH + len(text), span.size, file)
+    with open_span(file) as span:
+        text = _read_header(span, file)
+        found = _parse_entries(text, file, _LENGTH + len(text))
+        _require_no_gaps(found, _LENGTH + len(text), span.size, file)
     return found
 
 
-def _text(span: Span, file: str) -> bytes:
-    length = int.from_bytes(exactly(span.at(0, _LENGTH), _LENGTH, file), "little")
+def _read_header(span: Span, file: str) -> bytes:
+    length = int.from_bytes(span.read_exactly(0, _LENGTH, file), "little")
     if length > min(LARGEST_HEADER, span.size - _LENGTH):
         raise InputError.at(file, f"a table of contents of {length} bytes, more than can be", _FIX)
-    text = span.at(_LENGTH, length)
+    text = span.read_at(_LENGTH, length)
     if text[:1] != b"{":
         raise InputError.at(file, "not a .safetensors file", _FIX)
     count = text.count(b"data_offsets")
@@ -113,8 +113,8 @@ def _text(span: Span, file: str) -> bytes:
     return text
 
 
-def _arrays(text: bytes, file: str, start: int) -> dict[str, Array]:
-    found: dict[str, Array] = {}
+def _parse_entries(text: bytes, file: str, start: int) -> dict[str, StoredTensor]:
+    found: dict[str, StoredTensor] = {}
     names: set[str] = set()
     end = _END.match(text, 1)
     place, size = 1, 0
@@ -135,7 +135,7 @@ def _arrays(text: bytes, file: str, start: int) -> dict[str, Array]:
                 f"{file}::{shown(name)}", "its entry is not what it should be", _FIX
             )
         if not about:
-            found[name] = _array(told[0], name, file, start)
+            found[name] = _parse_array(told[0], name, file, start)
         end, comma = _END.match(text, told.end()), _COMMA.match(text, told.end())
         place = comma.end() if comma else len(text)
     if end.end() != len(text):
@@ -159,38 +159,38 @@ def _name(quoted: bytes, file: str) -> str:
     return name
 
 
-def _array(body: bytes, name: str, file: str, start: int) -> Array:
+def _parse_array(body: bytes, name: str, file: str, start: int) -> StoredTensor:
     if (plain := _PLAIN.fullmatch(body)) is not None:
         shape = tuple(map(int, plain[2].split(b","))) if plain[2] else ()
         dtype, begins, ends = plain[1].decode(), int(plain[3]), int(plain[4])
     else:
-        dtype, shape, begins, ends = _told(parse(body, file), f"{file}::{shown(name)}")
+        dtype, shape, begins, ends = _parse_entry(parse_json(body, file), f"{file}::{shown(name)}")
     bits = _BITS.get(dtype)
     if ends < begins or (bits and (ends - begins) * 8 != prod(shape) * bits):
         made = prod(shape) * (bits or 0) // 8
         told = f"{ends - begins} bytes where shape and dtype make {made}"
         raise InputError.at(f"{file}::{shown(name)}", told, _FIX)
-    return Array(file, name, dtype, shape, start + begins, start + ends)
+    return StoredTensor(file, name, dtype, shape, start + begins, start + ends)
 
 
-def _told(told: Any, place: str) -> tuple[str, Ints, int, int]:
+def _parse_entry(told: Any, place: str) -> tuple[str, Ints, int, int]:
     """Take an entry that is not written as safetensors writes it."""
     if not isinstance(told, dict) or set(told) != {"dtype", "shape", "data_offsets"}:
         raise InputError.at(place, "its entry is not dtype, shape and data_offsets", _FIX)
     dtype, shape, offsets = told["dtype"], told["shape"], told["data_offsets"]
     if not isinstance(dtype, str):
         raise InputError.at(place, "its dtype is no word", _FIX)
-    if not _sizes(shape) or not _sizes(offsets) or len(offsets) != 2:
+    if not _are_sizes(shape) or not _are_sizes(offsets) or len(offsets) != 2:
         raise InputError.at(place, "its shape or place is not whole numbers", _FIX)
     return dtype, tuple(shape), offsets[0], offsets[1]
 
 
-def _sizes(value: Any) -> bool:
+def _are_sizes(value: Any) -> bool:
     """Whether a value is a list of whole numbers, none negative; true and false are none."""
     return isinstance(value, list) and all(type(size) is int and size >= 0 for size in value)
 
 
-def _require_whole(found: dict[str, Array], start: int, size: int, file: str) -> None:
+def _require_no_gaps(found: dict[str, StoredTensor], start: int, size: int, file: str) -> None:
     """Refuse arrays that overlap, or bytes that belong to none.
 
     Raises:

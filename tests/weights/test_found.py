@@ -150,9 +150,9 @@ def test_a_layer_that_cannot_be_run_is_listed_with_the_reason(capsys: Any) -> No
     from poolnorm_cli.layers import find
     from poolnorm_cli.report.arrays import ArrayList
     from poolnorm_cli.report.reporter import Style
-    from poolnorm_cli.weights.entry import Entry, Stored
+    from poolnorm_cli.weights.entry import Entry, StoredArray
 
-    arrays = {"gamma": Stored((6,), lambda: np.ones(6))}
+    arrays = {"gamma": StoredArray((6,), lambda: np.ones(6))}
     told = "beta comes out of Softmax 'x'"
     entry = Entry(
         file="m.onnx", name="ln", path="ln", kind="LayerNormalization", arrays=arrays, reason=told
@@ -162,4 +162,4 @@ def test_a_layer_that_cannot_be_run_is_listed_with_the_reason(capsys: Any) -> No
 
     assert capsys.readouterr().out == f"m.onnx::ln\tLayerNormalization\tcannot be run: {told}\t-\n"
     with pytest.raises(InputError, match=r"m\.onnx::ln: beta comes out of Softmax"):
-        entry.take(find("ln")(), {"gamma": (6,)}, training=False)
+        entry.read_weights(find("ln")(), {"gamma": (6,)}, training=False)

@@ -37,11 +37,11 @@ class Range(NamedTuple):
 Field = tuple[int, int, int]
 """A field's number; then where it starts and ends in the file, or, of a whole number, it and -1."""
 
-WHOLE = -1
+VARINT = -1
 """What stands for the end of a field that is a whole number."""
 
 
-class Wire:
+class ProtobufFile:
     """An open file of protocol buffers."""
 
     def __init__(self, span: Span, place: str) -> None:
@@ -91,7 +91,7 @@ class Wire:
             place = start if kind == 0 else start + size
             if place > end:
                 raise self.damaged()
-            yield (key >> 3, size, WHOLE) if kind == 0 else (key >> 3, start, place)
+            yield (key >> 3, size, VARINT) if kind == 0 else (key >> 3, start, place)
 
     def _read_on(self, place: int) -> tuple[int, bytes, int]:
         """Read a window of the file.
@@ -99,7 +99,7 @@ class Wire:
         Returns:
             Where it starts, its bytes, and the last place in it from which on a key is whole.
         """
-        data = self.span.at(place, _WINDOW)
+        data = self.span.read_at(place, _WINDOW)
         if len(data) == _WINDOW:
             return place, data, place + _WINDOW - _LONGEST_KEY
         return place, data + bytes(_LONGEST_KEY), place + len(data) - 1  # the file ends in it
@@ -117,7 +117,7 @@ class Wire:
         base, data, most = self._window
         if base <= found.start and found.end <= most:
             return data[found.start - base : found.end - base]
-        data = self.span.at(found.start, found.size)
+        data = self.span.read_at(found.start, found.size)
         if len(data) != found.size:
             raise self.damaged()
         return data
@@ -132,10 +132,10 @@ class Wire:
             raise InputError.at(self.place, f"a name of {found.size} bytes", _FIX)
         return self.read(found).decode("utf-8", "replace")
 
-    def numbers(self, field: Field) -> list[int]:
+    def integers(self, field: Field) -> list[int]:
         """Return whole numbers, of which one field holds one, or all packed; they are signed."""
         _, start, end = field
-        if end == WHOLE:
+        if end == VARINT:
             return [_signed(start)]
         data, at, found = self.read(Range(start, end)), 0, []
         while at < len(data):
@@ -146,7 +146,7 @@ class Wire:
             found.append(_signed(value))
         return found
 
-    def real(self, found: Range) -> float:
+    def float32(self, found: Range) -> float:
         """Read a float of four bytes.
 
         Raises:
@@ -157,7 +157,7 @@ class Wire:
         value: float = struct.unpack("<f", self.read(found))[0]
         return value
 
-    def reals(self, found: Range) -> list[float]:
+    def float32s(self, found: Range) -> list[float]:
         """Read floats of four bytes, one or all packed.
 
         Raises:

@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.errors import InputError
-from poolnorm_cli.weights import wire
+from poolnorm_cli.weights import protobuf
 from poolnorm_cli.weights.onnx_graph import MOST_NODES, Model
-from poolnorm_cli.weights.untrusted import whole
+from poolnorm_cli.weights.untrusted import open_span
 from tests.conftest import Command, measured
 
 
 def opened(file: str) -> Model:
-    span = whole(file)
-    return Model(wire.Wire(span, file), span.size)
+    span = open_span(file)
+    return Model(protobuf.ProtobufFile(span, file), span.size)
 
 
 @pytest.mark.parametrize("window", [41, 64, 101, 1000])
 def test_a_graph_is_what_the_library_says(monkeypatch: pytest.MonkeyPatch, window: int) -> None:
     onnx = pytest.importorskip("onnx")
-    monkeypatch.setattr(wire, "_WINDOW", window)
+    monkeypatch.setattr(protobuf, "_WINDOW", window)
     random = np.random.default_rng(window)
     nodes, held = [], []
     for index in range(300):
@@ -90,7 +90,7 @@ def test_a_vast_graph_of_nothing_is_refused_in_little_memory(what: str, tmp_path
 def test_limits_are_told(poolnorm: Command, what: str) -> None:
     told = {
         "nodes": f"more than {MOST_NODES} nodes and tensors",
-        "described values": f"more than {wire.MOST_FIELDS} fields",
+        "described values": f"more than {protobuf.MOST_FIELDS} fields",
         "a name": f"a name of {MANY} bytes",
     }
     if what in told:
