@@ -8,7 +8,7 @@ import time
 import numpy as np
 
 from poolnorm_cli.engine.layer_pass import LayerPass, initial_weights
-from poolnorm_cli.engine.threads import default_threads, lanes_for
+from poolnorm_cli.engine.threads import default_threads, pool_for
 from poolnorm_cli.layers import find
 
 
@@ -20,7 +20,7 @@ def job(words, parameters, x):
     layer = find(*words.split())(**parameters)
     dtype = x.dtype.name
     run = LayerPass(
-        layer, x.shape, dtype, dtype, training, lanes=lanes_for(default_threads(), x.nbytes)
+        layer, x.shape, dtype, dtype, training, pool=pool_for(default_threads(), x.nbytes)
     )
     weights = initial_weights(layer, x.shape, dtype)
     y = np.empty(run.output_shape, dtype).reshape(-1)  # used again, as runtimes do with theirs

@@ -19,3 +19,16 @@ PROCESS_BYTES = 36 << 20
 """Of a process that has begun and holds no tensor yet."""
 ONNX_PROCESS_BYTES = 160 << 20
 """The same with ONNX Runtime."""
+
+WHOLE_SAMPLE_BYTES = 16 << 20
+"""Of a sample up to which it is worked on whole: to take it apart takes longer than it saves."""
+THREADED_BYTES = 32 << 20
+"""Of a tensor below which handing blocks from thread to thread takes longer than it saves. In NumPy
+it is twice as much, whose short loops get in each other's way at the interpreter's lock."""
+ONE_THREAD_BLOCK_BYTES = 48 << 20
+"""Of a block above which one is in memory at a time: that is worth more than a second thread."""
+CHECKED_BYTES = 256 << 20
+"""Of a sample with its output, or of weights, from which on this machine's memory is looked at
+beforehand; to look takes longer than small runs do."""
+COPIED_BYTES = 64 << 20
+"""That are copied to measure this machine's memory: many times the last-level cache."""

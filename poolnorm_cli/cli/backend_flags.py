@@ -95,7 +95,7 @@ class BackendFlags:
         resolve(self.backend, self.provider)
 
     @property
-    def lanes(self) -> int | None:
+    def thread_count(self) -> int | None:
         """The threads that are asked for, up to a number beyond which there is no work for them."""
         return None if self.threads is None else min(self.threads, _MOST_THREADS)
 
@@ -118,7 +118,9 @@ class BackendFlags:
             UnavailableError: It is not to be had here.
         """
         name, provider = resolve(self.backend, self.provider)
-        return open_backend(name, provider, threads=self.lanes, notify=say, detail=detail(verbose))
+        return open_backend(
+            name, provider, threads=self.thread_count, notify=say, detail=detail(verbose)
+        )
 
 
 @frozen(kw_only=True)

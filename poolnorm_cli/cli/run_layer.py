@@ -70,7 +70,7 @@ def _run(
     keep_config: Callable[[], None],
 ) -> int:
     """Run a layer; `keep_config` gives the file of its definition its name, once it is begun."""
-    from poolnorm_cli.engine.profile import Clock
+    from poolnorm_cli.engine.profile import Profiler
 
     outputs = flags.outputs
     to_stderr = outputs.output == "-"
@@ -88,8 +88,8 @@ def _run(
                 report_graph(flags, job, tensor, reporter)
             else:
                 code = run.run(job, reporter, keep_config)
-                if isinstance(job.clock, Clock):
-                    reporter.profiled(job.clock.profile())
+                if isinstance(job.profiler, Profiler):
+                    reporter.profiled(job.profiler.profile())
         if not code:
             save_weights(job, flags, reporter)
     reporter.close()
@@ -99,7 +99,7 @@ def _run(
 def _job(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags) -> "Job":
     from poolnorm_cli.engine.job import Job, with_constants
     from poolnorm_cli.engine.masks import MaskFile
-    from poolnorm_cli.engine.profile import UNCLOCKED, Clock
+    from poolnorm_cli.engine.profile import NO_PROFILER, Profiler
     from poolnorm_cli.engine.threads import default_threads
     from poolnorm_cli.engine.training import TrainingState
 
@@ -116,9 +116,9 @@ def _job(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags) -> "Job":
         explain=flags.values.explain,
         mask=None if mask is None else MaskFile(mask),
         backend=backend.open(flags.printing.verbose),
-        threads=backend.lanes or default_threads(),
+        threads=backend.thread_count or default_threads(),
         memory=backend.memory(1),
-        clock=Clock() if backend.profile else UNCLOCKED,
+        profiler=Profiler() if backend.profile else NO_PROFILER,
         rank=entry.needed_rank if (entry := checkpoint.entry) else None,
     )
 

@@ -10,14 +10,14 @@ import numpy as np
 
 from poolnorm_cli.backends import Backend
 from poolnorm_cli.backends.numpy_backend import NUMPY
-from poolnorm_cli.engine.profile import UNCLOCKED, Clock, Unclocked
-from poolnorm_cli.engine.threads import ONE_LANE, Lanes
+from poolnorm_cli.engine.profile import NO_PROFILER, NoProfiler, Profiler
+from poolnorm_cli.engine.threads import ONE_THREAD, ThreadPool
 from poolnorm_cli.kernels.moments import grain_rows
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.maskable import require_maskable
 from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.shapes import Ints
-from poolnorm_cli.sizes import BLOCK_BYTES
+from poolnorm_cli.sizes import BLOCK_BYTES, CHECKED_BYTES, WHOLE_SAMPLE_BYTES
 from poolnorm_cli.strips import Strip
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.tensor import Cut, evenly
@@ -30,15 +30,9 @@ if TYPE_CHECKING:
     from poolnorm_cli.engine.masks import Broadcast
     from poolnorm_cli.tensors.tensor import Tensor
 
-LARGE_BYTES = 16 << 20
-"""A sample of more than this is taken apart; up to here that takes longer than it saves."""
-
-_HEAVY = 256 << 20
-"""Bytes from which on it is asked whether there is so much memory."""
-
 
 @frozen
-class Sliced:
+class BlockPlan:
     """A layer, called on a tensor of a given shape and dtype, and how that is cut into blocks.
 
     Attributes:
@@ -50,8 +44,8 @@ class Sliced:
         backend: Computes the blocks.
         step: Training calls of this run that came before.
         first: The sample with which the first block starts, where only a part is run.
-        lanes: The threads that work on blocks.
-        clock: Counts where the time goes.
+        pool: The threads that work on blocks.
+        profiler: Counts where the time goes.
         factor: What outputs are multiplied by.
     """
 
@@ -63,8 +57,8 @@ class Sliced:
     backend: Backend = NUMPY
     step: int = 0
     first: int = 0
-    lanes: Lanes = ONE_LANE
-    clock: Clock | Unclocked = UNCLOCKED
+    pool: ThreadPool = ONE_THREAD
+    profiler: Profiler | NoProfiler = NO_PROFILER
     factor: int = 1
 
     @property
@@ -78,7 +72,7 @@ class Sliced:
 
         It follows from the shape alone.
         """
-        if self._sample_bytes <= LARGE_BYTES or self.is_empty:
+        if self._sample_bytes <= WHOLE_SAMPLE_BYTES or self.is_empty:
             return self
         layer, shape = self.layer.collapse_leading_axes(self.shape)
         return self if shape == self.shape else replace(self, layer=layer, shape=shape)
@@ -86,7 +80,7 @@ class Sliced:
     @cached_property
     def strips(self) -> list[Strip]:
         """The strips that a sample is worked on in; [] where whole samples make blocks."""
-        if self._sample_bytes <= LARGE_BYTES or self.is_empty:
+        if self._sample_bytes <= WHOLE_SAMPLE_BYTES or self.is_empty:
             return []
         items = BLOCK_BYTES // np.dtype(self.compute).itemsize
         return self.layer.strips(self.shape, max(items, 1))
@@ -110,7 +104,7 @@ class Sliced:
         """Whether one sample, what comes of it, or the weights are worth a look at the memory."""
         items = prod(self.shape[1:]) + prod(self.output_shape[1:])
         items += sum(map(prod, self.layer.weight_shapes(self.shape).values()))
-        return items * 8 > _HEAVY
+        return items * 8 > CHECKED_BYTES
 
     @cached_property
     def compute(self) -> str:
@@ -165,9 +159,9 @@ class Sliced:
         return (cells[start:stop] for start, stop in cuts)
 
     def blocks(self, tensor: "Tensor") -> "Iterator[NDArray[Any]]":
-        """Return a tensor in the blocks of the inner pass, as many at a time as its lanes use."""
-        blocks = tensor.slices(*self.cuts_of(tensor), self.lanes.held)
-        return iter(self.clock.over("read", blocks))
+        """Return a tensor in the blocks of the inner pass, as many at a time as its threads use."""
+        blocks = tensor.slices(*self.cuts_of(tensor), self.pool.max_in_flight)
+        return iter(self.profiler.timed("read", blocks))
 
     def cuts_of(self, tensor: "Tensor") -> tuple[Iterable[Cut], Ints]:
         """Cut a tensor into the blocks of the inner pass: where, and in which shape."""
@@ -227,7 +221,7 @@ class Sliced:
         return self.layer.ghost_batch_count(self.shape[0])
 
 
-def _beside(inner: Sliced, shape: Ints, rows: int | None) -> tuple[Iterable[Cut], Ints]:
+def _beside(inner: BlockPlan, shape: Ints, rows: int | None) -> tuple[Iterable[Cut], Ints]:
     """Cut a mask of `shape` beside the blocks; strips may have one cell of it in common."""
     cuts, _ = inner.cuts(inner.shape[0], rows)
     counted = (inner.strips[0].axis if inner.strips else 0) + 1
@@ -237,7 +231,7 @@ def _beside(inner: Sliced, shape: Ints, rows: int | None) -> tuple[Iterable[Cut]
 
 
 def _repeated(
-    inner: Sliced,
+    inner: BlockPlan,
     slices: Callable[..., "Iterable[NDArray[Any]]"],
     shape: Ints,
     times: int,

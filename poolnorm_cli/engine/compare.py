@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.backends import Backend
 from poolnorm_cli.engine.layer_pass import LayerPass
-from poolnorm_cli.engine.threads import ONE_LANE
+from poolnorm_cli.engine.threads import ONE_THREAD
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.kernels.differences import ItemDifferences, Tolerance, item_differences
 from poolnorm_cli.shapes import Ints
@@ -213,7 +213,7 @@ def compare_backends(
     if run.gathers:
         moments = run.moments(run.blocks(tensor), job.under_mask(run, tensor)[1])
 
-    alone = replace(run, lanes=ONE_LANE)
+    alone = replace(run, pool=ONE_THREAD)
 
     def outputs(backend: Backend) -> Iterable[NDArray[Any]]:
         masked, masks = job.under_mask(alone, tensor)

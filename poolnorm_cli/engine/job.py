@@ -11,8 +11,8 @@ from poolnorm_cli.backends.numpy_backend import NUMPY
 from poolnorm_cli.engine.layer_pass import LayerPass, Masks, Weights, result_dtype
 from poolnorm_cli.engine.outcome import Estimate, Outcome
 from poolnorm_cli.engine.preview import FirstSample, Preview
-from poolnorm_cli.engine.profile import UNCLOCKED, Clock, Unclocked
-from poolnorm_cli.engine.threads import ONE_LANE, default_threads, lanes_for
+from poolnorm_cli.engine.profile import NO_PROFILER, NoProfiler, Profiler
+from poolnorm_cli.engine.threads import ONE_THREAD, default_threads, pool_for
 from poolnorm_cli.engine.training import BatchStatistics, TrainingState, TrainingStep
 from poolnorm_cli.errors import UsageError, error_context
 from poolnorm_cli.layers.base import Layer
@@ -20,6 +20,7 @@ from poolnorm_cli.layers.call import Facts
 from poolnorm_cli.layers.keras.penalties import constrained, penalties
 from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.shapes import Ints
+from poolnorm_cli.sizes import ONE_THREAD_BLOCK_BYTES
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.space import require_room
 from poolnorm_cli.values import frozen
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from poolnorm_cli.tensors.tensor import Tensor
 
 
-_LARGE_BLOCK = 48 << 20
-"""Bytes of a block from which on one is held at a time: it is worth more than a second thread."""
 _PLANS = 16
 """Plans that are kept: the tensors of a batch have few different shapes."""
 
@@ -57,7 +56,7 @@ class Job:
         threads: Threads that work on the blocks of a tensor.
         memory: Bytes that a process may take; None for any number.
         limiter: What several tasks share in one process, in place of `memory`.
-        clock: Counts where the time goes.
+        profiler: Counts where the time goes.
         rank: Axes that an input must have, as its axes were counted for that; None for any number.
     """
 
@@ -72,7 +71,7 @@ class Job:
     threads: int = field(default_factory=default_threads)
     memory: int | None = None
     limiter: "MemoryLimiter | None" = None
-    clock: Clock | Unclocked = UNCLOCKED
+    profiler: Profiler | NoProfiler = NO_PROFILER
     rank: int | None = None
     _plans: dict[tuple[Ints, str], LayerPass] = field(default_factory=dict, init=False)
 
@@ -137,13 +136,13 @@ class Job:
             raise UsageError(told, "run inputs of another rank apart")
         result, mode = result_dtype(self.layer, dtype, self.dtype), (self.training, self.backend)
         size = prod(shape) * DTYPES[dtype].itemsize
-        lanes = lanes_for(self.threads if row_of(self.backend).uses_threads else 1, size)
-        more: Any = {"lanes": lanes, "clock": self.clock}
+        pool = pool_for(self.threads if row_of(self.backend).uses_threads else 1, size)
+        more: Any = {"pool": pool, "profiler": self.profiler}
         plan = LayerPass(self.layer, shape, dtype, result, *mode, **more)
-        if lanes == ONE_LANE:
+        if pool == ONE_THREAD:
             return plan
         block = plan.inner.block_items * DTYPES[plan.compute].itemsize
-        return plan if block <= _LARGE_BLOCK else replace(plan, lanes=ONE_LANE)
+        return plan if block <= ONE_THREAD_BLOCK_BYTES else replace(plan, pool=ONE_THREAD)
 
     def require_room(self, target: str, tensor: "Tensor") -> None:
         """Refuse an output of a tensor that cannot be, or has no room where it goes.
@@ -355,15 +354,15 @@ class Job:
         dtype, writer = DTYPES[plan.result], None
         if out:
             writer = out.add(tensor.key, plan.output_shape, dtype, tensor.compressed)
-            self.clock.count("written", plan.output_bytes)
-        self.clock.count("read", tensor.nbytes)
+            self.profiler.count_bytes("written", plan.output_bytes)
+        self.profiler.count_bytes("read", tensor.nbytes)
         (plan, masks), blocks = self.under_mask(plan, tensor), plan.blocks(tensor)
         if first is not None:
             blocks = first.of(blocks, plan.cuts_of(tensor)[0], plan.shape[1:])
         outputs = plan.outputs(blocks, step.weights, step.moments, masks)
-        for block in self.clock.over("next", outputs):
+        for block in self.profiler.timed("next", outputs):
             if writer:
-                with self.clock.span("write"):
+                with self.profiler.span("write"):
                     writer.write(block)
             if preview:
                 preview.add(block)
@@ -374,7 +373,7 @@ class Job:
         if not plan.gathers:
             return None
         tensor.spool()
-        self.clock.count("read", tensor.nbytes)
+        self.profiler.count_bytes("read", tensor.nbytes)
         return plan.moments(plan.blocks(tensor), self.under_mask(plan, tensor)[1])
 
 

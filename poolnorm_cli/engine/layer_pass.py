@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from poolnorm_cli.engine.blocks import Sliced
+from poolnorm_cli.engine.blocks import BlockPlan
 from poolnorm_cli.kernels.memory import release
 from poolnorm_cli.kernels.moments import gather, merge, moments_of, pair_with_masks, tree_reduce
 from poolnorm_cli.layers.base import Layer
@@ -46,7 +46,7 @@ class Item(NamedTuple):
 
 
 @frozen
-class LayerPass(Sliced):
+class LayerPass(BlockPlan):
     """A layer on its way over the blocks of a tensor."""
 
     def moments(self, blocks: Iterable[Block], masks: Masks = None) -> "Moments | None":
@@ -79,11 +79,11 @@ class LayerPass(Sliced):
         from poolnorm_cli.kernels.partial_moments import merge_strips, strip_moments
 
         def work(item: Item) -> "Moments":
-            with self.clock.span("compute"):
+            with self.profiler.span("compute"):
                 return strip_moments(*self.block_of(item), axes)
 
         items = placed(pair_with_masks(blocks, masks), 0, self.strips)
-        found = self.clock.over("next", self.lanes.map(work, items))
+        found = self.profiler.timed("next", self.pool.ordered_map(work, items))
         boxes = [(strip.corner(len(self.shape)), strip.shape(self.shape)) for strip in self.strips]
         return merge_strips(found, boxes, self.shape[1:], axes)
 
@@ -124,14 +124,14 @@ class LayerPass(Sliced):
 
         def apply(item: Item) -> tuple[Call, Block]:
             # A NaN or an infinity is data here, not an incident.
-            with self.clock.span("compute"), np.errstate(all="ignore"):
+            with self.profiler.span("compute"), np.errstate(all="ignore"):
                 x, mask = self.block_of(item)
                 call = Call(self.training, moments, item.start, self.step, mask, item.strip)
                 y = self.backend.apply(self.layer, x, weights, call)
                 return call, y if self.factor == 1 else np.multiply(y, self.factor, out=y)
 
         items = placed(pair_with_masks(blocks, masks), self.first, self.strips)
-        for result in self._merged(self.lanes.map(apply, items)):
+        for result in self._merged(self.pool.ordered_map(apply, items)):
             yield result
             release(result)
 
@@ -150,10 +150,10 @@ class LayerPass(Sliced):
         self, work: Callable[[Pair], list["Moments"]], pairs: Iterable[Pair]
     ) -> Iterator[list["Moments"]]:
         def timed(pair: Pair) -> list["Moments"]:
-            with self.clock.span("compute"):
+            with self.profiler.span("compute"):
                 return work((self._cast(pair[0]), pair[1]))
 
-        return iter(self.clock.over("next", self.lanes.map(timed, pairs)))
+        return iter(self.profiler.timed("next", self.pool.ordered_map(timed, pairs)))
 
     def block_of(self, item: Item) -> Pair:
         """Return what a layer is given of a block, with its mask."""

@@ -6,7 +6,7 @@ from math import prod
 from typing import TYPE_CHECKING, Protocol
 
 from poolnorm_cli.backends import row_of
-from poolnorm_cli.engine.threads import ONE_LANE
+from poolnorm_cli.engine.threads import ONE_THREAD
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.machine import built_in_memory
@@ -79,7 +79,7 @@ def memory_of(run: "LayerPass", tensor: "Tensor") -> int:
     turned = 2 * tensor.nbytes if tensor.header.fortran_order else 0
     own = backend.computing_bytes(block, items)
     each = _SCRATCH + own + _tables(run) + _windows(run)
-    return base + turned + block * run.lanes.held + each * run.lanes.threads
+    return base + turned + block * run.pool.max_in_flight + each * run.pool.threads
 
 
 def require_memory(run: "LayerPass", tensor: "Tensor") -> None:
@@ -89,7 +89,7 @@ def require_memory(run: "LayerPass", tensor: "Tensor") -> None:
         UsageError: They take more than it has.
     """
     found = built_in_memory()
-    needed = memory_of(replace(run, lanes=ONE_LANE), tensor) if found is not None else 0
+    needed = memory_of(replace(run, pool=ONE_THREAD), tensor) if found is not None else 0
     if found is not None and needed > found:
         raise UsageError(
             f"shape {tensor.shape} needs about {format_size(needed)} of memory, and this machine "
@@ -119,8 +119,8 @@ def within(run: "LayerPass", tensor: "Tensor", limit: int) -> "LayerPass":
     Raises:
         UsageError: Even one thread takes more.
     """
-    for lanes in (run.lanes, ONE_LANE):
-        fitted = replace(run, lanes=lanes)
+    for pool in (run.pool, ONE_THREAD):
+        fitted = replace(run, pool=pool)
         needed = memory_of(fitted, tensor)
         if needed <= limit:
             return fitted

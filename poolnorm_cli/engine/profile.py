@@ -8,19 +8,19 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
+from poolnorm_cli.sizes import COPIED_BYTES
 from poolnorm_cli.values import frozen
 
 
-Item = TypeVar("Item")
+T = TypeVar("T")
 
 WORK = ("read", "compute", "write")
-_COPIED = 64 << 20
 _NOTHING = nullcontext()
 
 
 @frozen
 class Profile:
-    """What a clock has counted.
+    """What a profiler has counted.
 
     Attributes:
         seconds: From the start of the process to the end of the run.
@@ -40,7 +40,7 @@ class Profile:
     copy_rate: float
 
 
-class Clock:
+class Profiler:
     """Counts seconds by what they go to, in all threads."""
 
     def __init__(self) -> None:
@@ -62,8 +62,16 @@ class Clock:
             with self._lock:
                 self._spans[name, threading.get_ident() == self._main] += seconds
 
-    def over(self, name: str, items: Iterable[Item]) -> Iterator[Item]:
-        """Return the items, and count what it takes to get each as `name`."""
+    def timed(self, name: str, items: Iterable[T]) -> Iterator[T]:
+        """Return items, and count what it takes to get each.
+
+        Args:
+            name: What the seconds go to: one of `WORK`, or `next`.
+            items: The source.
+
+        Returns:
+            Its items.
+        """
         rest, end = iter(items), object()
         while True:
             with self.span(name):
@@ -72,8 +80,13 @@ class Clock:
                 return
             yield item
 
-    def count(self, name: str, size: int) -> None:
-        """Add to the bytes that were `read` or `written`."""
+    def count_bytes(self, name: str, size: int) -> None:
+        """Add to what was read or written.
+
+        Args:
+            name: `read` or `written`.
+            size: Bytes.
+        """
         self.bytes[name] += size
 
     def profile(self) -> Profile:
@@ -94,7 +107,7 @@ class Clock:
         )
 
 
-class Unclocked:
+class NoProfiler:
     """Counts nothing."""
 
     def span(self, name: str) -> AbstractContextManager[None]:
@@ -102,16 +115,29 @@ class Unclocked:
         del name
         return _NOTHING
 
-    def over(self, name: str, items: Iterable[Item]) -> Iterable[Item]:
-        """Return the items."""
+    def timed(self, name: str, items: Iterable[T]) -> Iterable[T]:
+        """Return items.
+
+        Args:
+            name: Not used.
+            items: The source.
+
+        Returns:
+            The source.
+        """
         del name
         return items
 
-    def count(self, name: str, size: int) -> None:
-        """Do nothing."""
+    def count_bytes(self, name: str, size: int) -> None:
+        """Do nothing.
+
+        Args:
+            name: Not used.
+            size: Not used.
+        """
 
 
-UNCLOCKED = Unclocked()
+NO_PROFILER = NoProfiler()
 
 
 def _age() -> float:
@@ -129,12 +155,12 @@ def _age() -> float:
 def _copy_rate() -> float:
     import numpy as np
 
-    source = np.zeros(_COPIED, np.uint8)
-    target = np.zeros(_COPIED, np.uint8)
+    source = np.zeros(COPIED_BYTES, np.uint8)
+    target = np.zeros(COPIED_BYTES, np.uint8)
     source[:] = 1  # pages that nobody has written are all one page
     best = float("inf")
     for _ in range(3):
         began = time.perf_counter()
         np.copyto(target, source)
         best = min(best, time.perf_counter() - began)
-    return 2 * _COPIED / best
+    return 2 * COPIED_BYTES / best

@@ -1,7 +1,7 @@
 """Work on the items of a source in several threads, with results in the order of the items.
 
 NumPy and the operating system let other threads run while they compute, read and write, so one
-lane reads while another computes. The caller is one of them, while it does not write.
+reads while another computes. The caller is one of them, while it does not write.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -11,18 +11,25 @@ from threading import Condition, Lock, Thread
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from poolnorm_cli.machine import processors
+from poolnorm_cli.sizes import THREADED_BYTES
 
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+T = TypeVar("T")
+R = TypeVar("R")
 
 
-class Line(Generic[Item, Result]):
-    """Items on their way, at most `held` from the first that is worked on to the last taken."""
+class OrderedMap(Generic[T, R]):
+    """A bounded map: at most `max_in_flight` items from the first in work to the last taken."""
 
-    def __init__(self, work: Callable[[Item], Result], items: Iterator[Item], held: int) -> None:
-        """Prepare to work on the items."""
-        self.work, self.items, self.held = work, items, held
+    def __init__(self, work: Callable[[T], R], items: Iterator[T], max_in_flight: int) -> None:
+        """Prepare to work on items.
+
+        Args:
+            work: Makes a result of an item.
+            items: The source, which is asked by one thread at a time.
+            max_in_flight: Items that may be in work, or have results that are not taken.
+        """
+        self.work, self.items, self.max_in_flight = work, items, max_in_flight
         self.turn, self.reading = Condition(), Lock()
         self.done: dict[int, tuple[Any, BaseException | None]] = {}
         self.begun = self.ended = 0
@@ -30,21 +37,21 @@ class Line(Generic[Item, Result]):
 
     @contextmanager
     def running(self, threads: int) -> Iterator[None]:
-        """Run the lanes, and stop them whatever happens."""
-        lanes = [Thread(target=self._lane, daemon=True) for _ in range(threads)]
-        for lane in lanes:
-            lane.start()
+        """Run so many threads, and stop them whatever happens."""
+        workers = [Thread(target=self._run, daemon=True) for _ in range(threads)]
+        for worker in workers:
+            worker.start()
         try:
             yield
         finally:
             with self.turn:
-                self.count = self.begun  # no lane takes another item
-                self.ended = self.begun + self.held  # nor waits for room
+                self.count = self.begun  # no thread takes another item
+                self.ended = self.begun + self.max_in_flight  # nor waits for room
                 self.turn.notify_all()
-            for lane in lanes:
-                lane.join()
+            for worker in workers:
+                worker.join()
 
-    def results(self) -> Iterator[Result]:
+    def results(self) -> Iterator[R]:
         """Yield the results in order; who takes them works on items as well, rather than wait."""
         while True:
             while self.ended not in self.done and self._help():
@@ -61,13 +68,15 @@ class Line(Generic[Item, Result]):
                 self.ended += 1
                 self.turn.notify_all()
 
-    def _lane(self) -> None:
+    def _run(self) -> None:
         while (taken := self._take()) is not None:
             self._work(*taken, BaseException)
 
     def _help(self) -> bool:
         """Work on one item, if one can be had at once; say whether. Interrupts go through."""
-        if self.begun >= self.ended + self.held or not self.reading.acquire(blocking=False):
+        if self.begun >= self.ended + self.max_in_flight or not self.reading.acquire(
+            blocking=False
+        ):
             return False
         try:
             taken = self._next(Exception)
@@ -77,22 +86,22 @@ class Line(Generic[Item, Result]):
             self._work(*taken, Exception)
         return taken is not None
 
-    def _work(self, place: int, item: Item, kept: type[BaseException]) -> None:
+    def _work(self, place: int, item: T, kept: type[BaseException]) -> None:
         """Work on an item; errors of a kind that is kept are raised where results are taken."""
         try:
             found: tuple[Any, BaseException | None] = self.work(item), None
         except kept as error:
             found = None, error
-        self._tell(place, found)
+        self._keep(place, found)
 
-    def _take(self) -> tuple[int, Item] | None:
-        """Take the next item, when there is room; the source is asked by one lane at a time."""
+    def _take(self) -> tuple[int, T] | None:
+        """Take the next item, when there is room; the source is asked by one thread at a time."""
         with self.reading:
             with self.turn:
-                self.turn.wait_for(lambda: self.begun < self.ended + self.held)
+                self.turn.wait_for(lambda: self.begun < self.ended + self.max_in_flight)
             return self._next(BaseException)
 
-    def _next(self, kept: type[BaseException]) -> tuple[int, Item] | None:
+    def _next(self, kept: type[BaseException]) -> tuple[int, T] | None:
         """Ask the source; errors are kept as those of `_work` are."""
         if self.count is not None:
             return None
@@ -103,13 +112,13 @@ class Line(Generic[Item, Result]):
             self._end(place)
             return None
         except kept as error:
-            self._tell(place, (None, error))
+            self._keep(place, (None, error))
             self._end(place + 1)
             return None
         self.begun = place + 1
         return place, item
 
-    def _tell(self, place: int, found: tuple[Any, BaseException | None]) -> None:
+    def _keep(self, place: int, found: tuple[Any, BaseException | None]) -> None:
         with self.turn:
             self.done[place] = found
             self.turn.notify_all()
@@ -120,20 +129,16 @@ class Line(Generic[Item, Result]):
             self.turn.notify_all()
 
 
-_WORTH = 32 << 20
-"""Bytes below which handing blocks from thread to thread takes longer than it saves. In NumPy it is
-twice as much, whose short loops get in each other's way at the interpreter's lock.
-"""
-_MOST = 4
+_MOST_THREADS = 4
 """Threads beyond which the memory's bandwidth is used up."""
 
 
 def default_threads() -> int:
     """Return how many threads there are by default: one for each processor, up to 4."""
-    return min(processors(), _MOST)
+    return min(processors(), _MOST_THREADS)
 
 
-class Lanes(NamedTuple):
+class ThreadPool(NamedTuple):
     """Some threads.
 
     Attributes:
@@ -143,33 +148,50 @@ class Lanes(NamedTuple):
     threads: int = 1
 
     @property
-    def held(self) -> int:
+    def max_in_flight(self) -> int:
         """Items that may be in use at once."""
         return 1 if self.threads == 1 else self.threads + 2
 
-    def map(self, work: Callable[[Item], Result], source: Iterable[Item]) -> Iterator[Result]:
-        """Return what `work` makes of each item, in order; an item is held till it is done.
+    def ordered_map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """Return what `work` makes of each item, in order.
 
         An error of the source or of `work` is raised at its place, after the results before it.
-        """
-        return map(work, source) if self.threads == 1 else self._spread(work, iter(source))
 
-    def _spread(self, work: Callable[[Item], Result], items: Iterator[Item]) -> Iterator[Result]:
+        Args:
+            work: Makes a result of an item, in any of the threads.
+            items: The source, of which `max_in_flight` items are in use at once.
+
+        Returns:
+            The results.
+        """
+        return map(work, items) if self.threads == 1 else self._spread(work, iter(items))
+
+    def _spread(self, work: Callable[[T], R], items: Iterator[T]) -> Iterator[R]:
         first = list(islice(items, 2))
         if len(first) < 2:
             yield from map(work, first)
             return
 
-        line: Line[Item, Result] = Line(work, chain(first, items), self.held)
-        with line.running(self.threads - 1):  # the caller is the last
-            yield from line.results()
+        results: OrderedMap[T, R] = OrderedMap(work, chain(first, items), self.max_in_flight)
+        with results.running(self.threads - 1):  # the caller is the last
+            yield from results.results()
 
 
-ONE_LANE = Lanes()
+ONE_THREAD = ThreadPool()
 
 
-def lanes_for(threads: int, nbytes: int) -> Lanes:
-    """Return the lanes for a tensor of so many bytes: one where more would not pay."""
+def pool_for(threads: int, nbytes: int) -> ThreadPool:
+    """Return the threads for a tensor: one where more would not pay.
+
+    Args:
+        threads: How many there may be.
+        nbytes: Bytes of the tensor.
+
+    Returns:
+        The threads.
+    """
+    if threads == 1 or nbytes < THREADED_BYTES:
+        return ONE_THREAD
     from poolnorm_cli.kernels.native import compiled
 
-    return Lanes(threads) if nbytes >= (_WORTH if compiled() else 2 * _WORTH) else ONE_LANE
+    return ThreadPool(threads) if compiled() or nbytes >= 2 * THREADED_BYTES else ONE_THREAD

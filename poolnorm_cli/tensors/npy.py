@@ -119,10 +119,12 @@ class NpyTensor(Tensor):
         """Size and time of the last change, which are the same wherever the file is seen."""
         return self._stamp[2:]
 
-    def slices(self, cuts: Iterable[Cut], shape: Ints, held: int = 1) -> Iterator[NDArray[Any]]:
+    def slices(
+        self, cuts: Iterable[Cut], shape: Ints, max_in_flight: int = 1
+    ) -> Iterator[NDArray[Any]]:
         """Return slices as `Tensor.slices`; a small file was read whole and is not copied again."""
         if self._whole is None or self._is_turned():
-            return super().slices(cuts, shape, held)
+            return super().slices(cuts, shape, max_in_flight)
         from poolnorm_cli.tensors.codecs import decode
 
         # What is swapped in place would be swapped again by the next pass.

@@ -102,13 +102,13 @@ class Tensor(ABC):
     def data(self) -> AbstractContextManager[ReadInto]:
         """Open the data for one pass, from its first byte; leaving checks that all was read."""
 
-    def blocks(self, rows: int, held: int = 1) -> Iterator[NDArray[Any]]:
+    def blocks(self, rows: int, max_in_flight: int = 1) -> Iterator[NDArray[Any]]:
         """Return the array in slices of `rows` samples along axis 0; the last may have fewer.
 
         A block is C-contiguous, native-endian and decoded, of shape `(rows, *shape[1:])`. **Its
-        memory is used again** for the block `held` places on: copy what is to be kept. Every call
-        is a new pass. An empty batch has no blocks. The bytes are known to be whole and unchanged
-        only once the last block has been taken and the iteration has ended.
+        memory is used again** for the block `max_in_flight` places on: copy what is to be kept.
+        Every call is a new pass. An empty batch has no blocks. The bytes are known to be whole and
+        unchanged only once the last block has been taken and the iteration has ended.
 
         Raises:
             InputError: The array has no axes, or its bytes are truncated, altered or unreadable.
@@ -118,9 +118,11 @@ class Tensor(ABC):
         if rows < 1:
             message = f"a block of {rows} samples"
             raise ValueError(message)
-        return self.slices(evenly(self.shape[0], rows), self.shape, held)
+        return self.slices(evenly(self.shape[0], rows), self.shape, max_in_flight)
 
-    def slices(self, cuts: Iterable[Cut], shape: Ints, held: int = 1) -> Iterator[NDArray[Any]]:
+    def slices(
+        self, cuts: Iterable[Cut], shape: Ints, max_in_flight: int = 1
+    ) -> Iterator[NDArray[Any]]:
         """Return slices of the array seen in another shape of as many items.
 
         Args:
@@ -128,13 +130,13 @@ class Tensor(ABC):
                 0, the last ends at the end, and one begins where the one before it ends, or
                 before that: then it has rows of it once more.
             shape: The shape. An array in Fortran order is put in C order first.
-            held: Slices of which the memory is in use at once, as in `blocks`.
+            max_in_flight: Slices of which the memory is in use at once, as in `blocks`.
         """
         with self.data() as readinto:
             if self._is_turned():
                 yield from self._turned(readinto, cuts, shape)
             else:
-                yield from self._straight(readinto, cuts, shape, held)
+                yield from self._straight(readinto, cuts, shape, max_in_flight)
 
     def _is_turned(self) -> bool:
         if not self.header.fortran_order or not self.nbytes:
@@ -142,7 +144,7 @@ class Tensor(ABC):
         return sum(dim > 1 for dim in self.shape) > 1
 
     def _straight(
-        self, readinto: ReadInto, cuts: Iterable[Cut], shape: Ints, held: int
+        self, readinto: ReadInto, cuts: Iterable[Cut], shape: Ints, max_in_flight: int
     ) -> Iterator[NDArray[Any]]:
         from poolnorm_cli.tensors.codecs import decode
 
@@ -151,11 +153,11 @@ class Tensor(ABC):
         done, tail = 0, b""
         for index, ((start, stop), after) in enumerate(with_next(cuts)):
             size = (stop - start) * width
-            if len(memories) < held:
+            if len(memories) < max_in_flight:
                 memories.append(self._memory(size))
-            elif len(memories[index % held]) < size:
-                memories[index % held] = self._memory(size)
-            raw = memories[index % held][:size]
+            elif len(memories[index % max_in_flight]) < size:
+                memories[index % max_in_flight] = self._memory(size)
+            raw = memories[index % max_in_flight][:size]
             again = (done - start) * width
             raw[:again] = tail
             self._fill(readinto, raw[again:], done * width)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.engine.memory_estimate import parse_size
-from poolnorm_cli.engine.profile import Clock
+from poolnorm_cli.engine.profile import Profiler
 from poolnorm_cli.errors import UsageError
 from tests.conftest import Command
 
@@ -48,11 +48,11 @@ def test_people_read_it_on_standard_error(poolnorm: Command) -> None:
 
 
 def test_a_clock_knows_waiting_from_working() -> None:
-    clock = Clock()
-    items = clock.over("next", clock.over("read", range(3)))
+    profiler = Profiler()
+    items = profiler.timed("next", profiler.timed("read", range(3)))
 
     assert list(items) == [0, 1, 2]
-    assert clock.profile().spans["wait"] < 0.01
+    assert profiler.profile().spans["wait"] < 0.01
 
 
 @pytest.mark.parametrize("flags", ["-j 2", "--dask local"])

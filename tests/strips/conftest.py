@@ -13,7 +13,7 @@ from poolnorm_cli.engine.in_memory import run_array
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(NUMPY, "block_bytes", 1 << 18, raising=False)
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 1 << 18)
-    monkeypatch.setattr(blocks, "LARGE_BYTES", 1 << 19)
+    monkeypatch.setattr(blocks, "WHOLE_SAMPLE_BYTES", 1 << 19)
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def whole_samples(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def run(*given: Any, **more: Any) -> Any:
         with monkeypatch.context() as patch:
-            patch.setattr(blocks, "LARGE_BYTES", 1 << 40)
+            patch.setattr(blocks, "WHOLE_SAMPLE_BYTES", 1 << 40)
             return run_array(*given, **more)
 
     return run

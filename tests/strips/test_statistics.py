@@ -11,7 +11,7 @@ import pytest
 from poolnorm_cli.batch import file_parts
 from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.engine.layer_pass import LayerPass
-from poolnorm_cli.engine.threads import Lanes
+from poolnorm_cli.engine.threads import ThreadPool
 from poolnorm_cli.layers import find
 from tests.batch.places import tree
 
@@ -193,11 +193,11 @@ def test_parts_of_narrowed_samples_put_their_statistics_together(
     )
 
 
-def test_lanes_hold_strips_apart() -> None:
+def test_threads_hold_strips_apart() -> None:
     layer, x = layer_of("in", axis=1), tensor(FIRST)
     expected, _ = run_array(layer, x)
     for threads in (1, 2, 3):
-        run = LayerPass(layer, x.shape, "float32", "float32", lanes=Lanes(threads))
+        run = LayerPass(layer, x.shape, "float32", "float32", pool=ThreadPool(threads))
         weights = {"gamma": np.ones(6, "float32"), "beta": np.zeros(6, "float32")}
         moments = run.moments(run.blocks_of(x))
         found = [y.ravel().copy() for y in run.outputs(run.blocks_of(x), weights, moments)]
@@ -212,7 +212,7 @@ def test_a_large_sample_is_explained_as_a_small_one_is(
 
     np.save("x.npy", tensor(LAST))
     cut = poolnorm(f"{words} x.npy --explain --no-values")
-    monkeypatch.setattr(blocks, "LARGE_BYTES", 1 << 40)
+    monkeypatch.setattr(blocks, "WHOLE_SAMPLE_BYTES", 1 << 40)
     whole = poolnorm(f"{words} x.npy --explain --no-values")
 
     assert cut.code == 0

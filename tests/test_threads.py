@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.engine.layer_pass import LayerPass, initial_weights
-from poolnorm_cli.engine.threads import Lanes
+from poolnorm_cli.engine.threads import ThreadPool
 from poolnorm_cli.layers import find
 
 
@@ -31,7 +31,9 @@ def test_results_come_in_order(count: int, threads: int, seed: int) -> None:
         time.sleep(pauses[i])
         return i * i
 
-    assert list(Lanes(threads).map(work, range(count))) == [i * i for i in range(count)]
+    assert list(ThreadPool(threads).ordered_map(work, range(count))) == [
+        i * i for i in range(count)
+    ]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -49,20 +51,20 @@ def test_an_error_comes_after_the_results_before_it(threads: int, place: int) ->
     ):
         seen: list[int] = []
         with pytest.raises(ValueError, match=name):
-            seen.extend(Lanes(threads).map(job, source))
+            seen.extend(ThreadPool(threads).ordered_map(job, source))
         if place > 1 or name == "work":
             assert seen == list(range(place))
     assert threading.active_count() == before
 
 
 @pytest.mark.parametrize("threads", [2, 3])
-def test_no_lane_runs_far_ahead_and_none_is_left_when_the_caller_goes(threads: int) -> None:
-    lanes, taken = Lanes(threads), list[int]()
+def test_no_thread_runs_far_ahead_and_none_is_left_when_the_caller_goes(threads: int) -> None:
+    pool, taken = ThreadPool(threads), list[int]()
     before = threading.active_count()
-    results = lanes.map(int, counting(100, taken))
+    results = pool.ordered_map(int, counting(100, taken))
     for place, _ in zip(range(5), results, strict=False):
         time.sleep(0.01)
-        assert len(taken) <= place + lanes.held + 1
+        assert len(taken) <= place + pool.max_in_flight + 1
     del results
 
     assert threading.active_count() == before
@@ -83,7 +85,7 @@ def test_the_caller_works_as_well_rather_than_wait() -> None:
         other.wait(0.2)  # each of the 20 times, so that neither can do all the work alone
         return i
 
-    assert list(Lanes(2).map(work, range(20))) == list(range(20))
+    assert list(ThreadPool(2).ordered_map(work, range(20))) == list(range(20))
     assert threading.get_ident() in seen
     assert len(seen) == 2
 
@@ -100,7 +102,7 @@ def test_an_interrupt_of_the_caller_is_not_kept_back() -> None:
 
     before = threading.active_count()
     with pytest.raises(KeyboardInterrupt):
-        list(Lanes(2).map(work, range(100)))
+        list(ThreadPool(2).ordered_map(work, range(100)))
     assert threading.active_count() == before
 
 
@@ -112,7 +114,7 @@ def test_threads_leave_the_bytes_as_they_are(words: str) -> None:
     expected, _ = run_array(layer, x, training=training)
     weights = initial_weights(layer, x.shape, "float32")
     for threads in (1, 2, 3):
-        run = LayerPass(layer, x.shape, "float32", "float32", training, lanes=Lanes(threads))
+        run = LayerPass(layer, x.shape, "float32", "float32", training, pool=ThreadPool(threads))
         blocks = [x[i : i + run.whole_grains(21)] for i in range(0, 90, run.whole_grains(21))]
         moments = run.moments(blocks)
         found = [y.copy() for y in run.outputs(blocks, weights, moments)]
