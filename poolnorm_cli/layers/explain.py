@@ -1,6 +1,11 @@
-"""Layers in words: the sentences that explanations of several layers have in common."""
+"""Layers in words: the sentences that the explanations of several layers have in common.
+
+Each function returns text for people, with the numbers of one run; what a layer explains itself by
+is in `Facts`. They take numbers, never a layer.
+"""
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.shapes import Ints, Padding, Window, format_shape, window
@@ -9,70 +14,104 @@ from poolnorm_cli.shapes import Ints, Padding, Window, format_shape, window
 if TYPE_CHECKING:
     from poolnorm_cli.layers.call import Array, Facts, Weights
 
-SHOWN = 4
-"""Numbers of a vector that an explanation shows."""
-Sizes = tuple[int, int, int]
-"""An axis, the size of the window on it, and its stride."""
-AFFINE = (("*", "gamma"), ("+", "beta"))
+_MOST_SHOWN = 4
+"""Numbers of a vector, or windows of an axis, that an explanation shows."""
+_AFFINE = (("*", "gamma"), ("+", "beta"))
 
 
-def numbers(values: Any) -> str:
+def format_vector(values: Any) -> str:
     """Write a vector by its first numbers: `[0.5 1.25 2 ...]`."""
     import numpy as np
 
     flat = np.asarray(values, dtype=np.float64).reshape(-1)
-    shown = [f"{value:.6g}" for value in flat[:SHOWN]]
-    return f"[{' '.join([*shown, *(['...'] if len(flat) > SHOWN else [])])}]"
+    shown = [f"{value:.6g}" for value in flat[:_MOST_SHOWN]]
+    return f"[{' '.join([*shown, *(['...'] if len(flat) > _MOST_SHOWN else [])])}]"
 
 
-def averages(
+def moving_average_lines(
     before: "Weights", after: "Mapping[str, Any]", momenta: "Mapping[str, float]"
 ) -> list[str]:
-    """Say how each weight moved towards that of the batch.
+    """Write how each moving statistic moved towards that of the batch.
 
     Args:
         before: The weights before.
         after: The weights as the batch left them.
         momenta: Name of a weight -> its momentum.
+
+    Returns:
+        A line for each name of `momenta`.
     """
     return [
         f"{name} = {name} * {momentum:g} + batch * {1 - momentum:g}: "
-        f"{numbers(before[name])} -> {numbers(after[name])}"
+        f"{format_vector(before[name])} -> {format_vector(after[name])}"
         for name, momentum in momenta.items()
     ]
 
 
-def cells(shape: Ints, axes: Ints) -> str:
-    """Say over how many cells statistics are taken: `axes 0,1: 4 * 28 = 112 cells`."""
+def cell_count_text(shape: Ints, axes: Ints) -> str:
+    """Write how many cells statistics are taken over: `axes 0,1: 4 * 28 = 112 cells`.
+
+    Args:
+        shape: Shape of the input.
+        axes: The axes that are reduced, 1 or more.
+
+    Returns:
+        Part of a line.
+    """
     sizes = [shape[axis] for axis in axes]
-    count = 1
-    for size in sizes:
-        count *= size
     product = " * ".join(map(str, sizes))
-    told = f"{product} = {count}" if len(sizes) > 1 else product
+    total = f"{product} = {prod(sizes)}" if len(sizes) > 1 else product
     named = f"axes {','.join(map(str, axes))}" if len(axes) > 1 else f"axis {axes[0]}"
-    return f"{named}: {told} cells"
+    return f"{named}: {total} cells"
 
 
-def by_moments(epsilon: float, facts: "Facts", over: str, first: "Array | None") -> list[str]:
-    """Say that cells are normalized by their mean and variance, `over` which they are taken."""
+def reduction_text(shape: Ints, axes: Ints) -> str:
+    """Write which cells a statistic is taken over, and how many statistics there are.
+
+    Args:
+        shape: Shape of the input.
+        axes: The axes that are reduced, 1 or more.
+
+    Returns:
+        Part of a line.
+    """
+    others = tuple(size for axis, size in enumerate(shape) if axis not in axes)
+    each = f", one of each per place of ({format_shape(others)})" if others else ""
+    return f"{cell_count_text(shape, axes)}{each}"
+
+
+def moments_lines(epsilon: float, facts: "Facts", over: str, first: "Array | None") -> list[str]:
+    """Write the formula of a normalization by mean and variance, and its numbers.
+
+    Args:
+        epsilon: What is added to the variance.
+        facts: The run.
+        over: Which cells the statistics are taken over, in words.
+        first: The cells of the first statistic, in float64; None where they are not known.
+
+    Returns:
+        The lines, those of the weights last.
+    """
     shown = () if first is None else (("mean", first.mean()), ("variance", first.var()))
-    affine = "".join(f" {sign} {name}" for sign, name in AFFINE if name in facts.weights)
+    affine = "".join(f" {sign} {name}" for sign, name in _AFFINE if name in facts.weights)
     return [
         f"mean and variance over {over}",
         "variance = sum((x - mean)**2) / N, the biased one",
-        *of_the_first(*shown),
+        *first_statistic_lines(*shown),
         f"y = (x - mean) / sqrt(variance + epsilon){affine}, epsilon = {epsilon:g}",
-        *weights(facts),
+        *weight_lines(facts),
     ]
 
 
 def first_cells(x: "Array | None", axes: Ints) -> "Array | None":
-    """Return the cells of the first statistic over `axes`, None where no sample has them all.
+    """Return the cells that the first statistic is taken over.
 
     Args:
-        x: The first sample, axis 0 kept, or None.
-        axes: Axes of the statistics.
+        x: The first sample, axis 0 kept; None where it is not known.
+        axes: The axes that are reduced.
+
+    Returns:
+        A vector in float64; None where one sample does not have all of these cells.
     """
     if x is None or 0 in axes or not x.size:
         return None
@@ -80,33 +119,34 @@ def first_cells(x: "Array | None", axes: Ints) -> "Array | None":
     return cells.astype("float64").reshape(-1)
 
 
-def of_the_first(*named: tuple[str, float]) -> list[str]:
-    """Say what the first statistics came to, if they are known."""
-    numbers = ", ".join(f"{name} = {number:.6g}" for name, number in named)
-    return [f"the first of them: {numbers}"] if named else []
+def first_statistic_lines(*statistics: tuple[str, float]) -> list[str]:
+    """Write the values of the first statistics, if they are known: name and value of each."""
+    values = ", ".join(f"{name} = {value:.6g}" for name, value in statistics)
+    return [f"the first of them: {values}"] if statistics else []
 
 
-def places(shape: Ints, axes: Ints) -> str:
-    """Say over which cells a statistic is taken, and how many statistics there are."""
-    others = tuple(size for axis, size in enumerate(shape) if axis not in axes)
-    each = f", one of each per place of ({format_shape(others)})" if others else ""
-    return f"{cells(shape, axes)}{each}"
+def weight_lines(facts: "Facts") -> list[str]:
+    """Write the weights, a line each."""
+    return [f"{name} = {format_vector(weight)}" for name, weight in facts.weights.items()]
 
 
-def weights(facts: "Facts") -> list[str]:
-    """Say what the weights are."""
-    return [f"{name} = {numbers(weight)}" for name, weight in facts.weights.items()]
-
-
-def axis_lines(shape: Ints, sizes: Sequence[Sizes], padding: Padding) -> list[str]:
-    """Say, for each axis, the window, the stride, the padding and the places, as they are given.
+def window_lines(shape: Ints, sizes: Sequence[tuple[int, int, int]], padding: Padding) -> list[str]:
+    """Write how a window goes along each axis, by the sizes as they were given.
 
     What is computed with is clipped to the cells there are, and makes the same of them.
+
+    Args:
+        shape: Shape of the input.
+        sizes: For each spatial axis the axis, the size of the window on it, and its stride.
+        padding: `valid` or `same`.
+
+    Returns:
+        A line for each spatial axis: size, stride, padding, and the places of the window.
     """
-    return [_axis_line(axis, shape[axis], size, step, padding) for axis, size, step in sizes]
+    return [_window_line(axis, shape[axis], size, step, padding) for axis, size, step in sizes]
 
 
-def _axis_line(axis: int, length: int, size: int, stride: int, padding: Padding) -> str:
+def _window_line(axis: int, length: int, size: int, stride: int, padding: Padding) -> str:
     placed = window(length, size, stride, padding)
     count = placed.count
     known = f"axis {axis}: {length} cells, window {size}, stride {stride}, padding '{padding}'"
@@ -117,20 +157,37 @@ def _axis_line(axis: int, length: int, size: int, stride: int, padding: Padding)
     return f"{known}: {places}; pads {total}: {placed.low} before, {placed.high} after"
 
 
-def divisors(shape: Ints, windows: Mapping[int, Window]) -> str:
-    """Say by how many cells an average divides: padding does not count."""
+def divisor_text(shape: Ints, windows: Mapping[int, Window]) -> str:
+    """Write what an average divides by: padding does not count.
+
+    Args:
+        shape: Shape of the input.
+        windows: Spatial axis -> the window on it.
+
+    Returns:
+        Part of a line.
+    """
     least, most = 1, 1
-    for axis, clipped in windows.items():
-        real = clipped.cells(shape[axis]) or [0]
+    for axis, placed in windows.items():
+        real = placed.cells(shape[axis]) or [0]
         least, most = least * min(real), most * max(real)
-    told = f"the {most} cells" if least == most else f"the real cells, {least} to {most} of them"
-    return f"{told}; padding does not count"
+    cells = f"the {most} cells" if least == most else f"the real cells, {least} to {most} of them"
+    return f"{cells}; padding does not count"
 
 
 def adaptive_line(axis: int, length: int, count: int) -> str:
-    """Say which cells each of `count` windows over an axis of `length` cells has."""
+    """Write which cells each window of an adaptive pooling has.
+
+    Args:
+        axis: The spatial axis.
+        length: Its cells.
+        count: The number of windows on it.
+
+    Returns:
+        A line.
+    """
     spans = [f"{i * length // count}-{-(-(i + 1) * length // count)}" for i in range(count)]
-    shown = ", ".join([*spans[:SHOWN], *(["..."] if count > SHOWN else [])])
+    shown = ", ".join([*spans[:_MOST_SHOWN], *(["..."] if count > _MOST_SHOWN else [])])
     return (
         f"axis {axis}: {length} cells, {count} windows from floor(i * {length} / {count}) to "
         f"ceil((i + 1) * {length} / {count}): {shown}"

@@ -54,12 +54,12 @@ class GlobalPooling(SpatialLayer):
 
     def explain(self, facts: "Facts") -> list[str]:
         """Say which cells become one."""
-        from poolnorm_cli.layers.explain import cells
+        from poolnorm_cli.layers.explain import cell_count_text
 
         axes = spatial_axes(len(facts.shape), self.data_format)
         kept = "keep size 1" if self.keepdims else "are dropped"
         counted = ", of which those count that the mask lets," if facts.masked else ""
-        over = f"{cells(facts.shape, axes)}{counted}"
+        over = f"{cell_count_text(facts.shape, axes)}{counted}"
         return [
             f"y = {self.reduction} over {over} of each sample and channel",
             f"the axes {kept}",

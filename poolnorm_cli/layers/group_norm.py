@@ -8,7 +8,7 @@ from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.affine import AffineNormalization
 from poolnorm_cli.layers.call import INFERENCE, Call
 from poolnorm_cli.layers.maskable import Maskable
-from poolnorm_cli.layers.normalization import require_rank, weighted
+from poolnorm_cli.layers.normalization import apply_affine, require_rank
 from poolnorm_cli.shapes import Ints, Shape, known, within_64_bits
 from poolnorm_cli.values import frozen
 
@@ -104,18 +104,18 @@ class GroupedNormalization(AffineNormalization, Maskable):
         given = self.call_statistics(call, x.shape)
         if given is not None:
             y = center_and_scale(x, given[0], inverse_deviation(given[1], self.epsilon), 0.0)
-            return weighted(y, weights, axes, call.origin(x.ndim))
+            return apply_affine(y, weights, axes, call.origin(x.ndim))
         grouped = x.reshape(self._grouped(x.shape, axis))
         reduced = tuple(a for a in range(1, grouped.ndim) if a != axis)
         mask = None if call.mask is None else call.mask.reshape(grouped.shape)
         moments = strip_moments(grouped, mask, reduced)
         inverse = inverse_deviation(moments.variance, self.epsilon)
         y = center_and_scale(grouped, moments.mean, inverse, 0.0)
-        return weighted(y.reshape(x.shape), weights, axes, call.origin(x.ndim))
+        return apply_affine(y.reshape(x.shape), weights, axes, call.origin(x.ndim))
 
     def explain(self, facts: "Facts") -> list[str]:
         """Say how the channels are grouped, and over which cells the statistics are taken."""
-        from poolnorm_cli.layers.explain import by_moments, cells, first_cells
+        from poolnorm_cli.layers.explain import cell_count_text, first_cells, moments_lines
 
         (axis,) = self.axes(len(facts.shape))
         grouped = self._grouped(facts.shape, axis)
@@ -123,21 +123,21 @@ class GroupedNormalization(AffineNormalization, Maskable):
         inside = tuple(a for a in range(1, len(grouped)) if a != axis)
         split = f"{count * size} channels in {count} groups of {size}, split as"
         counted = ", of which those count that the mask lets," if facts.masked else ""
-        over = f"{cells(grouped, inside)}{counted} of each sample and group"
+        over = f"{cell_count_text(grouped, inside)}{counted} of each sample and group"
         told = f"{split} ({','.join(map(str, grouped))})"
         first = None if facts.masked else facts.first
         sample = None if first is None else first.reshape((1, *grouped[1:]))
-        return [told, *by_moments(self.epsilon, facts, over, first_cells(sample, inside))]
+        return [told, *moments_lines(self.epsilon, facts, over, first_cells(sample, inside))]
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add InstanceNormalization or GroupNormalization, or operators where it must be exact."""
         from poolnorm_cli.operators.moments import moments_of
-        from poolnorm_cli.operators.scaling import deviations, weighted
+        from poolnorm_cli.operators.scaling import apply_affine, deviations
 
         (axis,) = axes = self.axes(call.rank)
         if call.moments is not None:
             y = deviations(graph, x, call.dtype, call.moments, self.epsilon)
-            return weighted(graph, y, weights, call, axes)
+            return apply_affine(graph, y, weights, call, axes)
         if call.dtype == "float32" and call.rank > 2 and not call.exact and call.mask is None:
             return self._plain(graph, x, weights, call)
         sizes = self._grouped(call.sizes, axis)
@@ -146,7 +146,7 @@ class GroupedNormalization(AffineNormalization, Maskable):
         mask = call.mask and graph.reshape(call.mask, [0, *sizes[1:]])
         moments = moments_of(graph, grouped, reduced, mask, keras_3=False)
         y = deviations(graph, grouped, call.dtype, moments, self.epsilon)
-        return weighted(graph, graph.reshape(y, [0, *call.sizes[1:]]), weights, call, axes)
+        return apply_affine(graph, graph.reshape(y, [0, *call.sizes[1:]]), weights, call, axes)
 
     def _grouped(self, shape: Ints, axis: int) -> Ints:
         """Return the shape in which the channels are split into groups and what is in them."""

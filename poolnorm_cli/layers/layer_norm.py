@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from poolnorm_cli.layers.affine import AffineNormalization
 from poolnorm_cli.layers.call import INFERENCE, Call
-from poolnorm_cli.layers.normalization import telling, weighted
+from poolnorm_cli.layers.normalization import affine_vector, apply_affine
 from poolnorm_cli.values import frozen
 
 
@@ -35,7 +35,7 @@ class LayerNormalization(AffineNormalization):
         axes = self.axes(x.ndim)
         if call.moments is None and can_normalize_rows(x, axes, self.epsilon):
             rows = x.reshape(-1, math.prod(x.shape[axes[0] :]))
-            affine = [telling(weights, name, x, axes) for name in ("gamma", "beta")]
+            affine = [affine_vector(weights, name, x, axes) for name in ("gamma", "beta")]
             if all(vector is None or (abs(vector) < _LARGE).all() for vector in affine):
                 return normalize_rows(rows, self.epsilon, *affine).reshape(x.shape)
         given = self.call_statistics(call, x.shape)
@@ -43,20 +43,20 @@ class LayerNormalization(AffineNormalization):
             moments = moments_of(x, axes)
             given = moments.mean, moments.variance
         y = center_and_scale(x, given[0], inverse_deviation(given[1], self.epsilon), 0.0)
-        return weighted(y, weights, axes, call.origin(x.ndim))
+        return apply_affine(y, weights, axes, call.origin(x.ndim))
 
     def explain(self, facts: "Facts") -> list[str]:
         """Say over which cells the statistics are taken, and by which formula."""
-        from poolnorm_cli.layers.explain import by_moments, first_cells, places
+        from poolnorm_cli.layers.explain import first_cells, moments_lines, reduction_text
 
         axes = self.axes(len(facts.shape))
         first = first_cells(facts.first, axes)
-        return by_moments(self.epsilon, facts, places(facts.shape, axes), first)
+        return moments_lines(self.epsilon, facts, reduction_text(facts.shape, axes), first)
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add LayerNormalization, or operators where axes are not trailing or it must be exact."""
         from poolnorm_cli.operators.moments import moments_of
-        from poolnorm_cli.operators.scaling import deviations, weighted
+        from poolnorm_cli.operators.scaling import apply_affine, deviations
 
         axes = self.axes(call.rank)
         trailing = axes == tuple(range(axes[0], call.rank))
@@ -65,7 +65,7 @@ class LayerNormalization(AffineNormalization):
             return self._plain(graph, x, weights, call)
         moments = call.moments or moments_of(graph, x, axes)
         y = deviations(graph, x, call.dtype, moments, self.epsilon)
-        return weighted(graph, y, weights, call, axes)
+        return apply_affine(graph, y, weights, call, axes)
 
     def _plain(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         from poolnorm_cli.operators.moments import centered

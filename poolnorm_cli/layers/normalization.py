@@ -195,7 +195,7 @@ def _part(axes: Ints, origin: Ints, shape: Ints) -> tuple[slice, ...]:
     return tuple(slice(origin[axis], origin[axis] + shape[axis]) for axis in axes)
 
 
-def along(
+def broadcast_weight(
     weights: "Weights", name: str, shape: Ints, axes: Ints, origin: Ints
 ) -> "NDArray[np.float64] | None":
     """Shape a weight, or the part of it for a block, so that it broadcasts against that.
@@ -218,9 +218,9 @@ def along(
     return weight.reshape([size if axis in axes else 1 for axis, size in enumerate(shape)])
 
 
-def telling(weights: "Weights", name: str, x: "Array", axes: Ints) -> "Array | None":
+def affine_vector(weights: "Weights", name: str, x: "Array", axes: Ints) -> "Array | None":
     """Return a weight over trailing axes as a vector for a block; None where it changes nothing."""
-    weight = _changing(along(weights, name, x.shape, axes, (0,) * x.ndim), name)
+    weight = _changing(broadcast_weight(weights, name, x.shape, axes, (0,) * x.ndim), name)
     return None if weight is None else weight.reshape(-1).astype(x.dtype)
 
 
@@ -230,7 +230,7 @@ def _changing(weight: "Array | None", name: str) -> "Array | None":
     return None if weight is None or (weight == neutral).all() else weight
 
 
-def weighted(y: "Array", weights: "Weights", axes: Ints, origin: Ints) -> "Array":
+def apply_affine(y: "Array", weights: "Weights", axes: Ints, origin: Ints) -> "Array":
     """Multiply a block, in place, by gamma or scale, and add beta: what there is of them.
 
     Args:
@@ -242,7 +242,7 @@ def weighted(y: "Array", weights: "Weights", axes: Ints, origin: Ints) -> "Array
     from poolnorm_cli.kernels.scaling import multiply_and_add
 
     gamma, scale, beta = (
-        _changing(along(weights, name, y.shape, axes, origin), name)
+        _changing(broadcast_weight(weights, name, y.shape, axes, origin), name)
         for name in ("gamma", "scale", "beta")
     )
     multiply_and_add(y, scale if gamma is None else gamma, beta)

@@ -118,9 +118,9 @@ class Pooling(SpatialLayer):
 
     def explain(self, facts: "Facts") -> list[str]:
         """Say how the window goes along each axis, and what is made of the cells below it."""
-        from poolnorm_cli.layers.explain import axis_lines
+        from poolnorm_cli.layers.explain import window_lines
 
-        windows = axis_lines(facts.shape, self._sizes(facts.shape), self.padding)
+        windows = window_lines(facts.shape, self._sizes(facts.shape), self.padding)
         return [*windows, *self.reduction_lines(facts)]
 
     def reduction_lines(self, facts: "Facts") -> list[str]:
@@ -218,9 +218,9 @@ class AveragePooling(Pooling):
 
     def reduction_lines(self, facts: "Facts") -> list[str]:
         """Say what is made of the cells below the window."""
-        from poolnorm_cli.layers.explain import divisors
+        from poolnorm_cli.layers.explain import divisor_text
 
-        cells = divisors(facts.shape, self.windows(facts.shape))
+        cells = divisor_text(facts.shape, self.windows(facts.shape))
         return [f"y = sum of the cells below the window / {cells}"]
 
     def plain_op_limit(self, shape: Ints, dtype: str) -> float:

@@ -4,7 +4,7 @@ import math
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from poolnorm_cli.layers.call import INFERENCE, Call
-from poolnorm_cli.layers.normalization import Normalization, require_epsilon, weighted
+from poolnorm_cli.layers.normalization import Normalization, apply_affine, require_epsilon
 from poolnorm_cli.shapes import Ints, Shape, known
 from poolnorm_cli.values import frozen
 
@@ -57,31 +57,31 @@ class RMSNormalization(Normalization):
             y = divide_rows(x, axes, 1 / max(count, 1), self.epsilon, 0.0)
         if y is None:
             y = scaled(x, inverse_deviation(mean_square(x, axes, given), self.epsilon))
-        return weighted(y, weights, axes, origin)
+        return apply_affine(y, weights, axes, origin)
 
     def explain(self, facts: "Facts") -> list[str]:
         """Say over which cells the squares are averaged, and by which formula."""
         from poolnorm_cli.layers.explain import (
             first_cells,
-            of_the_first,
-            places,
-            weights,
+            first_statistic_lines,
+            reduction_text,
+            weight_lines,
         )
 
         axes = self.axes(len(facts.shape))
         first = first_cells(facts.first, axes)
         shown = () if first is None else (("mean(x**2)", (first**2).mean()),)
         return [
-            f"mean(x**2) over {places(facts.shape, axes)}",
-            *of_the_first(*shown),
+            f"mean(x**2) over {reduction_text(facts.shape, axes)}",
+            *first_statistic_lines(*shown),
             f"y = x / sqrt(mean(x**2) + epsilon) * scale, epsilon = {self.epsilon:g}",
-            *weights(facts),
+            *weight_lines(facts),
         ]
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add RMSNormalization, or operators where axes are not trailing or it must be exact."""
         from poolnorm_cli.operators.moments import mean_square
-        from poolnorm_cli.operators.scaling import inverse_deviation, weighted
+        from poolnorm_cli.operators.scaling import apply_affine, inverse_deviation
 
         axes = self.axes(call.rank)
         trailing = axes == tuple(range(axes[0], call.rank))
@@ -94,7 +94,7 @@ class RMSNormalization(Normalization):
         inverse = inverse_deviation(graph, square, self.epsilon if unit is None else 0.0)
         cells = x if unit is None else graph.op("Mul", x, unit)
         y = graph.op("Mul", cells, graph.cast(inverse, call.dtype))
-        return weighted(graph, y, weights, call, axes)
+        return apply_affine(graph, y, weights, call, axes)
 
 
 _LEAST_NORM = 1e-12
@@ -134,14 +134,14 @@ class UnitNormalization(Normalization):
 
     def explain(self, facts: "Facts") -> list[str]:
         """Say over which cells the norm is taken, and by which formula."""
-        from poolnorm_cli.layers.explain import first_cells, of_the_first, places
+        from poolnorm_cli.layers.explain import first_cells, first_statistic_lines, reduction_text
 
         axes = self.axes(len(facts.shape))
         first = first_cells(facts.first, axes)
         shown = () if first is None else (("norm", (first**2).sum() ** 0.5),)
         return [
-            f"norm = sqrt(sum(x**2)) over {places(facts.shape, axes)}",
-            *of_the_first(*shown),
+            f"norm = sqrt(sum(x**2)) over {reduction_text(facts.shape, axes)}",
+            *first_statistic_lines(*shown),
             f"y = x / max(norm, {_LEAST_NORM:g})",
         ]
 

@@ -150,7 +150,7 @@ def broadcast_weight(
     return graph.reshape(weight, sizes)
 
 
-def weighted(graph: Graph, y: Value, weights: Values, call: GraphCall, axes: Ints) -> Value:
+def apply_affine(graph: Graph, y: Value, weights: Values, call: GraphCall, axes: Ints) -> Value:
     """Multiply by gamma or scale, and add beta: what there is of them.
 
     Args:
@@ -224,4 +224,4 @@ def normalize_groups(
     cells = graph.reshape(x, [0, groups, -1])
     near = centered(graph, cells, (2,), math.prod(call.sizes[1:]) // groups)
     y = graph.op("InstanceNormalization", near, ones, zeros, epsilon=epsilon)
-    return weighted(graph, graph.reshape(y, [0, *call.sizes[1:]]), weights, call, (1,))
+    return apply_affine(graph, graph.reshape(y, [0, *call.sizes[1:]]), weights, call, (1,))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.keras.initializers import Initializer
-from poolnorm_cli.layers.normalization import along
+from poolnorm_cli.layers.normalization import broadcast_weight
 from poolnorm_cli.shapes import Ints, Shape, format_shape
 from poolnorm_cli.tensors.formats import NPZ, format_of
 from poolnorm_cli.urls import fit_to_show
@@ -108,7 +108,9 @@ class Adjustment:
             if isinstance(term, Initializer):
                 sizes = tuple(shape[axis] for axis in axes)
                 drawn = {name: _drawn(term, sizes, call.step)}
-                found[LETTERS[name]] = along(drawn, name, shape, axes, call.origin(len(shape)))
+                found[LETTERS[name]] = broadcast_weight(
+                    drawn, name, shape, axes, call.origin(len(shape))
+                )
             else:
                 found[LETTERS[name]] = _rows(name, term, shape, call.start)
         return found

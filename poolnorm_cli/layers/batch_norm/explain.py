@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.layers.batch_norm.statistics import KERAS_EPSILON, fold, under_mask
 from poolnorm_cli.layers.call import Facts
-from poolnorm_cli.layers.explain import averages, cells, numbers
+from poolnorm_cli.layers.explain import cell_count_text, format_vector, moving_average_lines
 
 
 if TYPE_CHECKING:
@@ -27,12 +27,12 @@ def _inference(layer: "BatchParameters", facts: Facts) -> list[str]:
         "inference: the statistics are the moving ones, and stay as they are",
         f"y = {affine}, epsilon = {layer.epsilon:g}",
         (
-            f"moving_mean = {numbers(facts.weights['moving_mean'])}, "
-            f"moving_variance = {numbers(facts.weights['moving_variance'])}"
+            f"moving_mean = {format_vector(facts.weights['moving_mean'])}, "
+            f"moving_variance = {format_vector(facts.weights['moving_variance'])}"
         ),
         (
-            f"so y = x * scale + shift, scale = {numbers(folded['scale'])}, "
-            f"shift = {numbers(folded['shift'])}"
+            f"so y = x * scale + shift, scale = {format_vector(folded['scale'])}, "
+            f"shift = {format_vector(folded['shift'])}"
         ),
     ]
 
@@ -49,14 +49,17 @@ def _statistics(layer: "BatchParameters", facts: Facts, moments: "Moments") -> l
         )
     shown = slice(1) if layer.virtual_batch_size is not None else slice(None)
     axes = layer.statistics_axes(len(facts.shape), training=True)
-    over = cells(facts.shape, axes) if not layer.virtual_batch_size else "each ghost batch"
+    over = (
+        cell_count_text(facts.shape, axes) if not layer.virtual_batch_size else "each ghost batch"
+    )
     if moments.masked:
         return [*lines, *_masked(moments, over)]
+    squares = "sum((x - mean)**2)"
     return [
         *lines,
         f"N = {moments.count} cells per channel ({over})",
-        f"mean = sum(x) / N = {numbers(moments.mean[shown])}",
-        f"variance = sum((x - mean)**2) / N = {numbers(moments.variance[shown])}, the biased one",
+        f"mean = sum(x) / N = {format_vector(moments.mean[shown])}",
+        f"variance = {squares} / N = {format_vector(moments.variance[shown])}, the biased one",
     ]
 
 
@@ -65,9 +68,9 @@ def _masked(moments: "Moments", over: str) -> list[str]:
     divisor = f"(n + {KERAS_EPSILON:g})"
     squares = f"sum((x - mean)**2 where it is) / {divisor}"
     return [
-        f"n = {numbers(moments.count)} cells per channel that the mask lets count, of {over}",
-        f"mean = sum(x where the mask is true) / {divisor} = {numbers(mean)}",
-        f"variance = {squares} = {numbers(variance)}, the biased one",
+        f"n = {format_vector(moments.count)} cells per channel that the mask lets count, of {over}",
+        f"mean = sum(x where the mask is true) / {divisor} = {format_vector(mean)}",
+        f"variance = {squares} = {format_vector(variance)}, the biased one",
     ]
 
 
@@ -78,8 +81,8 @@ def _formula(layer: "BatchParameters", facts: Facts, moments: "Moments") -> list
         terms = layer.corrections(moments, facts.weights)
         clipped = f", clipped by {layer.renorm_clipping}" if layer.renorm_clipping else ""
         lines = [
-            f"r = sqrt(variance + epsilon) / renorm_stddev = {numbers(terms['r'])}{clipped}",
-            f"d = (mean - renorm_mean) / renorm_stddev = {numbers(terms['d'])}{clipped}",
+            f"r = sqrt(variance + epsilon) / renorm_stddev = {format_vector(terms['r'])}{clipped}",
+            f"d = (mean - renorm_mean) / renorm_stddev = {format_vector(terms['d'])}{clipped}",
         ]
         inner = f"({inner} * r + d)"
     if layer.adjustment is not None:
@@ -101,13 +104,13 @@ def _moved(layer: "BatchParameters", facts: Facts) -> list[str]:
     momenta = {"moving_mean": layer.momentum, variance: layer.momentum}
     if layer.renorm:
         momenta |= dict.fromkeys(("renorm_mean", "renorm_stddev"), layer.renorm_momentum)
-    lines = averages(facts.weights, facts.updated, momenta)
+    lines = moving_average_lines(facts.weights, facts.updated, momenta)
     if layer.fused:
         count = int(facts.moments.count)
         lines.append(
             f"the batch's variance counts N / (N - 1) = {count / max(count - 1, 1):g} fold"
         )
     if layer.renorm:
-        moved = numbers(facts.updated["moving_variance"])
+        moved = format_vector(facts.updated["moving_variance"])
         lines.append(f"moving_variance = max(moving_stddev**2 - epsilon, 0) = {moved}")
     return lines

@@ -10,7 +10,7 @@ from poolnorm_cli.layers.batch_norm.statistics import (
     require_finite,
 )
 from poolnorm_cli.layers.call import INFERENCE, Call
-from poolnorm_cli.layers.normalization import along
+from poolnorm_cli.layers.normalization import broadcast_weight
 from poolnorm_cli.shapes import Ints, Shape
 from poolnorm_cli.values import frozen
 
@@ -42,7 +42,7 @@ class BatchNormalization(BatchParameters):
         from poolnorm_cli.kernels.scaling import center_and_scale, inverse_deviation
 
         def weight(name: str) -> Any:
-            return along(weights, name, x.shape, self.axes(x.ndim), call.origin(x.ndim))
+            return broadcast_weight(weights, name, x.shape, self.axes(x.ndim), call.origin(x.ndim))
 
         mean, variance = self.known_statistics(weights, call, x.shape)
         held = {name: weight(name) for name in ("gamma", "beta")} | self.extra_inputs(
@@ -64,7 +64,7 @@ class BatchNormalization(BatchParameters):
         if given is not None:
             return given
         more = shape, self.axes(len(shape)), call.origin(len(shape))
-        mean, variance = (along(weights, f"moving_{name}", *more) for name in MOVING)
+        mean, variance = (broadcast_weight(weights, f"moving_{name}", *more) for name in MOVING)
         assert mean is not None and variance is not None  # noqa: S101, PT018 - they are always there
         return mean, variance
 
@@ -87,7 +87,7 @@ class BatchNormalization(BatchParameters):
         axes = self.axes(len(shape))
         terms = self.corrections(call.moments, weights)
         origin = call.origin(len(shape))
-        given = {name: along(terms, name, shape, axes, origin) for name in terms}
+        given = {name: broadcast_weight(terms, name, shape, axes, origin) for name in terms}
         return given | (self.adjustment.rows(shape, axes, call) if self.adjustment else {})
 
     def updated(self, weights: "Weights", moments: "Moments") -> dict[str, Any]:
@@ -139,7 +139,7 @@ class BatchNormalization(BatchParameters):
     def apply_folded(self, x: "Array", folded: "Weights", call: Call) -> "Array":
         """Compute `x * scale + shift` in the dtype of `x`, as whoever folds the layer does."""
         axes, origin = self.axes(x.ndim), call.origin(x.ndim)
-        terms: Any = [along(folded, name, x.shape, axes, origin) for name in folded]
+        terms: Any = [broadcast_weight(folded, name, x.shape, axes, origin) for name in folded]
         scale, shift = (term.astype(x.dtype) for term in terms)
         y: Array = x * scale + shift
         return y
