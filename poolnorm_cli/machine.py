@@ -6,10 +6,10 @@ macOS has no `os.sched_getaffinity`, no count of free pages and no /proc.
 import errno
 import os
 
+from poolnorm_cli.sizes import UNKNOWN_MEMORY_BYTES
+
 
 _WITHOUT_RESERVE = {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}
-_UNKNOWN = 1 << 30
-"""Bytes that a program may count on where nothing says how many there are."""
 
 
 def processors() -> int:
@@ -28,7 +28,7 @@ def half_of_memory() -> int:
     """Return the bytes that one thing may take: half of what is free, if that is known."""
     free, every = _pages("SC_AVPHYS_PAGES"), built_in_memory()
     if every is None:
-        return _UNKNOWN
+        return UNKNOWN_MEMORY_BYTES
     # Free pages exclude those that only cache files, so a busy machine looks full: keep a floor.
     return every // 4 if free is None else max(free // 2, every // 8)
 

@@ -1,6 +1,7 @@
 """A file imports only from lower floors, and never sideways between two rooms of one floor."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ ROOMS = {
     "errors": 0,
     "values": 0,
     "machine": 0,
-    "sizes": 0,
+    "sizes": -1,
     "shapes": 1,
     "strips": 2,
     "kernels": 3,
@@ -77,3 +78,53 @@ def test_runtimes_are_imported_only_where_they_are_used(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_files_are_small(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 400
+
+
+UNITS = {10, 20, 30, 40}  # powers of two: KiB, MiB, GiB, TiB
+COUNTS = ("ITEMS", "VALUES", "STATISTICS")  # of something else than bytes
+
+
+def bytes_defined(path: Path) -> list[int]:
+    """List lines with a constant of bytes: N << 20, or a number whose name or doc says bytes."""
+    tree = ast.parse(path.read_text())
+    counted = {
+        child
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).endswith(COUNTS)
+        for child in ast.walk(node)
+    }
+    found = [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.BinOp)
+        and isinstance(node.op, ast.LShift)
+        and isinstance(node.left, ast.Constant)
+        and isinstance(node.right, ast.Constant)
+        and node.right.value in UNITS
+        and node not in counted
+    ]
+    for node, doc in zip(tree.body, [*tree.body[1:], None], strict=True):
+        number = isinstance(node, ast.Assign) and re.fullmatch(
+            r"[\d_ *+<()-]+", ast.unparse(node.value)
+        )
+        if number and isinstance(node, ast.Assign):
+            text = doc.value if isinstance(doc, ast.Expr) else None
+            told = isinstance(text, ast.Constant) and str(text.value).startswith("Bytes ")
+            if told or "BYTES" in ast.unparse(node.targets[0]):
+                found.append(node.lineno)
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_thresholds_in_bytes_are_in_one_file(path: Path) -> None:
+    if path.name == "sizes.py":
+        assert len(bytes_defined(path)) > 30
+    else:
+        assert bytes_defined(path) == []
+
+
+def test_every_threshold_has_its_reason() -> None:
+    body = ast.parse((PACKAGE / "sizes.py").read_text()).body[1:]
+    for node, doc in zip(body[::2], body[1::2], strict=True):
+        assert isinstance(node, ast.Assign)
+        assert isinstance(doc, ast.Expr), ast.unparse(node)

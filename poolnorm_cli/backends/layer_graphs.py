@@ -14,6 +14,7 @@ from poolnorm_cli.layers.normalization import Normalization, splits_weights
 from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.operators.graph import GraphCall, GraphMoments
 from poolnorm_cli.shapes import Ints, Shape, format_shape
+from poolnorm_cli.sizes import LARGEST_PROTOBUF_BYTES
 from poolnorm_cli.values import frozen
 
 
@@ -115,9 +116,6 @@ class BlockGraph:
         return GraphMoments(*(graph.input(name, "float64", shapes[name]) for name in names))
 
 
-_LARGEST = 2**31 - 1
-
-
 @frozen
 class FileGraph:
     """What decides on the graph in a file.
@@ -159,7 +157,7 @@ class FileGraph:
         if self.training and isinstance(self.layer, Trainable):
             self.layer.ghost_batch_count(self.shape[0])
         model, notes = self.model(weights)
-        if model.ByteSize() > _LARGEST:
+        if model.ByteSize() > LARGEST_PROTOBUF_BYTES:
             raise UsageError("--export of more than 2 GiB of weights", "ONNX files are smaller")
         _check(model)
         data: bytes = model.SerializeToString()

@@ -13,17 +13,13 @@ from poolnorm_cli.engine.memory_estimate import format_size, memory_of
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.kernels.memory import clear as clear_kernel_memory
 from poolnorm_cli.machine import memory_in_use
-from poolnorm_cli.sizes import PROCESS_BYTES
+from poolnorm_cli.sizes import KEPT_TASK_BYTES, PROCESS_BYTES
 from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
     from poolnorm_cli.engine.layer_pass import LayerPass
     from poolnorm_cli.tensors.tensor import Tensor
-
-
-_LARGE = 32 << 20
-"""Bytes of a task after which nothing is kept for the next one, which may be of another shape."""
 
 
 class MemoryQueue:
@@ -54,7 +50,7 @@ class MemoryQueue:
     def release(self) -> None:
         """Give back what this thread has."""
         with self._changed:
-            if self._taken.pop(get_ident(), 0) > _LARGE:
+            if self._taken.pop(get_ident(), 0) > KEPT_TASK_BYTES:
                 clear_kernel_memory()
             self._changed.notify_all()
 

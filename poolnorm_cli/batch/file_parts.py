@@ -17,6 +17,7 @@ from poolnorm_cli.engine.training import BatchStatistics, TrainingStep
 from poolnorm_cli.errors import OutputError, error_context, reason_of
 from poolnorm_cli.kernels.moments import grain_rows
 from poolnorm_cli.shapes import Ints
+from poolnorm_cli.sizes import PART_BYTES, SPLIT_BYTES
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.formats import format_of
 from poolnorm_cli.tensors.npy import NpyTensor, RangeTensor
@@ -28,11 +29,6 @@ from poolnorm_cli.values import frozen
 if TYPE_CHECKING:
     from poolnorm_cli.batch.inputs import Input, Reading
     from poolnorm_cli.tensors.tensor import Tensor
-
-
-SPLIT_BYTES = 128 << 20
-"""A file from this size on is done in parts, where several can be done at once."""
-PART_BYTES = 32 << 20
 
 
 @frozen

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from poolnorm_cli.batch.fingerprints import fingerprint_at, fingerprint_of
 from poolnorm_cli.batch.tasks import Result, Task
 from poolnorm_cli.errors import OutputError, PoolnormError
+from poolnorm_cli.sizes import GROUP_COMMIT_BYTES
 from poolnorm_cli.tensors.durable import sync_file, sync_folders
 from poolnorm_cli.urls import is_url
 
@@ -35,7 +36,6 @@ _MOST, _LEAST = 512, 8
 _MANY = 64
 """Outputs that it is time to wait for; fewer are as well, after so many seconds."""
 _SECONDS = 0.05
-_BYTES = 64 << 20
 _AT_ONCE = 16
 """Files that are waited for at once: the file system writes them, and its log, together."""
 
@@ -109,7 +109,7 @@ class GroupCommit:
 
     def _go_on(self) -> Done:
         """Return what has its name by now, and begin with what is held back if that is due."""
-        is_full = len(self._held) >= self._most or self._bytes >= _BYTES
+        is_full = len(self._held) >= self._most or self._bytes >= GROUP_COMMIT_BYTES
         group = self._group
         done = self._ended() if group is not None and (is_full or group.done()) else []
         late = time.monotonic() - self._since > _SECONDS

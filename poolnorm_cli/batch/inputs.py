@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from poolnorm_cli.errors import InputError, UsageError, reason_of, shown
 from poolnorm_cli.shapes import whole_number
+from poolnorm_cli.sizes import LIST_PIECE_BYTES, LONGEST_LISTED_NAME_BYTES
 from poolnorm_cli.tensors.formats import directory_suffixes, either
 from poolnorm_cli.tensors.names import STDIN, folder_of, is_stream, source_path
 from poolnorm_cli.tensors.sources import open_input, open_tensors
@@ -107,9 +108,6 @@ def below(directory: str, folder: str) -> str:
     return "" if joined == "." else f"{joined.rstrip('/')}/"
 
 
-_PIECE = 1 << 16
-_LONGEST_NAME = 1 << 16
-"""Bytes of a name in a list: a presigned URL has hundreds, what is no list has no end of them."""
 _MOST_NAMES = 4_000_000
 """Names in a list, which take about a gigabyte."""
 
@@ -200,7 +198,7 @@ def listed(file: str, *, null: bool) -> list[str]:
     try:
         with nullcontext(sys.stdin.buffer) if file == STDIN else open(file, "rb") as stream:  # noqa: PTH123 - also /dev/fd and pipes
             for name in _names(stream, b"\0" if null else b"\n"):
-                if len(name) > _LONGEST_NAME or len(names) >= _MOST_NAMES:
+                if len(name) > LONGEST_LISTED_NAME_BYTES or len(names) >= _MOST_NAMES:
                     raise _endless(file, len(names))
                 names.append(os.fsdecode(name))
     except OSError as error:
@@ -213,12 +211,12 @@ def listed(file: str, *, null: bool) -> list[str]:
 def _names(stream: IO[bytes], end: bytes) -> Iterator[bytes]:
     """Yield what stands between the ends of names, empty ones left out; never more than a piece."""
     rest = b""
-    while piece := stream.read(_PIECE):
+    while piece := stream.read(LIST_PIECE_BYTES):
         *whole, rest = (rest + piece).split(end)
         if end == b"\n":
             whole = [name.removesuffix(b"\r") for name in whole]
         yield from filter(None, whole)
-        if len(rest) > _LONGEST_NAME:
+        if len(rest) > LONGEST_LISTED_NAME_BYTES:
             break
     if rest:
         yield rest
@@ -227,7 +225,7 @@ def _names(stream: IO[bytes], end: bytes) -> Iterator[bytes]:
 def _endless(file: str, count: int) -> InputError:
     told = f"more than {_MOST_NAMES} names"
     if count < _MOST_NAMES:
-        told = f"a name of more than {_LONGEST_NAME} bytes after {count} others"
+        told = f"a name of more than {LONGEST_LISTED_NAME_BYTES} bytes after {count} others"
     return InputError.at(f"--files-from {file}", told, "give a list of files, a name a line")
 
 

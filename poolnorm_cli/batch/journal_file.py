@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from poolnorm_cli.batch.journal_line import HEAD, LARGEST_LINE, Head, Line, parse
+from poolnorm_cli.batch.journal_line import HEAD, Head, Line, parse
 from poolnorm_cli.errors import OutputError, UsageError, reason_of
+from poolnorm_cli.sizes import LARGEST_LINE_BYTES
 from poolnorm_cli.tensors.durable import sync_file, sync_folders
 
 
@@ -50,7 +51,7 @@ class JournalFile:
         first = True
         with open(self._fd, "rb", closefd=False) as file:
             file.seek(0)
-            while data := file.readline(LARGEST_LINE):
+            while data := file.readline(LARGEST_LINE_BYTES):
                 self._torn = not data.endswith(b"\n")
                 line = parse(data)
                 if first and line is None and not (self._torn and _begins_a_head(data)):

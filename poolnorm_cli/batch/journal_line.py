@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
 
 SCHEMA = 1
-LARGEST_LINE = 1 << 20
-"""Bytes from which on a line is none of ours: it has two names and a fault in it."""
 HEAD = b'{"schema": 1, "run": "'
 """What every journal begins with."""
 _LARGEST_INT = 1 << 63

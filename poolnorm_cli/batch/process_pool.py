@@ -223,7 +223,7 @@ def _most() -> int:
     import resource
 
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(limit - _FILES_OF_OURS, 1) if limit > 0 else 1 << 10
+    return max(limit - _FILES_OF_OURS, 1) if limit > 0 else 1024
 
 
 def _killed(task: Task, status: int) -> PoolnormError:

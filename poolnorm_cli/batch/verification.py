@@ -14,6 +14,7 @@ from poolnorm_cli.batch.fingerprints import Fingerprint, fingerprint_at
 from poolnorm_cli.batch.inputs import Input
 from poolnorm_cli.batch.stages import InputResult
 from poolnorm_cli.errors import PoolnormError
+from poolnorm_cli.sizes import PIECE_BYTES
 from poolnorm_cli.tensors.file_roles import already_exists
 from poolnorm_cli.tensors.formats import suffix_of
 from poolnorm_cli.urls import is_url
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from poolnorm_cli.batch.plan import Plan
     from poolnorm_cli.batch.tasks import Work
     from poolnorm_cli.tensors.atomic import AtomicFile
-
-
-_PIECE = 1 << 20
 
 
 def unverified(plan: "Plan", there: Sequence[Input], journal: "Journal") -> list[Input]:
@@ -111,8 +109,8 @@ def _are_equal(made: int, target: str) -> bool:
         if os.fstat(there).st_size != size:
             return False
         while place < size:
-            piece = os.pread(made, _PIECE, place)
-            if not piece or piece != os.pread(there, _PIECE, place):
+            piece = os.pread(made, PIECE_BYTES, place)
+            if not piece or piece != os.pread(there, PIECE_BYTES, place):
                 return False
             place += len(piece)
         return True

@@ -9,6 +9,7 @@ from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.trainable import Trainable
+from poolnorm_cli.sizes import LARGEST_CONFIG_BYTES
 
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
     from poolnorm_cli.cli.checkpoint import Checkpoint
     from poolnorm_cli.shapes import Ints
-
-LARGEST_CONFIG = 1 << 20
 
 
 def read_config(kind: type[Layer], file: str) -> dict[str, Any]:
@@ -30,7 +29,7 @@ def read_config(kind: type[Layer], file: str) -> dict[str, Any]:
     from poolnorm_cli.layers.keras.config import from_config
     from poolnorm_cli.weights.untrusted import read_json
 
-    return from_config(kind, read_json(file, LARGEST_CONFIG), file)
+    return from_config(kind, read_json(file, LARGEST_CONFIG_BYTES), file)
 
 
 @contextmanager

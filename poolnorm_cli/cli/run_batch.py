@@ -18,6 +18,7 @@ from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.machine import processors
 from poolnorm_cli.report.progress import open_progress
 from poolnorm_cli.report.reporter import Reporter
+from poolnorm_cli.sizes import LARGE_RUN_BYTES
 from poolnorm_cli.tensors.atomic import remove_leftovers
 
 
@@ -248,7 +249,6 @@ def executor_for(
 
 
 _SMALL_RUN = 16
-_LARGE_BYTES = 64 << 20
 
 
 def _jobs(inputs: "Sequence[Input]") -> int:
@@ -257,7 +257,7 @@ def _jobs(inputs: "Sequence[Input]") -> int:
 
     if len(inputs) < _SMALL_RUN:
         sizes = (stamp[0] for item in inputs if (stamp := stamp_of(item)))
-        if sum(sizes) < _LARGE_BYTES:
+        if sum(sizes) < LARGE_RUN_BYTES:
             return 1
     return processors()
 

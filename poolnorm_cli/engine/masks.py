@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from poolnorm_cli.tensors.tensor import Cut, Tensor
 
-_ROWS = 1 << 20
+_ITEMS = 1 << 20
 """Items of a mask that are read at a time where all of it is kept."""
 
 
@@ -143,7 +143,7 @@ def _whole(mask: "Tensor") -> "NDArray[Any]":
     cells = np.empty(mask.shape, bool)
     flat, done = cells.reshape(-1), 0
     size = prod(mask.shape)
-    cuts = ((at, min(at + _ROWS, size)) for at in range(0, size, _ROWS))
+    cuts = ((at, min(at + _ITEMS, size)) for at in range(0, size, _ITEMS))
     for part in mask.slices(cuts, (size,)):
         flat[done : done + part.size] = part != 0
         done += part.size

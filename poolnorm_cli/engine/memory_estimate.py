@@ -10,6 +10,7 @@ from poolnorm_cli.engine.threads import ONE_THREAD
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.machine import built_in_memory
+from poolnorm_cli.sizes import SCRATCH_BYTES, WINDOW_BYTES
 from poolnorm_cli.tensors.dtypes import DTYPES
 
 
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
     from poolnorm_cli.tensors.tensor import Tensor
 
 
-_SCRATCH = 8 << 20
-"""Bytes of the tiles of one thread."""
-_WINDOW = 160
-"""Bytes of a window in a list: a pair of numbers."""
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _SIZE = r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?"
 
@@ -78,7 +75,7 @@ def memory_of(run: "LayerPass", tensor: "Tensor") -> int:
     base += 16 * prod(sizes) if run.gathers else 0
     turned = 2 * tensor.nbytes if tensor.header.fortran_order else 0
     own = backend.computing_bytes(block, items)
-    each = _SCRATCH + own + _tables(run) + _windows(run)
+    each = SCRATCH_BYTES + own + _tables(run) + _windows(run)
     return base + turned + block * run.pool.max_in_flight + each * run.pool.threads
 
 
@@ -101,7 +98,7 @@ def require_memory(run: "LayerPass", tensor: "Tensor") -> None:
 def _windows(run: "LayerPass") -> int:
     """Estimate the bytes of windows that are listed one by one, as those of adaptive pooling."""
     sizes = getattr(run.layer, "sizes", None)
-    return _WINDOW * sum(sizes(run.shape).values()) if sizes is not None else 0
+    return WINDOW_BYTES * sum(sizes(run.shape).values()) if sizes is not None else 0
 
 
 def _tables(run: "LayerPass") -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError, UsageError
 from poolnorm_cli.machine import reserve
+from poolnorm_cli.sizes import TRANSFER_BYTES
 from poolnorm_cli.tensors.durable import sync_file, sync_folders
 from poolnorm_cli.tensors.formats import either
 from poolnorm_cli.tensors.names import folder_of
@@ -82,7 +83,6 @@ def _alive(pid: int) -> bool:
     return True
 
 
-_PIECE = 16 << 20
 _MODE = 0o666  # less the umask, which the kernel takes off
 _NEW = os.O_RDWR | os.O_CLOEXEC
 _UNNAMED = getattr(os, "O_TMPFILE", 0)
@@ -140,7 +140,7 @@ class AtomicFile:
         left = memoryview(data)
         try:
             while left:
-                left = left[os.write(self.fileno(), left[:_PIECE]) :]
+                left = left[os.write(self.fileno(), left[:TRANSFER_BYTES]) :]
         except OSError as error:
             raise self.failed(error) from error
 

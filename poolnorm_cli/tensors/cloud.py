@@ -15,6 +15,7 @@ from math import prod
 from typing import IO, TYPE_CHECKING
 
 from poolnorm_cli.errors import InputError, OutputError, PoolnormError
+from poolnorm_cli.sizes import CLOUD_PIECE_BYTES, COPIED_FROM_WEB_BYTES, REMOTE_HEADER_BYTES
 from poolnorm_cli.tensors.connectors import is_missing, system_of, told
 from poolnorm_cli.tensors.dtypes import parse_descr
 from poolnorm_cli.tensors.header import Header, read_header
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from poolnorm_cli.tensors.formats import Format
     from poolnorm_cli.tensors.tensor import ReadInto
 
-PIECE = 8 << 20
-_SMALL = 8 << 20
-"""Bytes of a `.npy` on a web server up to which it is copied, so that it is asked for once."""
 _FETCH = "fetch it to a file, and give that"
 
 
@@ -139,8 +137,8 @@ def checksum_at(url: str) -> tuple[int, str]:
     digest, size = hashlib.sha256(), 0
     with told(OutputError, url):
         system, path = system_of(url)
-        with system.open(path, "rb", block_size=PIECE) as file:
-            while piece := file.read(PIECE):
+        with system.open(path, "rb", block_size=CLOUD_PIECE_BYTES) as file:
+            while piece := file.read(CLOUD_PIECE_BYTES):
                 digest.update(piece)
                 size += len(piece)
     return size, digest.hexdigest()
@@ -165,7 +163,9 @@ class RemoteTensor(Tensor):
         """Open what is there for one pass; leaving checks that nobody changed it meanwhile."""
         with told(InputError, self._url):
             system, path = system_of(self._url)
-            with system.open(path, "rb", cache_type="readahead", block_size=PIECE) as file:
+            with system.open(
+                path, "rb", cache_type="readahead", block_size=CLOUD_PIECE_BYTES
+            ) as file:
                 file.seek(self.header.size)
                 yield lambda view: file.readinto(view) or 0
             if stamp_at(self._url) != self._stamp:
@@ -195,7 +195,9 @@ def _open_npy(url: str, *, bfloat16: bool) -> RemoteTensor:
         raise InputError.at(url, "no such file", "check the name")
     with told(InputError, url):
         system, path = system_of(url)
-        with system.open(path, "rb", cache_type="readahead", block_size=1 << 16) as file:
+        with system.open(
+            path, "rb", cache_type="readahead", block_size=REMOTE_HEADER_BYTES
+        ) as file:
             header = read_header(reader(lambda view: file.readinto(view) or 0), url)
     return RemoteTensor(url, header, stamp, bfloat16=bfloat16)
 
@@ -212,7 +214,7 @@ def _begun(
 
     header = read_header(read, fit_to_show(url))
     size = file.size or 0
-    again = file.is_stamped and size > _SMALL
+    again = file.is_stamped and size > COPIED_FROM_WEB_BYTES
     tensor = WebTensor(url, header, file.stamp, bfloat16=bfloat16) if again else None
     return tensor, (b"".join(kept), header)
 
@@ -235,6 +237,6 @@ def _copied(url: str) -> IO[bytes]:
         copy: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - held by who reads it
         require_copy(url, int(system.info(path).get("size") or 0))
         with system.open(path, "rb") as file:
-            shutil.copyfileobj(file, copy, PIECE)
+            shutil.copyfileobj(file, copy, CLOUD_PIECE_BYTES)
         copy.flush()
         return copy

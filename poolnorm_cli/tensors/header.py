@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import InputError, shown
+from poolnorm_cli.sizes import LARGEST_HEADER_BYTES
 from poolnorm_cli.tensors.formats import NPY
 from poolnorm_cli.values import frozen
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 
 MAGIC = NPY.magic
-_LONGEST = 10_000  # bytes of header that NumPy reads, too
 _DEEPEST = 32
 _VERSIONS = {(1, 0): 2, (2, 0): 4, (3, 0): 4}  # version: bytes of the length that follows
 _ALIGNED = 64
@@ -72,8 +72,10 @@ def read_header(read: Callable[[int], bytes], name: str) -> Header:
         raise InputError.at(name, told, _SAVE)
     counted = _exactly(read, _VERSIONS[version])
     length = int.from_bytes(counted, "little")
-    if length > _LONGEST:
-        raise InputError.at(name, f"a header of {length} bytes, at most {_LONGEST} are read", _SAVE)
+    if length > LARGEST_HEADER_BYTES:
+        raise InputError.at(
+            name, f"a header of {length} bytes, at most {LARGEST_HEADER_BYTES} are read", _SAVE
+        )
     text = _exactly(read, length)
     if len(counted) < _VERSIONS[version] or len(text) < length:
         raise InputError.at(name, "truncated in its header", _SAVE)

@@ -11,6 +11,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import InputError, reason_of
+from poolnorm_cli.sizes import SMALL_FILE_BYTES
 from poolnorm_cli.tensors.header import Header, known_header, read_header
 from poolnorm_cli.tensors.tensor import Tensor, reader
 
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 Stamp = tuple[int, int, int, int]  # device, inode, size and time of change
 
-_SMALL = 64 << 10
-"""Bytes up to which a file is read in one go: to open it twice takes longer."""
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO without a writer would block
 _SAVE = "save it to one first, and give that"
 _REASONS = {
@@ -180,7 +179,7 @@ def open_npy(path: Path | str, name: str, bfloat16: bool = False) -> NpyTensor: 
     """
     with opened(path, name) as fd:
         stamp, whole = stamp_of(fd), None
-        if stamp[2] <= _SMALL:
+        if stamp[2] <= SMALL_FILE_BYTES:
             whole = _read(fd, stamp[2])
             header = known_header(whole) or read_header(BytesIO(whole).read, name)
             same_file(fd, stamp, name)

@@ -10,6 +10,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import OutputError, UsageError, reason_of
+from poolnorm_cli.sizes import SMALL_FIRST_BLOCK_BYTES, TRANSFER_BYTES
 from poolnorm_cli.tensors.dtypes import DType, descr_of
 from poolnorm_cli.tensors.formats import (
     NPY,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     Sink = Callable[[memoryview | bytes], None]
 
 
-_PIECE = 16 << 20
 _FIX = "redirect it, or give a file with -o"
 
 
@@ -64,7 +64,7 @@ def standard_output() -> Sink:
 def _write(raw: Any, left: memoryview) -> None:
     try:
         while left:
-            count = raw.write(left[:_PIECE])
+            count = raw.write(left[:TRANSFER_BYTES])
             if count is None:  # a pipe that somebody has set not to block
                 select.select([], [raw], [])
             left = left[count or 0 :]
@@ -72,10 +72,6 @@ def _write(raw: Any, left: memoryview) -> None:
         raise
     except OSError as error:
         raise OutputError.at("-", f"standard output: {reason_of(error)}", _FIX) from error
-
-
-_SMALL = 1 << 16
-"""Bytes of a first block that are written together with the header, in one call."""
 
 
 class ArrayWriter:
@@ -116,7 +112,7 @@ class ArrayWriter:
         if not block.size:
             return
         data = encode(block, self.dtype).reshape(-1).view("u1").data
-        if len(data) <= _SMALL and self._header:
+        if len(data) <= SMALL_FIRST_BLOCK_BYTES and self._header:
             data, self._header = memoryview(self._header + bytes(data)), b""
         self._begin()
         self._sink(data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import InputError, shown
+from poolnorm_cli.sizes import INFLATE_BYTES, LARGEST_PASSED_OVER_BYTES
 from poolnorm_cli.tensors.zip_reader import NPZ, MemberReader
 from poolnorm_cli.values import frozen
 
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from poolnorm_cli.tensors.npy import Stamp
     from poolnorm_cli.tensors.zip_reader import Member
 
-_PIECE = 256 << 10
-_LARGEST = 256 << 20
-"""Bytes that members which are passed over may make of a hundredth of that: an archive bomb."""
 _MOST_TOLD = 8
 _verified: dict[Stamp, set[int]] = {}
 """Files of which members have been read to the end, with the offsets of these."""
@@ -71,10 +69,13 @@ class PassedOvers:
         place = f"{self._name}::{shown(member.key, 40)}"
         if member.method and member.size > 100 * member.packed:
             self._inflated += member.size
-        if self._inflated > _LARGEST:
+        if self._inflated > LARGEST_PASSED_OVER_BYTES:
             told_of = f"{member.size} bytes out of {member.packed}, and no tensor"
             raise InputError.at(place, told_of, "leave it out, or name an array with --key")
-        source, piece = MemberReader(self._fd, member, place, NPZ), memoryview(bytearray(_PIECE))
+        source, piece = (
+            MemberReader(self._fd, member, place, NPZ),
+            memoryview(bytearray(INFLATE_BYTES)),
+        )
         while source.readinto(piece):
             pass
         source.finish()

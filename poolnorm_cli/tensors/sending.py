@@ -11,7 +11,8 @@ import tempfile
 from contextlib import suppress
 
 from poolnorm_cli.errors import OutputError
-from poolnorm_cli.tensors.cloud import PIECE, exists_at
+from poolnorm_cli.sizes import CLOUD_PIECE_BYTES
+from poolnorm_cli.tensors.cloud import exists_at
 from poolnorm_cli.tensors.connectors import system_of, told
 
 
@@ -56,9 +57,9 @@ class RemoteFile:
         with self._file, told(OutputError, self._url):
             self._file.seek(0)
             system, path = system_of(self._url)
-            target = system.open(path, "wb", block_size=PIECE)
+            target = system.open(path, "wb", block_size=CLOUD_PIECE_BYTES)
             try:
-                shutil.copyfileobj(self._file, target, PIECE)
+                shutil.copyfileobj(self._file, target, CLOUD_PIECE_BYTES)
             except BaseException:
                 with suppress(Exception):
                     target.discard()

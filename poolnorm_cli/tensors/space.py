@@ -9,8 +9,8 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError, UsageError, shown
+from poolnorm_cli.sizes import LARGEST_ARRAY_BYTES, SPACE_ASKED_BYTES
 from poolnorm_cli.tensors.names import STDIN, folder_of
-from poolnorm_cli.tensors.tensor import LARGEST
 from poolnorm_cli.urls import is_url
 
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from poolnorm_cli.shapes import Ints
 
 
-_WORTH = 1 << 20
-"""Bytes below which nothing is asked: the first write tells as soon."""
 _DEFLATED = 1032
 """Times that deflate can make of its bytes, at most."""
 _FIX = "free some, write elsewhere, or ask for less"
@@ -38,7 +36,7 @@ def require_room(target: str, shape: Ints, itemsize: int, *, compressed: bool = 
         OutputError: There is no room for it.
         UsageError: Nothing could hold it.
     """
-    if prod(max(size, 1) for size in shape) * itemsize >= LARGEST:
+    if prod(max(size, 1) for size in shape) * itemsize >= LARGEST_ARRAY_BYTES:
         told = (
             f"an output of shape ({shown(', '.join(map(str, shape)), 60)}) is 2**62 bytes or more"
         )
@@ -46,7 +44,7 @@ def require_room(target: str, shape: Ints, itemsize: int, *, compressed: bool = 
     nbytes = prod(shape) * itemsize
     if compressed:
         nbytes //= _DEFLATED
-    if nbytes > _WORTH and (free := free_at(target)) is not None and nbytes > free:
+    if nbytes > SPACE_ASKED_BYTES and (free := free_at(target)) is not None and nbytes > free:
         told = f"needs {nbytes} bytes, and {free} are free there"
         raise OutputError.at(target, told, _FIX)
 
@@ -109,4 +107,6 @@ def free_in(directory: str) -> int:
 
 
 def _free(seen: os.statvfs_result) -> int:
-    return seen.f_frsize * seen.f_bavail if seen.f_blocks else LARGEST  # one that does not count
+    return (
+        seen.f_frsize * seen.f_bavail if seen.f_blocks else LARGEST_ARRAY_BYTES
+    )  # one that does not count

@@ -8,6 +8,7 @@ import weakref
 from typing import IO, TYPE_CHECKING
 
 from poolnorm_cli.errors import InputError, OutputError, reason_of
+from poolnorm_cli.sizes import LARGEST_UNSIZED_BYTES, PIECE_BYTES
 from poolnorm_cli.tensors.space import free_in
 
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from poolnorm_cli.tensors.tensor import ReadInto, Tensor
 
 
-UNSIZED = 4 << 30
-"""Bytes of what does not say its size that are copied, where nothing else is allowed."""
-_PIECE = 1 << 20
 _TMPDIR = "set TMPDIR to a directory with room"
 
 
@@ -55,8 +53,8 @@ def spooled(
         name: What messages call it.
         begun: What has been read of it already.
         size: Bytes of all, where that is known; more are refused.
-        limit: Bytes that are allowed where the size is not known; None for `UNSIZED`, or half of
-            what is free, whichever is less.
+        limit: Bytes that are allowed where the size is not known; None for
+            `LARGEST_UNSIZED_BYTES`, or half of what is free, whichever is less.
         fix: What to do about too many.
 
     Raises:
@@ -68,7 +66,7 @@ def spooled(
         require_copy(name, size)
     try:
         copy: IO[bytes] = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - held by who reads it
-        done, piece = copy.write(begun), memoryview(bytearray(_PIECE))
+        done, piece = copy.write(begun), memoryview(bytearray(PIECE_BYTES))
         while count := readinto(piece):
             done += count
             if done > allowed:
@@ -88,7 +86,7 @@ def spooled(
 def _allowed(name: str, limit: int | None) -> int:
     require_copy(name, 0)
     free = free_in(tempfile.gettempdir()) // 2
-    return min(free, UNSIZED if limit is None else limit)
+    return min(free, LARGEST_UNSIZED_BYTES if limit is None else limit)
 
 
 def of_copy(

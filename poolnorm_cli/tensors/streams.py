@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import InputError, OutputError, UsageError, reason_of
+from poolnorm_cli.sizes import PIECE_BYTES
 from poolnorm_cli.tensors.header import Header, read_header
 from poolnorm_cli.tensors.tensor import Tensor, reader
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from poolnorm_cli.tensors.tensor import ReadInto
 
 
-_PIECE = 1 << 20
 _FIX = "pipe a .npy file into it, or name one"
 
 
@@ -45,7 +45,7 @@ class StreamTensor(Tensor):
         if self._spooled is not None:
             return
         self._only_whole()
-        if self.nbytes > _PIECE:
+        if self.nbytes > PIECE_BYTES:
             from poolnorm_cli.tensors.spool import require_copy
 
             require_copy(self.name, self.nbytes)
@@ -89,7 +89,7 @@ class StreamTensor(Tensor):
         return count
 
     def _pieces(self) -> Iterator[memoryview]:
-        memory = memoryview(bytearray(min(self._left, _PIECE)))
+        memory = memoryview(bytearray(min(self._left, PIECE_BYTES)))
         while self._left:
             count = self._counted(memory)
             if not count:

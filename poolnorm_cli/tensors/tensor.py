@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import InputError
 from poolnorm_cli.machine import half_of_memory
+from poolnorm_cli.sizes import LARGEST_ARRAY_BYTES, TRANSFER_BYTES
 from poolnorm_cli.tensors.dtypes import DType, parse_descr
 
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 
 Cut = tuple[int, int]  # first index along axis 0, and end
-PIECE = 16 << 20  # bytes asked for at once, so that an interrupt is never far away
-LARGEST = 2**62  # bytes of a whole array, each empty axis counted as one item
 
 
 class Tensor(ABC):
@@ -78,7 +77,7 @@ class Tensor(ABC):
         self.shape, self.compressed = header.shape, compressed
         self.nbytes = prod(self.shape) * self.dtype.itemsize
         whole = self.nbytes or prod(max(dim, 1) for dim in self.shape) * self.dtype.itemsize
-        if whole >= LARGEST:
+        if whole >= LARGEST_ARRAY_BYTES:
             raise InputError.at(name, "the shape says 2**62 bytes or more", "save it again")
         self.limit: int | None = None
         self.source: object = None
@@ -197,7 +196,7 @@ class Tensor(ABC):
     def _fill(self, readinto: ReadInto, raw: memoryview, start: int) -> None:
         done = 0
         while done < len(raw):
-            count = readinto(raw[done : done + PIECE])
+            count = readinto(raw[done : done + TRANSFER_BYTES])
             if not count:
                 raise self.truncated(start + done)
             done += count

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin
 
 from poolnorm_cli.errors import InputError
+from poolnorm_cli.sizes import LARGEST_PAGE_BYTES, LEAST_BYTES_A_MINUTE, PIECE_BYTES
 from poolnorm_cli.tensors.connectors import system_of, told
 from poolnorm_cli.urls import is_hidden
 
@@ -28,16 +29,11 @@ if TYPE_CHECKING:
 SILENCE = 30.0
 """Seconds that a server may say nothing, before its answer or in the middle of it."""
 PATIENCE = 60.0
-"""Seconds in which at least `LEAST` bytes have to come."""
-LEAST = 60 << 10
-"""So many: a server that sends less than 1024 bytes a second is as good as none."""
-_PIECE = 1 << 20
+"""Seconds in which at least `LEAST_BYTES_A_MINUTE` bytes have to come."""
 _AGAIN = "try again, or fetch it with a program that can wait and give the file"
 _WHOLE = {"Accept-Encoding": "identity"}
 _RESERVED = "%!#$&'()*+,/:;=?@[]~"
 _GONE = (404, 410)
-_PAGE = 16 << 20
-"""Bytes of the page of a directory, at most."""
 _MOST_LINKS = 1_000_000
 _HREF = r"<a\s[^>]*?href\s*=\s*[\"']([^\"'>]+)"
 
@@ -93,12 +89,12 @@ class WebFile:
             InputError: The connection is lost, or the server is silent or too slow.
         """
         with told(InputError, self._url):
-            piece = self._within(self._answer.content.read(min(len(view), _PIECE)))
+            piece = self._within(self._answer.content.read(min(len(view), PIECE_BYTES)))
         view[: len(piece)] = piece
         self._came += len(piece)
         seconds = self._waited - self._counted
         if seconds >= PATIENCE:
-            if self._came < LEAST:
+            if self._came < LEAST_BYTES_A_MINUTE:
                 reason = f"only {self._came} bytes came in {seconds:.0f} seconds"
                 raise InputError.at(self._url, reason, _AGAIN)
             self._came, self._counted = 0, self._waited
@@ -159,13 +155,13 @@ def list_web(url: str, *, recursive: bool) -> list[str]:
 
 def _links(page: str) -> list[str]:
     """Return what a page has links to, as whole URLs without queries."""
-    data = bytearray(_PAGE + 1)
+    data = bytearray(LARGEST_PAGE_BYTES + 1)
     count = 0
     with open_web(page) as file:
-        while count <= _PAGE and (more := file.readinto(memoryview(data)[count:])):
+        while count <= LARGEST_PAGE_BYTES and (more := file.readinto(memoryview(data)[count:])):
             count += more
-    if count > _PAGE:
-        told = f"more than {_PAGE} bytes, no page of a directory"
+    if count > LARGEST_PAGE_BYTES:
+        told = f"more than {LARGEST_PAGE_BYTES} bytes, no page of a directory"
         raise InputError.at(page, told, "name the files")
     text = data[:count].decode(errors="replace")
     hrefs = re.findall(_HREF, text, re.IGNORECASE)

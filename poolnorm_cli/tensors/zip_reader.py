@@ -11,13 +11,12 @@ import zlib
 from collections import Counter
 
 from poolnorm_cli.errors import InputError, shown
+from poolnorm_cli.sizes import INFLATE_BYTES, LARGEST_ZIP_TABLE_BYTES
 from poolnorm_cli.tensors.formats import NPY
 from poolnorm_cli.values import frozen
 
 
 MOST_MEMBERS = 100_000
-LARGEST_TABLE = 16 << 20
-"""Bytes of a table of contents; one of a hundred thousand long names has less."""
 
 _END = struct.Struct("<4s4H2LH")  # end of the central directory
 _MANY = 0xFFFF  # stands where a number is in the zip64 record
@@ -165,8 +164,10 @@ class _Bounded(io.FileIO):
         Raises:
             InputError: The table of contents is too large.
         """
-        if size is not None and size > LARGEST_TABLE:
-            told = f"a table of contents of {size} bytes, at most {LARGEST_TABLE} are read"
+        if size is not None and size > LARGEST_ZIP_TABLE_BYTES:
+            told = (
+                f"a table of contents of {size} bytes, at most {LARGEST_ZIP_TABLE_BYTES} are read"
+            )
             raise InputError.at(self.place, told, "save it in several files")
         return super().read(-1 if size is None else size)
 
@@ -245,7 +246,6 @@ def _member(info: zipfile.ZipInfo, end: int, count: int, kind: ArchiveKind) -> M
 
 
 _HEADER = struct.Struct("<4s5H3L2H")
-_PACKED = 256 << 10  # bytes of deflated data read at once
 
 
 class MemberReader:
@@ -315,7 +315,7 @@ class MemberReader:
         assert self._inflater is not None  # noqa: S101 - for the type checker
         while not self._inflater.eof:
             if not self._pending:
-                self._pending = os.pread(self._fd, min(_PACKED, self._left), self._place)
+                self._pending = os.pread(self._fd, min(INFLATE_BYTES, self._left), self._place)
                 self._place += len(self._pending)
                 self._left -= len(self._pending)
             had = bool(self._pending)

@@ -9,6 +9,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import UsageError, shown
+from poolnorm_cli.sizes import LARGE_MEMBER_BYTES
 from poolnorm_cli.tensors.formats import NPY
 from poolnorm_cli.tensors.outputs import ArrayWriter, Output
 
@@ -28,7 +29,6 @@ _PLAIN, _WIDE = 20, 45  # the version of the format that a reader needs
 _UNIX = 3 << 8
 _MODE = 0o600 << 16  # as np.savez has it
 _FULL, _MANY = 0xFFFFFFFF, 0xFFFF  # the number is in a 64-bit field instead
-_LARGE = 2_000_000_000  # bytes from where a member may come to need 64-bit fields
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _LOCATED = struct.Struct("<4sQ2H2L4Q4sLQL")
@@ -87,7 +87,7 @@ class NpzOutput(Output):
             told = f"two arrays called {shown(key, 40)}"
             raise UsageError.at(self.target, told, "write them to two files")
         flags = 0 if key.isascii() else _UTF8
-        wide = prod(shape) * dtype.itemsize > _LARGE
+        wide = prod(shape) * dtype.itemsize > LARGE_MEMBER_BYTES
         method = _DEFLATED if compressed else 0
         entry = _Entry(f"{key}{NPY.suffix}".encode(), flags, method, wide, self._place)
         self._entries[key] = entry

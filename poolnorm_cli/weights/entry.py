@@ -97,10 +97,6 @@ def have_one_shape(weights: "Mapping[str, StoredArray]") -> bool:
     return len(shapes) == 1 and not alone and not lone
 
 
-LARGEST_BYTES = 64 << 20
-"""Bytes of one weight of a normalization layer: a vector, or some axes of a sample."""
-
-
 @frozen
 class StoredArray:
     """One array of a checkpoint: its shape, and how its values are read."""

@@ -16,15 +16,18 @@ from typing import Any
 import numpy as np
 
 from poolnorm_cli.errors import InputError, shown
-from poolnorm_cli.weights.entry import LARGEST_BYTES, StoredArray, bfloat16_to_float32
-from poolnorm_cli.weights.untrusted import LARGEST_JSON, bounded_memory, optional_module
+from poolnorm_cli.sizes import (
+    LARGEST_HEAP_BYTES,
+    LARGEST_JSON_BYTES,
+    LARGEST_WEIGHT_BYTES,
+    PIECE_BYTES,
+)
+from poolnorm_cli.weights.entry import StoredArray, bfloat16_to_float32
+from poolnorm_cli.weights.untrusted import bounded_memory, optional_module
 
 
 _SIGNATURE, _HEAP = b"\x89HDF\r\n\x1a\n", b"GCOL"
 _HEAP_HEADER = 16
-_PIECE = 1 << 20
-_LARGEST_HEAP = 64 << 20
-"""Bytes of a heap: what a model's config may have several times over."""
 
 
 def require_sound_heaps(file: IOBase, place: str) -> None:
@@ -40,13 +43,13 @@ def require_sound_heaps(file: IOBase, place: str) -> None:
     """
     size = file.seek(0, 2)
     _require_eight_byte_numbers(file, place)
-    left = size + _LARGEST_HEAP  # heaps that overlap are no heaps
+    left = size + LARGEST_HEAP_BYTES  # heaps that overlap are no heaps
     for start in _heap_places(file, size):
         length = _heap_length(file, start)
         if not length <= size - start:
             continue  # no heap, or one that libhdf5 refuses
         left -= length
-        if length > _LARGEST_HEAP or left < 0:
+        if length > LARGEST_HEAP_BYTES or left < 0:
             raise InputError.at(place, f"heaps of more than {length} bytes", _FIX)
         if _loops_forever(_read(file, start, length)):
             raise InputError.at(place, "a heap with an object of no size", _FIX)
@@ -64,8 +67,8 @@ def _require_eight_byte_numbers(file: IOBase, place: str) -> None:
 
 def _heap_places(file: IOBase, size: int) -> Iterator[int]:
     """Find what may be heaps, wherever they begin."""
-    for start in range(0, size, _PIECE):
-        piece = _read(file, start, _PIECE + len(_HEAP) - 1)
+    for start in range(0, size, PIECE_BYTES):
+        piece = _read(file, start, PIECE_BYTES + len(_HEAP) - 1)
         found = piece.find(_HEAP)
         while found >= 0:
             yield start + found
@@ -99,7 +102,7 @@ def _read(file: IOBase, start: int, count: int) -> bytes:
     return data
 
 
-LARGEST_MORE = 15 * LARGEST_BYTES // 4
+LARGEST_MORE = 15 * LARGEST_WEIGHT_BYTES // 4
 """Bytes that reading may take beside those that the process has."""
 _STRING = 3
 """libhdf5's number for the class of strings."""
@@ -170,7 +173,7 @@ def _string_attribute(group: Any, name: str, place: str) -> str | None:
     if name not in group.attrs:
         return None
     stored = group.attrs.get_id(name)
-    if stored.shape not in ((), (1,)) or stored.get_storage_size() > LARGEST_JSON:
+    if stored.shape not in ((), (1,)) or stored.get_storage_size() > LARGEST_JSON_BYTES:
         raise InputError.at(place, f"attribute {name!r} of shape {stored.shape}", _FIX)
     _require_string(stored, name, place)
     value = group.attrs[name]
@@ -211,7 +214,7 @@ def _string_list(group: Any, name: str, place: str) -> list[str] | None:
         count = prod(stored.shape or ())
         size = stored.get_storage_size() if count else 0
         many = len(names) + count > _MOST
-        if len(stored.shape or ()) != 1 or many or size > LARGEST_JSON:
+        if len(stored.shape or ()) != 1 or many or size > LARGEST_JSON_BYTES:
             raise InputError.at(place, f"attribute {part!r} of shape {stored.shape}", _FIX)
         if count:  # of an empty list h5py makes one of numbers
             _require_string(stored, part, place)
@@ -298,7 +301,7 @@ class _Walk:
             if code not in _FILTERS:
                 raise self._refused(path, f"filter {code}, not {', '.join(_FILTERS.values())}")
         for shape in (dataset.shape, dataset.chunks or ()):
-            if prod(shape) * dataset.dtype.itemsize > LARGEST_BYTES:
+            if prod(shape) * dataset.dtype.itemsize > LARGEST_WEIGHT_BYTES:
                 raise self._refused(path, f"{prod(shape)} values, too many for a weight")
 
     def _meet(self, member: Any, path: str) -> None:

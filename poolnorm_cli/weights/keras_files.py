@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from poolnorm_cli.errors import InputError, shown
+from poolnorm_cli.sizes import LARGEST_INFLATED_BYTES, LARGEST_JSON_BYTES, PIECE_BYTES
 from poolnorm_cli.tensors.npy import opened
 from poolnorm_cli.tensors.zip_reader import ArchiveKind, Member, MemberReader, members
 from poolnorm_cli.weights.entry import Entry, StoredArray, group_by_layer
@@ -27,7 +28,7 @@ from poolnorm_cli.weights.keras_config import (
 )
 from poolnorm_cli.weights.keras_legacy import is_legacy, legacy_entries
 from poolnorm_cli.weights.naming import are_normalization_weights
-from poolnorm_cli.weights.untrusted import LARGEST_JSON, Span, open_span, read_json
+from poolnorm_cli.weights.untrusted import Span, open_span, read_json
 
 
 _OPTIMIZERS = ("optimizer", "optimizer_weights")
@@ -35,10 +36,7 @@ _OLD_LAYERS = "_layer_checkpoint_dependencies"
 """What TensorFlow 2.12 and 2.13 call the group `layers`."""
 
 KERAS = ArchiveKind("a .keras file", "", "save it again with model.save")
-LARGEST_INFLATED = 256 << 20
-"""Bytes of deflated weights; Keras stores them as they are, and then any size will do."""
 
-_PIECE = 1 << 20
 _CONFIG_MEMBER, _WEIGHTS_MEMBER = "config.json", "model.weights.h5"
 
 _FIX_SHARDS = "save it again with model.save_weights"
@@ -234,10 +232,10 @@ def _archive_members(file: str) -> tuple[io.IOBase, bytes]:
         for key in (_CONFIG_MEMBER, _WEIGHTS_MEMBER):
             if key not in found:
                 raise InputError.at(file, f"no {key} in it", KERAS.fix)
-        config = _member_bytes(descriptor, found[_CONFIG_MEMBER], file, LARGEST_JSON)
+        config = _member_bytes(descriptor, found[_CONFIG_MEMBER], file, LARGEST_JSON_BYTES)
         weights = found[_WEIGHTS_MEMBER]
         if weights.method:
-            data = _member_bytes(descriptor, weights, file, LARGEST_INFLATED)
+            data = _member_bytes(descriptor, weights, file, LARGEST_INFLATED_BYTES)
             return io.BytesIO(data), config
         start = _verified_start(descriptor, weights, file)
         return Span(os.dup(descriptor), start, weights.size), config
@@ -261,7 +259,7 @@ def _member_bytes(descriptor: int, member: Member, file: str, largest: int) -> b
 def _verified_start(descriptor: int, member: Member, file: str) -> int:
     """Check the bytes of a stored member, and return where they start."""
     reader = MemberReader(descriptor, member, f"{file}::{member.key}", KERAS)
-    piece = memoryview(bytearray(_PIECE))
+    piece = memoryview(bytearray(PIECE_BYTES))
     start = reader.start
     while reader.readinto(piece):
         pass

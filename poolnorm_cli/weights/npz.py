@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poolnorm_cli.errors import InputError, OutputError, UsageError, shown
+from poolnorm_cli.sizes import LARGEST_WEIGHT_BYTES
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.formats import NPZ, format_of
 from poolnorm_cli.tensors.outputs import open_output
 from poolnorm_cli.tensors.sources import open_tensors
-from poolnorm_cli.weights.entry import LARGEST_BYTES, Entry, StoredArray, group_by_layer
+from poolnorm_cli.weights.entry import Entry, StoredArray, group_by_layer
 from poolnorm_cli.weights.naming import IGNORED, are_normalization_weights, layer_and_weight
 
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 LARGEST_ITEMS = 1 << 26
 _MOST_OF_ONE = 100
-"""Bytes that deflate may have made one of, of a large weight: more is an archive bomb."""
+"""How often deflate may have made a large weight smaller: more is an archive bomb."""
 
 
 def load(file: str, names: Sequence[str] = ()) -> "Weights":
@@ -70,7 +71,7 @@ def read(tensor: "Tensor") -> "NDArray[Any]":
     size = int(np.prod(tensor.shape, dtype=object))
     if size > LARGEST_ITEMS:
         raise InputError.at(tensor.name, f"{size} values are too many for a weight")
-    if tensor.nbytes > max(LARGEST_BYTES, _MOST_OF_ONE * (tensor.packed or tensor.nbytes)):
+    if tensor.nbytes > max(LARGEST_WEIGHT_BYTES, _MOST_OF_ONE * (tensor.packed or tensor.nbytes)):
         told = f"{tensor.nbytes} bytes out of {tensor.packed}, which no weights are"
         raise InputError.at(tensor.name, told, "save it with np.savez")
     blocks = [block.copy() for block in tensor.blocks(tensor.shape[0] or 1)]

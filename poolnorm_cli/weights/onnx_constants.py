@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolnorm_cli.shapes import Ints
-from poolnorm_cli.weights.entry import LARGEST_BYTES
+from poolnorm_cli.sizes import LARGEST_WEIGHT_BYTES
 from poolnorm_cli.weights.onnx_graph import (
     Attribute,
     Model,
@@ -130,7 +130,7 @@ class Constants:
             else:
                 with self._followed(found) as (foldable, inputs):
                     shape = foldable.shape(inputs)
-            if len(shape) > _MOST_AXES or prod(shape) * 4 > LARGEST_BYTES:
+            if len(shape) > _MOST_AXES or prod(shape) * 4 > LARGEST_WEIGHT_BYTES:
                 raise NotConstantError("has more values than a weight")
             self._shapes[key] = shape
         return self._shapes[key]
@@ -152,7 +152,7 @@ class Constants:
         key, shape = (id(scope), name), self.shape(scope, name)
         if key not in self._held:
             self._bytes += prod(shape) * 8
-            if self._bytes > 4 * LARGEST_BYTES:
+            if self._bytes > 4 * LARGEST_WEIGHT_BYTES:
                 raise NotConstantError("has more values than a weight")
             found = self._found(scope, name)
             if found.tensor is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import InputError, UsageError, shown
 from poolnorm_cli.shapes import Ints, format_shape
+from poolnorm_cli.sizes import LARGEST_PROTOBUF_BYTES
 from poolnorm_cli.values import frozen
 from poolnorm_cli.weights.entry import Entry, StoredArray, native_float
 from poolnorm_cli.weights.fit import (
@@ -113,9 +114,6 @@ class OnnxEntry(Entry):
             raise UsageError(told, "they must broadcast to these") from None
 
 
-LARGEST = (1 << 31) - 1
-"""Bytes that a message of protocol buffers can have."""
-
 _FIX = "save it again with onnx.save, in one file"
 _CHANNELS_SINCE = 21
 """Operator set from which on GroupNormalization has a scale for each channel, not each group."""
@@ -189,7 +187,7 @@ def entries(file: str) -> list[Entry]:
         InputError: It is damaged, or has more nodes than any graph.
     """
     span = open_span(file)
-    if span.size > LARGEST:
+    if span.size > LARGEST_PROTOBUF_BYTES:
         raise InputError.at(file, f"{span.size} bytes are too many for an ONNX file", _FIX)
     model = Model(ProtobufFile(span, file), span.size)
     constants = Constants(model, FOLDABLE)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolnorm_cli.errors import InputError, shown
-from poolnorm_cli.weights.entry import LARGEST_BYTES, bfloat16_to_float32
+from poolnorm_cli.sizes import LARGEST_WEIGHT_BYTES
+from poolnorm_cli.weights.entry import bfloat16_to_float32
 from poolnorm_cli.weights.protobuf import VARINT, Field, ProtobufFile, Range
 from poolnorm_cli.weights.untrusted import open_external_data
 
@@ -114,7 +115,7 @@ def unreadable_reason(tensor: TensorRef) -> str:
         return f"has data type {name}, which is not read"
     if any(size < 0 for size in tensor.shape):
         return f"has shape {tensor.shape}, which cannot be"
-    if prod(tensor.shape) * _itemsize(tensor) > LARGEST_BYTES:
+    if prod(tensor.shape) * _itemsize(tensor) > LARGEST_WEIGHT_BYTES:
         return f"has shape {tensor.shape}, which is not that of a weight"
     return ""
 

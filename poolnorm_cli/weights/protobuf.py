@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from poolnorm_cli.errors import InputError
+from poolnorm_cli.sizes import LONGEST_ONNX_NAME_BYTES, WIRE_WINDOW_BYTES
 from poolnorm_cli.weights.untrusted import Span
 
 
 MOST_FIELDS = 2_000_000
 """Fields that are looked at in one file; a graph of a hundred thousand nodes has a million."""
-_WINDOW = 64 << 10
-_LONGEST_NAME = 8192
 _LONGEST_KEY = 20  # bytes of a field's number and of the number or length that follows
 _FIXED = {1: 8, 5: 4}  # kind of field -> its bytes
 _FIX = "save it again with onnx.save"
@@ -99,9 +98,9 @@ class ProtobufFile:
         Returns:
             Where it starts, its bytes, and the last place in it from which on a key is whole.
         """
-        data = self.span.read_at(place, _WINDOW)
-        if len(data) == _WINDOW:
-            return place, data, place + _WINDOW - _LONGEST_KEY
+        data = self.span.read_at(place, WIRE_WINDOW_BYTES)
+        if len(data) == WIRE_WINDOW_BYTES:
+            return place, data, place + WIRE_WINDOW_BYTES - _LONGEST_KEY
         return place, data + bytes(_LONGEST_KEY), place + len(data) - 1  # the file ends in it
 
     def _endless(self) -> InputError:
@@ -128,7 +127,7 @@ class ProtobufFile:
         Raises:
             InputError: It is too long for a name.
         """
-        if found.size > _LONGEST_NAME:
+        if found.size > LONGEST_ONNX_NAME_BYTES:
             raise InputError.at(self.place, f"a name of {found.size} bytes", _FIX)
         return self.read(found).decode("utf-8", "replace")
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from poolnorm_cli.errors import InputError, shown
+from poolnorm_cli.sizes import LARGEST_INDEX_BYTES
 from poolnorm_cli.weights.entry import Entry, StoredArray, group_by_layer
 from poolnorm_cli.weights.naming import (
     IGNORED,
@@ -74,7 +75,6 @@ def _entry(file: str, layer: str, weights: dict[str, StoredArray], *, complete: 
     return Entry(file=file, name=layer, path=layer, kind=None, arrays=arrays, config=config)
 
 
-LARGEST_INDEX = 10 << 20
 _FIX = "save the model again, with all its files"
 
 
@@ -131,7 +131,7 @@ def _weight_map(file: str) -> dict[str, str]:
     Raises:
         InputError: The index is damaged, or names what is no file beside it.
     """
-    index = read_json(file, LARGEST_INDEX)
+    index = read_json(file, LARGEST_INDEX_BYTES)
     places = index.get("weight_map") if isinstance(index, dict) else None
     if not isinstance(places, dict):
         raise InputError.at(file, "no weight_map in it", _FIX)

@@ -11,15 +11,17 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.errors import InputError, shown
 from poolnorm_cli.shapes import Ints
-from poolnorm_cli.weights.entry import LARGEST_BYTES, bfloat16_to_float32
+from poolnorm_cli.sizes import (
+    LARGEST_NAMES_BYTES,
+    LARGEST_SAFETENSORS_HEADER_BYTES,
+    LARGEST_WEIGHT_BYTES,
+    LONGEST_SAFETENSORS_NAME_BYTES,
+)
+from poolnorm_cli.weights.entry import bfloat16_to_float32
 from poolnorm_cli.weights.untrusted import Span, open_span, parse_json
 
 
-LARGEST_HEADER = 100_000_000
-"""Bytes that the format allows."""
 MOST_ARRAYS = 100_000
-LARGEST_NAMES = 24 << 20
-"""Bytes that all names may have; those of a model of ninety thousand arrays have a fifth of it."""
 
 _BITS = {"F64": 64, "F32": 32, "F16": 16, "BF16": 16, "BOOL": 8, "C64": 64, "F4": 4}
 _BITS |= {f"{kind}{bits}": bits for kind in "IU" for bits in (8, 16, 32, 64)}
@@ -46,7 +48,6 @@ _PAIR = _STRING + _GAP + rb":" + _GAP + _STRING + _GAP
 _METADATA = re.compile(
     rb"null|\{" + _GAP + rb"(?:" + _PAIR + rb"(?:," + _GAP + rb'(?=")|(?=\})))*+\}'
 )
-_LONGEST_NAME = 4096
 
 
 @dataclass(slots=True)
@@ -79,7 +80,7 @@ class StoredTensor:
         if self.dtype not in _DTYPES:
             raise InputError.at(place, f"values of type {shown(self.dtype, 20)} are not read", _FIX)
         size = self.ends - self.begins
-        if size > LARGEST_BYTES:
+        if size > LARGEST_WEIGHT_BYTES:
             raise InputError.at(place, f"{size} bytes are too many for a weight", _FIX)
         with open_span(self.file) as span:
             data = span.read_exactly(self.begins, size, place)
@@ -102,7 +103,7 @@ def arrays_of(file: str) -> dict[str, StoredTensor]:
 
 def _read_header(span: Span, file: str) -> bytes:
     length = int.from_bytes(span.read_exactly(0, _LENGTH, file), "little")
-    if length > min(LARGEST_HEADER, span.size - _LENGTH):
+    if length > min(LARGEST_SAFETENSORS_HEADER_BYTES, span.size - _LENGTH):
         raise InputError.at(file, f"a table of contents of {length} bytes, more than can be", _FIX)
     text = span.read_at(_LENGTH, length)
     if text[:1] != b"{":
@@ -126,8 +127,8 @@ def _parse_entries(text: bytes, file: str, start: int) -> dict[str, StoredTensor
             raise InputError.at(f"{file}::{shown(name)}", "there twice", _FIX)
         names.add(name)
         size += len(name)
-        if size > LARGEST_NAMES:
-            raise InputError.at(file, f"names of more than {LARGEST_NAMES} bytes", "split it")
+        if size > LARGEST_NAMES_BYTES:
+            raise InputError.at(file, f"names of more than {LARGEST_NAMES_BYTES} bytes", "split it")
         about = name == "__metadata__"
         told = (_METADATA if about else _BODY).match(text, key.end())
         if told is None:
@@ -149,7 +150,7 @@ def _not_readable(file: str) -> InputError:
 
 def _name(quoted: bytes, file: str) -> str:
     try:
-        if len(quoted) > _LONGEST_NAME:
+        if len(quoted) > LONGEST_SAFETENSORS_NAME_BYTES:
             raise InputError.at(file, f"a name of {len(quoted)} bytes", _FIX)
         if b"\\" not in quoted:
             return quoted[1:-1].decode()

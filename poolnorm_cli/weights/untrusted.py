@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import InputError, UnavailableError, shown
+from poolnorm_cli.sizes import LARGEST_JSON_BYTES
 from poolnorm_cli.tensors.npy import opened
 
 
@@ -193,15 +194,12 @@ def _statm(pid: int) -> int:
     return os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
 
 
-LARGEST_JSON = 8 << 20
-"""Bytes of a model's config; that of NASNetLarge, of 1041 layers, has one eighth of them."""
-
 _DEEPEST = 100
 _DIGITS = 20
 _FIX = "save the file again"
 
 
-def parse_json(text: bytes | str, place: str, *, largest: int = LARGEST_JSON) -> Any:
+def parse_json(text: bytes | str, place: str, *, largest: int = LARGEST_JSON_BYTES) -> Any:
     """Parse JSON that nobody vouches for.
 
     Args:
@@ -234,7 +232,7 @@ def parse_json(text: bytes | str, place: str, *, largest: int = LARGEST_JSON) ->
     return value
 
 
-def read_json(file: str, largest: int = LARGEST_JSON) -> Any:
+def read_json(file: str, largest: int = LARGEST_JSON_BYTES) -> Any:
     """Read a file of JSON that nobody vouches for.
 
     Args:

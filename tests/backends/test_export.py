@@ -229,7 +229,7 @@ def test_an_input_without_a_cell_is_refused() -> None:
 
 
 def test_weights_too_large_for_a_file_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("poolnorm_cli.backends.layer_graphs._LARGEST", 10)
+    monkeypatch.setattr("poolnorm_cli.backends.layer_graphs.LARGEST_PROTOBUF_BYTES", 10)
     with pytest.raises(UsageError, match="more than 2 GiB of weights"):
         file_graph(Case("gpool max", (2, 6, 3), "float32")).serialized({})
 

@@ -131,7 +131,7 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Serve; yields the address without its scheme."""
     from poolnorm_cli.tensors import cloud
 
-    monkeypatch.setattr(cloud, "_SMALL", 1 << 10)
+    monkeypatch.setattr(cloud, "COPIED_FROM_WEB_BYTES", 1 << 10)
     files = {
         "x.npy": array(4, 8, 8, 3),
         "x.npz": archive(a=np.ones((1, 4, 4, 3), np.float32)),
@@ -204,8 +204,8 @@ def test_what_has_no_end_is_refused_as_such(
 ) -> None:
     from poolnorm_cli.tensors import spool, web as module
 
-    monkeypatch.setattr(spool, "UNSIZED", 2_000_000)
-    monkeypatch.setattr(module, "_PAGE", 1_000_000)
+    monkeypatch.setattr(spool, "LARGEST_UNSIZED_BYTES", 2_000_000)
+    monkeypatch.setattr(module, "LARGEST_PAGE_BYTES", 1_000_000)
     result = poolnorm(f"pool max http://{web}/{words}")
 
     assert (result.code, result.err.count("\n")) == (4, 1)

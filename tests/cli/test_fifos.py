@@ -180,7 +180,7 @@ def test_an_archive_through_a_pipe_is_limited(
     data = b"PK\3\4" + bytes(70_000_000)
     told = "bytes came, of no known size; save it to a file first, and give that"
     assert f"more than 62914560 {told}" in poolnorm(f"pool max {pipe(data)} --max-memory 60M").err
-    monkeypatch.setattr("poolnorm_cli.tensors.spool.UNSIZED", 1000)
+    monkeypatch.setattr("poolnorm_cli.tensors.spool.LARGEST_UNSIZED_BYTES", 1000)
     assert f"more than 1000 {told}" in poolnorm(f"info {pipe(data[:1_000_000])}").err
 
 

@@ -113,7 +113,7 @@ def test_training_on_large_samples_moves_the_same_statistics(
 def test_strips_are_read_from_a_file_as_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int, size: int
 ) -> None:
-    monkeypatch.setattr(npy, "_SMALL", 0)  # a small file is not read in strips
+    monkeypatch.setattr(npy, "SMALL_FILE_BYTES", 0)  # a small file is not read in strips
     x = np.arange(2.0 * length).reshape(length, 2)
     np.save(tmp_path / "x.npy", x)
     strips = window_strips(length, window(length, size, 5, "same"), 1)

@@ -52,7 +52,7 @@ def test_two_writes_are_the_same_bytes_and_readable(tmp_path: Path) -> None:
     assert (tmp_path / "x.npz").read_bytes() == (tmp_path / "y.npz").read_bytes()
 
 
-@pytest.mark.parametrize("limit", ["_LARGE", "_MANY"])
+@pytest.mark.parametrize("limit", ["LARGE_MEMBER_BYTES", "_MANY"])
 def test_the_64_bit_fields_are_readable(
     limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

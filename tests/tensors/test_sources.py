@@ -120,7 +120,7 @@ def test_a_small_file_is_read_at_one_moment(place: Path) -> None:
 
 
 def test_a_file_that_changes_is_noticed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("poolnorm_cli.tensors.npy._SMALL", 0)
+    monkeypatch.setattr("poolnorm_cli.tensors.npy.SMALL_FILE_BYTES", 0)
     for word, path in (("x.npy", place / "x.npy"), ("x.npz::a", place / "x.npz")):
         (tensor,) = open_tensors(word)
         blocks = tensor.blocks(1)

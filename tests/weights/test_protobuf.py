@@ -20,7 +20,7 @@ def opened(file: str) -> Model:
 @pytest.mark.parametrize("window", [41, 64, 101, 1000])
 def test_a_graph_is_what_the_library_says(monkeypatch: pytest.MonkeyPatch, window: int) -> None:
     onnx = pytest.importorskip("onnx")
-    monkeypatch.setattr(protobuf, "_WINDOW", window)
+    monkeypatch.setattr(protobuf, "WIRE_WINDOW_BYTES", window)
     random = np.random.default_rng(window)
     nodes, held = [], []
     for index in range(300):

@@ -233,5 +233,5 @@ def test_limits_are_told(poolnorm: Command, monkeypatch: pytest.MonkeyPatch) -> 
     write("m.safetensors", vectors("bn", *BN))
     assert "4 arrays, at most 3 are read" in poolnorm("info m.safetensors").err
     monkeypatch.setattr(safetensors_header, "MOST_ARRAYS", 9)
-    monkeypatch.setattr(safetensors_header, "LARGEST_NAMES", 9)
+    monkeypatch.setattr(safetensors_header, "LARGEST_NAMES_BYTES", 9)
     assert "names of more than 9 bytes" in poolnorm("info m.safetensors").err
