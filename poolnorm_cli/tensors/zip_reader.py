@@ -245,39 +245,48 @@ def _member(info: zipfile.ZipInfo, end: int, count: int, kind: ArchiveKind) -> M
     )
 
 
-_HEADER = struct.Struct("<4s5H3L2H")
+_HEADER = struct.Struct("<4s5H3L2H")  # a member's own header, before its name
 
 
 class MemberReader:
     """Reads a member from an open archive, without moving the descriptor's position."""
 
     def __init__(self, fd: int, member: Member, name: str, kind: ArchiveKind = NPZ) -> None:
-        """Find the data of `member`.
+        """Find the data of a member.
+
+        Args:
+            fd: The open archive.
+            member: One of its table of contents, without a fault.
+            name: What messages call the member.
+            kind: What the archive should be.
 
         Raises:
             InputError: What stands in front of it does not agree with the table of contents.
         """
         self._fd, self._member, self._name, self._fix = fd, member, name, kind.fix
-        self._place = member.offset + _HEADER.size + self._names()
-        self._left = member.packed
-        if self._place + self._left > member.end:
+        self.start = member.offset + _HEADER.size + self._names()
+        """Where its data is in the file."""
+        if self.start + member.packed > member.end:
             raise self._damaged("overlaps what follows it")
-        self._crc = 0
-        self._pending = b""
-        self._inflater = zlib.decompressobj(-15) if member.method else None
-
-    @property
-    def start(self) -> int:
-        """Where the next byte of a stored member is in the file."""
-        return self._place
+        self._packed = _Packed(fd, self.start, member.packed)
+        self._unpacked = zipfile.ZipExtFile(self._packed, "r", _info(member))
+        self._done = 0
 
     def readinto(self, view: memoryview) -> int:
-        """Put the next unpacked bytes into `view` and return how many; 0 at the end."""
-        if not len(view):
-            return 0
-        count = self._inflated(view) if self._inflater else self._stored(view)
-        self._crc = zlib.crc32(view[:count], self._crc)
-        return count
+        """Put the next unpacked bytes into `view` and return how many; 0 at the end.
+
+        Raises:
+            InputError: They are damaged.
+        """
+        try:
+            data = self._unpacked.read1(min(len(view), INFLATE_BYTES))
+        except zipfile.BadZipFile:
+            raise self._damaged("the checksum (CRC-32) is wrong") from None
+        except (zlib.error, EOFError):
+            raise self._damaged("damaged in its deflated data") from None
+        view[: len(data)] = data
+        self._done += len(data)
+        return len(data)
 
     def finish(self) -> None:
         """Check that the member has ended, and that its bytes are those that were saved.
@@ -285,12 +294,10 @@ class MemberReader:
         Raises:
             InputError: There is more, or the checksum is another.
         """
-        if self.readinto(memoryview(bytearray(1))) or self._left:
+        if self.readinto(memoryview(bytearray(1))):
             raise self._damaged("more bytes than it says")
-        if self._inflater and (not self._inflater.eof or self._inflater.unused_data):
+        if self._done < self._member.size or self._packed.left:
             raise self._damaged("damaged in its deflated data")
-        if self._crc != self._member.crc:
-            raise self._damaged("the checksum (CRC-32) is wrong")
 
     def _names(self) -> int:
         head = os.pread(self._fd, _HEADER.size + len(self._member.raw_name), self._member.offset)
@@ -303,33 +310,34 @@ class MemberReader:
             raise self._damaged("does not agree with the table of contents")
         return int(named + extra)
 
-    def _stored(self, view: memoryview) -> int:
-        if not self._left:
-            return 0
-        count = os.preadv(self._fd, [view[: self._left]], self._place)
-        self._place += count
-        self._left -= count
-        return count
-
-    def _inflated(self, view: memoryview) -> int:
-        assert self._inflater is not None  # noqa: S101 - for the type checker
-        while not self._inflater.eof:
-            if not self._pending:
-                self._pending = os.pread(self._fd, min(INFLATE_BYTES, self._left), self._place)
-                self._place += len(self._pending)
-                self._left -= len(self._pending)
-            had = bool(self._pending)
-            try:
-                data = self._inflater.decompress(self._pending, len(view))
-            except zlib.error:
-                raise self._damaged("damaged in its deflated data") from None
-            self._pending = self._inflater.unconsumed_tail
-            if data:
-                view[: len(data)] = data
-                return len(data)
-            if not had:
-                return 0
-        return 0
-
     def _damaged(self, reason: str) -> InputError:
         return InputError.at(self._name, reason, self._fix)
+
+
+class _Packed:
+    """The packed bytes of a member, read by position.
+
+    The last byte comes alone. It is asked for only while the deflated data has not ended, so that
+    something after that end is seen to be left.
+    """
+
+    def __init__(self, fd: int, start: int, size: int) -> None:
+        self._fd, self._start, self.left = fd, start, size
+
+    def read(self, size: int) -> bytes:
+        data = os.pread(self._fd, min(size, self.left - 1) or self.left, self._start)
+        self._start += len(data)
+        self.left -= len(data)
+        return data
+
+
+def _info(member: Member) -> zipfile.ZipInfo:
+    """Say what `zipfile` has to know to unpack a member.
+
+    It reads no more bytes than it is told, and is silent about others. It is told one more than
+    there should be, so that a member which goes on is seen to.
+    """
+    info = zipfile.ZipInfo()
+    info.compress_type, info.compress_size = member.method, member.packed
+    info.file_size, info.CRC = member.size + 1, member.crc
+    return info

@@ -6,6 +6,7 @@ import io
 import struct
 import warnings
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -82,6 +83,25 @@ def _method(number: int) -> bytes:
     return patched(patched(ONE, LOCAL, 8, raw), CENTRAL, 10, raw)
 
 
+def _shortened() -> bytes:
+    # The table of contents ends the member a byte early, and has the checksum of so much: all bytes
+    # of the file are read before it shows.
+    zeros = saved(np.zeros(100_000, "<f4"))
+    data = archive(("x.npy", zeros + b"\0"), method=8)
+    checksum = struct.pack("<I", zlib.crc32(zeros))
+    return patched(patched(data, CENTRAL, 24, struct.pack("<I", len(zeros))), CENTRAL, 16, checksum)
+
+
+def _with_slack() -> bytes:
+    # The member has bytes behind the end of its deflated data.
+    data = DEFLATED[: DEFLATED.rfind(CENTRAL)]
+    table = DEFLATED[len(data) :]
+    packed = struct.unpack("<I", table[20:24])[0] + len(b"hidden")
+    table = patched(table, CENTRAL, 20, struct.pack("<I", packed))
+    start = struct.pack("<I", len(data) + len(b"hidden"))
+    return data + b"hidden" + patched(table, END, 16, start)
+
+
 def hostile_npz() -> dict[str, bytes]:
     """Return the contents of files that are to be refused, by what is wrong with them."""
     inner = {
@@ -122,6 +142,8 @@ def hostile_npz() -> dict[str, bytes]:
         "size_lie": _lie(2**31),
         "size_lie_deflated": patched(DEFLATED, CENTRAL, 24, struct.pack("<I", 3 * 2**30)),
         "size_too_small": patched(DEFLATED, CENTRAL, 24, struct.pack("<I", 160)),
+        "size_too_small_by_its_checksum": _shortened(),
+        "bytes_after_the_deflated": _with_slack(),
         "packed_too_small": patched(DEFLATED, CENTRAL, 20, struct.pack("<I", 40)),
         "packed_too_large": patched(DEFLATED, CENTRAL, 20, struct.pack("<I", 4000)),
         "overlapping": _overlapping(),
