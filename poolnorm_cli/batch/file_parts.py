@@ -149,7 +149,7 @@ def parts_of(reading: "Reading", job: Job, item: "Input") -> "tuple[NpyTensor, l
 def _apart(run: LayerPass, tensor: NpyTensor) -> bool:
     """Whether the samples of a tensor go through one by one, and lie one behind the other."""
     one_by_one = run.output_shape[:1] == run.shape[:1] and not run.interleaves
-    return one_by_one and not tensor.header.fortran_order
+    return one_by_one and not tensor.fortran_order
 
 
 def _cut(shape: Ints, tensor: NpyTensor) -> Iterator[Part]:

@@ -17,7 +17,7 @@ from poolnorm_cli.batch.fingerprints import fingerprint_at, fingerprint_of
 from poolnorm_cli.batch.tasks import Result, Task
 from poolnorm_cli.errors import OutputError, PoolnormError
 from poolnorm_cli.sizes import GROUP_COMMIT_BYTES
-from poolnorm_cli.tensors.durable import sync_file, sync_folders
+from poolnorm_cli.tensors.files import sync_file, sync_folders
 from poolnorm_cli.urls import is_url
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from poolnorm_cli.batch.journal_line import HEAD, Head, Line, parse
 from poolnorm_cli.errors import OutputError, UsageError, reason_of
 from poolnorm_cli.sizes import LARGEST_LINE_BYTES
-from poolnorm_cli.tensors.durable import sync_file, sync_folders
+from poolnorm_cli.tensors.files import sync_file, sync_folders
 
 
 _OPEN = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY

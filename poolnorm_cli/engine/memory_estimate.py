@@ -73,7 +73,7 @@ def memory_of(run: "LayerPass", tensor: "Tensor") -> int:
     base = backend.process_bytes
     sizes = (n for axis, n in enumerate(run.shape) if axis not in run.gathered_axes)
     base += 16 * prod(sizes) if run.gathers else 0
-    turned = 2 * tensor.nbytes if tensor.header.fortran_order else 0
+    turned = 2 * tensor.nbytes if tensor.fortran_order else 0
     own = backend.computing_bytes(block, items)
     each = SCRATCH_BYTES + own + _tables(run) + _windows(run)
     return base + turned + block * run.pool.max_in_flight + each * run.pool.threads

@@ -35,7 +35,7 @@ class ArrayList:
             "name": tensor.name,
             "shape": tensor.shape,
             "dtype": tensor.dtype.name,
-            "order": "F" if tensor.header.fortran_order else "C",
+            "order": "F" if tensor.fortran_order else "C",
             "byteorder": "big" if tensor.swapped else "little",
             "bytes": tensor.nbytes,
         }

@@ -7,24 +7,26 @@ import fcntl
 import os
 import stat
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.errors import OutputError, UsageError
+from poolnorm_cli.errors import OutputError, PoolnormError, UsageError
 from poolnorm_cli.machine import reserve
-from poolnorm_cli.sizes import TRANSFER_BYTES
-from poolnorm_cli.tensors.durable import sync_file, sync_folders
+from poolnorm_cli.tensors.files import (
+    sync_file,
+    sync_folders,
+    unwritten,
+    write_all,
+    write_all_at,
+)
 from poolnorm_cli.tensors.formats import either
 from poolnorm_cli.tensors.names import folder_of
 from poolnorm_cli.tensors.space import require_place
-from poolnorm_cli.tensors.unwritten import unwritten
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
-
-    from poolnorm_cli.errors import PoolnormError
 
 
 PREFIX = ".poolnorm-"
@@ -137,10 +139,8 @@ class AtomicFile:
         Raises:
             OutputError: There is no room, or the disk fails.
         """
-        left = memoryview(data)
         try:
-            while left:
-                left = left[os.write(self.fileno(), left[:TRANSFER_BYTES]) :]
+            write_all(partial(os.write, self.fileno()), data)
         except OSError as error:
             raise self.failed(error) from error
 
@@ -151,9 +151,7 @@ class AtomicFile:
             OutputError: The disk fails.
         """
         try:
-            while data:
-                count = os.pwrite(self.fileno(), data, place)
-                data, place = data[count:], place + count
+            write_all_at(self.fileno(), data, place)
         except OSError as error:
             raise self.failed(error) from error
 

@@ -1,26 +1,30 @@
 """Files at a URL, such as `s3://bucket/x.npy`, by the file systems that `fsspec` knows.
 
 An input `.npy` is read from there block by block. A `.npz` is copied first, to a file without a
-name.
+name. An output is made in such a file, and sent when it is whole: an object store shows an object
+only when all of it has come.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from math import prod
 from typing import IO, TYPE_CHECKING
 
-from poolnorm_cli.errors import InputError, OutputError, PoolnormError
+from poolnorm_cli.errors import InputError, OutputError, PoolnormError, UsageError
 from poolnorm_cli.sizes import CLOUD_PIECE_BYTES, COPIED_FROM_WEB_BYTES, REMOTE_HEADER_BYTES
 from poolnorm_cli.tensors.connectors import is_missing, system_of, told
 from poolnorm_cli.tensors.dtypes import parse_descr
-from poolnorm_cli.tensors.header import Header, read_header
+from poolnorm_cli.tensors.files import changed, read_exactly, reader, write_all, write_all_at
+from poolnorm_cli.tensors.header import Header, layout_of, read_header
 from poolnorm_cli.tensors.spool import of_copy, require_copy, spooled
-from poolnorm_cli.tensors.tensor import Tensor, reader
+from poolnorm_cli.tensors.tensor import Tensor
 from poolnorm_cli.tensors.web import WebFile, list_web, open_web
 from poolnorm_cli.urls import fit_to_show, is_web
 
@@ -28,8 +32,8 @@ from poolnorm_cli.urls import fit_to_show, is_web
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from poolnorm_cli.tensors.files import ReadInto
     from poolnorm_cli.tensors.formats import Format
-    from poolnorm_cli.tensors.tensor import ReadInto
 
 _FETCH = "fetch it to a file, and give that"
 
@@ -144,33 +148,86 @@ def checksum_at(url: str) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
+class RemoteFile:
+    """A new file that is sent to a URL when it is whole; it is used as an `AtomicFile`."""
+
+    def __init__(self, url: str, *, overwrite: bool) -> None:
+        """Make a local file without a name.
+
+        Raises:
+            OutputError: There is one at the URL already, or no room for a local one.
+            UnavailableError: The package for such URLs is not installed.
+        """
+        self._url = url
+        if exists_at(url) and not overwrite:
+            raise UsageError.at(url, "exists", "--overwrite replaces it")
+        with told(OutputError, url):
+            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - held until sent
+
+    def write(self, data: memoryview | bytes) -> None:
+        """Append all of `data`."""
+        with told(OutputError, self._url):
+            write_all(partial(os.write, self._file.fileno()), data)
+
+    def patch(self, data: bytes, place: int) -> None:
+        """Write all of `data` over what stands at `place`."""
+        with told(OutputError, self._url):
+            write_all_at(self._file.fileno(), data, place)
+
+    def commit(self) -> None:
+        """Send the file.
+
+        Raises:
+            OutputError: It cannot be sent; nothing is there then.
+        """
+        with self._file, told(OutputError, self._url):
+            self._file.seek(0)
+            system, path = system_of(self._url)
+            target = system.open(path, "wb", block_size=CLOUD_PIECE_BYTES)
+            try:
+                shutil.copyfileobj(self._file, target, CLOUD_PIECE_BYTES)
+            except BaseException:
+                with suppress(Exception):
+                    target.discard()
+                target.closed = True
+                raise
+            target.close()
+
+    def discard(self) -> None:
+        """Let the file go."""
+        self._file.close()
+
+
 class RemoteTensor(Tensor):
     """The array of a `.npy` at a URL."""
 
     def __init__(self, url: str, header: Header, stamp: tuple[int, int], *, bfloat16: bool) -> None:
-        """Check that what is there holds exactly the array that `header` announces."""
-        super().__init__(fit_to_show(url), header, bfloat16=bfloat16)
-        self._url, self._stamp = url, stamp
-        found = stamp[0] - header.size
-        if found < self.nbytes:
-            raise self.truncated(found)
-        if found > self.nbytes:
-            reason = f"trailing bytes: {found} where the header says {self.nbytes}"
-            raise InputError.at(url, reason, "save it again, one array in a file")
+        """Check that what is there holds exactly the array that its header announces.
+
+        Args:
+            url: The URL.
+            header: What the header there says.
+            stamp: Size of what is there, and a number that changes with it.
+            bfloat16: Whether an array of two raw bytes is bfloat16.
+
+        Raises:
+            InputError: Its type is not supported, or it is truncated or goes on after the array.
+        """
+        super().__init__(fit_to_show(url), layout_of(header, url, bfloat16=bfloat16))
+        self._url, self._header_size, self._stamp = url, header.size, stamp
+        self.require_size(stamp[0] - header.size, "save it again, one array in a file")
 
     @contextmanager
     def data(self) -> Iterator[ReadInto]:
         """Open what is there for one pass; leaving checks that nobody changed it meanwhile."""
         with told(InputError, self._url):
             system, path = system_of(self._url)
-            with system.open(
-                path, "rb", cache_type="readahead", block_size=CLOUD_PIECE_BYTES
-            ) as file:
-                file.seek(self.header.size)
+            opened = system.open(path, "rb", cache_type="readahead", block_size=CLOUD_PIECE_BYTES)
+            with opened as file:
+                file.seek(self._header_size)
                 yield lambda view: file.readinto(view) or 0
             if stamp_at(self._url) != self._stamp:
-                fix = "wait until its writer is done"
-                raise InputError.at(self.name, "changed while reading", fix)
+                raise changed(self.name)
 
 
 class WebTensor(RemoteTensor):
@@ -181,11 +238,8 @@ class WebTensor(RemoteTensor):
         """Ask for the file; it has to be the one whose header was read."""
         with open_web(self._url) as file:
             if file.stamp != self._stamp:
-                fix = "wait until its writer is done"
-                raise InputError.at(self.name, "changed while reading", fix)
-            read, left = reader(file.readinto), self.header.size
-            while left and (piece := read(left)):
-                left -= len(piece)
+                raise changed(self.name)
+            read_exactly(reader(file.readinto), self._header_size)
             yield file.readinto
 
 

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import InputError, shown
 from poolnorm_cli.sizes import LARGEST_HEADER_BYTES
+from poolnorm_cli.tensors.dtypes import parse_descr
+from poolnorm_cli.tensors.files import read_exactly
 from poolnorm_cli.tensors.formats import NPY
+from poolnorm_cli.tensors.tensor import Layout
 from poolnorm_cli.values import frozen
 
 
@@ -58,25 +61,27 @@ def read_header(read: Callable[[int], bytes], name: str) -> Header:
         read: Returns at most so many bytes, and none at the end; short reads are continued.
         name: What the input is called in messages.
 
+    Returns:
+        What the header says.
+
     Raises:
         InputError: There is no header, or one that NumPy does not write.
     """
-    start = _exactly(read, len(MAGIC) + 2)
+    start = read_exactly(read, len(MAGIC) + 2)
     if not start.startswith(MAGIC):
-        raise _foreign(start + _exactly(read, 24), name)
+        raise _foreign(start + read_exactly(read, 24), name)
     if len(start) < len(MAGIC) + 2:
         raise InputError.at(name, "truncated in its header", _SAVE)
     version = (start[6], start[7])
     if version not in _VERSIONS:
         told = f"version {version[0]}.{version[1]} of the .npy format, 1.0 to 3.0 are read"
         raise InputError.at(name, told, _SAVE)
-    counted = _exactly(read, _VERSIONS[version])
+    counted = read_exactly(read, _VERSIONS[version])
     length = int.from_bytes(counted, "little")
     if length > LARGEST_HEADER_BYTES:
-        raise InputError.at(
-            name, f"a header of {length} bytes, at most {LARGEST_HEADER_BYTES} are read", _SAVE
-        )
-    text = _exactly(read, length)
+        what = f"a header of {length} bytes, at most {LARGEST_HEADER_BYTES} are read"
+        raise InputError.at(name, what, _SAVE)
+    text = read_exactly(read, length)
     if len(counted) < _VERSIONS[version] or len(text) < length:
         raise InputError.at(name, "truncated in its header", _SAVE)
     if (seen := _SEEN.get(text)) is not None and seen.version == version:
@@ -87,6 +92,27 @@ def read_header(read: Callable[[int], bytes], name: str) -> Header:
         _SEEN.clear()
     _SEEN[text] = header
     return header
+
+
+def layout_of(header: Header, name: str, *, bfloat16: bool) -> Layout:
+    """Return what a header says of its array.
+
+    Args:
+        header: The header.
+        name: What messages call the array.
+        bfloat16: Whether an array of two raw bytes is bfloat16.
+
+    Returns:
+        Shape, type and order of the items.
+
+    Raises:
+        InputError: The type is not supported.
+    """
+    try:
+        dtype, swapped = parse_descr(header.descr, bfloat16)
+    except InputError as error:
+        raise error.within(name) from None
+    return Layout(header.shape, dtype, swapped, header.fortran_order)
 
 
 def known_header(data: bytes) -> Header | None:
@@ -100,20 +126,21 @@ def known_header(data: bytes) -> Header | None:
 
 @lru_cache(maxsize=16)
 def build_header(shape: tuple[int, ...], descr: str) -> bytes:
-    """Return the bytes that np.save writes in front of a C-ordered array (version 1.0)."""
+    """Return the bytes that np.save writes in front of a C-ordered array (version 1.0).
+
+    Args:
+        shape: The shape of the array.
+        descr: Its type as NumPy writes it, such as `<f4`.
+
+    Returns:
+        The header, a multiple of 64 bytes long.
+    """
     text = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape!r}, }}"
     if shape:
         text += " " * (_GROWTH - len(repr(shape[0])))
     fixed = len(MAGIC) + 4
     text += " " * (_ALIGNED - (fixed + len(text) + 1) % _ALIGNED) + "\n"
     return MAGIC + b"\x01\x00" + len(text).to_bytes(2, "little") + text.encode("latin-1")
-
-
-def _exactly(read: Callable[[int], bytes], count: int) -> bytes:
-    data = b""
-    while len(data) < count and (piece := read(count - len(data))):
-        data += piece
-    return data
 
 
 def _foreign(start: bytes, name: str) -> InputError:

@@ -7,19 +7,31 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import InputError, shown
+from poolnorm_cli.sizes import INFLATE_BYTES, LARGEST_PASSED_OVER_BYTES
 from poolnorm_cli.tensors.dtypes import parse_descr
-from poolnorm_cli.tensors.header import MAGIC, Header, read_header
-from poolnorm_cli.tensors.npy import Stamp, opened, same_file, stamp_of
-from poolnorm_cli.tensors.passed_over import PassedOver, PassedOvers
-from poolnorm_cli.tensors.tensor import Tensor, reader
+from poolnorm_cli.tensors.files import (
+    Stamp,
+    opened,
+    read_exactly,
+    reader,
+    require_unchanged,
+    stamp_of,
+)
+from poolnorm_cli.tensors.header import MAGIC, Header, layout_of, read_header
+from poolnorm_cli.tensors.tensor import PassedOver, Tensor
 from poolnorm_cli.tensors.zip_reader import NPZ, Member, MemberReader, listed, require_sound
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from poolnorm_cli.tensors.tensor import ReadInto
+    from poolnorm_cli.tensors.files import ReadInto
+
+
+_MOST_LISTED = 8
+_verified: dict[Stamp, set[int]] = {}
+"""The file of which members have been read to the end, with the offsets of these."""
 
 
 class NpzTensor(Tensor):
@@ -38,31 +50,35 @@ class NpzTensor(Tensor):
         *,
         bfloat16: bool,
     ) -> None:
-        """Check that `member` holds exactly the array that `header` announces."""
-        deflated = member.method != 0
-        super().__init__(
-            name, header, path=path, key=member.key, bfloat16=bfloat16, compressed=deflated
-        )
-        self._member, self._stamp, self.packed = member, stamp, member.packed
-        found = member.size - header.size
-        if found < self.nbytes:
-            raise self.truncated(found)
-        if found > self.nbytes:
-            told = f"trailing bytes: {found} where the header says {self.nbytes}"
-            raise InputError.at(name, told, "save it again with np.savez")
+        """Check that a member holds exactly the array that its header announces.
+
+        Args:
+            path: The file.
+            name: What messages call the array.
+            member: Where it is in the file.
+            header: What its header says.
+            stamp: What the file was when that was read.
+            bfloat16: Whether an array of two raw bytes is bfloat16.
+
+        Raises:
+            InputError: Its type is not supported, or it is truncated or goes on after the array.
+        """
+        layout = layout_of(header, name, bfloat16=bfloat16)
+        super().__init__(name, layout, path=path, key=member.key, compressed=member.method != 0)
+        self._member, self._header_size, self._stamp = member, header.size, stamp
+        self.packed = member.packed
+        self.require_size(member.size - header.size, "save it again with np.savez")
 
     @contextmanager
     def data(self) -> Iterator[ReadInto]:
         """Open the archive for one pass; leaving checks the checksum and that nobody wrote."""
         with opened(self.path, self.name) as fd:
-            same_file(fd, self._stamp, self.name)
+            require_unchanged(fd, self._stamp, self.name)
             source = MemberReader(fd, self._member, self.name)
-            read, left = reader(source.readinto), self.header.size
-            while left and (piece := read(left)):
-                left -= len(piece)
+            read_exactly(reader(source.readinto), self._header_size)
             yield source.readinto
             source.finish()
-            same_file(fd, self._stamp, self.name)
+            require_unchanged(fd, self._stamp, self.name)
 
 
 def open_file(
@@ -72,8 +88,8 @@ def open_file(
 
     A member is an array if its first bytes say so, whatever it is called. Other members, and
     arrays of other types (text, objects), are passed over while there is a numeric one: read to
-    their end, so that none is so only because it is damaged, and kept as `beside` of the first
-    tensor. With `key` nothing but that member is looked at.
+    their end, so that none is so only because it is damaged, and kept as `passed_over` of the
+    first tensor. With `key` nothing but that member is looked at.
 
     Args:
         path: The file.
@@ -94,37 +110,81 @@ def open_file(
         if key is not None:
             member = _chosen(fd, found, key, name)
             require_sound(member, name)
-            heads, beside = [(member, _header(fd, member, name))], PassedOvers(fd, name, stamp)
+            heads, others = [(member, _header(fd, member, name))], list[PassedOver]()
         else:
-            heads, beside = _arrays(fd, found, name, stamp, bfloat16=bfloat16)
+            heads, others = _arrays(fd, found, name, stamp, bfloat16=bfloat16)
     tensors = [
         NpzTensor(path, called(name, member.key), member, header, stamp, bfloat16=bfloat16)
         for member, header in heads
     ]
-    tensors[0].beside = tuple(beside.found)
+    tensors[0].passed_over = tuple(others)
+    tensors[0].notes = _notes(name, others)
     return tensors
 
 
 def called(name: str, key: str) -> str:
-    """Return what the array `key` of the file `name` is called: `x.npz::key`."""
+    """Return what messages call the array of a key in a file: `x.npz::key`."""
     return f"{name}::{key}"
+
+
+def _notes(name: str, others: Sequence[PassedOver]) -> tuple[str, ...]:
+    """Say in a line what was passed over in a file, if anything was."""
+    if not others:
+        return ()
+    words = [f"{shown(each.key) or repr(each.key)} ({each.reason})" for each in others]
+    more = len(words) - _MOST_LISTED
+    rest = f" and {more} more" if more > 0 else ""
+    return (f"{shown(name)}: passed over {', '.join(words[:_MOST_LISTED])}{rest}",)
+
+
+class _PassedOver:
+    """The members of one archive that are passed over, read to the end all the same."""
+
+    def __init__(self, fd: int, name: str, stamp: Stamp) -> None:
+        self.found: list[PassedOver] = []
+        self._fd, self._name, self._stamp = fd, name, stamp
+        self._inflated = 0
+
+    def add(self, member: Member, entry: PassedOver) -> None:
+        """Read a member to its end: its checksum says that it is what was saved.
+
+        Raises:
+            InputError: It is damaged, or all of them make vast data of few.
+        """
+        self.found.append(entry)
+        done = _verified.get(self._stamp, set())
+        if member.offset in done:
+            return
+        place = called(self._name, shown(member.key, 40))
+        if member.method and member.size > 100 * member.packed:
+            self._inflated += member.size
+        if self._inflated > LARGEST_PASSED_OVER_BYTES:
+            what = f"{member.size} bytes out of {member.packed}, and no tensor"
+            raise InputError.at(place, what, "leave it out, or name an array with --key")
+        source, piece = MemberReader(self._fd, member, place), memoryview(bytearray(INFLATE_BYTES))
+        while source.readinto(piece):
+            pass
+        source.finish()
+        if self._stamp not in _verified:
+            _verified.clear()  # one file at a time is enough: it is opened again at once, or never
+        _verified.setdefault(self._stamp, set()).add(member.offset)
 
 
 def _arrays(
     fd: int, found: list[Member], name: str, stamp: Stamp, *, bfloat16: bool
-) -> tuple[list[tuple[Member, Header]], PassedOvers]:
+) -> tuple[list[tuple[Member, Header]], list[PassedOver]]:
     """Return the numeric arrays, and what is passed over.
 
     Raises:
         InputError: A member is at fault, two arrays have one key, or none is numeric.
     """
     arrays: dict[str, tuple[Member, Header]] = {}
-    beside, first = PassedOvers(fd, name, stamp), None
+    others, first = _PassedOver(fd, name, stamp), None
     for member in found:
         require_sound(member, name)
         header = None if member.is_folder else _header_if_any(fd, member, name)
         if header is None:
-            beside.add(member, PassedOver(member.key, "no array"))
+            others.add(member, PassedOver(member.key, "no array"))
             continue
         if member.key in arrays:
             raise InputError.at(called(name, shown(member.key, 40)), "there twice", NPZ.fix)
@@ -133,19 +193,17 @@ def _arrays(
             arrays[member.key] = member, header
         else:
             first = first or error.within(called(name, member.key))
-            beside.add(member, PassedOver(member.key, error.reason(), header.shape))
+            others.add(member, PassedOver(member.key, error.what, header.shape))
     if not arrays:
         raise first or InputError.at(name, "no arrays in it", NPZ.fix)
-    return list(arrays.values()), beside
+    return list(arrays.values()), others.found
 
 
 def _header_if_any(fd: int, member: Member, name: str) -> Header | None:
     """Return the header of a member that begins as arrays do, None for any other."""
     place = called(name, shown(member.key, 40))
     read = reader(MemberReader(fd, member, place).readinto)
-    start = b""
-    while len(start) < len(MAGIC) and (piece := read(len(MAGIC) - len(start))):
-        start += piece
+    start = read_exactly(read, len(MAGIC))
     if start != MAGIC:
         return None
     begun = BytesIO(start)

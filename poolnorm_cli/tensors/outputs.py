@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from poolnorm_cli.tensors.atomic import AtomicFile
+    from poolnorm_cli.tensors.cloud import RemoteFile
     from poolnorm_cli.tensors.dtypes import DType
-    from poolnorm_cli.tensors.sending import RemoteFile
 
     Sink = Callable[[memoryview | bytes], None]
 
@@ -295,7 +295,7 @@ def open_output(
         raise _unwritable(target)
     file: AtomicFile | RemoteFile
     if is_url(target):
-        from poolnorm_cli.tensors.sending import RemoteFile
+        from poolnorm_cli.tensors.cloud import RemoteFile
 
         file = RemoteFile(target, overwrite=overwrite)
     else:

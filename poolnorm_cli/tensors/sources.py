@@ -82,7 +82,7 @@ def open_input(
     """
     if not is_stream(word):
         return open_tensors(word, key, bfloat16, limit)
-    from poolnorm_cli.tensors.fifos import open_stream
+    from poolnorm_cli.tensors.streams import open_stream
 
     return open_stream(word, key, bfloat16=bfloat16, limit=limit)
 

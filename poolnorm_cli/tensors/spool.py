@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import tempfile
 import weakref
+from functools import partial
 from typing import IO, TYPE_CHECKING
 
 from poolnorm_cli.errors import InputError, OutputError, reason_of
 from poolnorm_cli.sizes import LARGEST_UNSIZED_BYTES, PIECE_BYTES
+from poolnorm_cli.tensors.files import write_all
 from poolnorm_cli.tensors.space import free_in
 
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from poolnorm_cli.tensors.files import ReadInto
     from poolnorm_cli.tensors.formats import Format
-    from poolnorm_cli.tensors.tensor import ReadInto, Tensor
+    from poolnorm_cli.tensors.tensor import Tensor
 
 
 _TMPDIR = "set TMPDIR to a directory with room"
@@ -75,9 +78,7 @@ def spooled(
                 if size is not None:
                     told = f"goes on after the {size} bytes that it should have"
                 raise InputError.at(name, told, fix)
-            left = piece[:count]
-            while left:
-                left = left[copy.write(left) :]
+            write_all(partial(os.write, copy.fileno()), piece[:count])
     except OSError as error:
         raise OutputError.at(name, f"no temporary copy: {reason_of(error)}", _TMPDIR) from error
     return copy

@@ -1,22 +1,27 @@
-"""Tensors on standard input: `.npy` arrays one after another, read without seeking."""
+"""Tensors on a stream: standard input, a FIFO, `<(command)`, `/dev/stdin`; read without seeking."""
 
 from __future__ import annotations
 
 import os
+import stat
 import weakref
 from contextlib import contextmanager
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import InputError, OutputError, UsageError, reason_of
 from poolnorm_cli.sizes import PIECE_BYTES
-from poolnorm_cli.tensors.header import Header, read_header
-from poolnorm_cli.tensors.tensor import Tensor, reader
+from poolnorm_cli.tensors.files import read_exactly, reader, write_all
+from poolnorm_cli.tensors.formats import either, format_on_stream, longest_magic
+from poolnorm_cli.tensors.header import layout_of, read_header
+from poolnorm_cli.tensors.names import no_names
+from poolnorm_cli.tensors.tensor import Layout, Tensor
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from poolnorm_cli.tensors.tensor import ReadInto
+    from poolnorm_cli.tensors.files import ReadInto
 
 
 _FIX = "pipe a .npy file into it, or name one"
@@ -25,9 +30,15 @@ _FIX = "pipe a .npy file into it, or name one"
 class StreamTensor(Tensor):
     """An array on a stream: for one pass, or for any number after `spool`."""
 
-    def __init__(self, name: str, header: Header, readinto: ReadInto, *, bfloat16: bool) -> None:
-        """Take the array whose data `readinto` is about to read."""
-        super().__init__(name, header, bfloat16=bfloat16)
+    def __init__(self, name: str, layout: Layout, readinto: ReadInto) -> None:
+        """Take the array whose data come next.
+
+        Args:
+            name: What messages call it.
+            layout: What its header says.
+            readinto: Reads what comes.
+        """
+        super().__init__(name, layout)
         self._readinto = readinto
         self._left = self.nbytes
         self._spooled: int | None = None
@@ -51,8 +62,11 @@ class StreamTensor(Tensor):
             require_copy(self.name, self.nbytes)
         spooled = _unnamed()
         self._closer = weakref.finalize(self, os.close, spooled)
-        for piece in self._pieces():
-            _put(spooled, piece)
+        try:
+            for piece in self._pieces():
+                write_all(partial(os.write, spooled), piece)
+        except OSError as error:
+            raise _unspooled(error) from error
         self._spooled = spooled
 
     def drain(self) -> None:
@@ -126,13 +140,69 @@ def arrays(readinto: ReadInto, called: str, *, bfloat16: bool) -> Iterator[Strea
     while first := read(1):
         name = f"{called}[{index}]" if index else called
         header = read_header(_after(first, read), name)
-        tensor = StreamTensor(name, header, readinto, bfloat16=bfloat16)
+        tensor = StreamTensor(name, layout_of(header, name, bfloat16=bfloat16), readinto)
         yield tensor
         tensor.drain()
         index += 1
     if not index:
         place = "standard input" if called == "-" else "it"
         raise InputError.at(called, f"nothing on {place}", _FIX)
+
+
+def open_stream(
+    word: str, key: str | None, *, bfloat16: bool, limit: int | None = None
+) -> Iterator[Tensor]:
+    """Return the tensors that come on a stream; one without a writer is waited for, as cat does.
+
+    What cannot be read from its first byte to its last is copied to a file without a name first.
+
+    Args:
+        word: The stream.
+        key: The one array that is wanted of what holds arrays by name.
+        bfloat16: Whether arrays of two raw bytes are bfloat16.
+        limit: Bytes that such a copy may take; None for what is usual.
+
+    Raises:
+        InputError: It cannot be read, or is neither.
+        UsageError: It is a terminal, or `key` is given for what has no names of arrays.
+    """
+    try:
+        file = open(word, "rb", buffering=0)  # noqa: PTH123, SIM115 - open as long as it is read
+    except OSError as error:
+        raise InputError.at(word, reason_of(error), "give a file, or `-`") from None
+    with file:
+        if file.isatty():
+            raise UsageError.at(word, "a terminal", f"pipe a {either()} file into it")
+        from poolnorm_cli.tensors.spool import of_copy, spooled
+
+        readinto = told_by(file, word)
+        begun = read_exactly(reader(readinto), longest_magic())
+        form = format_on_stream(begun)
+        if key is not None and not (form and form.keyed):
+            raise no_names(word)
+        if form is not None and not form.sequential:
+            # A file that is already one needs no copy.
+            is_file = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            copy = file if is_file else spooled(readinto, word, begun=begun, limit=limit)
+            yield from of_copy(copy, form, word, key, bfloat16=bfloat16)
+        else:
+            yield from arrays(_both(begun, readinto), word, bfloat16=bfloat16)
+
+
+def _both(begun: bytes, readinto: ReadInto) -> ReadInto:
+    """Return what reads first what has been read already."""
+    left = memoryview(begun)
+
+    def both(view: memoryview) -> int:
+        nonlocal left
+        if not left:
+            return readinto(view)
+        count = min(len(left), len(view))
+        view[:count] = left[:count]
+        left = left[count:]
+        return count
+
+    return both
 
 
 def _after(first: bytes, read: Callable[[int], bytes]) -> Callable[[int], bytes]:
@@ -158,14 +228,6 @@ def _unnamed() -> int:
     try:
         with tempfile.TemporaryFile(buffering=0) as file:
             return os.dup(file.fileno())
-    except OSError as error:
-        raise _unspooled(error) from error
-
-
-def _put(fd: int, piece: memoryview) -> None:
-    try:
-        while piece:
-            piece = piece[os.write(fd, piece) :]
     except OSError as error:
         raise _unspooled(error) from error
 

@@ -9,87 +9,118 @@ from typing import TYPE_CHECKING, Any
 from poolnorm_cli.errors import InputError
 from poolnorm_cli.machine import half_of_memory
 from poolnorm_cli.sizes import LARGEST_ARRAY_BYTES, TRANSFER_BYTES
-from poolnorm_cli.tensors.dtypes import DType, parse_descr
+from poolnorm_cli.tensors.dtypes import DType
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from poolnorm_cli.shapes import Ints
-    from poolnorm_cli.tensors.header import Header
-    from poolnorm_cli.tensors.passed_over import PassedOver
-
-    ReadInto = Callable[[memoryview], int]
+    from poolnorm_cli.tensors.dtypes import DType
+    from poolnorm_cli.tensors.files import ReadInto
 
 
-Cut = tuple[int, int]  # first index along axis 0, and end
+Cut = tuple[int, int]
+"""First index along axis 0, and the one after the last."""
+
+
+@frozen
+class Layout:
+    """What a file says of an array: all that is needed to make items of its bytes.
+
+    Attributes:
+        shape: The items per axis; axis 0 counts the samples.
+        dtype: The type on disk.
+        swapped: Whether its bytes are in the other order than this machine's.
+        fortran_order: Whether the first axis varies fastest, and not the last.
+    """
+
+    shape: Ints
+    dtype: DType
+    swapped: bool = False
+    fortran_order: bool = False
+
+
+@frozen
+class PassedOver:
+    """Something in a file that is no tensor, and is passed over.
+
+    Attributes:
+        key: Its name there.
+        reason: Why it is no tensor.
+        shape: The shape that it has; None for what is no array.
+    """
+
+    key: str
+    reason: str
+    shape: Ints | None = None
 
 
 class Tensor(ABC):
-    """An array in a file or a stream, with its header read and its data still to be read.
+    """An array in a file or a stream, of which all but the data has been read.
+
+    A format has a class of its own that says in `data` how the bytes are come by.
 
     Attributes:
         name: What messages call it: `x.npy`, `x.npz::key`, `-`.
         path: The file it is in, or None on standard input.
-        key: Its name inside a `.npz`, or None.
-        header: What its `.npy` header says.
+        key: Its name in a file that holds several, or None.
         shape: The items per axis; axis 0 counts the samples.
         dtype: The type on disk; blocks of bfloat16 are float32, all others have this type.
         swapped: Whether its bytes are in the other order than this machine's.
+        fortran_order: Whether the first axis varies fastest, and not the last.
         nbytes: The size of its data on disk when it is not compressed.
-        compressed: Whether it is deflated inside a `.npz`.
+        compressed: Whether it is deflated.
         source: What has to stay open for as long as the tensor is there.
         limit: The bytes that a Fortran-ordered array may take, for it is read whole.
-        beside: What was passed over in its file, with the first tensor of it alone.
-        packed: The bytes that it takes in a `.npz`.
+        passed_over: What is no tensor in its file, with the first tensor of it alone.
+        notes: What there is to say of that, a line each.
+        packed: The bytes that it takes where it is deflated, or may be; None elsewhere.
     """
 
     path: Path | str | None
     key: str | None
     dtype: DType
-    beside: tuple[PassedOver, ...] = ()
+    passed_over: tuple[PassedOver, ...] = ()
+    notes: tuple[str, ...] = ()
     packed: int | None = None
 
     def __init__(
         self,
         name: str,
-        header: Header,
+        layout: Layout,
         *,
         path: Path | str | None = None,
         key: str | None = None,
-        bfloat16: bool = False,
         compressed: bool = False,
     ) -> None:
-        """Take over what `header` says.
+        """Take over what is known of an array.
+
+        Args:
+            name: What messages call it.
+            layout: What its file says of it.
+            path: The file it is in.
+            key: Its name there, if arrays have names there.
+            compressed: Whether it is deflated.
 
         Raises:
-            InputError: Its dtype is not supported or its size cannot be.
+            InputError: Its size cannot be.
         """
-        self.name, self.header, self.path, self.key = name, header, path, key
-        try:
-            self.dtype, self.swapped = parse_descr(header.descr, bfloat16)
-        except InputError as error:
-            raise error.within(name) from None
-        self.shape, self.compressed = header.shape, compressed
+        self.name, self.path, self.key = name, path, key
+        self.shape, self.dtype = layout.shape, layout.dtype
+        self.swapped, self.fortran_order = layout.swapped, layout.fortran_order
+        self.compressed = compressed
         self.nbytes = prod(self.shape) * self.dtype.itemsize
         whole = self.nbytes or prod(max(dim, 1) for dim in self.shape) * self.dtype.itemsize
         if whole >= LARGEST_ARRAY_BYTES:
             raise InputError.at(name, "the shape says 2**62 bytes or more", "save it again")
         self.limit: int | None = None
         self.source: object = None
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What there is to say of the file besides: what was passed over in it."""
-        if not self.beside:
-            return ()
-        from poolnorm_cli.tensors.passed_over import note_of
-
-        return (note_of(self.name.removesuffix(f"::{self.key}"), self.beside),)
 
     def spool(self) -> None:  # noqa: B027 - files can be read again as they are
         """Make sure that the data can be read more than once."""
@@ -104,10 +135,16 @@ class Tensor(ABC):
     def blocks(self, rows: int, max_in_flight: int = 1) -> Iterator[NDArray[Any]]:
         """Return the array in slices of `rows` samples along axis 0; the last may have fewer.
 
-        A block is C-contiguous, native-endian and decoded, of shape `(rows, *shape[1:])`. **Its
-        memory is used again** for the block `max_in_flight` places on: copy what is to be kept.
-        Every call is a new pass. An empty batch has no blocks. The bytes are known to be whole and
-        unchanged only once the last block has been taken and the iteration has ended.
+        **The memory of a block is used again** for the block `max_in_flight` places on: copy
+        what is to be kept. Every call is a new pass. An empty batch has no blocks. The bytes are
+        known to be whole and unchanged only once the iteration has ended.
+
+        Args:
+            rows: Samples of a block.
+            max_in_flight: Blocks of which the memory is in use at once.
+
+        Returns:
+            Blocks of shape `(rows, *shape[1:])`, C-contiguous, native-endian and decoded.
 
         Raises:
             InputError: The array has no axes, or its bytes are truncated, altered or unreadable.
@@ -130,6 +167,12 @@ class Tensor(ABC):
                 before that: then it has rows of it once more.
             shape: The shape. An array in Fortran order is put in C order first.
             max_in_flight: Slices of which the memory is in use at once, as in `blocks`.
+
+        Returns:
+            The slices, C-contiguous, native-endian and decoded.
+
+        Raises:
+            InputError: The bytes are truncated, altered or unreadable.
         """
         with self.data() as readinto:
             if self._is_turned():
@@ -138,7 +181,7 @@ class Tensor(ABC):
                 yield from self._straight(readinto, cuts, shape, max_in_flight)
 
     def _is_turned(self) -> bool:
-        if not self.header.fortran_order or not self.nbytes:
+        if not self.fortran_order or not self.nbytes:
             return False
         return sum(dim > 1 for dim in self.shape) > 1
 
@@ -201,6 +244,22 @@ class Tensor(ABC):
                 raise self.truncated(start + done)
             done += count
 
+    def require_size(self, found: int, fix: str) -> None:
+        """Refuse a file that has more or fewer bytes of data than it says.
+
+        Args:
+            found: The bytes that are there.
+            fix: What to do about more.
+
+        Raises:
+            InputError: There are.
+        """
+        if found < self.nbytes:
+            raise self.truncated(found)
+        if found > self.nbytes:
+            told = f"trailing bytes: {found} where the header says {self.nbytes}"
+            raise InputError.at(self.name, told, fix)
+
     def truncated(self, found: int) -> InputError:
         """Return the error that says how many bytes of data are there."""
         told = f"truncated: {found} of {self.nbytes} bytes"
@@ -208,7 +267,15 @@ class Tensor(ABC):
 
 
 def evenly(length: int, rows: int) -> Iterator[Cut]:
-    """Cut `length` rows into slices of `rows`, the last of which may have fewer."""
+    """Cut an axis into slices of as many rows each, the last of which may have fewer.
+
+    Args:
+        length: Rows of the axis.
+        rows: Rows of a slice.
+
+    Returns:
+        First row and end of each slice, in order.
+    """
     return ((start, min(start + rows, length)) for start in range(0, length, rows))
 
 
@@ -220,13 +287,3 @@ def with_next(cuts: Iterable[Cut]) -> Iterator[tuple[Cut, Cut | None]]:
         after = next(rest, None)
         yield held, after
         held = after
-
-
-def reader(readinto: ReadInto) -> Callable[[int], bytes]:
-    """Return a function that reads at most so many bytes through `readinto`."""
-
-    def read(count: int) -> bytes:
-        piece = bytearray(count)
-        return bytes(piece[: readinto(memoryview(piece))]) if count else b""
-
-    return read

@@ -16,9 +16,9 @@ from poolnorm_cli.tensors.outputs import ArrayWriter, Output
 
 if TYPE_CHECKING:
     from poolnorm_cli.tensors.atomic import AtomicFile
+    from poolnorm_cli.tensors.cloud import RemoteFile
     from poolnorm_cli.tensors.dtypes import DType
     from poolnorm_cli.tensors.outputs import Sink
-    from poolnorm_cli.tensors.sending import RemoteFile
 
 
 _LEVEL = 6

@@ -15,7 +15,7 @@ from typing import Any
 
 from poolnorm_cli.errors import InputError, shown
 from poolnorm_cli.sizes import LARGEST_INFLATED_BYTES, LARGEST_JSON_BYTES, PIECE_BYTES
-from poolnorm_cli.tensors.npy import opened
+from poolnorm_cli.tensors.files import opened
 from poolnorm_cli.tensors.zip_reader import ArchiveKind, Member, MemberReader, members
 from poolnorm_cli.weights.entry import Entry, StoredArray, group_by_layer
 from poolnorm_cli.weights.fit import without_unit_axes

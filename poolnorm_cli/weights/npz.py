@@ -21,8 +21,7 @@ from poolnorm_cli.weights.naming import IGNORED, are_normalization_weights, laye
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from poolnorm_cli.tensors.passed_over import PassedOver
-    from poolnorm_cli.tensors.tensor import Tensor
+    from poolnorm_cli.tensors.tensor import PassedOver, Tensor
     from poolnorm_cli.weights.fit import Weights
 
 
@@ -144,7 +143,7 @@ def _refuse_twins(file: str, keys: Iterable[str]) -> None:
 def _with_passed_over(file: str, found: list[Entry], first: "Tensor") -> list[Entry]:
     """Say of layers what was passed over: a weight that is there and not read is not missing."""
     reasons: dict[str, str] = {}
-    for each in first.beside:
+    for each in first.passed_over:
         layer, weight = layer_and_weight(each.key)
         if _is_weight(each, weight):
             reasons.setdefault(layer, f"{weight}: {each.reason}")

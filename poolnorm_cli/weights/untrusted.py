@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import InputError, UnavailableError, shown
 from poolnorm_cli.sizes import LARGEST_JSON_BYTES
-from poolnorm_cli.tensors.npy import opened
+from poolnorm_cli.tensors.files import opened
 
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.errors import InputError
-from poolnorm_cli.tensors import passed_over
+from poolnorm_cli.tensors import npz
 from poolnorm_cli.tensors.sources import open_tensors
 from tests.conftest import Command
 
@@ -171,7 +171,7 @@ def test_a_list_of_what_is_passed_over_ends(poolnorm: Command) -> None:
 
 
 def test_vast_text_out_of_little_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passed_over, "LARGEST_PASSED_OVER_BYTES", 1 << 20)
+    monkeypatch.setattr(npz, "LARGEST_PASSED_OVER_BYTES", 1 << 20)
     write(("x.npy", npy(X)), ("a.txt", bytes(1 << 20)), ("b.txt", bytes(99)), method=8)
     assert len(list(open_tensors("x.npz"))) == 1
     write(("x.npy", npy(X)), ("a.txt", bytes(1 << 20)), ("b.txt", bytes(1 << 20)), method=8)

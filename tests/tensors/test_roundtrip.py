@@ -15,6 +15,7 @@ from hypothesis.extra import numpy as hnp
 from poolnorm_cli.errors import InputError
 from poolnorm_cli.tensors.dtypes import DTYPES, descr_of, parse_descr
 from poolnorm_cli.tensors.header import build_header, read_header
+from poolnorm_cli.tensors.npy import NpyTensor
 from poolnorm_cli.tensors.outputs import open_output
 from poolnorm_cli.tensors.sources import open_tensors
 
@@ -62,6 +63,7 @@ def test_a_npy_is_read_bit_for_bit(
     with path.open("wb") as file:
         np.lib.format.write_array(file, array, version)
     (tensor,) = open_tensors(str(path))
+    assert isinstance(tensor, NpyTensor)
     assert tensor.header.version == version
     assert same_bits(gathered(tensor, rows), array)
     assert same_bits(gathered(tensor, rows + 1), np.load(path))
