@@ -1,7 +1,7 @@
-"""Numbers at the edge of their range: what float64 cannot square is squared in more digits.
+"""Numbers near overflow or underflow: what float64 cannot square is squared in long double.
 
 Squares of float64 leave its range above 1e154 and below 1e-154, though deviations and results may
-well be in it. That is looked for afterwards, in the sums, and only what is lost is taken again.
+well be in it. The sums tell afterwards, and only those that are lost are computed again.
 """
 
 import math
@@ -16,10 +16,10 @@ Array = NDArray[Any]
 Axes = tuple[int, ...]
 
 WIDE: Any = np.longdouble
-"""Numbers whose range holds the squares of all float64 ones.
+"""A dtype whose range holds the squares of all float64 numbers.
 
-So it is on x86-64, and on ARM under Linux; elsewhere they are float64 themselves, and rows beyond
-1e154 keep what float64 makes of them.
+It is one on x86-64, and on ARM under Linux; elsewhere it is float64 itself, and rows beyond 1e154
+keep what float64 makes of them.
 """
 
 _SMALL = 2.0**-450
@@ -27,25 +27,25 @@ _SMALL = 2.0**-450
 _SMALL_SQUARES = 2.0**-960
 """Smaller sums of squares may have lost digits."""
 _SHIFT = 600
-"""Powers of two by which numbers are moved so that their squares are in the range."""
-_ITEMS = 1 << 16  # that are taken again at once
+"""Exponent of the power of two that brings numbers to where their squares are in the range."""
+_ITEMS = 1 << 16  # that are computed again at once
 
 
 def inexact_squares(x: Array, axes: Axes, squares: Array, mean: Array | None = None) -> Any:
-    """Say which sums of squares over axes float64 could not hold, though what went in was finite.
+    """Find the sums of squares that float64 could not hold, though their cells are finite.
 
     Args:
-        x: What they were taken of; other dtypes than float64 lose none.
-        axes: Axes that were reduced; kept at size 1 in the others.
-        squares: The sums of squares, or of squared deviations from `mean`.
-        mean: The mean; None where squares are not of deviations.
+        x: The cells, of any real dtype; other dtypes than float64 lose none.
+        axes: Axes that were reduced; kept at size 1 in `squares` and `mean`.
+        squares: The sums of squares, or of squared deviations from `mean`, in float64.
+        mean: The mean, float64; None where squares are not of deviations.
 
     Returns:
-        A bool for each of them, or None where there is no such one.
+        A bool for each sum, in the shape of `squares`; None where none is lost.
     """
     if x.dtype != np.float64 or not x.size:
         return None
-    # Not a number is none of these, so it is looked at as well.
+    # A NaN fails both comparisons, so it is looked at as well.
     if squares.min() >= _SMALL_SQUARES and np.isfinite(squares.max()):
         return None
     lost = squares < _SMALL_SQUARES
@@ -63,57 +63,75 @@ def inexact_squares(x: Array, axes: Axes, squares: Array, mean: Array | None = N
 def recompute_squares(
     x: Array, axes: Axes, lost: Array, *, centered: bool = True, counts: Array | None = None
 ) -> tuple[Array, Array]:
-    """Take means and squared deviations that were lost again, in `WIDE`.
+    """Compute means and sums of squares that were lost again, in `WIDE`.
 
     Args:
-        x: float64.
+        x: The cells, float64.
         axes: Axes to reduce.
-        lost: Which statistics, with the reduced axes at size 1.
-        centered: Take deviations from the mean; otherwise the mean is 0.
+        lost: bool: which statistics, with the reduced axes at size 1.
+        centered: Square deviations from the mean; otherwise the cells, and the mean is 0.
         counts: bool, of the shape of `x`: which cells count; None where all do.
 
     Returns:
-        Mean and sum of squares of each, in the order of `lost`.
+        Mean and sum of squares of each, 1-D in the order of `lost`, in `WIDE`.
     """
     places = np.flatnonzero(lost)
     rows = _rows(x, axes, len(lost.reshape(-1)))
-    told = None if counts is None else _rows(counts, axes, len(rows))
+    counted = None if counts is None else _rows(counts, axes, len(rows))
     step = max(_ITEMS // max(rows.shape[1], 1), 1)
     found = np.empty((2, len(places)), WIDE)
     for start in range(0, len(places), step):
         part = places[start : start + step]
         cells = rows[part].astype(WIDE)
-        seen: Any = True if told is None else told[part]
-        number = rows.shape[1] if told is None else np.maximum(seen.sum(axis=1), 1)
-        mean = np.add.reduce(cells, axis=1, where=seen) / number if centered else np.zeros(1, WIDE)
+        some: Any = True if counted is None else counted[part]
+        number = rows.shape[1] if counted is None else np.maximum(some.sum(axis=1), 1)
+        mean = np.add.reduce(cells, axis=1, where=some) / number if centered else np.zeros(1, WIDE)
         cells -= mean[:, None]
         found[0, start : start + step] = mean
-        found[1, start : start + step] = np.add.reduce(cells * cells, axis=1, where=seen)
+        found[1, start : start + step] = np.add.reduce(cells * cells, axis=1, where=some)
     return found[0], found[1]
 
 
 def _rows(x: Array, axes: Axes, count: int) -> Array:
-    """Bring the axes to the end, and see what is reduced together as a row."""
+    """View what is reduced together as a row: move the axes to the end and merge them."""
     last = range(x.ndim - len(axes), x.ndim)
     return np.moveaxis(x, axes, last).reshape(count, math.prod(x.shape[axis] for axis in axes))
 
 
 def replace_where(values: Array, lost: Array, found: Array) -> Array:
-    """Return values with those that were lost replaced, all in `WIDE`."""
+    """Replace the values that were lost.
+
+    Args:
+        values: Statistics, float64 or `WIDE`.
+        lost: bool, of their shape: which are replaced.
+        found: What replaces them, 1-D in their order.
+
+    Returns:
+        A copy in `WIDE`.
+    """
     wide: Array = values.astype(WIDE)
     wide[lost] = found
     return wide
 
 
 def replace_each(found: Sequence[Array], lost: Array, *values: Array) -> tuple[Array, ...]:
-    """Do so for several values."""
+    """Replace the values that were lost in several arrays.
+
+    Args:
+        found: For each array what replaces them, 1-D.
+        lost: bool, of the shape of each array: which are replaced.
+        values: The arrays, float64 or `WIDE`.
+
+    Returns:
+        Copies in `WIDE`, in the order of `values`.
+    """
     return tuple(replace_where(value, lost, new) for value, new in zip(values, found, strict=True))
 
 
 def in_power_of_two_units(
     mean: Array, variance: Array, epsilon: float
 ) -> tuple[Array, Array, Array]:
-    """Give statistics in units of a power of two, in which float64 holds squares.
+    """Scale statistics by a power of two with which float64 holds their squares.
 
     Args:
         mean: float64 or `WIDE`, like the variance.
@@ -121,7 +139,7 @@ def in_power_of_two_units(
         epsilon: Added to the variance.
 
     Returns:
-        The mean times the unit; the variance and epsilon times its square; and the unit. float64.
+        The mean times the power; variance plus epsilon, times its square; and the power; float64.
     """
     mean, power = mean.astype(WIDE), variance.astype(WIDE) + epsilon
     deviation, away = np.sqrt(power), np.abs(mean)
@@ -135,7 +153,15 @@ def in_power_of_two_units(
 
 
 def promote(values: Array, other: Array) -> Array:
-    """Return values in the dtype that holds both; they themselves where they are in it."""
+    """Convert values to the dtype that holds those of two arrays.
+
+    Args:
+        values: The values, float64 or `WIDE`.
+        other: The other array, likewise.
+
+    Returns:
+        The values in that dtype; `values` itself where it has it.
+    """
     return values.astype(np.result_type(values, other), copy=False)
 
 
@@ -143,32 +169,33 @@ _EDGES = {
     np.dtype(np.float32): (1e30, float(np.finfo(np.float32).smallest_normal)),
     np.dtype(np.float64): (1e290, float(np.finfo(np.float64).smallest_normal)),
 }
-"""Dtype -> a magnitude below which what is added or taken off keeps a sum in the range where its
-result is, and the least factor that has all digits.
+"""Dtype -> a magnitude below which an addend keeps a sum in the range if the result is in it, and
+the smallest factor that has all its digits.
 """
 _MODEST = 1e30
-"""Smaller numbers are at the edge of the range of no dtype."""
-_FEW = 4096  # numbers whose squares are added sooner than the least and the largest are found
+"""Smaller numbers are near the end of no dtype's range."""
+_FEW = 4096  # numbers whose squares are added sooner than their extremes are found
 
 
 def wider(dtype: np.dtype[Any]) -> Any:
-    """Return the dtype in which numbers of this one are never at the edge of the range."""
+    """Return the dtype in which numbers of this one are never near the end of the range."""
     return np.float64 if dtype == np.float32 else WIDE
 
 
 def out_of_range(
     dtype: np.dtype[Any], *, factors: Sequence[Array] = (), addends: Sequence[Array] = ()
 ) -> Any:
-    """Say where values by which all cells of an array are computed are at the edge of its range.
+    """Find where factors and addends of an array are near the end of the range of its dtype.
 
     Args:
-        dtype: Of the array.
-        factors: In float64 or wider; they broadcast, like the others.
-        addends: Likewise.
+        dtype: Dtype of the array.
+        factors: What its cells are multiplied by, in float64 or wider; they broadcast against each
+            other and against the addends.
+        addends: What is added to its cells, likewise.
 
     Returns:
-        A bool for each of them together, or None where no value is so. Infinities and NaN are not:
-        they make what they make.
+        A bool for each place, in the shape that they broadcast to; None where no value is near.
+        Infinities and NaN are not: arithmetic with them loses nothing.
     """
     large, least = _EDGES[dtype]
     found = None
@@ -185,7 +212,7 @@ def out_of_range(
 
 
 def _modest(value: Array) -> bool:
-    """Whether no number of an array is large for any dtype, by the quickest way to tell."""
+    """Whether no number of an array is large for any dtype, found in the quickest way."""
     if value.size <= _FEW:
         return float(np.vdot(value, value)) < _MODEST**2  # which float32 does not hold
     low, high = (float(f.reduce(value, axis=None)) for f in (np.minimum, np.maximum))

@@ -15,14 +15,16 @@ from numpy.typing import DTypeLike, NDArray
 
 from poolnorm_cli.kernels.memory import scratch, silence_floating_point
 from poolnorm_cli.kernels.pool_view import FLOAT32_ADDITIONS, PoolView, Tile
-from poolnorm_cli.kernels.window_programs import Combine, Program, kept, reduce_axis
+from poolnorm_cli.kernels.window_programs import Combine, Program, cached_program, reduce_axis
 from poolnorm_cli.shapes import Window
 
 
 Array = NDArray[Any]
+Passes = Sequence[tuple[int, DTypeLike]]
+"""The axes to reduce, in order, and the dtype in which each is reduced."""
 
-
-Run = tuple[int, int, int]  # first place, place after the last, and cells below each of them
+_Segment = tuple[int, int, int]
+"""First place, place after the last, and the cells under the window at each of them."""
 
 
 def divide(
@@ -36,16 +38,16 @@ def divide(
         windows: One per spatial axis.
         lengths: The cells on each of these axes.
     """
-    *outer, last = (_runs(w, length) for w, length in zip(windows, lengths, strict=True))
+    *outer, last = (_segments(w, length) for w, length in zip(windows, lengths, strict=True))
     images, items = sums.shape[0], sums.shape[-1]
     rows = sums.reshape(images, *sums.shape[1:-2], sums.shape[-2] * items)
-    if all(len(runs) == 1 for runs in outer):
+    if all(len(segments) == 1 for segments in outer):
         rows = sums.reshape(-1, sums.shape[-2] * items)
     row = _row(last, items, sums.dtype)
-    for runs in product(*outer):
+    for segments in product(*outer):
         cells = 1
         part: Any = (slice(None),)
-        for start, stop, count in runs:
+        for start, stop, count in segments:
             cells *= count
             part += (slice(start, stop),)
         some = rows[part] if rows.ndim > 2 else rows
@@ -53,12 +55,12 @@ def divide(
 
 
 @lru_cache(maxsize=64)
-def _runs(window: Window, length: int) -> tuple[Run, ...]:
-    """Group the places of a window that stand side by side over equally many cells."""
+def _segments(window: Window, length: int) -> tuple[_Segment, ...]:
+    """Group consecutive places of a window that have equally many cells under it."""
     return tuple(_grouped(window.cells(length)))
 
 
-def _grouped(cells: Sequence[int]) -> Iterator[Run]:
+def _grouped(cells: Sequence[int]) -> Iterator[_Segment]:
     start = 0
     for count, group in groupby(cells):
         stop = start + len(list(group))
@@ -67,42 +69,40 @@ def _grouped(cells: Sequence[int]) -> Iterator[Run]:
 
 
 @lru_cache(maxsize=8)
-def _row(runs: tuple[Run, ...], items: int, dtype: np.dtype[Any]) -> Array:
+def _row(segments: tuple[_Segment, ...], items: int, dtype: np.dtype[Any]) -> Array:
     """Return the counts along a row; a single one where they are all the same."""
-    if len(runs) == 1:
-        return np.array(runs[0][2], dtype)
-    return np.repeat([c for _, _, c in runs], [(b - a) * items for a, b, _ in runs]).astype(dtype)
-
-
-Passes = Sequence[tuple[int, DTypeLike]]
+    if len(segments) == 1:
+        return np.array(segments[0][2], dtype)
+    counts, places = [c for _, _, c in segments], [(b - a) * items for a, b, _ in segments]
+    return np.repeat(counts, places).astype(dtype)
 
 
 def maximum(view: PoolView) -> None:
-    """Take the maximum below each place of the windows."""
+    """Take the maximum under each place of the windows, into `view.out`."""
     passes = [(axis, view.cells.dtype) for axis in view.order]
     with silence_floating_point():  # a signalling NaN is data here, not an incident
         for tile in view.tiles():
             _program(tile, passes, "maximum").run(tile.cells, tile.out)
 
 
-def average(view: PoolView, *, mend_only: bool) -> None:
-    """Take the mean below each place of the windows.
+def average(view: PoolView, *, overflowed_only: bool) -> None:
+    """Take the mean under each place of the windows, into `view.out`.
 
     Args:
-        view: The input.
-        mend_only: The means are there, but for those whose sums overflow.
+        view: The input, float32 or float64.
+        overflowed_only: The means are there already, but for those whose sums overflow.
     """
-    passes = _summing(view)
+    passes = _sum_passes(view)
     with silence_floating_point():
         for tile in view.tiles():
-            if not mend_only:
+            if not overflowed_only:
                 _program(tile, passes, "average").run(tile.cells, tile.out)
             if not _all_finite(tile.out):
-                _mend(tile, passes)
+                _rescale(tile, passes)
 
 
-def _summing(view: PoolView) -> list[tuple[int, np.dtype[Any]]]:
-    """Give each pass the dtype it adds in: float64 from where float32 would lose too much."""
+def _sum_passes(view: PoolView) -> list[tuple[int, np.dtype[Any]]]:
+    """Give each pass the dtype it adds in: float64 once float32 would lose too much."""
     additions, passes = 0, []
     for axis in view.order:
         additions += (view.windows[axis - 1].size - 1).bit_length()
@@ -132,22 +132,22 @@ def _program(tile: Tile, passes: Passes, kind: str) -> Program:
             program.add(_copy, program.out, sums)
         return program
 
-    return kept(key, make)
+    return cached_program(key, make)
 
 
 def _copy(to: Array, cells: Array) -> None:
     np.copyto(to, cells, casting="same_kind")
 
 
-def _mend(tile: Tile, passes: Passes) -> None:
-    """Mend the means whose sums overflow: powers of two scale without rounding."""
+def _rescale(tile: Tile, passes: Passes) -> None:
+    """Compute again the means whose sums overflow: powers of two scale without rounding."""
     power = prod(window.size for window in tile.windows).bit_length()
     wide = np.ldexp(tile.cells.astype(np.float64), -power)
     means = Tile(wide, tile.windows, np.empty(tile.out.shape))
     widely = [(axis, np.dtype(np.float64)) for axis, _ in passes]
     _program(means, widely, "average").run(wide, means.out)
-    mended = np.ldexp(means.out, power)
-    np.copyto(tile.out, mended, casting="same_kind", where=~np.isfinite(tile.out))
+    rescaled = np.ldexp(means.out, power)
+    np.copyto(tile.out, rescaled, casting="same_kind", where=~np.isfinite(tile.out))
     tile.out[np.isnan(tile.out)] = np.nan  # the sign of a sum of NaNs depends on the loop
 
 

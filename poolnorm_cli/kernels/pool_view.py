@@ -21,7 +21,7 @@ Each addition and the division by the count err by half an epsilon of the sum of
 """
 
 _HALO = 8
-"""Rows of a strip for each row that it shares with its neighbours, at least."""
+"""Rows of a strip for each row shared with its neighbours, at least: those are read twice."""
 
 
 class Tile(NamedTuple):
@@ -39,14 +39,15 @@ class Tile(NamedTuple):
 
 
 class PoolView(NamedTuple):
-    """An input below windows, seen as images of one or more spatial axes.
+    """An input under windows, viewed as images of one or more spatial axes.
 
     Attributes:
-        cells: The input, of shape (images, *spatial, items).
+        cells: The input, C-contiguous, of shape (images, *spatial, items).
         windows: One per spatial axis.
-        out: The result, likewise.
-        shape: The shape of the result as it is asked for.
-        order: The axes on which there is something to do, the one that shrinks most first.
+        out: Memory of the result, C-contiguous, of shape (images, *places, items).
+        shape: The shape in which the result is returned.
+        order: The axes of `cells` along which there is something to reduce, the one that shrinks
+            most first.
     """
 
     cells: Array
@@ -57,12 +58,21 @@ class PoolView(NamedTuple):
 
     @classmethod
     def of(cls, x: Array, windows: Mapping[int, Window]) -> "PoolView":
-        """See an input so, and make room for its result."""
-        seen, spatial, out, shape, order = _seen(x.shape, tuple(windows.items()))
-        return cls(x.reshape(seen), spatial, acquire(out, x.dtype), shape, order)
+        """View an input, and acquire memory for its result.
+
+        Args:
+            x: C-contiguous, of any dtype.
+            windows: Axis of `x` -> window on it.
+
+        Returns:
+            The view: axes before the first window are merged into images, those after the last one
+            into items, and an axis between without a window has one of a single cell.
+        """
+        sizes, spatial, out, shape, order = _geometry(x.shape, tuple(windows.items()))
+        return cls(x.reshape(sizes), spatial, acquire(out, x.dtype), shape, order)
 
     def tiles(self) -> Iterator[Tile]:
-        """Cut the input: into groups of images, or an image too large for that into strips."""
+        """Cut the input into groups of images, or an image too large for that into strips."""
         images, length = self.cells.shape[:2]
         size = self.cells[:1].nbytes
         if not self.out.size:
@@ -86,10 +96,10 @@ class PoolView(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def _seen(
+def _geometry(
     shape: tuple[int, ...], given: tuple[tuple[int, Window], ...]
 ) -> tuple[tuple[int, ...], tuple[Window, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-    """Give what a view needs: shape and windows, then the result as made and as asked for."""
+    """Return shape and windows of a view, both shapes of its result, and the order."""
     windows = dict(given)
     first, last = min(windows), max(windows) + 1
     images, items = prod(shape[:first]), prod(shape[last:])
@@ -99,12 +109,12 @@ def _seen(
     counts = tuple(window.count for window in spatial)
     axes = [axis for axis, w in enumerate(spatial, start=1) if (w.size, w.stride) != (1, 1)]
     order = sorted(axes, key=lambda a: spatial[a - 1].count / max(shape[first + a - 1], 1))
-    seen, out = (images, *shape[first:last], items), (images, *counts, items)
-    return seen, spatial, out, (*shape[:first], *counts, *shape[last:]), tuple(order)
+    sizes, out = (images, *shape[first:last], items), (images, *counts, items)
+    return sizes, spatial, out, (*shape[:first], *counts, *shape[last:]), tuple(order)
 
 
 def _strip(window: Window, row_bytes: int) -> int:
-    """Return how many places of a window make a strip."""
+    """Return how many places of a window make a strip of a tile's size."""
     shared = max(window.size - window.stride, 0)
     rows = max(TILE_BYTES // max(row_bytes, 1) - shared, _HALO * shared)
     return max(rows // window.stride, 1)

@@ -1,4 +1,4 @@
-"""Reductions below a sliding window, a tile of the input at a time."""
+"""Reductions under a sliding window: by a compiled loop where one serves, else by NumPy."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -11,15 +11,17 @@ from poolnorm_cli.kernels.pool_view import FLOAT32_ADDITIONS, PoolView
 from poolnorm_cli.shapes import Window
 
 
-_JOINED = 8
-"""Rows below a window up to which they are joined one after another; more are put together from
-runs of 1, 2, 4, ... rows, for which a window must not reach over planes as well.
+Array = NDArray[Any]
+
+_CHAINED = 8
+"""Rows under a window up to which they are combined one after another; more are combined by
+doubling, for which a window must not reach over planes as well.
 """
 _ONE = Window(1, 1, 1, 0, 0)
 
 
-def slide(view: PoolView, *, average: bool = False) -> bool | None:
-    """Take the maximum below each place of a window, or the mean, into `view.out`.
+def _slide(view: PoolView, *, average: bool = False) -> bool | None:
+    """Take the maximum under each place of a window, or the mean, into `view.out`.
 
     Returns:
         Whether all means are finite; None if no loop serves for these windows, and nothing is done.
@@ -29,7 +31,7 @@ def slide(view: PoolView, *, average: bool = False) -> bool | None:
         return None
     cells, wide = view.cells, _wide(view.windows) if average else 0
     if _is_long(view.windows):
-        # Columns that are put together from runs are held for the whole image: then it is a tile.
+        # Doubling holds the partial results of a whole image: then it has to be a tile.
         lost = False
         for tile in view.tiles():
             more = _geometry(tile.cells.shape, tile.windows)
@@ -41,7 +43,7 @@ def slide(view: PoolView, *, average: bool = False) -> bool | None:
 
 @lru_cache(maxsize=64)
 def _geometry(shape: tuple[int, ...], windows: tuple[Window, ...]) -> tuple[Any, ...]:
-    """Give shape and windows as a loop takes them."""
+    """Return shape and windows as a loop takes them."""
     images, *spatial, items = shape
     sizes = images, *(1,) * (3 - len(spatial)), *spatial, items
     return sizes, *(w[:4] for w in _three(windows))
@@ -50,18 +52,18 @@ def _geometry(shape: tuple[int, ...], windows: tuple[Window, ...]) -> tuple[Any,
 @lru_cache(maxsize=64)
 def _serves(windows: tuple[Window, ...]) -> bool:
     plane, row, _ = _three(windows)
-    return plane.size == 1 or plane.size * row.size <= _JOINED
+    return plane.size == 1 or plane.size * row.size <= _CHAINED
 
 
 @lru_cache(maxsize=64)
 def _wide(windows: tuple[Window, ...]) -> int:
-    """Where means are summed in float64, for float32 would lose too much.
+    """Decide where means are summed in float64, as float32 would lose too much.
 
     Returns:
         0 for nowhere, 1 along rows alone, 2 everywhere.
     """
     plane, row, cell = _three(windows)
-    is_long = row.size > _JOINED
+    is_long = row.size > _CHAINED
     rows = (row.size - 1).bit_length() if is_long else plane.size * row.size - 1
     if rows + (cell.size - 1).bit_length() <= FLOAT32_ADDITIONS:
         return 0
@@ -69,32 +71,29 @@ def _wide(windows: tuple[Window, ...]) -> int:
 
 
 def _is_long(windows: tuple[Window, ...]) -> bool:
-    return len(windows) > 1 and windows[-2].size > _JOINED
+    return len(windows) > 1 and windows[-2].size > _CHAINED
 
 
 def _three(windows: Sequence[Window]) -> tuple[Window, Window, Window]:
-    """See one axis, or two, as the last of three."""
+    """View one axis, or two, as the last of three."""
     return (*(_ONE,) * (3 - len(windows)), *windows)  # type: ignore[return-value] # 1 to 3
 
 
-Array = NDArray[Any]
-
-
 def max_windows(x: Array, windows: Mapping[int, Window]) -> Array:
-    """Take the maximum below each place of the window.
+    """Take the maximum under each place of the window, as Keras' MaxPooling does.
 
     Args:
         x: C-contiguous, of any float or integer dtype; bool counts as integer.
         windows: Axis -> window on it. Every window covers at least one real cell.
 
     Returns:
-        The count of places on each of these axes; `x` itself where each window is one cell, at
-        every cell. NaN propagates.
+        The maxima, of the dtype of `x`, with as many places on each of these axes as its window
+        has; `x` itself where each window is one cell, at every cell. NaN propagates.
     """
     view = PoolView.of(x, windows)
     if not view.order:
         return x
-    if slide(view) is not None:
+    if _slide(view) is not None:
         return view.out.reshape(view.shape)
     from poolnorm_cli.kernels.numpy_windows import maximum
 
@@ -103,7 +102,9 @@ def max_windows(x: Array, windows: Mapping[int, Window]) -> Array:
 
 
 def mean_windows(x: Array, windows: Mapping[int, Window]) -> Array:
-    """Average the real cells below each place of the window.
+    """Average the real cells, not padding, under each place of the window.
+
+    As Keras' AveragePooling does.
 
     The mean is within 4 float32 epsilons of mean(|cells|) of the exact one for float32, and it
     overflows only where the mean itself does.
@@ -113,16 +114,16 @@ def mean_windows(x: Array, windows: Mapping[int, Window]) -> Array:
         windows: Axis -> window on it. Every window covers at least one real cell.
 
     Returns:
-        The count of places on each of these axes, in the dtype of `x`; `x` itself where each
-        window is one cell, at every cell.
+        The means, of the dtype of `x`, with as many places on each of these axes as its window
+        has; `x` itself where each window is one cell, at every cell.
     """
     view = PoolView.of(x, windows)
     if not view.order:
         return x
-    finite = slide(view, average=True)
+    finite = _slide(view, average=True)
     if finite:
         return view.out.reshape(view.shape)
     from poolnorm_cli.kernels.numpy_windows import average
 
-    average(view, mend_only=finite is not None)
+    average(view, overflowed_only=finite is not None)
     return view.out.reshape(view.shape)
