@@ -1,7 +1,9 @@
 """Mean and squared deviations along one axis, in float32 where it loses nothing.
 
-Cells are first brought near zero: what float32 holds of their mean is taken off, which is exact
-but for cells far from it. The mean of what is left, in float64, corrects mean and squares.
+What float32 holds of their mean is subtracted from the cells first, which is exact but for cells
+far from it. The mean of what is left, in float64, corrects mean and squares: the "corrected
+two-pass algorithm" of Chan, Golub and LeVeque (1983), "Algorithms for computing the sample
+variance: analysis and recommendations".
 """
 
 from collections.abc import Iterator
@@ -21,29 +23,29 @@ Float64 = NDArray[np.float64]
 Pair = tuple[Float64, Float64]
 
 _SHORT = 16
-"""Cells along an axis below which it is not worth folding."""
+"""Cells along an axis below which sums over groups of them do not pay."""
 _ROW = 512
-"""Cells in a contiguous row up to which a plain float32 sum is exact enough to be corrected."""
+"""Cells in a contiguous row up to which a plain float32 sum is near enough to be corrected."""
 _TINY = 1e-30
 """Squares below this may have lost digits to underflow in float32."""
 
 
 def deviations_of(x: Array) -> Pair:
-    """Return the mean over the middle axis and the sum of squared distances from it.
+    """Compute the mean over the middle axis and the sum of squared deviations from it.
 
     Args:
-        x: C-contiguous, of shape (before, length, after), not empty.
+        x: C-contiguous, of shape (before, length, after) and any real dtype, not empty.
 
     Returns:
-        Both of shape (before, after).
+        Both in float64, of shape (before, after).
     """
     before, length, after = x.shape
     if x.dtype != np.float32 or length == 1:
-        return _widely(x)
+        return _in_float64(x)
     if loops := loops_for(x, FLOAT32):
         found: Pair = np.empty((before, after)), np.empty((before, after))
         loops.fold_moments(x, *found, x.shape)
-        return _where_finite(x, *found)
+        return _with_non_finite(x, *found)
     if length < _SHORT or (after == 1 and length <= _ROW):
         return _of_short(x)
     size = length * after * x.itemsize
@@ -57,7 +59,7 @@ def deviations_of(x: Array) -> Pair:
 
 
 def _of_short(x: Array) -> Pair:
-    """Take a short axis, a tile of its rows at a time."""
+    """Reduce a short axis, a tile of its rows at a time."""
     before, length, after = x.shape
     means, squares = np.empty((before, after)), np.empty((before, after))
     step = max(TILE_BYTES // (length * after * x.itemsize), 1)
@@ -82,7 +84,7 @@ def _of_short_tile(x: Array) -> Pair:
         rows = away[:, :, 0]
         total, power = np.einsum("ij->i", rows)[:, None], np.einsum("ij,ij->i", rows, rows)[:, None]
     shift = total.astype(np.float64) / length
-    return _settled(x, near + shift, power - length * np.square(shift))
+    return _corrected(x, near + shift, power - length * np.square(shift))
 
 
 def _by_cells(x: Array) -> tuple[Array, Array, Array]:
@@ -104,7 +106,7 @@ def _by_cells(x: Array) -> tuple[Array, Array, Array]:
 
 
 def _of_strips(sample: Array) -> Pair:
-    """Take one sample, of shape (length, after), strip by strip."""
+    """Reduce one sample, of shape (length, after), strip by strip."""
     length, after = sample.shape
     step = max(TILE_BYTES // (after * sample.itemsize), _SHORT)
     starts = range(0, length, step)
@@ -127,25 +129,25 @@ def _of_tile(x: Array) -> Pair:
     np.multiply(away, away, out=away)
     squares = sum_middle_axis(away) - length * np.square(shift)
     mean = near + shift
-    return _settled(x, mean, squares)
+    return _corrected(x, mean, squares)
 
 
-def _where_finite(x: Array, mean: Float64, squares: Float64) -> Pair:
-    """Do again in NumPy what infinities and NaN went into: it says what they make."""
+def _with_non_finite(x: Array, mean: Float64, squares: Float64) -> Pair:
+    """Compute again in NumPy what infinities and NaN went into: it decides what they make."""
     lost = ~np.isfinite(squares)
     if lost.any():
-        for found, wide in zip((mean, squares), _widely(x), strict=True):
+        for found, wide in zip((mean, squares), _in_float64(x), strict=True):
             found[lost] = wide[lost]
             found[np.isnan(found)] = np.nan  # the sign of a sum of NaNs depends on the loop
     return mean, squares
 
 
-def _settled(x: Array, mean: Float64, squares: Float64) -> Pair:
-    """Do again in float64 what float32 could not hold."""
+def _corrected(x: Array, mean: Float64, squares: Float64) -> Pair:
+    """Compute again in float64 what float32 could not hold."""
     lost = ~(np.isfinite(squares) & np.isfinite(mean))
     tiny = squares < _TINY * x.shape[1]
-    if lost.any() or (tiny.any() and not _constant(x, tiny)):
-        wide_mean, wide_squares = _widely(x)
+    if lost.any() or (tiny.any() and not _all_equal(x, tiny)):
+        wide_mean, wide_squares = _in_float64(x)
         mean = np.where(lost | tiny, wide_mean, mean)
         squares = np.where(lost | tiny, wide_squares, squares)
         for found in (mean, squares):
@@ -153,14 +155,14 @@ def _settled(x: Array, mean: Float64, squares: Float64) -> Pair:
     return mean, np.maximum(squares, 0)
 
 
-def _constant(x: Array, where: NDArray[np.bool_]) -> bool:
+def _all_equal(x: Array, where: NDArray[np.bool_]) -> bool:
     """Whether all cells of these statistics are the same."""
     most, least = max_middle_axis(x), -max_middle_axis(np.negative(x))
     return bool((most == least)[where].all())
 
 
 def _long_rows(x: Array, out: Array, vector: Array) -> Iterator[tuple[Array, Array, Array]]:
-    """See cells as rows of 1024 items or more, and repeat the vector of items to that length."""
+    """View cells as rows of 1024 items or more, and repeat the vector of items to that length."""
     before, length, after = x.shape
     repeats = max(min(1024 // after, length), 1)
     whole = length // repeats * repeats
@@ -175,8 +177,8 @@ def _long_rows(x: Array, out: Array, vector: Array) -> Iterator[tuple[Array, Arr
         yield x[:, whole:], out[:, whole:], vector[:, None]
 
 
-def _widely(x: Array) -> Pair:
-    """Do it in float64 throughout, in two passes."""
+def _in_float64(x: Array) -> Pair:
+    """Reduce in float64 throughout, in two passes."""
     wide = x.astype(np.float64)
     mean: Float64 = np.add.reduce(wide, axis=1, keepdims=True) / x.shape[1]
     np.subtract(wide, mean, out=wide)

@@ -1,4 +1,4 @@
-"""How far two arrays are apart: absolutely, relatively, and in units in the last place."""
+"""How far two arrays differ: absolutely, relatively, and in units in the last place (ULP)."""
 
 from typing import Any
 
@@ -10,7 +10,14 @@ from poolnorm_cli.values import frozen
 
 @frozen
 class Tolerance:
-    """What counts as equal: `|a - b| <= atol + rtol * |b|`, or at most `max_ulp` units apart."""
+    """What counts as equal: `|a - b| <= atol + rtol * |b|`, or at most `max_ulp` ULP apart.
+
+    Attributes:
+        rtol: Relative tolerance, as `numpy.isclose` has it.
+        atol: Absolute tolerance.
+        max_ulp: Units in the last place; None where they do not count.
+        equal_nan: Whether NaN is equal to NaN.
+    """
 
     rtol: float = 0.0
     atol: float = 0.0
@@ -20,12 +27,12 @@ class Tolerance:
 
 @frozen
 class ItemDifferences:
-    """How far the items of two flat arrays are apart.
+    """How far the items of two flat arrays differ.
 
     Attributes:
         absolute: `|a - b|`, 0 for equal items and NaN where only one is a number.
         relative: `|a - b| / |b|`.
-        ulp: Numbers of the dtype between them, as uint64; None where the dtypes differ.
+        ulp: Steps from one to the next number of the dtype between them; None where dtypes differ.
         unequal: Where they are not equal within the tolerance.
     """
 
@@ -45,6 +52,9 @@ def item_differences(
         b: As many.
         tolerance: What counts as equal.
         dtype: The dtype that both have on disk; None where they differ.
+
+    Returns:
+        The differences, in the order of the items.
     """
     a, b = a.reshape(-1), b.reshape(-1)
     nan_a, nan_b = np.isnan(a), np.isnan(b)
@@ -55,7 +65,7 @@ def item_differences(
         relative = np.where(same, 0.0, absolute / size)
         close = same | (absolute <= tolerance.atol + tolerance.rtol * size)
     ulp = None if dtype is None else np.where(same | nan_a | nan_b, np.uint64(0), _ulp(a, b, dtype))
-    # An infinite tolerance, as rtol * inf is, makes nothing equal to an infinity.
+    # An infinite tolerance, as rtol * inf is, makes no number equal to an infinity.
     close &= same | (np.isfinite(a) & np.isfinite(b))
     if ulp is not None and tolerance.max_ulp is not None:
         close |= (ulp <= tolerance.max_ulp) & ~(nan_a | nan_b)
@@ -79,7 +89,7 @@ def _gap(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.uint64]:
 
 
 def _ulp(a: NDArray[Any], b: NDArray[Any], dtype: str) -> NDArray[np.uint64]:
-    """Count the numbers from one to the other, by numbering all of them in order."""
+    """Count the numbers of the dtype from one to the other, by numbering all of them in order."""
     if a.dtype.kind == "b":
         flips: NDArray[np.uint64] = np.not_equal(a, b).astype(np.uint64)
         return flips
@@ -90,7 +100,7 @@ def _ulp(a: NDArray[Any], b: NDArray[Any], dtype: str) -> NDArray[np.uint64]:
 
 
 def _ordered(x: NDArray[Any]) -> NDArray[Any]:
-    """Number floats in their order, both zeros the same: sign and magnitude become one line."""
+    """Number floats in their order, both zeros the same: sign and magnitude become an integer."""
     bits = np.ascontiguousarray(x).view(f"u{x.dtype.itemsize}")
     sign = bits.dtype.type(1 << (8 * x.dtype.itemsize - 1))
     numbers: NDArray[Any] = np.where(bits & sign, sign - (bits & ~sign), bits | sign)

@@ -1,9 +1,10 @@
-"""Means and variances that lose nothing, taken tile by tile and merged exactly.
+"""Means and variances without cancellation, reduced grain by grain in a fixed tree.
 
-A *grain* is a run of samples whose number follows from the shape of one sample alone. Moments are
-taken per grain and merged in a tree over the order of the samples, so they do not depend on how a
-tensor was cut into blocks, nor on where the grains were taken. The merge is that of Chan, Golub and
-LeVeque (1979), "Updating formulae and a pairwise algorithm for computing sample variances".
+A *grain* is the unit of the reduction: consecutive samples whose number follows from the shape of
+one sample alone. Moments are computed per grain and merged by a tree reduction in the order of the
+samples, so their bits do not depend on how a tensor was cut into blocks, nor on which thread or
+machine computed a grain. The merge is that of Chan, Golub and LeVeque (1979), "Updating formulae
+and a pairwise algorithm for computing sample variances".
 """
 
 import math
@@ -29,15 +30,30 @@ from poolnorm_cli.values import frozen
 
 
 Part = TypeVar("Part")
+Axes = tuple[int, ...]
+Float64 = NDArray[np.float64]
+
+GRAIN_ITEMS = 1 << 19
+"""Items of a grain, about: enough for a kernel's tiles, few enough that a block has several."""
+_LEAST_SQUARE = 1e-280
+"""Squares of float64 that are smaller may have lost digits."""
 
 
 def tree_reduce(merge: Callable[[Part, Part], Part], parts: Iterable[Part], empty: Part) -> Part:
-    """Merge consecutive parts two by two, as a tournament does; `empty` where there is none.
+    """Merge consecutive parts pairwise, as a binary tree: a tree reduction.
 
-    A run of parts whose length is a power of two, and which starts at a multiple of that length,
-    is always merged by itself. So runs of one such length (the last may be shorter) can be folded
-    apart, on other machines, and their results folded with the same result to the last bit. At
-    most one part per level is held.
+    Parts whose number is a power of two, and which start at a multiple of it, are a subtree of
+    their own. So subtrees of one such size (the last may be smaller) can be reduced elsewhere, on
+    other machines, and their results reduced with the same bits. At most one part per level is
+    held.
+
+    Args:
+        merge: Merges two neighbours, the earlier one first; associative but for rounding.
+        parts: The parts, in order.
+        empty: What is returned where there is none.
+
+    Returns:
+        All parts merged.
     """
     held: list[tuple[int, Part]] = []
     for part in parts:
@@ -51,15 +67,9 @@ def tree_reduce(merge: Callable[[Part, Part], Part], parts: Iterable[Part], empt
     return held[0][1] if held else empty
 
 
-Axes = tuple[int, ...]
-Float64 = NDArray[np.float64]
-
-GRAIN_ITEMS = 1 << 19
-
-
 @frozen
 class Moments:
-    """The mean of some cells, and the sum of the squares of their distances from it.
+    """The mean of some cells, and the sum of their squared deviations from it.
 
     Attributes:
         axes: The axes that were reduced.
@@ -87,7 +97,15 @@ class Moments:
         return replace(self, mean=mean, squares=squares)
 
     def part(self, origin: Axes, shape: Axes) -> "Moments":
-        """Return those for a block of `shape` which starts at `origin` in what they are of."""
+        """Return the statistics of a block.
+
+        Args:
+            origin: Index in the tensor, one number per axis, at which the block starts.
+            shape: Shape of the block.
+
+        Returns:
+            Its part of the statistics, as views.
+        """
         here = slices_of(self.mean.shape, origin, shape)
         count = self.count[here] if isinstance(self.count, np.ndarray) else self.count
         return Moments(self.axes, count, self.mean[here], self.squares[here], self.masked)
@@ -99,11 +117,15 @@ def grain_rows(sample_shape: tuple[int, ...]) -> int:
 
 
 def moments_of(x: NDArray[Any], axes: Axes) -> Moments:
-    """Take the moments of one block over `axes`.
+    """Compute the moments of one block over `axes`.
 
     Args:
         x: C-contiguous, of any real dtype.
         axes: Non-negative, sorted axes.
+
+    Returns:
+        The moments, each computed in two passes, the second about the mean; those that float64
+        cannot hold in `WIDE`.
     """
     from poolnorm_cli.kernels.deviations import deviations_of
     from poolnorm_cli.kernels.reductions import three_axes
@@ -129,7 +151,7 @@ def moments_of(x: NDArray[Any], axes: Axes) -> Moments:
 
 
 def _groups(shape: tuple[int, ...], axes: Axes) -> list[Axes]:
-    """Group axes that stand side by side, the group with most cells first."""
+    """Group adjacent axes, the group with most cells first."""
     groups: list[Axes] = []
     for axis in axes:
         if groups and groups[-1][-1] == axis - 1:
@@ -142,14 +164,24 @@ def _groups(shape: tuple[int, ...], axes: Axes) -> list[Axes]:
 def merge_along(
     mean: Float64, squares: Float64, axes: Axes, cells: int | Float64
 ) -> tuple[Float64, Float64]:
-    """Join means and squares along `axes`, each of as many cells; in `WIDE` where they are lost."""
-    joined = _joined_along(mean, squares, axes, cells)
-    if mean.dtype != WIDE and not np.isfinite(joined[1]).all() and np.isfinite(squares).all():
-        return _joined_along(mean.astype(WIDE), squares, axes, cells)
-    return joined
+    """Merge moments that all have as many cells along axes of their own.
+
+    Args:
+        mean: Means, float64 or `WIDE`.
+        squares: Sums of squared deviations, in the same shape.
+        axes: The axes along which they are merged.
+        cells: Cells of each, one number or one along the other axes.
+
+    Returns:
+        Means and squares with `axes` at size 1; in `WIDE` where float64 cannot hold them.
+    """
+    merged = _merge_along(mean, squares, axes, cells)
+    if mean.dtype != WIDE and not np.isfinite(merged[1]).all() and np.isfinite(squares).all():
+        return _merge_along(mean.astype(WIDE), squares, axes, cells)
+    return merged
 
 
-def _joined_along(
+def _merge_along(
     mean: Float64, squares: Float64, axes: Axes, cells: int | Float64
 ) -> tuple[Float64, Float64]:
     whole: Float64 = np.add.reduce(mean, axis=axes, keepdims=True)
@@ -160,15 +192,31 @@ def _joined_along(
 
 
 def slices_of(sizes: Axes, origin: Axes, shape: Axes) -> tuple[slice, ...]:
-    """Return where in statistics of such sizes those of a block are."""
+    """Locate the statistics of a block.
+
+    Args:
+        sizes: Shape of the statistics, reduced axes at size 1.
+        origin: Index in the tensor at which the block starts.
+        shape: Shape of the block.
+
+    Returns:
+        A slice for each axis of the statistics.
+    """
     sides = zip(sizes, origin, shape, strict=True)
     return tuple(slice(at, at + n) if size > 1 else slice(None) for size, at, n in sides)
 
 
 def merge(a: Moments, b: Moments) -> Moments:
-    """Put the moments of consecutive samples together.
+    """Merge the moments of consecutive samples, after Chan, Golub and LeVeque (1979).
 
-    Where axis 0 is not reduced, every sample has moments of its own and they are joined.
+    Where axis 0 is not reduced, every sample has moments of its own and they are concatenated.
+
+    Args:
+        a: Moments of the samples that come first.
+        b: Moments of those that follow, over the same axes.
+
+    Returns:
+        The moments of all; in `WIDE` where float64 cannot hold them.
     """
     if 0 not in a.axes:
         mean, squares = np.concatenate([a.mean, b.mean]), np.concatenate([a.squares, b.squares])
@@ -202,7 +250,14 @@ def _pair(moments: Moments) -> tuple[Float64, Float64]:
 
 
 def merge_tensors(a: Moments, b: Moments) -> Moments:
-    """Put the moments of two tensors together, as of one that has the samples of both.
+    """Merge the moments of two tensors, as of one that has the samples of both.
+
+    Args:
+        a: Moments of one tensor.
+        b: Moments of the next.
+
+    Returns:
+        The moments of both.
 
     Raises:
         UsageError: They have other channels, or another rank.
@@ -223,7 +278,7 @@ def gather(
     masks: Iterable[NDArray[Any]] | None = None,
     each: Callable[..., Iterable[list[Moments]]] = map,
 ) -> Moments:
-    """Gather the moments of a tensor over `axes` from its blocks.
+    """Compute the moments of a tensor over `axes` from its blocks.
 
     Args:
         blocks: Consecutive slices along axis 0, each but the last a multiple of the grain long.
@@ -231,6 +286,9 @@ def gather(
         axes: Non-negative axes of a block.
         masks: Which cells count, per block, as in `masked_moments`. None where all count.
         each: Applies a function to pairs of block and mask, as `map` does; results come in order.
+
+    Returns:
+        The moments, with the same bits for any cut into blocks.
     """
     rows = grain_rows(sample_shape)
 
@@ -246,14 +304,22 @@ def gather(
 def pair_with_masks(
     blocks: Iterable[NDArray[Any]], masks: Iterable[NDArray[Any]] | None
 ) -> Iterator[tuple[NDArray[Any], NDArray[Any] | None]]:
-    """Pair each block with its mask, or with None where there is no mask."""
+    """Pair each block with its mask.
+
+    Args:
+        blocks: The blocks.
+        masks: As many masks; None where there is none.
+
+    Returns:
+        Pairs of a block and its mask, or None.
+    """
     if masks is None:
         return ((block, None) for block in blocks)
     return zip(blocks, masks, strict=True)
 
 
 def _moments_of(grain: NDArray[Any], mask: NDArray[Any] | None, rows: slice, axes: Axes) -> Moments:
-    """Take the moments of a grain, with a mask those of its cells that count."""
+    """Compute the moments of a grain; under a mask those of its cells that count."""
     if mask is None:
         return moments_of(grain, axes)
 
@@ -261,12 +327,15 @@ def _moments_of(grain: NDArray[Any], mask: NDArray[Any] | None, rows: slice, axe
 
 
 def masked_moments(x: NDArray[Any], mask: NDArray[Any], axes: Axes) -> Moments:
-    """Take the moments over `axes` of the cells that count.
+    """Compute the moments over `axes` of the cells that count.
 
     Args:
         x: C-contiguous, of any real dtype.
         mask: bool, of the shape of `x`; or of all axes but the last, along which it is the same.
         axes: Non-negative, sorted axes.
+
+    Returns:
+        The moments; where no cell counts, mean and squares are 0.
     """
     if mask.ndim == x.ndim - 1 and axes == tuple(range(mask.ndim)):
         cells: NDArray[Any] = x[mask]  # one number of cells for all channels
@@ -289,19 +358,15 @@ def masked_moments(x: NDArray[Any], mask: NDArray[Any], axes: Axes) -> Moments:
     return Moments(axes, count, mean, squares, masked=True)
 
 
-_LEAST_SQUARE = 1e-280
-"""Squares of float64 that are smaller may have lost digits."""
-
-
 def mean_square(
     x: NDArray[Any], axes: Axes, given: tuple[Float64, Float64] | None = None
 ) -> Float64:
-    """Return the mean of squares of one block over `axes`, kept at size 1; 0 without a cell.
+    """Compute the mean of squares of one block over `axes`, kept at size 1; 0 without a cell.
 
     Args:
         x: Any real dtype.
         axes: Non-negative axes.
-        given: Mean and variance of what the block is a part of, used instead of the block.
+        given: Mean and variance of the tensor that the block is a part of, instead of its cells.
 
     Returns:
         float64, or `WIDE` where that cannot hold some of them.

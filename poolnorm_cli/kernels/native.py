@@ -1,4 +1,4 @@
-"""The compiled loops, where the build made them. Without them NumPy does the same, slower.
+"""The compiled loops, where the build made them; without them NumPy does the same, slower.
 
 They are compiled from `native/` when the package is built, if there is a C compiler. The
 environment variable `POOLNORM_KERNELS=numpy` leaves them aside. Where they are there and do not
@@ -59,6 +59,9 @@ def loops_for(x: Array, dtypes: tuple[np.dtype[Any], ...]) -> Any:
     Args:
         x: Any array.
         dtypes: Those for which there is a loop.
+
+    Returns:
+        The module of the loops, if `x` is C-contiguous, aligned and of native byte order.
     """
     if _LOOPS is None or x.dtype not in dtypes or not x.dtype.isnative:
         return None

@@ -1,6 +1,5 @@
 """Moments of parts put together: strips of a sample, ghost batches, channels of groups."""
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from math import prod
@@ -16,6 +15,7 @@ from poolnorm_cli.kernels.moments import (
     Float64,
     Moments,
     grain_rows,
+    masked_moments,
     merge,
     merge_along,
     moments_of,
@@ -23,37 +23,38 @@ from poolnorm_cli.kernels.moments import (
 )
 
 
-Box = tuple[
-    Axes, Axes
-]  # the index at which a strip starts in a tensor of its sample, and its shape
+Box = tuple[Axes, Axes]
+"""Where a strip is: the index at which it starts in a tensor of its sample alone, and its shape."""
 
 
 def strip_moments(strip: NDArray[Any], mask: NDArray[Any] | None, axes: Axes) -> Moments:
-    """Take the moments of a strip over the axes of samples, with a mask of what counts.
+    """Compute the moments of a strip of a sample, under a mask if there is one.
 
     Args:
         strip: Of the rank of a block, of one sample.
         mask: bool, of the shape of the strip, or of all its axes but the last; None where all cells
             count.
         axes: Non-negative, sorted axes.
-    """
-    if mask is None:
-        return moments_of(strip, axes)
-    from poolnorm_cli.kernels.moments import masked_moments
 
-    return masked_moments(strip, mask, axes)
+    Returns:
+        The moments of the cells that count.
+    """
+    return moments_of(strip, axes) if mask is None else masked_moments(strip, mask, axes)
 
 
 def merge_strips(
     found: Iterable[Moments], boxes: Sequence[Box], sample: Axes, axes: Axes
 ) -> Iterator[Moments]:
-    """Put the moments of the strips of each sample together.
+    """Merge the moments of the strips of each sample.
 
     Args:
         found: Moments of strips, in order.
         boxes: Where the strips of a sample are.
         sample: Shape of a sample.
         axes: Axes of a block that were reduced.
+
+    Yields:
+        The moments of one sample after another.
     """
     rest = iter(found)
     for first in rest:
@@ -87,20 +88,22 @@ def _of_sample(found: Iterable[Moments], boxes: Sequence[Box], sample: Axes, axe
 def merge_ghost_batches(
     found: Iterable[Moments], sample_shape: tuple[int, ...], axes: Axes, groups: int
 ) -> Moments:
-    """Gather the moments of each group over `axes` from those of samples.
+    """Merge the moments of samples into those of interleaved ghost batches.
+
+    With G ghost batches, sample i is in ghost batch i % G.
 
     Args:
         found: Of consecutive samples, over the axes but the first; all of them together are whole
             rounds of `groups` samples.
         sample_shape: Shape of one sample.
         axes: Non-negative axes of a block, 0 among them.
-        groups: Number of groups.
+        groups: Number of ghost batches.
 
     Returns:
-        Moments whose axis 0 has one cell per group.
+        Moments whose axis 0 has one cell per ghost batch.
     """
     kept = [1 if axis in axes else size for axis, size in enumerate((0, *sample_shape))]
-    cells = math.prod(sample_shape[axis - 1] for axis in axes if axis)
+    cells = prod(sample_shape[axis - 1] for axis in axes if axis)
     mean, squares = np.zeros((groups, *kept[1:])), np.zeros((groups, *kept[1:]))
     place = 0
     for each in found:
@@ -116,12 +119,15 @@ def merge_ghost_batches(
 def sample_moments(
     blocks: Iterable[NDArray[Any]], sample_shape: tuple[int, ...], axes: Axes
 ) -> Iterator[Moments]:
-    """Take the moments of samples over `axes`, a grain at a time.
+    """Compute the moments of each sample over `axes`, a grain at a time.
 
     Args:
         blocks: Consecutive slices along axis 0, each but the last a multiple of the grain long.
         sample_shape: Shape of one sample.
         axes: Axes of a block; not the first.
+
+    Yields:
+        The moments of the samples of each grain, along axis 0.
     """
     rows = grain_rows(sample_shape)
     for block in blocks:
@@ -130,23 +136,30 @@ def sample_moments(
 
 
 def _rounds(place: int, samples: int, groups: int) -> Iterable[tuple[slice, slice]]:
-    """Cut samples where a round of all groups ends: yield the groups, and the samples for them."""
+    """Cut samples where a round of all ghost batches ends.
+
+    Yields:
+        The ghost batches, and the samples that belong to them.
+    """
     done = 0
     while done < samples:
         group = (place + done) % groups
-        run = min(groups - group, samples - done)
-        yield slice(group, group + run), slice(done, done + run)
-        done += run
+        count = min(groups - group, samples - done)
+        yield slice(group, group + count), slice(done, done + count)
+        done += count
 
 
 def group_moments(moments: Moments, samples: slice, axis: int, groups: int) -> Moments:
-    """Join moments that stand side by side along an axis, and give each those of its group.
+    """Merge the moments of adjacent channels into those of groups; give each channel its group's.
 
     Args:
-        moments: Of each sample.
-        samples: Those that are wanted.
-        axis: The axis of what is grouped; not reduced.
-        groups: How many there are, of as many members each.
+        moments: Moments of each sample and channel.
+        samples: The samples that are wanted.
+        axis: The axis of the channels; not reduced.
+        groups: How many groups there are, of equally many channels each.
+
+    Returns:
+        Moments of these samples in the shape of `moments`, alike within a group.
     """
     pair = moments.mean[samples], moments.squares[samples]
     shape, size = pair[0].shape, pair[0].shape[axis] // groups
@@ -167,7 +180,7 @@ def group_moments(moments: Moments, samples: slice, axis: int, groups: int) -> M
 def _counted(
     count: Float64, mean: Float64, squares: Float64, axis: int
 ) -> tuple[Float64, Float64, Float64]:
-    """Join moments along an axis, each of a number of cells of its own, which may be 0."""
+    """Merge moments along an axis, each of a number of cells of its own, which may be 0."""
     cells = np.add.reduce(count, axis=axis, keepdims=True)
     whole = np.add.reduce(mean * count, axis=axis, keepdims=True) / np.maximum(cells, 1)
     between = np.add.reduce(np.square(mean - whole) * count, axis=axis, keepdims=True)

@@ -1,6 +1,5 @@
-"""Reductions over whole axes."""
+"""Reductions over whole axes, and over windows that cover an axis evenly."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from typing import Any
@@ -13,37 +12,47 @@ from poolnorm_cli.kernels.native import FLOAT32, loops_for
 
 
 Array = NDArray[Any]
-
-
 Float64 = NDArray[np.float64]
+Axes = tuple[int, ...]
+Bounds = Mapping[int, Sequence[tuple[int, int]]]
+"""Axis -> first cell and end of each window on it; these have two sizes at most, n and n + 1."""
 
 _ROW = 1024
-"""Items in a folded row: long enough for a vector loop, short enough for the first-level cache."""
-_FOLD = 7
+"""Items in a row of several cells: long enough for a vector loop, short enough for the first-level
+cache."""
+_GROUP = 7
 """Cells that are added in float32. Six additions, and rounding once, err by 3.5 epsilons of the
 sum of magnitudes at most; 4 are allowed.
 """
 
 
 def three_axes(x: Array, axes: Sequence[int]) -> Array:
-    """See `x` as (before, length, after), where `length` merges axes that stand side by side."""
+    """View an array as (before, length, after): the axes to reduce merged into the middle one.
+
+    Args:
+        x: C-contiguous, of any dtype.
+        axes: Sorted, adjacent axes.
+
+    Returns:
+        A view of three axes.
+    """
     first, last = axes[0], axes[-1] + 1
     return x.reshape(prod(x.shape[:first]), prod(x.shape[first:last]), prod(x.shape[last:]))
 
 
-def side_by_side(axes: Sequence[int]) -> bool:
+def adjacent(axes: Sequence[int]) -> bool:
     """Whether sorted axes have no other between them."""
     return axes[-1] - axes[0] == len(axes) - 1
 
 
 def max_middle_axis(x: Array) -> Array:
-    """Take the maximum over the middle axis.
+    """Compute the maximum over the middle axis; NaN propagates.
 
     Args:
         x: C-contiguous, of shape (before, length, after), the length 1 or more.
 
     Returns:
-        Of shape (before, after).
+        The maxima, of shape (before, after) and the dtype of `x`.
     """
     before, length, after = x.shape
     if loops := loops_for(x, FLOAT32):
@@ -54,11 +63,11 @@ def max_middle_axis(x: Array) -> Array:
         return np.asarray(np.maximum.reduce(x.reshape(before, length), axis=1)).reshape(before, 1)
     rows = min(max(_ROW // after, 1), length)
     whole = length // rows * rows
-    folded = x[:, :whole].reshape(before, -1, rows * after)
-    most: Array = np.maximum.reduce(folded, axis=1).reshape(before, rows, after)
+    long_rows = x[:, :whole].reshape(before, -1, rows * after)
+    most: Array = np.maximum.reduce(long_rows, axis=1).reshape(before, rows, after)
     rest = most[:, : length - whole]
     np.maximum(rest, x[:, whole:], out=rest)
-    return np.asarray(np.maximum.reduce(_turned(most), axis=2))
+    return np.asarray(np.maximum.reduce(_length_last(most), axis=2))
 
 
 def sum_middle_axis(x: Array) -> Float64:
@@ -70,35 +79,38 @@ def sum_middle_axis(x: Array) -> Float64:
         x: float32 or float64, of shape (before, length, after); rows of `after` are contiguous.
 
     Returns:
-        Of shape (before, after).
+        The sums, of shape (before, after).
     """
     before, length, after = x.shape
     if loops := loops_for(x, FLOAT32):
         added: Float64 = np.empty((before, after))
         loops.fold_sum(x, added, x.shape)
         return added
-    rows = max(min(_ROW // after, length // _FOLD), 1)
-    step = rows * _FOLD
+    rows = max(min(_ROW // after, length // _GROUP), 1)
+    step = rows * _GROUP
     whole = length // step * step
-    groups = x[:, :whole].reshape(before, -1, _FOLD, rows * after)
+    groups = x[:, :whole].reshape(before, -1, _GROUP, rows * after)
     partial = np.add.reduce(groups, axis=2)
     sums = np.add.reduce(partial, axis=1, dtype=np.float64).reshape(before, rows, after)
-    total: Float64 = np.add.reduce(_turned(sums), axis=2)
+    total: Float64 = np.add.reduce(_length_last(sums), axis=2)
     if whole < length:
         rest = x[:, whole:].astype(np.float64)
-        total += np.add.reduce(_turned(rest), axis=2)
+        total += np.add.reduce(_length_last(rest), axis=2)
     return total
 
 
 def sum_of_squares(x: Array, axes: Sequence[int]) -> Float64:
-    """Add the squares over sorted axes, kept at size 1, in float64.
+    """Add the squares over axes, in float64.
 
     Args:
         x: Any real dtype.
-        axes: Non-negative axes.
+        axes: Non-negative, sorted axes.
+
+    Returns:
+        The sums, with `axes` at size 1.
     """
     loops = loops_for(x, FLOAT32)
-    if loops and x.size and axes and side_by_side(axes):
+    if loops and x.size and axes and adjacent(axes):
         cells = three_axes(x, axes)
         kept = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
         squares: Float64 = np.empty(kept)
@@ -109,12 +121,9 @@ def sum_of_squares(x: Array, axes: Sequence[int]) -> Float64:
     return total
 
 
-def _turned(x: Array) -> Array:
+def _length_last(x: Array) -> Array:
     """Copy (before, length, after) to (before, after, length), to reduce contiguous items."""
     return np.ascontiguousarray(x.swapaxes(1, 2))
-
-
-Axes = tuple[int, ...]
 
 
 def max_over(x: Array, axes: Axes, *, keepdims: bool) -> Array:
@@ -124,26 +133,37 @@ def max_over(x: Array, axes: Axes, *, keepdims: bool) -> Array:
         x: C-contiguous, of any float or integer dtype; bool counts as integer.
         axes: Sorted axes.
         keepdims: Keep these axes with size 1.
+
+    Returns:
+        The maxima, in the dtype of `x`.
     """
     shape = _reduced(x.shape, axes, keepdims=keepdims)
     if x.size == 0:
         return np.empty(shape, x.dtype)
     with silence_floating_point():
-        if side_by_side(axes):
+        if adjacent(axes):
             return max_middle_axis(three_axes(x, axes)).reshape(shape)
         return np.asarray(np.maximum.reduce(x, axis=axes)).reshape(shape)
 
 
 def larger(a: Array, b: Array) -> Array:
-    """Take the larger of each two items; NaN propagates."""
+    """Compute the maximum of two arrays item by item; NaN propagates.
+
+    Args:
+        a: Any dtype.
+        b: Of the same dtype and shape.
+
+    Returns:
+        The larger items.
+    """
     with silence_floating_point():
         return np.maximum(a, b)
 
 
 def mean_of_means(parts: Iterable[tuple[Array, int]]) -> Array:
-    """Average means of so many rows each, in float64; it overflows only where they do.
+    """Average means, each weighted by its number of rows, in float64.
 
-    Where no row counts at all, the mean is NaN.
+    It overflows only where they do. Where no row counts at all, the mean is NaN.
     """
     whole, rows = np.empty(0), 0
     with silence_floating_point():
@@ -167,7 +187,7 @@ def mean_over(
     mask: Array | None = None,
     dtype: str | None = None,
 ) -> Array:
-    """Take the mean over `axes`; it overflows only where the mean does.
+    """Compute the mean over `axes`; it overflows only where the mean itself does.
 
     For float32 it is within 4 float32 epsilons of mean(|cells|) of the exact one.
 
@@ -176,12 +196,12 @@ def mean_over(
         axes: Sorted axes to average over, none of them empty.
         keepdims: Keep these axes with size 1.
         mask: Which cells count; bool, it broadcasts against `x`. Where none does, the mean is NaN.
-        dtype: Of the mean; that of `x` where None.
+        dtype: Dtype of the mean; None for that of `x`.
 
     Returns:
-        The mean.
+        The mean, with `axes` at size 1 or without them.
     """
-    cells = math.prod(x.shape[axis] for axis in axes)
+    cells = prod(x.shape[axis] for axis in axes)
     shape = _reduced(x.shape, axes, keepdims=keepdims)
     if not x.size:
         return np.empty(shape, dtype or x.dtype)
@@ -192,7 +212,7 @@ def mean_over(
             _reduced(mask.shape, axes, keepdims=keepdims)
         )
     with silence_floating_point():
-        if side_by_side(axes):
+        if adjacent(axes):
             mean: Array = sum_middle_axis(three_axes(x, axes)).reshape(shape) / count
         else:
             mean = np.add.reduce(x, axis=axes, dtype=np.float64).reshape(shape) / count
@@ -211,19 +231,15 @@ def _reduced(shape: tuple[int, ...], axes: Axes, *, keepdims: bool) -> tuple[int
     return tuple(size for axis, size in enumerate(shape) if axis not in axes)
 
 
-Bounds = Mapping[int, Sequence[tuple[int, int]]]
-"""Axis -> first cell and end of each window on it; these have two sizes at most, n and n + 1."""
-
-
 def max_adaptive(x: Array, bounds: Bounds) -> Array:
-    """Take the maximum below each window; NaN propagates.
+    """Compute the maximum under each window of adaptive pooling; NaN propagates.
 
     Args:
         x: Any float or integer dtype; bool counts as integer. No reduced axis is empty.
         bounds: Axis -> first cell and end of each window on it.
 
     Returns:
-        A new array with that number of cells on each of these axes.
+        A new array of the dtype of `x`, with one cell per window on each of these axes.
     """
     with np.errstate(invalid="ignore"):
         for axis, each in _smallest_first(x.shape, bounds):
@@ -232,14 +248,16 @@ def max_adaptive(x: Array, bounds: Bounds) -> Array:
 
 
 def mean_adaptive(x: Array, bounds: Bounds) -> Array:
-    """Average the cells below each window, summed in float64; overflows only where a mean does.
+    """Average the cells under each window of adaptive pooling, in float64.
+
+    It overflows only where a mean does.
 
     Args:
         x: float32 or float64. No reduced axis is empty.
         bounds: Axis -> first cell and end of each window on it.
 
     Returns:
-        A new array of the dtype of `x`, with that number of cells on each of these axes.
+        A new array of the dtype of `x`, with one cell per window on each of these axes.
     """
     wide = x.astype(np.float64, copy=False)
     counts = np.ones((1,) * x.ndim)
@@ -250,7 +268,7 @@ def mean_adaptive(x: Array, bounds: Bounds) -> Array:
         mean: Array = _sums(wide, bounds) / counts
         if x.dtype == np.float64 and not np.isfinite(mean).all():
             # A sum can overflow where its mean does not. Powers of two scale without rounding.
-            power = math.prod(x.shape[axis] for axis in bounds).bit_length()
+            power = prod(x.shape[axis] for axis in bounds).bit_length()
             scaled = _sums(np.ldexp(wide, -power), bounds) / np.ldexp(counts, -power)
             mean = np.where(np.isfinite(mean), mean, scaled)
         return mean.astype(x.dtype, copy=False)

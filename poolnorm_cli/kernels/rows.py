@@ -1,4 +1,4 @@
-"""Short rows, each brought to mean 0 and deviation 1 while it is in cache."""
+"""Normalization of trailing axes: each row is brought to mean 0 and deviation 1 while in cache."""
 
 from math import prod
 from typing import Any
@@ -15,10 +15,10 @@ Array = NDArray[Any]
 Vector = NDArray[Any] | None
 
 LONGEST = 512
-"""Items in a row up to which this is worth its while, and a plain float32 sum exact enough."""
+"""Items in a row up to which this pays, and a plain float32 sum is exact enough."""
 
 _FEW = 16
-"""Items in a row below which it pays to turn a tile, so that loops run over the rows."""
+"""Items in a row below which it pays to transpose a tile, so that loops run over the rows."""
 _LEAST = 1e-12
 """The epsilon from which on squares that underflow in float32 make no difference."""
 _LARGE = 1e30
@@ -26,7 +26,16 @@ _LARGE = 1e30
 
 
 def can_normalize_rows(x: Array, axes: tuple[int, ...], epsilon: float) -> bool:
-    """Whether `normalize_rows` serves to normalize `x` over sorted `axes`."""
+    """Say whether `normalize_rows` serves for an array.
+
+    Args:
+        x: The array, of any dtype and order.
+        axes: Sorted axes to normalize over.
+        epsilon: Added to the variance.
+
+    Returns:
+        Whether the axes are the last ones, and rows and numbers such that float32 loses nothing.
+    """
     trailing = axes == tuple(range(axes[0], x.ndim)) and axes[0] > 0
     if loops_for(x, FLOAT32):
         return trailing and x.size > 0
@@ -37,14 +46,18 @@ def can_normalize_rows(x: Array, axes: tuple[int, ...], epsilon: float) -> bool:
 def normalize_rows(x: Array, epsilon: float, gamma: Vector, beta: Vector) -> Array:
     """Compute `(x - mean) / sqrt(variance + epsilon) * gamma + beta` for each row.
 
-    Float32 holds the rows' distances from their means with nothing lost, whatever the means are.
-    Rows whose squares are out of its range are done again in float64.
+    Float32 holds the rows' deviations from their means with nothing lost, however large the means.
+    Rows whose squares are out of its range are computed again in float64. The formula is that of
+    Keras' LayerNormalization, after Ba, Kiros and Hinton (2016), "Layer normalization".
 
     Args:
         x: float32, of shape (rows, items), C-contiguous, for which `can_normalize_rows` holds.
         epsilon: Added to the variance.
         gamma: One factor per item; None for ones.
         beta: One addend per item; None for zeros.
+
+    Returns:
+        The normalized rows, float32.
     """
     y = acquire(x.shape, x.dtype)
     if loops := loops_for(x, FLOAT32):
@@ -52,14 +65,14 @@ def normalize_rows(x: Array, epsilon: float, gamma: Vector, beta: Vector) -> Arr
         return y
     items = max(x.shape[1], 1)
     step = max(TILE_BYTES // 4 // (items * x.itemsize), 1)
-    normalize = _turned if items < _FEW else _straight
+    normalize = _by_columns if items < _FEW else _by_rows
     with silence_floating_point(2048):
         for start in range(0, len(x), step):
             part = slice(start, start + step)
             squares = normalize(x[part], y[part], epsilon, gamma, beta)
             lost = np.flatnonzero(~(squares < _LARGE))
             if len(lost):
-                y[start + lost] = _widely(x[start + lost], epsilon, gamma, beta)
+                y[start + lost] = _in_float64(x[start + lost], epsilon, gamma, beta)
     return y
 
 
@@ -68,12 +81,15 @@ def divide_rows(
 ) -> Array | None:
     """Compute `x / sqrt(max(squares * weight + epsilon, least))` for each row, in a compiled loop.
 
+    With 1 / items as weight this is RMS normalization, after Zhang and Sennrich (2019), "Root mean
+    square layer normalization"; with 1 it divides by the Euclidean norm.
+
     Args:
         x: Of any dtype and order.
         axes: Sorted axes whose squares are added: a row.
         weight: Factor of the sum of squares.
-        epsilon: Added to it.
-        least: What it has at least.
+        epsilon: Added to that product.
+        least: The smallest number that is divided by, squared.
 
     Returns:
         An array like `x`; None where no loop serves for it.
@@ -87,8 +103,8 @@ def divide_rows(
     return y
 
 
-def _straight(x: Array, y: Array, epsilon: float, gamma: Vector, beta: Vector) -> Array:
-    """Normalize rows as they lie, and return their sums of squares."""
+def _by_rows(x: Array, y: Array, epsilon: float, gamma: Vector, beta: Vector) -> Array:
+    """Normalize row by row, and return their sums of squares."""
     items = x.shape[1]
     near = np.einsum("ij->i", x) / x.dtype.type(items)
     away = scratch("away", x.shape, x.dtype)
@@ -105,7 +121,7 @@ def _straight(x: Array, y: Array, epsilon: float, gamma: Vector, beta: Vector) -
     return squares
 
 
-def _turned(x: Array, y: Array, epsilon: float, gamma: Vector, beta: Vector) -> Array:
+def _by_columns(x: Array, y: Array, epsilon: float, gamma: Vector, beta: Vector) -> Array:
     """Normalize rows column by column, and return their sums of squares."""
     rows, items = x.shape
     columns = scratch("columns", (items, rows), x.dtype)
@@ -114,9 +130,9 @@ def _turned(x: Array, y: Array, epsilon: float, gamma: Vector, beta: Vector) -> 
     power: Array = vectors[2]
     for column, cells in zip(columns, x.T, strict=True):
         np.copyto(column, cells)
-    _add_up(columns, near)
+    _mean_of(columns, near)
     np.subtract(columns, near, out=columns)
-    shift = _add_up(columns, near)
+    shift = _mean_of(columns, near)
     power[:] = 0
     for column in columns:
         np.multiply(column, column, out=term)
@@ -133,8 +149,8 @@ def _turned(x: Array, y: Array, epsilon: float, gamma: Vector, beta: Vector) -> 
     return power
 
 
-def _add_up(columns: Array, out: Array) -> Array:
-    """Take the mean of columns, added one after another for any number of rows."""
+def _mean_of(columns: Array, out: Array) -> Array:
+    """Compute the mean of columns, added in the same order for any number of rows."""
     np.copyto(out, columns[0])
     for column in columns[1:]:
         np.add(out, column, out=out)
@@ -154,7 +170,7 @@ def _inverse(squares: Array, shift: Array, items: int, epsilon: float) -> Array:
     return variance
 
 
-def _widely(x: Array, epsilon: float, gamma: Vector, beta: Vector) -> Array:
+def _in_float64(x: Array, epsilon: float, gamma: Vector, beta: Vector) -> Array:
     wide = x.astype(np.float64)
     wide -= wide.mean(axis=1, keepdims=True)
     wide /= np.sqrt(np.square(wide).mean(axis=1, keepdims=True) + epsilon)

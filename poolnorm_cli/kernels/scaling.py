@@ -14,17 +14,13 @@ from poolnorm_cli.sizes import TILE_BYTES
 
 
 Array = NDArray[Any]
+Float64 = NDArray[np.float64]
 
 
-def scale_compiled(x: Array, y: Array, a: Array | None, b: Array, c: Array | None) -> bool:
-    """Compute `(x - a) * b + c` into `y`, if a loop serves for it; say whether.
+def _scale_compiled(x: Array, y: Array, a: Array | None, b: Array, c: Array | None) -> bool:
+    """Compute `(x - a) * b + c` into `y`, if a compiled loop serves for it; say whether.
 
-    Args:
-        x: C-contiguous.
-        y: Likewise, of the same shape and dtype.
-        a: Of the dtype of `x`, against which it broadcasts, like the others; None for nothing.
-        b: Factor.
-        c: Addend; None for nothing.
+    All are of the dtype of `x`, against which the three broadcast; None for 0.
     """
     loops = loops_for(x, FLOATS)
     if loops is None or not x.size:
@@ -37,7 +33,7 @@ def scale_compiled(x: Array, y: Array, a: Array | None, b: Array, c: Array | Non
 
 
 def _scale(loops: Any, x: Array, y: Array, vectors: Sequence[Array | None]) -> None:
-    """Do it where the vectors lie along axes that stand side by side, else sample by sample."""
+    """Call the loop where the vectors run along adjacent axes, else do so sample by sample."""
     shape = next(v.shape for v in vectors if v is not None)
     axes = [axis for axis, size in enumerate(shape) if size > 1]
     first, last = (axes[0], axes[-1] + 1) if axes else (0, 0)
@@ -51,29 +47,30 @@ def _scale(loops: Any, x: Array, y: Array, vectors: Sequence[Array | None]) -> N
         _scale(loops, x[i], y[i], part)
 
 
-Float64 = NDArray[np.float64]
-
 _FEW = 16
 """Items in a row below which NumPy's loops over rows do not pay."""
 _ROW = 4096
 """Items to which short vectors of channels are repeated, so that inner loops are long."""
 
 _LARGEST_INVERSE = 1e140
-"""Deviations whose inverse is in between have squares that float64 holds."""
+"""Deviations whose inverse is below this and above 1 over it have squares that float64 holds."""
 
 
 def center_and_scale(x: Array, mean: Float64, scale: Float64, shift: Float64 | float) -> Array:
     """Compute `(x - mean) * scale + shift` in the dtype of `x`.
 
-    In float32 the mean is taken off in two parts: what float32 can hold of it, and the rest, which
-    joins the shift. So a mean of 1e6 with a deviation of 1 costs nothing. Where one of them is at
-    the edge of the range of that dtype, it is computed once more, in a wider one.
+    In float32 the mean is subtracted in two parts: what float32 can hold of it, and the rest, which
+    goes into the shift. So a mean of 1e6 with a deviation of 1 costs no digits. Where one of them
+    is near the end of the range of that dtype, the result is computed again in a wider one.
 
     Args:
         x: C-contiguous, float32 or float64; not modified.
-        mean: Broadcasts against `x`, like the others.
-        scale: Factor.
-        shift: Addend; a number is a small one.
+        mean: float64 or wider; it broadcasts against `x`, like the others.
+        scale: Factor, float64 or wider.
+        shift: Addend, float64; a number, if it is small.
+
+    Returns:
+        The result, in the dtype of `x`.
     """
     if not x.size:
         return np.empty_like(x)
@@ -97,7 +94,7 @@ def center_and_scale(x: Array, mean: Float64, scale: Float64, shift: Float64 | f
 
 def _center_and_scale(x: Array, y: Array, vectors: tuple[Array, Array, Array]) -> None:
     """Compute `(x - a) * b + c` into `y`, all of one dtype."""
-    if scale_compiled(x, y, *vectors):
+    if _scale_compiled(x, y, *vectors):
         return
     if x.shape[-1] < _FEW and {v.shape for v in vectors} == {(*x.shape[:-1], 1)}:
         _by_columns(x.reshape(-1, x.shape[-1]), y.reshape(-1, x.shape[-1]), vectors)
@@ -109,7 +106,7 @@ def _center_and_scale(x: Array, y: Array, vectors: tuple[Array, Array, Array]) -
 
 
 def _by_columns(x: Array, y: Array, vectors: tuple[Array, ...]) -> None:
-    """Do it to short rows, each with values of its own: a column after another, in long loops."""
+    """Scale short rows, each with values of its own: column by column, in long loops."""
     rows = max(TILE_BYTES // 2 // x.itemsize, 1)
     a, b, c = (np.broadcast_to(v.reshape(-1), len(x)) for v in vectors)
     for start in range(0, len(x), rows):
@@ -168,7 +165,15 @@ def _slabs(x: Array, y: Array, vectors: list[Array]) -> Any:
 
 
 def inverse_deviation(variance: Float64, epsilon: float) -> Float64:
-    """Compute `1 / sqrt(variance + epsilon)`, in `WIDE` where float64 cannot hold the variance."""
+    """Compute `1 / sqrt(variance + epsilon)`.
+
+    Args:
+        variance: float64, or `WIDE` where float64 cannot hold all of them.
+        epsilon: Added to it.
+
+    Returns:
+        The inverse deviations, in the dtype of `variance`.
+    """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         inverse = np.asarray(1.0 / np.sqrt(variance.astype(np.float64, copy=False) + epsilon))
         if variance.dtype == np.float64:
@@ -178,11 +183,19 @@ def inverse_deviation(variance: Float64, epsilon: float) -> Float64:
 
 
 def scaled(x: Array, factor: Float64) -> Array:
-    """Compute `x * factor` in the dtype of `x`; `x` is not modified."""
+    """Compute `x * factor`.
+
+    Args:
+        x: C-contiguous, float32 or float64; not modified.
+        factor: float64 or wider; it broadcasts against `x`.
+
+    Returns:
+        The product, in the dtype of `x`.
+    """
     y = acquire(x.shape, x.dtype)
     with silence_floating_point():
         narrow = factor.astype(x.dtype)
-        if not scale_compiled(x, y, None, narrow, None):
+        if not _scale_compiled(x, y, None, narrow, None):
             np.multiply(x, narrow, out=y)
         beyond = out_of_range(x.dtype, factors=[factor])
         if beyond is not None and x.size:
@@ -194,7 +207,13 @@ def scaled(x: Array, factor: Float64) -> Array:
 
 
 def multiply_and_add(y: Array, factor: Float64 | None, addend: Float64 | None) -> None:
-    """Compute `y * factor + addend` in place, in the dtype of `y`; None changes nothing."""
+    """Compute `y * factor + addend` in place.
+
+    Args:
+        y: C-contiguous, float32 or float64.
+        factor: float64; it broadcasts against `y`. None for 1.
+        addend: float64, likewise. None for 0.
+    """
     if factor is None and addend is None:
         return
     with silence_floating_point():
@@ -207,7 +226,7 @@ def multiply_and_add(y: Array, factor: Float64 | None, addend: Float64 | None) -
             wide = y.astype(wider(y.dtype)) * (1 if factor is None else factor)
             np.copyto(y, wide + (0 if addend is None else addend), casting="same_kind")
             return
-        if scale_compiled(y, y, None, np.ones((1,) * y.ndim, y.dtype) if b is None else b, c):
+        if _scale_compiled(y, y, None, np.ones((1,) * y.ndim, y.dtype) if b is None else b, c):
             return
         if b is not None:
             np.multiply(y, b, out=y)
