@@ -11,7 +11,7 @@ from poolnorm_cli.engine.masks import MaskFile
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.keras.initializers import Initializer
-from poolnorm_cli.layers.programs.program import Setting, literal
+from poolnorm_cli.layers.programs.program import ProgramContext, array_literal
 from poolnorm_cli.tensors.formats import NPZ, format_of
 from poolnorm_cli.tensors.sources import open_tensors
 from poolnorm_cli.urls import is_url
@@ -64,7 +64,7 @@ def programs(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, word: str)
     return written
 
 
-def _setting(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, word: str) -> Setting:
+def _setting(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, word: str) -> ProgramContext:
     asked = flags.outputs.dtype
     tensor = next(open_tensors(word, flags.inputs.key, asked == "bfloat16"))
     dtype, training = tensor.dtype.name, flags.training.training
@@ -80,11 +80,11 @@ def _setting(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, word: str)
     kind = compute if compute == "float64" else "float32"
     file, members = _members(checkpoint.entry, weights, kind) if weights is not None else ("", {})
     words = {
-        name: members.get(name) or literal(array, kind)
+        name: members.get(name) or array_literal(array, kind)
         for name, array in (weights or started).items()
         if weights is not None or not _starts_so(name, array)
     }
-    return Setting(
+    return ProgramContext(
         shape=tensor.shape,
         dtype=dtype,
         compute=compute,
@@ -107,7 +107,7 @@ def _adjustment(layer: Any, shape: "Ints", dtype: str) -> dict[str, str]:
         if isinstance(term, Initializer):
             sizes = [size if a in layer.axes(len(shape)) else 1 for a, size in enumerate(shape)]
             drawn = term.values(tuple(shape[axis] for axis in layer.axes(len(shape))))
-            written[name] = literal(drawn.reshape(sizes), dtype)
+            written[name] = array_literal(drawn.reshape(sizes), dtype)
         else:
             written[name] = f"np.load({adjustment.word!r})[{name!r}].astype({dtype!r})"
     return written

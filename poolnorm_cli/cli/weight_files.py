@@ -71,7 +71,7 @@ def save_weights(job: "Job", flags: LayerFlags, reporter: "Reporter") -> None:
     target = os.path.realpath(files.save_weights) if replaced else files.save_weights
     overwrite = outputs.overwrite or replaced
     save(target, weights | job.projected, overwrite=overwrite, sync=flags.synced)
-    reporter.constrained(job.projected)
+    reporter.apply_constraints(job.projected)
 
 
 def _check_save(files: WeightFlags, outputs: OutputFlags) -> None:

@@ -17,7 +17,7 @@ from poolnorm_cli.engine.training import BatchStatistics, TrainingState, Trainin
 from poolnorm_cli.errors import UsageError, error_context
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.call import Facts
-from poolnorm_cli.layers.keras.penalties import constrained, penalties
+from poolnorm_cli.layers.keras.penalties import apply_constraints, penalties
 from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.sizes import ONE_THREAD_BLOCK_BYTES
@@ -89,7 +89,7 @@ class Job:
     @property
     def projected(self) -> Weights:
         """The weights that have a constraint, as it has them saved."""
-        return constrained(self.layer, self.state.trained or {})
+        return apply_constraints(self.layer, self.state.trained or {})
 
     def plan_for(self, tensor: "Tensor") -> LayerPass:
         """Return the plan for a tensor, within the memory that is allowed.

@@ -97,8 +97,8 @@ def require_memory(run: "LayerPass", tensor: "Tensor") -> None:
 
 def _windows(run: "LayerPass") -> int:
     """Estimate the bytes of windows that are listed one by one, as those of adaptive pooling."""
-    sizes = getattr(run.layer, "sizes", None)
-    return WINDOW_BYTES * sum(sizes(run.shape).values()) if sizes is not None else 0
+    counts = getattr(run.layer, "window_counts", None)
+    return WINDOW_BYTES * sum(counts(run.shape).values()) if counts is not None else 0
 
 
 def _tables(run: "LayerPass") -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from poolnorm_cli.engine.layer_pass import LayerPass, Weights, initial_weights
 from poolnorm_cli.errors import StatisticRangeError
 from poolnorm_cli.kernels.moments import merge_tensors
-from poolnorm_cli.layers.keras.penalties import constrained
+from poolnorm_cli.layers.keras.penalties import apply_constraints
 from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.values import frozen, record
@@ -104,7 +104,7 @@ class TrainingState:
             if self.weights is None:
                 self.weights = initial_weights(plan.layer, plan.shape, plan.dtype)
             fitted = fit(self.weights, expected, plan.layer, training=plan.training)
-            constrained(plan.layer, fitted)  # refuses weights that it could not project later
+            apply_constraints(plan.layer, fitted)  # refuses weights that it could not project later
             self._fitted[key] = fitted
         return self._fitted[key]
 

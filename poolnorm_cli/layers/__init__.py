@@ -13,26 +13,26 @@ if TYPE_CHECKING:
     from poolnorm_cli.layers.base import Layer
 
 
-class Place(NamedTuple):
+class LayerPath(NamedTuple):
     """Where a layer class is defined."""
 
     module: str
     class_name: str
 
 
-LAYERS: dict[str, Place] = {
-    "pool max": Place("pooling", "MaxPooling"),
-    "pool average": Place("pooling", "AveragePooling"),
-    "gpool max": Place("global_pooling", "GlobalMaxPooling"),
-    "gpool average": Place("global_pooling", "GlobalAveragePooling"),
-    "apool max": Place("adaptive_pooling", "AdaptiveMaxPooling"),
-    "apool average": Place("adaptive_pooling", "AdaptiveAveragePooling"),
-    "bn": Place("batch_norm.layer", "BatchNormalization"),
-    "ln": Place("layer_norm", "LayerNormalization"),
-    "gn": Place("group_norm", "GroupNormalization"),
-    "in": Place("group_norm", "InstanceNormalization"),
-    "rms": Place("rms_norm", "RMSNormalization"),
-    "unit": Place("rms_norm", "UnitNormalization"),
+LAYERS: dict[str, LayerPath] = {
+    "pool max": LayerPath("pooling", "MaxPooling"),
+    "pool average": LayerPath("pooling", "AveragePooling"),
+    "gpool max": LayerPath("global_pooling", "GlobalMaxPooling"),
+    "gpool average": LayerPath("global_pooling", "GlobalAveragePooling"),
+    "apool max": LayerPath("adaptive_pooling", "AdaptiveMaxPooling"),
+    "apool average": LayerPath("adaptive_pooling", "AdaptiveAveragePooling"),
+    "bn": LayerPath("batch_norm.layer", "BatchNormalization"),
+    "ln": LayerPath("layer_norm", "LayerNormalization"),
+    "gn": LayerPath("group_norm", "GroupNormalization"),
+    "in": LayerPath("group_norm", "InstanceNormalization"),
+    "rms": LayerPath("rms_norm", "RMSNormalization"),
+    "unit": LayerPath("rms_norm", "UnitNormalization"),
 }
 
 

@@ -54,20 +54,21 @@ class AdaptivePooling(SpatialLayer):
         Raises:
             UsageError: The rank is not 3, 4 or 5; or a spatial axis has no cell.
         """
-        sizes = self.sizes(shape)
+        sizes = self.window_counts(shape)
         require_cells(shape, tuple(sizes))
         return tuple(sizes.get(axis, size) for axis, size in enumerate(shape))
 
-    def sizes(self, shape: Shape) -> dict[int, int]:
+    def window_counts(self, shape: Shape) -> dict[int, int]:
         """Return the number of windows on each spatial axis of an input of `shape`."""
         rank = spatial_rank(shape)
         axes = spatial_axes(len(shape), self.data_format)
         return dict(zip(axes, per_axis(self.output_size, rank, "--output-size"), strict=True))
 
-    def bounds(self, shape: Ints, strip: "Strip | None" = None) -> "dict[int, Bounds]":
+    def window_bounds(self, shape: Ints, strip: "Strip | None" = None) -> "dict[int, Bounds]":
         """Return first cell and end of the windows on each spatial axis, or on a strip."""
         found: dict[int, Bounds] = {
-            axis: adaptive_bounds(shape[axis], count) for axis, count in self.sizes(shape).items()
+            axis: adaptive_bounds(shape[axis], count)
+            for axis, count in self.window_counts(shape).items()
         }
         if strip is None:
             return found
@@ -77,21 +78,21 @@ class AdaptivePooling(SpatialLayer):
         """Cut the first spatial axis below the windows."""
         if self.data_format == "channels_first":
             return []
-        even = self.even(shape)
-        if even is not None:
-            return even.strips(shape, items)
-        return bounds_strips(shape[1], self.bounds(shape)[1], rows_of(shape, items))
+        pooling = self.as_pooling(shape)
+        if pooling is not None:
+            return pooling.strips(shape, items)
+        return bounds_strips(shape[1], self.window_bounds(shape)[1], rows_of(shape, items))
 
     def block_shape(self, shape: Ints, strip: "Strip | None") -> Ints:
         """Count the windows, on the rows of a strip those that are its own."""
-        sizes = self.sizes(shape) | ({1: _windows_on(strip)} if strip is not None else {})
+        sizes = self.window_counts(shape) | ({1: _window_count(strip)} if strip is not None else {})
         return tuple(sizes.get(axis, size) for axis, size in enumerate(shape))
 
-    def even(self, shape: Ints, strip: "Strip | None" = None) -> Pooling | None:
+    def as_pooling(self, shape: Ints, strip: "Strip | None" = None) -> Pooling | None:
         """Return the pooling that it is where all windows have one size; None elsewhere."""
         if strip is not None and strip.bounds is not None:
             return None
-        sizes = self.sizes(shape) | ({1: _windows_on(strip)} if strip is not None else {})
+        sizes = self.window_counts(shape) | ({1: _window_count(strip)} if strip is not None else {})
         if any(shape[axis] % count for axis, count in sizes.items()):
             return None
         window = tuple(shape[axis] // count for axis, count in sizes.items())
@@ -101,18 +102,20 @@ class AdaptivePooling(SpatialLayer):
         """Say which cells each window has, and what is made of them."""
         from poolnorm_cli.layers.explain import adaptive_line
 
-        lines = [adaptive_line(a, facts.shape[a], m) for a, m in self.sizes(facts.shape).items()]
+        lines = [
+            adaptive_line(a, facts.shape[a], m) for a, m in self.window_counts(facts.shape).items()
+        ]
         return [*lines, f"y = {self.reduction} of the cells below each window"]
 
     def plain_op_limit(self, shape: Ints, dtype: str) -> float:
         """Follow the pooling that it is; elsewhere there is no plain operator."""
-        even = self.even(shape)
-        return 0.0 if even is None else even.plain_op_limit(shape, dtype)
+        pooling = self.as_pooling(shape)
+        return 0.0 if pooling is None else pooling.plain_op_limit(shape, dtype)
 
     def config(self, shape: Shape | None = None) -> dict[str, Any]:
         """Give the output size per axis of an input of `shape`, as Keras stores it."""
         config = super().config(shape)
-        return config | ({"output_size": list(self.sizes(shape).values())} if shape else {})
+        return config | ({"output_size": list(self.window_counts(shape).values())} if shape else {})
 
 
 @frozen(kw_only=True)
@@ -129,10 +132,10 @@ class AdaptiveMaxPooling(AdaptivePooling):
         """Take the maximum; NaN propagates and a window of -inf gives -inf."""
         from poolnorm_cli.kernels.reductions import max_adaptive
 
-        even = self.even(x.shape, call.strip)
-        if even:
-            return even.apply(x, weights, call)
-        return max_adaptive(x, self.bounds(x.shape, call.strip))
+        pooling = self.as_pooling(x.shape, call.strip)
+        if pooling:
+            return pooling.apply(x, weights, call)
+        return max_adaptive(x, self.window_bounds(x.shape, call.strip))
 
     def combine(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
         """Take the maximum of the maxima of strips."""
@@ -142,10 +145,10 @@ class AdaptiveMaxPooling(AdaptivePooling):
         """Add MaxPool where all windows have one size, else the maximum of gathered runs."""
         from poolnorm_cli.operators.adaptive import max_adaptive
 
-        even = self.even(call.sizes, call.strip)
-        if even:
-            return even.build(graph, x, weights, call)
-        return max_adaptive(graph, x, self.bounds(call.sizes, call.strip), call)
+        pooling = self.as_pooling(call.sizes, call.strip)
+        if pooling:
+            return pooling.build(graph, x, weights, call)
+        return max_adaptive(graph, x, self.window_bounds(call.sizes, call.strip), call)
 
 
 @frozen(kw_only=True)
@@ -161,10 +164,10 @@ class AdaptiveAveragePooling(AdaptivePooling):
         """Average the cells below each window."""
         from poolnorm_cli.kernels.reductions import mean_adaptive
 
-        even = self.even(x.shape, call.strip)
-        if even:
-            return even.apply(x, weights, call)
-        return mean_adaptive(x, self.bounds(x.shape, call.strip))
+        pooling = self.as_pooling(x.shape, call.strip)
+        if pooling:
+            return pooling.apply(x, weights, call)
+        return mean_adaptive(x, self.window_bounds(x.shape, call.strip))
 
     def combine(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
         """Average the means of strips."""
@@ -174,13 +177,13 @@ class AdaptiveAveragePooling(AdaptivePooling):
         """Add AveragePool where all windows have one size, else the sums of gathered runs."""
         from poolnorm_cli.operators.adaptive import mean_adaptive
 
-        even = self.even(call.sizes, call.strip)
-        if even:
-            return even.build(graph, x, weights, call)
-        return mean_adaptive(graph, x, self.bounds(call.sizes, call.strip), call)
+        pooling = self.as_pooling(call.sizes, call.strip)
+        if pooling:
+            return pooling.build(graph, x, weights, call)
+        return mean_adaptive(graph, x, self.window_bounds(call.sizes, call.strip), call)
 
 
-def _windows_on(strip: "Strip") -> int:
+def _window_count(strip: "Strip") -> int:
     """Count the windows on a strip, of the last of which it may have a part only."""
     if strip.bounds is not None:
         return len(strip.bounds)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, final, get_type_hint
 
 from poolnorm_cli.errors import UnavailableError, UsageError
 from poolnorm_cli.layers.call import INFERENCE, Call
-from poolnorm_cli.layers.keras.spelling import flag_of, plain, snake, stored
+from poolnorm_cli.layers.keras.spelling import config_value, flag_of, snake, unwrap_single
 from poolnorm_cli.shapes import Ints, Shape, within_64_bits
 from poolnorm_cli.values import frozen
 
@@ -215,7 +215,7 @@ class Layer(ABC):
         With a shape, sizes are given per spatial axis of such an input.
         """
         del shape
-        return self.fixed | {p.name: stored(getattr(self, p.name)) for p in self.parameters()}
+        return self.fixed | {p.name: config_value(getattr(self, p.name)) for p in self.parameters()}
 
     @final
     @classmethod
@@ -245,7 +245,9 @@ class Layer(ABC):
     @final
     def call_text(self, shape: Shape) -> str:
         """Write the layer as one would type it in Keras, most defaults left out."""
-        shown = (f"{key}={plain(value)!r}" for key, value in self.shown_parameters().items())
+        shown = (
+            f"{key}={unwrap_single(value)!r}" for key, value in self.shown_parameters().items()
+        )
         return f"{self.keras_class(shape)}({', '.join(shown)})"
 
     @final
@@ -272,7 +274,7 @@ def positive_ints(value: int | Sequence[int], flag: str) -> Ints:
     return within_64_bits(sizes, flag)
 
 
-def one_of(value: str, allowed: tuple[str, ...], flag: str) -> None:
+def require_one_of(value: str, allowed: tuple[str, ...], flag: str) -> None:
     """Check a parameter that takes one of a few words.
 
     Raises:

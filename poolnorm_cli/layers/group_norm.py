@@ -124,10 +124,10 @@ class GroupedNormalization(AffineNormalization, Maskable):
         split = f"{count * size} channels in {count} groups of {size}, split as"
         counted = ", of which those count that the mask lets," if facts.masked else ""
         over = f"{cell_count_text(grouped, inside)}{counted} of each sample and group"
-        told = f"{split} ({','.join(map(str, grouped))})"
+        what = f"{split} ({','.join(map(str, grouped))})"
         first = None if facts.masked else facts.first
         sample = None if first is None else first.reshape((1, *grouped[1:]))
-        return [told, *moments_lines(self.epsilon, facts, over, first_cells(sample, inside))]
+        return [what, *moments_lines(self.epsilon, facts, over, first_cells(sample, inside))]
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add InstanceNormalization or GroupNormalization, or operators where it must be exact."""

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args
 
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.layers.base import one_of, positive_ints
+from poolnorm_cli.layers.base import positive_ints, require_one_of
 from poolnorm_cli.layers.call import INFERENCE, Call
 from poolnorm_cli.layers.spatial import LARGEST_VALUE, SpatialLayer, average, largest
 from poolnorm_cli.shapes import (
@@ -58,7 +58,7 @@ class Pooling(SpatialLayer):
         object.__setattr__(self, "pool_size", positive_ints(self.pool_size, "--pool-size"))
         if self.strides is not None:
             object.__setattr__(self, "strides", positive_ints(self.strides, "--strides"))
-        one_of(self.padding, get_args(Padding), "--padding")
+        require_one_of(self.padding, get_args(Padding), "--padding")
         super().__post_init__()
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -98,7 +98,7 @@ class Pooling(SpatialLayer):
         windows = self.windows(shape, strip)
         return tuple(windows[a].count if a in windows else n for a, n in enumerate(shape))
 
-    def plain(
+    def _build_plain(
         self, graph: "Graph", kind: str, x: "Value", call: "GraphCall", **attributes: int
     ) -> "Value":
         """Add a pooling operator with explicit pads, the channels brought before space."""
@@ -194,7 +194,7 @@ class MaxPooling(Pooling):
         del weights
         if call.exact or call.dtype not in _MAX_POOL:
             return max_windows(graph, x, self.windows(call.sizes, call.strip), call)
-        return self.plain(graph, "MaxPool", x, call)
+        return self._build_plain(graph, "MaxPool", x, call)
 
 
 @frozen(kw_only=True)
@@ -236,4 +236,4 @@ class AveragePooling(Pooling):
         del weights
         if call.exact or call.dtype != "float32":
             return mean_windows(graph, x, self.windows(call.sizes, call.strip), call)
-        return self.plain(graph, "AveragePool", x, call, count_include_pad=0)
+        return self._build_plain(graph, "AveragePool", x, call, count_include_pad=0)

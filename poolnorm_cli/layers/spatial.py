@@ -5,7 +5,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any, get_args
 
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.layers.base import Layer, one_of
+from poolnorm_cli.layers.base import Layer, require_one_of
 from poolnorm_cli.shapes import DataFormat, Ints, Shape, spatial_rank
 from poolnorm_cli.strips import planes
 
@@ -27,7 +27,7 @@ class SpatialLayer(Layer):
 
     def __post_init__(self) -> None:
         """Check what can be checked without an input."""
-        one_of(self.data_format, get_args(DataFormat), "--data-format")
+        require_one_of(self.data_format, get_args(DataFormat), "--data-format")
 
     def collapse_leading_axes(self, shape: Ints) -> tuple[Layer, Ints]:
         """See channels-first images as ones of a single channel."""

@@ -85,7 +85,7 @@ class Reporter(ABC):
     def left(self, name: str, output: str | None) -> None:  # noqa: B027 - counted, not listed
         """Report an input that was not begun because another one ended the run."""
 
-    def constrained(self, weights: Mapping[str, object]) -> None:
+    def apply_constraints(self, weights: Mapping[str, object]) -> None:
         """Report the weights that their constraints have projected before they were saved."""
         for name in weights:
             told = f"projected: {name} by {getattr(self.layer, f'{name}_constraint')}"
@@ -118,7 +118,7 @@ class Quiet(Reporter):
     def skipped(self, name: str, output: str) -> None:
         """Say nothing."""
 
-    def constrained(self, weights: Mapping[str, object]) -> None:
+    def apply_constraints(self, weights: Mapping[str, object]) -> None:
         """Say nothing."""
 
 
@@ -192,7 +192,7 @@ class Json(Reporter):
         """Add an input that has no result."""
         self._add({"input": name, "output": output, "not_begun": True})
 
-    def constrained(self, weights: Mapping[str, object]) -> None:
+    def apply_constraints(self, weights: Mapping[str, object]) -> None:
         """Name the projected weights, after the results."""
         self._tail += f', "constrained": {_json(list(weights))}'
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.layers import LAYERS, find
-from poolnorm_cli.layers.programs.torch_cores import CORES
+from poolnorm_cli.layers.programs.torch_layers import TORCH_LAYERS
 from tests.conftest import Command
 from tests.oracle.program_files import write_files
 from tests.oracle.program_lines import SOME, TRAINED_OR_NOT
@@ -212,7 +212,7 @@ def test_two_programs_stand_one_after_the_other(poolnorm: Command) -> None:
 
 @pytest.mark.parametrize("words", LAYERS)
 def test_every_layer_has_a_row_for_torch(words: str) -> None:
-    assert find(*words.split()).keras_name in CORES
+    assert find(*words.split()).keras_name in TORCH_LAYERS
 
 
 @pytest.mark.parametrize(

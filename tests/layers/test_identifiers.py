@@ -13,7 +13,12 @@ from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers import find
 from poolnorm_cli.layers.keras.identifiers import Identifier
 from poolnorm_cli.layers.keras.initializers import Initializer
-from poolnorm_cli.layers.keras.penalties import Constraint, Regularizer, constrained, penalties
+from poolnorm_cli.layers.keras.penalties import (
+    Constraint,
+    Regularizer,
+    apply_constraints,
+    penalties,
+)
 
 
 Array = NDArray[Any]
@@ -309,7 +314,7 @@ def test_a_frozen_layer_has_neither_penalties_nor_constraints(words: str) -> Non
 
     layer = find(words)(**given)
     assert penalties(layer, weights) == {"gamma": 12.0}
-    assert constrained(layer, weights)["beta"].tolist() == [0, 0, 1]
-    assert constrained(layer, weights)["beta"].dtype == np.float32
+    assert apply_constraints(layer, weights)["beta"].tolist() == [0, 0, 1]
+    assert apply_constraints(layer, weights)["beta"].dtype == np.float32
     frozen = find(words)(**given | {"trainable": False})
-    assert (penalties(frozen, weights), constrained(frozen, weights)) == ({}, {})
+    assert (penalties(frozen, weights), apply_constraints(frozen, weights)) == ({}, {})

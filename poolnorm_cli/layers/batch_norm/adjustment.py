@@ -20,7 +20,7 @@ from poolnorm_cli.values import frozen
 if TYPE_CHECKING:
     from poolnorm_cli.layers.call import Array, Call
 
-LETTERS = {"scale": "s", "bias": "b"}
+SYMBOLS = {"scale": "s", "bias": "b"}
 """A term, and what formulas call it."""
 _EXAMPLE = "give FILE.npz with scale and bias, or 'scale=random_uniform(...,seed=1);bias=...'"
 
@@ -53,14 +53,14 @@ class Adjustment:
         if isinstance(given, Adjustment):
             return given
         if isinstance(given, Mapping):
-            terms = _checked(given, flag or "the adjustment")
+            terms = _require_terms(given, flag or "the adjustment")
             return cls(
-                ";".join(f"{name}={_told(term)}" for name, term in terms.items()), None, terms
+                ";".join(f"{name}={_shown(term)}" for name, term in terms.items()), None, terms
             )
         if format_of(given) is NPZ:
             return cls(given, given, {})
         pairs = [part.partition("=") for part in given.split(";")]
-        if not all(name in LETTERS and sign for name, sign, _ in pairs):
+        if not all(name in SYMBOLS and sign for name, sign, _ in pairs):
             raise UsageError(f"{flag} {given!r} is not known".lstrip(), _EXAMPLE)
         drawn = {name: Initializer.of(word, f"{flag} {name}") for name, _, word in pairs}
         return cls(";".join(f"{name}={term}" for name, term in drawn.items()), None, drawn)
@@ -69,9 +69,9 @@ class Adjustment:
         """Return the adjustment with the arrays of its file, if it has one."""
         if self.file is None:
             return self
-        return replace(self, file=None, terms=_checked(read(self.file), self.file))
+        return replace(self, file=None, terms=_require_terms(read(self.file), self.file))
 
-    def shapes(self, shape: Shape, kept: Shape) -> dict[str, Shape]:
+    def term_shapes(self, shape: Shape, kept: Shape) -> dict[str, Shape]:
         """Name s and b, each with its shape for a block of `shape`.
 
         Args:
@@ -81,10 +81,10 @@ class Adjustment:
         shapes: dict[str, Shape] = {}
         for name, term in self.terms.items():
             if isinstance(term, Initializer):
-                shapes[LETTERS[name]] = kept
+                shapes[SYMBOLS[name]] = kept
             else:
                 wide = (1,) * (len(shape) - term.ndim) + term.shape
-                shapes[LETTERS[name]] = (1 if wide[0] == 1 else shape[0], *wide[1:])
+                shapes[SYMBOLS[name]] = (1 if wide[0] == 1 else shape[0], *wide[1:])
         return shapes
 
     def fixes_batch(self, rank: int) -> bool:
@@ -92,7 +92,7 @@ class Adjustment:
         arrays = [term for term in self.terms.values() if not isinstance(term, Initializer)]
         return any(term.ndim == rank and len(term) > 1 for term in arrays)
 
-    def rows(self, shape: Ints, axes: Ints, call: "Call") -> dict[str, Any]:
+    def block_terms(self, shape: Ints, axes: Ints, call: "Call") -> dict[str, Any]:
         """Return s and b for a block.
 
         Args:
@@ -107,12 +107,12 @@ class Adjustment:
         for name, term in self.terms.items():
             if isinstance(term, Initializer):
                 sizes = tuple(shape[axis] for axis in axes)
-                drawn = {name: _drawn(term, sizes, call.step)}
-                found[LETTERS[name]] = broadcast_weight(
+                drawn = {name: _draw(term, sizes, call.step)}
+                found[SYMBOLS[name]] = broadcast_weight(
                     drawn, name, shape, axes, call.origin(len(shape))
                 )
             else:
-                found[LETTERS[name]] = _rows(name, term, shape, call.start)
+                found[SYMBOLS[name]] = _rows(name, term, shape, call.start)
         return found
 
     def config(self) -> str:
@@ -128,18 +128,18 @@ class Adjustment:
         return repr(str(self))
 
 
-def _checked(terms: "Mapping[str, Any]", name: str) -> "Mapping[str, Any]":
-    if not terms or any(key not in LETTERS for key in terms):
+def _require_terms(terms: "Mapping[str, Any]", name: str) -> "Mapping[str, Any]":
+    if not terms or any(key not in SYMBOLS for key in terms):
         found = ", ".join(terms) or "nothing"
         raise UsageError(f"{name} has {found}, not scale and bias", _EXAMPLE)
     return terms
 
 
-def _told(term: "Array | Initializer") -> str:
+def _shown(term: "Array | Initializer") -> str:
     return str(term) if isinstance(term, Initializer) else f"({format_shape(term.shape)})"
 
 
-def _drawn(initializer: Initializer, sizes: Ints, step: int) -> "Array":
+def _draw(initializer: Initializer, sizes: Ints, step: int) -> "Array":
     """Draw for a batch; each batch of a run has numbers of its own, which follow from the seed."""
     seed = getattr(initializer, "seed", None)
     if seed is None or not step:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.layers.batch_norm.statistics import KERAS_EPSILON, fold, under_mask
+from poolnorm_cli.layers.batch_norm.statistics import KERAS_EPSILON, fold, mean_and_variance
 from poolnorm_cli.layers.call import Facts
 from poolnorm_cli.layers.explain import cell_count_text, format_vector, moving_average_lines
 
@@ -64,7 +64,7 @@ def _statistics(layer: "BatchParameters", facts: Facts, moments: "Moments") -> l
 
 
 def _masked(moments: "Moments", over: str) -> list[str]:
-    mean, variance = under_mask(moments)
+    mean, variance = mean_and_variance(moments)
     divisor = f"(n + {KERAS_EPSILON:g})"
     squares = f"sum((x - mean)**2 where it is) / {divisor}"
     return [

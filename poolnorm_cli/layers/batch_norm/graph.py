@@ -106,7 +106,7 @@ def _training_terms(
     """Add renorm's corrections and the adjustment, for a graph that gathers for itself."""
     terms = _corrections(layer, graph, weights, call) if layer.renorm else {}
     if layer.adjustment is not None:
-        given = layer.adjustment.rows(call.sizes, layer.axes(call.rank), Call(training=True))
+        given = layer.adjustment.block_terms(call.sizes, layer.axes(call.rank), Call(training=True))
         terms |= {name: graph.constant(value, "float64") for name, value in given.items()}
     return terms
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from poolnorm_cli.layers.batch_norm.parameters import BatchParameters
 from poolnorm_cli.layers.batch_norm.renorm import renorm_updates
 from poolnorm_cli.layers.batch_norm.statistics import (
-    fitting,
-    normalizing,
+    block_mean_and_variance,
+    replace_moved,
     require_finite,
 )
 from poolnorm_cli.layers.call import INFERENCE, Call
@@ -72,13 +72,13 @@ class BatchNormalization(BatchParameters):
         self, moments: "Moments", origin: Ints, shape: Ints
     ) -> "tuple[Array, Array]":
         """Return mean and variance for a block; each ghost batch has its own."""
-        return normalizing(moments, origin, shape)
+        return block_mean_and_variance(moments, origin, shape)
 
     def extra_input_shapes(self, shape: Shape) -> dict[str, Shape]:
         """Name what `extra_inputs` gives, each with its shape for a block of `shape`."""
         kept = tuple(n if axis in self.axes(len(shape)) else 1 for axis, n in enumerate(shape))
         terms = {"r": kept, "d": kept} if self.renorm else {}
-        return terms | (self.adjustment.shapes(shape, kept) if self.adjustment else {})
+        return terms | (self.adjustment.term_shapes(shape, kept) if self.adjustment else {})
 
     def extra_inputs(self, weights: "Weights", call: Call, shape: Ints) -> dict[str, Any]:
         """Return renorm's r and d, and the adjustment's s and b, for a block of `shape`."""
@@ -88,7 +88,7 @@ class BatchNormalization(BatchParameters):
         terms = self.corrections(call.moments, weights)
         origin = call.origin(len(shape))
         given = {name: broadcast_weight(terms, name, shape, axes, origin) for name in terms}
-        return given | (self.adjustment.rows(shape, axes, call) if self.adjustment else {})
+        return given | (self.adjustment.block_terms(shape, axes, call) if self.adjustment else {})
 
     def updated(self, weights: "Weights", moments: "Moments") -> dict[str, Any]:
         """Move the moving statistics: `moving * momentum + batch * (1 - momentum)`.
@@ -103,8 +103,8 @@ class BatchNormalization(BatchParameters):
         batch = self.batch_statistics(moments, weights["moving_mean"].shape)
         if self.renorm:
             momenta = self.momentum, self.renorm_momentum
-            return fitting(weights, renorm_updates(batch, weights, self.epsilon, *momenta))
-        return fitting(weights, batch.moved(weights, self.momentum))
+            return replace_moved(weights, renorm_updates(batch, weights, self.epsilon, *momenta))
+        return replace_moved(weights, batch.moved(weights, self.momentum))
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add BatchNormalization, or operators in training, for several axes and to be exact."""

@@ -30,7 +30,7 @@ FUSED_AXES = {4: (1, 3), 5: (1, 4)}
 """Rank of the input -> axes of the channels for which Keras 2 has its fused path."""
 
 _KERAS_2 = ("fused", "virtual_batch_size", "adjustment")
-_WORDS = ("renorm_clipping", "adjustment")
+_KERAS_OBJECTS = ("renorm_clipping", "adjustment")
 _KERAS_DEFAULT = 0.99
 
 
@@ -41,8 +41,8 @@ def keras_momentum(momentum: float, convention: str) -> float:
         UsageError: torch's convention goes with Keras' default, so that no momentum was given.
     """
     if convention not in {"keras", "torch"}:
-        told = f"--momentum-convention {convention!r} is not known"
-        raise UsageError(told, "give keras or torch")
+        what = f"--momentum-convention {convention!r} is not known"
+        raise UsageError(what, "give keras or torch")
     if convention == "keras":
         return momentum
     if momentum == _KERAS_DEFAULT:
@@ -86,8 +86,8 @@ def require_compatible(layer: "BatchParameters") -> None:
     if layer.renorm_clipping is not None and not layer.renorm:
         raise UsageError("--renorm-clipping without --renorm", "give --renorm too")
     if layer.virtual_batch_size is not None and layer.virtual_batch_size < 1:
-        told = f"--virtual-batch-size must be positive, not {layer.virtual_batch_size}"
-        raise UsageError(told, "give a size that divides the batch")
+        what = f"--virtual-batch-size must be positive, not {layer.virtual_batch_size}"
+        raise UsageError(what, "give a size that divides the batch")
     within_64_bits((layer.virtual_batch_size or 0,), "--virtual-batch-size")
 
 
@@ -140,7 +140,7 @@ def keras_config(config: dict[str, Any]) -> dict[str, Any]:
     """Leave out what Keras 3 has not: the convention, and Keras 2's parameters if not set."""
     absent = {"momentum_convention"} | {name for name in _KERAS_2 if config[name] is None}
     kept = {name: value for name, value in config.items() if name not in absent}
-    words = {name: kept[name].config() for name in _WORDS if kept.get(name) is not None}
+    words = {name: kept[name].config() for name in _KERAS_OBJECTS if kept.get(name) is not None}
     return kept | words
 
 
@@ -151,8 +151,8 @@ def require_no_negative(variance: "Array", initializer: str) -> None:
         UsageError: One is negative.
     """
     if (variance < 0).any():
-        told = f"--moving-variance-initializer {initializer} gives a negative variance"
-        raise UsageError(told, "give one that is positive, as ones")
+        what = f"--moving-variance-initializer {initializer} gives a negative variance"
+        raise UsageError(what, "give one that is positive, as ones")
 
 
 VARIANCES = ("moving_variance", "moving_stddev", "renorm_stddev")

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.layers.batch_norm.statistics import kept_as, moving_averages
+from poolnorm_cli.layers.batch_norm.statistics import moving_averages, to_dtype
 from poolnorm_cli.values import frozen
 
 
@@ -47,11 +47,11 @@ class Clipping:
             if not math.isfinite(limit):
                 raise UsageError(f"--renorm-clipping {name} is {limit}", _EXAMPLE)
         if self.rmin is not None and self.rmax is not None and self.rmax < self.rmin:
-            told = f"--renorm-clipping rmax={self.rmax} is below rmin={self.rmin}"
-            raise UsageError(told, "give rmax no less than rmin")
+            what = f"--renorm-clipping rmax={self.rmax} is below rmin={self.rmin}"
+            raise UsageError(what, "give rmax no less than rmin")
         if self.dmax is not None and self.dmax < 0:
-            told = f"--renorm-clipping dmax={self.dmax} is negative"
-            raise UsageError(told, "give dmax=0 or more")
+            what = f"--renorm-clipping dmax={self.dmax} is negative"
+            raise UsageError(what, "give dmax=0 or more")
 
     @classmethod
     def of(cls, given: "str | Mapping[str, Any] | Clipping") -> "Clipping":
@@ -142,7 +142,7 @@ def renorm_updates(
     deviation = moved["moving_stddev"]
     with np.errstate(over="ignore"):
         variance = np.maximum(deviation.astype(np.float64) ** 2 - epsilon, 0.0)
-    kept = {"moving_variance": kept_as(deviation.dtype, variance)}
+    kept = {"moving_variance": to_dtype(deviation.dtype, variance)}
     return moved | kept | moving_averages(weights, own, renorm_momentum)
 
 

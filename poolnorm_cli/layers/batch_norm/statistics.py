@@ -45,7 +45,7 @@ class BatchStatistics:
             ghosts: Average over ghost batches: their means, and their biased variances.
             unbiased: Multiply the variance by N / max(N - 1, 1), as Keras 2's fused path does.
         """
-        mean, variance = under_mask(moments)
+        mean, variance = mean_and_variance(moments)
         if ghosts:
             mean, variance = mean.mean(axis=0), variance.mean(axis=0)
         if unbiased:
@@ -68,11 +68,11 @@ def moving_averages(
     for name, value in batch.items():
         old = np.asarray(weights[name])
         new = old.astype(np.float64) * momentum + value * (1 - momentum)
-        moved[name] = kept_as(old.dtype, new)
+        moved[name] = to_dtype(old.dtype, new)
     return moved
 
 
-def kept_as(dtype: "np.dtype[Any]", value: "Float64") -> Any:
+def to_dtype(dtype: "np.dtype[Any]", value: "Float64") -> Any:
     """Return a moving statistic in the dtype it is kept in; infinite where it does not fit."""
     import numpy as np
 
@@ -80,7 +80,7 @@ def kept_as(dtype: "np.dtype[Any]", value: "Float64") -> Any:
         return value.astype(dtype)
 
 
-def fitting(weights: "Weights", moved: dict[str, Any]) -> dict[str, Any]:
+def replace_moved(weights: "Weights", moved: dict[str, Any]) -> dict[str, Any]:
     """Return the weights with those that have moved.
 
     Raises:
@@ -119,7 +119,9 @@ def require_finite(moments: "Moments") -> None:
     )
 
 
-def normalizing(moments: "Moments", origin: Ints, shape: Ints) -> "tuple[Float64, Float64]":
+def block_mean_and_variance(
+    moments: "Moments", origin: Ints, shape: Ints
+) -> "tuple[Float64, Float64]":
     """Return the mean and variance for a block of `shape` that starts at `origin`.
 
     Axis 0 of the statistics has one cell for all samples, one for each, or one for each of G ghost
@@ -128,14 +130,14 @@ def normalizing(moments: "Moments", origin: Ints, shape: Ints) -> "tuple[Float64
     import numpy as np
 
     groups = len(moments.mean)
-    mean, variance = under_mask(moments.part((0, *origin[1:]), (groups, *shape[1:])))
+    mean, variance = mean_and_variance(moments.part((0, *origin[1:]), (groups, *shape[1:])))
     if groups == 1:
         return mean, variance
     rows = np.arange(origin[0], origin[0] + shape[0]) % groups
     return mean[rows], variance[rows]
 
 
-def under_mask(moments: "Moments") -> "tuple[Float64, Float64]":
+def mean_and_variance(moments: "Moments") -> "tuple[Float64, Float64]":
     """Return mean and variance; with a mask divided by n + 1e-7 instead of n, as Keras does."""
     if not moments.masked:
         return moments.mean, moments.variance

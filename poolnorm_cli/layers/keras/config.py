@@ -132,7 +132,7 @@ def from_config(kind: type[Layer], document: Any, place: str) -> dict[str, Any]:
 def make_layer(
     kind: type[Layer],
     flags: Mapping[str, Any],
-    told: Mapping[str, Any],
+    stated: Mapping[str, Any],
     place: str,
     layout: Mapping[str, Any] | None = None,
     rank: int | None = None,
@@ -142,7 +142,7 @@ def make_layer(
     Args:
         kind: The class of the layer.
         flags: Parameters that a person gave.
-        told: Parameters that the file states.
+        stated: Parameters that the file states.
         place: What messages call the file.
         layout: Parameters that the file's format suggests; flags go before them.
         rank: Axes of the input for which the layer was built, where the file says.
@@ -150,27 +150,27 @@ def make_layer(
     Raises:
         UsageError: A flag contradicts the file, or a value cannot be.
     """
-    told = {**(layout or {}), **told}
-    if not told:
+    stated = {**(layout or {}), **stated}
+    if not stated:
         return kind(**_complete(kind, flags))
     needed = {p.name for p in kind.parameters() if p.default is MISSING}
     typed = {name: flags[name] for name in needed & flags.keys()}
     try:
-        file = kind(**_complete(kind, typed | told))
+        file = kind(**_complete(kind, typed | stated))
     except UsageError as error:
         own = bool(needed) and needed <= typed.keys() and _is_refused(kind, typed)
         raise error if own else error.within(place) from None
-    layer = kind(**_complete(kind, {**told, **flags}))
+    layer = kind(**_complete(kind, {**stated, **flags}))
     for name in flags:
         given, there = getattr(layer, name), getattr(file, name)
-        if name in told and name not in (layout or {}) and not _same(name, given, there, rank):
+        if name in stated and name not in (layout or {}) and not _same(name, given, there, rank):
             word = _typed(name, given)
             has = f"{name}={there}" if isinstance(there, bool) else _word(there)
             raise UsageError(
                 f"{word} contradicts {place}, which has {has}",
                 f"leave out {word.partition(' ')[0]}",
             )
-    return replace(layer, **{n: getattr(file, n) for n in told if n not in flags})
+    return replace(layer, **{n: getattr(file, n) for n in stated if n not in flags})
 
 
 def _values(
@@ -207,8 +207,8 @@ def _value(value: Any, kinds: tuple[Any, ...], place: str) -> Any:
         or (own and isinstance(value, str | dict))
     )
     if not fits:
-        told = "null" if value is None else repr(str(value)[:40])
-        raise InputError(f"{place} is {told}", "give what Keras' get_config() has")
+        what = "null" if value is None else repr(str(value)[:40])
+        raise InputError(f"{place} is {what}", "give what Keras' get_config() has")
     return value
 
 
@@ -269,5 +269,5 @@ def _refuse_other(kind: type[Layer], config: Mapping[str, Any], place: str) -> N
         raise UsageError.at(place, "rms_scaling is not supported", "poolnorm rms is near to it")
     for name, value in kind.fixed.items():
         if config.get(name, value) != value:
-            told = f"{name} is {str(config[name])[:40]}, and {value} is {kind.words}"
-            raise UsageError.at(place, told, f"use the command that has --{name}")
+            what = f"{name} is {str(config[name])[:40]}, and {value} is {kind.words}"
+            raise UsageError.at(place, what, f"use the command that has --{name}")

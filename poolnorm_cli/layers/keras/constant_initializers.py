@@ -110,7 +110,7 @@ class Identity(Initializer):
         import numpy as np
 
         if len(shape) != 2:
-            raise unshapeable(self, shape, "matrices")
+            raise shape_error(self, shape, "matrices")
         return self.gain * np.eye(*shape)
 
 
@@ -131,10 +131,10 @@ class STFT(Initializer):
         Raises:
             UsageError: Always.
         """
-        raise unshapeable(self, shape, "kernels of convolutions")
+        raise shape_error(self, shape, "kernels of convolutions")
 
 
-def unshapeable(initializer: Initializer, shape: Ints, made: str) -> UsageError:
+def shape_error(initializer: Initializer, shape: Ints, made: str) -> UsageError:
     """Return the error that an initializer makes only `made`, and no weight of `shape`."""
     return UsageError(
         f"{initializer.words[0]} cannot start a weight of shape ({format_shape(shape)})",

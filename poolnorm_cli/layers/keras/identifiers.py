@@ -155,9 +155,9 @@ class Identifier(ABC):
         arguments = dict(zip(names, positional, strict=False)) | named
         wrong = [name for name in named if name not in names[len(positional) :]]
         if surplus or wrong:
-            told = f"{word} takes no {wrong[0] if wrong else surplus[0]!r} here"
+            what = f"{word} takes no {wrong[0] if wrong else surplus[0]!r} here"
             taken = f"it takes {', '.join(names)}" if names else "it takes no arguments"
-            raise UsageError(told, taken)
+            raise UsageError(what, taken)
         return cls(**(arguments or cls.presets.get(word, {})))
 
     def config(self) -> dict[str, Any]:
@@ -178,8 +178,8 @@ class Identifier(ABC):
         """
         value = getattr(self, argument)
         if value not in allowed:
-            told = f"{self.words[0]} has {argument}={value!r}"
-            raise UsageError(told, f"give {' or '.join(allowed)}")
+            what = f"{self.words[0]} has {argument}={value!r}"
+            raise UsageError(what, f"give {' or '.join(allowed)}")
 
     def __repr__(self) -> str:
         """Write the object as one types it in Keras: a string where it is all defaults."""
@@ -235,8 +235,8 @@ def _json(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        told = f"{text!r} is not JSON"
-        raise UsageError(told, 'write it as {"class_name": "L2", "config": {"l2": 0.01}}') from None
+        what = f"{text!r} is not JSON"
+        raise UsageError(what, 'write it as {"class_name": "L2", "config": {"l2": 0.01}}') from None
 
 
 def _call(text: str) -> tuple[str, list[Any], dict[str, Any]]:
@@ -252,5 +252,5 @@ def _call(text: str) -> tuple[str, list[Any], dict[str, Any]]:
             return call.func.id, [literal(each) for each in call.args], named
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         pass
-    told = f"{text!r} is not a name with arguments"
-    raise UsageError(told, "write it as random_normal(mean=0,stddev=0.05,seed=1)")
+    what = f"{text!r} is not a name with arguments"
+    raise UsageError(what, "write it as random_normal(mean=0,stddev=0.05,seed=1)")

@@ -14,7 +14,7 @@ from poolnorm_cli.layers.keras.constant_initializers import (
     Initializer,
     Ones,
     Zeros,
-    unshapeable,
+    shape_error,
 )
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.values import frozen
@@ -57,7 +57,7 @@ class RandomInitializer(Initializer):
         """Draw from the standard normal distribution."""
         return self._generator().standard_normal(shape)
 
-    def cut_normal(self, shape: Ints) -> "Float64":
+    def truncated_normal(self, shape: Ints) -> "Float64":
         """Draw from the standard normal distribution; what is farther than 2 is drawn again."""
         import numpy as np
 
@@ -106,7 +106,7 @@ class TruncatedNormal(RandomNormal):
 
     def values(self, shape: Ints) -> "Float64":
         """Draw values."""
-        return self.mean + self.stddev * self.cut_normal(shape)
+        return self.mean + self.stddev * self.truncated_normal(shape)
 
 
 @frozen
@@ -123,8 +123,8 @@ class RandomUniform(RandomInitializer):
         """Check the arguments."""
         super().__post_init__()
         if self.maxval < self.minval:
-            told = f"random_uniform has maxval={self.maxval} below minval={self.minval}"
-            raise UsageError(told, "exchange them")
+            what = f"random_uniform has maxval={self.maxval} below minval={self.minval}"
+            raise UsageError(what, "exchange them")
 
     def values(self, shape: Ints) -> "Float64":
         """Draw values."""
@@ -149,7 +149,7 @@ class Orthogonal(RandomInitializer):
         import numpy as np
 
         if len(shape) < 2:
-            raise unshapeable(self, shape, "matrices")
+            raise shape_error(self, shape, "matrices")
         rows, columns = math.prod(shape[:-1]), shape[-1]
         drawn = self.normal((max(rows, columns), min(rows, columns)))
         q, r = np.linalg.qr(drawn)
@@ -161,7 +161,7 @@ _CUT_DEVIATION = 0.87962566103423978
 """Standard deviation of a standard normal distribution that is cut at 2."""
 
 
-class Spread(NamedTuple):
+class VarianceRule(NamedTuple):
     """A variance of `scale` over the fan that `mode` names, and how values are distributed."""
 
     scale: float
@@ -177,12 +177,12 @@ class FanScaled(RandomInitializer):
 
     @property
     @abstractmethod
-    def spread(self) -> Spread:
+    def variance_rule(self) -> VarianceRule:
         """How wide the distribution is."""
 
     def values(self, shape: Ints) -> "Float64":
         """Draw values."""
-        scale, mode, distribution = self.spread
+        scale, mode, distribution = self.variance_rule
         fan_in, fan_out = self.fans(shape)
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[mode]
         variance = scale / max(1.0, fan)
@@ -191,7 +191,7 @@ class FanScaled(RandomInitializer):
             return self.uniform(-limit, limit, shape)
         if distribution == "untruncated_normal":
             return math.sqrt(variance) * self.normal(shape)
-        return math.sqrt(variance) / _CUT_DEVIATION * self.cut_normal(shape)
+        return math.sqrt(variance) / _CUT_DEVIATION * self.truncated_normal(shape)
 
     def fans(self, shape: Ints) -> tuple[int, int]:
         """Count the inputs and outputs of a unit; for a vector both are its length.
@@ -202,8 +202,8 @@ class FanScaled(RandomInitializer):
         if self.input_axes is not None and self.output_axes is not None:
             axes = (*self.input_axes, *self.output_axes)
             if any(not -len(shape) <= axis < len(shape) for axis in axes):
-                told = f"{self.words[0]} names an axis out of range for a weight of rank "
-                raise UsageError(f"{told}{len(shape)}", f"give axes below {len(shape)}")
+                what = f"{self.words[0]} names an axis out of range for a weight of rank "
+                raise UsageError(f"{what}{len(shape)}", f"give axes below {len(shape)}")
             counts = (self.input_axes, self.output_axes)
             fan_in, fan_out = (math.prod(shape[axis] for axis in each) for each in counts)
             return fan_in, fan_out
@@ -235,64 +235,64 @@ class VarianceScaling(FanScaled):
         self.require_one_of("distribution", "uniform", "truncated_normal", "untruncated_normal")
 
     @property
-    def spread(self) -> Spread:
+    def variance_rule(self) -> VarianceRule:
         """The three arguments."""
-        return Spread(self.scale, self.mode, self.distribution)
+        return VarianceRule(self.scale, self.mode, self.distribution)
 
 
 @frozen
 class NamedScaling(FanScaled):
     """Variance by a fan, as one of its authors has it."""
 
-    named: ClassVar[Spread]
+    rule: ClassVar[VarianceRule]
 
     seed: int | None = None
     input_axes: tuple[int, ...] | None = None
     output_axes: tuple[int, ...] | None = None
 
     @property
-    def spread(self) -> Spread:
+    def variance_rule(self) -> VarianceRule:
         """What the name stands for."""
-        return self.named
+        return self.rule
 
 
 class GlorotNormal(NamedScaling):
     """Normal, variance 1 over the mean of the fans."""
 
     words: ClassVar[tuple[str, ...]] = ("glorot_normal",)
-    named: ClassVar[Spread] = Spread(1, "fan_avg", "truncated_normal")
+    rule: ClassVar[VarianceRule] = VarianceRule(1, "fan_avg", "truncated_normal")
 
 
 class GlorotUniform(NamedScaling):
     """Uniform, variance 1 over the mean of the fans."""
 
     words: ClassVar[tuple[str, ...]] = ("glorot_uniform",)
-    named: ClassVar[Spread] = Spread(1, "fan_avg", "uniform")
+    rule: ClassVar[VarianceRule] = VarianceRule(1, "fan_avg", "uniform")
 
 
 class HeNormal(NamedScaling):
     """Normal, variance 2 over the fan of the inputs."""
 
     words: ClassVar[tuple[str, ...]] = ("he_normal",)
-    named: ClassVar[Spread] = Spread(2, "fan_in", "truncated_normal")
+    rule: ClassVar[VarianceRule] = VarianceRule(2, "fan_in", "truncated_normal")
 
 
 class HeUniform(NamedScaling):
     """Uniform, variance 2 over the fan of the inputs."""
 
     words: ClassVar[tuple[str, ...]] = ("he_uniform",)
-    named: ClassVar[Spread] = Spread(2, "fan_in", "uniform")
+    rule: ClassVar[VarianceRule] = VarianceRule(2, "fan_in", "uniform")
 
 
 class LecunNormal(NamedScaling):
     """Normal, variance 1 over the fan of the inputs."""
 
     words: ClassVar[tuple[str, ...]] = ("lecun_normal",)
-    named: ClassVar[Spread] = Spread(1, "fan_in", "truncated_normal")
+    rule: ClassVar[VarianceRule] = VarianceRule(1, "fan_in", "truncated_normal")
 
 
 class LecunUniform(NamedScaling):
     """Uniform, variance 1 over the fan of the inputs."""
 
     words: ClassVar[tuple[str, ...]] = ("lecun_uniform",)
-    named: ClassVar[Spread] = Spread(1, "fan_in", "uniform")
+    rule: ClassVar[VarianceRule] = VarianceRule(1, "fan_in", "uniform")

@@ -108,9 +108,9 @@ class OrthogonalRegularizer(Regularizer):
         import numpy as np
 
         if weight.ndim != 2:
-            told = f"a weight of shape ({format_shape(weight.shape)})"
+            what = f"a weight of shape ({format_shape(weight.shape)})"
             raise UsageError(
-                f"orthogonal_regularizer with {told}", "it is for matrices: give another, as l2"
+                f"orthogonal_regularizer with {what}", "it is for matrices: give another, as l2"
             )
         rows = weight if self.mode == "rows" else weight.T
         lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
@@ -154,7 +154,7 @@ class NormConstraint(Constraint):
     axis: int | tuple[int, ...]
 
     @abstractmethod
-    def wanted(self, norms: "Float64") -> "Float64":
+    def target_norms(self, norms: "Float64") -> "Float64":
         """Return the norms that are wanted instead of `norms`."""
 
     def project(self, weight: "Float64") -> "Float64":
@@ -167,10 +167,10 @@ class NormConstraint(Constraint):
 
         axes = (self.axis,) if isinstance(self.axis, int) else self.axis
         if len({axis % weight.ndim for axis in axes if abs(axis + 0.5) < weight.ndim}) < len(axes):
-            told = f"{self.words[0]} has axis={self.axis} for a weight of shape "
-            raise UsageError(f"{told}({format_shape(weight.shape)})", "give axis=0")
+            what = f"{self.words[0]} has axis={self.axis} for a weight of shape "
+            raise UsageError(f"{what}({format_shape(weight.shape)})", "give axis=0")
         norms = np.sqrt(np.sum(weight * weight, axis=axes, keepdims=True))
-        projected: Float64 = weight * (self.wanted(norms) / (_EPSILON + norms))
+        projected: Float64 = weight * (self.target_norms(norms) / (_EPSILON + norms))
         return projected
 
 
@@ -189,7 +189,7 @@ class MaxNorm(NormConstraint):
         if self.max_value < 0:
             raise UsageError(f"max_norm has max_value={self.max_value}", "give 0 or more")
 
-    def wanted(self, norms: "Float64") -> "Float64":
+    def target_norms(self, norms: "Float64") -> "Float64":
         """Cut the norms off."""
         return norms.clip(0.0, self.max_value)
 
@@ -202,7 +202,7 @@ class UnitNorm(NormConstraint):
 
     axis: int | tuple[int, ...] = 0
 
-    def wanted(self, norms: "Float64") -> "Float64":
+    def target_norms(self, norms: "Float64") -> "Float64":
         """Want 1."""
         return norms * 0.0 + 1.0
 
@@ -222,10 +222,10 @@ class MinMaxNorm(NormConstraint):
         """Check the arguments."""
         super().__post_init__()
         if not 0 <= self.min_value <= self.max_value:
-            told = f"min_max_norm has min_value={self.min_value}, max_value={self.max_value}"
-            raise UsageError(told, "give 0 or more, and max_value no less than min_value")
+            what = f"min_max_norm has min_value={self.min_value}, max_value={self.max_value}"
+            raise UsageError(what, "give 0 or more, and max_value no less than min_value")
 
-    def wanted(self, norms: "Float64") -> "Float64":
+    def target_norms(self, norms: "Float64") -> "Float64":
         """Move the norms towards the bounds, `rate` of the way."""
         bounded = norms.clip(self.min_value, self.max_value)
         return self.rate * bounded + (1.0 - self.rate) * norms
@@ -243,8 +243,8 @@ class RadialConstraint(Constraint):
         Raises:
             UsageError: Always.
         """
-        told = f"radial_constraint with a weight of shape ({format_shape(weight.shape)})"
-        raise UsageError(told, "it is for kernels of Conv2D: give another, as max_norm")
+        what = f"radial_constraint with a weight of shape ({format_shape(weight.shape)})"
+        raise UsageError(what, "it is for kernels of Conv2D: give another, as max_norm")
 
 
 def penalties(layer: "Layer", weights: "Weights") -> dict[str, float]:
@@ -257,7 +257,7 @@ def penalties(layer: "Layer", weights: "Weights") -> dict[str, float]:
     return {name: each.penalty(weights[name].astype("float64")) for name, each in found.items()}
 
 
-def constrained(layer: "Layer", weights: "Weights") -> "dict[str, Array]":
+def apply_constraints(layer: "Layer", weights: "Weights") -> "dict[str, Array]":
     """Return each weight that has a constraint, projected by it, in its own dtype.
 
     Raises:

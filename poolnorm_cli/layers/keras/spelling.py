@@ -3,7 +3,7 @@
 from typing import Any
 
 
-def stored(value: Any) -> Any:
+def config_value(value: Any) -> Any:
     """Write a value as Keras stores it."""
     from poolnorm_cli.layers.keras.identifiers import Identifier
 
@@ -12,7 +12,7 @@ def stored(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def plain(value: Any) -> Any:
+def unwrap_single(value: Any) -> Any:
     """Write a tuple of one as Keras users write it: a number."""
     return value[0] if isinstance(value, tuple) and len(value) == 1 else value
 

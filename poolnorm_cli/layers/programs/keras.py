@@ -4,7 +4,13 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.layers.keras.config import keras_call, needs_keras_2
-from poolnorm_cli.layers.programs.program import Lines, Setting, axes_last, back, in_order
+from poolnorm_cli.layers.programs.program import (
+    Lines,
+    ProgramContext,
+    axes_last,
+    inverse_order,
+    is_identity,
+)
 from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.shapes import spatial_axes
 
@@ -20,7 +26,7 @@ _LARGEST_SIZE = 2**31 - 1
 _TERMS = (("scale", 1), ("bias", 0))
 
 
-def keras_program(layer: "Layer", setting: Setting) -> str:
+def keras_program(layer: "Layer", context: ProgramContext) -> str:
     """Write the layer in Keras, as a program that makes `y` of the input.
 
     A layer that only Keras 2 has is that of tf_keras, which is Keras 2 today; so is one whose mask
@@ -29,46 +35,48 @@ def keras_program(layer: "Layer", setting: Setting) -> str:
     Raises:
         UsageError: The layer cannot take the input.
     """
-    layer.output_shape(setting.shape)
-    package = "tf_keras" if _keras_2_heeds(layer, setting) or needs_keras_2(layer) else "keras"
-    dtype, notes = _dtype(layer, setting), []
-    corrected = package == "tf_keras" and getattr(layer, "renorm", False) and setting.training
+    layer.output_shape(context.shape)
+    package = "tf_keras" if _mask_needs_keras_2(layer, context) or needs_keras_2(layer) else "keras"
+    dtype, notes = _dtype(layer, context), []
+    corrected = package == "tf_keras" and getattr(layer, "renorm", False) and context.training
     if corrected and dtype == "float64":
         dtype, notes = "float32", ["# the renorm of tf_keras has no float64"]
-    cuts = _cuts(layer, setting, dtype)
+    cuts = _axis_by_axis(layer, context, dtype)
     if cuts:
-        dtype = "int8" if setting.compute == "bool" else setting.compute
+        dtype = "int8" if context.compute == "bool" else context.compute
         body = cuts
     else:
-        body = _layer_lines(layer, setting, package, dtype)
-    lines = [*_imports(package), "", *notes, f"x = {setting.input_as(dtype)}", *body]
-    if setting.result != dtype:
+        body = _layer_lines(layer, context, package, dtype)
+    lines = [*_imports(package), "", *notes, f"x = {context.input_as(dtype)}", *body]
+    if context.result != dtype:
         cast = "keras.ops.cast" if package == "keras" else "tf.cast"
-        lines.append(f"y = {cast}(y, {setting.result!r})")
+        lines.append(f"y = {cast}(y, {context.result!r})")
     return "\n".join(lines)
 
 
-def _keras_2_heeds(layer: Any, setting: Setting) -> bool:
+def _mask_needs_keras_2(layer: Any, context: ProgramContext) -> bool:
     """Whether Keras 2 alone heeds the mask: of one channel Keras 3 cannot be trained under one."""
-    if setting.mask is None or layer.keras_name != "BatchNormalization":
-        return setting.mask is not None and layer.keras_name == "GroupNormalization"
-    trained = setting.training and layer.trainable and layer.fused is None
-    return trained and prod(setting.shape[axis] for axis in layer.axes(setting.rank)) == 1
+    if context.mask is None or layer.keras_name != "BatchNormalization":
+        return context.mask is not None and layer.keras_name == "GroupNormalization"
+    trained = context.training and layer.trainable and layer.fused is None
+    return trained and prod(context.shape[axis] for axis in layer.axes(context.rank)) == 1
 
 
-def _layer_lines(layer: "Layer", setting: Setting, package: str, dtype: str) -> Lines:
+def _layer_lines(layer: "Layer", context: ProgramContext, package: str, dtype: str) -> Lines:
     """Make the layer, give it its weights, and call it."""
-    order, made = _trailing(layer, setting)
+    order, made = _with_axes_last(layer, context)
     more = {"dtype": repr(dtype)} if dtype == "float64" else {}
-    if package == "tf_keras" and getattr(layer, "fused", 0) is None and setting.mask is not None:
+    if package == "tf_keras" and getattr(layer, "fused", 0) is None and context.mask is not None:
         more["fused"] = "False"  # the other path counts all cells
-    if setting.adjustment:  # a function there
-        terms = (setting.adjustment.get(n, f"np.full(1, {v}, {dtype!r})") for n, v in _TERMS)
+    if context.adjustment:  # a function there
+        terms = (context.adjustment.get(n, f"np.full(1, {v}, {dtype!r})") for n, v in _TERMS)
         more["adjustment"] = f"lambda shape: ({', '.join(terms)})"
-    lines = [] if in_order(order) else [f"x = x.transpose{order}"]
-    lines.append(f"layer = {keras_call(made, setting.shape, package, more)}")
-    lines += [*_weights(layer, setting), f"y = layer({_call(layer, setting)})"]
-    return lines if in_order(order) else [*lines, f"y = keras.ops.transpose(y, {back(order)})"]
+    lines = [] if is_identity(order) else [f"x = x.transpose{order}"]
+    lines.append(f"layer = {keras_call(made, context.shape, package, more)}")
+    lines += [*_weights(layer, context), f"y = layer({_call(layer, context)})"]
+    if not is_identity(order):
+        lines.append(f"y = keras.ops.transpose(y, {inverse_order(order)})")
+    return lines
 
 
 def _imports(package: str) -> Lines:
@@ -77,22 +85,22 @@ def _imports(package: str) -> Lines:
     return ["import numpy as np", "import tensorflow as tf", "import tf_keras"]
 
 
-def _dtype(layer: "Layer", setting: Setting) -> str:
+def _dtype(layer: "Layer", context: ProgramContext) -> str:
     """Choose the dtype that the layer is given: TensorFlow pools few kinds of integers."""
-    if setting.compute in ("float32", "float64"):
-        return setting.compute
-    small = setting.compute in ("bool", "int8", "uint8", "int16", "uint16")
+    if context.compute in ("float32", "float64"):
+        return context.compute
+    small = context.compute in ("bool", "int8", "uint8", "int16", "uint16")
     return "float32" if small and layer.keras_name != "GlobalMaxPooling" else "float64"
 
 
-def _cuts(layer: Any, setting: Setting, dtype: str) -> Lines:
+def _axis_by_axis(layer: Any, context: ProgramContext, dtype: str) -> Lines:
     """Pool axis by axis, where Keras' layer fails on TensorFlow; nothing where it does not."""
-    if not layer.keras_name.endswith("Pooling") or setting.mask is not None:
+    if not layer.keras_name.endswith("Pooling") or context.mask is not None:
         return []
     most = "Max" in layer.keras_name
-    bounds, fails = _bounds(layer, setting)
-    wide = setting.compute in ("int64", "uint64")  # float64 holds whole numbers up to 2**53
-    unknown = setting.rank == 5 and dtype == "float64"  # MaxPool3D, AvgPool3D have no float64
+    bounds, fails = _bounds(layer, context)
+    wide = context.compute in ("int64", "uint64")  # float64 holds whole numbers up to 2**53
+    unknown = context.rank == 5 and dtype == "float64"  # MaxPool3D, AvgPool3D have no float64
     if not (fails or (most and wide) or (unknown and "Global" not in layer.keras_name)):
         return []
     last = "y = x"
@@ -110,45 +118,45 @@ def _cuts(layer: Any, setting: Setting, dtype: str) -> Lines:
     ]
 
 
-def _bounds(layer: Any, setting: Setting) -> "tuple[Mapping[int, Bounds], bool]":
+def _bounds(layer: Any, context: ProgramContext) -> "tuple[Mapping[int, Bounds], bool]":
     """Return first cell and end of the windows on each spatial axis, and if their sizes fail.
 
     TensorFlow's sizes are of 32 bits. Keras' adaptive layers pool with windows of one cell more
     than the smallest too, and the process dies where these do not fit.
     """
-    shape = setting.shape
+    shape = context.shape
     if layer.keras_name.startswith("Global"):
-        return {a: [(0, shape[a])] for a in spatial_axes(setting.rank, layer.data_format)}, False
+        return {a: [(0, shape[a])] for a in spatial_axes(context.rank, layer.data_format)}, False
     if layer.keras_name.startswith("Adaptive"):
-        bounds = layer.bounds(shape)
+        bounds = layer.window_bounds(shape)
         return bounds, any(-(-shape[a] // len(cuts)) >= shape[a] for a, cuts in bounds.items())
     sizes = (*layer.pool_size, *(layer.strides or ()))
     windows = layer.windows(shape).items()
     return {a: w.bounds(shape[a]) for a, w in windows}, max(sizes) > _LARGEST_SIZE
 
 
-def _trailing(layer: "Layer", setting: Setting) -> "tuple[tuple[int, ...], Layer]":
+def _with_axes_last(layer: "Layer", context: ProgramContext) -> "tuple[tuple[int, ...], Layer]":
     """Bring the axes of RMS normalization to the end, along which alone Keras has its weight."""
     from dataclasses import replace
 
     made: Any = layer
-    order = tuple(range(setting.rank))
+    order = tuple(range(context.rank))
     if layer.keras_name == "RMSNormalization":
-        axes = made.axes(setting.rank)
-        order = axes_last(axes, setting.rank)
-        if not in_order(order):
+        axes = made.axes(context.rank)
+        order = axes_last(axes, context.rank)
+        if not is_identity(order):
             made = replace(made, axis=tuple(range(-len(axes), 0)))
     several = len(getattr(made, "axis", ())) > 1
-    if several and in_order(order):  # Keras lays weights anew for axes in disorder
-        made = replace(made, axis=made.axes(setting.rank))
+    if several and is_identity(order):  # Keras lays weights anew for axes in disorder
+        made = replace(made, axis=made.axes(context.rank))
     return order, made
 
 
-def _weights(layer: "Layer", setting: Setting) -> Lines:
+def _weights(layer: "Layer", context: ProgramContext) -> Lines:
     """Assign weights that come of a file, or that an initializer draws here in another way."""
-    if not (setting.loaded or _draws(layer)):
+    if not (context.loaded or _draws(layer)):
         return []
-    lines = setting.weight_lines()
+    lines = context.weight_lines()
     if not lines:
         return []
     return [
@@ -166,10 +174,10 @@ def _draws(layer: "Layer") -> bool:
     return any(getattr(initializer, "seed", None) is not None for initializer in found)
 
 
-def _call(layer: "Layer", setting: Setting) -> str:
+def _call(layer: "Layer", context: ProgramContext) -> str:
     words = ["x"]
     if isinstance(layer, Trainable):
-        words.append(f"training={setting.training}")
-    if setting.mask is not None:
-        words.append(f"mask={setting.mask}")
+        words.append(f"training={context.training}")
+    if context.mask is not None:
+        words.append(f"mask={context.mask}")
     return ", ".join(words)

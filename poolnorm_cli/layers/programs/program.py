@@ -20,7 +20,7 @@ _WIDTH = 88
 
 
 @frozen(kw_only=True)
-class Setting:
+class ProgramContext:
     """What a program is written for.
 
     Attributes:
@@ -70,7 +70,7 @@ class Setting:
         return [*self.prelude, "weights = {", *entries, "}"]
 
 
-def literal(values: "Array", dtype: str) -> str:
+def array_literal(values: "Array", dtype: str) -> str:
     """Write an array as Python does: by its values, each as short as it is exact.
 
     Raises:
@@ -103,12 +103,12 @@ def _wrapped(words: Sequence[str]) -> str:
     return "\n".join([*lines, line]).rstrip(",")
 
 
-def number(sizes: Sequence[int]) -> int | Ints:
+def one_or_tuple(sizes: Sequence[int]) -> int | Ints:
     """Write sizes as one number where they are all the same."""
     return sizes[0] if len(set(sizes)) == 1 else tuple(sizes)
 
 
-def back(order: Sequence[int]) -> Ints:
+def inverse_order(order: Sequence[int]) -> Ints:
     """Return the permutation that undoes another."""
     return tuple(order.index(axis) for axis in range(len(order)))
 
@@ -118,6 +118,6 @@ def axes_last(axes: Ints, rank: int) -> Ints:
     return (*(axis for axis in range(rank) if axis not in axes), *axes)
 
 
-def in_order(order: Sequence[int]) -> bool:
+def is_identity(order: Sequence[int]) -> bool:
     """Whether a permutation changes nothing."""
     return list(order) == sorted(order)

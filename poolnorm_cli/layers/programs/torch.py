@@ -8,61 +8,63 @@ from typing import Any
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.layers.programs.program import Lines, Setting, back, in_order
-from poolnorm_cli.layers.programs.torch_cores import CORES, Core, carrier
+from poolnorm_cli.layers.programs.program import Lines, ProgramContext, inverse_order, is_identity
+from poolnorm_cli.layers.programs.torch_layers import TORCH_LAYERS, TorchLayer, torch_dtype
 from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.shapes import Ints
 
 
-def torch_program(layer: Layer, setting: Setting) -> str:
+def torch_program(layer: Layer, context: ProgramContext) -> str:
     """Write the layer in torch, as a program that makes `y` of the input.
 
     Raises:
         UsageError: torch has nothing like it, or the layer cannot take the input.
     """
-    layer.output_shape(setting.shape)
-    write = CORES.get(layer.keras_name)
+    layer.output_shape(context.shape)
+    write = TORCH_LAYERS.get(layer.keras_name)
     if write is None:
         raise UsageError(f"torch has no {layer.keras_name}", "--keras writes it for Keras")
-    core = write(layer, setting)
-    weights = setting.weight_lines()
-    lines = ["import numpy as np", "import torch", "", *core.notes]
-    lines += [f"x = torch.from_numpy({setting.input_as(carrier(setting.compute))})", *weights]
-    if core.module:
-        lines += [f"layer = {core.module}", *_state(core, setting)]
-        batch = isinstance(layer, Trainable) and _by_batch(layer, setting)
+    torch_layer = write(layer, context)
+    weights = context.weight_lines()
+    lines = ["import numpy as np", "import torch", "", *torch_layer.notes]
+    lines += [f"x = torch.from_numpy({context.input_as(torch_dtype(context.compute))})", *weights]
+    if torch_layer.module:
+        lines += [f"layer = {torch_layer.module}", *_state(torch_layer, context)]
+        batch = isinstance(layer, Trainable) and _by_batch(layer, context)
         lines.append("layer.train()" if batch else "layer.eval()")
-    y_shape = tuple(int(size or 0) for size in layer.output_shape(setting.shape))
-    body = [*_before(core), *core.lines, *_after(core, setting, y_shape)]
+    y_shape = tuple(int(size or 0) for size in layer.output_shape(context.shape))
+    body = [*_before(torch_layer), *torch_layer.lines, *_after(torch_layer, context, y_shape)]
     lines += ["with torch.no_grad():", *(f"    {line}" for line in body)]
-    if setting.result != carrier(setting.compute):
-        lines.append(f"y = y.to(torch.{setting.result})")
+    if context.result != torch_dtype(context.compute):
+        lines.append(f"y = y.to(torch.{context.result})")
     return "\n".join(lines)
 
 
-def _state(core: Core, setting: Setting) -> Lines:
+def _state(torch_layer: TorchLayer, context: ProgramContext) -> Lines:
     """Load the weights that do not start as the module's do."""
-    given = {own: name for own, name in core.state.items() if name in setting.weights}
+    given = {own: name for own, name in torch_layer.state.items() if name in context.weights}
     if not given:
         return []
-    flat = ".reshape(-1)" if core.sizes else ""
+    flat = ".reshape(-1)" if torch_layer.sizes else ""
     held = [f"    {own!r}: torch.from_numpy(weights[{n!r}]{flat})," for own, n in given.items()]
     return ["layer.load_state_dict({", *held, "}, strict=False)"]
 
 
-def _before(core: Core) -> Lines:
-    lines = [] if in_order(core.order) else [f"x = x.permute{core.order}"]
-    return [*lines, f"x = x.reshape{core.sizes}"] if core.sizes else lines
+def _before(torch_layer: TorchLayer) -> Lines:
+    lines = [] if is_identity(torch_layer.order) else [f"x = x.permute{torch_layer.order}"]
+    return [*lines, f"x = x.reshape{torch_layer.sizes}"] if torch_layer.sizes else lines
 
 
-def _after(core: Core, setting: Setting, y_shape: Ints) -> Lines:
-    if len(y_shape) != setting.rank:
+def _after(torch_layer: TorchLayer, context: ProgramContext, y_shape: Ints) -> Lines:
+    if len(y_shape) != context.rank:
         return []
-    there = tuple(y_shape[axis] for axis in core.order)
-    lines = [f"y = y.reshape{there}"] if core.sizes else []
-    return lines if in_order(core.order) else [*lines, f"y = y.permute{back(core.order)}"]
+    there = tuple(y_shape[axis] for axis in torch_layer.order)
+    lines = [f"y = y.reshape{there}"] if torch_layer.sizes else []
+    if not is_identity(torch_layer.order):
+        lines.append(f"y = y.permute{inverse_order(torch_layer.order)}")
+    return lines
 
 
-def _by_batch(layer: Any, setting: Setting) -> bool:
+def _by_batch(layer: Any, context: ProgramContext) -> bool:
     """Whether batch normalization is by the statistics of the batch."""
-    return bool(setting.training and layer.trainable)
+    return bool(context.training and layer.trainable)

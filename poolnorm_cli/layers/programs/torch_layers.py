@@ -11,7 +11,7 @@ from math import prod
 from typing import Any
 
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.layers.programs.program import Lines, Setting, axes_last, number
+from poolnorm_cli.layers.programs.program import Lines, ProgramContext, axes_last, one_or_tuple
 from poolnorm_cli.shapes import Ints, adaptive_bounds, spatial_axes
 from poolnorm_cli.values import frozen
 
@@ -21,7 +21,7 @@ _KERAS_EPSILON = 1e-7
 
 
 @frozen(kw_only=True)
-class Core:
+class TorchLayer:
     """What a layer is in torch.
 
     Attributes:
@@ -41,7 +41,7 @@ class Core:
     notes: Lines = field(default_factory=list)
 
 
-def carrier(dtype: str) -> str:
+def torch_dtype(dtype: str) -> str:
     """Name the dtype in which torch computes: it has few operators for integers.
 
     Raises:
@@ -54,9 +54,9 @@ def carrier(dtype: str) -> str:
     return {"int32": "float64", "uint32": "float64"}.get(dtype, dtype)
 
 
-def _of_dtype(setting: Setting) -> str:
+def _of_dtype(context: ProgramContext) -> str:
     """Write the argument that makes the weights of a module float64, where they are."""
-    return ", dtype=torch.float64" if setting.compute == "float64" else ""
+    return ", dtype=torch.float64" if context.compute == "float64" else ""
 
 
 def _channels_at_1(axis: int, rank: int) -> Ints:
@@ -65,90 +65,90 @@ def _channels_at_1(axis: int, rank: int) -> Ints:
     return (first, axis, *others)
 
 
-def _channels(layer: Any, setting: Setting) -> int:
-    return setting.rank - 1 if layer.data_format == "channels_last" else 1
+def _channels(layer: Any, context: ProgramContext) -> int:
+    return context.rank - 1 if layer.data_format == "channels_last" else 1
 
 
-def _pooling(kind: str) -> Callable[[Any, Setting], Core]:
-    def write(layer: Any, setting: Setting) -> Core:
-        windows = list(layer.windows(setting.shape).values())
+def _pooling(kind: str) -> Callable[[Any, ProgramContext], TorchLayer]:
+    def write(layer: Any, context: ProgramContext) -> TorchLayer:
+        windows = list(layer.windows(context.shape).values())
         pads = tuple(n for w in reversed(windows) for n in (w.low, w.high))
-        order = _channels_at_1(_channels(layer, setting), setting.rank)
-        if carrier(setting.compute) == "int64":
+        order = _channels_at_1(_channels(layer, context), context.rank)
+        if torch_dtype(context.compute) == "int64":
             least = "torch.iinfo(x.dtype).min"
             lines = [f"x = {PAD}(x, {pads}, value={least})"] if any(pads) else []
             steps = [(axis, w.size, w.stride) for axis, w in enumerate(windows, 2)]
             lines += [f"x = x.unfold{step}.amax(-1)" for step in steps]
-            return Core(order=order, lines=[*lines, "y = x"])
-        sizes = number([w.size for w in windows])
-        text = f"kernel_size={sizes}, stride={number([w.stride for w in windows])}"
-        module = f"torch.nn.{kind}Pool{setting.rank - 2}d"
+            return TorchLayer(order=order, lines=[*lines, "y = x"])
+        sizes = one_or_tuple([w.size for w in windows])
+        text = f"kernel_size={sizes}, stride={one_or_tuple([w.stride for w in windows])}"
+        module = f"torch.nn.{kind}Pool{context.rank - 2}d"
         if all(w.low == w.high and w.low <= w.size // 2 for w in windows):
             more = ", count_include_pad=False" if kind == "Avg" else ""
-            padding = number([w.low for w in windows])
-            return Core(order=order, module=f"{module}({text}, padding={padding}{more})")
+            padding = one_or_tuple([w.low for w in windows])
+            return TorchLayer(order=order, module=f"{module}({text}, padding={padding}{more})")
         note = "# torch pads both ends alike; 'same' here does not"
         lines = [f"y = layer({PAD}(x, {pads}, value=-torch.inf))"]
         if kind == "Avg":
             note += ", and counts real cells only"
             ones = f"{PAD}(torch.ones_like(x), {pads})"
             lines = [f"y = layer({PAD}(x, {pads})) / layer({ones})"]
-        return Core(order=order, module=f"{module}({text})", lines=lines, notes=[note])
+        return TorchLayer(order=order, module=f"{module}({text})", lines=lines, notes=[note])
 
     return write
 
 
-def _global(reduction: str) -> Callable[[Any, Setting], Core]:
-    def write(layer: Any, setting: Setting) -> Core:
-        axes = spatial_axes(setting.rank, layer.data_format)
-        order = tuple(range(setting.rank))
+def _global(reduction: str) -> Callable[[Any, ProgramContext], TorchLayer]:
+    def write(layer: Any, context: ProgramContext) -> TorchLayer:
+        axes = spatial_axes(context.rank, layer.data_format)
+        order = tuple(range(context.rank))
         more = f"dim={axes}, keepdim={layer.keepdims}"
-        if setting.mask is None:
-            return Core(order=order, lines=[f"y = x.{reduction}({more})"])
-        channels = _channels(layer, setting)
+        if context.mask is None:
+            return TorchLayer(order=order, lines=[f"y = x.{reduction}({more})"])
+        channels = _channels(layer, context)
         lines = [
-            f"mask = torch.from_numpy({setting.mask}).unsqueeze({channels})",
+            f"mask = torch.from_numpy({context.mask}).unsqueeze({channels})",
             f"y = torch.where(mask, x, 0).sum({more}) / mask.sum({more})",
         ]
-        return Core(order=order, lines=lines)
+        return TorchLayer(order=order, lines=lines)
 
     return write
 
 
-def _adaptive(kind: str) -> Callable[[Any, Setting], Core]:
-    def write(layer: Any, setting: Setting) -> Core:
-        rank = setting.rank - 2
+def _adaptive(kind: str) -> Callable[[Any, ProgramContext], TorchLayer]:
+    def write(layer: Any, context: ProgramContext) -> TorchLayer:
+        rank = context.rank - 2
         sizes = layer.output_size if len(layer.output_size) > 1 else layer.output_size * rank
-        order = _channels_at_1(_channels(layer, setting), setting.rank)
-        if carrier(setting.compute) == "int64":
+        order = _channels_at_1(_channels(layer, context), context.rank)
+        if torch_dtype(context.compute) == "int64":
             lines = []
             for axis, size in enumerate(sizes, 2):
-                cuts = adaptive_bounds(setting.shape[order[axis]], size)
+                cuts = adaptive_bounds(context.shape[order[axis]], size)
                 slices = "".join(f"({low}, {high}), " for low, high in cuts)
                 lines.append(
                     f"x = [x.narrow({axis}, a, b - a).amax({axis}) for a, b in [{slices[:-2]}]]"
                 )
                 lines.append(f"x = torch.stack(x, {axis})")
-            return Core(order=order, lines=[*lines, "y = x"])
-        module = f"torch.nn.Adaptive{kind}Pool{rank}d(output_size={number(sizes)})"
-        return Core(order=order, module=module)
+            return TorchLayer(order=order, lines=[*lines, "y = x"])
+        module = f"torch.nn.Adaptive{kind}Pool{rank}d(output_size={one_or_tuple(sizes)})"
+        return TorchLayer(order=order, module=module)
 
     return write
 
 
-def _unit_norm(layer: Any, setting: Setting) -> Core:
-    axes = layer.axes(setting.rank)
+def _unit_norm(layer: Any, context: ProgramContext) -> TorchLayer:
+    axes = layer.axes(context.rank)
     dim = axes[0] if len(axes) == 1 else axes
     lines = [f"y = torch.nn.functional.normalize(x, p=2.0, dim={dim}, eps=1e-12)"]
-    return Core(order=tuple(range(setting.rank)), lines=lines)
+    return TorchLayer(order=tuple(range(context.rank)), lines=lines)
 
 
-def _over_last(name: str) -> Callable[[Any, Setting], Core]:
+def _over_last(name: str) -> Callable[[Any, ProgramContext], TorchLayer]:
     """Write a layer that normalizes over its last axes: LayerNorm, RMSNorm."""
 
-    def write(layer: Any, setting: Setting) -> Core:
-        axes = layer.axes(setting.rank)
-        sizes = tuple(setting.shape[axis] for axis in axes)
+    def write(layer: Any, context: ProgramContext) -> TorchLayer:
+        axes = layer.axes(context.rank)
+        sizes = tuple(context.shape[axis] for axis in axes)
         more = state = None
         if name == "LayerNorm":
             more = f"elementwise_affine={layer.scale or layer.center}, bias={layer.center}"
@@ -156,33 +156,33 @@ def _over_last(name: str) -> Callable[[Any, Setting], Core]:
         text = ", ".join(
             filter(None, [f"normalized_shape={sizes}", f"eps={layer.epsilon!r}", more])
         )
-        return Core(
-            order=axes_last(axes, setting.rank),
-            module=f"torch.nn.{name}({text}{_of_dtype(setting)})",
+        return TorchLayer(
+            order=axes_last(axes, context.rank),
+            module=f"torch.nn.{name}({text}{_of_dtype(context)})",
             state=state or {"weight": "scale"},
         )
 
     return write
 
 
-def _batch_norm(layer: Any, setting: Setting) -> Core:
+def _batch_norm(layer: Any, context: ProgramContext) -> TorchLayer:
     """Write batch normalization."""
-    axes = layer.axes(setting.rank)
-    over = tuple(axis for axis in range(setting.rank) if axis not in axes)
-    trained = setting.training and layer.trainable
-    masked = setting.mask is not None and not layer.ignores_mask(training=setting.training)
-    lone = prod(setting.shape[axis] for axis in over) <= 1
-    stepwise = masked or layer.renorm or lone or layer.has_ghost_batches or setting.adjustment
+    axes = layer.axes(context.rank)
+    over = tuple(axis for axis in range(context.rank) if axis not in axes)
+    trained = context.training and layer.trainable
+    masked = context.mask is not None and not layer.ignores_mask(training=context.training)
+    lone = prod(context.shape[axis] for axis in over) <= 1
+    stepwise = masked or layer.renorm or lone or layer.has_ghost_batches or context.adjustment
     if trained and stepwise:
-        return _by_operators(layer, setting, axes, over, masked=masked)
+        return _by_operators(layer, context, axes, over, masked=masked)
     momentum = float(1 - Decimal(repr(layer.momentum)))
-    channels = prod(setting.shape[axis] for axis in axes)
-    plain = len(axes) == 1 and axes[0] and 2 <= setting.rank <= 5
-    order = _channels_at_1(axes[0], setting.rank) if plain else axes_last(axes, setting.rank)
+    channels = prod(context.shape[axis] for axis in axes)
+    plain = len(axes) == 1 and axes[0] and 2 <= context.rank <= 5
+    order = _channels_at_1(axes[0], context.rank) if plain else axes_last(axes, context.rank)
     module = (
-        f"torch.nn.BatchNorm{max(setting.rank - 2, 1) if plain else 1}d(num_features={channels}, "
+        f"torch.nn.BatchNorm{max(context.rank - 2, 1) if plain else 1}d(num_features={channels}, "
         f"eps={layer.epsilon!r}, momentum={momentum!r}, affine={layer.scale or layer.center}"
-        f"{_of_dtype(setting)})"
+        f"{_of_dtype(context)})"
     )
     notes = []
     if trained and not getattr(layer, "fused", None):
@@ -190,37 +190,39 @@ def _batch_norm(layer: Any, setting: Setting) -> Core:
     state = {"weight": "gamma", "bias": "beta"}
     state |= {"running_mean": "moving_mean", "running_var": "moving_variance"}
     sizes = None if plain else (-1, channels)
-    return Core(order=order, sizes=sizes, module=module, state=state, notes=notes)
+    return TorchLayer(order=order, sizes=sizes, module=module, state=state, notes=notes)
 
 
-def _group_norm(layer: Any, setting: Setting) -> Core:
+def _group_norm(layer: Any, context: ProgramContext) -> TorchLayer:
     """Write group or instance normalization."""
-    (axis,) = layer.axes(setting.rank)
-    channels = setting.shape[axis]
+    (axis,) = layer.axes(context.rank)
+    channels = context.shape[axis]
     groups = layer.group_count(channels)
-    lone = prod(setting.shape[1:]) <= max(groups, 1)  # x minus itself, of which torch misses a bit
-    if setting.mask is not None or lone:
-        return _of_groups(layer, setting, axis, groups)
+    lone = prod(context.shape[1:]) <= max(groups, 1)  # x minus itself, of which torch misses a bit
+    if context.mask is not None or lone:
+        return _of_groups(layer, context, axis, groups)
     module = (
         f"torch.nn.GroupNorm(num_groups={groups}, num_channels={channels}, "
-        f"eps={layer.epsilon!r}, affine={layer.scale or layer.center}{_of_dtype(setting)})"
+        f"eps={layer.epsilon!r}, affine={layer.scale or layer.center}{_of_dtype(context)})"
     )
     state = {"weight": "gamma", "bias": "beta"}
-    return Core(order=_channels_at_1(axis, setting.rank), module=module, state=state)
+    return TorchLayer(order=_channels_at_1(axis, context.rank), module=module, state=state)
 
 
-def _by_operators(layer: Any, setting: Setting, axes: Ints, over: Ints, *, masked: bool) -> Core:
+def _by_operators(
+    layer: Any, context: ProgramContext, axes: Ints, over: Ints, *, masked: bool
+) -> TorchLayer:
     """Write training as Keras computes it, step by step.
 
     Of G ghost batches, sample i is in ghost batch i % G.
     """
-    sizes = tuple(setting.shape[a] if a in axes else 1 for a in range(setting.rank))
-    mask = f"torch.from_numpy({setting.mask})[..., None]" if masked else None
+    sizes = tuple(context.shape[a] if a in axes else 1 for a in range(context.rank))
+    mask = f"torch.from_numpy({context.mask})[..., None]" if masked else None
     lines, restored = [], ""
     if layer.has_ghost_batches:
-        lines = [f"x = x.reshape{(layer.virtual_batch_size, -1, *setting.shape[1:])}"]
+        lines = [f"x = x.reshape{(layer.virtual_batch_size, -1, *context.shape[1:])}"]
         over = (0, *(axis + 1 for axis in over if axis))
-        restored = f".reshape{setting.shape}"
+        restored = f".reshape{context.shape}"
     lines += _moments(over, mask, f"+ {_KERAS_EPSILON!r}")
     lines.append(f"y = ((x - mean) / torch.sqrt(variance + {layer.epsilon!r})){restored}")
     if layer.renorm:
@@ -228,31 +230,31 @@ def _by_operators(layer: Any, setting: Setting, axes: Ints, over: Ints, *, maske
             means = (f"{name} = {name}.mean(1)" for name in ("mean", "variance"))
             lines += [*means]
         lines += [f"sd = torch.sqrt(variance + {layer.epsilon!r})"]
-        lines += _renorm(layer, setting, sizes)
+        lines += _renorm(layer, context, sizes)
     terms = (("*", "scale"), ("+", "bias"))
-    given = [(sign, n) for sign, n in terms if n in setting.adjustment]
-    lines += [f"y = y {sign} torch.from_numpy({setting.adjustment[n]})" for sign, n in given]
-    return _plain(setting, [*lines, *_affine(setting, sizes)])
+    given = [(sign, n) for sign, n in terms if n in context.adjustment]
+    lines += [f"y = y {sign} torch.from_numpy({context.adjustment[n]})" for sign, n in given]
+    return _plain(context, [*lines, *_affine(context, sizes)])
 
 
-def _of_groups(layer: Any, setting: Setting, axis: int, groups: int) -> Core:
-    shape = setting.shape
+def _of_groups(layer: Any, context: ProgramContext, axis: int, groups: int) -> TorchLayer:
+    shape = context.shape
     split = (*shape[:axis], groups, shape[axis] // groups, *shape[axis + 1 :])
     over = tuple(a for a in range(1, len(split)) if a != axis)
     mask = None
-    if setting.mask is not None:
-        mask = f"torch.from_numpy({setting.mask}).expand{shape}.reshape{split}"
+    if context.mask is not None:
+        mask = f"torch.from_numpy({context.mask}).expand{shape}.reshape{split}"
     lines = [
         f"x = x.reshape{split}",
         *_moments(over, mask, ".clamp(min=1)"),
         f"y = ((x - mean) / torch.sqrt(variance + {layer.epsilon!r})).reshape{shape}",
     ]
     sizes = tuple(n if a == axis else 1 for a, n in enumerate(shape))
-    return _plain(setting, [*lines, *_affine(setting, sizes)])
+    return _plain(context, [*lines, *_affine(context, sizes)])
 
 
-def _plain(setting: Setting, lines: Lines) -> Core:
-    return Core(order=tuple(range(setting.rank)), lines=lines)
+def _plain(context: ProgramContext, lines: Lines) -> TorchLayer:
+    return TorchLayer(order=tuple(range(context.rank)), lines=lines)
 
 
 def _moments(over: Ints, mask: str | None, divisor: str) -> Lines:
@@ -269,9 +271,9 @@ def _moments(over: Ints, mask: str | None, divisor: str) -> Lines:
     ]
 
 
-def _renorm(layer: Any, setting: Setting, sizes: Ints) -> Lines:
+def _renorm(layer: Any, context: ProgramContext, sizes: Ints) -> Lines:
     """Correct towards the moving statistics."""
-    mean, stddev = (_weight(setting, n, sizes) for n in ("renorm_mean", "renorm_stddev"))
+    mean, stddev = (_weight(context, n, sizes) for n in ("renorm_mean", "renorm_stddev"))
     root = f"{layer.epsilon!r} ** 0.5"
     lines = [
         f"stddev = ({stddev} + torch.zeros_like(sd)).clamp(min={root})",
@@ -288,20 +290,20 @@ def _renorm(layer: Any, setting: Setting, sizes: Ints) -> Lines:
     return [*lines, "y = y * r + d"]
 
 
-def _affine(setting: Setting, sizes: Ints) -> Lines:
+def _affine(context: ProgramContext, sizes: Ints) -> Lines:
     """Multiply by gamma and add beta, where they do not start as 1 and 0."""
     pairs = (("*", "gamma"), ("+", "beta"))
-    given = [(sign, name) for sign, name in pairs if name in setting.weights]
-    return [f"y = y {sign} {_weight(setting, name, sizes)}" for sign, name in given]
+    given = [(sign, name) for sign, name in pairs if name in context.weights]
+    return [f"y = y {sign} {_weight(context, name, sizes)}" for sign, name in given]
 
 
-def _weight(setting: Setting, name: str, sizes: Ints) -> str:
-    if name not in setting.weights:
+def _weight(context: ProgramContext, name: str, sizes: Ints) -> str:
+    if name not in context.weights:
         return "0.0" if name.endswith("mean") else "1.0"
     return f"torch.from_numpy(weights[{name!r}].reshape{sizes})"
 
 
-CORES: dict[str, Callable[[Any, Setting], Core]] = {
+TORCH_LAYERS: dict[str, Callable[[Any, ProgramContext], TorchLayer]] = {
     "MaxPooling": _pooling("Max"),
     "AveragePooling": _pooling("Avg"),
     "GlobalMaxPooling": _global("amax"),
