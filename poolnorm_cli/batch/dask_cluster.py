@@ -1,19 +1,20 @@
-"""The way to a Dask scheduler, and what its workers have to see."""
+"""A Dask cluster: its address, the way to its scheduler, one of our own, what its workers see."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from importlib import import_module
+from multiprocessing import active_children
+from multiprocessing.resource_tracker import ensure_running
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from poolnorm_cli.batch.dask_addresses import LOCAL
 from poolnorm_cli.batch.dask_heartbeat import SILENCE, within
-from poolnorm_cli.batch.dask_local_cluster import local_cluster
-from poolnorm_cli.batch.dask_worker import Seen, look, rooted
+from poolnorm_cli.batch.dask_worker import WorkerInfo, absolute, probe
 from poolnorm_cli.engine.memory_estimate import format_size
-from poolnorm_cli.errors import UnavailableError
+from poolnorm_cli.errors import UnavailableError, UsageError
 from poolnorm_cli.tensors.atomic import PREFIX, SUFFIX
 from poolnorm_cli.tensors.names import source_path
 
@@ -23,12 +24,42 @@ if TYPE_CHECKING:
     from poolnorm_cli.batch.tasks import Work
 
 
+LOCAL = "local"
+_PROTOCOLS = ("tcp", "tls", "ucx", "ws", "wss", "inproc")
+_SAFE = ("tls", "wss", "inproc")
+_ROUTES = ("distributed.scheduler.http.routes", "distributed.worker.http.routes")
+_START = 60
+"""Seconds for its processes to begin."""
+_CLOSE = 5
+"""Seconds for its workers to end."""
 _CONNECT = 5
 """Seconds for the scheduler to answer."""
 _WORKERS = 15
 """Seconds for a first worker to be there."""
 _COPIES = 3
 """What there is of weights while they arrive: as sent, joined, and as arrays."""
+
+
+def checked_address(address: str) -> str:
+    """Return the address of a scheduler with its protocol.
+
+    Raises:
+        UsageError: It is none.
+    """
+    protocol, mark, place = address.rpartition("://")
+    host, colon, port = place.rpartition(":")
+    if (mark and protocol not in _PROTOCOLS) or not (host and colon and port.isdecimal()):
+        raise UsageError(
+            f"--dask {address!r} is no address of a scheduler",
+            "give tcp://HOST:8786, tls://HOST:8786, or local",
+        )
+    return address if mark else f"tcp://{address}"
+
+
+def insecure(address: str) -> bool:
+    """Whether an address is without encryption; on the loopback other users of the machine are."""
+    protocol, mark, _ = address.partition("://")
+    return bool(mark) and protocol not in _SAFE
 
 
 @contextmanager
@@ -49,7 +80,7 @@ def connected(address: str) -> Iterator[Any]:
     _silence()
     _require_certificates(distributed, address)
     if address == LOCAL:
-        with local_cluster(distributed) as own, _client(distributed, own, address) as client:
+        with _local_cluster(distributed) as own, _client(distributed, own, address) as client:
             yield client
     else:
         with _client(distributed, address, address) as client:
@@ -97,23 +128,28 @@ def _require_certificates(distributed: Any, address: str) -> None:
         raise UnavailableError(told, fix)
 
 
-def probe(client: Any, work: "Work", item: "Input") -> None:
-    """See that all workers run this program, see an item's files, and can hold the weights.
+def check_workers(client: Any, work: "Work", item: "Input") -> None:
+    """Check that all workers run this program, see the files of an input, and can hold the weights.
+
+    Args:
+        client: The client of `distributed`.
+        work: What is going to be done.
+        item: The first input; its file and the directory of its output stand for the others.
 
     Raises:
         UnavailableError: One does not.
     """
-    paths, mark = [rooted(source_path(item.word) or item.word)], None
+    paths, mark = [absolute(source_path(item.word) or item.word)], None
     paths = [path for path in paths if Path(path).exists()]
     if item.target is not None and "://" not in item.target:
         work.outputs.make_directory(item.target)
         name = f"{PREFIX}{os.getpid()}-{os.urandom(8).hex()}{SUFFIX}"
-        mark = Path(rooted(item.target)).parent / name
+        mark = Path(absolute(item.target)).parent / name
         paths.append(str(mark))
     try:
         if mark is not None:
             mark.touch()
-        seen = within(SILENCE, lambda: client.run(look, paths))
+        seen = within(SILENCE, lambda: client.run(probe, paths))
     except TimeoutError as error:
         told = f"a worker, or the Dask scheduler, has not answered for {SILENCE:.0f} seconds"
         raise UnavailableError(told, "start those that hang again") from error
@@ -131,7 +167,7 @@ def probe(client: Any, work: "Work", item: "Input") -> None:
         _check_memory(worker, each, weights)
 
 
-def _check_memory(worker: str, seen: Seen, weights: int) -> None:
+def _check_memory(worker: str, seen: WorkerInfo, weights: int) -> None:
     """Refuse a worker that the weights alone would kill, as often as they are sent."""
     needed = _COPIES * weights
     if seen.memory is not None and needed > max(seen.memory, 0):
@@ -140,7 +176,7 @@ def _check_memory(worker: str, seen: Seen, weights: int) -> None:
         raise UnavailableError(told, "start workers with a larger --memory-limit")
 
 
-def _check(worker: str, seen: Seen) -> None:
+def _check(worker: str, seen: WorkerInfo) -> None:
     from poolnorm_cli import __version__
 
     if seen.version != __version__:
@@ -170,3 +206,96 @@ def _silence() -> None:
     for name in [*logging.root.manager.loggerDict]:
         if name.partition(".")[0] in ("distributed", "tornado", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+
+@contextmanager
+def _local_cluster(distributed: Any) -> Iterator[Any]:
+    """Start a scheduler and a worker for each processor, on the loopback.
+
+    Whoever reaches a scheduler can have it run code. So connections take a certificate, which is
+    made for this run and is only in the memory of its processes; no page is served; and what
+    workers write is in a directory that is only this user's.
+
+    Args:
+        distributed: The package.
+
+    Yields:
+        The cluster.
+
+    Raises:
+        UnavailableError: It cannot be started.
+    """
+    os.getcwd()  # noqa: PTH109 - processes cannot be started where it was removed
+    try:
+        security = distributed.Security.temporary()
+    except ImportError:
+        fix = "pip install 'poolnorm-cli[dask]'"
+        raise UnavailableError("--dask local needs the package cryptography", fix) from None
+    config = import_module("dask.config")
+    with TemporaryDirectory(prefix="poolnorm-", ignore_cleanup_errors=True) as private:
+        own: dict[str, Any] = {name: [] for name in _ROUTES} | {"temporary-directory": private}
+        with config.set(own), _without_orphans():
+            cluster = _started(distributed, security)
+            try:
+                yield cluster
+            finally:
+                with suppress(Exception):  # its processes may be gone, or hang
+                    within(2 * _CLOSE, partial(cluster.close, timeout=_CLOSE))
+
+
+@contextmanager
+def _without_orphans() -> Iterator[None]:
+    """Kill what has been started and has not ended, as where a start is interrupted."""
+    others = set(active_children())
+    try:
+        yield
+    finally:
+        for each in set(active_children()) - others:
+            each.kill()
+            each.join()
+
+
+def _started(distributed: Any, security: Any) -> Any:
+    _start_tracker()
+    make = partial(
+        distributed.LocalCluster,
+        host="127.0.0.1",
+        protocol="tls://",
+        security=security,
+        threads_per_worker=1,
+        scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+        silence_logs=50,
+    )
+    try:
+        return within(_START, make)
+    except Exception as error:  # of its processes, of whatever kind
+        raise UnavailableError(
+            f"a local cluster cannot be started: {_reason(error)}",
+            "give --jobs N instead of --dask local",
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return f"it takes more than {_START} seconds"
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    return " ".join(f"{type(cause).__name__}: {cause}".split())
+
+
+def _start_tracker() -> None:
+    """Start the process with which `multiprocessing` keeps account, before it starts others.
+
+    Else it would be started by the thread that starts them, and that unblocks interrupts there,
+    which would reach them. It has nothing to say to a person when a run ends early.
+    """
+    name = "PYTHONWARNINGS"
+    before = os.environ.get(name)
+    os.environ[name] = "ignore"
+    try:
+        ensure_running()
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before

@@ -1,43 +1,51 @@
 """The tasks of a run on a Dask cluster.
 
 Outputs appear whole and under their names by the task itself, so a task that the cluster does
-again, because a worker died or its answer was lost, does no harm.
+again, because a worker died or its answer was lost, does no harm. The cluster does that by itself.
 """
 
 import asyncio
 import concurrent.futures
-import queue
-import time
-from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
 
-from poolnorm_cli.batch.dask_addresses import LOCAL, checked_address, insecure
-from poolnorm_cli.batch.dask_cluster import connected, probe
-from poolnorm_cli.batch.dask_heartbeat import SILENCE, Pulse, attended, within
-from poolnorm_cli.batch.dask_worker import perform_all, result_home, task_abroad, work_abroad
+from poolnorm_cli.batch.dask_cluster import (
+    LOCAL,
+    check_workers,
+    checked_address,
+    connected,
+    insecure,
+)
+from poolnorm_cli.batch.dask_heartbeat import SILENCE, Heartbeat, attended, within
+from poolnorm_cli.batch.dask_worker import (
+    result_from_remote,
+    run_tasks,
+    task_to_remote,
+    work_to_remote,
+)
 from poolnorm_cli.batch.tasks import Result, Task, Work
 from poolnorm_cli.errors import PoolnormError, UnavailableError
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from poolnorm_cli.batch.inputs import Input
 
 
 _CHUNK_SECONDS = 0.25
+"""Seconds of work that are sent as one task of the cluster, which takes a millisecond for each."""
 _LARGEST_CHUNK = 128
 _CHUNKS_AHEAD = 3
+_RETRIES = 2
+"""Times that the cluster does a chunk again which a worker could not even begin."""
 _CANCEL = 2.0
 """Seconds for the scheduler to take tasks back, at the end of a run."""
+_CHECK = 1.0
+"""Seconds without an answer after which it is checked whether the scheduler is still there."""
 _RESUME = "start it, and repeat the run with --journal FILE --resume"
-_LOOK = 1.0
-"""Seconds after which it is seen to whether the scheduler is still there."""
-_LOST = (OSError, asyncio.CancelledError, concurrent.futures.CancelledError)
-_SETTLE = 0.2
-_LOST_ANSWERS = 20
-"""Answers that may be lost one after another, before the scheduler is taken to be gone."""
 
 
 class DaskExecutor:
@@ -46,7 +54,7 @@ class DaskExecutor:
     parallel = True
 
     def __init__(
-        self, work: Work, address: str, inputs: "Sequence[Input]", tell: Callable[[str], None]
+        self, work: Work, address: str, inputs: "Sequence[Input]", tell: "Callable[[str], None]"
     ) -> None:
         """Prepare for a run.
 
@@ -54,7 +62,7 @@ class DaskExecutor:
             work: What is done.
             address: `tcp://HOST:PORT`, `tls://HOST:PORT`, or `local` for a cluster of its own.
             inputs: To what; the first is looked for from every worker.
-            tell: Told what a person should know.
+            tell: Called with warnings and notes.
 
         Raises:
             UsageError: The address is of another kind.
@@ -63,14 +71,13 @@ class DaskExecutor:
         self._address = address if address == LOCAL else checked_address(address)
         self._client: Any = None
         self._connection = ExitStack()
-        self._held: Any = None
+        self._remote_work: Any = None
         self._unsent: list[Task] = []
-        self._under_way: dict[Any, list[Task]] = {}
-        self._answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._chunks: dict[Any, list[Task]] = {}
+        self._completed: Any = None
         self._seconds = _CHUNK_SECONDS
         self._threads = 1
-        self._lost_answers = 0
-        self._pulse: Pulse
+        self._heartbeat: Heartbeat
         self._has_workers = True
 
     def __enter__(self) -> Self:
@@ -81,10 +88,11 @@ class DaskExecutor:
             )
         with ExitStack() as stack:
             self._client = stack.enter_context(connected(self._address))
-            probe(self._client, self._work, self._inputs[0])
+            check_workers(self._client, self._work, self._inputs[0])
             self._threads = max(sum(within(SILENCE, self._client.nthreads).values()), 1)
-            self._held = self._client.submit(_same, work_abroad(self._work), pure=False)
-            self._pulse = Pulse(self._client)
+            self._completed = import_module("distributed").as_completed(loop=self._client.loop)
+            self._remote_work = self._client.submit(_same, work_to_remote(self._work), pure=False)
+            self._heartbeat = Heartbeat(self._client)
             self._connection = stack.pop_all()
         return self
 
@@ -95,22 +103,21 @@ class DaskExecutor:
         trace: "TracebackType | None",
     ) -> None:
         with suppress(Exception):  # the scheduler may be gone, or hang
-            if self._client.status == "running" and self._under_way:
-                futures = list(self._under_way)
+            if self._client.status == "running" and self._chunks:
+                futures = list(self._chunks)
                 within(_CANCEL, lambda: self._client.cancel(futures, force=True))
         self._connection.close()
 
     def free(self) -> bool:
         """Whether a worker would begin soon with one more task."""
-        tasks = sum(map(len, self._under_way.values())) + len(self._unsent)
+        tasks = sum(map(len, self._chunks.values())) + len(self._unsent)
         return tasks < self._threads * _CHUNKS_AHEAD * self._chunk
 
     def submit(self, task: Task) -> None:
         """Take a task; short ones are sent several at a time."""
         self._unsent.append(task)
         if len(self._unsent) >= self._chunk or task.part is not None:
-            self._send(self._unsent)
-            self._unsent = []
+            self._send_unsent()
 
     def wait(self) -> list[tuple[Task, Result]]:
         """Return what workers have answered.
@@ -118,89 +125,72 @@ class DaskExecutor:
         Raises:
             UnavailableError: The scheduler is gone, or the workers cannot do such work.
         """
-        if self._unsent:
-            self._send(self._unsent)
-            self._unsent = []
+        self._send_unsent()
         done: list[tuple[Task, Result]] = []
-        while not done and self._under_way:
-            done += self._heard(self._next_answer())
+        while not done and self._chunks:
+            for future in attended(self._completed.next_batch, _CHECK, self._check):
+                done += self._on_completed(future)
         return done
 
     @property
     def _chunk(self) -> int:
         return min(max(int(_CHUNK_SECONDS / self._seconds), 1), _LARGEST_CHUNK)
 
+    def _send_unsent(self) -> None:
+        if self._unsent:
+            self._send(self._unsent)
+            self._unsent = []
+
     def _send(self, tasks: list[Task]) -> None:
-        away = [task_abroad(task) for task in tasks]
-        future = self._client.submit(perform_all, self._held, away, pure=False)
-        self._under_way[future] = tasks
-        future.add_done_callback(self._answers.put)
+        remote = [task_to_remote(task) for task in tasks]
+        more = {"pure": False, "retries": _RETRIES}
+        future = self._client.submit(run_tasks, self._remote_work, remote, **more)
+        self._chunks[future] = tasks
+        self._completed.add(future)
 
-    def _next_answer(self) -> Any:
-        while True:
-            with suppress(queue.Empty):
-                return self._answers.get(timeout=_LOOK)
-            if self._client.status != "running":
-                raise self._lost()
-            self._look()
-
-    def _look(self) -> None:
-        """See to it that the scheduler still answers; say once, each time, that no worker is left.
+    def _check(self) -> None:
+        """Check that the scheduler still answers; say once, each time, that no worker is left.
 
         Raises:
-            UnavailableError: It hangs.
+            UnavailableError: It is gone, or hangs.
         """
-        if self._pulse.stopped():
+        if self._client.status != "running":
+            raise self._lost()
+        if self._heartbeat.has_stopped():
             told = f"has not answered for {SILENCE:.0f} seconds"
             raise UnavailableError(f"the Dask scheduler at {self._address} {told}", _RESUME)
-        if self._pulse.has_workers != self._has_workers:
-            self._has_workers = self._pulse.has_workers
+        if self._heartbeat.has_workers != self._has_workers:
+            self._has_workers = self._heartbeat.has_workers
             if not self._has_workers:
                 self._tell(f"note: {self._address} has no worker any more; the run waits for one")
 
-    def _heard(self, future: Any) -> list[tuple[Task, Result]]:
-        tasks = self._under_way.pop(future, None)
-        if tasks is None:
-            return []
+    def _on_completed(self, future: Any) -> list[tuple[Task, Result]]:
+        if future.status == "error":
+            return self._on_error(self._chunks.pop(future), future.exception())
         try:
-            if future.status == "error":
-                return self._faulted(tasks, future.exception())
-            if future.status == "finished":
-                return self._answered(tasks, attended(future.result, _LOOK, self._look))
-        except _LOST:
-            pass  # the answer was with a worker that has died since
-        return self._repeated(tasks)
-
-    def _answered(
-        self, tasks: list[Task], results: "Sequence[Result]"
-    ) -> list[tuple[Task, Result]]:
-        self._lost_answers = 0
+            results: Sequence[Result] = attended(future.result, _CHECK, self._check)
+        except (OSError, asyncio.CancelledError, concurrent.futures.CancelledError):
+            if future.cancelled() or self._client.status != "running":
+                raise self._lost() from None
+            self._completed.add(future)  # the answer is lost, and the cluster makes it again
+            return []
+        tasks = self._chunks.pop(future)
         for result in results:
             self._seconds += (max(result.seconds, 1e-5) - self._seconds) / 16
         pairs = zip(tasks, results, strict=True)
-        return [(task, result_home(result, task.item)) for task, result in pairs]
+        return [(task, result_from_remote(result, task.item)) for task, result in pairs]
 
-    def _repeated(self, tasks: list[Task]) -> list[tuple[Task, Result]]:
-        """Send tasks again whose answer was lost, unless it was lost with the scheduler."""
-        self._lost_answers += 1
-        time.sleep(_SETTLE)  # a client learns by and by that its scheduler is gone
-        if self._client.status != "running" or self._lost_answers > _LOST_ANSWERS:
-            raise self._lost()
-        self._send(tasks)
-        return []
-
-    def _faulted(self, tasks: list[Task], error: Exception) -> list[tuple[Task, Result]]:
-        """Do tasks apart whose worker has died several times, until the one is found."""
-        if type(error).__name__ != "KilledWorker":
+    def _on_error(self, tasks: list[Task], error: Exception) -> list[tuple[Task, Result]]:
+        """Do tasks apart whose workers have died several times, until the one is found."""
+        if not isinstance(error, import_module("distributed").KilledWorker):
             told = f"the workers cannot do such work: {type(error).__name__}: {error}"
             raise UnavailableError(told, "install the same poolnorm-cli for every worker")
         if len(tasks) > 1:
             for task in tasks:
                 self._send([task])
             return []
-        told = "its worker died every time"
-        fault = PoolnormError.at(tasks[0].item.name, told, "give the workers more memory")
-        return [(tasks[0], Result(error=fault))]
+        told, fix = "its worker died every time", "give the workers more memory"
+        return [(tasks[0], Result(error=PoolnormError.at(tasks[0].item.name, told, fix)))]
 
     def _lost(self) -> UnavailableError:
         return UnavailableError(f"lost the Dask scheduler at {self._address}", _RESUME)

@@ -1,4 +1,4 @@
-"""Whether a scheduler still answers: one that hangs keeps its connections, and is silent."""
+"""The heartbeat of a scheduler: one that hangs keeps its connections, and is silent."""
 
 import asyncio
 import signal
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 
-Result = TypeVar("Result")
+T = TypeVar("T")
 
 SILENCE = 30.0
 """Seconds without an answer after which a scheduler, or a worker, is taken to hang."""
@@ -22,17 +22,17 @@ _PAUSE = 2.0
 """Seconds from an answer to the next question."""
 
 
-class Pulse:
+class Heartbeat:
     """Asks a scheduler for its workers, again and again."""
 
     def __init__(self, client: Any) -> None:
-        """Begin with a scheduler that has just answered."""
+        """Begin with the client of a scheduler that has just answered."""
         self._client = client
         self._question: Future[Mapping[str, int]] | None = None
         self._since = time.monotonic()
         self.has_workers = True
 
-    def stopped(self) -> bool:
+    def has_stopped(self) -> bool:
         """Whether it has left a question open for so long that it will not answer; or ask it."""
         now = time.monotonic()
         if self._question is None:
@@ -48,8 +48,15 @@ class Pulse:
         return self._question is not None and now - self._since > SILENCE
 
 
-def within(seconds: float, work: Callable[[], Result]) -> Result:
+def within(seconds: float, work: Callable[[], T]) -> T:
     """Return what `work` returns, if it does so in time; else it is left to itself.
+
+    Args:
+        seconds: The time that it has.
+        work: What is done, in a thread of its own.
+
+    Returns:
+        What `work` returns.
 
     Raises:
         TimeoutError: It takes longer.
@@ -62,11 +69,19 @@ def within(seconds: float, work: Callable[[], Result]) -> Result:
     return attended(work, seconds, over)
 
 
-def attended(work: Callable[[], Result], seconds: float, look: Callable[[], None]) -> Result:
-    """Return what `work` returns; every so many seconds `look` may raise, to wait no longer.
+def attended(work: Callable[[], T], seconds: float, check: Callable[[], None]) -> T:
+    """Return what `work` returns; every so many seconds `check` may raise, to wait no longer.
+
+    Args:
+        work: What is done, in a thread of its own.
+        seconds: From one call of `check` to the next.
+        check: Raises an error where it is no use to wait.
+
+    Returns:
+        What `work` returns.
 
     Raises:
-        Exception: What `work` raises, or `look`.
+        Exception: What `work` raises, or `check`.
     """
     answers: SimpleQueue[tuple[bool, Any]] = SimpleQueue()
 
@@ -83,8 +98,8 @@ def attended(work: Callable[[], Result], seconds: float, look: Callable[[], None
         with suppress(Empty):
             done, result = answers.get(timeout=seconds)
             break
-        look()
+        check()
     if not done:
         raise result
-    value: Result = result
+    value: T = result
     return value

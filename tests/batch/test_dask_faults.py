@@ -10,11 +10,12 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from poolnorm_cli.batch.dask_addresses import checked_address, insecure
+from poolnorm_cli.batch.dask_cluster import checked_address, insecure
 from poolnorm_cli.batch.dask_executor import DaskExecutor
 from poolnorm_cli.batch.file_parts import Part
 from poolnorm_cli.batch.inputs import Input
@@ -35,7 +36,7 @@ def test_files_that_workers_do_not_see_are_told_before_any_work(
 
     make_tensors("in", 2)
     with cluster(1) as place:
-        monkeypatch.setattr(module, "look", _blind)
+        monkeypatch.setattr(module, "probe", _blind)
         result = poolnorm(f"pool max in -O out -q --dask {place.address}")
 
     assert result.code == 3
@@ -46,9 +47,9 @@ def test_files_that_workers_do_not_see_are_told_before_any_work(
 
 
 def _blind(paths: object) -> object:
-    from poolnorm_cli.batch.dask_worker import look
+    from poolnorm_cli.batch.dask_worker import probe
 
-    return look(["/somewhere"])
+    return probe(["/somewhere"])
 
 
 def test_a_scheduler_that_is_not_there_is_told_with_what_to_start(poolnorm: Command) -> None:
@@ -125,38 +126,56 @@ def test_tls_without_certificates_says_what_to_set(poolnorm: Command, file: str,
 @pytest.mark.parametrize(
     "fault", [asyncio.CancelledError, concurrent.futures.CancelledError, OSError]
 )
-def test_an_answer_that_is_lost_with_its_worker_is_asked_for_again(
-    monkeypatch: pytest.MonkeyPatch, fault: type[BaseException]
+def test_an_answer_that_is_lost_with_its_worker_is_waited_for_again(
+    fault: type[BaseException],
 ) -> None:
     class Future:
-        status = "finished"
+        status, given_up = "finished", False
 
         def result(self) -> None:
             raise fault
 
-        def add_done_callback(self, _: object) -> None:
-            """Never done."""
+        def cancelled(self) -> bool:
+            return self.given_up
 
-    class Client:
-        status = "running"
-        sent = 0
-
-        def submit(self, *_: object, **__: object) -> Future:
-            self.sent += 1
-            return Future()
-
+    future, waiting = Future(), list[Future]()
     work: Any = None
     place = DaskExecutor(work, "tcp://127.0.0.1:1", [], print)
-    place._client = client = Client()
-    monkeypatch.setattr("poolnorm_cli.batch.dask_executor._SETTLE", 0)
+    place._client = client = SimpleNamespace(status="running", submit=lambda *_, **__: future)
+    place._completed = SimpleNamespace(add=waiting.append)
     place.submit(Task(0, Input("x.npy"), part=Part(0, 1, (0, 0))))
-    assert client.sent == 1
-    (future,) = place._under_way
-    assert place._heard(future) == []
-    assert client.sent == 2
-    client.status = "closed"
-    with pytest.raises(UnavailableError, match="lost the Dask scheduler"):
-        place._heard(next(iter(place._under_way)))
+    assert place._on_completed(future) == []
+    assert waiting == [future, future]
+    for client.status, future.given_up in (("closed", False), ("running", True)):
+        with pytest.raises(UnavailableError, match="lost the Dask scheduler"):
+            place._on_completed(future)
+    assert waiting == [future, future]
+
+
+def test_tasks_whose_workers_died_are_sent_apart_and_the_one_that_kills_fails() -> None:
+    from distributed import KilledWorker
+
+    sent = list[list[str]]()
+
+    def submit(_: object, work: object, tasks: list[Task], **more: object) -> object:
+        assert work is None
+        assert more["retries"]
+        sent.append([Path(task.item.word).name for task in tasks])
+        return object()
+
+    work = worker = cast("Any", None)
+    place = DaskExecutor(work, "tcp://127.0.0.1:1", [], print)
+    place._client, place._completed = SimpleNamespace(submit=submit), SimpleNamespace(add=id)
+    tasks = [Task(0, Input("x.npy")), Task(1, Input("y.npy"))]
+    error = KilledWorker("task", worker, 3)
+    assert place._on_error(tasks, error) == []
+    assert sent == [["x.npy"], ["y.npy"]]
+    ((task, result),) = place._on_error(tasks[:1], error)
+
+    assert task is tasks[0]
+    assert str(result.error) == "x.npy: its worker died every time; give the workers more memory"
+    with pytest.raises(UnavailableError, match="cannot do such work: ImportError: poolnorm_cli"):
+        place._on_error(tasks, ImportError("poolnorm_cli"))
 
 
 def test_a_scheduler_without_workers_is_told(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from poolnorm_cli.batch import dask_cluster
-from poolnorm_cli.batch.dask_addresses import LOCAL
+from poolnorm_cli.batch.dask_cluster import LOCAL
 from tests.batch.places import children, make_tensors
 from tests.conftest import Command
 

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.batch.dask_cluster import _check_memory
-from poolnorm_cli.batch.dask_memory import MemoryQueue, WorkerMemory, worker_memory
-from poolnorm_cli.batch.dask_worker import Seen
+from poolnorm_cli.batch.dask_worker import MemoryQueue, WorkerInfo, WorkerMemory, worker_memory
 from poolnorm_cli.engine.job import Job
 from poolnorm_cli.errors import UnavailableError, UsageError
 from poolnorm_cli.layers.pooling import MaxPooling
@@ -117,7 +116,7 @@ def test_a_task_replaces_what_it_took() -> None:
     assert list(queue._taken.values()) == [100]
 
 
-def test_room_is_that_of_max_memory_where_no_worker_limits_it() -> None:
+def test_memory_is_that_of_max_memory_where_no_worker_limits_it() -> None:
     assert worker_memory(None) is None
     memory = worker_memory(2 << 30)
 
@@ -136,10 +135,10 @@ def test_an_input_beyond_the_room_is_refused_with_what_to_give() -> None:
 
 
 def test_weights_that_a_worker_cannot_hold_are_refused_before_they_are_sent() -> None:
-    _check_memory("tcp://w", Seen("1", (), None), 1 << 40)
-    _check_memory("tcp://w", Seen("1", (), 30), 10)
+    _check_memory("tcp://w", WorkerInfo("1", (), None), 1 << 40)
+    _check_memory("tcp://w", WorkerInfo("1", (), 30), 10)
     with pytest.raises(UnavailableError, match=r"tcp://w has 100M for tasks, .* need 120M; start"):
-        _check_memory("tcp://w", Seen("1", (), 100 * MIB), 40 * MIB)
+        _check_memory("tcp://w", WorkerInfo("1", (), 100 * MIB), 40 * MIB)
 
 
 @pytest.mark.slow

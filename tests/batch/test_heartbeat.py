@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from poolnorm_cli.batch import dask_heartbeat
-from poolnorm_cli.batch.dask_heartbeat import SILENCE, Pulse, within
+from poolnorm_cli.batch.dask_heartbeat import SILENCE, Heartbeat, within
 from tests.batch.clusters import cluster
 from tests.batch.places import make_tensors, until
 from tests.conftest import Command
@@ -58,11 +58,11 @@ def test_a_scheduler_is_asked_again_and_again_until_it_is_silent(
     now = [100.0]
     monkeypatch.setattr(dask_heartbeat, "time", SimpleNamespace(monotonic=lambda: now[0]))
     scheduler = Scheduler()
-    there = Pulse(SimpleNamespace(scheduler=scheduler, loop=SimpleNamespace(asyncio_loop=loop)))
+    there = Heartbeat(SimpleNamespace(scheduler=scheduler, loop=SimpleNamespace(asyncio_loop=loop)))
 
     def look(seconds: float) -> bool:
         now[0] += seconds
-        stopped = there.stopped()
+        stopped = there.has_stopped()
         question = there._question
         if question is not None and scheduler.workers is not None:
             until(question.done)
