@@ -1,6 +1,5 @@
 """Flags about where the arithmetic is done, and about the graph that can be had of a layer."""
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from poolnorm_cli.backends import (
@@ -16,6 +15,7 @@ from poolnorm_cli.backends import (
 )
 from poolnorm_cli.cli.command import Option
 from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.report.rows import print_message
 from poolnorm_cli.values import frozen
 
 
@@ -119,7 +119,7 @@ class BackendFlags:
         """
         name, provider = resolve(self.backend, self.provider)
         return open_backend(
-            name, provider, threads=self.thread_count, notify=say, detail=detail(verbose)
+            name, provider, threads=self.thread_count, notify=print_message, detail=detail(verbose)
         )
 
 
@@ -142,16 +142,9 @@ class ExportFlags:
     ] = 17
 
 
-def say(text: str) -> None:
-    """Print a line for the person, on standard error."""
-    from poolnorm_cli.report.text import brief, printable
-
-    print(brief(printable(text)), file=sys.stderr)
-
-
 def detail(verbose: int) -> Notify:
     """Return what to tell details to."""
-    return say if verbose else ignore
+    return print_message if verbose else ignore
 
 
 def command_text(layer: Layer, *, training: bool) -> str:

@@ -1,6 +1,5 @@
 """A layer made of flags and of files that say something of it: a checkpoint, a config."""
 
-import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +8,7 @@ from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.errors import PoolnormError, UsageError, shown
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.keras.config import computing_config, make_layer
+from poolnorm_cli.report.emit import note
 from poolnorm_cli.tensors.formats import format_of
 from poolnorm_cli.tensors.names import source_path
 from poolnorm_cli.values import frozen
@@ -147,15 +147,16 @@ def read_weights(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags) -> "We
     weights = entry.read_weights(
         layer, layer.weight_shapes(shape), training=flags.training.training
     )
-    if entry.kind and entry.of_subclass and not flags.printing.quiet:
-        told = f"a {shown(entry.class_name, 60)}, run as the {entry.kind} whose parameters it has"
-        print(f"note: {entry.place}: {told}", file=sys.stderr)
-    if checkpoint.lacks_epsilon and not flags.printing.quiet:
-        _note_epsilon(layer, entry)
-    for told in () if flags.printing.quiet else entry.file_notes:
-        print(f"note: {told}", file=sys.stderr)
-    if entry.note and not flags.printing.quiet and not flags.training.training:
-        print(f"note: {entry.place}: {entry.note}", file=sys.stderr)
+    style = flags.printing.style()
+    if entry.kind and entry.of_subclass:
+        own = shown(entry.class_name, 60)
+        note(f"{entry.place}: a {own}, run as the {entry.kind} whose parameters it has", style)
+    if checkpoint.lacks_epsilon and (text := _epsilon_note(layer, entry)):
+        note(f"{entry.place}: {text}", style)
+    for text in entry.file_notes:
+        note(text, style)
+    if entry.note and not flags.training.training:
+        note(f"{entry.place}: {entry.note}", style)
     return weights
 
 
@@ -196,16 +197,15 @@ def _require_axis_of_torch(layer: Layer, entry: "Entry", shape: "Ints") -> None:
         )
 
 
-def _note_epsilon(layer: Layer, entry: "Entry") -> None:
+def _epsilon_note(layer: Layer, entry: "Entry") -> str | None:
     epsilon = getattr(layer, "epsilon", None)
     if epsilon is None or not (entry.framework != "keras" or entry.name):
-        return
-    told = f"the file says nothing of epsilon: it is {epsilon} here, which --epsilon changes"
+        return None
     theirs = _EPSILONS.get(entry.framework, {}).get(layer.keras_name)
-    if theirs is not None:
-        short = str(theirs).replace("e-0", "e-")
-        told = (
-            f"{entry.framework} keeps no epsilon with the weights: it stays {epsilon} here, "
-            f"{entry.framework}'s default is {theirs} (--epsilon {short})"
-        )
-    print(f"note: {entry.place}: {told}", file=sys.stderr)
+    if theirs is None:
+        return f"the file says nothing of epsilon: it is {epsilon} here, which --epsilon changes"
+    short = str(theirs).replace("e-0", "e-")
+    return (
+        f"{entry.framework} keeps no epsilon with the weights: it stays {epsilon} here, "
+        f"{entry.framework}'s default is {theirs} (--epsilon {short})"
+    )

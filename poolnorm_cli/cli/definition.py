@@ -1,7 +1,6 @@
 """A layer's definition in other words: Keras' and torch's calls, and Keras' config."""
 
 import os
-import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -92,9 +91,10 @@ def only_a_call(
     if len(words) > 1 and together:
         raise UsageError(f"{flag} with --synchronized and {len(words)} inputs", "give one input")
     _input_shape(layer, flags, words[0], flag)
+    from poolnorm_cli.cli.layer_report import emit_programs
     from poolnorm_cli.cli.programs import programs
 
-    _print(programs(layer, checkpoint, flags, words[0]), as_json=flags.printing.json)
+    emit_programs(programs(layer, checkpoint, flags, words[0]), flags.printing.style())
     return True
 
 
@@ -117,16 +117,6 @@ def _input_shape(layer: Layer, flags: LayerFlags, word: str, flag: str) -> "Ints
     shape = next(open_tensors(word, flags.inputs.key, True)).shape  # noqa: FBT003
     layer.output_shape(shape)
     return shape
-
-
-def _print(calls: dict[str, str], *, as_json: bool) -> None:
-    if as_json:
-        import json
-
-        json.dump({"schema": 1, **calls}, sys.stdout)
-        print()
-        return
-    print("\n\n".join(calls.values()))
 
 
 def _nothing() -> None:

@@ -12,8 +12,8 @@ from poolnorm_cli.tensors.sources import open_tensors
 
 
 if TYPE_CHECKING:
+    from poolnorm_cli.cli.layer_report import LayerReport
     from poolnorm_cli.engine.job import Job
-    from poolnorm_cli.report.reporter import Reporter
     from poolnorm_cli.tensors.tensor import Tensor
 
 
@@ -56,7 +56,7 @@ def exporting(flags: LayerFlags, job: "Job", word: str) -> Iterator["Tensor | No
         output.commit()
 
 
-def report_graph(flags: LayerFlags, job: "Job", tensor: "Tensor", reporter: "Reporter") -> None:
+def report_graph(flags: LayerFlags, job: "Job", tensor: "Tensor", reporter: "LayerReport") -> None:
     """Report a graph that was made without a run."""
     from poolnorm_cli.engine.outcome import Outcome
 

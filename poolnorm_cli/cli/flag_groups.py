@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from poolnorm_cli.cli.command import Argument, Option
-from poolnorm_cli.report.reporter import Color, Style
+from poolnorm_cli.report.rows import Color, Style
 from poolnorm_cli.values import frozen
 
 

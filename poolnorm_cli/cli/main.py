@@ -58,7 +58,8 @@ def _run(args: list[str]) -> int:
 def _fail(error: Exception, args: Sequence[str]) -> int:
     try:
         from poolnorm_cli.cli.faults import fault_of
-        from poolnorm_cli.report.errors import tell
+        from poolnorm_cli.report.emit import emit_error
+        from poolnorm_cli.report.rows import Style
     except OSError as hindrance:  # where no file can be opened any more
         print(f"error: {str(hindrance.strerror).lower()}; see ulimit -a", file=sys.stderr)
         return OUTPUT
@@ -69,7 +70,7 @@ def _fail(error: Exception, args: Sequence[str]) -> int:
 
         print(without_secrets(traceback.format_exc()), end="", file=sys.stderr)
     fault = fault_of(error, verb=args[0] if args else "")
-    tell(fault, as_json="--json" in args)
+    emit_error(fault, Style(json="--json" in args))
     return fault.code
 
 

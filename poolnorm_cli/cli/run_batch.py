@@ -9,15 +9,16 @@ from poolnorm_cli.batch.group_commit import Serial
 from poolnorm_cli.batch.inputs import Reading, Shard, directories, expand, listed
 from poolnorm_cli.batch.plan import Plan
 from poolnorm_cli.batch.tasks import OutputFiles, Work
-from poolnorm_cli.cli.backend_flags import BackendFlags, say
+from poolnorm_cli.cli.backend_flags import BackendFlags
 from poolnorm_cli.cli.batch_flags import BatchFlags
 from poolnorm_cli.cli.file_flags import roles
 from poolnorm_cli.cli.layer_flags import LayerFlags
+from poolnorm_cli.cli.layer_report import DryRunReport, LayerReport
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.machine import processors
-from poolnorm_cli.report.progress import open_progress
-from poolnorm_cli.report.reporter import Reporter
+from poolnorm_cli.report.emit import open_progress, prints_notes
+from poolnorm_cli.report.rows import print_message
 from poolnorm_cli.sizes import LARGE_RUN_BYTES
 from poolnorm_cli.tensors.atomic import remove_leftovers
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from poolnorm_cli.batch.journal import Journal
     from poolnorm_cli.batch.stages import InputResult
     from poolnorm_cli.engine.job import Job
-    from poolnorm_cli.report.estimates import Estimates
 
 
 class ManyInputs(NamedTuple):
@@ -52,7 +52,7 @@ class ManyInputs(NamedTuple):
         """The inputs as they were named."""
         return [source.word for source in self.plan.sources]
 
-    def run(self, job: "Job", reporter: Reporter, begins: "Callable[[], None]") -> int:
+    def run(self, job: "Job", reporter: LayerReport, begins: "Callable[[], None]") -> int:
         """Run every input, and return the exit code: 1 if one failed, or its own with --fail-fast.
 
         What would befall all others too, as a full disk, ends the run with its own code. In
@@ -87,7 +87,7 @@ class ManyInputs(NamedTuple):
             begins()
             if plan.directory is not None and len(inputs) > 1:
                 remove_leftovers(directories(inputs))
-            progress = open_progress(flags.batch.progress, quiet=flags.printing.quiet)
+            progress = open_progress(flags.batch.progress, flags.printing.style())
             run = runs.Batch(
                 plan,
                 work,
@@ -110,10 +110,8 @@ class ManyInputs(NamedTuple):
         Raises:
             PoolnormError: The fault of the only input, or of the whole run.
         """
-        from poolnorm_cli.report.estimates import Estimates
-
         plan, inputs, flags = self.plan, self.inputs, self.flags
-        report = Estimates(job.layer, flags.printing.style())
+        report = DryRunReport(job.layer, flags.printing.style())
         with open_journal(plan, job, flags) as journal:
             failed = 0
             if journal is not None:
@@ -180,7 +178,7 @@ def _plan(layer: Layer, flags: LayerFlags) -> Plan:
         relative_to=inputs.relative_to,
         without=outputs.output_dir,
         listed=more,
-        tell=ignore if flags.printing.quiet else say,
+        tell=print_message if prints_notes(flags.printing.style()) else ignore,
     )
     return Plan(
         sources=list(sources),
@@ -196,7 +194,7 @@ def _plan(layer: Layer, flags: LayerFlags) -> Plan:
     )
 
 
-def _add(report: "Estimates", plan: Plan, job: "Job", item: "Input") -> None:
+def _add(report: DryRunReport, plan: Plan, job: "Job", item: "Input") -> None:
     for tensor in plan.reading.open(item):
         report.add(job.estimate(tensor, item.target, item.place))
 
@@ -237,7 +235,7 @@ def executor_for(
             raise UsageError("--profile with --dask", "leave out --dask")
         from poolnorm_cli.batch.dask_executor import DaskExecutor
 
-        return DaskExecutor(work, batch.dask, inputs, say)
+        return DaskExecutor(work, batch.dask, inputs, print_message)
     jobs = _jobs(inputs) if batch.jobs == "auto" else int(batch.jobs)
     if jobs == 1 or any(item.streams for item in inputs):
         return Serial(work)
@@ -304,5 +302,5 @@ def _check_streams(inputs: "Sequence[Input]", flag: str) -> None:
 
 def _summarized(flags: LayerFlags, counts: runs.Counts) -> bool:
     """Whether the end of a run is worth a line: several inputs, and not all simply done."""
-    several = counts.total > 1 and counts.ended and not flags.printing.quiet
-    return bool(several) and (flags.batch.journal is not None or counts.done < counts.total)
+    several = counts.total > 1 and counts.ended > 0
+    return several and (flags.batch.journal is not None or counts.done < counts.total)

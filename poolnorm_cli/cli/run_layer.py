@@ -4,18 +4,19 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.cli.backend_flags import say
 from poolnorm_cli.cli.checkpoint import Checkpoint, read_weights
 from poolnorm_cli.cli.definition import only_a_call, saved_config
 from poolnorm_cli.cli.exporting import exporting, only_a_graph, report_graph
 from poolnorm_cli.cli.file_flags import check_files
 from poolnorm_cli.cli.layer_flags import LayerFlags
+from poolnorm_cli.cli.layer_report import LayerReport, emit_folded
 from poolnorm_cli.cli.run_one import OneInput, one_input, only_input
 from poolnorm_cli.cli.weight_files import locked_checkpoint, save_weights
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.maskable import require_maskable
-from poolnorm_cli.report.reporter import open_reporter
+from poolnorm_cli.report.emit import prints_notes, prints_values
+from poolnorm_cli.report.rows import print_note
 from poolnorm_cli.tensors.file_roles import Role
 from poolnorm_cli.tensors.formats import NPZ, format_of
 
@@ -75,7 +76,7 @@ def _run(
     outputs = flags.outputs
     to_stderr = outputs.output == "-"
     style = flags.printing.style(precision=flags.values.precision, to_stderr=to_stderr)
-    reporter = open_reporter(layer, style)
+    reporter = LayerReport(layer, style)
     with locked_checkpoint(layer, checkpoint, flags) as held:
         job = _job(layer, held, flags)
         if flags.batch.dry_run:
@@ -105,7 +106,7 @@ def _job(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags) -> "Job":
 
     weights = read_weights(layer, checkpoint, flags)
     mask, backend = flags.mask.mask, flags.backend
-    if mask is not None and not flags.printing.quiet:
+    if mask is not None and prints_notes(flags.printing.style()):
         _note_mask(layer, mask, training=flags.training.training)
     return Job(
         with_constants(layer),
@@ -133,7 +134,7 @@ def _note_mask(layer: Layer, word: str, *, training: bool) -> None:
     with suppress(PoolnormError):  # a mask that cannot be read is told when its turn comes
         note = note or layer.mask_note(MaskFile(word).shape)
     if note:
-        say(f"note: {note}")
+        print_note(note)
 
 
 def _check_training(flags: LayerFlags) -> None:
@@ -150,8 +151,8 @@ def _check_training(flags: LayerFlags) -> None:
 
 def _shown(flags: LayerFlags) -> bool:
     """Whether values are printed: where nothing is written, unless a flag says otherwise."""
-    printing, outputs = flags.printing, flags.outputs
-    if printing.quiet and not printing.json:
+    outputs = flags.outputs
+    if not prints_values(flags.printing.style()):
         return False
     if flags.values.values is not None:
         return bool(flags.values.values)
@@ -173,7 +174,6 @@ def run_fold(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags) -> int:
         PoolnormError: A fault of the whole run, or of an input.
     """
     from poolnorm_cli.engine.batch_norm_folding import fold, save_folded
-    from poolnorm_cli.report.folding import print_folded
 
     outputs, entry = flags.outputs, checkpoint.entry
     if entry is None:
@@ -192,7 +192,7 @@ def run_fold(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags) -> int:
         if format_of(outputs.output) is not NPZ:
             raise UsageError(f"--fold with -o {outputs.output}", "give -o FILE.npz")
         save_folded(folded, outputs.output, overwrite=outputs.overwrite, sync=bool(outputs.sync))
-    print_folded(layer, folded, flags.printing.style(precision=flags.values.precision))
+    emit_folded(layer, folded, flags.printing.style(precision=flags.values.precision))
     return 0
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from poolnorm_cli.cli.file_flags import check_files
 from poolnorm_cli.cli.layer_flags import LayerFlags
+from poolnorm_cli.cli.layer_report import DryRunReport, LayerReport
 from poolnorm_cli.errors import PoolnormError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.trainable import Trainable
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from poolnorm_cli.engine.job import Job
-    from poolnorm_cli.report.reporter import Reporter
     from poolnorm_cli.tensors.tensor import Tensor
 
 
@@ -45,7 +45,7 @@ class OneInput(NamedTuple):
         """The inputs as they were named."""
         return [self.word]
 
-    def run(self, job: "Job", reporter: "Reporter", begins: Callable[[], None]) -> int:
+    def run(self, job: "Job", reporter: LayerReport, begins: Callable[[], None]) -> int:
         """Run the layer on the tensors of the input, and report them once the output is whole.
 
         Args:
@@ -84,9 +84,7 @@ class OneInput(NamedTuple):
         Raises:
             PoolnormError: What the run would raise for them.
         """
-        from poolnorm_cli.report.estimates import Estimates
-
-        report = Estimates(job.layer, self.flags.printing.style())
+        report = DryRunReport(job.layer, self.flags.printing.style())
         for tensor in () if self.is_left else self._tensors():
             report.add(job.estimate(tensor, self.target, self._place))
         report.close()

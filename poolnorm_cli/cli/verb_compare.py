@@ -1,7 +1,7 @@
 """`compare`: two files, or one layer over several backends; exit codes as those of `cmp`."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +16,10 @@ from poolnorm_cli.cli.verbs import LAYER_VERBS, execute
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers import LAYERS
 from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.report.emit import emit, note
+from poolnorm_cli.report.rows import Row, print_message
+from poolnorm_cli.report.text import json_number, keras_shape, printable
+from poolnorm_cli.shapes import Ints, format_shape
 from poolnorm_cli.values import frozen
 
 
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from poolnorm_cli.backends import Backend
-    from poolnorm_cli.engine.compare import Difference
+    from poolnorm_cli.engine.compare import Difference, Extreme
     from poolnorm_cli.kernels.differences import Tolerance
 
 
@@ -142,22 +146,18 @@ class CompareFlags:
 
 
 def _run(flags: CompareFlags) -> int:
-    from poolnorm_cli.report.differences import print_differences
-
     asked = flags.comparison
-    found = _files(asked, flags) if asked.backends is None else _backends(asked, flags)
-    return 0 if print_differences(found, flags.printing.style()) else 1
+    found = list(_files(asked, flags) if asked.backends is None else _backends(asked, flags))
+    equal = all(difference.equal for difference in found)
+    head = {"schema": 1, "command": "compare", "equal": equal, "comparisons": []}
+    emit(map(_DifferenceRow, found), lambda entries: head | entries, flags.printing.style())
+    return 0 if equal else 1
 
 
 def _files(asked: ComparisonFlags, flags: CompareFlags) -> "Iterator[Difference]":
-    from poolnorm_cli.cli.backend_flags import say
     from poolnorm_cli.engine.compare import compare_files
-    from poolnorm_cli.report.text import printable
 
-    def noted(note: str) -> None:
-        if not flags.printing.quiet:
-            say(f"note: {printable(note)}")
-
+    noted = partial(note, style=flags.printing.style())
     if len(asked.words) != 2:
         told = f"compare with {len(asked.words)} inputs"
         raise UsageError(told, "give two files, or --backends LIST -- and a layer")
@@ -191,7 +191,7 @@ def _backends(asked: ComparisonFlags, flags: CompareFlags) -> "Iterator[Differen
 
 def _open(text: str, verbose: int) -> "dict[str, Backend]":
     """Open the backends of a list such as `numpy,onnx:cpu`."""
-    from poolnorm_cli.cli.backend_flags import detail, say
+    from poolnorm_cli.cli.backend_flags import detail
 
     known = list(dict.fromkeys([*BACKENDS, *full_names()]))
     names = [name.strip() for name in text.split(",")]
@@ -204,9 +204,86 @@ def _open(text: str, verbose: int) -> "dict[str, Backend]":
         )
     parts = {name: name.partition(":")[::2] for name in names}
     return {
-        name: open_backend(backend, provider or None, notify=say, detail=detail(verbose))
+        name: open_backend(backend, provider or None, notify=print_message, detail=detail(verbose))
         for name, (backend, provider) in parts.items()
     }
+
+
+class _DifferenceRow(Row):
+    """What was found of two tensors."""
+
+    section = "comparisons"
+
+    def __init__(self, difference: "Difference") -> None:
+        """Hold what was found."""
+        self._found = difference
+        self._same_dtype = difference.comparable and len(set(difference.dtypes)) == 1
+
+    def cells(self) -> Mapping[str, str]:
+        """Return names, result, shapes and dtypes, and the largest differences with their place."""
+        found = self._found
+        return {
+            "a": printable(found.a),
+            "b": printable(found.b),
+            "result": "equal" if found.equal else "differ",
+            "shape": _both(*(_shape(shape) for shape in found.shapes)),
+            "dtype": _both(*(dtype or "-" for dtype in found.dtypes)),
+            "unequal": _unequal(found),
+            "max abs": _extreme(found.absolute, found.comparable),
+            "max rel": _extreme(found.relative, found.comparable),
+            "max ULP": _extreme(found.ulp, self._same_dtype),
+        }
+
+    def entry(self) -> Mapping[str, Any]:
+        """Return the object in `comparisons`."""
+        found = self._found
+        return {
+            "a": found.a,
+            "b": found.b,
+            "equal": found.equal,
+            "shapes": found.shapes,
+            "dtypes": found.dtypes,
+            "unequal": found.unequal,
+            "first": None if found.first is None else list(found.first),
+            "total": found.total,
+            "max_abs": _placed(found.absolute, found, compared=found.comparable),
+            "max_rel": _placed(found.relative, found, compared=found.comparable),
+            "max_ulp": _placed(found.ulp, found, compared=self._same_dtype),
+        }
+
+
+def _unequal(difference: "Difference") -> str:
+    told = f"{difference.unequal} of {difference.total}"
+    first = difference.first
+    return told if first is None else f"{told}, first @ {format_shape(first)}"
+
+
+def _shape(shape: Ints | None) -> str:
+    return "-" if shape is None else keras_shape(shape)
+
+
+def _both(first: str, second: str) -> str:
+    return first if first == second else f"{first} != {second}"
+
+
+def _extreme(extreme: "Extreme | None", compared: bool) -> str:  # noqa: FBT001 - one cell
+    if extreme is None:
+        return "0" if compared else "-"
+    value, index = extreme
+    return f"{value:.6g} @ {format_shape(index)}"
+
+
+def _placed(
+    extreme: "Extreme | None", difference: "Difference", *, compared: bool
+) -> dict[str, Any] | None:
+    """Write the largest difference and where; 0 at the first item where there is none."""
+    if extreme is None:
+        shape = difference.shapes[0] if compared else None
+        if shape is None:
+            return None
+        return {"value": 0, "index": [0] * len(shape) if difference.total else None}
+    value, index = extreme
+    return {"value": json_number(value), "index": list(index)}
 
 
 NODE = Command(groups=CompareFlags, text=_TEXT, action=_run)

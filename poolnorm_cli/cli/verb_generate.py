@@ -1,9 +1,12 @@
 """`generate`: tensors for examples."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from poolnorm_cli.cli.command import Argument, Command, Option
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.report.emit import emit
+from poolnorm_cli.report.rows import Row, Style
 from poolnorm_cli.report.text import keras_shape, printable
 from poolnorm_cli.shapes import Ints, parse_shape
 from poolnorm_cli.values import frozen
@@ -58,9 +61,28 @@ def _run(flags: GenerateFlags) -> int:
         overwrite=asked.overwrite,
         sync=asked.sync,
     )
-    if not asked.quiet and asked.output != "-":
-        print(printable(asked.output), keras_shape(sizes), asked.dtype, sep="\t")
+    if asked.output != "-":
+        row = _WrittenRow(asked.output, sizes, asked.dtype)
+        emit([row], lambda _: {}, Style(quiet=asked.quiet))
     return 0
+
+
+class _WrittenRow(Row):
+    """The tensor that was written."""
+
+    def __init__(self, output: str, sizes: Ints, dtype: str) -> None:
+        """Hold what is known of it.
+
+        Args:
+            output: Where it is.
+            sizes: Its shape.
+            dtype: Its dtype.
+        """
+        self._fields = (printable(output), keras_shape(sizes), dtype)
+
+    def fields(self) -> Sequence[str]:
+        """Return output, shape and dtype."""
+        return self._fields
 
 
 def _sizes(text: str) -> Ints:

@@ -1,16 +1,24 @@
 """`info`: what tensors or layers there are, from headers alone."""
 
-import sys
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
 from poolnorm_cli.cli.command import Command, Option
 from poolnorm_cli.cli.flag_groups import InputFlags, PrintingFlags
 from poolnorm_cli.errors import PoolnormError, UsageError
+from poolnorm_cli.report.emit import emit, note
+from poolnorm_cli.report.errors import print_error
+from poolnorm_cli.report.rows import Row
+from poolnorm_cli.report.text import json_number, keras_shape, printable
+from poolnorm_cli.shapes import format_shape
 from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.report.arrays import ArrayList
+    from poolnorm_cli.engine.statistics import Extreme, Statistics
+    from poolnorm_cli.tensors.tensor import Tensor
+    from poolnorm_cli.weights.entry import Entry
 
 _TEXT = (
     "Print names, shapes, dtypes, order and bytes; of a checkpoint, the layers it has for "
@@ -38,40 +46,213 @@ class InfoFlags:
 
 
 def _run(flags: InfoFlags) -> int:
-    from poolnorm_cli.report.arrays import ArrayList
-    from poolnorm_cli.report.errors import line
+    failed: list[str] = []
 
-    report = ArrayList(flags.printing.style(), stats=flags.stats.stats)
-    words, failed = flags.inputs.inputs, False
-    for word in words:
-        try:
-            _list(word, flags, report)
-        except PoolnormError as error:
-            if len(words) == 1:
-                raise
-            print(line(error), file=sys.stderr)
-            failed = True
-    report.close()
+    def document(entries: dict[str, list[Any]]) -> Mapping[str, Any]:
+        return {"schema": 1, "command": "info", "arrays": [], "layers": [], **entries}
+
+    rows = _rows(flags, failed)
+    emit(rows, document, flags.printing.style(), sections=("layers", "arrays"))
     return 1 if failed else 0
 
 
-def _list(word: str, flags: InfoFlags, report: "ArrayList") -> None:
-    """List the arrays of a file of tensors, or the layers of a checkpoint."""
+def _rows(flags: InfoFlags, failed: list[str]) -> Iterator[Row]:
+    """Yield what there is in all files, and add the names of those that cannot be read."""
+    for file in flags.inputs.inputs:
+        try:
+            yield from _rows_of_file(file, flags)
+        except PoolnormError as error:
+            if len(flags.inputs.inputs) == 1:
+                raise
+            print_error(error)
+            failed.append(file)
+
+
+def _rows_of_file(file: str, flags: InfoFlags) -> Iterator[Row]:
+    """Yield the arrays of a file of tensors, or the layers of a checkpoint."""
     from poolnorm_cli.tensors.sources import open_input
     from poolnorm_cli.weights.formats import describe_no_layer, entries_of, is_checkpoint
 
-    if not is_checkpoint(word):
-        for tensor in open_input(word, flags.inputs.key, True):  # noqa: FBT003
-            report.add(tensor)
+    if not is_checkpoint(file):
+        for tensor in open_input(file, flags.inputs.key, True):  # noqa: FBT003
+            for text in tensor.notes:
+                note(text, flags.printing.style())
+            yield ArrayRow(tensor, stats=flags.stats.stats)
         return
     if flags.inputs.key is not None or flags.stats.stats:
         flag = "--stats" if flags.stats.stats else "--key"
-        raise UsageError.at(word, f"{flag} is for arrays", f"leave out {flag}")
-    found = entries_of(word)
-    for entry in found:
-        report.add_layer(entry)
+        raise UsageError.at(file, f"{flag} is for arrays", f"leave out {flag}")
+    found = entries_of(file)
+    yield from map(LayerRow, found)
     if not found:
-        report.add_nothing(word, describe_no_layer(word))
+        yield EmptyRow(file, describe_no_layer(file))
+
+
+class ArrayRow(Row):
+    """What is known of an array."""
+
+    section = "arrays"
+
+    def __init__(self, tensor: "Tensor", *, stats: bool) -> None:
+        """Take down what its header says.
+
+        Args:
+            tensor: The array.
+            stats: Read its data too.
+
+        Raises:
+            InputError: They cannot be read.
+        """
+        self._facts: dict[str, Any] = {
+            "name": tensor.name,
+            "shape": tensor.shape,
+            "dtype": tensor.dtype.name,
+            "order": "F" if tensor.fortran_order else "C",
+            "byteorder": "big" if tensor.swapped else "little",
+            "bytes": tensor.nbytes,
+        }
+        self._stats: Statistics | None = None
+        if stats:
+            from poolnorm_cli.engine.statistics import statistics
+
+            self._stats = statistics(tensor)
+
+    def cells(self) -> Mapping[str, str]:
+        """Return what the header says, and the statistics."""
+        facts = self._facts
+        return {
+            "array": printable(facts["name"]),
+            "shape": keras_shape(facts["shape"]),
+            "dtype": facts["dtype"],
+            "order": facts["order"] + (" big-endian" if facts["byteorder"] == "big" else ""),
+            "bytes": str(facts["bytes"]),
+            **_stats_cells(self._stats),
+        }
+
+    def essential(self) -> str:
+        """Return the shape."""
+        return format_shape(self._facts["shape"])
+
+    def entry(self) -> Mapping[str, Any]:
+        """Return the object in `arrays`."""
+        return self._facts | _stats_entry(self._stats)
+
+
+def _stats_cells(stats: "Statistics | None") -> dict[str, str]:
+    if stats is None:
+        return {}
+    return {
+        "NaN": str(stats.nan),
+        "inf": str(stats.inf),
+        "min": _extreme(stats.minimum),
+        "max": _extreme(stats.maximum),
+        "mean": "-" if stats.mean is None else f"{stats.mean:.7g}",
+        "std": "-" if stats.std is None else f"{stats.std:.7g}",
+    }
+
+
+def _extreme(extreme: "Extreme | None") -> str:
+    if extreme is None:
+        return "-"
+    value, index = extreme
+    text = f"{value:.7g}" if isinstance(value, float) else str(value)
+    return f"{text} @ {format_shape(index)}"
+
+
+def _stats_entry(stats: "Statistics | None") -> dict[str, Any]:
+    if stats is None:
+        return {}
+    numbers = asdict(stats)
+    for key in ("minimum", "maximum"):
+        if numbers[key] is not None:
+            value, index = numbers[key]
+            numbers[key] = {"value": json_number(value), "index": list(index)}
+    return {"stats": numbers}
+
+
+_SHOWN_PARAMETERS = ("epsilon", "momentum", "axis", "groups", "center", "scale", "renorm")
+
+
+class LayerRow(Row):
+    """What is known of a layer in a checkpoint."""
+
+    section = "layers"
+
+    def __init__(self, entry: "Entry") -> None:
+        """Hold the layer."""
+        self._entry = entry
+
+    def cells(self) -> Mapping[str, str]:
+        """Return what --weights takes, the class, the weights and the parameters."""
+        own = f" ({printable(self._entry.class_name)})" if self._entry.of_subclass else ""
+        return {
+            "layer": self.essential(),
+            "class": f"{self._entry.kind or '-'}{own}",
+            "weights": self._weights(),
+            "parameters": self._parameters_text(),
+        }
+
+    def essential(self) -> str:
+        """Return what --weights takes."""
+        entry = self._entry
+        return printable(f"{entry.file}::{entry.name}" if entry.name else entry.file)
+
+    def entry(self) -> Mapping[str, Any]:
+        """Return the object in `layers`."""
+        entry = self._entry
+        return {
+            "file": entry.file,
+            "name": entry.name,
+            "path": entry.path,
+            "class": entry.kind,
+            "weights": {name: list(array.shape) for name, array in entry.arrays.items()},
+            "parameters": self._parameters(),
+            **({"own_class": entry.class_name} if entry.of_subclass else {}),
+            **({"reason": entry.reason} if entry.reason else {}),
+            **({"unsure": entry.unsure} if entry.unsure else {}),
+        }
+
+    def _weights(self) -> str:
+        if self._entry.reason:
+            return printable(f"cannot be run: {self._entry.reason}")
+        shapes = self._entry.arrays.items()
+        return ", ".join(f"{printable(name)} {keras_shape(array.shape)}" for name, array in shapes)
+
+    def _parameters(self) -> dict[str, Any]:
+        known = {**self._entry.layout, **self._entry.config}
+        return {name: known[name] for name in _SHOWN_PARAMETERS if known.get(name) is not None}
+
+    def _parameters_text(self) -> str:
+        words = [f"{name}={str(value)[:40]}" for name, value in self._parameters().items()]
+        words += [f"not certain: {self._entry.unsure}"] if self._entry.unsure else []
+        return printable(", ".join(words)) or "-"
+
+
+class EmptyRow(Row):
+    """A checkpoint in which there is no layer."""
+
+    section = "empty"
+
+    def __init__(self, file: str, reason: str) -> None:
+        """Hold what there is to say of it.
+
+        Args:
+            file: The checkpoint.
+            reason: What it has instead.
+        """
+        self._file, self._reason = file, reason
+
+    def fields(self) -> Sequence[str]:
+        """Return the reason where the weights of a layer would be."""
+        return (printable(self._file), "-", printable(self._reason), "-")
+
+    def warning(self) -> str:
+        """Return the same: there is nothing to print."""
+        return f"{self._file}: {self._reason}"
+
+    def entry(self) -> Mapping[str, Any]:
+        """Return the object in `empty`."""
+        return {"file": self._file, "reason": self._reason}
 
 
 NODE = Command(groups=InfoFlags, text=_TEXT, action=_run)

@@ -1,5 +1,6 @@
 """`shape`: the output shape of a layer, without data and without NumPy."""
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any
 
@@ -9,7 +10,10 @@ from poolnorm_cli.cli.verb_layer import layer_node
 from poolnorm_cli.layers import LAYERS, find
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.keras.config import make_layer
-from poolnorm_cli.shapes import Shape, parse_shape
+from poolnorm_cli.report.emit import emit
+from poolnorm_cli.report.rows import Row
+from poolnorm_cli.report.text import keras_shape
+from poolnorm_cli.shapes import Shape, format_shape, parse_shape
 from poolnorm_cli.values import frozen
 
 
@@ -43,12 +47,50 @@ def _shape_command(name: str) -> Command:
 
 
 def _run(kind: type[Layer], parameters: dict[str, Any], flags: ShapeFlags) -> int:
-    from poolnorm_cli.report.shapes import print_shape
-
     layer = make_layer(kind, parameters, {}, "")
     shape = read_shape(flags.shape.shape)
-    print_shape(layer, shape, layer.output_shape(shape), flags.printing.style())
+    row = _ShapeRow(layer, shape)
+
+    def document(entries: dict[str, list[Any]]) -> Mapping[str, Any]:
+        head = {"schema": 1, "command": f"shape {layer.words}", "layer": layer.config(shape)}
+        (entry,) = entries[row.section]
+        return {**head, **entry}
+
+    emit([row], document, flags.printing.style())
     return 0
+
+
+class _ShapeRow(Row):
+    """What becomes of a shape."""
+
+    def __init__(self, layer: Layer, shape: Shape) -> None:
+        """Find the output shape.
+
+        Args:
+            layer: The layer.
+            shape: Shape of the input.
+
+        Raises:
+            UsageError: The layer cannot take it.
+        """
+        self._before, self._after = shape, layer.output_shape(shape)
+        self.heading = layer.call_text(shape)
+
+    def cells(self) -> Mapping[str, str]:
+        """Return both shapes."""
+        return {"shape": keras_shape(self._before), "output shape": keras_shape(self._after)}
+
+    def fields(self) -> Sequence[str]:
+        """Return both shapes, and the layer as Keras prints it."""
+        return (*self.cells().values(), self.heading)
+
+    def essential(self) -> str:
+        """Return the output shape alone."""
+        return format_shape(self._after)
+
+    def entry(self) -> Mapping[str, Any]:
+        """Return both shapes and the layer."""
+        return {"input_shape": self._before, "output_shape": self._after, "keras": self.heading}
 
 
 def read_shape(word: str) -> Shape:

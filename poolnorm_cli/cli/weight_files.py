@@ -16,8 +16,8 @@ from poolnorm_cli.tensors.space import require_place
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from poolnorm_cli.cli.layer_report import LayerReport
     from poolnorm_cli.engine.job import Job
-    from poolnorm_cli.report.reporter import Reporter
     from poolnorm_cli.weights.entry import Entry
 
 
@@ -48,7 +48,7 @@ def locked_checkpoint(
         yield checkpoint
 
 
-def save_weights(job: "Job", flags: LayerFlags, reporter: "Reporter") -> None:
+def save_weights(job: "Job", flags: LayerFlags, reporter: "LayerReport") -> None:
     """Write the weights as the run has left them, where that is wanted; report constraints.
 
     Args:
@@ -71,7 +71,7 @@ def save_weights(job: "Job", flags: LayerFlags, reporter: "Reporter") -> None:
     target = os.path.realpath(files.save_weights) if replaced else files.save_weights
     overwrite = outputs.overwrite or replaced
     save(target, weights | job.projected, overwrite=overwrite, sync=flags.synced)
-    reporter.apply_constraints(job.projected)
+    reporter.projected(job.projected)
 
 
 def _check_save(files: WeightFlags, outputs: OutputFlags) -> None:

@@ -1,4 +1,4 @@
-"""How a fault is told."""
+"""An error as the one line that is printed, and as a document."""
 
 import os
 import sys
@@ -40,16 +40,12 @@ def _cut(error: PoolnormError) -> PoolnormError:
     return error.saying(brief(error.what), brief(error.fix))
 
 
-def tell(error: PoolnormError, *, as_json: bool) -> None:
-    """Print one line on standard error, and with `--json` the same as a document on output."""
+def print_error(error: PoolnormError) -> None:
+    """Print the one line of an error on standard error."""
     print(line(error), file=sys.stderr)
-    if as_json:
-        import json
-
-        print(json.dumps(document(error)))
 
 
-def document(error: PoolnormError) -> dict[str, object]:
+def document_of(error: PoolnormError) -> dict[str, object]:
     """Return the document of an error: `schema`, `error`, `fix` and the exit code."""
-    told = _explained(error)
-    return {"schema": 1, "error": told.message, "fix": told.fix, "code": told.code}
+    error = _explained(error)
+    return {"schema": 1, "error": error.message, "fix": error.fix, "code": error.code}

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.report.text import printable
 
@@ -18,18 +18,19 @@ _FIRST = 1.0
 _REASONS = 5
 
 
-class Silent:
+class Progress:
     """Says nothing until the end."""
 
     every = float("inf")
 
-    def __init__(self) -> None:
-        """Begin to count."""
+    def __init__(self, *, summarizes: bool) -> None:
+        """Begin to count; `summarizes` says whether the end of a run may be worth a line."""
+        self._summarizes = summarizes
         self.began = time.monotonic()
         self._next = self.began + min(_FIRST, self.every)
 
     def counted(self, counts: "Counts") -> None:
-        """Hear how far the run is."""
+        """Show how far the run is, now and then."""
         now = time.monotonic()
         if now >= self._next and self.every != float("inf"):
             self._next = now + self.every
@@ -39,12 +40,17 @@ class Silent:
         """Show how far the run is."""
 
     def close(self, counts: "Counts", *, summary: bool) -> None:
-        """End, and say what came of the run."""
-        if summary:
+        """End, and say what came of the run.
+
+        Args:
+            counts: How far it is.
+            summary: That is worth lines, unless it is to be quiet.
+        """
+        if summary and self._summarizes:
             print(*summary_of(counts), sep="\n", file=sys.stderr)
 
 
-class Lines(Silent):
+class Lines(Progress):
     """A line of JSON a second."""
 
     every = 1.0
@@ -74,14 +80,20 @@ class Lines(Silent):
         super().close(counts, summary=summary)
 
 
-class Bar(Silent):
+class Bar(Progress):
     """A bar with rate and time left."""
 
     every = 0.1
 
-    def __init__(self) -> None:
-        """Begin without a bar: most runs are over before one is wanted."""
-        super().__init__()
+    def __init__(self, *, summarizes: bool, redirects_stdout: bool) -> None:
+        """Begin without a bar: most runs are over before one is wanted.
+
+        Args:
+            summarizes: The end of a run may be worth lines.
+            redirects_stdout: What is printed on standard output goes above the bar.
+        """
+        super().__init__(summarizes=summarizes)
+        self._redirects_stdout = redirects_stdout
         self._bar: RichProgress | None = None
         self._task: TaskID | None = None
         self._next = self.began + _FIRST
@@ -89,7 +101,7 @@ class Bar(Silent):
     def show(self, counts: "Counts") -> None:
         """Draw the bar."""
         if self._bar is None or self._task is None:
-            self._bar = _bar()
+            self._bar = _bar(redirects_stdout=self._redirects_stdout)
             self._task = self._bar.add_task("", total=counts.total, failed="", rate="")
             self._bar.start()
         failed = f"{counts.failed} failed" if counts.failed else ""
@@ -104,7 +116,7 @@ class Bar(Silent):
         super().close(counts, summary=summary)
 
 
-def _bar() -> "RichProgress":
+def _bar(*, redirects_stdout: bool) -> "RichProgress":
     """Make a bar that is drawn when it is told to: no thread, because workers are forked."""
     from rich.console import Console
     from rich.progress import (
@@ -122,8 +134,7 @@ def _bar() -> "RichProgress":
         TimeRemainingColumn(),
         TextColumn("{task.fields[failed]}"),
         console=Console(stderr=True),
-        # Lines for a terminal go above the bar; those for a file or a pipe must not be caught.
-        redirect_stdout=sys.stdout.isatty(),
+        redirect_stdout=redirects_stdout,
         auto_refresh=False,
         transient=True,
     )
@@ -139,10 +150,3 @@ def summary_of(counts: "Counts") -> list[str]:
     if len(ranked) > _REASONS:
         lines.append(f"  {sum(count for _, count in ranked[_REASONS:])} x other faults")
     return lines
-
-
-def open_progress(kind: Literal["auto", "json", "never"], *, quiet: bool) -> Silent:
-    """Return what shows progress to whoever reads standard error."""
-    if kind == "json":
-        return Lines()
-    return Bar() if kind == "auto" and not quiet and sys.stderr.isatty() else Silent()

@@ -1,26 +1,15 @@
-"""What a person at a terminal sees: a table of all inputs, and the values of each."""
+"""What a person at a terminal sees: a table of all rows, and the details of each."""
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.report.reporter import Reporter, Style
-from poolnorm_cli.report.text import (
-    encodable,
-    keras_shape,
-    penalties_text,
-    printable,
-    values_text,
-)
-
-
-if TYPE_CHECKING:
-    from poolnorm_cli.engine.outcome import Outcome
+from poolnorm_cli.report.rows import Document, Report, Row, Style
+from poolnorm_cli.report.text import encodable
 
 
 FEW, FEW_WIDE = 4, 20
@@ -51,6 +40,11 @@ def show(title: str, rows: Sequence[Mapping[str, str]], style: Style) -> None:
 
     Where a few rows do not fit side by side, each is printed as a table of names and values, so
     that no shape is broken over lines.
+
+    Args:
+        title: What stands above the table; empty for nothing.
+        rows: Texts by column.
+        style: How to print.
     """
     target = console(style)
     title = encodable(title, style.stream)
@@ -85,59 +79,55 @@ def _upright(title: str, row: Mapping[str, str]) -> Grid:
     return grid
 
 
-class Table(Reporter):
-    """Collects rows, and prints them in one table at the end, with the values below."""
+class TableReport(Report):
+    """Keeps rows, and prints them in one table a section at the end, with their details below."""
 
-    def __init__(self, layer: Layer, style: Style) -> None:
-        """Prepare an empty table."""
-        super().__init__(layer, style)
-        self._outcomes: list[Outcome] = []
+    def __init__(self, style: Style, sections: Sequence[str], *, is_bounded: bool) -> None:
+        """Prepare empty tables.
+
+        Args:
+            style: How to print.
+            sections: Order of the tables; others come after them, as their first rows do.
+            is_bounded: Rows beyond what anybody reads are counted, not kept.
+        """
+        super().__init__(style)
+        self._sections: dict[str, list[Row]] = {section: [] for section in sections}
+        self._most = _MOST if is_bounded else sys.maxsize
         self._more = 0
 
-    def done(self, outcome: "Outcome") -> None:
-        """Keep the outcome for the table, unless that is longer than anybody reads."""
-        if len(self._outcomes) < _MOST:
-            self._outcomes.append(outcome)
+    def add(self, row: Row) -> None:
+        """Keep a row for its table; print at once one that is in none."""
+        rows = self._sections.setdefault(row.section, [])
+        if row.cells() is None:
+            print(*row.fields(), sep="\t", file=self.style.stream)
+        elif len(rows) < self._most:
+            rows.append(row)
         else:
             self._more += 1
 
-    def close(self) -> None:
-        """Print the table, titled with the layer, and the values."""
-        if not self._outcomes:
-            return
-        layers = [self.layer.call_text(outcome.input_shape) for outcome in self._outcomes]
-        rows = [_cells(outcome) for outcome in self._outcomes]
-        if len(set(layers)) > 1:  # tensors of several ranks
-            rows = [row | {"layer": layer} for row, layer in zip(rows, layers, strict=True)]
-        title = layers[0] if len(set(layers)) == 1 else ""
-        show(title, rows, self.style)
+    def close(self, document: Document | None = None, below: Sequence[str] = ()) -> None:
+        """Print the tables, and below each what there is to say of its rows."""
+        del document
+        for rows in self._sections.values():
+            if rows:
+                self._show(rows)
+        for text in below:
+            print(text, file=self.style.stream)
+
+    def _show(self, rows: Sequence[Row]) -> None:
+        cells = [dict(row.cells() or {}) for row in rows]
+        headings = [row.heading for row in rows]
+        if len(set(headings)) > 1:  # tensors of several ranks
+            cells = [c | {"layer": heading} for c, heading in zip(cells, headings, strict=True)]
+        show(headings[0] if len(set(headings)) == 1 else "", cells, self.style)
         if self._more:
-            told = f"and {self._more} more; `| cat` or --json lists all of them"
-            console(self.style).print(Text(told), soft_wrap=True)
-        for outcome in self._outcomes:
-            if outcome.edges is not None or outcome.explanation:
-                self._details(outcome)
-
-    def _details(self, outcome: "Outcome") -> None:
+            text = f"and {self._more} more; `| cat` or --json lists all of them"
+            console(self.style).print(Text(text), soft_wrap=True)
         target = console(self.style)
-        if len(self._outcomes) > 1:
-            target.print(Text(printable(outcome.input), style="cyan"))
-        for told in outcome.explanation:
-            target.print(Text(told), soft_wrap=True)
-        if outcome.edges is None:
-            return
-        text = values_text(outcome.edges, self.style.precision, target.width)
-        target.print(Text(text), soft_wrap=True)
-
-
-def _cells(outcome: "Outcome") -> dict[str, str]:
-    cells = {
-        "input": printable(outcome.input),
-        "shape": keras_shape(outcome.input_shape),
-        "output shape": keras_shape(outcome.output_shape),
-        "dtype": outcome.dtype,
-        "seconds": f"{outcome.seconds:.3f}",
-    }
-    if outcome.penalties:
-        cells["penalties"] = penalties_text(outcome)
-    return cells | ({"written to": printable(outcome.output)} if outcome.output else {})
+        for row, its_cells in zip(rows, cells, strict=True):
+            lines = list(row.details(target.width))
+            if lines and len(rows) > 1:
+                name = next(iter(its_cells.values()))
+                target.print(Text(name, style="cyan"))
+            for text in lines:
+                target.print(Text(text), soft_wrap=True)

@@ -67,6 +67,13 @@ def penalties_text(outcome: "Outcome") -> str:
     return " ".join(f"{name}={value:.7g}" for name, value in outcome.penalties.items())
 
 
+def json_text(value: Any) -> str:
+    """Write a document, or a part of one, on one line."""
+    import json
+
+    return json.dumps(value, allow_nan=False)
+
+
 def json_values(values: "NDArray[Any]") -> Any:
     """Return nested lists of what `json_number` makes of each value."""
     return _mapped(values.tolist())

@@ -75,7 +75,7 @@ def test_lines_of_json_come_as_time_goes_by(
 ) -> None:
     now = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
-    lines, counts = progress.Lines(), Counts(8)
+    lines, counts = progress.Lines(summarizes=True), Counts(8)
     for _ in range(8):
         now[0] += 0.5
         counts.done += 1

@@ -11,7 +11,7 @@ import pytest
 from rich.cells import cell_len
 
 from poolnorm_cli.cli import main
-from poolnorm_cli.report.reporter import Style
+from poolnorm_cli.report.rows import Style
 from poolnorm_cli.report.table import show
 from tests.conftest import Command, process
 
@@ -149,7 +149,7 @@ def test_whatever_goes_wrong_inside_compare_is_2(poolnorm: Command, x: object, w
     [OSError(28, "No space left on device"), RuntimeError("no"), MemoryError(), ValueError("no")],
     ids=repr,
 )
-@pytest.mark.parametrize("place", ["engine.compare.compare_files", "report.differences._cells"])
+@pytest.mark.parametrize("place", ["engine.compare.compare_files", "cli.verb_compare._unequal"])
 def test_faults_of_any_kind_inside_compare_are_2(
     poolnorm: Command, x: object, monkeypatch: pytest.MonkeyPatch, place: str, error: Exception
 ) -> None:

@@ -147,9 +147,10 @@ def test_axes_of_one_cell_are_axes(poolnorm: Command) -> None:
 
 
 def test_a_layer_that_cannot_be_run_is_listed_with_the_reason(capsys: Any) -> None:
+    from poolnorm_cli.cli.verb_info import LayerRow
     from poolnorm_cli.layers import find
-    from poolnorm_cli.report.arrays import ArrayList
-    from poolnorm_cli.report.reporter import Style
+    from poolnorm_cli.report.emit import emit
+    from poolnorm_cli.report.rows import Style
     from poolnorm_cli.weights.entry import Entry, StoredArray
 
     arrays = {"gamma": StoredArray((6,), lambda: np.ones(6))}
@@ -157,8 +158,7 @@ def test_a_layer_that_cannot_be_run_is_listed_with_the_reason(capsys: Any) -> No
     entry = Entry(
         file="m.onnx", name="ln", path="ln", kind="LayerNormalization", arrays=arrays, reason=told
     )
-    report = ArrayList(Style(), stats=False)
-    report.add_layer(entry)
+    emit([LayerRow(entry)], dict, Style())
 
     assert capsys.readouterr().out == f"m.onnx::ln\tLayerNormalization\tcannot be run: {told}\t-\n"
     with pytest.raises(InputError, match=r"m\.onnx::ln: beta comes out of Softmax"):
