@@ -33,16 +33,16 @@ class Window(NamedTuple):
     high: int
 
     def cells(self, length: int) -> list[int]:
-        """Count, for each place, the real cells (not padding) of an axis of `length` below it."""
+        """Count, for each place, the real cells (not padding) of an axis of `length` under it."""
         return [end - first for first, end in self.bounds(length)]
 
     def bounds(self, length: int) -> list[tuple[int, int]]:
-        """Return first real cell and end, on an axis of `length`, of what is below each place."""
+        """Return first real cell and end, on an axis of `length`, of what is under each place."""
         starts = (place * self.stride - self.low for place in range(self.count))
         return [(max(start, 0), min(start + self.size, length)) for start in starts]
 
     def clipped(self, length: int) -> "Window":
-        """Return the smallest window that has the same real cells of an axis below each place.
+        """Return the smallest window that has the same real cells of an axis under each place.
 
         Whatever a person types, it is no larger than the axis and its padding, so memory and
         loops may be sized by it. A window that is not larger than the axis stays as it is.

@@ -62,7 +62,7 @@ def rows_of(shape: Ints, items: int) -> int:
 
 
 def window_strips(length: int, window: Window, rows: int) -> list[Strip]:
-    """Cut an axis of `length` rows below a window into strips, each with the halo that it needs.
+    """Cut an axis of `length` rows under a window into strips, each with the halo that it needs.
 
     Windows of many times `rows` that do not overlap are worked on in parts.
     """
@@ -84,7 +84,7 @@ def window_strips(length: int, window: Window, rows: int) -> list[Strip]:
 
 
 def bounds_strips(length: int, bounds: Bounds, rows: int) -> list[Strip]:
-    """Cut an axis of `length` rows below windows with such first rows and ends into strips.
+    """Cut an axis of `length` rows under windows with such first rows and ends into strips.
 
     Windows of many times `rows` are worked on in parts.
     """

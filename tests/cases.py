@@ -94,7 +94,7 @@ def _windows() -> Iterator[Case]:
             if padding == "valid":
                 lengths = [7, 6, 9][:rank]
             if not lengths:
-                continue  # below the window, 'same' always pads
+                continue  # under the window, 'same' always pads
             parameters = {
                 "pool_size": (WINDOW,),
                 "strides": (stride,),

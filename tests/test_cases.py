@@ -44,7 +44,7 @@ def test_windows_have_every_stride_and_every_padding(words: str, rank: int, layo
         pads = total_pad(length, stride) if given["padding"] == "same" else None
         found.add((stride, pads))
     needed = {(stride, pads) for stride in STRIDES.values() for pads in (None, 0, 1, 2, 3)}
-    assert needed - found == {(STRIDES["below"], 0)}, "'same' below the window always pads"
+    assert needed - found == {(STRIDES["below"], 0)}, "'same' under the window always pads"
 
 
 @pytest.mark.parametrize("words", [*POOLS, *GLOBAL_POOLS])

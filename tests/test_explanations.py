@@ -103,16 +103,16 @@ def test_pooling_says_window_stride_pads_and_divisor(poolnorm: Command) -> None:
             "pads max((3 - 1) * 2 + 2 - 5, 0) = 1: 0 before, 1 after"
         ),
         (
-            "y = sum of the cells below the window / the real cells, 2 to 6 of them; "
+            "y = sum of the cells under the window / the real cells, 2 to 6 of them; "
             "padding does not count"
         ),
     ]
     assert lines(poolnorm, "pool max x.npy")[1:] == [
         "axis 2: 5 cells, window 2, stride 2, padding 'valid': (5 - 2) // 2 + 1 = 2 places",
-        "y = max of the cells below the window; NaN wins, padding is never looked at",
+        "y = max of the cells under the window; NaN wins, padding is never looked at",
     ]
     assert lines(poolnorm, "pool average x.npy")[2] == (
-        "y = sum of the cells below the window / the 4 cells; padding does not count"
+        "y = sum of the cells under the window / the 4 cells; padding does not count"
     )
 
 
@@ -158,7 +158,7 @@ def test_groups_squares_norms_and_even_covers_are_told(poolnorm: Command) -> Non
     ]
     assert lines(poolnorm, "apool average x.npy --output-size 3") == [
         "axis 1: 7 cells, 3 windows from floor(i * 7 / 3) to ceil((i + 1) * 7 / 3): 0-3, 2-5, 4-7",
-        "y = mean of the cells below each window",
+        "y = mean of the cells under each window",
     ]
 
 

@@ -14,7 +14,7 @@ from poolnorm_cli.layers.trainable import Trainable
 
 
 _FAMILIES = {
-    "pool": "Pool below a sliding window: MaxPooling and AveragePooling, 1D to 3D.",
+    "pool": "Pool under a sliding window: MaxPooling and AveragePooling, 1D to 3D.",
     "apool": "Pool to a size: AdaptiveMaxPooling and AdaptiveAveragePooling, 1D to 3D.",
     "gpool": "Pool over all of space: GlobalMaxPooling and GlobalAveragePooling, 1D to 3D.",
 }

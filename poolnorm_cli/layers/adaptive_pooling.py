@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @frozen(kw_only=True)
 class AdaptivePooling(SpatialLayer):
-    """Cover every spatial axis evenly with windows and reduce what is below each to one value.
+    """Cover every spatial axis evenly with windows and reduce what is under each to one value.
 
     Window i of m on an axis of n cells goes from floor(i*n/m) to ceil((i+1)*n/m).
     """
@@ -41,7 +41,7 @@ class AdaptivePooling(SpatialLayer):
     pooling: ClassVar[type[Pooling]]
     """What it is where every window has the same size."""
     reduction: ClassVar[str]
-    """What is made of the cells below a window, in words."""
+    """What is made of the cells under a window, in words."""
 
     def __post_init__(self) -> None:
         """Check what can be checked without an input."""
@@ -75,7 +75,7 @@ class AdaptivePooling(SpatialLayer):
         return found | {1: strip.bounds or [(0, shape[1])]}
 
     def strips(self, shape: Ints, items: int) -> "list[Strip]":
-        """Cut the first spatial axis below the windows."""
+        """Cut the first spatial axis under the windows."""
         if self.data_format == "channels_first":
             return []
         pooling = self.as_pooling(shape)
@@ -105,7 +105,7 @@ class AdaptivePooling(SpatialLayer):
         lines = [
             adaptive_line(a, facts.shape[a], m) for a, m in self.window_counts(facts.shape).items()
         ]
-        return [*lines, f"y = {self.reduction} of the cells below each window"]
+        return [*lines, f"y = {self.reduction} of the cells under each window"]
 
     def plain_op_limit(self, shape: Ints, dtype: str) -> float:
         """Follow the pooling that it is; elsewhere there is no plain operator."""
@@ -161,7 +161,7 @@ class AdaptiveAveragePooling(AdaptivePooling):
     reduction: ClassVar[str] = "mean"
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
-        """Average the cells below each window."""
+        """Average the cells under each window."""
         from poolnorm_cli.kernels.reductions import mean_adaptive
 
         pooling = self.as_pooling(x.shape, call.strip)

@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 _MAX_POOL = ("float32", "float64", "int8", "uint8")
 """Dtypes that runtimes have a MaxPool for."""
 _MAX_POOL_CELLS = 1024
-"""Cells below a window from which on MaxPool, which looks at each of them, is not run."""
+"""Cells under a window from which on MaxPool, which looks at each of them, is not run."""
 _AVERAGE_POOL_CELLS = 6
 """Cells whose sum, one after another in float32, is within 4 epsilons of the exact one."""
 
 
 @frozen(kw_only=True)
 class Pooling(SpatialLayer):
-    """Slide a window over every spatial axis and reduce what is below it to one value."""
+    """Slide a window over every spatial axis and reduce what is under it to one value."""
 
     pool_size: Annotated[Ints, "Window size: one int, or one per spatial axis."] = (2,)
     strides: Annotated[Ints | None, "Window step: like the pool size, its default."] = None
@@ -88,7 +88,7 @@ class Pooling(SpatialLayer):
         return placed if strip is None or strip.window is None else placed | {1: strip.window}
 
     def strips(self, shape: Ints, items: int) -> "list[Strip]":
-        """Cut the first spatial axis below the window."""
+        """Cut the first spatial axis under the window."""
         if self.data_format == "channels_first":
             return []
         return window_strips(shape[1], self.windows(shape)[1], rows_of(shape, items))
@@ -117,14 +117,14 @@ class Pooling(SpatialLayer):
         return graph.transpose(pooled, back)
 
     def explain(self, facts: "Facts") -> list[str]:
-        """Say how the window goes along each axis, and what is made of the cells below it."""
+        """Say how the window goes along each axis, and what is made of the cells under it."""
         from poolnorm_cli.layers.explain import window_lines
 
         windows = window_lines(facts.shape, self._sizes(facts.shape), self.padding)
         return [*windows, *self.reduction_lines(facts)]
 
     def reduction_lines(self, facts: "Facts") -> list[str]:
-        """Say what is made of the cells below the window."""
+        """Say what is made of the cells under the window."""
         del facts
         return []
 
@@ -178,9 +178,9 @@ class MaxPooling(Pooling):
         return largest(parts)
 
     def reduction_lines(self, facts: "Facts") -> list[str]:
-        """Say what is made of the cells below the window."""
+        """Say what is made of the cells under the window."""
         del facts
-        return ["y = max of the cells below the window; NaN wins, padding is never looked at"]
+        return ["y = max of the cells under the window; NaN wins, padding is never looked at"]
 
     def plain_op_limit(self, shape: Ints, dtype: str) -> float:
         """Run MaxPool on finite values: of NaN and -inf its runtimes make what they like."""
@@ -206,7 +206,7 @@ class AveragePooling(Pooling):
     example: ClassVar[str] = "--pool-size 3 --padding same"
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
-        """Average the cells of the input that lie below the window."""
+        """Average the cells of the input that lie under the window."""
         from poolnorm_cli.kernels.windows import mean_windows
 
         del weights
@@ -217,11 +217,11 @@ class AveragePooling(Pooling):
         return average(parts)
 
     def reduction_lines(self, facts: "Facts") -> list[str]:
-        """Say what is made of the cells below the window."""
+        """Say what is made of the cells under the window."""
         from poolnorm_cli.layers.explain import divisor_text
 
         cells = divisor_text(facts.shape, self.windows(facts.shape))
-        return [f"y = sum of the cells below the window / {cells}"]
+        return [f"y = sum of the cells under the window / {cells}"]
 
     def plain_op_limit(self, shape: Ints, dtype: str) -> float:
         """Run AveragePool where its sum, in float32, is exact enough and cannot overflow."""

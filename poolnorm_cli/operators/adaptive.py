@@ -1,4 +1,4 @@
-"""Reductions below windows that cover an axis evenly, as operators: see `kernels.adaptive`.
+"""Reductions under windows that cover an axis evenly, as operators: see `kernels.adaptive`.
 
 Runs of 1, 2, 4, ... cells are reduced once for the whole axis, and windows put together from them.
 """
@@ -17,7 +17,7 @@ Bounds = Mapping[int, Sequence[tuple[int, int]]]
 
 
 def max_adaptive(graph: Graph, x: Value, bounds: Bounds, call: GraphCall) -> Value:
-    """Take the maximum below each window; NaN propagates.
+    """Take the maximum under each window; NaN propagates.
 
     Args:
         graph: The graph.
@@ -43,7 +43,7 @@ def max_adaptive(graph: Graph, x: Value, bounds: Bounds, call: GraphCall) -> Val
 
 
 def mean_adaptive(graph: Graph, x: Value, bounds: Bounds, call: GraphCall) -> Value:
-    """Average the cells below each window, summed in float64.
+    """Average the cells under each window, summed in float64.
 
     An exact graph overflows only where a mean does.
 
@@ -72,7 +72,7 @@ def mean_adaptive(graph: Graph, x: Value, bounds: Bounds, call: GraphCall) -> Va
 def _sums(
     graph: Graph, x: Value, axis: int, call: GraphCall, bounds: Sequence[tuple[int, int]]
 ) -> Value:
-    """Sum the cells below each window of one axis, in float64."""
+    """Sum the cells under each window of one axis, in float64."""
     fewest = min(end - first for first, end in bounds)
     pieces, done = [], 0
     for run, runs in _runs(graph, x, axis, call.sizes[axis], fewest, "Add"):

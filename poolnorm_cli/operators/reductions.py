@@ -116,10 +116,10 @@ def mean_without_overflow(
 
 
 def cell_counts(cells: Mapping[int, Sequence[int]], rank: int) -> NDArray[np.float64]:
-    """Count the cells below each place of windows on several axes.
+    """Count the cells under each place of windows on several axes.
 
     Args:
-        cells: Axis -> cells below each place of the window on it.
+        cells: Axis -> cells under each place of the window on it.
         rank: Number of axes of the input.
 
     Returns:

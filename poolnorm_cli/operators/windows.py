@@ -1,4 +1,4 @@
-"""Reductions below a sliding window, one axis after another, from slices.
+"""Reductions under a sliding window, one axis after another, from slices.
 
 These follow `kernels.windows` step by step, so they agree with it also where pooling operators do
 not: NaN propagates, infinities stay, and there is no dtype or asymmetric padding that they lack.
@@ -20,7 +20,7 @@ Kind = Literal["Max", "Sum"]
 
 
 def max_windows(graph: Graph, x: Value, windows: Mapping[int, Window], call: GraphCall) -> Value:
-    """Take the maximum below each place of the window; NaN propagates.
+    """Take the maximum under each place of the window; NaN propagates.
 
     Args:
         graph: The graph.
@@ -41,7 +41,7 @@ def max_windows(graph: Graph, x: Value, windows: Mapping[int, Window], call: Gra
 
 
 def mean_windows(graph: Graph, x: Value, windows: Mapping[int, Window], call: GraphCall) -> Value:
-    """Average the real cells below each place of the window, summed in float64.
+    """Average the real cells under each place of the window, summed in float64.
 
     An exact graph overflows only where a mean does.
 
@@ -98,7 +98,7 @@ def _after(window: Window, length: int) -> int:
 
 
 def _reduce_axis(graph: Graph, x: Value, axis: int, window: Window, kind: Kind) -> Value:
-    """Reduce below a window on one axis that has been padded."""
+    """Reduce under a window on one axis that has been padded."""
     if window.size == 1 and window.stride == 1:
         return x
     span = (window.count - 1) * window.stride + 1

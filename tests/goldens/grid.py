@@ -38,7 +38,7 @@ class Axis(NamedTuple):
 
 
 VALID = (Axis(7, 3, 2), Axis(8, 3, 3), Axis(8, 2, 3))
-# A stride below the window cannot do without a pad.
+# A stride under the window cannot do without a pad.
 SAME = (
     *(Axis(size, 4, 3) for size in (6, 5, 4)),
     *(Axis(size, 4, 4) for size in (8, 7, 6, 5)),
