@@ -26,9 +26,9 @@ def job(words, parameters, x):
     y = np.empty(run.output_shape, dtype).reshape(-1)  # used again, as runtimes do with theirs
 
     def once():
-        moments = run.moments(run.blocks_of(x))
+        moments = run.moments(run.array_blocks(x))
         start = 0
-        for block in run.outputs(run.blocks_of(x), weights, moments):
+        for block in run.outputs(run.array_blocks(x), weights, moments):
             y[start : start + block.size] = block.reshape(-1)
             start += block.size
 

@@ -115,7 +115,7 @@ def test_threads_leave_the_bytes_as_they_are(words: str) -> None:
     weights = initial_weights(layer, x.shape, "float32")
     for threads in (1, 2, 3):
         run = LayerPass(layer, x.shape, "float32", "float32", training, pool=ThreadPool(threads))
-        blocks = [x[i : i + run.whole_grains(21)] for i in range(0, 90, run.whole_grains(21))]
+        blocks = [x[i : i + run.round_to_grains(21)] for i in range(0, 90, run.round_to_grains(21))]
         moments = run.moments(blocks)
         found = [y.copy() for y in run.outputs(blocks, weights, moments)]
         assert np.concatenate(found).tobytes() == expected.tobytes()

@@ -21,7 +21,7 @@ from poolnorm_cli.sizes import PART_BYTES, SPLIT_BYTES
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.formats import format_of
 from poolnorm_cli.tensors.npy import NpyTensor, RangeTensor
-from poolnorm_cli.tensors.tensor import evenly
+from poolnorm_cli.tensors.tensor import even_ranges
 from poolnorm_cli.urls import is_url
 from poolnorm_cli.values import frozen
 
@@ -85,8 +85,8 @@ class Part:
         with error_context(whole.name):
             run = job.plan_for(whole)
             inner, part, dtype = run.inner, self._of(run, whole), DTYPES[run.result]
-            moments = inner.seen(step.moments)
-            inner = replace(inner, first=self.start, step=step.step)
+            moments = inner.reshape_moments(step.moments)
+            inner = replace(inner, first_sample=self.start, step=step.step)
             place = self.offset + self.start * prod(inner.output_shape[1:]) * dtype.itemsize
             try:
                 with _opened(str(self.file)) as fd:
@@ -148,7 +148,7 @@ def parts_of(reading: "Reading", job: Job, item: "Input") -> "tuple[NpyTensor, l
 
 def _apart(run: LayerPass, tensor: NpyTensor) -> bool:
     """Whether the samples of a tensor go through one by one, and lie one behind the other."""
-    one_by_one = run.output_shape[:1] == run.shape[:1] and not run.interleaves
+    one_by_one = run.output_shape[:1] == run.shape[:1] and not run.is_interleaved
     return one_by_one and not tensor.fortran_order
 
 
@@ -157,7 +157,7 @@ def _cut(shape: Ints, tensor: NpyTensor) -> Iterator[Part]:
     grain = grain_rows(shape[1:])
     size = max(prod(shape[1:]) * tensor.dtype.itemsize * grain, 1)
     rows = grain << max((PART_BYTES // size).bit_length() - 1, 0)
-    for start, stop in evenly(shape[0], rows):
+    for start, stop in even_ranges(shape[0], rows):
         yield Part(start, stop, tensor.stamp)
 
 

@@ -118,7 +118,7 @@ class Stages:
             self._states[number] = InputState(item, again)
             return [Task(number, item, gathers=True)], []
         state = self._states[number] = InputState(item, again, *cut)
-        if not job.plan_for(cut[0]).gathers:
+        if not job.plan_for(cut[0]).statistics_axes:
             return self._gathered(number, (BatchStatistics(cut[0].shape, cut[0].dtype.name),))
         state.left = len(state.parts)
         return [Task(number, item, gathers=True, part=part) for part in state.parts], []

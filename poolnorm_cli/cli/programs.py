@@ -6,7 +6,7 @@ import numpy as np
 
 from poolnorm_cli.cli.checkpoint import Checkpoint, find_entry, read_weights
 from poolnorm_cli.cli.layer_flags import LayerFlags
-from poolnorm_cli.engine.layer_pass import initial_weights, result_dtype
+from poolnorm_cli.engine.layer_pass import initial_weights
 from poolnorm_cli.engine.masks import MaskFile
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
@@ -68,7 +68,7 @@ def _setting(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, word: str)
     asked = flags.outputs.dtype
     tensor = next(open_tensors(word, flags.inputs.key, asked == "bfloat16"))
     dtype, training = tensor.dtype.name, flags.training.training
-    result = result_dtype(layer, dtype, asked)
+    result = asked or layer.result_dtype(dtype)
     compute = "float64" if result == "float64" else layer.compute_dtype(dtype)
     mask = None
     if flags.mask.mask is not None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from poolnorm_cli.engine.layer_pass import LayerPass, Weights, placed, result_dtype
+from poolnorm_cli.engine.layer_pass import LayerPass, Weights, placed_blocks
 from poolnorm_cli.errors import UsageError, error_context
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.call import Call
@@ -84,12 +84,11 @@ def _largest_error(
 ) -> float:
     layer.output_shape(tensor.shape)
     dtype = tensor.dtype.name
-    run = LayerPass(layer, tensor.shape, dtype, result_dtype(layer, dtype, None)).inner
+    run = LayerPass(layer, tensor.shape, dtype, layer.result_dtype(dtype)).inner
     fitted = fit(weights, layer.weight_shapes(tensor.shape), layer)
     largest = 0.0
-    pairs = ((block, None) for block in run.blocks(tensor))
-    for item in placed(pairs, 0, run.strips):
-        x, call = run.block_of(item)[0], Call(start=item.start, strip=item.strip)
+    for block in placed_blocks(run.blocks(tensor), None, 0, run.strips):
+        x, call = run.layer_input(block)[0], Call(start=block.start, strip=block.strip)
         with np.errstate(all="ignore"):
             y = _foldable(run.layer).apply_folded(x, folded, call)
             error = np.abs(y - run.layer.apply(x, fitted, call))

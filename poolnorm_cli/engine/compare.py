@@ -210,7 +210,7 @@ def compare_backends(
     shape = tuple(int(size or 0) for size in run.layer.output_shape(run.shape))
     weights = job.state.weights_for(run)
     moments = None
-    if run.gathers:
+    if run.statistics_axes:
         moments = run.moments(run.blocks(tensor), job.under_mask(run, tensor)[1])
 
     alone = replace(run, pool=ONE_THREAD)

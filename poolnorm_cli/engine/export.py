@@ -68,7 +68,7 @@ class GraphOutput:
             run.layer,
             run.shape,
             run.dtype,
-            run.compute,
+            run.compute_dtype.name,
             run.result,
             run.training,
             opset,

@@ -2,20 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from poolnorm_cli.backends import Backend
 from poolnorm_cli.backends.numpy_backend import NUMPY
-from poolnorm_cli.engine.layer_pass import LayerPass, initial_weights, result_dtype
+from poolnorm_cli.engine.layer_pass import LayerPass, initial_weights
+from poolnorm_cli.kernels.memory import Array
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.maskable import require_maskable
 from poolnorm_cli.layers.trainable import Trainable
-
-
-Array = NDArray[Any]
 
 
 def run_array(
@@ -51,27 +47,27 @@ def run_array(
     shape = tuple(map(int, x.shape))
     expected = layer.output_shape(shape)
     dtype = x.dtype.name
-    result = result_dtype(layer, dtype, None)
+    result = layer.result_dtype(dtype)
     run = LayerPass(layer, shape, dtype, result, training, backend)
     given = dict(weights) if weights is not None else initial_weights(layer, shape, dtype)
 
-    held = None
+    broadcast = None
     if mask is not None:
-        from poolnorm_cli.engine.masks import Broadcast, whole_mask_shape
+        from poolnorm_cli.engine.masks import BroadcastMask, whole_mask_shape
 
-        held = Broadcast(mask, whole_mask_shape(layer, shape, mask.shape))
+        broadcast = BroadcastMask(mask, whole_mask_shape(layer, shape, mask.shape))
         run = replace(run, factor=require_maskable(layer, shape).mask_factor(shape, mask.shape))
 
     inner, whole = run.inner, np.ascontiguousarray(x)
-    step = inner.whole_grains(rows) if rows else inner.rows
+    step = inner.round_to_grains(rows) if rows else inner.rows
 
     def masks() -> Iterator[Array] | None:
-        """Cut the mask as the blocks are."""
-        return None if held is None else run.masks(held.slices, held.shape, step)
+        """Divide the mask as the blocks are."""
+        return None if broadcast is None else run.mask_blocks(broadcast, step)
 
-    moments = run.moments(run.blocks_of(whole, step), masks())
+    moments = run.moments(run.array_blocks(whole, step), masks())
     y = np.empty([int(size or 0) for size in expected], dtype=run.result)
-    _fill(y, run.outputs(run.blocks_of(whole, step), given, moments, masks()))
+    _fill(y, run.outputs(run.array_blocks(whole, step), given, moments, masks()))
     if moments is None or not (training and isinstance(layer, Trainable)):
         return y, given
     return y, layer.updated(given, moments)

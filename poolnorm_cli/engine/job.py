@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.backends import Backend, row_of
 from poolnorm_cli.backends.numpy_backend import NUMPY
-from poolnorm_cli.engine.layer_pass import LayerPass, Masks, Weights, result_dtype
+from poolnorm_cli.engine.layer_pass import LayerPass, Masks, Weights
 from poolnorm_cli.engine.outcome import Estimate, Outcome
 from poolnorm_cli.engine.preview import FirstSample, Preview
 from poolnorm_cli.engine.profile import NO_PROFILER, NoProfiler, Profiler
@@ -101,7 +101,7 @@ class Job:
         if self.limiter is not None:
             self.limiter.admit(plan, tensor)
             return plan
-        if self.memory is None and not plan.heavy:
+        if self.memory is None and not plan.is_heavy:
             return plan
         from poolnorm_cli.engine.memory_estimate import require_memory, within
 
@@ -134,14 +134,14 @@ class Job:
         if self.rank not in (None, len(shape)):
             told = f"the input has rank {len(shape)}, the layer in the file one of {self.rank}"
             raise UsageError(told, "run inputs of another rank apart")
-        result, mode = result_dtype(self.layer, dtype, self.dtype), (self.training, self.backend)
+        result, mode = self.dtype or self.layer.result_dtype(dtype), (self.training, self.backend)
         size = prod(shape) * DTYPES[dtype].itemsize
         pool = pool_for(self.threads if row_of(self.backend).uses_threads else 1, size)
         more: Any = {"pool": pool, "profiler": self.profiler}
         plan = LayerPass(self.layer, shape, dtype, result, *mode, **more)
         if pool == ONE_THREAD:
             return plan
-        block = plan.inner.block_items * DTYPES[plan.compute].itemsize
+        block = plan.inner.block_items * plan.compute_dtype.itemsize
         return plan if block <= ONE_THREAD_BLOCK_BYTES else replace(plan, pool=ONE_THREAD)
 
     def require_room(self, target: str, tensor: "Tensor") -> None:
@@ -176,7 +176,7 @@ class Job:
         if self.mask is None:
             return plan, None
         mask, factor = self.mask.of(tensor, self.layer)
-        return plan if factor == 1 else replace(plan, factor=factor), plan.masks_of(mask)
+        return plan if factor == 1 else replace(plan, factor=factor), plan.mask_blocks(mask)
 
     def run(
         self,
@@ -358,7 +358,7 @@ class Job:
         self.profiler.count_bytes("read", tensor.nbytes)
         (plan, masks), blocks = self.under_mask(plan, tensor), plan.blocks(tensor)
         if first is not None:
-            blocks = first.of(blocks, plan.cuts_of(tensor)[0], plan.shape[1:])
+            blocks = first.of(blocks, plan.tensor_ranges(tensor)[0], plan.shape[1:])
         outputs = plan.outputs(blocks, step.weights, step.moments, masks)
         for block in self.profiler.timed("next", outputs):
             if writer:
@@ -370,7 +370,7 @@ class Job:
             writer.close()
 
     def _moments(self, plan: LayerPass, tensor: "Tensor") -> "Moments | None":
-        if not plan.gathers:
+        if not plan.statistics_axes:
             return None
         tensor.spool()
         self.profiler.count_bytes("read", tensor.nbytes)

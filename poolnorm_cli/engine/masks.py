@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from poolnorm_cli.tensors.tensor import Cut, Tensor
+    from poolnorm_cli.tensors.tensor import RowRange, Tensor
 
 _ITEMS = 1 << 20
 """Items of a mask that are read at a time where all of it is kept."""
@@ -66,7 +66,7 @@ class MaskFile:
             )
         return by_key[0]
 
-    def of(self, tensor: "Tensor", layer: Layer) -> "tuple[Tensor | Broadcast, int]":
+    def of(self, tensor: "Tensor", layer: Layer) -> "tuple[Tensor | BroadcastMask, int]":
         """Return the mask for a tensor, its shape checked; a cell counts where it is not 0.
 
         Returns:
@@ -79,11 +79,11 @@ class MaskFile:
         mask = self.chosen(tensor)
         shape = whole_mask_shape(layer, tensor.shape, mask.shape)
         factor = require_maskable(layer, tensor.shape).mask_factor(tensor.shape, mask.shape)
-        return mask if mask.shape == shape else Broadcast(_whole(mask), shape), factor
+        return mask if mask.shape == shape else BroadcastMask(_whole(mask), shape), factor
 
 
 @frozen(eq=False)
-class Broadcast:
+class BroadcastMask:
     """A mask with fewer cells than are asked for: along axes of size 1 all cells are alike.
 
     Attributes:
@@ -94,18 +94,18 @@ class Broadcast:
     cells: "NDArray[Any]"
     shape: Ints
 
-    def slices(self, cuts: "Iterable[Cut]", seen: Ints) -> "Iterator[NDArray[Any]]":
+    def slices(self, ranges: "Iterable[RowRange]", seen: Ints) -> "Iterator[NDArray[Any]]":
         """Return slices of the mask, of which no more than one is in memory.
 
         Args:
-            cuts: First index and end along axis 0 of `seen`, for each slice.
+            ranges: First index and end along axis 0 of `seen`, for each slice.
             seen: The shape in which it is cut: its first axes may be merged into one.
         """
         import numpy as np
 
         whole = np.broadcast_to(self.cells, self.shape)
         merged = self.shape[: len(self.shape) - len(seen) + 1]
-        for start, stop in cuts:
+        for start, stop in ranges:
             yield whole[np.unravel_index(np.arange(start, stop), merged)]
 
 
@@ -143,8 +143,8 @@ def _whole(mask: "Tensor") -> "NDArray[Any]":
     cells = np.empty(mask.shape, bool)
     flat, done = cells.reshape(-1), 0
     size = prod(mask.shape)
-    cuts = ((at, min(at + _ITEMS, size)) for at in range(0, size, _ITEMS))
-    for part in mask.slices(cuts, (size,)):
+    ranges = ((at, min(at + _ITEMS, size)) for at in range(0, size, _ITEMS))
+    for part in mask.slices(ranges, (size,)):
         flat[done : done + part.size] = part != 0
         done += part.size
     return cells

@@ -11,7 +11,6 @@ from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.machine import built_in_memory
 from poolnorm_cli.sizes import SCRATCH_BYTES, WINDOW_BYTES
-from poolnorm_cli.tensors.dtypes import DTYPES
 
 
 if TYPE_CHECKING:
@@ -63,16 +62,16 @@ def memory_of(run: "LayerPass", tensor: "Tensor") -> int:
     dtype, the output, and in each thread what a layer needs on the way, which may be in float64.
     A graph has the results of its nodes there, and a layer tables made of its weights.
     """
-    wide, inner = DTYPES[run.compute].itemsize, run.inner
+    wide, inner = run.compute_dtype.itemsize, run.inner
     share = prod(inner.output_shape[1:]) / max(prod(inner.shape[1:]), 1)
     items = min(inner.block_items, prod(inner.shape))
     stored = items * tensor.dtype.itemsize
-    computed = items * wide if run.compute != tensor.dtype.name else 0
+    computed = items * wide if run.compute_dtype.name != tensor.dtype.name else 0
     block = stored + computed + int(items * share) * wide
     backend = row_of(run.backend)
     base = backend.process_bytes
-    sizes = (n for axis, n in enumerate(run.shape) if axis not in run.gathered_axes)
-    base += 16 * prod(sizes) if run.gathers else 0
+    sizes = (n for axis, n in enumerate(run.shape) if axis not in run.statistics_axes)
+    base += 16 * prod(sizes) if run.statistics_axes else 0
     turned = 2 * tensor.nbytes if tensor.fortran_order else 0
     own = backend.computing_bytes(block, items)
     each = SCRATCH_BYTES + own + _tables(run) + _windows(run)
@@ -104,7 +103,7 @@ def _windows(run: "LayerPass") -> int:
 def _tables(run: "LayerPass") -> int:
     """Estimate the bytes of weights, of statistics as large, and of what is made of both."""
     items = sum(map(prod, run.layer.weight_shapes(run.shape).values()))
-    stored = 8 if run.compute == "float64" else 4
+    stored = 8 if run.compute_dtype.name == "float64" else 4
     return items * ((24 if isinstance(run.layer, Trainable) else 8) + 2 * stored)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.codecs import decode, encode
 from poolnorm_cli.tensors.dtypes import DTYPES
-from poolnorm_cli.tensors.tensor import Cut
+from poolnorm_cli.tensors.tensor import RowRange
 from poolnorm_cli.values import frozen
 
 
@@ -41,12 +41,12 @@ class FirstSample:
         self.sample: NDArray[Any] | None = None
 
     def of(
-        self, blocks: Iterator[NDArray[Any]], cuts: Iterable[Cut], sample: Ints
+        self, blocks: Iterator[NDArray[Any]], ranges: Iterable[RowRange], sample: Ints
     ) -> Iterator[NDArray[Any]]:
         """Yield the blocks, cut as said from samples of such a shape, as they are."""
         missing, done = prod(sample), 0
         kept: list[NDArray[Any]] = []
-        for block, (start, stop) in zip(blocks, cuts, strict=True):
+        for block, (start, stop) in zip(blocks, ranges, strict=True):
             if self.sample is None:
                 new = block[done - start :].reshape(-1)[:missing]
                 kept.append(new.copy())

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from poolnorm_cli.shapes import Ints
     from poolnorm_cli.tensors.files import ReadInto
-    from poolnorm_cli.tensors.tensor import Cut
+    from poolnorm_cli.tensors.tensor import RowRange
 
 
 class NpyTensor(Tensor):
@@ -78,18 +78,18 @@ class NpyTensor(Tensor):
         return self.file.version
 
     def slices(
-        self, cuts: Iterable[Cut], shape: Ints, max_in_flight: int = 1
+        self, ranges: Iterable[RowRange], shape: Ints, max_in_flight: int = 1
     ) -> Iterator[NDArray[Any]]:
         """Return slices as `Tensor.slices`; a small file was read whole and is not copied again."""
         if self._whole is None or self._is_turned():
-            return super().slices(cuts, shape, max_in_flight)
+            return super().slices(ranges, shape, max_in_flight)
         from poolnorm_cli.tensors.codecs import decode
 
         # What is swapped in place would be swapped again by the next pass.
         whole = bytearray(self._whole) if self.swapped else self._whole
         items = decode(memoryview(whole)[self.header.size :], self.dtype, self.swapped)
         cells = items.reshape(shape)
-        return (cells[start:stop] for start, stop in cuts)
+        return (cells[start:stop] for start, stop in ranges)
 
     @contextmanager
     def data(self) -> Iterator[ReadInto]:

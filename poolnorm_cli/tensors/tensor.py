@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.tensors.files import ReadInto
 
 
-Cut = tuple[int, int]
+RowRange = tuple[int, int]
 """First index along axis 0, and the one after the last."""
 
 
@@ -154,15 +154,15 @@ class Tensor(ABC):
         if rows < 1:
             message = f"a block of {rows} samples"
             raise ValueError(message)
-        return self.slices(evenly(self.shape[0], rows), self.shape, max_in_flight)
+        return self.slices(even_ranges(self.shape[0], rows), self.shape, max_in_flight)
 
     def slices(
-        self, cuts: Iterable[Cut], shape: Ints, max_in_flight: int = 1
+        self, ranges: Iterable[RowRange], shape: Ints, max_in_flight: int = 1
     ) -> Iterator[NDArray[Any]]:
         """Return slices of the array seen in another shape of as many items.
 
         Args:
-            cuts: First index and end along axis 0 of `shape`, for each slice. The first begins at
+            ranges: First index and end along axis 0 of `shape`, for each slice. The first begins at
                 0, the last ends at the end, and one begins where the one before it ends, or
                 before that: then it has rows of it once more.
             shape: The shape. An array in Fortran order is put in C order first.
@@ -176,9 +176,9 @@ class Tensor(ABC):
         """
         with self.data() as readinto:
             if self._is_turned():
-                yield from self._turned(readinto, cuts, shape)
+                yield from self._turned(readinto, ranges, shape)
             else:
-                yield from self._straight(readinto, cuts, shape, max_in_flight)
+                yield from self._straight(readinto, ranges, shape, max_in_flight)
 
     def _is_turned(self) -> bool:
         if not self.fortran_order or not self.nbytes:
@@ -186,14 +186,14 @@ class Tensor(ABC):
         return sum(dim > 1 for dim in self.shape) > 1
 
     def _straight(
-        self, readinto: ReadInto, cuts: Iterable[Cut], shape: Ints, max_in_flight: int
+        self, readinto: ReadInto, ranges: Iterable[RowRange], shape: Ints, max_in_flight: int
     ) -> Iterator[NDArray[Any]]:
         from poolnorm_cli.tensors.codecs import decode
 
         width = prod(shape[1:]) * self.dtype.itemsize
         memories: list[memoryview] = []
         done, tail = 0, b""
-        for index, ((start, stop), after) in enumerate(with_next(cuts)):
+        for index, ((start, stop), after) in enumerate(with_next(ranges)):
             size = (stop - start) * width
             if len(memories) < max_in_flight:
                 memories.append(self._memory(size))
@@ -209,7 +209,7 @@ class Tensor(ABC):
             yield decode(raw, self.dtype, self.swapped).reshape(stop - start, *shape[1:])
 
     def _turned(
-        self, readinto: ReadInto, cuts: Iterable[Cut], shape: Ints
+        self, readinto: ReadInto, ranges: Iterable[RowRange], shape: Ints
     ) -> Iterator[NDArray[Any]]:
         import numpy as np
 
@@ -224,7 +224,7 @@ class Tensor(ABC):
         whole = decode(raw, self.dtype, self.swapped).reshape(self.shape, order="F")
         if shape != self.shape:
             whole = whole.reshape(shape)
-        for start, stop in cuts:
+        for start, stop in ranges:
             yield np.ascontiguousarray(whole[start:stop])
 
     def _memory(self, size: int) -> memoryview:
@@ -266,8 +266,8 @@ class Tensor(ABC):
         return InputError.at(self.name, told, "copy or save it again")
 
 
-def evenly(length: int, rows: int) -> Iterator[Cut]:
-    """Cut an axis into slices of as many rows each, the last of which may have fewer.
+def even_ranges(length: int, rows: int) -> Iterator[RowRange]:
+    """RowRange an axis into slices of as many rows each, the last of which may have fewer.
 
     Args:
         length: Rows of the axis.
@@ -279,9 +279,9 @@ def evenly(length: int, rows: int) -> Iterator[Cut]:
     return ((start, min(start + rows, length)) for start in range(0, length, rows))
 
 
-def with_next(cuts: Iterable[Cut]) -> Iterator[tuple[Cut, Cut | None]]:
+def with_next(ranges: Iterable[RowRange]) -> Iterator[tuple[RowRange, RowRange | None]]:
     """Pair each cut with the one after it, the last with None."""
-    rest = iter(cuts)
+    rest = iter(ranges)
     held = next(rest, None)
     while held is not None:
         after = next(rest, None)

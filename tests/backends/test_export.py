@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from poolnorm_cli.backends.layer_graphs import FileGraph, newest_opset
 from poolnorm_cli.backends.providers import Provider, choose
 from poolnorm_cli.engine.in_memory import run_array
-from poolnorm_cli.engine.layer_pass import LayerPass, result_dtype
+from poolnorm_cli.engine.layer_pass import LayerPass
 from poolnorm_cli.errors import PoolnormError, UnavailableError, UsageError
 from poolnorm_cli.layers import LAYERS, find
 from poolnorm_cli.layers.pooling import MaxPooling
@@ -35,8 +35,8 @@ RUNS = newest_opset(choose("cpu", print), NEWEST)
 
 def file_graph(case: Case, opset: int = 17, **parameters: Any) -> FileGraph:
     layer = find(*case.words.split())(**(case.parameters | parameters))
-    result = result_dtype(layer, case.dtype, None)
-    compute = LayerPass(layer, case.shape, case.dtype, result).compute
+    result = layer.result_dtype(case.dtype)
+    compute = LayerPass(layer, case.shape, case.dtype, result).compute_dtype.name
     return FileGraph(
         layer, case.shape, case.dtype, compute, result, case.training, opset, "poolnorm it"
     )

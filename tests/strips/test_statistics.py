@@ -199,8 +199,8 @@ def test_threads_hold_strips_apart() -> None:
     for threads in (1, 2, 3):
         run = LayerPass(layer, x.shape, "float32", "float32", pool=ThreadPool(threads))
         weights = {"gamma": np.ones(6, "float32"), "beta": np.zeros(6, "float32")}
-        moments = run.moments(run.blocks_of(x))
-        found = [y.ravel().copy() for y in run.outputs(run.blocks_of(x), weights, moments)]
+        moments = run.moments(run.array_blocks(x))
+        found = [y.ravel().copy() for y in run.outputs(run.array_blocks(x), weights, moments)]
         assert np.concatenate(found).tobytes() == expected.tobytes()
 
 
