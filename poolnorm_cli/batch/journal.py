@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from poolnorm_cli.batch.fingerprints import Stamp, fingerprint_at, stamp_at_name, stamp_of
 from poolnorm_cli.batch.inputs import Input
-from poolnorm_cli.batch.journal_file import JournalFile
-from poolnorm_cli.batch.journal_line import Head, Line
+from poolnorm_cli.batch.journal_file import JournalEntry, JournalFile, JournalHead
 from poolnorm_cli.batch.stages import InputResult
 from poolnorm_cli.errors import UnavailableError
 from poolnorm_cli.urls import fit_to_show
@@ -48,8 +47,8 @@ class Journal:
             UsageError: Another run writes to it, or it is something else.
         """
         self._params, self._retry, self._verify = params, retry_failed, verify
-        self._lines: dict[tuple[str, str | None], Line] = {}
-        self._recorded: dict[str, Line] = {}
+        self._lines: dict[tuple[str, str | None], JournalEntry] = {}
+        self._recorded: dict[str, JournalEntry] = {}
         self._intact: dict[str, bool] = {}
         self._stamps = dict[int, Stamp | None]()
         self.begun = False
@@ -87,7 +86,7 @@ class Journal:
         Raises:
             OutputError: There is no room.
         """
-        self._file.start(Head(self._params, inputs))
+        self._file.start(JournalHead(self._params, inputs))
 
     def owns(self, item: Input) -> bool:
         """Whether the output that is there is known to have been written by an earlier run.
@@ -122,14 +121,14 @@ class Journal:
         self._stamps[id(item)] = stamp_of(item)
         return self.owns(item)
 
-    def write(self, result: InputResult) -> Line:
+    def write(self, result: InputResult) -> JournalEntry:
         """Write down what came of an item.
 
         Raises:
             OutputError: There is no room.
         """
         item, error, fingerprint = result.item, result.error, result.fingerprint
-        line = Line(
+        line = JournalEntry(
             input=_known_as(item)[0],
             key=item.key,
             stamp=self._stamps.pop(id(item), None) or stamp_of(item) or (-1, -1),
@@ -160,12 +159,12 @@ class Journal:
         """
         self._file.sync_if_due()
 
-    def _is_there(self, target: str, line: Line) -> bool:
+    def _is_there(self, target: str, line: JournalEntry) -> bool:
         if self._verify:
             return self._is_intact(target, line)
         return stamp_at_name(target) == line.output_stamp
 
-    def _is_intact(self, target: str, line: Line) -> bool:
+    def _is_intact(self, target: str, line: JournalEntry) -> bool:
         """Whether an output has the checksum that it had; each is read once."""
         key = fit_to_show(target)
         if key not in self._intact:
@@ -176,8 +175,8 @@ class Journal:
                     self._intact[key] = fingerprint_at(target).sha256 == line.sha256
         return self._intact[key]
 
-    def _note(self, line: Head | Line) -> None:
-        if isinstance(line, Head):
+    def _note(self, line: JournalHead | JournalEntry) -> None:
+        if isinstance(line, JournalHead):
             self.begun |= line.params == self._params
             return
         if line.status == "done" and line.output is not None:

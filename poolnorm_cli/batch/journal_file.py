@@ -1,22 +1,188 @@
-"""The file of a journal: opened only if it is one, closed to others, its lines kept whole."""
+"""The file of a journal, and its lines, each one JSON object.
+
+It is opened only if it is a journal, and closed to other runs meanwhile.
+"""
 
 import fcntl
+import json
 import os
 import stat
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from poolnorm_cli.batch.journal_line import HEAD, Head, Line, parse
-from poolnorm_cli.errors import OutputError, UsageError, reason_of
+from poolnorm_cli.batch.fingerprints import Stamp
+from poolnorm_cli.errors import OutputError, PoolnormError, UsageError, reason_of
 from poolnorm_cli.sizes import LARGEST_LINE_BYTES
 from poolnorm_cli.tensors.files import sync_file, sync_folders
+from poolnorm_cli.values import frozen
 
 
+SCHEMA = 1
+HEAD = b'{"schema": 1, "run": "'
+"""What every journal begins with."""
+_LARGEST_INT = 1 << 63
+_CODES = range(1, 5)
+_STATUS = ("done", "skipped", "failed")
 _OPEN = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _SECONDS = 0.25
 """Seconds for which lines may be in memory alone, though the outputs are on the disk."""
+
+
+@frozen
+class JournalHead:
+    """The line with which a run begins.
+
+    Attributes:
+        params: What `parameters` says of the run.
+        inputs: How many inputs it has.
+    """
+
+    params: str
+    inputs: int
+
+    def encoded(self) -> bytes:
+        """Return the line."""
+        return _encoded({"run": self.params, "items": self.inputs})
+
+
+@frozen(kw_only=True)
+class JournalEntry:
+    """The line of one input: what came of it.
+
+    Attributes:
+        input: The word that names it.
+        key: The array of a `.npz`; None for all.
+        stamp: Size of the input and time of its last change, before it was read.
+        params: What `parameters` says of the run.
+        output: The file that was written; None without one.
+        status: `done`, `skipped` or `failed`.
+        seconds: The time it took.
+        output_stamp: Size of the output and time of its last change.
+        sha256: Its checksum, in hexadecimal; empty where there is none.
+        error: What failed, what mends it, and the exit code for that.
+    """
+
+    input: str
+    key: str | None
+    stamp: Stamp
+    params: str
+    output: str | None
+    status: str
+    seconds: float
+    output_stamp: Stamp | None = None
+    sha256: str = ""
+    error: PoolnormError | None = None
+
+    def encoded(self) -> bytes:
+        """Return the line."""
+        line: dict[str, Any] = {
+            "input": self.input,
+            "key": self.key,
+            "size": self.stamp[0],
+            "mtime_ns": self.stamp[1],
+            "params": self.params,
+            "output": self.output,
+            "status": self.status,
+            "seconds": round(self.seconds, 6),
+        }
+        if self.output_stamp is not None:
+            size, time = self.output_stamp
+            line |= {"bytes": size, "output_mtime_ns": time, "sha256": self.sha256}
+        if self.error is not None:
+            line |= _error_fields(self.error)
+        return _encoded(line)
+
+
+def parse(data: bytes) -> JournalHead | JournalEntry | None:
+    """Read a line; None for one that is torn, damaged or of something else.
+
+    Args:
+        data: The line, with or without the newline at its end.
+    """
+    try:
+        fields = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(fields, dict) or fields.get("schema") != SCHEMA:
+        return None
+    return _head(fields) if "run" in fields else _line(fields)
+
+
+def _head(fields: dict[str, Any]) -> JournalHead | None:
+    params, inputs = fields["run"], fields.get("items", -1)
+    return JournalHead(params, inputs) if isinstance(params, str) and _is_count(inputs) else None
+
+
+def _line(fields: dict[str, Any]) -> JournalEntry | None:
+    texts = (fields.get("input"), fields.get("params"), fields.get("status"))
+    names = (fields.get("key"), fields.get("output"))
+    numbers = (fields.get("size"), fields.get("mtime_ns"))
+    if not (
+        all(isinstance(text, str) for text in texts)
+        and all(name is None or isinstance(name, str) for name in names)
+        and all(_is_number(number) for number in numbers)
+        and isinstance(fields.get("seconds"), int | float)
+        and fields["status"] in _STATUS
+    ):
+        return None
+    error = _error(fields) if fields["status"] == "failed" else None
+    if error is None and fields["status"] == "failed":
+        return None
+    stamp: Any = (fields.get("bytes"), fields.get("output_mtime_ns", -1))
+    sha256 = fields.get("sha256", "")
+    written = _is_count(stamp[0]) and _is_number(stamp[1]) and isinstance(sha256, str)
+    return JournalEntry(
+        input=fields["input"],
+        key=names[0],
+        stamp=(fields["size"], fields["mtime_ns"]),
+        params=fields["params"],
+        output=names[1],
+        status=fields["status"],
+        seconds=fields["seconds"],
+        output_stamp=stamp if written else None,
+        sha256=sha256 if written else "",
+        error=error,
+    )
+
+
+def _error_fields(error: PoolnormError) -> dict[str, Any]:
+    """Return the fields of an error: as it is printed, and its places and reason apart."""
+    apart = {"places": list(error.places), "reason": error.reason(*error.places)}
+    return {"error": error.message, "fix": error.fix, "code": error.code, **apart}
+
+
+def _error(fields: dict[str, Any]) -> PoolnormError | None:
+    """Read the error of a line; versions before this wrote no places and no reason."""
+    error, fix, code = fields.get("error"), fields.get("fix"), fields.get("code")
+    if (
+        not (isinstance(error, str) and isinstance(fix, str) and isinstance(code, int))
+        or code not in _CODES
+    ):
+        return None
+    kinds = {kind.code: kind for kind in PoolnormError.__subclasses__()}
+    kind = kinds.get(int(code), PoolnormError)
+    places, reason = fields.get("places"), fields.get("reason")
+    listed = isinstance(places, list) and all(isinstance(place, str) for place in places)
+    if listed and isinstance(reason, str):
+        return kind(reason, fix, tuple(places or ()))
+    return kind(error, fix)
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a whole number; JSON's true is none."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return whole and -_LARGEST_INT <= value < _LARGEST_INT
+
+
+def _is_count(value: Any) -> bool:
+    return _is_number(value) and value >= 0
+
+
+def _encoded(line: dict[str, Any]) -> bytes:
+    return json.dumps({"schema": SCHEMA, **line}).encode() + b"\n"
 
 
 class JournalFile:
@@ -42,7 +208,7 @@ class JournalFile:
             self.close()
             raise
 
-    def lines(self) -> Iterator[Head | Line]:
+    def lines(self) -> Iterator[JournalHead | JournalEntry]:
         """Yield the lines that are whole, and see whether the last one is.
 
         Raises:
@@ -60,7 +226,7 @@ class JournalFile:
                 if line is not None:
                     yield line
 
-    def start(self, head: Head) -> None:
+    def start(self, head: JournalHead) -> None:
         """Write the first line of a run.
 
         Raises:

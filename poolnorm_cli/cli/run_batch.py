@@ -4,10 +4,9 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 from poolnorm_cli.batch import batch as runs
-from poolnorm_cli.batch.file_table import existing
 from poolnorm_cli.batch.group_commit import Serial
 from poolnorm_cli.batch.inputs import Reading, Shard, directories, expand, listed
-from poolnorm_cli.batch.plan import Plan
+from poolnorm_cli.batch.plan import Plan, existing
 from poolnorm_cli.batch.tasks import OutputFiles, Work
 from poolnorm_cli.cli.backend_flags import BackendFlags
 from poolnorm_cli.cli.batch_flags import BatchFlags

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from poolnorm_cli.batch.file_table import FileTable
 from poolnorm_cli.batch.inputs import Input
+from poolnorm_cli.batch.plan import FileTable
 from poolnorm_cli.cli.file_flags import roles
 from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.cli.verb_layer import layer_command

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from poolnorm_cli.batch.journal_line import Head, Line, parse
+from poolnorm_cli.batch.journal_file import JournalEntry, JournalHead, parse
 from tests.batch.places import make_tensors, tree
 from tests.conftest import Command
 
@@ -247,7 +247,7 @@ def test_a_file_that_begins_with_such_a_line_is_no_journal(poolnorm: Command, da
 def test_lines_without_what_proves_an_output_prove_none() -> None:
     for odd in (line(bytes=None), line(bytes=-1), line(sha256=None), line(output_mtime_ns="4")):
         found = parse(odd)
-        assert isinstance(found, Line)
+        assert isinstance(found, JournalEntry)
         assert found.output_stamp is None
         assert found.sha256 == ""
 
@@ -255,12 +255,12 @@ def test_lines_without_what_proves_an_output_prove_none() -> None:
 def test_lines_are_read_as_they_are_written() -> None:
     for data in (line(), line(key="a"), line(status="failed", error="e", fix="", code=4)):
         found = parse(data)
-        assert isinstance(found, Line)
+        assert isinstance(found, JournalEntry)
         again = parse(found.encoded())
-        assert isinstance(again, Line)
+        assert isinstance(again, JournalEntry)
         assert (again.encoded(), str(again.error)) == (found.encoded(), str(found.error))
-    head = parse(Head("p", 3).encoded())
-    assert isinstance(head, Head)
+    head = parse(JournalHead("p", 3).encoded())
+    assert isinstance(head, JournalHead)
     assert (head.params, head.inputs) == ("p", 3)
 
 
