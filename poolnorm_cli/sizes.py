@@ -119,6 +119,8 @@ LARGEST_CONFIG_BYTES = 1 << 20
 """Of the config of one layer: the longest has some thousand bytes, and may have arrays in it."""
 LARGEST_WEIGHT_BYTES = 64 << 20
 """Of one weight of a normalization layer: a vector, or some axes of a sample."""
+HDF5_MEMORY_BYTES = 15 * LARGEST_WEIGHT_BYTES // 4
+"""That h5py may allocate while it reads, beside what the process has."""
 LARGEST_JSON_BYTES = 8 << 20
 """Of a model's config; that of NASNetLarge, of 1041 layers, has one eighth of them."""
 LARGEST_HEAP_BYTES = 64 << 20

@@ -39,8 +39,8 @@ def group_by_layer(arrays: Mapping[str, "StoredArray"]) -> dict[str, dict[str, "
     layers: dict[str, dict[str, StoredArray]] = {}
     for key, array in arrays.items():
         layer, weight = layer_and_weight(key)
-        held = layers.setdefault(layer, {})
-        held[weight] = _refused_twice(array, weight) if weight in held else array
+        members = layers.setdefault(layer, {})
+        members[weight] = _refused_twice(array, weight) if weight in members else array
     found = {
         layer: _normalization_weights(members)
         for layer, members in _join_flax_collections(layers).items()
@@ -49,7 +49,7 @@ def group_by_layer(arrays: Mapping[str, "StoredArray"]) -> dict[str, dict[str, "
 
 
 def _refused_twice(array: "StoredArray", weight: str) -> "StoredArray":
-    """Return what is there by two keys, as `a.bn/gamma` and `a/bn.gamma:0`: neither is read.
+    """Return an array that two keys name, as `a.bn/gamma` and `a/bn.gamma:0`: neither is read.
 
     Raises:
         InputError: When it is read.
@@ -64,7 +64,7 @@ def _refused_twice(array: "StoredArray", weight: str) -> "StoredArray":
 def _join_flax_collections(
     layers: "dict[str, dict[str, StoredArray]]",
 ) -> "dict[str, dict[str, StoredArray]]":
-    """Put the weights of a layer of Flax together, whose moving statistics are a tree of their own.
+    """Put the weights of Flax' layers together: its moving statistics are in a tree of their own.
 
     `params/bn/scale` and `batch_stats/bn/mean` are of `bn`.
     """
@@ -89,12 +89,12 @@ def _normalization_weights(members: "dict[str, StoredArray]") -> "dict[str, Stor
 
 
 def have_one_shape(weights: "Mapping[str, StoredArray]") -> bool:
-    """Whether weights have one shape, and one alone is not that of another kind of layer."""
+    """Return whether weights have one shape, and a single one is not that of another layer."""
     shapes = {without_unit_axes(array.shape) for array in weights.values()}
-    # A weight alone, of several axes, is that of a convolution or an embedding.
-    alone = set(weights) == {"weight"} and len(weights["weight"].shape) != 1
-    lone = set(weights) in ({"mean"}, {"var"})
-    return len(shapes) == 1 and not alone and not lone
+    # A single `weight` of several axes is that of a convolution or an embedding.
+    other_layer = set(weights) == {"weight"} and len(weights["weight"].shape) != 1
+    statistic = set(weights) in ({"mean"}, {"var"})
+    return len(shapes) == 1 and not other_layer and not statistic
 
 
 @frozen
@@ -118,8 +118,8 @@ class Entry:
         config: Parameters that the file states, by their Keras names, as JSON has them.
         layout: Parameters that follow from the format, which flags may change.
         rank: Axes of the input for which the layer was built, where the file says.
-        note: What a person should know before inference; empty for most.
-        file_notes: What there is to say of the file.
+        note: What a person should know before inference; mostly empty.
+        file_notes: What a person should know about the file.
         reason: Why the layer cannot be run, as `beta comes out of Softmax`; empty where it can.
         unsure: Why the file, which states parameters, does not say which are this layer's; empty
             where it does, and where it states none.
@@ -147,7 +147,7 @@ class Entry:
 
     @property
     def of_subclass(self) -> bool:
-        """Whether the file calls its class otherwise than any version of Keras calls `kind`."""
+        """Whether its class in the file is none of Keras', but a subclass of `kind`."""
         return bool(self.class_name) and unversioned_class(self.class_name) != self.kind
 
     @property
@@ -157,12 +157,12 @@ class Entry:
 
     @property
     def numbered(self) -> bool:
-        """Whether the weights have their places in Keras' order for names."""
+        """Whether the weights are named by their place in Keras' order: `0`, `1`, ..."""
         return all(name.isdigit() for name in self.arrays)
 
     @property
     def needed_rank(self) -> int | None:
-        """Axes that any input must have; None where that does not matter."""
+        """Number of axes that an input must have; None where any will do."""
         return None
 
     def serves(self, layer: type["Layer"]) -> bool:
@@ -185,7 +185,10 @@ class Entry:
         Args:
             layer: The layer that they are for.
             expected: Its weights in Keras' order, with their shapes.
-            training: It moves its moving statistics, and does not divide by them.
+            training: It updates its moving statistics, and does not divide by them.
+
+        Returns:
+            The weights by their Keras names, float32 or float64, in the expected shapes.
 
         Raises:
             UsageError: A weight is missing, is not one of the layer's, or has another shape.
@@ -201,12 +204,12 @@ class Entry:
             }
             require_shapes(kept, expected)
             values = {name: native_float(self.arrays[own].read()) for name, own in names.items()}
-            laid = {name: v.reshape(kept[name]) for name, v in values.items()}
-            return fit(laid, expected, layer, training=training)
+            shaped = {name: v.reshape(kept[name]) for name, v in values.items()}
+            return fit(shaped, expected, layer, training=training)
 
     @contextmanager
     def error_context(self) -> Iterator[None]:
-        """Name the layer in errors meanwhile.
+        """Add the layer to the places of errors meanwhile.
 
         Raises:
             InputError: It cannot be run at all.
@@ -219,7 +222,10 @@ class Entry:
             raise error if error.is_at(self.file) else error.within(self.place) from None
 
     def for_rank(self, rank: int | None) -> "Entry":
-        """Return the layer as it is for an input of so many axes; None where that is not known.
+        """Return the layer as it is for an input of that rank.
+
+        Args:
+            rank: Number of axes of the input; None where that is not known.
 
         Raises:
             UsageError: It takes no such input.
@@ -243,17 +249,17 @@ class Entry:
         axes = resolve_axes(axis, rank)
         sizes = self.sizes(len(axes))
         if len(sizes) != len(axes):
-            told = f"weights of shape ({format_shape(sizes)})"
-            raise UsageError(told, "give the --axis along which they run")
+            what = f"weights of shape ({format_shape(sizes)})"
+            raise UsageError(what, "give the --axis along which they run")
         return tuple(dict(zip(axes, sizes, strict=True)).get(place, 1) for place in range(rank))
 
     def sizes(self, count: int) -> Ints:
-        """Return the sizes of so many axes along which the weights run."""
+        """Return the sizes of the `count` axes along which the weights run."""
         shape = next(iter(self.arrays.values())).shape
         return shape if len(shape) == count else without_unit_axes(shape) or (1,) * count
 
     def _keras_shape(self, shape: Ints, expected: Ints, given: Ints) -> Ints:
-        """Return the shape in which a weight is used: Keras lays it anew for axes in disorder.
+        """Return the shape in which a weight is used, whose axes Keras may have stored in disorder.
 
         Of axes such as 2,1 Keras 2 makes a weight in that order, and Keras 3 one in the order of
         their numbers, -1 before 1; both then read its values in the order of the input's axes.
@@ -264,31 +270,31 @@ class Entry:
         rank = self.rank or 2 * max(map(abs, axes)) + 1  # any that has the last axes last
         sizes = dict(zip(sorted(axis % rank for axis in axes), expected, strict=False))
         orders = (axes, sorted(axes))
-        laid = [tuple(sizes.get(axis % rank, 0) for axis in order) for order in orders]
-        return expected if shape in laid else shape
+        stored = [tuple(sizes.get(axis % rank, 0) for axis in order) for order in orders]
+        return expected if shape in stored else shape
 
     def _names_in_file(self, expected: Mapping[str, Ints]) -> dict[str, str]:
         """Say which array is which weight: Keras' name -> name in the file."""
         if not self.numbered:
-            names = keras_names(self.arrays, expected)
-            if len(set(names.values())) != len(names):
-                raise InputError(f"its weights {', '.join(names)} name one thing twice")
-            return {keras: own for own, keras in names.items()}
+            translated = keras_names(self.arrays, expected)
+            if len(set(translated.values())) != len(translated):
+                raise InputError(f"its weights {', '.join(translated)} name one thing twice")
+            return {keras: own for own, keras in translated.items()}
         if len(self.arrays) != len(expected):
-            told = ", ".join(expected) or "none"
+            names = ", ".join(expected) or "none"
             raise UsageError(
-                f"it has {len(self.arrays)} weights, the layer {len(expected)} ({told})",
+                f"it has {len(self.arrays)} weights, the layer {len(expected)} ({names})",
                 "give --no-center, --no-scale or --renorm as the model has them",
             )
         return dict(zip(expected, sorted(self.arrays, key=int), strict=True))
 
 
 def native_float(values: NDArray[Any]) -> NDArray[Any]:
-    """Give weights the machine's byte order, and at least 32 bits: widening costs nothing."""
+    """Return weights as float32 or float64, contiguous, in the machine's byte order."""
     wide = np.float64 if values.dtype.itemsize == 8 else np.float32
     return np.ascontiguousarray(values, dtype=wide)
 
 
 def bfloat16_to_float32(raw: NDArray[Any]) -> NDArray[np.float32]:
-    """Turn two bytes a value, the upper half of a float32, into float32."""
+    """Widen bfloat16, of which each value is the upper two bytes of a float32."""
     return (raw.view("<u2").astype("<u4") << 16).view("<f4").astype(np.float32)

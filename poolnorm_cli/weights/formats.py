@@ -1,4 +1,4 @@
-"""Which reader a file of weights has, and which of the layers in it is meant."""
+"""Files of weights: which module reads which suffix, and which layer in a file is meant."""
 
 import os
 from collections import Counter
@@ -75,7 +75,7 @@ def split_layer(word: str) -> tuple[str, str | None]:
 
 
 def is_checkpoint(word: str) -> bool:
-    """Whether a word names a file of layers, or one that might be taken for such a file."""
+    """Return whether a word names a file of layers, or one that might be taken for such a file."""
     suffix = _weights_suffix(split_layer(word)[0])
     return suffix in UNREADABLE or (suffix in READERS and suffix != NPZ.suffix)
 
@@ -96,7 +96,14 @@ def entries_of(word: str) -> "list[Entry]":
 
 
 def entry_for(word: str, layer: type["Layer"]) -> "Entry":
-    """Return the one layer that `FILE` or `FILE::LAYER` names and that can be this `layer`.
+    """Return the one layer that a word names and that can be of a class.
+
+    Args:
+        word: `FILE` or `FILE::LAYER`.
+        layer: The class.
+
+    Returns:
+        The layer in the file.
 
     Raises:
         UsageError: There is none, or there are several, or it is of another class.
@@ -123,7 +130,15 @@ def entry_for(word: str, layer: type["Layer"]) -> "Entry":
 
 
 def entry_named(found: "Sequence[Entry]", name: str, file: str) -> "Entry":
-    """Return the layer of a name, or of a path in the file.
+    """Return the layer that a person names.
+
+    Args:
+        found: The layers of the file.
+        name: The name of a layer, or its path in the file.
+        file: The file, for messages.
+
+    Returns:
+        The layer.
 
     Raises:
         UsageError: There is none, or there are several of that name.
@@ -135,26 +150,26 @@ def entry_named(found: "Sequence[Entry]", name: str, file: str) -> "Entry":
         return same[0]
     same = same or [entry for entry in found if entry.name == name]
     if same:
-        told = f"{len(same)} layers are called {shown(name)!r}"
-        raise UsageError.at(file, told, f"give one of the paths {_listed([e.path for e in same])}")
+        what = f"{len(same)} layers are called {shown(name)!r}"
+        raise UsageError.at(file, what, f"give one of the paths {_listed([e.path for e in same])}")
     raise UsageError.at(
         file, f"no layer {shown(name)!r}", _available(file, _with_unique_names(found))
     )
 
 
 def describe_no_layer(word: str) -> str:
-    """Say what a file has in which there is no layer of a normalization.
+    """Say what a file without a normalization layer has instead.
 
     Raises:
         InputError: It cannot be read.
         UnavailableError: A package that the file needs is not installed.
     """
-    file, told = split_layer(word)[0], "no normalization layer"
+    file, what = split_layer(word)[0], "no normalization layer"
     reader = READERS[_weights_suffix(file)]
     if not reader.array_paths:
-        return told
+        return what
     names: list[str] = _function(reader.module, reader.array_paths)(file)
-    return f"{told} in {len(names)} arrays: {_listed(names)}" if names else f"{told}, and no array"
+    return f"{what} in {len(names)} arrays: {_listed(names)}" if names else f"{what}, and no array"
 
 
 def _reader(file: str) -> "Callable[[str], list[Entry]]":
@@ -168,8 +183,8 @@ def _reader(file: str) -> "Callable[[str], list[Entry]]":
             f"there, type: {fix}",
         )
     if suffix not in READERS:
-        told = f"--weights {shown(file)!r} is not a file of weights by its name"
-        raise UsageError(told, f"give one of {', '.join(READERS)}")
+        what = f"--weights {shown(file)!r} is not a file of weights by its name"
+        raise UsageError(what, f"give one of {', '.join(READERS)}")
     reader = READERS[suffix]
     return _function(reader.module, reader.entries)
 
@@ -181,7 +196,7 @@ def _function(module: str, name: str) -> "Callable[[str], Any]":
 
 
 def _with_unique_names(found: "Sequence[Entry]") -> "list[Entry]":
-    """Call each layer what `FILE::LAYER` takes: its name, or its path if others have that name."""
+    """Name each layer as `FILE::LAYER` takes it: by its path where others have its name."""
     names = Counter(entry.name for entry in found)
     return [replace(entry, name=entry.path) if names[entry.name] > 1 else entry for entry in found]
 
@@ -205,7 +220,7 @@ def _available(file: str, found: "Sequence[Entry]") -> str:
 
 
 def _listed(names: "Sequence[str]") -> str:
-    """List names, and say how many there are that the line has no room for."""
+    """List names, and count those for which the line has no room."""
     words: list[str] = []
     for name in names:
         if words and len(", ".join([*words, name])) > _LONGEST_LIST:

@@ -17,6 +17,7 @@ import numpy as np
 
 from poolnorm_cli.errors import InputError, shown
 from poolnorm_cli.sizes import (
+    HDF5_MEMORY_BYTES,
     LARGEST_HEAP_BYTES,
     LARGEST_JSON_BYTES,
     LARGEST_WEIGHT_BYTES,
@@ -28,6 +29,15 @@ from poolnorm_cli.weights.untrusted import bounded_memory, optional_module
 
 _SIGNATURE, _HEAP = b"\x89HDF\r\n\x1a\n", b"GCOL"
 _HEAP_HEADER = 16
+_STRING = 3
+"""libhdf5's number for the class of strings."""
+
+_DEEPEST = 64
+_MOST = 30_000
+"""Groups and arrays, and names in a list; the largest models of Keras have a tenth of it."""
+_FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32"}
+_FAULTS = (KeyError, OSError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError)
+_FIX = "save it again with Keras, in one file"
 
 
 def require_sound_heaps(file: IOBase, place: str) -> None:
@@ -102,19 +112,6 @@ def _read(file: IOBase, start: int, count: int) -> bytes:
     return data
 
 
-LARGEST_MORE = 15 * LARGEST_WEIGHT_BYTES // 4
-"""Bytes that reading may take beside those that the process has."""
-_STRING = 3
-"""libhdf5's number for the class of strings."""
-
-_DEEPEST = 64
-_MOST = 30_000
-"""Groups and arrays, and names in a list; the largest models of Keras have a tenth of it."""
-_FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32"}
-_FAULTS = (KeyError, OSError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError)
-_FIX = "save it again with Keras, in one file"
-
-
 @dataclass(slots=True)
 class Hdf5Contents:
     """What a walk over an HDF5 file has found.
@@ -146,6 +143,9 @@ def walk(file: IOBase, place: str) -> Hdf5Contents:
     Args:
         file: The open file.
         place: What messages call it.
+
+    Returns:
+        Its arrays and the attributes that say what they are.
 
     Raises:
         InputError: It is damaged, or has a link to elsewhere, external or virtual data, another
@@ -318,10 +318,10 @@ class _Walk:
 
 @contextmanager
 def _hdf5_errors(place: str) -> Iterator[None]:
-    """Say in one line what h5py says in many ways, and let it take no more than it needs."""
+    """Turn what h5py raises into one line, and let it allocate no more than it needs."""
     try:
-        with bounded_memory(LARGEST_MORE):
+        with bounded_memory(HDF5_MEMORY_BYTES):
             yield
     except _FAULTS as error:
-        told = shown(" ".join(str(error).split()), 80)
-        raise InputError.at(place, f"not a readable HDF5 file ({told})", _FIX) from None
+        reason = shown(" ".join(str(error).split()), 80)
+        raise InputError.at(place, f"not a readable HDF5 file ({reason})", _FIX) from None

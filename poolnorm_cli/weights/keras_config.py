@@ -1,4 +1,4 @@
-"""What a Keras model's config.json says of its layers."""
+"""What the config of a Keras model says of its layers: classes, names, parameters, order."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 
 
 def keras_class(name: str, config: Mapping[str, Any]) -> str | None:
-    """Return Keras' own name of a class of normalization that has weights.
+    """Return Keras' own name of a class of normalization with weights.
 
     TensorFlow 1 and 2 have numbered it (`BatchNormalizationV1`), and a subclass goes by a package
     and a name of its own (`my>FrozenNorm`), and is known by parameters that no other class has.
 
+    Args:
+        name: What the config calls the class.
+        config: The parameters of the layer.
+
     Returns:
-        The name, or None for another class, or one that cannot be told.
+        The name; None for another class, or one that is not known.
     """
     own = unversioned_class(name.rpartition(">")[2])
     if own in _classes():
@@ -44,11 +48,14 @@ def class_of_group(path: str) -> str | None:
 
 
 def expected_weights(kind: str, config: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """List the weights of a normalization by its config: those that are trained, and the others.
+    """List the weights of a normalization by its config.
 
     Args:
         kind: Keras' own name of the class.
         config: Its parameters.
+
+    Returns:
+        The names of the weights that are trained, and of the others, in Keras' order.
     """
     left_out = {
         *(() if config.get("center", True) else ("beta",)),
@@ -110,6 +117,13 @@ class LayerConfig:
 
 def parse_model_config(text: bytes | str, place: str) -> LayerConfig:
     """Read the config of a model.
+
+    Args:
+        text: The config, JSON.
+        place: What messages call it.
+
+    Returns:
+        The model, with its layers.
 
     Raises:
         InputError: The text is not JSON as a config has it.
@@ -206,6 +220,9 @@ def misnumbered(model: LayerConfig, groups: Collection[str]) -> set[str]:
     Args:
         model: The model's config.
         groups: Paths of the groups that have weights.
+
+    Returns:
+        The paths, those of layers inside them too.
     """
     held: dict[str, set[str]] = {}
     for path in {place for group in groups for place in _path_and_parents(group)}:

@@ -1,4 +1,4 @@
-"""Layers in Keras' HDF5 files: `.weights.h5`, whole models `.h5`, and Keras 2's `save_weights`.
+"""Layers in Keras' files: `.keras`, `.weights.h5`, models in `.h5`, and sharded weights.
 
 Newer files number the weights of a layer (`layers/batch_normalization_1/vars/0`) in a group that is
 named by class and order, with the layer's name as an attribute in the newest; a legacy file has
@@ -243,8 +243,8 @@ def _archive_members(file: str) -> tuple[io.IOBase, bytes]:
 
 def _member_bytes(descriptor: int, member: Member, file: str, largest: int) -> bytes:
     if member.size > largest:
-        told = f"{member.key} of {member.size} bytes, at most {largest} are read"
-        raise InputError.at(file, told, KERAS.fix)
+        what = f"{member.key} of {member.size} bytes, at most {largest} are read"
+        raise InputError.at(file, what, KERAS.fix)
     data = bytearray(member.size)
     reader = MemberReader(descriptor, member, f"{file}::{member.key}", KERAS)
     view, got = memoryview(data), 0
@@ -313,8 +313,8 @@ def _shard_names(file: str, group: str, names: Any) -> list[str]:
     for name in listed:
         plain = isinstance(name, str) and name.isprintable() and not set(name) & set("/\\")
         if not plain or not name.lower().endswith(".h5"):
-            told = f"its shard is {shown(str(name), 60)!r}, no .h5 file beside it"
-            raise InputError.at(f"{file}: {shown(group)}", told, _FIX_SHARDS)
+            what = f"its shard is {shown(str(name), 60)!r}, no .h5 file beside it"
+            raise InputError.at(f"{file}: {shown(group)}", what, _FIX_SHARDS)
     return listed
 
 
@@ -332,5 +332,5 @@ def _require_all(file: str, table: dict[str, list[str]], together: Hdf5Contents)
         weights = held.get(group, set())
         numbers = {int(weight) for weight in weights if weight.isdecimal()}
         if not weights or numbers != set(range(len(numbers))):
-            told = "not all of its weights are in the shards"
-            raise InputError.at(f"{file}: {shown(group)}", told, _FIX_SHARDS)
+            what = "not all of its weights are in the shards"
+            raise InputError.at(f"{file}: {shown(group)}", what, _FIX_SHARDS)

@@ -56,6 +56,9 @@ def legacy_entries(contents: Hdf5Contents, file: str, model: LayerConfig | None)
         file: What messages call it.
         model: The model's config; None where there is none.
 
+    Yields:
+        The layers.
+
     Raises:
         InputError: A group or a weight that the file lists is not there.
     """
@@ -143,8 +146,8 @@ def _model_layer(file: str, group: LayerGroup, layer: LayerConfig) -> Entry:
         arrays = {str(number): each.array for number, each in enumerate(group.weights)}
         reason = "" if group.ordered else "its weights are not listed, and have no names of Keras'"
     elif group.ordered and not _is_subclass(layer) and _is_permuted(arrays, expected):
-        told = f"its weights are listed as {', '.join(arrays)}"
-        reason = f"{told}, and Keras takes them for {', '.join(expected)}"
+        what = f"its weights are listed as {', '.join(arrays)}"
+        reason = f"{what}, and Keras takes them for {', '.join(expected)}"
     return _entry(file, group.name, group.weights[0].scope, layer, arrays, reason=reason)
 
 

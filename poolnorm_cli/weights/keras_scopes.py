@@ -44,7 +44,15 @@ class ScopedWeight:
 
 
 def parse_weight_name(name: str, array: StoredArray) -> ScopedWeight:
-    """Split the name of a weight: `a/bn_1/gamma:0`, or Keras 1's `bn_1_gamma_1:0`."""
+    """Split the name of a weight: `a/bn_1/gamma:0`, or Keras 1's `bn_1_gamma_1:0`.
+
+    Args:
+        name: Its name in the file.
+        array: The array.
+
+    Returns:
+        The weight, with its scope.
+    """
     scope, _, leaf = name.removesuffix(":0").rpartition("/")
     plain = leaf if are_normalization_weights([leaf]) else re.sub(r"_\d+$", "", leaf)
     if are_normalization_weights([plain]):  # TensorFlow numbers variables of one name

@@ -50,8 +50,8 @@ def load(file: str, names: Sequence[str] = ()) -> "Weights":
     for tensor in tensors:
         if names and tensor.key not in names:
             wanted = " and ".join(names)
-            told = f"{file} has {shown(str(tensor.key), 60)}, not {wanted}"
-            raise UsageError(told, f"give FILE.npz with {wanted}")
+            what = f"{file} has {shown(str(tensor.key), 60)}, not {wanted}"
+            raise UsageError(what, f"give FILE.npz with {wanted}")
     return {str(tensor.key): read(tensor) for tensor in tensors}
 
 
@@ -71,8 +71,8 @@ def read(tensor: "Tensor") -> "NDArray[Any]":
     if size > LARGEST_ITEMS:
         raise InputError.at(tensor.name, f"{size} values are too many for a weight")
     if tensor.nbytes > max(LARGEST_WEIGHT_BYTES, _MOST_OF_ONE * (tensor.packed or tensor.nbytes)):
-        told = f"{tensor.nbytes} bytes out of {tensor.packed}, which no weights are"
-        raise InputError.at(tensor.name, told, "save it with np.savez")
+        what = f"{tensor.nbytes} bytes out of {tensor.packed}, which no weights are"
+        raise InputError.at(tensor.name, what, "save it with np.savez")
     blocks = [block.copy() for block in tensor.blocks(tensor.shape[0] or 1)]
     return blocks[0] if blocks else np.empty(tensor.shape, "float32")
 
@@ -136,23 +136,23 @@ def _refuse_twins(file: str, keys: Iterable[str]) -> None:
     seen: dict[tuple[str, str], str] = {}
     for key in keys:
         if (twin := seen.setdefault(layer_and_weight(key), key)) != key:
-            told = f"{shown(twin, 40)} and {shown(key, 40)} are one weight"
-            raise InputError.at(file, told, "leave one out")
+            what = f"{shown(twin, 40)} and {shown(key, 40)} are one weight"
+            raise InputError.at(file, what, "leave one out")
 
 
 def _with_passed_over(file: str, found: list[Entry], first: "Tensor") -> list[Entry]:
-    """Say of layers what was passed over: a weight that is there and not read is not missing."""
+    """Add what was passed over: a weight that is there and cannot be read is not missing."""
     reasons: dict[str, str] = {}
     for each in first.passed_over:
         layer, weight = layer_and_weight(each.key)
         if _is_weight(each, weight):
             reasons.setdefault(layer, f"{weight}: {each.reason}")
-    told = [replace(entry, reason=reasons.pop(entry.path, "")) for entry in found]
-    told += [
+    listed = [replace(entry, reason=reasons.pop(entry.path, "")) for entry in found]
+    listed += [
         Entry(file=file, name=layer, path=layer, kind=None, arrays={}, reason=reason)
         for layer, reason in reasons.items()
     ]
-    return [replace(entry, file_notes=first.notes) for entry in told]
+    return [replace(entry, file_notes=first.notes) for entry in listed]
 
 
 def _is_weight(passed: "PassedOver", weight: str) -> bool:
@@ -179,6 +179,9 @@ def locked(file: str, waits: Callable[[], None]) -> Iterator[None]:
         file: The file, which must be there.
         waits: Called once if another process holds the lock.
 
+    Yields:
+        Nothing; the lock is held meanwhile.
+
     Raises:
         InputError: There is no such file.
         OutputError: The file system has no locks.
@@ -189,9 +192,9 @@ def locked(file: str, waits: Callable[[], None]) -> Iterator[None]:
         fix = "run once without --weights: that starts it"
         raise InputError.at(file, "no such file", fix) from None
     except OSError as error:
-        told = f"cannot be locked against other processes: {error.strerror}"
+        what = f"cannot be locked against other processes: {error.strerror}"
         raise OutputError.at(
-            file, told, "keep it on a local file system, in a directory of yours"
+            file, what, "keep it on a local file system, in a directory of yours"
         ) from None
     try:
         yield
@@ -202,16 +205,16 @@ def locked(file: str, waits: Callable[[], None]) -> Iterator[None]:
 def _open_locked(file: str, waits: Callable[[], None]) -> int:
     import fcntl
 
-    told = False
+    has_waited = False
     while True:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                if not told:
+                if not has_waited:
                     waits()
-                told = True
+                has_waited = True
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             if os.path.samestat(os.fstat(descriptor), os.stat(file)):  # noqa: PTH116 - as fstat
                 return descriptor

@@ -1,23 +1,16 @@
-"""Values of an ONNX graph that are known without an input: constants, and what is made of them."""
+"""Values of an ONNX graph that do not depend on its inputs: constants, and what is made of them."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from math import prod
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.sizes import LARGEST_WEIGHT_BYTES
-from poolnorm_cli.weights.onnx_graph import (
-    Attribute,
-    Model,
-    Node,
-    Scope,
-    attributes_of,
-    describe_node,
-)
+from poolnorm_cli.weights.onnx_graph import Model, Node, Scope, attributes_of, describe_node
 from poolnorm_cli.weights.onnx_tensors import (
     TensorRef,
     sparse_at,
@@ -37,38 +30,11 @@ class NotConstantError(Exception):
     """A value that is not known without an input; its text goes on from the value's name."""
 
 
-class Inputs(Protocol):
-    """What an operator is told of its node."""
-
-    attributes: dict[str, Attribute]
-
-    def has(self, index: int) -> bool:
-        """Whether an input is given."""
-
-    def shape(self, index: int) -> Ints:
-        """Return the shape of an input."""
-
-    def values(self, index: int) -> Array:
-        """Return the values of an input."""
-
-    def sizes(self, index: int) -> list[int]:
-        """Return the values of an input that is a list of sizes or axes."""
-
-    def dtype(self, index: int) -> int:
-        """Return ONNX' number of the type of an input that is in the file; 0 of another."""
-
-    def tensor(self) -> TensorRef | None:
-        """Return the tensor that the node has for an attribute, None without one."""
-
-    def of_tensor(self, tensor: TensorRef) -> Array:
-        """Return the values of a tensor."""
-
-
 class ConstantOperator(NamedTuple):
-    """An operator that is followed: the shape of its output, and its values."""
+    """An operator whose output is computed: the shape of that, and the values."""
 
-    shape: Callable[[Inputs], Ints]
-    values: Callable[[Inputs], Array]
+    shape: Callable[["NodeInputs"], Ints]
+    values: Callable[["NodeInputs"], Array]
 
 
 class Source(NamedTuple):
@@ -81,11 +47,19 @@ class Source(NamedTuple):
 
 
 def source_of(scope: Scope, name: str) -> Source | None:
-    """Find what a name stands for in a graph; None for an input, or for nothing."""
+    """Find what a name stands for in a graph.
+
+    Args:
+        scope: The graph.
+        name: The name of a value there.
+
+    Returns:
+        The tensor or the node that it comes from; None for an input of the model, or no value.
+    """
     for _ in range(_DEEPEST):
         if name in scope.graph.tensors:
             return Source(scope, tensor=scope.graph.tensors[name])
-        if (node := scope.graph.maker_of(name)) is not None:
+        if (node := scope.graph.producer_of(name)) is not None:
             return Source(scope, node=node, output=node.outputs.index(name))
         if name in scope.given and scope.caller is not None:
             scope, name = scope.caller, scope.given[name]
@@ -100,15 +74,15 @@ class Constants:
     """The values of a model that are known without an input."""
 
     def __init__(self, model: Model, operators: Mapping[str, ConstantOperator]) -> None:
-        """Begin with none known.
+        """Begin with no value known.
 
         Args:
             model: The model.
-            operators: Those that are followed.
+            operators: The operators that are computed, by name.
         """
         self.model, self._operators = model, operators
         self._shapes: dict[tuple[int, str], Ints] = {}
-        self._held: dict[tuple[int, str], Array] = {}
+        self._values: dict[tuple[int, str], Array] = {}
         self._depth = self._bytes = 0
 
     def shape(self, scope: Scope, name: str) -> Ints:
@@ -118,17 +92,20 @@ class Constants:
             scope: The graph.
             name: The name that the value has there.
 
+        Returns:
+            The shape.
+
         Raises:
-            UnknownError: It is not known without an input, or not read.
+            NotConstantError: It is not known without an input, or not read.
             InputError: It is damaged.
         """
         key = (id(scope), name)
         if key not in self._shapes:
-            found = self._found(scope, name)
+            found = self._source(scope, name)
             if found.tensor is not None:
                 shape = self.of_tensor(found.tensor)
             else:
-                with self._followed(found) as (foldable, inputs):
+                with self._operator_of(found) as (foldable, inputs):
                     shape = foldable.shape(inputs)
             if len(shape) > _MOST_AXES or prod(shape) * 4 > LARGEST_WEIGHT_BYTES:
                 raise NotConstantError("has more values than a weight")
@@ -142,31 +119,34 @@ class Constants:
             scope: The graph.
             name: The name that the value has there.
 
+        Returns:
+            The values, of that shape and the dtype of the file; bfloat16 comes as float32.
+
         Raises:
-            UnknownError: It is not known without an input, or not read.
+            NotConstantError: It is not known without an input, or not read.
             InputError: It is damaged.
         """
         if not self._depth:
-            self._held.clear()
+            self._values.clear()
             self._bytes = 0
         key, shape = (id(scope), name), self.shape(scope, name)
-        if key not in self._held:
+        if key not in self._values:
             self._bytes += prod(shape) * 8
             if self._bytes > 4 * LARGEST_WEIGHT_BYTES:
                 raise NotConstantError("has more values than a weight")
-            found = self._found(scope, name)
+            found = self._source(scope, name)
             if found.tensor is not None:
-                self._held[key] = self.read(found.tensor)
+                self._values[key] = self.read(found.tensor)
             else:
-                with self._followed(found) as (foldable, inputs), np.errstate(all="ignore"):
-                    self._held[key] = np.asarray(foldable.values(inputs)).reshape(shape)
-        return self._held[key]
+                with self._operator_of(found) as (foldable, inputs), np.errstate(all="ignore"):
+                    self._values[key] = np.asarray(foldable.values(inputs)).reshape(shape)
+        return self._values[key]
 
     def of_tensor(self, tensor: TensorRef) -> Ints:
         """Return the shape of a tensor.
 
         Raises:
-            UnknownError: It is not read.
+            NotConstantError: It is not read.
         """
         if problem := unreadable_reason(tensor):
             raise NotConstantError(problem)
@@ -183,25 +163,25 @@ class Constants:
             protobuf, tensor, f"{protobuf.place}: {tensor.name[:60]}".removesuffix(": ")
         )
 
-    def _found(self, scope: Scope, name: str) -> Source:
+    def _source(self, scope: Scope, name: str) -> Source:
         found = source_of(scope, name)
         if found is None:
             raise NotConstantError("is an input of the graph")
         return found
 
     @contextmanager
-    def _followed(self, found: Source) -> "Iterator[tuple[ConstantOperator, Inputs]]":
-        """Give the operator of a node, and its inputs, as far as both are known."""
+    def _operator_of(self, found: Source) -> "Iterator[tuple[ConstantOperator, NodeInputs]]":
+        """Yield the operator of a node, and its inputs, as far as both are known."""
         node = found.node or Node()
         foldable = self._operators.get(node.operator)
         if foldable is None or found.output or self._depth > _DEEPEST:
             raise NotConstantError(f"comes out of {describe_node(node)}")
         self._depth += 1
         try:
-            yield foldable, _Inputs(self, found.scope, node)
+            yield foldable, NodeInputs(self, found.scope, node)
         except NotConstantError as error:
-            told = f"comes out of {describe_node(node)}, of which an input {error}"
-            raise NotConstantError(told) from None
+            message = f"comes out of {describe_node(node)}, of which an input {error}"
+            raise NotConstantError(message) from None
         except (ValueError, IndexError, TypeError, OverflowError, KeyError):
             raise NotConstantError(
                 f"comes out of {describe_node(node)}, which makes none"
@@ -210,10 +190,21 @@ class Constants:
             self._depth -= 1
 
 
-class _Inputs:
-    """The inputs of one node."""
+class NodeInputs:
+    """The inputs and attributes of one node, as far as they are known.
+
+    Attributes:
+        attributes: The attributes by name.
+    """
 
     def __init__(self, constants: Constants, scope: Scope, node: Node) -> None:
+        """Read the attributes of a node.
+
+        Args:
+            constants: The values of the model.
+            scope: The graph that the node is in.
+            node: The node.
+        """
         self._constants, self._scope, self._node = constants, scope, node
         self.attributes = attributes_of(constants.model.protobuf, node, scope)
 

@@ -11,6 +11,21 @@ from poolnorm_cli.weights.onnx_tensors import TensorRef, sparse_at, tensor_at
 from poolnorm_cli.weights.protobuf import VARINT, ProtobufFile, Range
 
 
+MOST_NODES = 250_000
+"""Nodes, tensors and inputs of all graphs; nodes of a function count as often as it is called."""
+_MOST_PARTS = 1000
+"""Attributes of a node."""
+_MOST_NAMES = 20_000
+"""Inputs or outputs of one node."""
+_DEEPEST = 32
+_FIX = "save it again with onnx.save"
+_STANDARD_DOMAINS = ("", "ai.onnx")
+"""The domain of the standard's operators, in both its spellings."""
+_TYPED = (11, 12, 13)
+"""Fields of a graph with types: those of its inputs, its outputs, and values inside."""
+_WITH_GRAPHS = ("If", "Loop", "Scan", "SequenceMap")
+
+
 @dataclass(slots=True)
 class Node:
     """A node of a graph.
@@ -30,9 +45,34 @@ class Node:
     attributes: list[Range] = field(default_factory=list)
 
     @property
-    def called(self) -> str:
+    def label(self) -> str:
         """What messages call it: its name, or that of its output."""
         return self.name or (self.outputs[0] if self.outputs else "")
+
+
+@dataclass(slots=True)
+class Attribute:
+    """An attribute of a node.
+
+    Attributes:
+        name: Its name.
+        float_value: Its value, of a float.
+        int_value: Its value, of an integer.
+        floats: Its values, of a list of floats.
+        ints: Its values, of a list of integers.
+        tensor: Where its value is, of a tensor.
+        sparse: Where its value is, of a sparse tensor.
+        refers_to: In a function: the attribute of the call that is meant.
+    """
+
+    name: str = ""
+    float_value: float | None = None
+    int_value: int | None = None
+    floats: list[float] = field(default_factory=list)
+    ints: list[int] = field(default_factory=list)
+    tensor: Range | None = None
+    sparse: Range | None = None
+    refers_to: str = ""
 
 
 @record
@@ -54,18 +94,18 @@ class Graph:
     place: Range = Range(0, 0)
     opset: int = 0
     defaults: list[Range] = field(default_factory=list)
-    _makers: dict[str, Node] | None = None
+    _producers: dict[str, Node] | None = None
 
-    def maker_of(self, name: str) -> Node | None:
+    def producer_of(self, name: str) -> Node | None:
         """Return the node that a value comes out of."""
-        if self._makers is None:
-            self._makers = {output: node for node in self.nodes for output in node.outputs}
-        return self._makers.get(name)
+        if self._producers is None:
+            self._producers = {output: node for node in self.nodes for output in node.outputs}
+        return self._producers.get(name)
 
 
 @frozen(eq=False)
 class Scope:
-    """A graph where it runs: names that it has not itself are those of what it is in.
+    """A graph where it runs, with the names that it sees from outside.
 
     Attributes:
         graph: The graph.
@@ -86,22 +126,7 @@ class Scope:
 
 def describe_node(node: Node) -> str:
     """Return what messages call a node: its operator and its name."""
-    return f"{shown(node.operator, 40)} {shown(node.called, 40)!r}"
-
-
-MOST_NODES = 250_000
-"""Nodes, tensors and inputs of all graphs; nodes of a function count as often as it is called."""
-_MOST_PARTS = 1000
-"""Attributes of a node."""
-_MOST_NAMES = 20_000
-"""Inputs or outputs of one node."""
-_DEEPEST = 32
-_FIX = "save it again with onnx.save"
-_OWN = ("", "ai.onnx")
-"""What the operators of the standard have for a domain."""
-_TYPED = (11, 12, 13)
-"""Fields of a graph that tell types: those of its inputs, its outputs, and values inside."""
-_WITH_GRAPHS = ("If", "Loop", "Scan", "SequenceMap")
+    return f"{shown(node.operator, 40)} {shown(node.label, 40)!r}"
 
 
 class Model:
@@ -156,13 +181,21 @@ class Model:
             waiting += reversed(inside)
 
     def rank_of(self, scope: Scope, name: str) -> int | None:
-        """Return the number of axes of a value, where the graph tells it."""
+        """Return the number of axes of a value.
+
+        Args:
+            scope: The graph.
+            name: The name that the value has there.
+
+        Returns:
+            The number; None where the graph does not say.
+        """
         for number, start, end in self.protobuf.fields(scope.graph.place):
             if number not in _TYPED or end == VARINT:
                 continue
             if self._parts(Range(start, end), (1,))[1] == name:
-                told = list(self._messages(Range(start, end), 2))
-                return self._rank(told[-1]) if told else None
+                types = list(self._messages(Range(start, end), 2))
+                return self._rank(types[-1]) if types else None
         return None
 
     def _graph(self, found: Range) -> Graph:
@@ -174,7 +207,7 @@ class Model:
             if number == 1:
                 self._add(graph, each)
             elif number in (5, 15):
-                self._take_count()
+                self._count_one()
                 tensor = (
                     tensor_at(self.protobuf, each)
                     if number == 5
@@ -182,7 +215,7 @@ class Model:
                 )
                 graph.tensors[tensor.name] = tensor
             elif number == 11:
-                self._take_count()
+                self._count_one()
                 graph.inputs.append(self._parts(each, (1,))[1])
         return graph
 
@@ -205,7 +238,7 @@ class Model:
         return self._bodies[operator]
 
     def _add(self, graph: Graph, found: Range) -> None:
-        self._take_count()
+        self._count_one()
         node, domain, read = Node(), "", self.protobuf.text
         for number, start, end in self.protobuf.fields(found):
             if end == VARINT:
@@ -238,13 +271,13 @@ class Model:
                         elif number in (6, 11) and end != VARINT:
                             graphs.append(Range(start, end))
                     for graph in graphs:
-                        path = f"{scope.path}{node.called}/{name}/"
+                        path = f"{scope.path}{node.label}/{name}/"
                         inner = self._graph(graph)
                         yield Scope(inner, path, outer=scope)
             elif node.operator in self._functions:
                 body = self._function(node.operator)
                 given = dict(zip(body.inputs, node.inputs, strict=False))
-                path = f"{scope.path}{node.called}/"
+                path = f"{scope.path}{node.label}/"
                 yield Scope(body, path, given=given, caller=scope, call=node)
 
     def _rank(self, found: Range) -> int | None:
@@ -277,9 +310,9 @@ class Model:
                 domain = self.protobuf.text(Range(start, end))
             elif number == 2 and end == VARINT:
                 version = start
-        return version if domain in _OWN else 0
+        return version if domain in _STANDARD_DOMAINS else 0
 
-    def _take_count(self) -> None:
+    def _count_one(self) -> None:
         self._count += 1
         if self._count > MOST_NODES:
             raise self._endless()
@@ -289,35 +322,7 @@ class Model:
 
 
 def _qualified(operator: str, domain: str) -> str:
-    return operator if domain in _OWN else f"{domain}::{operator}"
-
-
-_DEEPEST_CALLS = 32
-
-
-@dataclass(slots=True)
-class Attribute:
-    """An attribute.
-
-    Attributes:
-        name: Its name.
-        float_value: Its value, of a float.
-        int_value: Its value, of an integer.
-        floats: Its values, of a list of floats.
-        ints: Its values, of a list of integers.
-        tensor: Where its value is, of a tensor.
-        sparse: Where its value is, of a sparse tensor.
-        refers_to: In a function: the attribute of the call that is meant.
-    """
-
-    name: str = ""
-    float_value: float | None = None
-    int_value: int | None = None
-    floats: list[float] = field(default_factory=list)
-    ints: list[int] = field(default_factory=list)
-    tensor: Range | None = None
-    sparse: Range | None = None
-    refers_to: str = ""
+    return operator if domain in _STANDARD_DOMAINS else f"{domain}::{operator}"
 
 
 def attributes_of(
@@ -329,7 +334,10 @@ def attributes_of(
         protobuf: The file.
         node: The node.
         scope: The graph that it is in.
-        depth: Calls that this is inside of.
+        depth: Calls of functions that this is inside of.
+
+    Returns:
+        The attributes by name.
 
     Raises:
         InputError: They are damaged.
@@ -340,7 +348,7 @@ def attributes_of(
     while scope.call is None and scope.outer is not None:
         scope = scope.outer  # a graph inside a node of a function
     outer: dict[str, Attribute] = {}
-    if scope.call is not None and scope.caller is not None and depth < _DEEPEST_CALLS:
+    if scope.call is not None and scope.caller is not None and depth < _DEEPEST:
         defaults = (_read_attribute(protobuf, each) for each in scope.graph.defaults)
         outer = {each.name: each for each in defaults}
         outer |= attributes_of(protobuf, scope.call, scope.caller, depth + 1)

@@ -64,17 +64,17 @@ class OnnxEntry(Entry):
         if first < 0:
             return replace(self, config={**self.config, "axis": list(range(first, 0))}, rank=None)
         if rank is not None and stated is not None and rank != stated:
-            told = f"its input has rank {stated}, not {rank}"
-            raise UsageError.at(self.place, told, "give an input of that rank")
+            what = f"its input has rank {stated}, not {rank}"
+            raise UsageError.at(self.place, what, "give an input of that rank")
         known = rank if rank is not None else stated
         if known is None:
-            told = f"it is over the axes from {first} on, of an input of any rank"
+            what = f"it is over the axes from {first} on, of an input of any rank"
             raise UsageError.at(
-                self.place, told, "give a file as the input, whose rank says how many these are"
+                self.place, what, "give a file as the input, whose rank says how many these are"
             )
         if first >= known:
-            told = f"it is over the axes from {first} on, the input has rank {known}"
-            raise UsageError.at(self.place, told, "give an input of a higher rank")
+            what = f"it is over the axes from {first} on, the input has rank {known}"
+            raise UsageError.at(self.place, what, "give an input of a higher rank")
         return replace(self, config={**self.config, "axis": list(range(first, known))}, rank=known)
 
     def read_weights(
@@ -110,8 +110,8 @@ class OnnxEntry(Entry):
             return common_shape(count, *(stored.shape for stored in self.arrays.values()))
         except ValueError:
             shapes = ", ".join(f"({format_shape(each.shape)})" for each in self.arrays.values())
-            told = f"weights of shapes {shapes} for {count} axes"
-            raise UsageError(told, "they must broadcast to these") from None
+            what = f"weights of shapes {shapes} for {count} axes"
+            raise UsageError(what, "they must broadcast to these") from None
 
 
 _FIX = "save it again with onnx.save, in one file"
@@ -208,7 +208,7 @@ def _normalizations(model: Model) -> Iterator[tuple[Scope, Node, Operator]]:
 def _entry(
     constants: Constants, scope: Scope, node: Node, operator: Operator, file: str
 ) -> OnnxEntry:
-    name = f"{scope.path}{node.called}"
+    name = f"{scope.path}{node.label}"
     place = f"{file}::{shown(name)}"
     attributes = _numbers(attributes_of(constants.model.protobuf, node, scope), place)
     arrays, reasons = {}, []
@@ -250,7 +250,7 @@ def _stored(constants: Constants, scope: Scope, name: str) -> StoredArray:
     """Describe a weight that is known without an input.
 
     Raises:
-        UnknownError: It is not, or is not of floats.
+        NotConstantError: It is not, or is not of floats.
     """
     shape = constants.shape(scope, name)
     found = source_of(scope, name)

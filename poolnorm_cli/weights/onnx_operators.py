@@ -1,4 +1,4 @@
-"""The operators that lie between a weight and the constant it comes from, and how they are done."""
+"""The operators that stand between a weight and the constant it comes from, computed with NumPy."""
 
 from collections.abc import Callable
 from math import prod
@@ -8,17 +8,25 @@ import numpy as np
 
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.weights.entry import bfloat16_to_float32
-from poolnorm_cli.weights.onnx_constants import Array, ConstantOperator, Inputs, NotConstantError
+from poolnorm_cli.weights.onnx_constants import (
+    Array,
+    ConstantOperator,
+    NodeInputs,
+    NotConstantError,
+)
 from poolnorm_cli.weights.onnx_tensors import BFLOAT16, DTYPES, unreadable_reason
 
 
-def int_attribute(inputs: Inputs, name: str, default: int) -> int:
-    """Return an attribute that is a whole number.
+def int_attribute(inputs: NodeInputs, name: str, default: int) -> int:
+    """Return an attribute that is an integer.
 
     Args:
         inputs: What is known of the node.
         name: The attribute.
         default: Its value where the node does not have it.
+
+    Returns:
+        Its value.
 
     Raises:
         ValueError: It is of another type.
@@ -31,7 +39,7 @@ def int_attribute(inputs: Inputs, name: str, default: int) -> int:
     return attribute.int_value
 
 
-def _axes(inputs: Inputs, index: int = 1, name: str = "axes") -> list[int] | None:
+def _axes(inputs: NodeInputs, index: int = 1, name: str = "axes") -> list[int] | None:
     """Return a list that was an attribute in older operator sets, and is an input in newer ones."""
     if inputs.has(index):
         return inputs.sizes(index)
@@ -39,7 +47,7 @@ def _axes(inputs: Inputs, index: int = 1, name: str = "axes") -> list[int] | Non
     return None if attribute is None else attribute.ints
 
 
-def reshape_shape(inputs: Inputs) -> Ints:
+def reshape_shape(inputs: NodeInputs) -> Ints:
     """Return the shape that Reshape gives."""
     shape, wanted = inputs.shape(0), _axes(inputs, 1, "shape")
     if wanted is None:
@@ -53,7 +61,7 @@ def reshape_shape(inputs: Inputs) -> Ints:
     return found
 
 
-def flatten_shape(inputs: Inputs) -> Ints:
+def flatten_shape(inputs: NodeInputs) -> Ints:
     """Return the shape that Flatten gives."""
     shape = inputs.shape(0)
     axis = int_attribute(inputs, "axis", 1)
@@ -63,7 +71,7 @@ def flatten_shape(inputs: Inputs) -> Ints:
     return prod(shape[:axis]), prod(shape[axis:])
 
 
-def squeeze_shape(inputs: Inputs) -> Ints:
+def squeeze_shape(inputs: NodeInputs) -> Ints:
     """Return the shape that Squeeze gives."""
     shape, axes = inputs.shape(0), _axes(inputs)
     if axes is None:
@@ -74,7 +82,7 @@ def squeeze_shape(inputs: Inputs) -> Ints:
     return tuple(size for axis, size in enumerate(shape) if axis not in gone)
 
 
-def unsqueeze_shape(inputs: Inputs) -> Ints:
+def unsqueeze_shape(inputs: NodeInputs) -> Ints:
     """Return the shape that Unsqueeze gives."""
     shape, axes = list(inputs.shape(0)), _axes(inputs) or []
     rank = len(shape) + len(axes)
@@ -84,7 +92,7 @@ def unsqueeze_shape(inputs: Inputs) -> Ints:
     return tuple(1 if axis in new else shape.pop(0) for axis in range(rank))
 
 
-def transpose_order(inputs: Inputs) -> list[int]:
+def transpose_order(inputs: NodeInputs) -> list[int]:
     """Return the order in which Transpose lays out axes."""
     given = inputs.attributes.get("perm")
     rank = len(inputs.shape(0))
@@ -94,7 +102,7 @@ def transpose_order(inputs: Inputs) -> list[int]:
     return order
 
 
-def transpose_shape(inputs: Inputs) -> Ints:
+def transpose_shape(inputs: NodeInputs) -> Ints:
     """Return the shape that Transpose gives."""
     shape = inputs.shape(0)
     return tuple(shape[axis] for axis in transpose_order(inputs))
@@ -105,12 +113,12 @@ def broadcast_shape(*shapes: Ints) -> Ints:
     return tuple(int(size) for size in np.broadcast_shapes(*shapes))
 
 
-def expand_shape(inputs: Inputs) -> Ints:
+def expand_shape(inputs: NodeInputs) -> Ints:
     """Return the shape that Expand gives."""
     return broadcast_shape(inputs.shape(0), tuple(inputs.sizes(1)))
 
 
-def concat_shape(inputs: Inputs) -> Ints:
+def concat_shape(inputs: NodeInputs) -> Ints:
     """Return the shape that Concat gives."""
     count = next(index for index in range(10**6) if not inputs.has(index))
     shapes = [inputs.shape(index) for index in range(count)]
@@ -121,22 +129,22 @@ def concat_shape(inputs: Inputs) -> Ints:
     return (*shapes[0][:axis], sum(s[axis] for s in shapes), *shapes[0][axis + 1 :])
 
 
-def _input_shape(inputs: Inputs) -> Ints:
+def _input_shape(inputs: NodeInputs) -> Ints:
     return inputs.shape(0)
 
 
-def _input_values(inputs: Inputs) -> Array:
+def _input_values(inputs: NodeInputs) -> Array:
     return inputs.values(0)
 
 
-def _dropout(inputs: Inputs) -> Array:
+def _dropout(inputs: NodeInputs) -> Array:
     """Return the input, as Dropout does but in training."""
     if inputs.has(2) and inputs.values(2).any():
         raise NotConstantError("is random")
     return inputs.values(0)
 
 
-def _constant(inputs: Inputs) -> Array | None:
+def _constant(inputs: NodeInputs) -> Array | None:
     """Return the constant that is no tensor, as an array; None for one that is."""
     for name, attribute in inputs.attributes.items():
         if name == "value_float":
@@ -150,7 +158,7 @@ def _constant(inputs: Inputs) -> Array | None:
     return None
 
 
-def _constant_shape(inputs: Inputs) -> Ints:
+def _constant_shape(inputs: NodeInputs) -> Ints:
     found, tensor = _constant(inputs), inputs.tensor()
     if found is not None:
         return found.shape
@@ -161,7 +169,7 @@ def _constant_shape(inputs: Inputs) -> Ints:
     return tensor.shape
 
 
-def _constant_values(inputs: Inputs) -> Array:
+def _constant_values(inputs: NodeInputs) -> Array:
     found, tensor = _constant(inputs), inputs.tensor()
     if found is not None:
         return found
@@ -170,7 +178,7 @@ def _constant_values(inputs: Inputs) -> Array:
     return inputs.of_tensor(tensor)
 
 
-def _constant_of_shape(inputs: Inputs) -> Array:
+def _constant_of_shape(inputs: NodeInputs) -> Array:
     tensor = inputs.tensor()
     value = np.zeros(1, "f4") if tensor is None else inputs.of_tensor(tensor)
     return np.full(inputs.sizes(0), value.reshape(-1)[0], value.dtype)
@@ -183,8 +191,11 @@ def cast(values: Array, dtype: int) -> Array:
         values: The values.
         dtype: ONNX' number of the type.
 
+    Returns:
+        The values in that type.
+
     Raises:
-        UnknownError: It is not a type that is read.
+        NotConstantError: It is not a type that is read.
     """
     if dtype not in DTYPES:
         raise NotConstantError(f"has data type number {dtype}, which is not read")
@@ -197,21 +208,21 @@ def cast(values: Array, dtype: int) -> Array:
     return np.where(np.isnan(values), np.float32(np.nan), bfloat16_to_float32(upper.astype("<u2")))
 
 
-def _cast(inputs: Inputs) -> Array:
+def _cast(inputs: NodeInputs) -> Array:
     return cast(inputs.values(0), int_attribute(inputs, "to", 0))
 
 
-def _cast_like(inputs: Inputs) -> Array:
+def _cast_like(inputs: NodeInputs) -> Array:
     return cast(inputs.values(0), inputs.dtype(1))
 
 
-def _concat(inputs: Inputs) -> Array:
+def _concat(inputs: NodeInputs) -> Array:
     count = next(index for index in range(10**6) if not inputs.has(index))
     arrays = [inputs.values(index) for index in range(count)]
     return np.concatenate(arrays, int_attribute(inputs, "axis", 0))
 
 
-def _dequantize(inputs: Inputs) -> Array:
+def _dequantize(inputs: NodeInputs) -> Array:
     """Return `(x - zero_point) * scale`, of all or of each slice along an axis."""
     x, scale = inputs.values(0), inputs.values(1)
     if x.dtype.kind not in "iu" or int_attribute(inputs, "block_size", 0):
@@ -229,7 +240,7 @@ def _dequantize(inputs: Inputs) -> Array:
 def _binary(compute: Callable[[Any, Any], Any]) -> ConstantOperator:
     """Make an operator of two inputs that broadcast to one shape."""
 
-    def values(inputs: Inputs) -> Array:
+    def values(inputs: NodeInputs) -> Array:
         a, b = inputs.values(0), inputs.values(1)
         if a.dtype != b.dtype or a.dtype.kind != "f":
             raise ValueError
@@ -243,7 +254,7 @@ def _binary(compute: Callable[[Any, Any], Any]) -> ConstantOperator:
 def _unary(compute: Callable[[Any], Any]) -> ConstantOperator:
     """Make an operator of one input, for each of its values."""
 
-    def values(inputs: Inputs) -> Array:
+    def values(inputs: NodeInputs) -> Array:
         a = inputs.values(0)
         if a.dtype.kind != "f":
             raise ValueError
@@ -252,7 +263,7 @@ def _unary(compute: Callable[[Any], Any]) -> ConstantOperator:
     return ConstantOperator(_input_shape, values)
 
 
-def _with_shape(shape: Callable[[Inputs], Ints]) -> ConstantOperator:
+def _with_shape(shape: Callable[[NodeInputs], Ints]) -> ConstantOperator:
     """Make an operator that gives the same values in another shape."""
     return ConstantOperator(shape, lambda inputs: inputs.values(0).reshape(shape(inputs)))
 
@@ -286,4 +297,4 @@ OPERATORS: dict[str, ConstantOperator] = {
     "Exp": _unary(np.exp),
     "Reciprocal": _unary(np.reciprocal),
 }
-"""What is followed, by the names of the operators."""
+"""The operators that are computed, by their names in ONNX."""

@@ -29,7 +29,7 @@ _MOST_PARTS = 1000
 """Sizes of a shape, and entries about a tensor's file."""
 _MOST_PIECES = 1 << 16
 """Fields that hold the values of one tensor: one, but for those that do not pack them."""
-_VALUES = (4, 5, 7, 9, 10, 11)
+_VALUES = (_RAW, _OF_FLOATS, _OF_INTS, _OF_DOUBLES, _OF_LONGS, _OF_ULONGS)
 """Fields of a tensor that hold values."""
 _FIX = "save it again with onnx.save"
 
@@ -59,6 +59,13 @@ class TensorRef:
 def tensor_at(protobuf: ProtobufFile, found: Range) -> TensorRef:
     """Describe a tensor, its values not read.
 
+    Args:
+        protobuf: The file.
+        found: Where the message of the tensor is.
+
+    Returns:
+        The tensor.
+
     Raises:
         InputError: It is damaged.
     """
@@ -86,6 +93,13 @@ def tensor_at(protobuf: ProtobufFile, found: Range) -> TensorRef:
 
 def sparse_at(protobuf: ProtobufFile, found: Range) -> TensorRef:
     """Describe a sparse tensor as one with all its values.
+
+    Args:
+        protobuf: The file.
+        found: Where the message of the sparse tensor is.
+
+    Returns:
+        The tensor, whose `sparse` says where its values are.
 
     Raises:
         InputError: It is damaged.
@@ -121,12 +135,15 @@ def unreadable_reason(tensor: TensorRef) -> str:
 
 
 def values_of(protobuf: ProtobufFile, tensor: TensorRef, place: str) -> NDArray[Any]:
-    """Read the values of a tensor; bfloat16 comes as float32.
+    """Read the values of a tensor.
 
     Args:
         protobuf: The file that it is in.
         tensor: The tensor, of which there is no `unreadable_reason`.
         place: What messages call it.
+
+    Returns:
+        The values, of its shape and dtype; bfloat16 comes as float32.
 
     Raises:
         InputError: They do not come to its shape, or are in another file that is not read.
@@ -141,8 +158,8 @@ def values_of(protobuf: ProtobufFile, tensor: TensorRef, place: str) -> NDArray[
     else:
         return _typed_values(protobuf, tensor, place)
     if len(data) != expected:
-        told = f"{len(data)} bytes where its shape {tensor.shape} makes {expected}"
-        raise InputError.at(place, told, _FIX)
+        what = f"{len(data)} bytes where its shape {tensor.shape} makes {expected}"
+        raise InputError.at(place, what, _FIX)
     return _shape_values(np.frombuffer(data, DTYPES[tensor.dtype]), tensor)
 
 
@@ -181,8 +198,8 @@ def _typed_values(protobuf: ProtobufFile, tensor: TensorRef, place: str) -> NDAr
         found = np.array(_read_integers(protobuf, pieces, count, field), dtype=object)
         held = len(found)
     if held != count:
-        told = f"{held:g} values where its shape {tensor.shape} makes {count}"
-        raise InputError.at(place, told, _FIX)
+        what = f"{held:g} values where its shape {tensor.shape} makes {count}"
+        raise InputError.at(place, what, _FIX)
     if field == _OF_INTS and tensor.dtype in (10, BFLOAT16):
         found = np.array([int(n) & 0xFFFF for n in found], "<u2")
         found = found.view("<f2") if tensor.dtype == 10 else found
@@ -223,8 +240,8 @@ def _sparse_values(protobuf: ProtobufFile, tensor: TensorRef, place: str) -> NDA
         sound = where.min(initial=0) >= 0 and where.shape == held.shape
         dense[where if sound else dense.size] = held
     except (ValueError, IndexError, TypeError):
-        told = f"sparse, with indices that shape {tensor.shape} has not"
-        raise InputError.at(place, told, _FIX) from None
+        what = f"sparse, with indices that shape {tensor.shape} has not"
+        raise InputError.at(place, what, _FIX) from None
     return dense.reshape(tensor.shape)
 
 
@@ -234,17 +251,17 @@ def _external_values(protobuf: ProtobufFile, tensor: TensorRef, count: int, plac
     Raises:
         InputError: It does not bear the model's name, is not there, or is shorter.
     """
-    told: dict[str, str] = {}
+    entries: dict[str, str] = {}
     for entry in tensor.external:
         parts = {1: "", 2: ""}
         for number, start, end in protobuf.fields(entry):
             if number in parts and end != VARINT:
                 parts[number] = protobuf.text(Range(start, end))
-        told[parts[1]] = parts[2]
-    offset, length = told.get("offset", "0"), told.get("length", str(count))
+        entries[parts[1]] = parts[2]
+    offset, length = entries.get("offset", "0"), entries.get("length", str(count))
     if not all(word.isdecimal() and len(word) < 20 for word in (offset, length)):
         raise InputError.at(place, f"offset {shown(offset, 20)!r} of its values", _FIX)
-    with open_external_data(protobuf.place, told.get("location", ""), place) as span:
+    with open_external_data(protobuf.place, entries.get("location", ""), place) as span:
         if int(length) != count or int(offset) + count > span.size:
-            raise InputError.at(place, f"its values are not all in {told['location']}", _FIX)
+            raise InputError.at(place, f"its values are not all in {entries['location']}", _FIX)
         return span.read_at(int(offset), count)

@@ -104,8 +104,8 @@ class ProtobufFile:
         return place, data + bytes(_LONGEST_KEY), place + len(data) - 1  # the file ends in it
 
     def _endless(self) -> InputError:
-        told = f"more than {MOST_FIELDS} fields, which no graph needs"
-        return InputError.at(self.place, told, _FIX)
+        what = f"more than {MOST_FIELDS} fields, which no graph needs"
+        return InputError.at(self.place, what, _FIX)
 
     def read(self, found: Range) -> bytes:
         """Read what is in a range.

@@ -1,4 +1,4 @@
-"""Layers in a `.safetensors` file: a length, a table of contents in JSON, and the data."""
+"""Layers in `.safetensors` files: one file, or several with an index that says what is where."""
 
 import os
 import re
@@ -19,6 +19,7 @@ from poolnorm_cli.weights.untrusted import is_plain_file_name, read_json
 
 
 _SHARD = re.compile(r"-\d+-of-0*[1-9]\d*\.safetensors$", re.IGNORECASE)
+_FIX = "save the model again, with all its files"
 
 
 def entries(file: str) -> list[Entry]:
@@ -47,6 +48,9 @@ def layers_among(file: str, arrays: Mapping[str, StoredTensor], *, complete: boo
         arrays: The arrays.
         complete: The file has all there is: a weight that is missing is one that the layer has not.
             Of one part of several, that is not said.
+
+    Returns:
+        The layers that may be normalizations.
     """
     stored = {
         key: StoredArray(array.shape, array.read)
@@ -73,9 +77,6 @@ def _entry(file: str, layer: str, weights: dict[str, StoredArray], *, complete: 
     # The names are all there is, so a weight that is missing is one that the layer has not.
     config = center_and_scale_of(arrays) if complete else {}
     return Entry(file=file, name=layer, path=layer, kind=None, arrays=arrays, config=config)
-
-
-_FIX = "save the model again, with all its files"
 
 
 def index_entries(file: str) -> list[Entry]:
@@ -137,8 +138,8 @@ def _weight_map(file: str) -> dict[str, str]:
         raise InputError.at(file, "no weight_map in it", _FIX)
     for key, shard in places.items():
         if not isinstance(shard, str) or not is_plain_file_name(shard) or not _is_shard(shard):
-            told = f"its file {shown(str(shard), 40)!r} is no .safetensors beside the index"
-            raise InputError(f"{file}::{shown(key)}: {told}", _FIX)
+            what = f"its file {shown(str(shard), 40)!r} is no .safetensors beside the index"
+            raise InputError.at(f"{file}::{shown(key)}", what, _FIX)
     return places
 
 

@@ -129,15 +129,15 @@ def _parse_entries(text: bytes, file: str, start: int) -> dict[str, StoredTensor
         size += len(name)
         if size > LARGEST_NAMES_BYTES:
             raise InputError.at(file, f"names of more than {LARGEST_NAMES_BYTES} bytes", "split it")
-        about = name == "__metadata__"
-        told = (_METADATA if about else _BODY).match(text, key.end())
-        if told is None:
+        is_metadata = name == "__metadata__"
+        entry = (_METADATA if is_metadata else _BODY).match(text, key.end())
+        if entry is None:
             raise InputError.at(
                 f"{file}::{shown(name)}", "its entry is not what it should be", _FIX
             )
-        if not about:
-            found[name] = _parse_array(told[0], name, file, start)
-        end, comma = _END.match(text, told.end()), _COMMA.match(text, told.end())
+        if not is_metadata:
+            found[name] = _parse_array(entry[0], name, file, start)
+        end, comma = _END.match(text, entry.end()), _COMMA.match(text, entry.end())
         place = comma.end() if comma else len(text)
     if end.end() != len(text):
         raise _not_readable(file)
@@ -169,16 +169,16 @@ def _parse_array(body: bytes, name: str, file: str, start: int) -> StoredTensor:
     bits = _BITS.get(dtype)
     if ends < begins or (bits and (ends - begins) * 8 != prod(shape) * bits):
         made = prod(shape) * (bits or 0) // 8
-        told = f"{ends - begins} bytes where shape and dtype make {made}"
-        raise InputError.at(f"{file}::{shown(name)}", told, _FIX)
+        what = f"{ends - begins} bytes where shape and dtype make {made}"
+        raise InputError.at(f"{file}::{shown(name)}", what, _FIX)
     return StoredTensor(file, name, dtype, shape, start + begins, start + ends)
 
 
-def _parse_entry(told: Any, place: str) -> tuple[str, Ints, int, int]:
+def _parse_entry(document: Any, place: str) -> tuple[str, Ints, int, int]:
     """Take an entry that is not written as safetensors writes it."""
-    if not isinstance(told, dict) or set(told) != {"dtype", "shape", "data_offsets"}:
+    if not isinstance(document, dict) or set(document) != {"dtype", "shape", "data_offsets"}:
         raise InputError.at(place, "its entry is not dtype, shape and data_offsets", _FIX)
-    dtype, shape, offsets = told["dtype"], told["shape"], told["data_offsets"]
+    dtype, shape, offsets = document["dtype"], document["shape"], document["data_offsets"]
     if not isinstance(dtype, str):
         raise InputError.at(place, "its dtype is no word", _FIX)
     if not _are_sizes(shape) or not _are_sizes(offsets) or len(offsets) != 2:
