@@ -19,6 +19,7 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
+    from poolnorm_cli.tensors.sources import FirstInput
     from poolnorm_cli.tensors.tensor import Tensor
 
 
@@ -78,10 +79,12 @@ class Reading:
         bfloat16: Arrays of two raw bytes are bfloat16.
         limit: Bytes that a copy of an input which does not say its size may take; None for what
             is usual.
+        first: The first input, which may have been opened already.
     """
 
     bfloat16: bool = False
     limit: int | None = None
+    first: "FirstInput | None" = None
 
     def open(self, item: Input) -> "Iterator[Tensor]":
         """Open the tensors of an input, one after another.
@@ -89,6 +92,10 @@ class Reading:
         Raises:
             InputError: It is missing, damaged or not supported.
         """
+        first = self.first
+        is_first = first is not None and (item.word, item.key) == (first.word, first.key)
+        if first is not None and is_first and not item.stream and item.word != STDIN:
+            return first.open_file()
         opened = open_input if item.stream else open_tensors
         return opened(item.word, item.key, self.bfloat16, self.limit)
 

@@ -9,8 +9,6 @@ from poolnorm_cli.errors import PoolnormError, UsageError, shown
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.keras.config import computing_config, make_layer
 from poolnorm_cli.report.emit import note
-from poolnorm_cli.tensors.formats import format_of
-from poolnorm_cli.tensors.names import source_path
 from poolnorm_cli.values import frozen
 
 
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from poolnorm_cli.shapes import Ints
+    from poolnorm_cli.tensors.sources import FirstInput
     from poolnorm_cli.weights.entry import Entry
     from poolnorm_cli.weights.fit import Weights
 
@@ -47,7 +46,7 @@ class Checkpoint:
 
 
 def layer_from_files(
-    kind: type[Layer], parameters: dict[str, Any], flags: LayerFlags
+    kind: type[Layer], parameters: dict[str, Any], flags: LayerFlags, first: "FirstInput"
 ) -> tuple[Layer, Checkpoint]:
     """Make a layer of parameters, of --config and of what --weights says besides the weights.
 
@@ -55,6 +54,7 @@ def layer_from_files(
         kind: The class of the layer.
         parameters: Those that were typed, by name.
         flags: What else was typed.
+        first: The first input, whose rank a checkpoint may depend on.
 
     Returns:
         The layer, and the checkpoint that --weights names; an empty one if it is also written,
@@ -71,7 +71,7 @@ def layer_from_files(
     entry = None if flags.weights.in_place else find_entry(kind, flags.weights.weights)
     if entry is None:
         return make_layer(kind, parameters, {}, ""), Checkpoint()
-    shape = _first_shape(flags)
+    shape = first.shape()
     entry = entry.for_rank(None if shape is None else len(shape))
     config = computing_config(kind, _of_instances(kind, entry), entry.place)
     layout = computing_config(kind, entry.layout, entry.place)
@@ -117,7 +117,9 @@ def find_entry(kind: type[Layer], word: str | None) -> "Entry | None":
     return entry_for(word, kind)
 
 
-def read_weights(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags) -> "Weights | None":
+def read_weights(
+    layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, first: "FirstInput"
+) -> "Weights | None":
     """Read the weights that --weights names, their shapes checked first.
 
     Where the shape of the input is known beforehand, it is what decides.
@@ -126,6 +128,7 @@ def read_weights(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags) -> "We
         layer: The layer that they are for.
         checkpoint: Where they are.
         flags: What was typed.
+        first: The first input.
 
     Returns:
         The weights; None without --weights.
@@ -136,11 +139,11 @@ def read_weights(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags) -> "We
     entry = checkpoint.entry
     if entry is None:
         return None
-    shape, first = None, _first_shape(flags)
-    if first is not None and len(flags.inputs.inputs or ()) == 1:
+    shape, known = None, first.shape()
+    if known is not None and len(flags.inputs.inputs or ()) == 1:
         with suppress(PoolnormError):  # that is told when its turn comes
-            layer.output_shape(first)
-            shape = first
+            layer.output_shape(known)
+            shape = known
     shape = entry.input_shape(layer) if shape is None else shape
     if entry.framework in _CHANNELS_SECOND:
         _require_axis_of_torch(layer, entry, shape)
@@ -158,18 +161,6 @@ def read_weights(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags) -> "We
     if entry.note and not flags.training.training:
         note(f"{entry.place}: {entry.note}", style)
     return weights
-
-
-def _first_shape(flags: LayerFlags) -> "Ints | None":
-    """Return the shape of the first input, where that is a file and can be read."""
-    words = flags.inputs.inputs or ()
-    if not words or format_of(source_path(words[0]) or words[0]) is None:
-        return None
-    from poolnorm_cli.tensors.sources import open_tensors
-
-    with suppress(PoolnormError, StopIteration):  # that is told when its turn comes
-        return next(open_tensors(words[0], flags.inputs.key, True)).shape  # noqa: FBT003
-    return None
 
 
 def _of_instances(kind: type[Layer], entry: "Entry") -> "Mapping[str, Any]":

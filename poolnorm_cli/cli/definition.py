@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from poolnorm_cli.cli.checkpoint import Checkpoint
     from poolnorm_cli.shapes import Ints
+    from poolnorm_cli.tensors.sources import FirstInput
 
 
 def read_config(kind: type[Layer], file: str) -> dict[str, Any]:
@@ -32,13 +33,15 @@ def read_config(kind: type[Layer], file: str) -> dict[str, Any]:
 
 
 @contextmanager
-def saved_config(layer: Layer, flags: LayerFlags, word: str) -> "Iterator[Callable[[], None]]":
+def saved_config(
+    layer: Layer, flags: LayerFlags, first: "FirstInput"
+) -> "Iterator[Callable[[], None]]":
     """Write the config, where that is wanted: whole or not at all.
 
     Args:
         layer: The layer.
         flags: What a person typed.
-        word: The first input.
+        first: The first input.
 
     Yields:
         What gives the file its name, to be called once nothing is refused any more.
@@ -56,7 +59,7 @@ def saved_config(layer: Layer, flags: LayerFlags, word: str) -> "Iterator[Callab
     from poolnorm_cli.layers.keras.config import keras_config
     from poolnorm_cli.tensors.atomic import AtomicFile
 
-    config = keras_config(layer, _input_shape(layer, flags, word, "--save-config"))
+    config = keras_config(layer, _input_shape(layer, first, "--save-config"))
     outputs = flags.outputs
     output = AtomicFile(file, overwrite=outputs.overwrite, sync=bool(outputs.sync))
     try:
@@ -67,7 +70,11 @@ def saved_config(layer: Layer, flags: LayerFlags, word: str) -> "Iterator[Callab
 
 
 def only_a_call(
-    layer: Layer, checkpoint: "Checkpoint", flags: LayerFlags, words: "Sequence[str]"
+    layer: Layer,
+    checkpoint: "Checkpoint",
+    flags: LayerFlags,
+    words: "Sequence[str]",
+    first: "FirstInput",
 ) -> bool:
     """Print the programs that are wanted, and say whether that is all there is to do.
 
@@ -75,7 +82,8 @@ def only_a_call(
         layer: The layer.
         checkpoint: Where its weights are.
         flags: What a person typed.
-        words: The inputs; programs are for the first one.
+        words: The inputs.
+        first: The first of them, which programs are for.
 
     Raises:
         UsageError: A framework has no such layer, or an output is wanted too.
@@ -90,15 +98,15 @@ def only_a_call(
     together = isinstance(layer, Trainable) and layer.is_synchronized(training=training)
     if len(words) > 1 and together:
         raise UsageError(f"{flag} with --synchronized and {len(words)} inputs", "give one input")
-    _input_shape(layer, flags, words[0], flag)
+    _input_shape(layer, first, flag)
     from poolnorm_cli.cli.layer_report import emit_programs
     from poolnorm_cli.cli.programs import programs
 
-    emit_programs(programs(layer, checkpoint, flags, words[0]), flags.printing.style())
+    emit_programs(programs(layer, checkpoint, flags, first), flags.printing.style())
     return True
 
 
-def _input_shape(layer: Layer, flags: LayerFlags, word: str, flag: str) -> "Ints":
+def _input_shape(layer: Layer, first: "FirstInput", flag: str) -> "Ints":
     """Return the shape of an input, once the layer has said that it can take it.
 
     Raises:
@@ -106,15 +114,15 @@ def _input_shape(layer: Layer, flags: LayerFlags, word: str, flag: str) -> "Ints
         InputError: It cannot be read.
     """
     from poolnorm_cli.tensors.names import STDIN
-    from poolnorm_cli.tensors.sources import open_tensors
 
+    word = first.word
     # A pipe can be read once, and holds something else the next time.
     if word == STDIN or (os.path.exists(word) and not os.path.isfile(word)):  # noqa: PTH110, PTH113
         raise UsageError(
             f"{flag} for {'standard input' if word == STDIN else 'a pipe'}",
             "name a file of that shape as the input",
         )
-    shape = next(open_tensors(word, flags.inputs.key, True)).shape  # noqa: FBT003
+    shape = first.tensors()[0].shape
     layer.output_shape(shape)
     return shape
 

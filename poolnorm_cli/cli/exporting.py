@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from poolnorm_cli.cli.backend_flags import command_text, detail
 from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.tensors.names import is_stream
-from poolnorm_cli.tensors.sources import open_tensors
+from poolnorm_cli.tensors.names import STDIN, is_stream
 
 
 if TYPE_CHECKING:
     from poolnorm_cli.cli.layer_report import LayerReport
     from poolnorm_cli.engine.job import Job
+    from poolnorm_cli.tensors.sources import FirstInput
     from poolnorm_cli.tensors.tensor import Tensor
 
 
@@ -25,13 +25,13 @@ def only_a_graph(flags: LayerFlags) -> bool:
 
 
 @contextmanager
-def exporting(flags: LayerFlags, job: "Job", word: str) -> Iterator["Tensor | None"]:
+def exporting(flags: LayerFlags, job: "Job", first: "FirstInput") -> Iterator["Tensor | None"]:
     """Write the graph before the run, and give the file its name unless the run ends early.
 
     Args:
         flags: What a person typed.
         job: What is run.
-        word: The first input.
+        first: The first input.
 
     Yields:
         The tensor for which the graph was made; None where no graph is wanted.
@@ -39,15 +39,15 @@ def exporting(flags: LayerFlags, job: "Job", word: str) -> Iterator["Tensor | No
     Raises:
         PoolnormError: There can be no such graph, or the file cannot be written.
     """
-    file, inputs = flags.export.export, flags.inputs
+    file = flags.export.export
     if file is None:
         yield None
         return
-    if word == "-" or is_stream(word):
+    if first.word == STDIN or is_stream(first.word):
         raise UsageError("--export for standard input", "name a file of that shape as the input")
     from poolnorm_cli.engine.export import GraphOutput
 
-    tensor = next(open_tensors(word, inputs.key, flags.outputs.dtype == "bfloat16"))
+    tensor = first.tensors()[0]
     command = command_text(job.layer, training=flags.training.training)
     outputs = flags.outputs
     with GraphOutput(file, overwrite=outputs.overwrite, sync=bool(outputs.sync)) as output:

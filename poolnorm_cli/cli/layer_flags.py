@@ -1,7 +1,7 @@
 """The flags of a layer verb, apart from the layer's own parameters."""
 
 import os
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from poolnorm_cli.cli.backend_flags import BackendFlags, ExportFlags
 from poolnorm_cli.cli.batch_flags import BatchFlags, FileInputFlags
@@ -10,6 +10,9 @@ from poolnorm_cli.cli.flag_groups import PRINTING_PANEL, PrintingFlags
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.values import frozen
 
+
+if TYPE_CHECKING:
+    from poolnorm_cli.tensors.sources import FirstInput
 
 FloatName = Literal["float16", "bfloat16", "float32", "float64"]
 
@@ -269,6 +272,14 @@ class LayerFlags:
     training: TrainingFlags = TrainingFlags()
     folding: FoldingFlags = FoldingFlags()
     mask: MaskFlags = MaskFlags()
+
+    def first_input(self) -> "FirstInput":
+        """Return the first input, not opened yet."""
+        from poolnorm_cli.tensors.sources import FirstInput
+
+        word = (self.inputs.inputs or [""])[0]
+        bfloat16, limit = self.outputs.dtype == "bfloat16", self.backend.memory(1)
+        return FirstInput(word, self.inputs.key, bfloat16=bfloat16, limit=limit)
 
     @property
     def synced(self) -> bool:

@@ -24,19 +24,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from poolnorm_cli.shapes import Ints
+    from poolnorm_cli.tensors.sources import FirstInput
     from poolnorm_cli.tensors.tensor import Tensor
     from poolnorm_cli.weights.entry import Entry
     from poolnorm_cli.weights.fit import Weights
 
 
-def programs(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, word: str) -> dict[str, str]:
+def programs(
+    layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, first: "FirstInput"
+) -> dict[str, str]:
     """Write the programs that are wanted, by the name of the framework.
 
     Args:
         layer: The layer.
         checkpoint: Where its weights are.
         flags: What was typed.
-        word: The first input, which the programs are for.
+        first: The first input, which the programs are for.
 
     Returns:
         A program for each framework that is wanted.
@@ -51,7 +54,7 @@ def programs(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, word: str)
     file = flags.weights.weights
     if file is not None and checkpoint.entry is None:  # it is also written
         checkpoint = Checkpoint(entry=find_entry(type(layer), file))
-    setting = _setting(layer, checkpoint, flags, word)
+    setting = _setting(layer, checkpoint, flags, first)
     written = {}
     if wanted.keras:
         from poolnorm_cli.layers.programs.keras import keras_program
@@ -64,9 +67,11 @@ def programs(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, word: str)
     return written
 
 
-def _setting(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, word: str) -> ProgramContext:
+def _setting(
+    layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, first: "FirstInput"
+) -> ProgramContext:
     asked = flags.outputs.dtype
-    tensor = next(open_tensors(word, flags.inputs.key, asked == "bfloat16"))
+    tensor = first.tensors()[0]
     dtype, training = tensor.dtype.name, flags.training.training
     result = asked or layer.result_dtype(dtype)
     compute = "float64" if result == "float64" else layer.compute_dtype(dtype)
@@ -75,7 +80,7 @@ def _setting(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, word: str)
         held = MaskFile(str(flags.mask.mask))
         held.of(tensor, layer)  # refuses what does not fit
         mask = f"({_loading(held.chosen(tensor))} != 0)"
-    weights = read_weights(layer, checkpoint, flags)
+    weights = read_weights(layer, checkpoint, flags, first)
     started = initial_weights(layer, tensor.shape, dtype)
     kind = compute if compute == "float64" else "float32"
     file, members = _members(checkpoint.entry, weights, kind) if weights is not None else ("", {})

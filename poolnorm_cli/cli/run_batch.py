@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.batch.journal import Journal
     from poolnorm_cli.batch.stages import InputResult
     from poolnorm_cli.engine.job import Job
+    from poolnorm_cli.tensors.sources import FirstInput
 
 
 class ManyInputs(NamedTuple):
@@ -39,12 +40,14 @@ class ManyInputs(NamedTuple):
         inputs: Inputs with their outputs.
         there: Those whose output exists.
         flags: What a person typed.
+        first: The first of the inputs.
     """
 
     plan: Plan
     inputs: "Sequence[Input]"
     there: "Sequence[Input]"
     flags: LayerFlags
+    first: "FirstInput"
 
     @property
     def words(self) -> list[str]:
@@ -134,12 +137,13 @@ class ManyInputs(NamedTuple):
         return 1 if failed else 0
 
 
-def many_inputs(layer: Layer, flags: LayerFlags) -> ManyInputs:
+def many_inputs(layer: Layer, flags: LayerFlags, first: "FirstInput") -> ManyInputs:
     """Decide on all outputs, and refuse what cannot be, before anything is written.
 
     Args:
         layer: Its parameters may be files.
         flags: What a person typed.
+        first: The first input that was typed, which may be a directory.
 
     Returns:
         The inputs.
@@ -147,7 +151,7 @@ def many_inputs(layer: Layer, flags: LayerFlags) -> ManyInputs:
     Raises:
         UsageError: A file has two roles, or an output exists that no journal can speak for.
     """
-    plan = _plan(layer, flags)
+    plan = _plan(layer, flags, first)
     every = plan.inputs()
     inputs = plan.of_shard(every)
     there = existing(inputs)
@@ -155,10 +159,10 @@ def many_inputs(layer: Layer, flags: LayerFlags) -> ManyInputs:
     plan.table.check(every, there)
     if not flags.batch.resumes:
         plan.refuse_existing(there)
-    return ManyInputs(plan, inputs, there, flags)
+    return ManyInputs(plan, inputs, there, flags, plan.reading.first or first)
 
 
-def _plan(layer: Layer, flags: LayerFlags) -> Plan:
+def _plan(layer: Layer, flags: LayerFlags, first: "FirstInput") -> Plan:
     from poolnorm_cli.backends import ignore
 
     outputs, inputs = flags.outputs, flags.inputs
@@ -171,7 +175,7 @@ def _plan(layer: Layer, flags: LayerFlags) -> Plan:
         if inputs.files_from is not None:
             told = f"--files-from {inputs.files_from} names no input"
         raise UsageError(told, f"type poolnorm {layer.words} --help")
-    sources = expand(
+    expanded = expand(
         words,
         recursive=inputs.recursive,
         relative_to=inputs.relative_to,
@@ -179,14 +183,17 @@ def _plan(layer: Layer, flags: LayerFlags) -> Plan:
         listed=more,
         tell=print_message if prints_notes(flags.printing.style()) else ignore,
     )
+    sources = list(expanded)
     return Plan(
-        sources=list(sources),
+        sources=sources,
         key=inputs.key,
         op=layer.words.replace(" ", "_"),
         output=outputs.output,
         directory=outputs.output_dir,
         template=outputs.output_name,
-        reading=Reading(outputs.dtype == "bfloat16", flags.backend.memory(1)),
+        reading=Reading(
+            outputs.dtype == "bfloat16", flags.backend.memory(1), first.at(sources[0].word)
+        ),
         overwrite=outputs.overwrite,
         skip_existing=outputs.skip_existing,
         shard=Shard.parse(inputs.shard) if inputs.shard is not None else None,

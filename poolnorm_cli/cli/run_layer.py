@@ -10,7 +10,7 @@ from poolnorm_cli.cli.exporting import exporting, only_a_graph, report_graph
 from poolnorm_cli.cli.file_flags import check_files
 from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.cli.layer_report import LayerReport, emit_folded
-from poolnorm_cli.cli.run_one import OneInput, one_input, only_input
+from poolnorm_cli.cli.run_one import OneInput, has_one_input, one_input
 from poolnorm_cli.cli.weight_files import locked_checkpoint, save_weights
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.layers.base import Layer
@@ -26,16 +26,18 @@ if TYPE_CHECKING:
 
     from poolnorm_cli.cli.run_batch import ManyInputs
     from poolnorm_cli.engine.job import Job
+    from poolnorm_cli.tensors.sources import FirstInput
     from poolnorm_cli.tensors.tensor import Tensor
 
 
-def run_layer(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags) -> int:
+def run_layer(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, first: "FirstInput") -> int:
     """Run a layer as the flags say.
 
     Args:
         layer: The layer.
         checkpoint: Where its weights are.
         flags: What was typed.
+        first: The first input that was typed.
 
     Returns:
         The exit code.
@@ -45,22 +47,21 @@ def run_layer(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags) -> int:
     """
     if flags.training.training:
         _check_training(flags)
-    run = _one_or_many(layer, flags)
-    with saved_config(layer, flags, run.words[0]) as keep_config:
-        if only_a_call(layer, checkpoint, flags, run.words):
+    run = _one_or_many(layer, flags, first)
+    with saved_config(layer, flags, run.first) as keep_config:
+        if only_a_call(layer, checkpoint, flags, run.words, run.first):
             keep_config()
             return 0
         return _run(layer, checkpoint, flags, run, keep_config)
 
 
-def _one_or_many(layer: Layer, flags: LayerFlags) -> "OneInput | ManyInputs":
+def _one_or_many(layer: Layer, flags: LayerFlags, first: "FirstInput") -> "OneInput | ManyInputs":
     """Decide, once, whether there is one input: then nothing that is for many is passed through."""
-    word = only_input(layer, flags)
-    if word is not None:
-        return one_input(layer, flags, word)
+    if has_one_input(layer, flags):
+        return one_input(layer, flags, first)
     from poolnorm_cli.cli.run_batch import many_inputs
 
-    return many_inputs(layer, flags)
+    return many_inputs(layer, flags, first)
 
 
 def _run(
@@ -78,12 +79,12 @@ def _run(
     style = flags.printing.style(precision=flags.values.precision, to_stderr=to_stderr)
     reporter = LayerReport(layer, style)
     with locked_checkpoint(layer, checkpoint, flags) as held:
-        job = _job(layer, held, flags)
+        job = _job(layer, held, flags, run.first)
         if flags.batch.dry_run:
             keep_config()
             return run.dry_run(job)
         code = 0
-        with exporting(flags, job, run.words[0]) as tensor:
+        with exporting(flags, job, run.first) as tensor:
             if tensor and only_a_graph(flags):
                 keep_config()
                 report_graph(flags, job, tensor, reporter)
@@ -97,14 +98,14 @@ def _run(
     return code
 
 
-def _job(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags) -> "Job":
+def _job(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, first: "FirstInput") -> "Job":
     from poolnorm_cli.engine.job import Job, with_constants
     from poolnorm_cli.engine.masks import MaskFile
     from poolnorm_cli.engine.profile import NO_PROFILER, Profiler
     from poolnorm_cli.engine.threads import default_threads
     from poolnorm_cli.engine.training import TrainingState
 
-    weights = read_weights(layer, checkpoint, flags)
+    weights = read_weights(layer, checkpoint, flags, first)
     mask, backend = flags.mask.mask, flags.backend
     if mask is not None and prints_notes(flags.printing.style()):
         _note_mask(layer, mask, training=flags.training.training)

@@ -13,29 +13,26 @@ from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.tensors.file_roles import Role, already_exists
 from poolnorm_cli.tensors.names import STDIN
 from poolnorm_cli.tensors.outputs import exists, open_output
-from poolnorm_cli.tensors.sources import open_input
 from poolnorm_cli.tensors.space import require_place
 from poolnorm_cli.urls import fit_to_show, is_url
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from poolnorm_cli.engine.job import Job
-    from poolnorm_cli.tensors.tensor import Tensor
+    from poolnorm_cli.tensors.sources import FirstInput
 
 
 class OneInput(NamedTuple):
     """The input of a run, which is no other file of the command.
 
     Attributes:
-        word: The input as it was named.
+        first: The input.
         target: Its output; None where nothing is written.
         is_left: The output is there, and is to be left as it is.
         flags: What a person typed.
     """
 
-    word: str
+    first: "FirstInput"
     target: str | None
     is_left: bool
     flags: LayerFlags
@@ -43,7 +40,7 @@ class OneInput(NamedTuple):
     @property
     def words(self) -> list[str]:
         """The inputs as they were named."""
-        return [self.word]
+        return [self.first.word]
 
     def run(self, job: "Job", reporter: LayerReport, begins: Callable[[], None]) -> int:
         """Run the layer on the tensors of the input, and report them once the output is whole.
@@ -64,7 +61,7 @@ class OneInput(NamedTuple):
         if self.is_left:
             reporter.skipped(self._name, str(self._place))
             return 0
-        tensors, output = self._tensors(), None
+        tensors, output = self.first.open(), None
         if target is not None:
             output = open_output(target, flags.outputs.overwrite, sync=flags.synced)
         try:
@@ -85,15 +82,10 @@ class OneInput(NamedTuple):
             PoolnormError: What the run would raise for them.
         """
         report = DryRunReport(job.layer, self.flags.printing.style())
-        for tensor in () if self.is_left else self._tensors():
+        for tensor in () if self.is_left else self.first.open():
             report.add(job.estimate(tensor, self.target, self._place))
         report.close()
         return 0
-
-    def _tensors(self) -> "Iterator[Tensor]":
-        flags = self.flags
-        bfloat16, limit = flags.outputs.dtype == "bfloat16", flags.backend.memory(1)
-        return open_input(self.word, flags.inputs.key, bfloat16, limit)
 
     @property
     def _place(self) -> str | None:
@@ -103,43 +95,43 @@ class OneInput(NamedTuple):
     @property
     def _name(self) -> str:
         """What is said of the input, without secrets."""
-        word, key = fit_to_show(self.word), self.flags.inputs.key
+        word, key = fit_to_show(self.first.word), self.first.key
         return word if key is None else f"{word}::{key}"
 
 
-def only_input(layer: Layer, flags: LayerFlags) -> str | None:
-    """Return the input where there is one, and no flag asks for what is for many.
+def has_one_input(layer: Layer, flags: LayerFlags) -> bool:
+    """Whether there is one input, and no flag asks for what is for many.
 
     Args:
         layer: The layer, which may take all inputs for one batch.
         flags: What a person typed.
 
     Returns:
-        The input; None where the run is one of many inputs.
+        Whether it is so; otherwise the run is one of many inputs.
     """
     inputs, batch = flags.inputs, flags.batch
     words = inputs.inputs or []
     if len(words) != 1 or flags.outputs.output_dir is not None:
-        return None
+        return False
     if not (inputs.files_from is inputs.shard is inputs.relative_to is None):
-        return None
+        return False
     if batch.jobs != "1" or batch.dask or batch.journal or batch.progress == "json":
-        return None
+        return False
     training = flags.training.training
     if training and isinstance(layer, Trainable) and layer.is_synchronized(training=training):
-        return None
+        return False
     word = words[0]
     is_directory = word.endswith("/") if is_url(word) else os.path.isdir(word)  # noqa: PTH112 - a Path takes long to import
-    return None if is_directory else word
+    return not is_directory
 
 
-def one_input(layer: Layer, flags: LayerFlags, word: str) -> OneInput:
+def one_input(layer: Layer, flags: LayerFlags, first: "FirstInput") -> OneInput:
     """Decide on the output, and refuse what cannot be, before anything is written.
 
     Args:
         layer: Its parameters may be files.
         flags: What a person typed.
-        word: The one input.
+        first: The one input.
 
     Returns:
         The input.
@@ -153,8 +145,8 @@ def one_input(layer: Layer, flags: LayerFlags, word: str) -> OneInput:
     if target is not None and target != STDIN:
         require_place(target)
         is_there = exists(target)
-        output = Role("", target, written=True, source=word)
-    check_files(layer, flags, output, [word])
+        output = Role("", target, written=True, source=first.word)
+    check_files(layer, flags, output, [first.word])
     if is_there and not (outputs.overwrite or outputs.skip_existing):
         raise already_exists(target or "")
-    return OneInput(word, target, is_there and outputs.skip_existing, flags)
+    return OneInput(first, target, is_there and outputs.skip_existing, flags)

@@ -49,7 +49,7 @@ def parse_layer(words: Sequence[str]) -> tuple[Layer, Checkpoint, LayerFlags]:
     read: list[tuple[Layer, Checkpoint, LayerFlags]] = []
 
     def keep(kind: type[Layer], parameters: dict[str, Any], flags: LayerFlags) -> int:
-        read.append((*layer_from_files(kind, parameters, flags), flags))
+        read.append((*layer_from_files(kind, parameters, flags, flags.first_input()), flags))
         return 0
 
     def make(name: str) -> Command:
@@ -179,7 +179,7 @@ def _backends(asked: ComparisonFlags, flags: CompareFlags) -> "Iterator[Differen
     dtype, mask = typed.outputs.dtype, typed.mask.mask
     job = Job(
         with_constants(layer),
-        TrainingState(read_weights(layer, checkpoint, typed)),
+        TrainingState(read_weights(layer, checkpoint, typed, typed.first_input())),
         typed.training.training,
         dtype,
         mask=None if mask is None else MaskFile(mask),

@@ -44,11 +44,12 @@ def layer_command(name: str) -> Command:
 
 
 def _run(kind: type[Layer], parameters: dict[str, Any], flags: LayerFlags) -> int:
-    layer, checkpoint = layer_from_files(kind, parameters, flags)
+    first = flags.first_input()
+    layer, checkpoint = layer_from_files(kind, parameters, flags, first)
     if flags.folding.fold:
         from poolnorm_cli.cli.run_layer import run_fold
 
         return run_fold(layer, checkpoint, flags)
     from poolnorm_cli.cli.run_layer import run_layer
 
-    return run_layer(layer, checkpoint, flags)
+    return run_layer(layer, checkpoint, flags, first)

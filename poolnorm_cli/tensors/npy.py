@@ -9,10 +9,10 @@ from io import BytesIO
 from math import prod
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.errors import InputError
 from poolnorm_cli.sizes import SMALL_FILE_BYTES
 from poolnorm_cli.tensors.files import (
     Stamp,
+    changed,
     opened,
     read_exactly,
     reader,
@@ -40,10 +40,10 @@ class NpyTensor(Tensor):
 
     Attributes:
         header: What its header says.
-        file: What tells, on this machine, whether the file is still the same.
     """
 
     path: Path | str
+    file: Stamp
 
     def __init__(
         self,
@@ -173,9 +173,7 @@ class RangeTensor(Tensor):
             InputError: The file is another one by now.
         """
         if whole.stamp != stamp:
-            raise InputError.at(
-                whole.name, "changed while reading", "wait until its writer is done"
-            )
+            raise changed(whole.name)
         start, stop = samples
         layout = Layout((stop - start, *shape[1:]), whole.dtype, whole.swapped)
         super().__init__(whole.name, layout, path=whole.path)

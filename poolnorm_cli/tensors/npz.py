@@ -39,6 +39,7 @@ class NpzTensor(Tensor):
 
     path: Path | str
     key: str
+    file: Stamp
 
     def __init__(
         self,
@@ -65,7 +66,7 @@ class NpzTensor(Tensor):
         """
         layout = layout_of(header, name, bfloat16=bfloat16)
         super().__init__(name, layout, path=path, key=member.key, compressed=member.method != 0)
-        self._member, self._header_size, self._stamp = member, header.size, stamp
+        self._member, self._header_size, self.file = member, header.size, stamp
         self.packed = member.packed
         self.require_size(member.size - header.size, "save it again with np.savez")
 
@@ -73,12 +74,12 @@ class NpzTensor(Tensor):
     def data(self) -> Iterator[ReadInto]:
         """Open the archive for one pass; leaving checks the checksum and that nobody wrote."""
         with opened(self.path, self.name) as fd:
-            require_unchanged(fd, self._stamp, self.name)
+            require_unchanged(fd, self.file, self.name)
             source = MemberReader(fd, self._member, self.name)
             read_exactly(reader(source.readinto), self._header_size)
             yield source.readinto
             source.finish()
-            require_unchanged(fd, self._stamp, self.name)
+            require_unchanged(fd, self.file, self.name)
 
 
 def open_file(

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.errors import InputError, UsageError
+from poolnorm_cli.errors import InputError, PoolnormError, UsageError
+from poolnorm_cli.tensors.files import stamp_of
 from poolnorm_cli.tensors.formats import either, format_of, neither
-from poolnorm_cli.tensors.names import STDIN, is_stream, no_names, split_word
+from poolnorm_cli.tensors.names import STDIN, is_stream, no_names, source_path, split_word
 from poolnorm_cli.urls import is_url
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from poolnorm_cli.shapes import Ints
     from poolnorm_cli.tensors.tensor import Tensor
 
 
@@ -85,6 +89,96 @@ def open_input(
     from poolnorm_cli.tensors.streams import open_stream
 
     return open_stream(word, key, bfloat16=bfloat16, limit=limit)
+
+
+class FirstInput:
+    """The first input of a run, opened once however many parts of the run look at its header.
+
+    It is made where the run begins and handed down to all who ask for the first shape, and to the
+    run itself. In another process it is opened there.
+
+    Attributes:
+        word: What was typed, or the first file of a directory or list.
+        key: The one array that is wanted.
+    """
+
+    def __init__(
+        self, word: str, key: str | None = None, *, bfloat16: bool = False, limit: int | None = None
+    ) -> None:
+        """Remember what to open.
+
+        Args:
+            word: As for `open_input`; empty where no input was typed.
+            key: As for `open_input`.
+            bfloat16: Whether arrays of two raw bytes are bfloat16.
+            limit: Bytes that a copy of what does not say its size may take.
+        """
+        self.word, self.key = word, key
+        self._bfloat16, self._limit = bfloat16, limit
+        self._found: list[Tensor] | None = None
+
+    def __reduce__(self) -> tuple[partial[FirstInput], tuple[str, str | None]]:
+        """Go to another process unopened: what is open there is not what is open here."""
+        make = partial(FirstInput, bfloat16=self._bfloat16, limit=self._limit)
+        return make, (self.word, self.key)
+
+    def at(self, word: str) -> FirstInput:
+        """Return the first input as this word names it: this one, or one that is not opened yet."""
+        if word == self.word:
+            return self
+        return FirstInput(word, self.key, bfloat16=self._bfloat16, limit=self._limit)
+
+    def tensors(self) -> Sequence[Tensor]:
+        """Return its tensors, opened when this is first asked or when the file has changed since.
+
+        Raises:
+            InputError: There is no such file or array, or it is damaged or not supported.
+            UsageError: It has no names of arrays, and one is wanted.
+        """
+        if self._found is None or self._has_changed(self._found):
+            self._found = list(open_tensors(self.word, self.key, self._bfloat16, self._limit))
+        return self._found
+
+    def shape(self) -> Ints | None:
+        """Return the shape of its first tensor; None where it is no file, or cannot be read."""
+        path = source_path(self.word)
+        if path is None or format_of(path) is None or is_stream(self.word):
+            return None
+        with suppress(PoolnormError):  # that is told when its turn comes
+            return self.tensors()[0].shape
+        return None
+
+    def open(self) -> Iterator[Tensor]:
+        """Return its tensors for the run itself; it may be a stream, which is read once.
+
+        Raises:
+            InputError: There is no such file or array, or it is damaged or not supported.
+            UsageError: It has no names of arrays, and one is wanted; or it is a terminal.
+        """
+        if self.word == STDIN or is_stream(self.word):
+            return open_input(self.word, self.key, self._bfloat16, self._limit)
+        return self.open_file()
+
+    def open_file(self) -> Iterator[Tensor]:
+        """Return its tensors for the run itself, where it is known to be no stream.
+
+        Raises:
+            InputError: There is no such file or array, or it is damaged or not supported.
+            UsageError: It has no names of arrays, and one is wanted.
+        """
+        found = self.tensors()
+        if any(tensor.source is not None for tensor in found):
+            self._found = None  # a copy is there as long as somebody holds it
+        return iter(found)
+
+    def _has_changed(self, found: Sequence[Tensor]) -> bool:
+        stamp, path = found[0].file, source_path(self.word)
+        if stamp is None or path is None:
+            return False
+        try:
+            return stamp_of(path) != stamp
+        except (OSError, ValueError):
+            return True
 
 
 def _standard_input(*, bfloat16: bool) -> Iterator[Tensor]:

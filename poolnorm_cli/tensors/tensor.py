@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from poolnorm_cli.shapes import Ints
     from poolnorm_cli.tensors.dtypes import DType
-    from poolnorm_cli.tensors.files import ReadInto
+    from poolnorm_cli.tensors.files import ReadInto, Stamp
 
 
 RowRange = tuple[int, int]
@@ -80,6 +80,8 @@ class Tensor(ABC):
         limit: The bytes that a Fortran-ordered array may take, for it is read whole.
         passed_over: What is no tensor in its file, with the first tensor of it alone.
         notes: What there is to say of that, a line each.
+        file: What tells, on this machine, whether its file is still the same; None for what is no
+            file here.
         packed: The bytes that it takes where it is deflated, or may be; None elsewhere.
     """
 
@@ -88,6 +90,7 @@ class Tensor(ABC):
     dtype: DType
     passed_over: tuple[PassedOver, ...] = ()
     notes: tuple[str, ...] = ()
+    file: Stamp | None = None
     packed: int | None = None
 
     def __init__(
