@@ -65,7 +65,16 @@ class AdaptivePooling(SpatialLayer):
         return dict(zip(axes, per_axis(self.output_size, rank, "--output-size"), strict=True))
 
     def window_bounds(self, shape: Ints, strip: "Strip | None" = None) -> "dict[int, Bounds]":
-        """Return first cell and end of the windows on each spatial axis, or on a strip."""
+        """Return first cell and end of the windows on each spatial axis.
+
+        Args:
+            shape: Shape of the block, batch first.
+            strip: Which rows of a sample the block is; None where it is whole samples.
+
+        Returns:
+            Spatial axis -> (first cell, end) of each window; on axis 1 of a strip, of those on its
+            rows.
+        """
         found: dict[int, Bounds] = {
             axis: adaptive_bounds(shape[axis], count)
             for axis, count in self.window_counts(shape).items()
@@ -75,7 +84,15 @@ class AdaptivePooling(SpatialLayer):
         return found | {1: strip.bounds or [(0, shape[1])]}
 
     def strips(self, shape: Ints, items: int) -> "list[Strip]":
-        """Cut the first spatial axis under the windows."""
+        """Cut the first spatial axis under the windows.
+
+        Args:
+            shape: All axes of the input, batch first.
+            items: About how many items of a sample go into a strip, 1 or more.
+
+        Returns:
+            The strips, in order; [] where the channels come first: such images are seen as planes.
+        """
         if self.data_format == "channels_first":
             return []
         pooling = self.as_pooling(shape)
@@ -84,12 +101,28 @@ class AdaptivePooling(SpatialLayer):
         return bounds_strips(shape[1], self.window_bounds(shape)[1], rows_of(shape, items))
 
     def block_shape(self, shape: Ints, strip: "Strip | None") -> Ints:
-        """Count the windows, on the rows of a strip those that are its own."""
+        """Return the shape of what `apply` makes of a block: the windows on each axis.
+
+        Args:
+            shape: Shape of the block.
+            strip: Which rows of a sample the block is; None where it is whole samples.
+
+        Returns:
+            The shape, on a strip with the windows on its own rows.
+        """
         sizes = self.window_counts(shape) | ({1: _window_count(strip)} if strip is not None else {})
         return tuple(sizes.get(axis, size) for axis, size in enumerate(shape))
 
     def as_pooling(self, shape: Ints, strip: "Strip | None" = None) -> Pooling | None:
-        """Return the pooling that it is where all windows have one size; None elsewhere."""
+        """Return the sliding-window pooling that this is where all windows have one size.
+
+        Args:
+            shape: Shape of the block, batch first.
+            strip: Which rows of a sample the block is; None where it is whole samples.
+
+        Returns:
+            The pooling; None where windows differ.
+        """
         if strip is not None and strip.bounds is not None:
             return None
         sizes = self.window_counts(shape) | ({1: _window_count(strip)} if strip is not None else {})
@@ -108,7 +141,15 @@ class AdaptivePooling(SpatialLayer):
         return [*lines, f"y = {self.reduction} of the cells under each window"]
 
     def plain_op_limit(self, shape: Ints, dtype: str) -> float:
-        """Follow the pooling that it is; elsewhere there is no plain operator."""
+        """Return the limit of the pooling that this is where all windows have one size.
+
+        Args:
+            shape: Shape of the block.
+            dtype: Name of its dtype.
+
+        Returns:
+            That magnitude; 0 where windows differ, for which there is no plain operator.
+        """
         pooling = self.as_pooling(shape)
         return 0.0 if pooling is None else pooling.plain_op_limit(shape, dtype)
 
@@ -129,7 +170,16 @@ class AdaptiveMaxPooling(AdaptivePooling):
     reduction: ClassVar[str] = "max"
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
-        """Take the maximum; NaN propagates and a window of -inf gives -inf."""
+        """Take the maximum; NaN propagates and a window of -inf gives -inf.
+
+        Args:
+            x: The block, of any numeric dtype.
+            weights: Not used: there are none.
+            call: Which strip of a sample the block is.
+
+        Returns:
+            The maxima, in the dtype of `x`, as Keras 3's `AdaptiveMaxPooling1D/2D/3D` gives them.
+        """
         from poolnorm_cli.kernels.reductions import max_adaptive
 
         pooling = self.as_pooling(x.shape, call.strip)
@@ -142,7 +192,17 @@ class AdaptiveMaxPooling(AdaptivePooling):
         return largest(parts)
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
-        """Add MaxPool where all windows have one size, else the maximum of gathered runs."""
+        """Add MaxPool where all windows have one size, else the maximum of gathered runs.
+
+        Args:
+            graph: The graph.
+            x: The block, of the shape and dtype in `call`.
+            weights: Not used: there are none.
+            call: Shape, dtype, strip, and whether every input must be exact.
+
+        Returns:
+            The maxima, in the dtype of `x`.
+        """
         from poolnorm_cli.operators.adaptive import max_adaptive
 
         pooling = self.as_pooling(call.sizes, call.strip)
@@ -161,7 +221,17 @@ class AdaptiveAveragePooling(AdaptivePooling):
     reduction: ClassVar[str] = "mean"
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
-        """Average the cells under each window."""
+        """Average the cells under each window.
+
+        Args:
+            x: The block, float32 or float64.
+            weights: Not used: there are none.
+            call: Which strip of a sample the block is.
+
+        Returns:
+            The means, in the dtype of `x`, as Keras 3's `AdaptiveAveragePooling1D/2D/3D` gives
+            them.
+        """
         from poolnorm_cli.kernels.reductions import mean_adaptive
 
         pooling = self.as_pooling(x.shape, call.strip)
@@ -174,7 +244,17 @@ class AdaptiveAveragePooling(AdaptivePooling):
         return average(parts)
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
-        """Add AveragePool where all windows have one size, else the sums of gathered runs."""
+        """Add AveragePool where all windows have one size, else the sums of gathered runs.
+
+        Args:
+            graph: The graph.
+            x: The block, of the shape and dtype in `call`.
+            weights: Not used: there are none.
+            call: Shape, dtype, strip, and whether every input must be exact.
+
+        Returns:
+            The means, in the dtype of `x`.
+        """
         from poolnorm_cli.operators.adaptive import mean_adaptive
 
         pooling = self.as_pooling(call.sizes, call.strip)

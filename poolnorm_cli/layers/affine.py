@@ -66,6 +66,13 @@ class AffineNormalization(Normalization):
     def initial_weight(self, weight: str, shape: Ints) -> "Array":
         """Return the values with which a weight starts: those of its initializer, if it has one.
 
+        Args:
+            weight: `gamma` or `beta`.
+            shape: Its shape.
+
+        Returns:
+            The values, in float64.
+
         Raises:
             UsageError: The initializer has none for such a shape.
         """

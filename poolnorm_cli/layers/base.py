@@ -150,6 +150,9 @@ class Layer(ABC):
             rank: Axes of the input.
             training: The call is a training call.
             in_strips: Samples are worked on in strips, which need the statistics of the sample.
+
+        Returns:
+            The axes, sorted.
         """
         del rank, training, in_strips
         return ()
@@ -191,6 +194,9 @@ class Layer(ABC):
         Args:
             shape: Shape of the block.
             strip: Which rows of a sample the block is; None where it is whole samples.
+
+        Returns:
+            The shape, batch first.
         """
         del strip
         return tuple(int(size or 0) for size in self.output_shape(shape))
@@ -264,6 +270,13 @@ def ints(value: int | Sequence[int]) -> Ints:
 def positive_ints(value: int | Sequence[int], flag: str) -> Ints:
     """Turn an int or a sequence of ints into a tuple of positive ints.
 
+    Args:
+        value: What was given, or read from a file.
+        flag: The flag of the parameter, for the error.
+
+    Returns:
+        The ints.
+
     Raises:
         UsageError: One is zero, negative or beyond 64 bits, or there is none.
     """
@@ -276,6 +289,11 @@ def positive_ints(value: int | Sequence[int], flag: str) -> Ints:
 
 def require_one_of(value: str, allowed: tuple[str, ...], flag: str) -> None:
     """Check a parameter that takes one of a few words.
+
+    Args:
+        value: What was given.
+        allowed: The words.
+        flag: The flag of the parameter, for the error.
 
     Raises:
         UsageError: It is another word.

@@ -47,7 +47,15 @@ class GlobalPooling(SpatialLayer):
         return tuple(kept if self.keepdims else dropped)
 
     def strips(self, shape: Ints, items: int) -> list[Strip]:
-        """Cut the first spatial axis."""
+        """Cut the first spatial axis; each strip has a part of the one row of the output.
+
+        Args:
+            shape: All axes of the input, batch first.
+            items: About how many items of a sample go into a strip, 1 or more.
+
+        Returns:
+            The strips, in order; [] where the channels come first: such images are seen as planes.
+        """
         if self.data_format == "channels_first":
             return []
         return partial_strips(shape[1], [(0, shape[1])], rows_of(shape, items))
@@ -77,7 +85,16 @@ class GlobalMaxPooling(GlobalPooling):
     keeps_integers: ClassVar[bool] = True
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
-        """Take the maximum over space; NaN propagates."""
+        """Take the maximum over space; NaN propagates.
+
+        Args:
+            x: The block, of any numeric dtype.
+            weights: Not used: there are none.
+            call: Not used.
+
+        Returns:
+            The maxima, in the dtype of `x`, as Keras' `GlobalMaxPooling1D/2D/3D` gives them.
+        """
         from poolnorm_cli.kernels.reductions import max_over
 
         del weights, call
@@ -88,12 +105,30 @@ class GlobalMaxPooling(GlobalPooling):
         return largest(parts)
 
     def plain_op_limit(self, shape: Ints, dtype: str) -> float:
-        """Run ReduceMax on finite values: its runtimes lose a NaN."""
+        """Return the largest finite value: runtimes of ReduceMax lose a NaN.
+
+        Args:
+            shape: Not used.
+            dtype: Name of the dtype of the block.
+
+        Returns:
+            That magnitude; 0 where there is no ReduceMax of such a dtype.
+        """
         del shape
         return LARGEST_VALUE.get(dtype, math.inf) if dtype in _REDUCE_MAX else 0.0
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
-        """Add ReduceMax, or the maximum of halves where that must be exact or has no such dtype."""
+        """Add ReduceMax, or the maximum of halves where that must be exact or has no such dtype.
+
+        Args:
+            graph: The graph.
+            x: The block, of the shape and dtype in `call`.
+            weights: Not used: there are none.
+            call: Shape, dtype, and whether every input must be exact.
+
+        Returns:
+            The maxima, in the dtype of `x`.
+        """
         from poolnorm_cli.operators.reductions import max_over
 
         del weights
@@ -125,9 +160,15 @@ class GlobalAveragePooling(GlobalPooling, Maskable):
         return shape[0], shape[spatial_axes(3, self.data_format)[0]]
 
     def mask_factor(self, shape: Ints, mask: Ints) -> int:
-        """Make sums of means, where the mask says of all steps at once if they count.
+        """Return what means are multiplied by to be sums, where a mask has one step for all.
 
-        Keras divides by the steps that count in the mask as it was given, which are 1 then.
+        Args:
+            shape: Shape of the input, of rank 3.
+            mask: Shape of the mask as it was given: (batch, steps), where each may be 1.
+
+        Returns:
+            The steps of the input where the mask has one step: Keras divides by the steps that
+            count in the mask as it was given, which are 1 then. Otherwise 1.
         """
         return shape[spatial_axes(3, self.data_format)[0]] if mask[1] == 1 else 1
 
@@ -138,7 +179,16 @@ class GlobalAveragePooling(GlobalPooling, Maskable):
         return "--mask has one step, by which Keras divides, and so do we: these are sums of steps"
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
-        """Take the mean over space, summed in float64; with a mask, over the steps that count."""
+        """Take the mean over space, summed in float64; with a mask, over the steps that count.
+
+        Args:
+            x: The block, float32 or float64.
+            weights: Not used: there are none.
+            call: The mask of the steps, and whether the block is a strip of a sample.
+
+        Returns:
+            The means, in the dtype of `x`; those of a strip in float64, to be averaged later.
+        """
         from poolnorm_cli.kernels.reductions import mean_over
 
         del weights
@@ -153,7 +203,17 @@ class GlobalAveragePooling(GlobalPooling, Maskable):
         return average(parts)
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
-        """Add GlobalAveragePool or ReduceMean; in float64 where that must be exact."""
+        """Add GlobalAveragePool or ReduceMean; in float64 where that must be exact.
+
+        Args:
+            graph: The graph.
+            x: The block, of the shape and dtype in `call`.
+            weights: Not used: there are none.
+            call: Shape, dtype, mask, and whether every input must be exact.
+
+        Returns:
+            The means, in the dtype of `x`.
+        """
         from poolnorm_cli.operators.reductions import drop_axes, masked_mean, mean_over
 
         del weights

@@ -75,7 +75,15 @@ class GroupedNormalization(AffineNormalization, Maskable):
         return self, shape
 
     def strips(self, shape: Ints, items: int) -> "list[Strip]":
-        """Cut samples anywhere, if they are more than channels."""
+        """Cut samples anywhere, if they have more axes than the channels'.
+
+        Args:
+            shape: All axes of the input, batch first.
+            items: About how many items of a sample go into a strip, 1 or more.
+
+        Returns:
+            The strips, in order; [] where samples are worked on whole.
+        """
         return super().strips(shape, items) if len(shape) > 2 else []
 
     def reduced_axes(self, rank: int) -> Ints:
@@ -86,7 +94,16 @@ class GroupedNormalization(AffineNormalization, Maskable):
     def block_statistics(
         self, moments: "Moments", origin: Ints, shape: Ints
     ) -> "tuple[Array, Array]":
-        """Return the mean and variance for a block, of each channel those of its group."""
+        """Return the mean and variance for a block: for each channel those of its group.
+
+        Args:
+            moments: Statistics of each sample and channel.
+            origin: Index at which the block starts in its tensor.
+            shape: Shape of the block.
+
+        Returns:
+            Both in float64, of a shape that broadcasts against the block.
+        """
         from poolnorm_cli.kernels.partial_moments import group_moments
 
         (axis,) = self.axes(len(shape))
@@ -96,7 +113,18 @@ class GroupedNormalization(AffineNormalization, Maskable):
         return super().block_statistics(own, (0, *origin[1:]), shape)
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
-        """Compute `(x - mean) / sqrt(variance + epsilon) * gamma + beta`, the variance biased."""
+        """Compute `(x - mean) / sqrt(variance + epsilon) * gamma + beta`, the variance biased.
+
+        Args:
+            x: The block, float32 or float64.
+            weights: `gamma` and `beta`, as far as the layer has them, one value per channel.
+            call: Where the block starts, its mask, and the statistics, where they were gathered
+                before.
+
+        Returns:
+            The output, in the dtype of `x`, as Keras 3's `GroupNormalization` (Wu and He, 2018,
+            arXiv:1803.08494) gives it.
+        """
         from poolnorm_cli.kernels.partial_moments import strip_moments
         from poolnorm_cli.kernels.scaling import center_and_scale, inverse_deviation
 
@@ -130,7 +158,17 @@ class GroupedNormalization(AffineNormalization, Maskable):
         return [what, *moments_lines(self.epsilon, facts, over, first_cells(sample, inside))]
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
-        """Add InstanceNormalization or GroupNormalization, or operators where it must be exact."""
+        """Add InstanceNormalization or GroupNormalization, or operators where it must be exact.
+
+        Args:
+            graph: The graph.
+            x: The block, of the shape and dtype in `call`.
+            weights: `gamma` and `beta`, as far as the layer has them.
+            call: Shape, dtype, mask, statistics, and whether every input must be exact.
+
+        Returns:
+            The output, in the dtype of `x`.
+        """
         from poolnorm_cli.operators.moments import moments_of
         from poolnorm_cli.operators.scaling import apply_affine, deviations
 

@@ -27,7 +27,17 @@ class LayerNormalization(AffineNormalization):
     example: ClassVar[str] = "--axis -1"
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
-        """Compute `(x - mean) / sqrt(variance + epsilon) * gamma + beta`, the variance biased."""
+        """Compute `(x - mean) / sqrt(variance + epsilon) * gamma + beta`, the variance biased.
+
+        Args:
+            x: The block, float32 or float64.
+            weights: `gamma` and `beta`, as far as the layer has them, of the sizes of its axes.
+            call: Where the block starts, and the statistics, where they were gathered before.
+
+        Returns:
+            The output, in the dtype of `x`, as Keras 3's `LayerNormalization` (Ba et al., 2016,
+            arXiv:1607.06450) gives it.
+        """
         from poolnorm_cli.kernels.moments import moments_of
         from poolnorm_cli.kernels.rows import can_normalize_rows, normalize_rows
         from poolnorm_cli.kernels.scaling import center_and_scale, inverse_deviation
@@ -54,7 +64,17 @@ class LayerNormalization(AffineNormalization):
         return moments_lines(self.epsilon, facts, reduction_text(facts.shape, axes), first)
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
-        """Add LayerNormalization, or operators where axes are not trailing or it must be exact."""
+        """Add LayerNormalization, or operators where axes are not trailing or it must be exact.
+
+        Args:
+            graph: The graph.
+            x: The block, of the shape and dtype in `call`.
+            weights: `gamma` and `beta`, as far as the layer has them.
+            call: Shape, dtype, statistics, and whether every input must be exact.
+
+        Returns:
+            The output, in the dtype of `x`.
+        """
         from poolnorm_cli.operators.moments import moments_of
         from poolnorm_cli.operators.scaling import apply_affine, deviations
 

@@ -28,6 +28,9 @@ class Maskable(Layer):
         Args:
             shape: Shape of the input.
             mask: Shape of the mask as it was given, before it is broadcast.
+
+        Returns:
+            The factor; 1 for nearly all layers.
         """
         del shape, mask
         return 1
@@ -67,5 +70,8 @@ def heeds_mask(layer: Layer, *, training: bool) -> bool:
     Args:
         layer: The layer.
         training: The call is a training call.
+
+    Returns:
+        False too where the layer takes no mask.
     """
     return isinstance(layer, Maskable) and not layer.ignores_mask(training=training)

@@ -68,9 +68,18 @@ class Normalization(Layer):
         return self.axes(rank)
 
     def statistics_axes(self, rank: int, *, training: bool, in_strips: bool = False) -> Ints:
-        """Return the axes where no block knows its statistics alone.
+        """Return the axes of the statistics where no block knows its own alone.
 
         So it is if the first axis is among them, or if samples are worked on in strips.
+
+        Args:
+            rank: Axes of the input.
+            training: Makes no difference here.
+            in_strips: Samples are worked on in strips, so that no strip knows the statistics of its
+                sample.
+
+        Returns:
+            The axes, sorted; () where each block has all cells of its statistics.
         """
         del training
         return self.reduced_axes(rank) if in_strips or 0 in self.axes(rank) else ()
@@ -97,6 +106,9 @@ class Normalization(Layer):
         Args:
             call: The call.
             shape: Shape of the block.
+
+        Returns:
+            Both in float64, of shapes that broadcast against the block; None where none come.
         """
         if call.moments is None:
             return None
@@ -111,6 +123,9 @@ class Normalization(Layer):
             weights: The weights, moving statistics among them.
             call: The call.
             shape: Shape of the block.
+
+        Returns:
+            Both in float64, of shapes that broadcast against the block; None where none are known.
         """
         del weights
         return self.call_statistics(call, shape)
@@ -150,6 +165,13 @@ class Normalization(Layer):
         """Cut samples anywhere: with its statistics known, each item is for itself.
 
         Not where these take as much memory as some samples.
+
+        Args:
+            shape: All axes of the input, batch first.
+            items: About how many items of a sample go into a strip, 1 or more.
+
+        Returns:
+            The strips, in order; [] where the statistics take as much memory as some samples.
         """
         rank = len(shape)
         own = self.statistics_axes(rank, training=False, in_strips=True)
@@ -160,7 +182,15 @@ class Normalization(Layer):
         return boxes(shape, items)
 
     def block_shape(self, shape: Ints, strip: "Strip | None") -> Ints:
-        """Return the shape of the block."""
+        """Return the shape of the block: a normalization keeps it.
+
+        Args:
+            shape: Shape of the block.
+            strip: Not used.
+
+        Returns:
+            `shape`.
+        """
         del strip
         return shape
 
@@ -171,6 +201,9 @@ class Normalization(Layer):
             weights: The weights.
             origin: Index at which the block starts in its tensor.
             shape: Shape of the block.
+
+        Returns:
+            Views of the weights, by name.
         """
         part = _part(self.axes(len(shape)), origin, shape)
         return {name: weight[part] for name, weight in weights.items()}
@@ -187,6 +220,9 @@ def splits_weights(layer: Layer, rank: int) -> bool:
     Args:
         layer: The layer.
         rank: Axes of its input.
+
+    Returns:
+        False too for a layer that is no normalization.
     """
     return isinstance(layer, Normalization) and 0 in layer.axes(rank)
 
@@ -219,7 +255,17 @@ def broadcast_weight(
 
 
 def affine_vector(weights: "Weights", name: str, x: "Array", axes: Ints) -> "Array | None":
-    """Return a weight over trailing axes as a vector for a block; None where it changes nothing."""
+    """Return a weight over trailing axes as a vector for a block.
+
+    Args:
+        weights: The weights of the layer.
+        name: One of them.
+        x: The block.
+        axes: Sorted, trailing axes along which the weight runs.
+
+    Returns:
+        A vector in the dtype of `x`; None where there is no such weight or it changes nothing.
+    """
     weight = _changing(broadcast_weight(weights, name, x.shape, axes, (0,) * x.ndim), name)
     return None if weight is None else weight.reshape(-1).astype(x.dtype)
 
@@ -238,6 +284,9 @@ def apply_affine(y: "Array", weights: "Weights", axes: Ints, origin: Ints) -> "A
         weights: The weights of the layer.
         axes: Sorted axes of the tensor along which they run.
         origin: Index at which the block starts in its tensor.
+
+    Returns:
+        `y` itself.
     """
     from poolnorm_cli.kernels.scaling import multiply_and_add
 
@@ -263,6 +312,11 @@ def require_epsilon(epsilon: float) -> None:
 
 def require_rank(shape: Shape, lowest: int, layer: str) -> None:
     """Refuse an input of too low a rank.
+
+    Args:
+        shape: Shape of the input.
+        lowest: The lowest rank that is taken.
+        layer: What messages call the layer.
 
     Raises:
         UsageError: The rank is below `lowest`.

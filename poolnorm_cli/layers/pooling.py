@@ -82,19 +82,46 @@ class Pooling(SpatialLayer):
         return tuple(result)
 
     def windows(self, shape: Ints, strip: "Strip | None" = None) -> dict[int, Window]:
-        """Place the window, clipped to the cells there are, on each spatial axis or on a strip."""
+        """Place the window on each spatial axis, clipped to the cells there are.
+
+        Args:
+            shape: Shape of the block, batch first.
+            strip: Which rows of a sample the block is; None where it is whole samples.
+
+        Returns:
+            Spatial axis -> the window on it; on axis 1 of a strip, the window on its own rows.
+
+        Raises:
+            UsageError: The rank is not 3, 4 or 5, or the sizes are not one per spatial axis.
+        """
         given = self.pool_size, self.strides or self.pool_size, self.padding, self.data_format
         placed = _windows(shape, *given)
         return placed if strip is None or strip.window is None else placed | {1: strip.window}
 
     def strips(self, shape: Ints, items: int) -> "list[Strip]":
-        """Cut the first spatial axis under the window."""
+        """Cut the first spatial axis under the window, with the rows that neighbours share.
+
+        Args:
+            shape: All axes of the input, batch first.
+            items: About how many items of a sample go into a strip, 1 or more.
+
+        Returns:
+            The strips, in order; [] where the channels come first: such images are seen as planes.
+        """
         if self.data_format == "channels_first":
             return []
         return window_strips(shape[1], self.windows(shape)[1], rows_of(shape, items))
 
     def block_shape(self, shape: Ints, strip: "Strip | None") -> Ints:
-        """Count the places of the window, on the rows of a strip those that are its own."""
+        """Return the shape of what `apply` makes of a block: the places of the window on each axis.
+
+        Args:
+            shape: Shape of the block.
+            strip: Which rows of a sample the block is; None where it is whole samples.
+
+        Returns:
+            The shape, on a strip with the places of its own rows.
+        """
         windows = self.windows(shape, strip)
         return tuple(windows[a].count if a in windows else n for a, n in enumerate(shape))
 
@@ -167,7 +194,16 @@ class MaxPooling(Pooling):
     keeps_integers: ClassVar[bool] = True
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
-        """Take the maximum; NaN propagates and a window of -inf gives -inf."""
+        """Take the maximum; NaN propagates and a window of -inf gives -inf.
+
+        Args:
+            x: The block, of any numeric dtype.
+            weights: Not used: there are none.
+            call: Which strip of a sample the block is.
+
+        Returns:
+            The maxima, in the dtype of `x`, as Keras' `MaxPooling1D/2D/3D` gives them.
+        """
         from poolnorm_cli.kernels.windows import max_windows
 
         del weights
@@ -183,12 +219,30 @@ class MaxPooling(Pooling):
         return ["y = max of the cells under the window; NaN wins, padding is never looked at"]
 
     def plain_op_limit(self, shape: Ints, dtype: str) -> float:
-        """Run MaxPool on finite values: of NaN and -inf its runtimes make what they like."""
+        """Return the largest finite value: runtimes lose a NaN, and a window of -inf.
+
+        Args:
+            shape: Shape of the block.
+            dtype: Name of its dtype.
+
+        Returns:
+            That magnitude; 0 where there is no MaxPool of such a dtype, or it would be slow.
+        """
         slow = math.prod(w.size for w in self.windows(shape).values()) > _MAX_POOL_CELLS
         return LARGEST_VALUE.get(dtype, math.inf) if dtype in _MAX_POOL and not slow else 0.0
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
-        """Add MaxPool, or the maximum of slices where that must be exact or has no such dtype."""
+        """Add MaxPool, or the maximum of slices where that must be exact or has no such dtype.
+
+        Args:
+            graph: The graph.
+            x: The block, of the shape and dtype in `call`.
+            weights: Not used: there are none.
+            call: Shape, dtype, strip, and whether every input must be exact.
+
+        Returns:
+            The maxima, in the dtype of `x`.
+        """
         from poolnorm_cli.operators.windows import max_windows
 
         del weights
@@ -206,7 +260,16 @@ class AveragePooling(Pooling):
     example: ClassVar[str] = "--pool-size 3 --padding same"
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
-        """Average the cells of the input that lie under the window."""
+        """Average the cells of the input under the window; padding is not counted.
+
+        Args:
+            x: The block, float32 or float64.
+            weights: Not used: there are none.
+            call: Which strip of a sample the block is.
+
+        Returns:
+            The means, in the dtype of `x`, as Keras' `AveragePooling1D/2D/3D` gives them.
+        """
         from poolnorm_cli.kernels.windows import mean_windows
 
         del weights
@@ -224,13 +287,31 @@ class AveragePooling(Pooling):
         return [f"y = sum of the cells under the window / {cells}"]
 
     def plain_op_limit(self, shape: Ints, dtype: str) -> float:
-        """Run AveragePool where its sum, in float32, is exact enough and cannot overflow."""
+        """Return up to where the sum of AveragePool, a float32, is exact and cannot overflow.
+
+        Args:
+            shape: Shape of the block.
+            dtype: Name of its dtype.
+
+        Returns:
+            The largest float32 over the cells of a window; 0 for many cells, or another dtype.
+        """
         cells = math.prod(window.size for window in self.windows(shape).values())
         exact = dtype == "float32" and cells <= _AVERAGE_POOL_CELLS
         return LARGEST_VALUE["float32"] / cells if exact else 0.0
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
-        """Add AveragePool, or sums of slices where that must be exact or has no such dtype."""
+        """Add AveragePool, or sums of slices where that must be exact or has no such dtype.
+
+        Args:
+            graph: The graph.
+            x: The block, of the shape and dtype in `call`.
+            weights: Not used: there are none.
+            call: Shape, dtype, strip, and whether every input must be exact.
+
+        Returns:
+            The means, in the dtype of `x`.
+        """
         from poolnorm_cli.operators.windows import mean_windows
 
         del weights

@@ -66,6 +66,9 @@ def values_may_overflow(layer: "Normalization", x: "Array", call: "Call") -> boo
         layer: The layer.
         x: The block, float32 or float64.
         call: How the layer is called on the block.
+
+    Returns:
+        False too where the statistics are known.
     """
     if call.moments is not None or isinstance(layer, Trainable):
         return False  # the statistics are known
@@ -85,6 +88,9 @@ def statistics_may_overflow(
         layer: The layer.
         dtype: Of the block.
         seen: Means, and variances with the epsilon added, of any names that begin so.
+
+    Returns:
+        Whether one is larger or smaller than what is safe in `dtype`.
     """
     large, small = _MODEST[dtype.name]
     small = -1.0 if layer.least_power > small else small  # what is smaller counts as that
@@ -108,6 +114,9 @@ def parameters_may_overflow(
         weights: The weights of the layer.
         call: How the layer is called on the block.
         shape: Shape of the block.
+
+    Returns:
+        Whether one, or a product of them, is larger or smaller than what is safe in `dtype`.
     """
     if dtype.name not in _MODEST:
         return False

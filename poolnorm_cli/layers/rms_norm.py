@@ -39,13 +39,34 @@ class RMSNormalization(Normalization):
         return {"scale": known(shape, self.axes(len(shape)))}
 
     def initial_weight(self, weight: str, shape: Ints) -> "Array":
-        """Start `scale` at 1."""
+        """Start `scale` at 1.
+
+        Args:
+            weight: `scale`.
+            shape: Its shape.
+
+        Returns:
+            Ones, in float64.
+
+        Raises:
+            UsageError: The layer has no such weight.
+        """
         from poolnorm_cli.kernels.memory import filled
 
         return filled(shape, 1.0) if weight == "scale" else super().initial_weight(weight, shape)
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
-        """Compute `x / sqrt(mean(x^2) + epsilon) * scale`."""
+        """Compute `x / sqrt(mean(x^2) + epsilon) * scale`.
+
+        Args:
+            x: The block, float32 or float64.
+            weights: `scale`, of the sizes of the axes.
+            call: Where the block starts, and the statistics, where they were gathered before.
+
+        Returns:
+            The output, in the dtype of `x`, as Keras 3's `RMSNormalization` (Zhang and Sennrich,
+            2019, arXiv:1910.07467) gives it.
+        """
         from poolnorm_cli.kernels.moments import mean_square
         from poolnorm_cli.kernels.rows import divide_rows
         from poolnorm_cli.kernels.scaling import inverse_deviation, scaled
@@ -79,7 +100,17 @@ class RMSNormalization(Normalization):
         ]
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
-        """Add RMSNormalization, or operators where axes are not trailing or it must be exact."""
+        """Add RMSNormalization, or operators where axes are not trailing or it must be exact.
+
+        Args:
+            graph: The graph.
+            x: The block, of the shape and dtype in `call`.
+            weights: `scale`.
+            call: Shape, dtype, statistics, and whether every input must be exact.
+
+        Returns:
+            The output, in the dtype of `x`.
+        """
         from poolnorm_cli.operators.moments import mean_square
         from poolnorm_cli.operators.scaling import apply_affine, inverse_deviation
 
@@ -114,7 +145,16 @@ class UnitNormalization(Normalization):
     least_power: ClassVar[float] = _LEAST_NORM**2
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
-        """Compute `x / max(norm, 1e-12)`."""
+        """Compute `x / max(norm, 1e-12)`, the norm the Euclidean one.
+
+        Args:
+            x: The block, float32 or float64.
+            weights: Not used: there are none.
+            call: Where the block starts, and the statistics, where they were gathered before.
+
+        Returns:
+            The output, in the dtype of `x`, as Keras 3's `UnitNormalization` gives it.
+        """
         import numpy as np
 
         from poolnorm_cli.kernels.moments import mean_square
@@ -146,7 +186,17 @@ class UnitNormalization(Normalization):
         ]
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
-        """Add LpNormalization, or operators where it has several axes or must be exact."""
+        """Add LpNormalization, or operators where it has several axes or must be exact.
+
+        Args:
+            graph: The graph.
+            x: The block, of the shape and dtype in `call`.
+            weights: Not used: there are none.
+            call: Shape, dtype, statistics, and whether every input must be exact.
+
+        Returns:
+            The output, in the dtype of `x`.
+        """
         from poolnorm_cli.operators.moments import mean_square
         from poolnorm_cli.operators.scaling import inverse_deviation
 

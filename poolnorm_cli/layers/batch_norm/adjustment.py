@@ -47,6 +47,9 @@ class Adjustment:
             given: `FILE.npz`, or `scale=INITIALIZER;bias=INITIALIZER`, or these by name.
             flag: The flag it was given with, for the error.
 
+        Returns:
+            The adjustment, its file not yet read.
+
         Raises:
             UsageError: It is none of these.
         """
@@ -72,11 +75,14 @@ class Adjustment:
         return replace(self, file=None, terms=_require_terms(read(self.file), self.file))
 
     def term_shapes(self, shape: Shape, kept: Shape) -> dict[str, Shape]:
-        """Name s and b, each with its shape for a block of `shape`.
+        """Return s and b, each with its shape for a block.
 
         Args:
             shape: Shape of the block; axis 0 may be a name.
             kept: The same with size 1 for all but the channels.
+
+        Returns:
+            Symbol -> shape, which broadcasts against the block.
         """
         shapes: dict[str, Shape] = {}
         for name, term in self.terms.items():
@@ -99,6 +105,9 @@ class Adjustment:
             shape: Shape of the block.
             axes: Axes of the channels.
             call: Where the block starts in its tensor, and how many batches came before.
+
+        Returns:
+            Symbol -> array in float64, which broadcasts against the block.
 
         Raises:
             UsageError: An array does not broadcast against the input.

@@ -13,7 +13,15 @@ if TYPE_CHECKING:
 
 
 def explain(layer: "BatchParameters", facts: Facts) -> list[str]:
-    """Say which statistics were used, by which formula, and how the moving ones moved."""
+    """Write which statistics were used, by which formula, and how the moving ones moved.
+
+    Args:
+        layer: The layer.
+        facts: The run.
+
+    Returns:
+        The lines.
+    """
     if facts.moments is None:
         return _inference(layer, facts)
     lines = [*_statistics(layer, facts, facts.moments), *_formula(layer, facts, facts.moments)]

@@ -24,7 +24,18 @@ _DEFAULTS = {"gamma": 1.0, "beta": 0.0, "moving_mean": 0.0, "moving_variance": 1
 def build(
     layer: "BatchParameters", graph: Graph, x: Value, weights: Values, call: GraphCall
 ) -> Value:
-    """Add BatchNormalization, or operators in training, for several axes and to be exact."""
+    """Add BatchNormalization, or operators in training, for several axes and to be exact.
+
+    Args:
+        layer: The layer.
+        graph: The graph.
+        x: The block or the whole input, of the shape and dtype in `call`.
+        weights: All weights of the layer, each of its own dtype.
+        call: Shape, dtype, training, statistics, and whether every input must be exact.
+
+    Returns:
+        The output, in the dtype of `x`.
+    """
     axes = layer.axes(call.rank)
     single = len(axes) == 1 and axes[0] and call.moments is None
     if single and call.dtype == "float32" and not call.exact:
@@ -62,7 +73,17 @@ def build(
 def build_updated(
     layer: "BatchParameters", graph: Graph, weights: Values, call: GraphCall
 ) -> dict[str, Value]:
-    """Move the moving statistics, renorm's among them, by those of the batch."""
+    """Move the moving statistics, renorm's among them, by those of the batch.
+
+    Args:
+        layer: The layer.
+        graph: The graph.
+        weights: All weights of the layer, each of its own dtype.
+        call: Shape, dtype and statistics of the batch.
+
+    Returns:
+        The weights that change, by name, each in its own dtype.
+    """
     if call.moments is None:
         return {}
     mean, variance = _batch(layer, graph, call)

@@ -38,6 +38,15 @@ class BatchNormalization(BatchParameters):
 
         In training the statistics are those of `call.moments`, the variance the biased one, and
         the normalized value goes through renorm and the adjustment before gamma and beta.
+
+        Args:
+            x: The block, float32 or float64.
+            weights: All weights of the layer, of the sizes of its axes.
+            call: Training or inference, where the block starts, and the statistics of the batch.
+
+        Returns:
+            The output, in the dtype of `x`, as Keras' `BatchNormalization` (Ioffe and Szegedy,
+            2015, arXiv:1502.03167) gives it.
         """
         from poolnorm_cli.kernels.scaling import center_and_scale, inverse_deviation
 
@@ -59,7 +68,16 @@ class BatchNormalization(BatchParameters):
     def known_statistics(
         self, weights: "Weights", call: Call, shape: Ints
     ) -> "tuple[Array, Array]":
-        """Return the mean and variance given with the call, or the moving ones."""
+        """Return the mean and variance that come with the call, or the moving ones.
+
+        Args:
+            weights: All weights of the layer.
+            call: The call.
+            shape: Shape of the block.
+
+        Returns:
+            Both in float64, of shapes that broadcast against the block.
+        """
         given = self.call_statistics(call, shape)
         if given is not None:
             return given
@@ -71,7 +89,16 @@ class BatchNormalization(BatchParameters):
     def block_statistics(
         self, moments: "Moments", origin: Ints, shape: Ints
     ) -> "tuple[Array, Array]":
-        """Return mean and variance for a block; each ghost batch has its own."""
+        """Return the mean and variance for a block; each ghost batch has its own.
+
+        Args:
+            moments: Statistics of the batch, or of each ghost batch along axis 0.
+            origin: Index at which the block starts in its tensor.
+            shape: Shape of the block.
+
+        Returns:
+            Both in float64, of shapes that broadcast against the block.
+        """
         return block_mean_and_variance(moments, origin, shape)
 
     def extra_input_shapes(self, shape: Shape) -> dict[str, Shape]:
@@ -81,7 +108,16 @@ class BatchNormalization(BatchParameters):
         return terms | (self.adjustment.term_shapes(shape, kept) if self.adjustment else {})
 
     def extra_inputs(self, weights: "Weights", call: Call, shape: Ints) -> dict[str, Any]:
-        """Return renorm's r and d, and the adjustment's s and b, for a block of `shape`."""
+        """Return renorm's r and d, and the adjustment's s and b, for a block.
+
+        Args:
+            weights: As they are before the call.
+            call: Statistics of the batch, where the block starts, and the calls before.
+            shape: Shape of the block.
+
+        Returns:
+            Arrays in float64 that broadcast against the block, by name; none in inference.
+        """
         if call.moments is None:
             return {}
         axes = self.axes(len(shape))
@@ -92,6 +128,13 @@ class BatchNormalization(BatchParameters):
 
     def updated(self, weights: "Weights", moments: "Moments") -> dict[str, Any]:
         """Move the moving statistics: `moving * momentum + batch * (1 - momentum)`.
+
+        Args:
+            weights: As they are before the call.
+            moments: Statistics of the batch, or of each ghost batch along axis 0.
+
+        Returns:
+            All weights, each in the dtype that it had.
 
         Raises:
             InputError: A statistic is not finite; it would stay so for ever.
@@ -107,7 +150,17 @@ class BatchNormalization(BatchParameters):
         return replace_moved(weights, batch.moved(weights, self.momentum))
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
-        """Add BatchNormalization, or operators in training, for several axes and to be exact."""
+        """Add BatchNormalization, or operators in training, for several axes and to be exact.
+
+        Args:
+            graph: The graph.
+            x: The block or the whole input, of the shape and dtype in `call`.
+            weights: All weights of the layer, each of its own dtype.
+            call: Shape, dtype, training, statistics, and whether every input must be exact.
+
+        Returns:
+            The output, in the dtype of `x`.
+        """
         from poolnorm_cli.layers.batch_norm.graph import build
 
         return build(self, graph, x, weights, call)
@@ -115,7 +168,17 @@ class BatchNormalization(BatchParameters):
     def build_moments(
         self, graph: "Graph", x: "Value", axes: Ints, call: "GraphCall"
     ) -> "GraphMoments":
-        """Add the moments of the batch, under its mask, or of each ghost batch."""
+        """Add the moments of the batch, under its mask, or of each ghost batch.
+
+        Args:
+            graph: The graph.
+            x: The whole input.
+            axes: What `statistics_axes` returned.
+            call: Shape, dtype and mask.
+
+        Returns:
+            The statistics, with a row for each sample where there are ghost batches.
+        """
         from poolnorm_cli.operators.moments import ghost_moments
 
         if self.virtual_batch_size is None:
@@ -125,7 +188,16 @@ class BatchNormalization(BatchParameters):
     def build_updated(
         self, graph: "Graph", weights: "Values", call: "GraphCall"
     ) -> "dict[str, Value]":
-        """Move the moving statistics: `moving * momentum + batch * (1 - momentum)`."""
+        """Move the moving statistics: `moving * momentum + batch * (1 - momentum)`.
+
+        Args:
+            graph: The graph.
+            weights: All weights of the layer, each of its own dtype.
+            call: Shape, dtype and statistics of the batch.
+
+        Returns:
+            The weights that change, by name, each in its own dtype.
+        """
         from poolnorm_cli.layers.batch_norm.graph import build_updated
 
         return build_updated(self, graph, weights, call)
@@ -137,7 +209,16 @@ class BatchNormalization(BatchParameters):
         return fold(weights, self.epsilon)
 
     def apply_folded(self, x: "Array", folded: "Weights", call: Call) -> "Array":
-        """Compute `x * scale + shift` in the dtype of `x`, as whoever folds the layer does."""
+        """Compute `x * scale + shift`, as one does who has folded the layer into another.
+
+        Args:
+            x: A block.
+            folded: `scale` and `shift`, one value per channel.
+            call: Where the block starts in its tensor.
+
+        Returns:
+            The output, computed in the dtype of `x`.
+        """
         axes, origin = self.axes(x.ndim), call.origin(x.ndim)
         terms: Any = [broadcast_weight(folded, name, x.shape, axes, origin) for name in folded]
         scale, shift = (term.astype(x.dtype) for term in terms)

@@ -8,7 +8,11 @@ from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.affine import AffineNormalization
 from poolnorm_cli.layers.batch_norm.adjustment import Adjustment
 from poolnorm_cli.layers.batch_norm.renorm import RENORM_WEIGHTS, Clipping, corrections
-from poolnorm_cli.layers.batch_norm.statistics import BatchStatistics
+from poolnorm_cli.layers.batch_norm.statistics import (
+    BatchStatistics,
+    ghost_batches,
+    require_no_negative,
+)
 from poolnorm_cli.layers.keras.initializers import ONES, ZEROS, Initializer
 from poolnorm_cli.layers.maskable import Maskable
 from poolnorm_cli.layers.normalization import require_rank
@@ -36,6 +40,13 @@ _KERAS_DEFAULT = 0.99
 
 def keras_momentum(momentum: float, convention: str) -> float:
     """Turn a momentum into Keras', which is the share of the old statistics.
+
+    Args:
+        momentum: What was given.
+        convention: `keras` or `torch`, whose momentum is the share of the new statistics.
+
+    Returns:
+        The share of the old statistics.
 
     Raises:
         UsageError: torch's convention goes with Keras' default, so that no momentum was given.
@@ -94,6 +105,11 @@ def require_compatible(layer: "BatchParameters") -> None:
 def require_supported(layer: "BatchParameters", axes: Ints, shape: Shape) -> None:
     """Refuse an input for which Keras 2 has no fused path or no ghost batches.
 
+    Args:
+        layer: The parameters.
+        axes: Axes of the channels, non-negative.
+        shape: Shape of the input.
+
     Raises:
         UsageError: With what it would take.
     """
@@ -120,39 +136,12 @@ def _require_fusable(axes: Ints, shape: Shape) -> None:
         )
 
 
-def ghost_batches(samples: int, size: int | None) -> int:
-    """Count the ghost batches of `size` samples.
-
-    Raises:
-        UsageError: They do not come out even.
-    """
-    if size is None:
-        return 1
-    if samples % size:
-        raise UsageError(
-            f"--virtual-batch-size {size} does not divide the batch of {samples}",
-            "give a size that does, or another batch",
-        )
-    return max(samples // size, 1)
-
-
 def keras_config(config: dict[str, Any]) -> dict[str, Any]:
     """Leave out what Keras 3 has not: the convention, and Keras 2's parameters if not set."""
     absent = {"momentum_convention"} | {name for name in _KERAS_2 if config[name] is None}
     kept = {name: value for name, value in config.items() if name not in absent}
     words = {name: kept[name].config() for name in _KERAS_OBJECTS if kept.get(name) is not None}
     return kept | words
-
-
-def require_no_negative(variance: "Array", initializer: str) -> None:
-    """Refuse a variance that cannot be.
-
-    Raises:
-        UsageError: One is negative.
-    """
-    if (variance < 0).any():
-        what = f"--moving-variance-initializer {initializer} gives a negative variance"
-        raise UsageError(what, "give one that is positive, as ones")
 
 
 VARIANCES = ("moving_variance", "moving_stddev", "renorm_stddev")
@@ -246,6 +235,13 @@ class BatchParameters(AffineNormalization, Trainable, Maskable):
     def initial_weight(self, weight: str, shape: Ints) -> "Array":
         """Return the values with which a weight starts; renorm's follow from the moving ones.
 
+        Args:
+            weight: One of `weight_names`.
+            shape: Its shape.
+
+        Returns:
+            The values, in float64.
+
         Raises:
             UsageError: The initializer has none for such a shape, or a negative variance.
         """
@@ -270,7 +266,17 @@ class BatchParameters(AffineNormalization, Trainable, Maskable):
         return tuple(axis for axis in range(rank) if axis not in axes)
 
     def statistics_axes(self, rank: int, *, training: bool, in_strips: bool = False) -> Ints:
-        """Return all axes but the channels', in training."""
+        """Return all axes but the channels' in training; none in inference.
+
+        Args:
+            rank: Axes of the input.
+            training: The call is a training call.
+            in_strips: Makes no difference: the statistics are those of the batch, or the moving
+                ones.
+
+        Returns:
+            The axes, sorted.
+        """
         del in_strips  # the statistics are those of the batch, or the moving ones
         return self.reduced_axes(rank) if training and self.trainable else ()
 
@@ -292,12 +298,28 @@ class BatchParameters(AffineNormalization, Trainable, Maskable):
         return ghost_batches(samples, self.virtual_batch_size)
 
     def batch_statistics(self, moments: "Moments", shape: Ints) -> BatchStatistics:
-        """Say what a batch adds to the moving statistics, for weights of `shape`."""
+        """Return what a batch moves the moving statistics by.
+
+        Args:
+            moments: Statistics of the batch, or of each ghost batch along axis 0.
+            shape: Shape of a weight.
+
+        Returns:
+            One mean and one variance per channel.
+        """
         unbiased = bool(self.fused)
         return BatchStatistics.of(moments, shape, ghosts=self.has_ghost_batches, unbiased=unbiased)
 
     def corrections(self, moments: "Moments", weights: "Weights") -> dict[str, Any]:
-        """Return renorm's r and d, shaped as weights are; nothing without renorm."""
+        """Return renorm's r and d; nothing without renorm.
+
+        Args:
+            moments: Statistics of the batch, or of each ghost batch along axis 0.
+            weights: As they are before the batch.
+
+        Returns:
+            Arrays in float64 of the shape of a weight, by name.
+        """
         if not self.renorm:
             return {}
         batch = self.batch_statistics(moments, weights["renorm_mean"].shape)
@@ -317,7 +339,15 @@ class BatchParameters(AffineNormalization, Trainable, Maskable):
         return super(BatchParameters, replace(self, fused=None)).collapse_leading_axes(shape)
 
     def strips(self, shape: Ints, items: int) -> "list[Strip]":
-        """Cut samples anywhere, unless an adjustment has a say in them."""
+        """Cut samples anywhere, unless there is an adjustment, which may differ along any axis.
+
+        Args:
+            shape: All axes of the input, batch first.
+            items: About how many items of a sample go into a strip, 1 or more.
+
+        Returns:
+            The strips, in order; [] where samples are worked on whole.
+        """
         return [] if self.adjustment is not None else super().strips(shape, items)
 
     def mask_shape(self, shape: Shape) -> Shape:

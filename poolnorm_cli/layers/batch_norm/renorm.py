@@ -99,6 +99,9 @@ def corrections(
         weights: As they are before the batch.
         epsilon: Added to the variance.
         clipping: Limits.
+
+    Returns:
+        `r` and `d`, in float64, of the shape of a weight.
     """
     import numpy as np
 
@@ -132,6 +135,9 @@ def renorm_updates(
         epsilon: Added to the variance.
         momentum: Of `moving_mean` and `moving_stddev`.
         renorm_momentum: Of `renorm_mean` and `renorm_stddev`.
+
+    Returns:
+        The weights that moved, by name, each in the dtype that it had.
     """
     import numpy as np
 

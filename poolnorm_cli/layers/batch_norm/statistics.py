@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from poolnorm_cli.errors import InputError, StatisticRangeError
+from poolnorm_cli.errors import InputError, StatisticRangeError, UsageError
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.values import frozen
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from poolnorm_cli.kernels.moments import Moments
-    from poolnorm_cli.layers.call import Weights
+    from poolnorm_cli.layers.call import Array, Weights
 
     Float64 = NDArray[np.float64]
 
@@ -44,6 +44,9 @@ class BatchStatistics:
             shape: Shape of a weight.
             ghosts: Average over ghost batches: their means, and their biased variances.
             unbiased: Multiply the variance by N / max(N - 1, 1), as Keras 2's fused path does.
+
+        Returns:
+            Mean and variance in float64, of the shape of a weight.
         """
         mean, variance = mean_and_variance(moments)
         if ghosts:
@@ -53,7 +56,15 @@ class BatchStatistics:
         return cls(mean.reshape(shape), variance.reshape(shape))
 
     def moved(self, weights: "Weights", momentum: float) -> dict[str, Any]:
-        """Return the moving mean and variance as the batch leaves them."""
+        """Return the moving mean and variance as the batch leaves them.
+
+        Args:
+            weights: As they are before the batch.
+            momentum: The share of the old statistics, as Keras means it.
+
+        Returns:
+            The weights that moved, by name, each in the dtype that it had.
+        """
         batch = {"moving_mean": self.mean, "moving_variance": self.variance}
         return moving_averages(weights, batch, momentum)
 
@@ -61,7 +72,16 @@ class BatchStatistics:
 def moving_averages(
     weights: "Weights", batch: "Mapping[str, Float64]", momentum: float
 ) -> dict[str, Any]:
-    """Compute `weight * momentum + batch * (1 - momentum)` in float64, for each name in `batch`."""
+    """Compute `weight * momentum + batch * (1 - momentum)` in float64.
+
+    Args:
+        weights: As they are before the batch.
+        batch: Name of a weight -> the statistic of the batch.
+        momentum: The share of the old statistics, as Keras means it.
+
+    Returns:
+        The names of `batch`, each in the dtype that its weight had.
+    """
     import numpy as np
 
     moved = {}
@@ -73,7 +93,15 @@ def moving_averages(
 
 
 def to_dtype(dtype: "np.dtype[Any]", value: "Float64") -> Any:
-    """Return a moving statistic in the dtype it is kept in; infinite where it does not fit."""
+    """Return a moving statistic in the dtype of its weight; infinite where it does not fit.
+
+    Args:
+        dtype: The dtype.
+        value: The statistic.
+
+    Returns:
+        The statistic, rounded once.
+    """
     import numpy as np
 
     with np.errstate(over="ignore"):
@@ -81,7 +109,14 @@ def to_dtype(dtype: "np.dtype[Any]", value: "Float64") -> Any:
 
 
 def replace_moved(weights: "Weights", moved: dict[str, Any]) -> dict[str, Any]:
-    """Return the weights with those that have moved.
+    """Return all weights, with those that have moved in place of the old ones.
+
+    Args:
+        weights: As they are before the batch.
+        moved: Those that moved, by name.
+
+    Returns:
+        All weights, by name.
 
     Raises:
         StatisticRangeError: One does not fit into its dtype.
@@ -98,6 +133,44 @@ def replace_moved(weights: "Weights", moved: dict[str, Any]) -> dict[str, Any]:
     )
     error.unfit, error.kept = tuple(unfit), kept
     raise error
+
+
+def ghost_batches(samples: int, size: int | None) -> int:
+    """Return the number of ghost batches of a batch (Hoffer et al., 2017, arXiv:1705.08741).
+
+    Args:
+        samples: Samples of the batch.
+        size: Samples of a ghost batch; None where there are none.
+
+    Returns:
+        The number, 1 or more.
+
+    Raises:
+        UsageError: They do not come out even.
+    """
+    if size is None:
+        return 1
+    if samples % size:
+        raise UsageError(
+            f"--virtual-batch-size {size} does not divide the batch of {samples}",
+            "give a size that does, or another batch",
+        )
+    return max(samples // size, 1)
+
+
+def require_no_negative(variance: "Array", initializer: str) -> None:
+    """Refuse a variance that cannot be.
+
+    Args:
+        variance: The start values of a variance.
+        initializer: What gave them, for the error.
+
+    Raises:
+        UsageError: One is negative.
+    """
+    if (variance < 0).any():
+        what = f"--moving-variance-initializer {initializer} gives a negative variance"
+        raise UsageError(what, "give one that is positive, as ones")
 
 
 def require_finite(moments: "Moments") -> None:
@@ -122,10 +195,18 @@ def require_finite(moments: "Moments") -> None:
 def block_mean_and_variance(
     moments: "Moments", origin: Ints, shape: Ints
 ) -> "tuple[Float64, Float64]":
-    """Return the mean and variance for a block of `shape` that starts at `origin`.
+    """Return the mean and variance by which a block of a training batch is normalized.
 
     Axis 0 of the statistics has one cell for all samples, one for each, or one for each of G ghost
     batches; sample i is in ghost batch i % G.
+
+    Args:
+        moments: Statistics of the batch.
+        origin: Index at which the block starts in its tensor.
+        shape: Shape of the block.
+
+    Returns:
+        Both in float64, of shapes that broadcast against the block.
     """
     import numpy as np
 
@@ -155,6 +236,13 @@ def fold(weights: "Weights", epsilon: float) -> dict[str, Any]:
 
     `scale = gamma / sqrt(moving_variance + epsilon)`, `shift = beta - moving_mean * scale`;
     computed in float64 and rounded once to the dtype of the weights.
+
+    Args:
+        weights: All weights of the layer.
+        epsilon: What is added to the variance.
+
+    Returns:
+        Both vectors, by name.
     """
     import numpy as np
 

@@ -24,6 +24,9 @@ def keras_call(
         shape: Shape of the input.
         package: Where the class is: `keras`, or `tf_keras`, which is Keras 2 today.
         more: Further arguments, written out, or others than the layer would have.
+
+    Returns:
+        One line of Python.
     """
     config = layer.config()
     given = {name: value for name, value in layer.shown_parameters().items() if name in config}
@@ -36,6 +39,13 @@ def keras_call(
 
 def keras_config(layer: Layer, shape: Shape) -> dict[str, Any]:
     """Return the config from which Keras 3 makes the layer, for inputs of `shape`.
+
+    Args:
+        layer: The layer.
+        shape: Shape of the input.
+
+    Returns:
+        The arguments of the Keras class, by name.
 
     Raises:
         UsageError: Keras 3 has no such layer.
@@ -90,6 +100,9 @@ def computing_config(kind: type[Layer], config: Mapping[str, Any], place: str) -
         config: The config, as JSON has it.
         place: What messages call it.
 
+    Returns:
+        Parameters of the layer, by name.
+
     Raises:
         InputError: A value is not of the parameter's type.
     """
@@ -105,6 +118,9 @@ def from_config(kind: type[Layer], document: Any, place: str) -> dict[str, Any]:
         kind: The class of the layer.
         document: The config, bare or with `class_name` beside it, as JSON has it.
         place: What messages call it.
+
+    Returns:
+        Parameters of the layer, by name.
 
     Raises:
         InputError: It is no config, or a value is not of the parameter's type.
@@ -146,6 +162,9 @@ def make_layer(
         place: What messages call the file.
         layout: Parameters that the file's format suggests; flags go before them.
         rank: Axes of the input for which the layer was built, where the file says.
+
+    Returns:
+        The layer.
 
     Raises:
         UsageError: A flag contradicts the file, or a value cannot be.

@@ -135,7 +135,16 @@ class STFT(Initializer):
 
 
 def shape_error(initializer: Initializer, shape: Ints, made: str) -> UsageError:
-    """Return the error that an initializer makes only `made`, and no weight of `shape`."""
+    """Return the error of an initializer that has no values for a weight of such a shape.
+
+    Args:
+        initializer: The initializer.
+        shape: Shape of the weight.
+        made: What it makes, in words, as `matrices`.
+
+    Returns:
+        The error, to be raised.
+    """
     return UsageError(
         f"{initializer.words[0]} cannot start a weight of shape ({format_shape(shape)})",
         f"it makes {made} alone: give another, as ones",

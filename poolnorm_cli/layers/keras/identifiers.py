@@ -118,6 +118,9 @@ class Identifier(ABC):
             given: A word, a call, a config in JSON or as a mapping, or an object of this kind.
             flag: The flag it was given with, for the error.
 
+        Returns:
+            The object.
+
         Raises:
             UsageError: There is no such object, or it has no such arguments.
         """
@@ -145,7 +148,15 @@ class Identifier(ABC):
 
     @classmethod
     def called(cls, word: str, positional: list[Any], named: dict[str, Any]) -> Self:
-        """Return the object with arguments by position and by name, as `word` was called.
+        """Return the object with the arguments with which it was called.
+
+        Args:
+            word: The name that it was called by.
+            positional: Arguments by position.
+            named: Arguments by name.
+
+        Returns:
+            The object.
 
         Raises:
             UsageError: It has no such arguments.

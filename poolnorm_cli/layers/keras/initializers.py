@@ -68,7 +68,16 @@ class RandomInitializer(Initializer):
         return drawn
 
     def uniform(self, low: float, high: float, shape: Ints) -> "Float64":
-        """Draw from a uniform distribution."""
+        """Draw from a uniform distribution.
+
+        Args:
+            low: The lower end of the range, included.
+            high: The upper end, not included.
+            shape: Shape of the weight.
+
+        Returns:
+            The values, in float64.
+        """
         return low + (high - low) * self._generator().random(shape)
 
     def _generator(self) -> "np.random.Generator":

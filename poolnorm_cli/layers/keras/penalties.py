@@ -250,6 +250,13 @@ class RadialConstraint(Constraint):
 def penalties(layer: "Layer", weights: "Weights") -> dict[str, float]:
     """Return the penalty of each weight that has a regularizer.
 
+    Args:
+        layer: The layer.
+        weights: Its weights, by name.
+
+    Returns:
+        Name of a weight -> its penalty; none for a layer that is not trained.
+
     Raises:
         UsageError: The regularizer is for weights of another rank.
     """
@@ -259,6 +266,13 @@ def penalties(layer: "Layer", weights: "Weights") -> dict[str, float]:
 
 def apply_constraints(layer: "Layer", weights: "Weights") -> "dict[str, Array]":
     """Return each weight that has a constraint, projected by it, in its own dtype.
+
+    Args:
+        layer: The layer.
+        weights: Its weights, by name.
+
+    Returns:
+        Name of a weight -> its projection; none for a layer that is not trained.
 
     Raises:
         UsageError: The constraint is for weights of another rank.

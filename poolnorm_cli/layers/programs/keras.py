@@ -32,6 +32,13 @@ def keras_program(layer: "Layer", context: ProgramContext) -> str:
     A layer that only Keras 2 has is that of tf_keras, which is Keras 2 today; so is one whose mask
     only Keras 2 heeds.
 
+    Args:
+        layer: The layer.
+        context: The input, its mask, the weights.
+
+    Returns:
+        The program, its last line without an end.
+
     Raises:
         UsageError: The layer cannot take the input.
     """

@@ -73,6 +73,13 @@ class ProgramContext:
 def array_literal(values: "Array", dtype: str) -> str:
     """Write an array as Python does: by its values, each as short as it is exact.
 
+    Args:
+        values: The array.
+        dtype: Name of the dtype that it is written in.
+
+    Returns:
+        An expression of NumPy.
+
     Raises:
         UsageError: They are too many.
     """
@@ -114,7 +121,15 @@ def inverse_order(order: Sequence[int]) -> Ints:
 
 
 def axes_last(axes: Ints, rank: int) -> Ints:
-    """Return the order of axes in which some come last."""
+    """Return the order of axes in which some come last and the others stay in order.
+
+    Args:
+        axes: The axes that come last.
+        rank: All axes.
+
+    Returns:
+        A permutation of `range(rank)`.
+    """
     return (*(axis for axis in range(rank) if axis not in axes), *axes)
 
 

@@ -17,6 +17,13 @@ from poolnorm_cli.shapes import Ints
 def torch_program(layer: Layer, context: ProgramContext) -> str:
     """Write the layer in torch, as a program that makes `y` of the input.
 
+    Args:
+        layer: The layer.
+        context: The input, its mask, the weights.
+
+    Returns:
+        The program, its last line without an end.
+
     Raises:
         UsageError: torch has nothing like it, or the layer cannot take the input.
     """
