@@ -1,7 +1,7 @@
 """The rules of shapes: axes, windows, pads and symbolic dimensions, as functions of ints alone.
 
 Every shape that the tool prints, allocates, declares in a graph or checks comes from here, so the
-'same' rule has this one body.
+rule of 'same' padding has this one body. Nothing here needs NumPy.
 """
 
 from typing import Literal, NamedTuple
@@ -21,9 +21,14 @@ Padding = Literal["valid", "same"]
 
 
 class Window(NamedTuple):
-    """A window on one axis: its size, its stride, and the cells of padding before and after.
+    """A window on one axis.
 
-    `count` is the number of places at which the window stands.
+    Attributes:
+        size: Cells under the window.
+        stride: Cells from one place of it to the next.
+        count: Number of its places.
+        low: Cells of padding before the axis.
+        high: Cells of padding after it.
     """
 
     size: int
@@ -37,7 +42,7 @@ class Window(NamedTuple):
         return [end - first for first, end in self.bounds(length)]
 
     def bounds(self, length: int) -> list[tuple[int, int]]:
-        """Return first real cell and end, on an axis of `length`, of what is under each place."""
+        """Return the first real cell and the end, on an axis of `length`, under each place."""
         starts = (place * self.stride - self.low for place in range(self.count))
         return [(max(start, 0), min(start + self.size, length)) for start in starts]
 
@@ -49,6 +54,9 @@ class Window(NamedTuple):
 
         Args:
             length: Cells on the axis.
+
+        Returns:
+            The window; without a place, one of a single cell.
         """
         if not self.count:
             return Window(1, 1, 0, 0, 0)
@@ -76,16 +84,19 @@ class Window(NamedTuple):
 
 
 def window(length: int, size: int, stride: int, padding: Padding) -> Window:
-    """Place a window on an axis as Keras does.
+    """Place a window on an axis as Keras' pooling layers do (TensorFlow's padding 'SAME').
 
     'valid' keeps whole windows only. 'same' gives ceil(length / stride) places; the padding this
-    needs is never negative and its odd cell comes last.
+    needs is never negative and its odd cell comes last. `window_formula` says the same in words.
 
     Args:
         length: Cells on the axis.
         size: Cells under the window.
         stride: Cells from one place to the next.
         padding: `valid` or `same`.
+
+    Returns:
+        The window, as it is given, however much larger than the axis.
     """
     if padding == "valid":
         return Window(size, stride, max((length - size) // stride + 1, 0), 0, 0)
@@ -94,20 +105,73 @@ def window(length: int, size: int, stride: int, padding: Padding) -> Window:
     return Window(size, stride, count, total // 2, total - total // 2)
 
 
+def window_formula(length: int, size: int, stride: int, padding: Padding) -> str:
+    """Write how `window` places a window on an axis: the formulas with their numbers.
+
+    Args:
+        length: Cells on the axis.
+        size: Cells under the window.
+        stride: Cells from one place to the next.
+        padding: `valid` or `same`.
+
+    Returns:
+        Part of a line: the parameters, the number of places, and the pads if there may be any.
+    """
+    placed = window(length, size, stride, padding)
+    count = placed.count
+    given = f"{length} cells, window {size}, stride {stride}, padding '{padding}'"
+    if padding == "valid":
+        return f"{given}: ({length} - {size}) // {stride} + 1 = {count} places"
+    places = f"ceil({length} / {stride}) = {count} places"
+    total = f"max(({count} - 1) * {stride} + {size} - {length}, 0) = {placed.low + placed.high}"
+    return f"{given}: {places}; pads {total}: {placed.low} before, {placed.high} after"
+
+
 def adaptive_bounds(length: int, count: int) -> list[tuple[int, int]]:
-    """Return first cell and end of each of `count` windows that cover an axis evenly.
+    """Place windows that cover an axis evenly, as Keras' adaptive pooling and PyTorch's do.
 
     Window i goes from floor(i * length / count) to ceil((i + 1) * length / count), in exact
     integers. So windows have two sizes at most, and overlap by one cell at most.
+
+    Args:
+        length: Cells on the axis.
+        count: Number of windows.
+
+    Returns:
+        The first cell and the end of each window.
     """
     return [(i * length // count, -(-(i + 1) * length // count)) for i in range(count)]
 
 
-def window_count(length: Dim, size: int, stride: int, padding: Padding) -> Dim:
-    """Count the places of a window on an axis that may be symbolic; None stays None.
+def adaptive_formula(length: int, count: int, most: int) -> str:
+    """Write how `adaptive_bounds` places windows: the formulas, and the first of the bounds.
 
-    A name gives an expression in Python's integer arithmetic: `H` under 'same' with stride 2 is
-    `(H+1)//2`.
+    Args:
+        length: Cells on the axis.
+        count: Number of windows.
+        most: How many bounds are written at most.
+
+    Returns:
+        Part of a line.
+    """
+    bounds = [f"{first}-{end}" for first, end in adaptive_bounds(length, count)]
+    shown = ", ".join([*bounds[:most], *(["..."] if count > most else [])])
+    span = f"from floor(i * {length} / {count}) to ceil((i + 1) * {length} / {count})"
+    return f"{length} cells, {count} windows {span}: {shown}"
+
+
+def window_count(length: Dim, size: int, stride: int, padding: Padding) -> Dim:
+    """Count the places of a window on an axis that may be symbolic.
+
+    Args:
+        length: Cells on the axis: a number, a name or expression, or None.
+        size: Cells under the window.
+        stride: Cells from one place to the next.
+        padding: `valid` or `same`.
+
+    Returns:
+        The count; for a name an expression in Python's integer arithmetic, as `(H+1)//2` for `H`
+        under 'same' with stride 2; None for None.
     """
     if isinstance(length, int):
         return window(length, size, stride, padding).count
@@ -126,7 +190,15 @@ def _atom(name: str) -> str:
 
 
 def spatial_axes(rank: int, data_format: DataFormat) -> Ints:
-    """List the spatial axes of a batched tensor with channels: all but the first and one more."""
+    """List the spatial axes of a batched tensor with channels.
+
+    Args:
+        rank: Number of axes of the tensor.
+        data_format: Whether its channels come last, or right after the batch.
+
+    Returns:
+        All axes but the batch's and the channels'.
+    """
     return tuple(range(1, rank - 1)) if data_format == "channels_last" else tuple(range(2, rank))
 
 
@@ -145,7 +217,15 @@ def spatial_rank(shape: Shape) -> int:
 
 
 def per_axis(sizes: Ints, rank: int, flag: str) -> Ints:
-    """Give each of `rank` spatial axes its size: one for all, or one each.
+    """Give each spatial axis its size.
+
+    Args:
+        sizes: One for all axes, or one each.
+        rank: Number of spatial axes.
+        flag: What the sizes were given as; for the error.
+
+    Returns:
+        A size for each axis.
 
     Raises:
         UsageError: Another number of sizes was given.
@@ -162,7 +242,14 @@ def per_axis(sizes: Ints, rank: int, flag: str) -> Ints:
 
 
 def within_64_bits(sizes: Ints, flag: str) -> Ints:
-    """Return sizes as they are, if compiled loops and graphs can hold them.
+    """Refuse sizes that compiled loops and graphs cannot hold.
+
+    Args:
+        sizes: One or more sizes.
+        flag: What they were given as; for the error.
+
+    Returns:
+        The sizes as they are.
 
     Raises:
         UsageError: One is larger; it is not echoed, for it may have thousands of digits.
@@ -176,6 +263,13 @@ def within_64_bits(sizes: Ints, flag: str) -> Ints:
 
 def resolve_axes(axes: Ints, rank: int) -> Ints:
     """Make axes non-negative and sort them, as Keras 3 does.
+
+    Args:
+        axes: Axes, negative ones counted from the end.
+        rank: Number of axes of the tensor.
+
+    Returns:
+        The axes, 0 or more, in ascending order.
 
     Raises:
         UsageError: An axis is out of range or given twice.
@@ -194,8 +288,15 @@ def resolve_axes(axes: Ints, rank: int) -> Ints:
     return tuple(sorted(found))
 
 
-def known(shape: Shape, axes: Ints) -> Ints:
-    """Return the sizes of `axes`, which a layer's weights need.
+def known_sizes(shape: Shape, axes: Ints) -> Ints:
+    """Return the sizes of the axes along which a layer has weights.
+
+    Args:
+        shape: Shape of the input.
+        axes: The axes.
+
+    Returns:
+        A number for each axis.
 
     Raises:
         UsageError: One of them is not a number.

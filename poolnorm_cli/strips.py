@@ -1,4 +1,8 @@
-"""How a sample is cut into strips, as functions of ints alone."""
+"""How a large sample is cut into strips, as functions of ints alone.
+
+A strip is some consecutive rows of a sample, with the halo: the rows that it shares with its
+neighbours because a window reaches over the cut.
+"""
 
 from collections.abc import Sequence
 from itertools import pairwise, product
@@ -11,9 +15,9 @@ from poolnorm_cli.shapes import Ints, Window
 Bounds = Sequence[tuple[int, int]]
 """First row and end of each window along an axis."""
 _MANY = 4
-"""Times the rows that are wished for from which on a window is worked on in parts."""
+"""Windows of more than so many times the rows of a strip are reduced in parts."""
 _MOST = 8
-"""Times that a strip may have the rows that are wished for, to compute less of its halo twice."""
+"""A strip may have up to so many times the rows asked for, to compute less of its halo twice."""
 
 
 class Strip(NamedTuple):
@@ -56,15 +60,31 @@ class Strip(NamedTuple):
         return (*(1,) * self.axis, self.end - self.first, *shape[self.axis + 1 :])
 
 
-def rows_of(shape: Ints, items: int) -> int:
-    """Return how many rows of axis 1 have about so many items; 1 at least."""
+def rows_for(shape: Ints, items: int) -> int:
+    """Return how many rows of axis 1 have about so many items.
+
+    Args:
+        shape: Shape of the input.
+        items: Items that a strip should have at most.
+
+    Returns:
+        The rows, 1 at least.
+    """
     return max(items // max(prod(shape[2:]), 1), 1)
 
 
 def window_strips(length: int, window: Window, rows: int) -> list[Strip]:
-    """Cut an axis of `length` rows under a window into strips, each with the halo that it needs.
+    """Cut an axis under a window into strips, each with the halo that it needs.
 
-    Windows of many times `rows` that do not overlap are worked on in parts.
+    Windows of many times `rows` that do not overlap are reduced in parts.
+
+    Args:
+        length: Rows on the axis.
+        window: The window on it.
+        rows: Rows that a strip should have, about.
+
+    Returns:
+        The strips, in order; together they read every row.
     """
     shared = max(window.size - window.stride, 0)
     if window.size > _MANY * rows and not shared:
@@ -84,9 +104,17 @@ def window_strips(length: int, window: Window, rows: int) -> list[Strip]:
 
 
 def bounds_strips(length: int, bounds: Bounds, rows: int) -> list[Strip]:
-    """Cut an axis of `length` rows under windows with such first rows and ends into strips.
+    """Cut an axis under windows of different sizes into strips.
 
-    Windows of many times `rows` are worked on in parts.
+    Windows of many times `rows` are reduced in parts.
+
+    Args:
+        length: Rows on the axis.
+        bounds: First row and end of each window, as `adaptive_bounds` gives them.
+        rows: Rows that a strip should have, about.
+
+    Returns:
+        The strips, in order; together they read every row.
     """
     if bounds[0][1] - bounds[0][0] > _MANY * rows:
         return partial_strips(length, bounds, rows)
@@ -105,11 +133,20 @@ def bounds_strips(length: int, bounds: Bounds, rows: int) -> list[Strip]:
 
 
 def partial_strips(length: int, bounds: Bounds, rows: int) -> list[Strip]:
-    """Cut each window of an axis of `length` rows into strips of at most `rows`."""
+    """Cut each window of an axis into strips that have a part of its rows.
+
+    Args:
+        length: Rows on the axis.
+        bounds: First row and end of each window.
+        rows: Rows that a strip has at most.
+
+    Returns:
+        The strips, in order; `place` says which window a strip is a part of.
+    """
     strips: list[Strip] = []
     done = 0
     for place, (low, high) in enumerate(bounds):
-        for start, stop in evenly(low, high, rows):
+        for start, stop in _balanced(low, high, rows):
             begin, size = min(start, done), stop - start
             done = length if (place, stop) == (len(bounds) - 1, high) else stop
             whole = Window(size, size, 1, 0, 0)
@@ -117,18 +154,25 @@ def partial_strips(length: int, bounds: Bounds, rows: int) -> list[Strip]:
     return strips
 
 
-def evenly(start: int, stop: int, most: int) -> list[tuple[int, int]]:
+def _balanced(start: int, stop: int, most: int) -> list[tuple[int, int]]:
     """Cut a range into parts of at most so many, each about as long as the others."""
     count = -(-(stop - start) // most)
     ends = [start + (stop - start) * part // count for part in range(count + 1)]
     return list(pairwise(ends))
 
 
-def boxes(shape: Ints, items: int) -> list[Strip]:
-    """Cut a sample of an input of `shape` into strips of at most so many items, each a box.
+def tile_strips(shape: Ints, items: int) -> list[Strip]:
+    """Cut a sample into strips that are tiles: boxes with one index along each leading axis.
 
-    Rows are cells of the first axis whose cells are small enough; a box has one index along each
+    Rows are cells of the first axis whose cells are small enough; a tile has one index along each
     axis of the sample before that one.
+
+    Args:
+        shape: Shape of the input.
+        items: Items that a strip has at most.
+
+    Returns:
+        The strips, in order, without halo.
     """
     axis = next(axis for axis in range(1, len(shape)) if prod(shape[axis + 1 :]) <= items)
     rows, length = max(items // prod(shape[axis + 1 :]), 1), shape[axis]
@@ -140,11 +184,19 @@ def boxes(shape: Ints, items: int) -> list[Strip]:
     return found
 
 
-def merged_axes(shape: Ints, first: int) -> Ints:
-    """Merge the axes before `first` into one."""
+def merge_leading_axes(shape: Ints, first: int) -> Ints:
+    """Merge the axes before one.
+
+    Args:
+        shape: Shape of the input.
+        first: The first axis that is kept.
+
+    Returns:
+        The shape, axis 0 as large as the merged ones together.
+    """
     return (prod(shape[:first]), *shape[first:])
 
 
-def planes(shape: Ints) -> Ints:
-    """See channels-first images as ones of a single channel, which may stand last as well."""
+def channels_as_images(shape: Ints) -> Ints:
+    """View channels-first images as images of one channel each, which may stand last as well."""
     return (shape[0] * shape[1], *shape[2:], 1)

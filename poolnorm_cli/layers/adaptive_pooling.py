@@ -15,7 +15,7 @@ from poolnorm_cli.shapes import (
     spatial_axes,
     spatial_rank,
 )
-from poolnorm_cli.strips import bounds_strips, rows_of
+from poolnorm_cli.strips import bounds_strips, rows_for
 from poolnorm_cli.values import frozen
 
 
@@ -98,7 +98,7 @@ class AdaptivePooling(SpatialLayer):
         pooling = self.as_pooling(shape)
         if pooling is not None:
             return pooling.strips(shape, items)
-        return bounds_strips(shape[1], self.window_bounds(shape)[1], rows_of(shape, items))
+        return bounds_strips(shape[1], self.window_bounds(shape)[1], rows_for(shape, items))
 
     def block_shape(self, shape: Ints, strip: "Strip | None") -> Ints:
         """Return the shape of what `apply` makes of a block: the windows on each axis.

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from poolnorm_cli.layers.keras.initializers import ONES, ZEROS, Initializer
 from poolnorm_cli.layers.keras.penalties import Constraint, Regularizer
 from poolnorm_cli.layers.normalization import Normalization, require_epsilon
-from poolnorm_cli.shapes import Ints, Shape, known
+from poolnorm_cli.shapes import Ints, Shape, known_sizes
 from poolnorm_cli.values import frozen
 
 
@@ -60,7 +60,7 @@ class AffineNormalization(Normalization):
 
     def weight_shapes(self, shape: Shape) -> dict[str, Ints]:
         """Name gamma and beta, where the layer has them."""
-        sizes = known(shape, self.axes(len(shape)))
+        sizes = known_sizes(shape, self.axes(len(shape)))
         return {name: sizes for name, used in self._affine() if used}
 
     def initial_weight(self, weight: str, shape: Ints) -> "Array":

@@ -8,7 +8,14 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from poolnorm_cli.shapes import Ints, Padding, Window, format_shape, window
+from poolnorm_cli.shapes import (
+    Ints,
+    Padding,
+    Window,
+    adaptive_formula,
+    format_shape,
+    window_formula,
+)
 
 
 if TYPE_CHECKING:
@@ -143,18 +150,10 @@ def window_lines(shape: Ints, sizes: Sequence[tuple[int, int, int]], padding: Pa
     Returns:
         A line for each spatial axis: size, stride, padding, and the places of the window.
     """
-    return [_window_line(axis, shape[axis], size, step, padding) for axis, size, step in sizes]
-
-
-def _window_line(axis: int, length: int, size: int, stride: int, padding: Padding) -> str:
-    placed = window(length, size, stride, padding)
-    count = placed.count
-    known = f"axis {axis}: {length} cells, window {size}, stride {stride}, padding '{padding}'"
-    if padding == "valid":
-        return f"{known}: ({length} - {size}) // {stride} + 1 = {count} places"
-    total = f"max(({count} - 1) * {stride} + {size} - {length}, 0) = {placed.low + placed.high}"
-    places = f"ceil({length} / {stride}) = {count} places"
-    return f"{known}: {places}; pads {total}: {placed.low} before, {placed.high} after"
+    return [
+        f"axis {axis}: {window_formula(shape[axis], size, stride, padding)}"
+        for axis, size, stride in sizes
+    ]
 
 
 def divisor_text(shape: Ints, windows: Mapping[int, Window]) -> str:
@@ -186,9 +185,4 @@ def adaptive_line(axis: int, length: int, count: int) -> str:
     Returns:
         A line.
     """
-    spans = [f"{i * length // count}-{-(-(i + 1) * length // count)}" for i in range(count)]
-    shown = ", ".join([*spans[:_MOST_SHOWN], *(["..."] if count > _MOST_SHOWN else [])])
-    return (
-        f"axis {axis}: {length} cells, {count} windows from floor(i * {length} / {count}) to "
-        f"ceil((i + 1) * {length} / {count}): {shown}"
-    )
+    return f"axis {axis}: {adaptive_formula(length, count, _MOST_SHOWN)}"

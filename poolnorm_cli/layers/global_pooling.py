@@ -8,7 +8,7 @@ from poolnorm_cli.layers.call import INFERENCE, Call
 from poolnorm_cli.layers.maskable import Maskable
 from poolnorm_cli.layers.spatial import LARGEST_VALUE, SpatialLayer, average, largest, require_cells
 from poolnorm_cli.shapes import DataFormat, Ints, Shape, spatial_axes, spatial_rank
-from poolnorm_cli.strips import Strip, partial_strips, rows_of
+from poolnorm_cli.strips import Strip, partial_strips, rows_for
 from poolnorm_cli.values import frozen
 
 
@@ -58,7 +58,7 @@ class GlobalPooling(SpatialLayer):
         """
         if self.data_format == "channels_first":
             return []
-        return partial_strips(shape[1], [(0, shape[1])], rows_of(shape, items))
+        return partial_strips(shape[1], [(0, shape[1])], rows_for(shape, items))
 
     def explain(self, facts: "Facts") -> list[str]:
         """Say which cells become one."""

@@ -9,7 +9,7 @@ from poolnorm_cli.layers.affine import AffineNormalization
 from poolnorm_cli.layers.call import INFERENCE, Call
 from poolnorm_cli.layers.maskable import Maskable
 from poolnorm_cli.layers.normalization import apply_affine, require_rank
-from poolnorm_cli.shapes import Ints, Shape, known, within_64_bits
+from poolnorm_cli.shapes import Ints, Shape, known_sizes, within_64_bits
 from poolnorm_cli.values import frozen
 
 
@@ -60,7 +60,7 @@ class GroupedNormalization(AffineNormalization, Maskable):
             raise UsageError(
                 "--axis 0 is the batch, whose samples are normalized apart", "give --axis -1"
             )
-        self.group_count(*known(shape, axes))
+        self.group_count(*known_sizes(shape, axes))
         return super().output_shape(shape)
 
     def mask_shape(self, shape: Shape) -> Shape:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer, ints
 from poolnorm_cli.shapes import Ints, Shape, format_shape, resolve_axes, within_64_bits
-from poolnorm_cli.strips import boxes, merged_axes
+from poolnorm_cli.strips import merge_leading_axes, tile_strips
 from poolnorm_cli.values import frozen
 
 
@@ -159,7 +159,7 @@ class Normalization(Layer):
         if before < 1:
             return self, shape
         axis = tuple(axis - before for axis in axes)
-        return replace(self, axis=axis), merged_axes(shape, axes[0])
+        return replace(self, axis=axis), merge_leading_axes(shape, axes[0])
 
     def strips(self, shape: Ints, items: int) -> "list[Strip]":
         """Cut samples anywhere: with its statistics known, each item is for itself.
@@ -179,7 +179,7 @@ class Normalization(Layer):
             statistics = math.prod(size for axis, size in enumerate(shape) if axis not in own)
             if statistics > _MOST_STATISTICS:
                 return []
-        return boxes(shape, items)
+        return tile_strips(shape, items)
 
     def block_shape(self, shape: Ints, strip: "Strip | None") -> Ints:
         """Return the shape of the block: a normalization keeps it.

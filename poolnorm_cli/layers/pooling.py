@@ -21,7 +21,7 @@ from poolnorm_cli.shapes import (
     window,
     window_count,
 )
-from poolnorm_cli.strips import rows_of, window_strips
+from poolnorm_cli.strips import rows_for, window_strips
 from poolnorm_cli.values import frozen
 
 
@@ -110,7 +110,7 @@ class Pooling(SpatialLayer):
         """
         if self.data_format == "channels_first":
             return []
-        return window_strips(shape[1], self.windows(shape)[1], rows_of(shape, items))
+        return window_strips(shape[1], self.windows(shape)[1], rows_for(shape, items))
 
     def block_shape(self, shape: Ints, strip: "Strip | None") -> Ints:
         """Return the shape of what `apply` makes of a block: the places of the window on each axis.

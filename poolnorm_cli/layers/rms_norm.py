@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from poolnorm_cli.layers.call import INFERENCE, Call
 from poolnorm_cli.layers.normalization import Normalization, apply_affine, require_epsilon
-from poolnorm_cli.shapes import Ints, Shape, known
+from poolnorm_cli.shapes import Ints, Shape, known_sizes
 from poolnorm_cli.values import frozen
 
 
@@ -36,7 +36,7 @@ class RMSNormalization(Normalization):
 
     def weight_shapes(self, shape: Shape) -> dict[str, Ints]:
         """Name `scale`, which the layer always has."""
-        return {"scale": known(shape, self.axes(len(shape)))}
+        return {"scale": known_sizes(shape, self.axes(len(shape)))}
 
     def initial_weight(self, weight: str, shape: Ints) -> "Array":
         """Start `scale` at 1.

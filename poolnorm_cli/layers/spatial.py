@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer, require_one_of
 from poolnorm_cli.shapes import DataFormat, Ints, Shape, spatial_rank
-from poolnorm_cli.strips import planes
+from poolnorm_cli.strips import channels_as_images
 
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class SpatialLayer(Layer):
         if self.data_format == "channels_last":
             return self, shape
         last: Any = {"data_format": "channels_last"}
-        return replace(self, **last), planes(shape)
+        return replace(self, **last), channels_as_images(shape)
 
     def keras_class(self, shape: Shape) -> str:
         """Append the spatial rank: `MaxPooling2D`."""

@@ -15,7 +15,7 @@ from hypothesis import example, given, settings, strategies as st
 from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.layers import find
 from poolnorm_cli.shapes import adaptive_bounds, window
-from poolnorm_cli.strips import bounds_strips, boxes, window_strips
+from poolnorm_cli.strips import bounds_strips, tile_strips, window_strips
 from poolnorm_cli.tensors import npy
 from tests.tensors.corpus import saved
 
@@ -187,7 +187,7 @@ def test_boxes_are_a_sample_in_order(sizes: list[int], items: int) -> None:
     shape = tuple(sizes)
     x = np.arange(int(np.prod(shape[1:]))).reshape(1, *shape[1:])
     found = []
-    for strip in boxes(shape, items):
+    for strip in tile_strips(shape, items):
         corner, size = strip.corner(len(shape)), strip.shape(shape)
         part = x[tuple(slice(at, at + n) for at, n in zip(corner, size, strict=True))]
         assert part.shape == size

@@ -17,7 +17,7 @@ from poolnorm_cli.layers.keras.initializers import ONES, ZEROS, Initializer
 from poolnorm_cli.layers.maskable import Maskable
 from poolnorm_cli.layers.normalization import require_rank
 from poolnorm_cli.layers.trainable import Trainable
-from poolnorm_cli.shapes import Ints, Shape, format_shape, known, within_64_bits
+from poolnorm_cli.shapes import Ints, Shape, format_shape, known_sizes, within_64_bits
 from poolnorm_cli.values import frozen
 
 
@@ -228,7 +228,7 @@ class BatchParameters(AffineNormalization, Trainable, Maskable):
 
     def weight_shapes(self, shape: Shape) -> dict[str, Ints]:
         """Name gamma and beta, where the layer has them, and the moving statistics."""
-        sizes = known(shape, self.axes(len(shape)))
+        sizes = known_sizes(shape, self.axes(len(shape)))
         moving = ("moving_mean", "moving_variance", *(RENORM_WEIGHTS if self.renorm else ()))
         return super().weight_shapes(shape) | dict.fromkeys(moving, sizes)
 
