@@ -1,6 +1,6 @@
 """Flags about where the arithmetic is done, and about the graph that can be had of a layer."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from poolnorm_cli.backends import (
     BACKENDS,
@@ -14,7 +14,6 @@ from poolnorm_cli.backends import (
     resolve,
 )
 from poolnorm_cli.cli.command import Option
-from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.report.rows import print_message
 from poolnorm_cli.values import frozen
 
@@ -145,22 +144,3 @@ class ExportFlags:
 def detail(verbose: int) -> Notify:
     """Return what to tell details to."""
     return print_message if verbose else ignore
-
-
-def command_text(layer: Layer, *, training: bool) -> str:
-    """Write the command that makes a layer, defaults left out."""
-    import shlex
-
-    words = ["poolnorm", *layer.words.split()]
-    for parameter in layer.parameters():
-        value = getattr(layer, parameter.name)
-        if value != parameter.default:
-            words += _flag(parameter.flag, value)
-    return shlex.join([*words, "--training"] if training else words)
-
-
-def _flag(flag: str, value: Any) -> list[str]:
-    if isinstance(value, bool):
-        return [flag if value else flag.replace("--", "--no-", 1)]
-    text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-    return [flag, text]

@@ -1,20 +1,26 @@
-"""A layer made of flags and of files that say something of it: a checkpoint, a config."""
+"""A layer and its weights from files: a checkpoint, a config; and weights saved after a run."""
 
-from contextlib import suppress
+import os
+import sys
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
-from poolnorm_cli.cli.definition import read_config
-from poolnorm_cli.cli.layer_flags import LayerFlags
+from poolnorm_cli.cli.layer_flags import LayerFlags, OutputFlags, WeightFlags
 from poolnorm_cli.errors import PoolnormError, UsageError, shown
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.keras.config import computing_config, make_layer
 from poolnorm_cli.report.emit import note
+from poolnorm_cli.sizes import LARGEST_CONFIG_BYTES
+from poolnorm_cli.tensors.formats import NPY, NPZ, format_of
+from poolnorm_cli.tensors.space import require_place
 from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from poolnorm_cli.cli.layer_report import LayerReport
+    from poolnorm_cli.engine.job import Job
     from poolnorm_cli.shapes import Ints
     from poolnorm_cli.tensors.sources import FirstInput
     from poolnorm_cli.weights.entry import Entry
@@ -65,7 +71,7 @@ def layer_from_files(
     """
     file = flags.definition.config
     if file is not None:
-        config = read_config(kind, file)
+        config = _read_config(kind, file)
         layer = make_layer(kind, parameters, config, file)
         parameters = {**{name: getattr(layer, name) for name in config}, **parameters}
     entry = None if flags.weights.in_place else find_entry(kind, flags.weights.weights)
@@ -78,6 +84,19 @@ def layer_from_files(
     _require_sure(kind, parameters, entry)
     checkpoint = Checkpoint(entry=entry, lacks_epsilon="epsilon" not in {*config, *parameters})
     return make_layer(kind, parameters, config, entry.place, layout, entry.rank), checkpoint
+
+
+def _read_config(kind: type[Layer], file: str) -> dict[str, Any]:
+    """Read the parameters of a layer from a config in JSON.
+
+    Raises:
+        InputError: It cannot be read, or a value is not of the parameter's type.
+        UsageError: It is of another class, or has a parameter that the layer has not.
+    """
+    from poolnorm_cli.layers.keras.config import from_config
+    from poolnorm_cli.weights.untrusted import read_json
+
+    return from_config(kind, read_json(file, LARGEST_CONFIG_BYTES), file)
 
 
 _DECISIVE = ("epsilon", "axis", "groups")
@@ -200,3 +219,101 @@ def _epsilon_note(layer: Layer, entry: "Entry") -> str | None:
         f"{entry.framework} keeps no epsilon with the weights: it stays {epsilon} here, "
         f"{entry.framework}'s default is {theirs} (--epsilon {short})"
     )
+
+
+@contextmanager
+def locked_checkpoint(
+    layer: Layer, checkpoint: Checkpoint, flags: LayerFlags
+) -> "Iterator[Checkpoint]":
+    """Hold the checkpoint of a run: a file that new weights will replace is locked meanwhile.
+
+    Args:
+        layer: The layer.
+        checkpoint: The one that --weights names; empty if it is also written.
+        flags: What was typed.
+
+    Yields:
+        The checkpoint to read weights from.
+
+    Raises:
+        PoolnormError: It cannot be read, or weights could not be saved after the run.
+    """
+    files = flags.weights
+    _check_save(files, flags.outputs)
+    with _lock(files):
+        if files.in_place:
+            entry = find_entry(type(layer), files.weights)
+            _check_kept(str(files.file), entry)
+            checkpoint = Checkpoint(entry=entry)
+        yield checkpoint
+
+
+def save_weights(job: "Job", flags: LayerFlags, reporter: "LayerReport") -> None:
+    """Write the weights as the run has left them, where that is wanted; report constraints.
+
+    Args:
+        job: What was run.
+        flags: What was typed.
+        reporter: Told of the weights that constraints have projected.
+
+    Raises:
+        PoolnormError: There are none, or they cannot be written.
+    """
+    files, outputs = flags.weights, flags.outputs
+    if files.save_weights is None:
+        return
+    from poolnorm_cli.weights.npz import save
+
+    weights = job.state.trained
+    if weights is None:
+        raise UsageError("no input, so no weights to save", "give an input")
+    replaced = files.in_place
+    target = os.path.realpath(files.save_weights) if replaced else files.save_weights
+    overwrite = outputs.overwrite or replaced
+    save(target, weights | job.projected, overwrite=overwrite, sync=flags.synced)
+    reporter.projected(job.projected)
+
+
+def _check_save(files: WeightFlags, outputs: OutputFlags) -> None:
+    """Refuse, before any work, weights that could not be saved after it."""
+    file = files.save_weights
+    if file is None:
+        return
+    require_place(file)
+    if format_of(file) is not NPZ:
+        raise UsageError(f"--save-weights {file!r} is not an .npz file", "name it weights.npz")
+    if os.path.lexists(file) and not outputs.overwrite and not files.in_place:
+        raise UsageError.at(file, "exists", "give --overwrite, or another name")
+
+
+def _check_kept(file: str, entry: "Entry | None") -> None:
+    """Refuse to replace a file in which there is more than the layer that is saved.
+
+    Raises:
+        UsageError: There is, or the layer has a name there, which would be lost.
+    """
+    from zipfile import ZipFile
+
+    from poolnorm_cli.weights.naming import IGNORED, layer_and_weight
+
+    if entry is None:
+        return
+    fix = "give --save-weights another file"
+    with ZipFile(file) as archive:
+        keys = [name.removesuffix(NPY.suffix) for name in archive.namelist()]
+    kept = [key for key in keys if layer_and_weight(key)[1] not in IGNORED]
+    if len(kept) > len(entry.arrays):
+        told = f"{shown(file)} holds more than {shown(entry.name) or 'the weights of the layer'}"
+        raise UsageError(f"{told}, which --save-weights would drop", fix)
+    if entry.name:
+        told = f"{shown(file)} has it as {shown(entry.name)}, a name that --save-weights drops"
+        raise UsageError(told, fix)
+
+
+def _lock(files: WeightFlags) -> AbstractContextManager[None]:
+    if not files.in_place:
+        return nullcontext()
+    from poolnorm_cli.weights.npz import locked
+
+    file = str(files.file)
+    return locked(file, lambda: print(f"waiting: {file} is being updated", file=sys.stderr))

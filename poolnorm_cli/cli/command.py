@@ -8,10 +8,12 @@ here. The parameters of a layer become flags, too.
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import MISSING, fields
+from functools import partial
 from inspect import get_annotations
 from types import NoneType, UnionType
 from typing import Any, TypeAlias, get_args
 
+from poolnorm_cli.layers import LAYERS
 from poolnorm_cli.layers.base import Layer, Parameter
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.values import frozen
@@ -153,6 +155,43 @@ class Family:
 
 
 Node: TypeAlias = Command | Family
+
+
+def layer_family(text: str, make: Callable[[str], Command]) -> Family:
+    """Make a family with a command for every layer.
+
+    Args:
+        text: The help of the family.
+        make: Makes the command of a layer, as `pool max`.
+
+    Returns:
+        The family.
+    """
+    verbs = dict.fromkeys(name.split()[0] for name in LAYERS)
+    return Family(text, {verb: partial(layer_node, verb, make) for verb in verbs})
+
+
+def layer_node(verb: str, make: Callable[[str], Command]) -> Node:
+    """Make the command of a layer, or a family of the commands of its kinds.
+
+    Args:
+        verb: The first word of the layer.
+        make: Makes the command of a layer, as `pool max`.
+
+    Returns:
+        What stands below the verb.
+    """
+    kinds = [name.split()[1] for name in LAYERS if name.startswith(f"{verb} ")]
+    if not kinds:
+        return make(verb)
+    return Family(_FAMILIES[verb], {kind: partial(make, f"{verb} {kind}") for kind in kinds})
+
+
+_FAMILIES = {
+    "pool": "Pool under a sliding window: MaxPooling and AveragePooling, 1D to 3D.",
+    "apool": "Pool to a size: AdaptiveMaxPooling and AdaptiveAveragePooling, 1D to 3D.",
+    "gpool": "Pool over all of space: GlobalMaxPooling and GlobalAveragePooling, 1D to 3D.",
+}
 
 
 def _of_layer(parameter: Parameter) -> Flag:

@@ -5,15 +5,62 @@ type, is left to Typer, which says what is wrong. So nothing is refused here, an
 what Typer would read.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING
 from getopt import GetoptError, gnu_getopt
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
-from poolnorm_cli.cli.command import Argument, Command, Flag
+from poolnorm_cli.cli.command import Argument, Command, Family, Flag, Node
 from poolnorm_cli.layers.keras.spelling import flag_of
 from poolnorm_cli.values import frozen
+
+
+_COMPLETE = "_POOLNORM_COMPLETE"
+"""Variable of the environment by which a shell asks for completions."""
+
+
+def execute(words: Sequence[str], root: Family) -> int:
+    """Run a command line; one that has nothing wrong with it needs no Typer.
+
+    Args:
+        words: The command line, without the program.
+        root: The commands that there are.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        PoolnormError: It cannot be parsed, or whatever comes of it.
+    """
+    completes = _COMPLETE in os.environ
+    command, left = (None, words) if completes else find(words, root)
+    if command is not None:
+        values = read(command, left)
+        if values is not None:
+            return command.run(values, values.keys())
+    from poolnorm_cli.cli.typer_app import run
+
+    return run(words, root, is_whole=completes)
+
+
+def find(words: Sequence[str], root: Family) -> tuple[Command | None, Sequence[str]]:
+    """Find the command that words begin with.
+
+    Args:
+        words: The command line, without the program.
+        root: The commands that there are.
+
+    Returns:
+        The command, None where there is none, and the words that are left.
+    """
+    found: Node = root
+    while not isinstance(found, Command):
+        if not words or words[0] not in found.members:
+            return None, words
+        found, words = found.members[words[0]](), words[1:]
+    return found, words
 
 
 class _LeftToTyperError(Exception):

@@ -12,12 +12,13 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
-from poolnorm_cli.cli import signals
-from poolnorm_cli.cli.program import VERSION
-from poolnorm_cli.cli.stderr import open_stderr
+from poolnorm_cli.cli import VERSION, signals
 
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 GARBAGE = 100_000
 """Objects that may be made before garbage is looked for; Python's own number is 700."""
@@ -50,15 +51,17 @@ def _run(args: list[str]) -> int:
     if args == ["--version"]:
         print(VERSION)
         return 0
-    from poolnorm_cli.cli.verbs import execute
+    from poolnorm_cli.cli.fast_parser import execute
+    from poolnorm_cli.cli.verbs import ROOT
 
-    return execute(args)
+    return execute(args, ROOT)
 
 
 def _fail(error: Exception, args: Sequence[str]) -> int:
     try:
-        from poolnorm_cli.cli.faults import fault_of
+        from poolnorm_cli.errors import UsageError
         from poolnorm_cli.report.emit import emit_error
+        from poolnorm_cli.report.errors import error_of
         from poolnorm_cli.report.rows import Style
     except OSError as hindrance:  # where no file can be opened any more
         print(f"error: {str(hindrance.strerror).lower()}; see ulimit -a", file=sys.stderr)
@@ -69,9 +72,11 @@ def _fail(error: Exception, args: Sequence[str]) -> int:
         from poolnorm_cli.urls import without_secrets
 
         print(without_secrets(traceback.format_exc()), end="", file=sys.stderr)
-    fault = fault_of(error, verb=args[0] if args else "")
-    emit_error(fault, Style(json="--json" in args))
-    return fault.code
+    reported = error_of(error)
+    if args[:1] == ["compare"]:  # its 1 says that two files differ, as that of cmp does
+        reported = reported.of_kind(UsageError)
+    emit_error(reported, Style(json="--json" in args))
+    return reported.code
 
 
 def _silence_stdout() -> None:
@@ -84,7 +89,7 @@ def main() -> None:
     signals.heed()
     # NumPy's linear algebra is not used here, and its threads take time to start.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    sys.stderr = open_stderr()
+    sys.stderr = _open_stderr()
     if isinstance(sys.stdout, io.TextIOWrapper):  # that of errors does so by itself
         sys.stdout.reconfigure(errors="backslashreplace")
     # A short command makes no garbage worth looking for, at its start or when the process ends.
@@ -99,6 +104,27 @@ def main() -> None:
     finally:
         signals.end_at_once()
     _leave(code)
+
+
+class _Lenient(io.FileIO):
+    """Drops what cannot be written."""
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            return memoryview(data).nbytes
+
+
+def _open_stderr() -> TextIO:
+    """Return a stream to standard error that never fails: it may be closed, full or gone."""
+    there = sys.stderr
+    if there is None:  # closed; what is printed to no stream would go to standard output
+        return open(os.devnull, "w")  # noqa: PTH123 - open to the end
+    raw = _Lenient(there.fileno(), "w", closefd=False)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw), there.encoding, "backslashreplace", line_buffering=True
+    )
 
 
 def _leave(code: int) -> NoReturn:

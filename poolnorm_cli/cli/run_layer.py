@@ -4,14 +4,23 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.cli.checkpoint import Checkpoint, read_weights
-from poolnorm_cli.cli.definition import only_a_call, saved_config
-from poolnorm_cli.cli.exporting import exporting, only_a_graph, report_graph
+from poolnorm_cli.cli.checkpoint import (
+    Checkpoint,
+    locked_checkpoint,
+    read_weights,
+    save_weights,
+)
+from poolnorm_cli.cli.exporting import (
+    exporting,
+    only_a_call,
+    only_a_graph,
+    report_graph,
+    saved_config,
+)
 from poolnorm_cli.cli.file_flags import check_files
 from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.cli.layer_report import LayerReport, emit_folded
 from poolnorm_cli.cli.run_one import OneInput, has_one_input, one_input
-from poolnorm_cli.cli.weight_files import locked_checkpoint, save_weights
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.maskable import require_maskable

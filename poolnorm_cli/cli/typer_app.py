@@ -1,16 +1,14 @@
 """The application as Typer has it: for help, completion, and command lines that are wrong."""
 
 import inspect
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING
 from typing import Annotated, Any
 
 import typer
 
+from poolnorm_cli.cli import PROGRAM, VERSION
 from poolnorm_cli.cli.command import Argument, Command, Family, Flag, Node, Option
-from poolnorm_cli.cli.program import PROGRAM, VERSION
-from poolnorm_cli.cli.verbs import COMPLETE
 from poolnorm_cli.errors import UsageError
 
 
@@ -85,14 +83,22 @@ def _root(
     """Stand for the program itself."""
 
 
-def run(words: Sequence[str], root: Family) -> int:
-    """Run a command line through Typer, and return the exit code.
+def run(words: Sequence[str], root: Family, *, is_whole: bool = False) -> int:
+    """Run a command line through Typer.
+
+    Args:
+        words: The command line, without the program.
+        root: The commands that there are.
+        is_whole: Make all of them, not only the one that is meant, as completion needs it.
+
+    Returns:
+        The exit code.
 
     Raises:
         PoolnormError: It cannot be parsed, or whatever comes of it.
         KeyboardInterrupt: A person has interrupted it.
     """
-    app = _build(root, [] if COMPLETE in os.environ else words)
+    app = _build(root, [] if is_whole else words)
     try:
         code: Any = app(list(words) or ["--help"], prog_name=PROGRAM, standalone_mode=False)
     except typer.Abort as abort:

@@ -7,12 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from poolnorm_cli.backends import BACKENDS, full_names, open_backend
-from poolnorm_cli.cli.checkpoint import Checkpoint, layer_from_files, read_weights
-from poolnorm_cli.cli.command import Argument, Command, Family, Option
+from poolnorm_cli.cli.command import Argument, Command, Option, layer_family
+from poolnorm_cli.cli.fast_parser import execute
 from poolnorm_cli.cli.flag_groups import PrintingFlags
-from poolnorm_cli.cli.layer_flags import LayerFlags
-from poolnorm_cli.cli.verb_layer import layer_command, layer_node
-from poolnorm_cli.cli.verbs import LAYER_VERBS, execute
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers import LAYERS
 from poolnorm_cli.layers.base import Layer
@@ -27,11 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from poolnorm_cli.backends import Backend
+    from poolnorm_cli.cli.checkpoint import Checkpoint
+    from poolnorm_cli.cli.layer_flags import LayerFlags
     from poolnorm_cli.engine.compare import Difference, Extreme
     from poolnorm_cli.kernels.differences import Tolerance
 
 
-def parse_layer(words: Sequence[str]) -> tuple[Layer, Checkpoint, LayerFlags]:
+def parse_layer(words: Sequence[str]) -> "tuple[Layer, Checkpoint, LayerFlags]":
     """Read `pool max x.npy --pool-size 3` as the command would, without running it.
 
     Args:
@@ -43,19 +42,23 @@ def parse_layer(words: Sequence[str]) -> tuple[Layer, Checkpoint, LayerFlags]:
     Raises:
         UsageError: It does not begin with a layer, or a flag or value is not one of the layer's.
     """
-    if not words or words[0] not in LAYER_VERBS:
-        given = words[0] if words else ""
-        raise UsageError(f"no layer {given!r}", f"give one of: {', '.join(LAYERS)}")
+    from poolnorm_cli.cli.checkpoint import layer_from_files
+    from poolnorm_cli.cli.verb_layer import layer_command
+
     read: list[tuple[Layer, Checkpoint, LayerFlags]] = []
 
-    def keep(kind: type[Layer], parameters: dict[str, Any], flags: LayerFlags) -> int:
+    def keep(kind: type[Layer], parameters: dict[str, Any], flags: "LayerFlags") -> int:
         read.append((*layer_from_files(kind, parameters, flags, flags.first_input()), flags))
         return 0
 
     def make(name: str) -> Command:
         return replace(layer_command(name), action=keep)
 
-    execute(words, Family("", {verb: partial(layer_node, verb, make) for verb in LAYER_VERBS}))
+    layers = layer_family("", make)
+    if not words or words[0] not in layers.members:
+        given = words[0] if words else ""
+        raise UsageError(f"no layer {given!r}", f"give one of: {', '.join(LAYERS)}")
+    execute(words, layers)
     return read[0]
 
 
@@ -168,6 +171,7 @@ def _files(asked: ComparisonFlags, flags: CompareFlags) -> "Iterator[Difference]
 
 
 def _backends(asked: ComparisonFlags, flags: CompareFlags) -> "Iterator[Difference]":
+    from poolnorm_cli.cli.checkpoint import read_weights
     from poolnorm_cli.engine.compare import compare_backends
     from poolnorm_cli.engine.job import Job, with_constants
     from poolnorm_cli.engine.masks import MaskFile

@@ -1,31 +1,14 @@
 """The layer verbs: `pool`, `gpool`, `bn`, `ln`, and whatever else `LAYERS` names."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from poolnorm_cli.cli.checkpoint import layer_from_files
-from poolnorm_cli.cli.command import Command, Family, Node
+from poolnorm_cli.cli.command import Command
 from poolnorm_cli.cli.layer_flags import LayerFlags
-from poolnorm_cli.layers import LAYERS, find
+from poolnorm_cli.layers import find
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.maskable import Maskable
 from poolnorm_cli.layers.trainable import Trainable
-
-
-_FAMILIES = {
-    "pool": "Pool under a sliding window: MaxPooling and AveragePooling, 1D to 3D.",
-    "apool": "Pool to a size: AdaptiveMaxPooling and AdaptiveAveragePooling, 1D to 3D.",
-    "gpool": "Pool over all of space: GlobalMaxPooling and GlobalAveragePooling, 1D to 3D.",
-}
-
-
-def layer_node(verb: str, make: Callable[[str], Command]) -> Node:
-    """Make the command of a layer, or a family of the commands of its kinds."""
-    kinds = [name.split()[1] for name in LAYERS if name.startswith(f"{verb} ")]
-    if not kinds:
-        return make(verb)
-    return Family(_FAMILIES[verb], {kind: partial(make, f"{verb} {kind}") for kind in kinds})
 
 
 def layer_command(name: str) -> Command:

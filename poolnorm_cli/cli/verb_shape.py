@@ -1,13 +1,11 @@
 """`shape`: the output shape of a layer, without data and without NumPy."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Annotated, Any
 
-from poolnorm_cli.cli.command import Argument, Command, Family
+from poolnorm_cli.cli.command import Argument, Command, layer_family
 from poolnorm_cli.cli.flag_groups import PrintingFlags
-from poolnorm_cli.cli.verb_layer import layer_node
-from poolnorm_cli.layers import LAYERS, find
+from poolnorm_cli.layers import find
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.keras.config import make_layer
 from poolnorm_cli.report.emit import emit
@@ -115,10 +113,4 @@ def read_shape(word: str) -> Shape:
     return first.shape
 
 
-NODE = Family(
-    "Print a layer's output shape, without any data.",
-    {
-        family: partial(layer_node, family, _shape_command)
-        for family in dict.fromkeys(name.split()[0] for name in LAYERS)
-    },
-)
+NODE = layer_family("Print a layer's output shape, without any data.", _shape_command)

@@ -1,14 +1,24 @@
-"""An error as the one line that is printed, and as a document."""
+"""Whatever goes wrong, as an error: the one line that is printed, and the document."""
 
+import errno
 import os
 import sys
 
-from poolnorm_cli.errors import DirectoryGoneError, InputError, OutputError, PoolnormError
+from poolnorm_cli.errors import (
+    DirectoryGoneError,
+    InputError,
+    OutputError,
+    PoolnormError,
+    UnavailableError,
+    UsageError,
+)
 from poolnorm_cli.report.text import brief, printable
 
 
-GONE = "the current directory was removed"
-RETURN = "change to one that is there (cd)"
+_GONE = "the current directory was removed"
+_RETURN = "change to one that is there (cd)"
+_FEW_FILES = {errno.EMFILE, errno.ENFILE}
+_FEW_PROCESSES = {errno.EAGAIN, errno.ENOMEM}
 _OF_FILES = (InputError, OutputError, OSError)
 
 
@@ -17,7 +27,7 @@ def line(error: PoolnormError) -> str:
     return f"error: {printable(str(_explained(error)))}"
 
 
-def is_directory_gone() -> bool:
+def _is_directory_gone() -> bool:
     """Whether the current directory was removed, so that nothing is found but by a whole name."""
     try:
         os.getcwd()  # noqa: PTH109 - a short command has no use for pathlib
@@ -31,8 +41,8 @@ def _explained(error: PoolnormError) -> PoolnormError:
     error = _cut(error)
     gone = isinstance(error, DirectoryGoneError) or isinstance(error.__cause__, DirectoryGoneError)
     about_files = any(isinstance(each, _OF_FILES) for each in (error, error.__cause__))
-    if about_files and not gone and is_directory_gone():
-        return error.saying(f"{error.what}: {GONE}", RETURN)
+    if about_files and not gone and _is_directory_gone():
+        return error.saying(f"{error.what}: {_GONE}", _RETURN)
     return error
 
 
@@ -49,3 +59,45 @@ def document_of(error: PoolnormError) -> dict[str, object]:
     """Return the document of an error: `schema`, `error`, `fix` and the exit code."""
     error = _explained(error)
     return {"schema": 1, "error": error.message, "fix": error.fix, "code": error.code}
+
+
+def error_of(error: Exception) -> PoolnormError:
+    """Return whatever was raised as an error that can be printed on one line."""
+    if isinstance(error, PoolnormError):
+        return error
+    if isinstance(error, MemoryError):
+        return PoolnormError("out of memory", "give a smaller input, or free some memory")
+    if isinstance(error, UnicodeEncodeError):  # printing escapes: it is the name of a file
+        told = f"a name that this locale's encoding, {error.encoding}, has not"
+        return UsageError.at(error.object, told, "set LC_ALL=C.UTF-8")
+    if isinstance(error, OSError):
+        return _of_system(error)
+    if isinstance(error, ImportError) and error.name:
+        return _of_import(error)
+    return PoolnormError(f"{type(error).__name__}: {error}", "this is a bug: -vv shows where")
+
+
+def _of_system(error: OSError) -> PoolnormError:
+    reason = error.strerror or str(error)
+    if error.errno in _FEW_FILES:
+        return UnavailableError(f"{reason.lower()}", "raise the limit (ulimit -n)")
+    if error.filename:
+        return OutputError.at(error.filename, reason)
+    if error.errno == errno.ENOENT and _is_directory_gone():
+        return DirectoryGoneError(_GONE, _RETURN)
+    if error.errno in _FEW_PROCESSES:
+        return UnavailableError(reason, "free some memory, or end other processes")
+    return OutputError(f"standard output: {reason}")
+
+
+def _of_import(error: ImportError) -> PoolnormError:
+    """Tell of a package that is not there, or does not load: the first cause, on one line."""
+    package = str(error.name).partition(".")[0]
+    if package == "poolnorm_cli":
+        package = "poolnorm-cli"
+    cause: BaseException = error
+    while isinstance(cause.__cause__ or cause.__context__, ImportError | OSError):
+        cause = cause.__cause__ or cause.__context__ or cause
+    lines = str(cause).strip().splitlines() or ["no reason given"]
+    told = f"{package} cannot be imported: {lines[0]}"
+    return UnavailableError(told, f"pip install --force-reinstall {package}")

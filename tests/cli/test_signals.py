@@ -73,14 +73,14 @@ def test_an_interrupt_before_the_command_is_there() -> None:
 
 
 SWALLOWED = """
-from poolnorm_cli.cli import verbs
+from poolnorm_cli.cli import fast_parser
 class Object:
     def __del__(self):
         signal.raise_signal(NUMBER)
-def execute(words):
+def execute(words, root):
     BODY
     return 0
-verbs.execute = execute
+fast_parser.execute = execute
 from poolnorm_cli.__main__ import main
 main()
 """

@@ -13,7 +13,8 @@ from hypothesis import example, given, settings, strategies as st
 
 from poolnorm_cli.cli import fast_parser, typer_app
 from poolnorm_cli.cli.command import Argument, Command, Family, Flag, Node
-from poolnorm_cli.cli.verbs import ROOT, find
+from poolnorm_cli.cli.fast_parser import find
+from poolnorm_cli.cli.verbs import ROOT
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.values import frozen
 
