@@ -32,9 +32,7 @@ def decode(raw: memoryview | bytes | bytearray, dtype: DType, swapped: bool) -> 
         array = array.byteswap(inplace=array.flags.writeable)
     if dtype.name != "bfloat16":
         return array
-    wide = array.astype(np.uint32)
-    wide <<= 16
-    return wide.view(np.float32)
+    return widen_bfloat16(array)
 
 
 def encode(block: NDArray[Any], dtype: DType) -> NDArray[Any]:
@@ -47,7 +45,7 @@ def encode(block: NDArray[Any], dtype: DType) -> NDArray[Any]:
         TypeError: `dtype` is bool or an integer and `block` is of another type.
     """
     if dtype.name == "bfloat16":
-        return _narrowed(block).astype("<u2", copy=False)
+        return narrow_bfloat16(block).astype("<u2", copy=False)
     if dtype.kind != "f" and block.dtype.name != dtype.name:
         message = f"a block of {block.dtype} is not {dtype.name}"
         raise TypeError(message)
@@ -58,7 +56,29 @@ def encode(block: NDArray[Any], dtype: DType) -> NDArray[Any]:
         return np.ascontiguousarray(block.astype(stored, copy=False))
 
 
-def _narrowed(block: NDArray[Any]) -> NDArray[Any]:
+def widen_bfloat16(items: NDArray[Any]) -> NDArray[np.float32]:
+    """Widen bfloat16, of which each value is the upper two bytes of a float32.
+
+    Args:
+        items: uint16, the bits of bfloat16 values.
+
+    Returns:
+        The values in a new array of the same shape.
+    """
+    wide = items.astype(np.uint32)
+    wide <<= 16
+    return wide.view(np.float32)
+
+
+def narrow_bfloat16(block: NDArray[Any]) -> NDArray[np.uint16]:
+    """Round floats to bfloat16, to nearest even; NaN stays NaN.
+
+    Args:
+        block: Floats; those of another type than float32 are rounded to that first.
+
+    Returns:
+        uint16, the bits of the bfloat16 values, in the same shape.
+    """
     with np.errstate(all="ignore"):
         wide = np.ascontiguousarray(block, dtype=np.float32)
     bits = wide.view(np.uint32)
@@ -66,5 +86,5 @@ def _narrowed(block: NDArray[Any]) -> NDArray[Any]:
     rounded = bits + (((bits >> 16) & 1) + np.uint32(0x7FFF))
     # Rounding a NaN could carry into its sign or leave no payload, which would read as infinity.
     quiet = (bits >> 16) | np.uint32(0x40)
-    kept: NDArray[Any] = np.where(np.isnan(wide), quiet, rounded >> 16).astype(np.uint16)
+    kept: NDArray[np.uint16] = np.where(np.isnan(wide), quiet, rounded >> 16).astype(np.uint16)
     return kept

@@ -293,8 +293,3 @@ def native_float(values: NDArray[Any]) -> NDArray[Any]:
     """Return weights as float32 or float64, contiguous, in the machine's byte order."""
     wide = np.float64 if values.dtype.itemsize == 8 else np.float32
     return np.ascontiguousarray(values, dtype=wide)
-
-
-def bfloat16_to_float32(raw: NDArray[Any]) -> NDArray[np.float32]:
-    """Widen bfloat16, of which each value is the upper two bytes of a float32."""
-    return (raw.view("<u2").astype("<u4") << 16).view("<f4").astype(np.float32)

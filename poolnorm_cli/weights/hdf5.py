@@ -23,7 +23,8 @@ from poolnorm_cli.sizes import (
     LARGEST_WEIGHT_BYTES,
     PIECE_BYTES,
 )
-from poolnorm_cli.weights.entry import StoredArray, bfloat16_to_float32
+from poolnorm_cli.tensors.codecs import widen_bfloat16
+from poolnorm_cli.weights.entry import StoredArray
 from poolnorm_cli.weights.untrusted import bounded_memory, optional_module
 
 
@@ -285,7 +286,8 @@ class _Walk:
                 kind = "nothing" if member.shape is None else shown(str(member.dtype), 20)
                 raise self._refused(path, f"{kind}, not floating-point numbers")
             self._require_plain(member, path)
-            return bfloat16_to_float32(np.asarray(member[()])) if is_bfloat16 else member[()]
+            values = member[()]
+            return widen_bfloat16(np.asarray(values).view("<u2")) if is_bfloat16 else values
 
     def _is_bfloat16(self, dataset: Any) -> bool:
         """Whether values are bfloat16: two raw bytes, in newer files with a word beside."""

@@ -245,26 +245,23 @@ def _member_bytes(descriptor: int, member: Member, file: str, largest: int) -> b
     if member.size > largest:
         what = f"{member.key} of {member.size} bytes, at most {largest} are read"
         raise InputError.at(file, what, KERAS.fix)
-    data = bytearray(member.size)
-    reader = MemberReader(descriptor, member, f"{file}::{member.key}", KERAS)
-    view, got = memoryview(data), 0
-    while got < len(data) and (count := reader.readinto(view[got:])):
-        got += count
-    reader.finish()
-    if got != len(data):
-        raise InputError.at(f"{file}::{member.key}", "truncated", KERAS.fix)
+    source = MemberReader(descriptor, member, f"{file}::{member.key}", KERAS)
+    data = memoryview(bytearray(member.size))
+    done = 0
+    while done < len(data) and (count := source.readinto(data[done:])):
+        done += count
+    source.finish()  # which refuses a member that has ended too soon
     return bytes(data)
 
 
 def _verified_start(descriptor: int, member: Member, file: str) -> int:
     """Check the bytes of a stored member, and return where they start."""
-    reader = MemberReader(descriptor, member, f"{file}::{member.key}", KERAS)
+    source = MemberReader(descriptor, member, f"{file}::{member.key}", KERAS)
     piece = memoryview(bytearray(PIECE_BYTES))
-    start = reader.start
-    while reader.readinto(piece):
+    while source.readinto(piece):
         pass
-    reader.finish()
-    return start
+    source.finish()
+    return source.start
 
 
 def _join_shards(file: str) -> Hdf5Contents:

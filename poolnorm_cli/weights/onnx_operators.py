@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from poolnorm_cli.shapes import Ints
-from poolnorm_cli.weights.entry import bfloat16_to_float32
+from poolnorm_cli.tensors.codecs import narrow_bfloat16, widen_bfloat16
 from poolnorm_cli.weights.onnx_constants import (
     Array,
     ConstantOperator,
@@ -203,9 +203,7 @@ def cast(values: Array, dtype: int) -> Array:
         return np.asarray(values != 0)
     if dtype != BFLOAT16:
         return values.astype(DTYPES[dtype])
-    bits = np.ascontiguousarray(values, "f4").view("u4")
-    upper = (bits + (((bits >> 16) & 1) + np.uint32(0x7FFF))) >> 16
-    return np.where(np.isnan(values), np.float32(np.nan), bfloat16_to_float32(upper.astype("<u2")))
+    return widen_bfloat16(narrow_bfloat16(values))
 
 
 def _cast(inputs: NodeInputs) -> Array:

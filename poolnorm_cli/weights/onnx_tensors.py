@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.errors import InputError, shown
 from poolnorm_cli.sizes import LARGEST_WEIGHT_BYTES
-from poolnorm_cli.weights.entry import bfloat16_to_float32
+from poolnorm_cli.tensors.codecs import widen_bfloat16
 from poolnorm_cli.weights.protobuf import VARINT, Field, ProtobufFile, Range
 from poolnorm_cli.weights.untrusted import open_external_data
 
@@ -170,7 +170,7 @@ def _itemsize(tensor: TensorRef) -> int:
 def _shape_values(values: NDArray[Any], tensor: TensorRef) -> NDArray[Any]:
     shaped = values.reshape(tensor.shape)
     if tensor.dtype == BFLOAT16:
-        return bfloat16_to_float32(np.ascontiguousarray(shaped))
+        return widen_bfloat16(np.ascontiguousarray(shaped))
     return shaped != 0 if tensor.dtype == 9 else shaped
 
 

@@ -17,7 +17,7 @@ from poolnorm_cli.sizes import (
     LARGEST_WEIGHT_BYTES,
     LONGEST_SAFETENSORS_NAME_BYTES,
 )
-from poolnorm_cli.weights.entry import bfloat16_to_float32
+from poolnorm_cli.tensors.codecs import widen_bfloat16
 from poolnorm_cli.weights.untrusted import Span, open_span, parse_json
 
 
@@ -85,7 +85,7 @@ class StoredTensor:
         with open_span(self.file) as span:
             data = span.read_exactly(self.begins, size, place)
         array = np.frombuffer(data, _DTYPES[self.dtype]).reshape(self.shape)
-        return bfloat16_to_float32(array) if self.dtype == "BF16" else array
+        return widen_bfloat16(array) if self.dtype == "BF16" else array
 
 
 def arrays_of(file: str) -> dict[str, StoredTensor]:
