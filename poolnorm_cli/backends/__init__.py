@@ -152,6 +152,9 @@ def resolve(backend: str | None, provider: str | None) -> tuple[str, str]:
         backend: Name of a row; None for the usual one.
         provider: Where it is to run; None for where the backend runs by default.
 
+    Returns:
+        Both names, for `open_backend`.
+
     Raises:
         UsageError: The backend has no such provider.
     """
@@ -189,6 +192,9 @@ def open_backend(
         threads: Threads that compute one block; None leaves it to the backend.
         notify: Called with what a person has to know, as which provider was chosen.
         detail: Called with what is of interest now and then, as how a layer is computed.
+
+    Returns:
+        The backend, ready to compute blocks.
 
     Raises:
         UnavailableError: The backend or the provider cannot be used here.

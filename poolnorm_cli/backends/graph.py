@@ -30,17 +30,26 @@ class GraphBuilder:
         onnx = import_onnx()
         self.opset = opset
         self.notes: list[str] = []
-        self.watched: dict[str, Value] = {}
+        self.monitored: dict[str, Value] = {}
         self._onnx = onnx
         self._nodes: list[NodeProto] = []
         self._dtypes: dict[Value, str] = {}
         self._constants: dict[Value, NDArray[Any]] = {}
         self._known: dict[tuple[Any, ...], Value] = {}
-        self._turned: dict[Value, tuple[Value, tuple[int, ...]]] = {}
+        self._transposed: dict[Value, tuple[Value, tuple[int, ...]]] = {}
         self._inputs: dict[Value, ValueInfoProto] = {}
 
     def input(self, name: str, dtype: str, shape: Shape) -> Value:
-        """Declare an input of the graph; names stand for sizes that may be any."""
+        """Declare an input of the graph.
+
+        Args:
+            name: Its name.
+            dtype: Its NumPy dtype.
+            shape: Its shape; a name stands for a size that may be any.
+
+        Returns:
+            The input.
+        """
         self._inputs[name] = self._info(name, dtype, shape)
         self._dtypes[name] = dtype
         return name
@@ -55,7 +64,15 @@ class GraphBuilder:
         return name
 
     def constant(self, value: Any, dtype: str) -> Value:
-        """Return a constant; equal ones are the same."""
+        """Return a constant; equal ones are the same.
+
+        Args:
+            value: A number, nested sequences of numbers, or an array.
+            dtype: Its NumPy dtype.
+
+        Returns:
+            The constant.
+        """
         array = np.asarray(value).astype(dtype)
         key = (dtype, array.shape, array.tobytes())
         if key not in self._known:
@@ -63,17 +80,42 @@ class GraphBuilder:
         return self._known[key]
 
     def full(self, shape: Ints, value: float, dtype: str) -> Value:
-        """Return a constant of one value."""
+        """Return a constant of which all cells have one value.
+
+        Args:
+            shape: Its shape.
+            value: The value.
+            dtype: Its NumPy dtype.
+
+        Returns:
+            The constant.
+        """
         return self.constant(np.full(shape, value), dtype)
 
     def weight(self, name: str, array: NDArray[Any]) -> Value:
-        """Return a constant that keeps its name."""
+        """Add a constant under a name of its own, as an initializer of the model.
+
+        Args:
+            name: Its name.
+            array: Its values.
+
+        Returns:
+            The constant.
+        """
         self._constants[name] = array
         self._dtypes[name] = array.dtype.name
         return name
 
     def cast(self, x: Value, dtype: str) -> Value:
-        """Return `x` in another dtype."""
+        """Convert a value; a constant is converted at once, and one of that dtype is kept.
+
+        Args:
+            x: A value.
+            dtype: The NumPy dtype to convert it to.
+
+        Returns:
+            The value in that dtype.
+        """
         if self._dtypes[x] == dtype:
             return x
         if x in self._constants:
@@ -85,7 +127,15 @@ class GraphBuilder:
         return self._known[key]
 
     def reshape(self, x: Value, shape: Sequence[int]) -> Value:
-        """Return `x` in another shape."""
+        """Reshape a value; a constant is reshaped at once.
+
+        Args:
+            x: A value.
+            shape: Its new shape: 0 keeps the size of that axis, -1 takes what is left.
+
+        Returns:
+            The value in that shape.
+        """
         if x not in self._constants:
             return self.op("Reshape", x, self.constant(list(shape), "int64"))
         array = self._constants[x]
@@ -93,17 +143,35 @@ class GraphBuilder:
         return self.weight(f"{x}.{'x'.join(map(str, sizes))}", array.reshape(sizes))
 
     def transpose(self, x: Value, axes: Sequence[int]) -> Value:
-        """Return `x` with its axes in another order, joined with the transpose before it."""
-        source, before = self._turned.get(x, (x, tuple(range(len(axes)))))
+        """Transpose a value; neighbouring transposes become one, or none.
+
+        Args:
+            x: A value.
+            axes: The axes of `x` in their new order.
+
+        Returns:
+            The transposed value.
+        """
+        source, before = self._transposed.get(x, (x, tuple(range(len(axes)))))
         order = tuple(before[axis] for axis in axes)
         if order == tuple(range(len(axes))):
             return source
         result = self.op("Transpose", source, perm=order)
-        self._turned[result] = (source, order)
+        self._transposed[result] = (source, order)
         return result
 
     def reduce(self, kind: str, x: Value, axes: Ints, *, keepdims: bool = True) -> Value:
-        """Add a reduction over some axes."""
+        """Add a reduction, its axes as an attribute or an input as the operator set has it.
+
+        Args:
+            kind: `ReduceMean`, `ReduceMax`, ...
+            x: A value.
+            axes: Axes to reduce.
+            keepdims: Keep them with size 1.
+
+        Returns:
+            The reduced value.
+        """
         if self.opset < _AXES_ATTRIBUTE_BELOW and kind != "ReduceSum":
             return self.op(kind, x, axes=list(axes), keepdims=int(keepdims))
         return self.op(kind, x, self.constant(list(axes), "int64"), keepdims=int(keepdims))
@@ -112,12 +180,17 @@ class GraphBuilder:
         """Name the dtype of a value."""
         return self._dtypes[x]
 
-    def watch(self, kind: str, value: Value) -> None:
-        """Keep what a run may want to see besides the result."""
-        self.watched[f"{kind}.{len(self.watched)}"] = value
+    def monitor(self, kind: str, value: Value) -> None:
+        """Keep a value as a possible output, to be checked for overflow by a run.
+
+        Args:
+            kind: What it is: `mean` or `power`.
+            value: The value.
+        """
+        self.monitored[f"{kind}.{len(self.monitored)}"] = value
 
     def note(self, text: str) -> None:
-        """Keep what is to be said of this graph, once."""
+        """Keep a note on how this graph computes, once."""
         if text not in self.notes:
             self.notes.append(text)
 
@@ -132,7 +205,10 @@ class GraphBuilder:
         Args:
             name: Name of the graph.
             outputs: Name -> (value, dtype, shape), in order; None for a shape that is not stated.
-            metadata: What is kept with the model, besides its producer.
+            metadata: Key -> text that is kept with the model, besides its producer.
+
+        Returns:
+            The model, with the operators that its outputs need and no others.
         """
         from poolnorm_cli import __version__
 
@@ -158,7 +234,7 @@ class GraphBuilder:
         return model
 
     def _named(self, outputs: Mapping[str, Value]) -> "list[NodeProto]":
-        """Return the operators that are needed, their results called as the outputs are."""
+        """Return the operators that are needed, their results named as the outputs are."""
         new: dict[Value, str] = {}
         for output, value in outputs.items():
             if value in self._inputs or value in self._constants or value in new:

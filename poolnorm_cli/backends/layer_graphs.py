@@ -45,7 +45,7 @@ class BlockGraph:
         exact: Give what `apply` gives for every input.
         masked: Take a mask as an input.
         strip: What kind of strip of a sample the block is; None where it is whole samples.
-        extreme: Numbers may be at the edge of their range: statistics are given, in units.
+        in_units: Numbers may overflow: statistics are given, in units of a power of two.
     """
 
     layer: Layer
@@ -55,18 +55,18 @@ class BlockGraph:
     exact: bool
     masked: bool = False
     strip: "Strip | None" = None
-    extreme: bool = False
+    in_units: bool = False
 
     def build(self) -> "tuple[ModelProto, list[str]]":
-        """Return the model, and what is to be said of it.
+        """Return the model, and notes on how it computes.
 
         Its inputs are `x`, the weights by name, where statistics are gathered `mean`, `variance`,
-        `count` and what the layer is fed, all but `x` in float64; and `mask`. Its first output is
-        `y`; others are what it was normalized by, if it took that itself.
+        `count` and the layer's extra inputs, all but `x` in float64; and `mask`. Its first output
+        is `y`; others are the statistics that it computed itself, to be checked for overflow.
         """
         graph = GraphBuilder(DEFAULT_OPSET)
         x, dtype = graph.input("x", self.dtype, self.shape), self.dtype
-        if self.extreme:
+        if self.in_units:
             dtype = "float64"
             x = graph.cast(x, dtype)
         weights = {
@@ -87,15 +87,15 @@ class BlockGraph:
         y = graph.cast(self.layer.build(graph, x, weights, call), self.dtype)
         result = (self.shape[0], *self.layer.block_shape(call.sizes, self.strip)[1:])
         outputs: dict[str, tuple[str, str, Shape | None]] = {"y": (y, self.dtype, result)}
-        if self.watches:
-            outputs |= {name: (value, "float64", None) for name, value in graph.watched.items()}
+        if self.monitors:
+            outputs |= {name: (value, "float64", None) for name, value in graph.monitored.items()}
         return graph.model("block", outputs, {}), graph.notes
 
     @property
-    def watches(self) -> bool:
-        """Whether the graph takes statistics of its own, and gives what a run has to look at."""
+    def monitors(self) -> bool:
+        """Whether the graph computes statistics, and returns them to be checked for overflow."""
         layer, rank = self.layer, len(self.shape)
-        if not isinstance(layer, Normalization) or isinstance(layer, Trainable) or self.extreme:
+        if not isinstance(layer, Normalization) or isinstance(layer, Trainable) or self.in_units:
             return False
         return self.strip is None and not layer.statistics_axes(rank, training=self.training)
 
@@ -104,7 +104,7 @@ class BlockGraph:
         layer, rank = self.layer, len(self.shape)
         in_strips = self.strip is not None
         axes = layer.statistics_axes(rank, training=self.training, in_strips=in_strips)
-        if self.extreme and isinstance(layer, Normalization):
+        if self.in_units and isinstance(layer, Normalization):
             axes = layer.reduced_axes(rank)
         elif not axes:
             return None
@@ -112,7 +112,7 @@ class BlockGraph:
         if isinstance(layer, Trainable) and layer.has_ghost_batches:
             kept = (ROWS, *kept[1:])
         shapes: Mapping[str, Shape] = {"mean": kept, "variance": kept, "count": (), "unit": kept}
-        names = MOMENTS if self.extreme else MOMENTS[:-1]
+        names = MOMENTS if self.in_units else MOMENTS[:-1]
         return GraphMoments(*(graph.input(name, "float64", shapes[name]) for name in names))
 
 
@@ -126,7 +126,7 @@ class FileGraph:
         dtype: Dtype of the graph's input.
         compute: Dtype in which the layer computes.
         result: Dtype of the graph's output.
-        training: Use the statistics of the batch, and give the moved ones as further outputs.
+        training: Use the statistics of the batch, and return the updated ones as further outputs.
         opset: Version of the operator set.
         command: The command line that makes this layer, kept in the file.
         masked: Take a mask as a second input.
@@ -143,7 +143,7 @@ class FileGraph:
     masked: bool = False
 
     def serialized(self, weights: "Mapping[str, NDArray[Any]]") -> tuple[bytes, list[str]]:
-        """Return the checked model as bytes, and what is to be said of it.
+        """Return the checked model as bytes, and notes on how it computes.
 
         Raises:
             UsageError: There is no such operator set, the input has no cells or is a batch that
@@ -169,7 +169,7 @@ class FileGraph:
         return data, notes
 
     def model(self, weights: "Mapping[str, NDArray[Any]]") -> "tuple[ModelProto, list[str]]":
-        """Build the model, its weights inline, its input and outputs called after the layer."""
+        """Build the model, its weights inline, its input and outputs named after the layer."""
         graph = GraphBuilder(self.opset)
         name = self.layer.instance_name(self.shape)
         trained = self.layer if self.training and isinstance(self.layer, Trainable) else None
@@ -177,7 +177,7 @@ class FileGraph:
         fixed = splits_weights(self.layer, rank) or bool(trained and trained.fixes_batch(rank))
         shape: Shape = self.shape if fixed else (BATCH, *self.shape[1:])
         x = graph.cast(graph.input(f"{name}_input", self.dtype, shape), self.compute)
-        held = {key: graph.weight(f"{name}/{key}", array) for key, array in weights.items()}
+        constants = {key: graph.weight(f"{name}/{key}", array) for key, array in weights.items()}
         axes = self.layer.statistics_axes(rank, training=self.training)
         mask = None
         if self.masked:
@@ -186,11 +186,11 @@ class FileGraph:
         call = GraphCall(shape, self.compute, self.training, mask=mask)
         if axes and isinstance(self.layer, Normalization):
             call = replace(call, moments=self.layer.build_moments(graph, x, axes, call))
-        y = graph.cast(self.layer.build(graph, x, held, call), self.result)
+        y = graph.cast(self.layer.build(graph, x, constants, call), self.result)
         outputs = {name: (y, self.result, self.layer.output_shape(shape))}
-        moved = trained.build_updated(graph, held, call) if trained else {}
-        for key in (key for key in weights if key in moved):  # in Keras' order
-            value = moved[key]
+        updated = trained.build_updated(graph, constants, call) if trained else {}
+        for key in (key for key in weights if key in updated):  # in Keras' order
+            value = updated[key]
             outputs[f"{name}_{key}"] = (value, graph.dtype(value), weights[key].shape)
         return graph.model(name, outputs, self._metadata()), graph.notes
 
@@ -202,7 +202,15 @@ class FileGraph:
 
 
 def newest_opset(provider: Provider, most: int) -> int:
-    """Return the newest operator set, up to `most`, of which the runtime opens a graph."""
+    """Find the newest operator set that a runtime knows.
+
+    Args:
+        provider: A provider of the runtime.
+        most: The newest set to try.
+
+    Returns:
+        The newest, up to `most`, of which it opens a graph; that of runs at least.
+    """
     for opset in range(most, DEFAULT_OPSET, -1):
         with suppress(UnavailableError):
             provider.session(one_node(opset))
@@ -211,7 +219,7 @@ def newest_opset(provider: Provider, most: int) -> int:
 
 
 def _refused(provider: Provider, opset: int, error: UnavailableError) -> UnavailableError:
-    """Return the error of a graph that the runtime does not open, with the sets that it knows."""
+    """Return the error of a graph that the runtime does not open, naming the sets that it knows."""
     known = newest_opset(provider, opset)
     if known < opset:
         number = getattr(provider.runtime, "__version__", "")
@@ -227,14 +235,14 @@ def _check_opset(opset: int) -> None:
     if opset < 1:
         raise UsageError(f"--opset {opset} is no operator set", fix)
     if opset < DEFAULT_OPSET:
-        told = f"--opset {opset} has not all of the operators that these graphs are made of"
+        told = f"--opset {opset} lacks some of the operators that these graphs are made of"
         raise UsageError(told, fix)
     if opset > newest:
         raise UsageError(f"--opset {opset} is newer than onnx {version('onnx')} knows", fix)
 
 
 def _check(model: "ModelProto") -> None:
-    """Hold the model, the shapes of its outputs too, against the rules of ONNX."""
+    """Check the model, and the shapes of its outputs, against the rules of ONNX."""
     onnx = import_onnx()
     try:
         onnx.checker.check_model(model, full_check=True)

@@ -28,22 +28,31 @@ if TYPE_CHECKING:
     from poolnorm_cli.layers.call import Array, Call, Weights
 
 
-_MOST_SESSIONS = 32
-_MOST_ON_DEVICE = 8
-"""Each takes about a hundred megabytes of the device for its libraries, before any block."""
-_MOST_UNEVEN = 2
-"""Sessions that are kept where each strip of a sample may need one of its own."""
+_MAX_SESSIONS = 32
+_MAX_ON_DEVICE = 8
+"""Each takes about 100 MB of the device for its libraries, before any block."""
+_MAX_UNEVEN = 2
+"""Sessions that are kept where strips of a sample may each need one of their own."""
 
 Notify = Callable[[str], None]
 
 
 @dataclass(slots=True)
 class _Session:
-    """A session and what is bound to it: weights stay, the output's memory is used again."""
+    """A session and what is bound to it: weights stay, the output's memory is used again.
+
+    Attributes:
+        session: The session of the runtime.
+        inputs: Names of the inputs that the graph has.
+        monitored: Names of the outputs that are checked for overflow.
+        weights: The weights that are bound; None before the first block.
+        feeds: The same in float64.
+        output: Memory of the result; None before the first block.
+    """
 
     session: Any
     inputs: frozenset[str]
-    seen: tuple[str, ...]
+    monitored: tuple[str, ...]
     weights: "Weights | None" = None
     feeds: dict[str, NDArray[Any]] = field(default_factory=dict)
     output: NDArray[Any] | None = None
@@ -65,29 +74,39 @@ class OnnxBackend:
         self.block_bytes = DEVICE_BLOCK_BYTES if provider.on_device else BLOCK_BYTES
         self._provider, self._threads, self._detail = provider, threads, detail
         self._sessions: OrderedDict[tuple[Any, ...], _Session] = OrderedDict()
-        self._asked: tuple[bool, tuple[Any, ...]] = False, (None, None, None)
+        self._checked: tuple[bool, tuple[Any, ...]] = False, (None, None, None)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Go to another process as what it takes to open the same there.
+        """Pickle as what it takes to open the same in another process.
 
         Where several processes share the work, each computes on one thread unless told otherwise.
         """
         return _reopen, (self._provider.name, self._threads or 1)
 
     def apply(self, layer: "Layer", x: "Array", weights: "Weights", call: "Call") -> "Array":
-        """Compute one block; the result is overwritten by the next one."""
+        """Compute one block by the layer's graph.
+
+        Args:
+            layer: The layer.
+            x: The block: samples along axis 0, or a strip of one sample.
+            weights: The layer's weights, by Keras name.
+            call: What else decides on the result.
+
+        Returns:
+            The output, in the dtype of `x`; it is overwritten by the next block.
+        """
         shape = layer.block_shape(x.shape, call.strip)
         if 0 in (*x.shape, *shape):
             return layer.apply(x, weights, call)  # no cells: runtimes refuse them
         if not isinstance(layer, Normalization):
-            return self._run(layer, x, weights, call, extreme=False, looks=False)[0]
+            return self._run(layer, x, weights, call, in_units=False, monitor=False)[0]
         small = x.nbytes <= SCANNED_FIRST_BYTES
-        extreme = self._parameters_extreme(layer, x, weights, call)
-        if small and not extreme:
-            extreme = values_may_overflow(layer, x, call)
-        y, seen = self._run(layer, x, weights, call, extreme=extreme, looks=not small)
-        if seen and statistics_may_overflow(layer, x.dtype, seen):
-            y, _ = self._run(layer, x, weights, call, extreme=True, looks=False)
+        in_units = self._parameters_need_units(layer, x, weights, call)
+        if small and not in_units:
+            in_units = values_may_overflow(layer, x, call)
+        y, found = self._run(layer, x, weights, call, in_units=in_units, monitor=not small)
+        if found and statistics_may_overflow(layer, x.dtype, found):
+            y, _ = self._run(layer, x, weights, call, in_units=True, monitor=False)
         return y
 
     def _run(
@@ -97,51 +116,51 @@ class OnnxBackend:
         weights: "Weights",
         call: "Call",
         *,
-        extreme: bool,
-        looks: bool,
+        in_units: bool,
+        monitor: bool,
     ) -> "tuple[Array, dict[str, Array]]":
-        """Compute one block by one graph; return what it was normalized by too, if that is told."""
+        """Compute one block by one graph; if `monitor`, return its statistics too."""
         shape = layer.block_shape(x.shape, call.strip)
-        held = self._session(layer, x, call, extreme=extreme)
-        binding = held.session.io_binding()
-        for name, array in _feeds(held, layer, x, weights, call, extreme=extreme).items():
-            if name in held.inputs:  # an input that no operator needs is not in the model
+        opened = self._session(layer, x, call, in_units=in_units)
+        binding = opened.session.io_binding()
+        for name, array in _feeds(opened, layer, x, weights, call, in_units=in_units).items():
+            if name in opened.inputs:  # an input that no operator needs is not in the model
                 binding.bind_cpu_input(name, array)
-        if held.output is None or held.output.shape != shape:
-            held.output = np.empty(shape, x.dtype)
-        address = held.output.ctypes.data
-        binding.bind_output("y", "cpu", 0, held.output.dtype, shape, address)
-        names = held.seen if looks else ()
+        if opened.output is None or opened.output.shape != shape:
+            opened.output = np.empty(shape, x.dtype)
+        address = opened.output.ctypes.data
+        binding.bind_output("y", "cpu", 0, opened.output.dtype, shape, address)
+        names = opened.monitored if monitor else ()
         for name in names:
             binding.bind_output(name, "cpu")
-        self._provider.run(held.session, binding)
-        seen = binding.get_outputs()[1:] if names else []
-        return held.output, {n: v.numpy() for n, v in zip(names, seen, strict=True)}
+        self._provider.run(opened.session, binding)
+        values = binding.get_outputs()[1:] if names else []
+        return opened.output, {n: v.numpy() for n, v in zip(names, values, strict=True)}
 
-    def _parameters_extreme(
+    def _parameters_need_units(
         self, layer: Normalization, x: "Array", weights: "Weights", call: "Call"
     ) -> bool:
-        """Whether what is known before a block may leave the range, whatever the block.
+        """Whether weights or given statistics may overflow or underflow, whatever the block.
 
-        That is asked once for all blocks of which it is true alike.
+        It is found out once for all blocks that have the same ones.
         """
         kind = x.dtype
         if call.moments is not None or call.strip is not None or splits_weights(layer, x.ndim):
             return parameters_may_overflow(layer, kind, weights, call, x.shape)
         given = layer, weights, kind
-        if not all(one is other for one, other in zip(given, self._asked[1], strict=True)):
-            self._asked = parameters_may_overflow(layer, kind, weights, call, x.shape), given
-        return self._asked[0]
+        if not all(one is other for one, other in zip(given, self._checked[1], strict=True)):
+            self._checked = parameters_may_overflow(layer, kind, weights, call, x.shape), given
+        return self._checked[0]
 
-    def _session(self, layer: "Layer", x: "Array", call: "Call", *, extreme: bool) -> _Session:
+    def _session(self, layer: "Layer", x: "Array", call: "Call", *, in_units: bool) -> _Session:
         """Return the session for such a block, opened at the first one."""
         batch = len(x) if splits_weights(layer, x.ndim) else BATCH
         exact = self._provider.on_device or not _plain_op_is_exact(layer, x)
         masked = call.mask is not None
         exact = exact or masked
         shape = (batch, *x.shape[1:])
-        training = call.training and (call.moments is not None or not extreme)
-        more = (x.dtype.name, training, exact, masked, call.strip and call.strip.kind, extreme)
+        training = call.training and (call.moments is not None or not in_units)
+        more = (x.dtype.name, training, exact, masked, call.strip and call.strip.kind, in_units)
         graph, key = BlockGraph(layer, shape, *more), (repr(layer), shape, *more)
         if key not in self._sessions:
             model, notes = graph.build()
@@ -150,18 +169,18 @@ class OnnxBackend:
                 self._detail(f"{layer.words}: {note}")
             session = self._provider.session(model.SerializeToString(), self._threads)
             names = frozenset(given.name for given in session.get_inputs())
-            seen = tuple(given.name for given in session.get_outputs()[1:])
-            self._sessions[key] = _Session(session, names, seen)
-            while len(self._sessions) > self._most(call):
+            monitored = tuple(given.name for given in session.get_outputs()[1:])
+            self._sessions[key] = _Session(session, names, monitored)
+            while len(self._sessions) > self._max_sessions(call):
                 self._sessions.popitem(last=False)
         self._sessions.move_to_end(key)
         return self._sessions[key]
 
-    def _most(self, call: "Call") -> int:
+    def _max_sessions(self, call: "Call") -> int:
         """Return how many sessions are kept."""
         if call.strip is not None and call.strip.bounds is not None:
-            return _MOST_UNEVEN
-        return _MOST_ON_DEVICE if self._provider.on_device else _MOST_SESSIONS
+            return _MAX_UNEVEN
+        return _MAX_ON_DEVICE if self._provider.on_device else _MAX_SESSIONS
 
 
 def open_backend(provider: str, threads: int | None, notify: Notify, detail: Notify) -> OnnxBackend:
@@ -201,25 +220,31 @@ def _plain_op_is_exact(layer: "Layer", x: "Array") -> bool:
 
 
 def _feeds(
-    held: _Session, layer: "Layer", x: "Array", weights: "Weights", call: "Call", *, extreme: bool
+    opened: _Session,
+    layer: "Layer",
+    x: "Array",
+    weights: "Weights",
+    call: "Call",
+    *,
+    in_units: bool,
 ) -> Mapping[str, NDArray[Any]]:
-    """Name the inputs of the graph: the block, the weights, the statistics."""
+    """Return the inputs of the graph by name: the block, the weights, the statistics."""
     origin = call.origin(x.ndim)
     if call.strip is not None or splits_weights(layer, x.ndim):
         part = weights
         if isinstance(layer, Normalization):
             part = layer.weights_at(weights, origin, x.shape)
-        given = {name: _wide(weight) for name, weight in part.items()}
+        given = {name: _as_float64(weight) for name, weight in part.items()}
     else:
-        if held.weights is not weights:
-            held.weights = weights
-            held.feeds = {name: _wide(weight) for name, weight in weights.items()}
-        given = held.feeds
+        if opened.weights is not weights:
+            opened.weights = weights
+            opened.feeds = {name: _as_float64(weight) for name, weight in weights.items()}
+        given = opened.feeds
     feeds: dict[str, NDArray[Any]] = {**given, "x": np.ascontiguousarray(x)}
     if call.mask is not None:
         feeds["mask"] = np.ascontiguousarray(call.mask)
     named: dict[str, NDArray[Any]] = {}
-    if extreme and isinstance(layer, Normalization):
+    if in_units and isinstance(layer, Normalization):
         mean, variance, count = statistics_of(layer, x, weights, call)
         mean, variance, unit = in_power_of_two_units(mean, variance, getattr(layer, "epsilon", 0.0))
         named = {"mean": mean, "variance": variance, "unit": unit, "count": count}
@@ -234,8 +259,8 @@ def _feeds(
                 for name, row in named.items()
             }
         named |= layer.extra_inputs(weights, call, x.shape)
-    return feeds | {name: _wide(values) for name, values in named.items()}
+    return feeds | {name: _as_float64(values) for name, values in named.items()}
 
 
-def _wide(array: NDArray[Any]) -> NDArray[np.float64]:
+def _as_float64(array: NDArray[Any]) -> NDArray[np.float64]:
     return np.ascontiguousarray(array, dtype=np.float64).reshape(array.shape)

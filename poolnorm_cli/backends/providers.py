@@ -40,6 +40,13 @@ class Provider:
     def session(self, model: bytes, threads: int | None = None) -> Any:
         """Open a session that runs every operator on this provider.
 
+        Args:
+            model: The model, serialized.
+            threads: Threads that compute one operator; None for as many as the machine has.
+
+        Returns:
+            An `onnxruntime.InferenceSession`.
+
         Raises:
             UnavailableError: An operator would run elsewhere, or the model cannot be loaded.
         """
@@ -61,7 +68,11 @@ class Provider:
         return session
 
     def run(self, session: Any, binding: Any) -> None:
-        """Run a session on what is bound to it.
+        """Run a session on the inputs and outputs that are bound to it.
+
+        Args:
+            session: A session of this provider.
+            binding: Its `io_binding()`.
 
         Raises:
             UnavailableError: The runtime fails, as where a device has no memory left.
@@ -76,7 +87,14 @@ class Provider:
 
 
 def choose(name: str, notify: Callable[[str], None]) -> Provider:
-    """Open a provider: the one asked for, or with `auto` CUDA where it loads, else the CPU.
+    """Open a provider.
+
+    Args:
+        name: `cpu`, `cuda`, or `auto`: CUDA where it loads, else the CPU.
+        notify: Told which one `auto` took.
+
+    Returns:
+        The provider; for CUDA one on which a session was opened.
 
     Raises:
         UnavailableError: It does not load; the error says what is missing and what to type.
@@ -161,7 +179,15 @@ def _unfit(wanted: str) -> UnavailableError | None:
 
 
 def loading(runtime: ModuleType, names: Sequence[str]) -> dict[str, str]:
-    """Open a session of one node on each provider: name -> `` or why it does not load."""
+    """Open a session of one node on each provider.
+
+    Args:
+        runtime: The module `onnxruntime`.
+        names: Providers, by the runtime's names.
+
+    Returns:
+        Name -> why it does not load; empty where it does.
+    """
     results = {}
     model = one_node()
     runtime.set_default_logger_severity(4)  # the reason is told here, and nothing beside it

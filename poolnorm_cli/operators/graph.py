@@ -98,8 +98,8 @@ class Graph(Protocol):
     def dtype(self, x: Value) -> str:
         """Name the dtype of a value."""
 
-    def watch(self, kind: str, value: Value) -> None:
-        """Have a run look at a number by which a block was scaled, once it is computed.
+    def monitor(self, kind: str, value: Value) -> None:
+        """Return a number by which a block was scaled to the run, which checks it for overflow.
 
         Args:
             kind: What it is: `mean` or `power`.

@@ -26,7 +26,7 @@ def center_and_scale(
         The result, in `dtype`.
     """
     graph.note(f"{dtype}: statistics and factors in float64, as exact as NumPy's")
-    graph.watch("mean", mean)
+    graph.monitor("mean", mean)
     near = graph.cast(mean, dtype)
     addend = shift
     if dtype != "float64":
@@ -122,7 +122,7 @@ def inverse_deviation(graph: Graph, variance: Value, epsilon: float) -> Value:
         The result, float64.
     """
     total = graph.op("Add", variance, graph.constant(epsilon, "float64"))
-    graph.watch("power", total)
+    graph.monitor("power", total)
     return graph.op("Reciprocal", graph.op("Sqrt", total))
 
 

@@ -60,13 +60,13 @@ def test_the_checker_accepts_the_shapes_that_layers_declare(name: str, exact: bo
     dtype = layer.compute_dtype(case.dtype)
     graph = BlockGraph(layer, (batch, *case.shape[1:]), dtype, case.training, exact)
     model, _ = graph.build()
-    assert len(model.graph.output) == 1 or graph.watches
+    assert len(model.graph.output) == 1 or graph.monitors
     del model.graph.output[1:]  # their shapes are not stated
     onnx.checker.check_model(model, full_check=True)
     if exact:  # the graphs that a device runs
         assert_all_on_cuda(model)
         if isinstance(layer, Normalization):
-            assert_all_on_cuda(replace(graph, extreme=True).build()[0])
+            assert_all_on_cuda(replace(graph, in_units=True).build()[0])
 
 
 @pytest.mark.parametrize("words", ["bn", "gn", "gpool average"])

@@ -61,7 +61,7 @@ def test_one_session_serves_all_blocks_and_files_of_a_kind() -> None:
 def test_memory_of_old_sessions_is_given_back(
     on_device: bool, most: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"poolnorm_cli.backends.onnx_backend._MOST_{most}", 2)
+    monkeypatch.setattr(f"poolnorm_cli.backends.onnx_backend._MAX_{most}", 2)
     provider: Any = Counting()
     provider.on_device = on_device
     backend = OnnxBackend(provider, None, lambda _: None)

@@ -103,7 +103,7 @@ def test_threads_are_taken(poolnorm: Command, x: X) -> None:
         (
             "--export new.onnx --opset 13",
             2,
-            "--opset 13 has not all of the operators that these graphs are made of; give 17 to ",
+            "--opset 13 lacks some of the operators that these graphs are made of; give 17 to ",
         ),
         ("--export new.onnx --opset 99", 2, "--opset 99 is newer than onnx "),
         ("--threads 0", 2, "'--threads': 0 is not in the range x>=1"),
