@@ -12,7 +12,7 @@ from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.keras.initializers import Initializer
 from poolnorm_cli.layers.programs.program import ProgramContext, array_literal
-from poolnorm_cli.tensors.formats import NPZ, format_of
+from poolnorm_cli.tensors.formats import FORMATS, NPZ, either, format_of
 from poolnorm_cli.tensors.sources import open_tensors
 from poolnorm_cli.urls import is_url
 from poolnorm_cli.weights.naming import keras_names, layer_and_weight
@@ -122,7 +122,7 @@ def _loading(tensor: "Tensor") -> str:
     """Write what loads a tensor.
 
     Raises:
-        UsageError: It is on another machine.
+        UsageError: It is on another machine, or in a format that NumPy has not.
     """
     path = _local(tensor.name if is_url(tensor.name) else str(tensor.path or tensor.name))
     return f"np.load({path!r})" + ("" if tensor.key is None else f"[{tensor.key!r}]")
@@ -131,6 +131,12 @@ def _loading(tensor: "Tensor") -> str:
 def _local(path: str) -> str:
     if is_url(path):
         raise UsageError(f"a program for {path}", "NumPy loads files: give one on this machine")
+    form = format_of(path)
+    if form is not None and not form.numpy_loads:
+        suffixes = tuple(each.suffix for each in FORMATS.values() if each.numpy_loads)
+        raise UsageError(
+            f"a program for {path}", f"NumPy loads {either(suffixes)}: give one of them"
+        )
     return path
 
 

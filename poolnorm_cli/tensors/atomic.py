@@ -15,9 +15,9 @@ from poolnorm_cli.machine import reserve
 from poolnorm_cli.tensors.files import (
     sync_file,
     sync_folders,
-    unwritten,
     write_all,
     write_all_at,
+    write_error,
 )
 from poolnorm_cli.tensors.formats import either
 from poolnorm_cli.tensors.names import folder_of
@@ -145,7 +145,11 @@ class AtomicFile:
             raise self.failed(error) from error
 
     def patch(self, data: bytes, place: int) -> None:
-        """Write all of `data` over what stands at `place`.
+        """Write all of some bytes over what stands at a place.
+
+        Args:
+            data: The bytes.
+            place: Where they go, in bytes from the start of the file.
 
         Raises:
             OutputError: The disk fails.
@@ -225,7 +229,7 @@ class AtomicFile:
 
     def failed(self, error: Exception) -> OutputError:
         """Return the error to report when the operating system refuses."""
-        return unwritten(self.path, error)
+        return write_error(self.path, error)
 
     def _mode_there(self) -> int | None:
         try:

@@ -19,11 +19,11 @@ from typing import IO, TYPE_CHECKING
 
 from poolnorm_cli.errors import InputError, OutputError, PoolnormError, UsageError
 from poolnorm_cli.sizes import CLOUD_PIECE_BYTES, COPIED_FROM_WEB_BYTES, REMOTE_HEADER_BYTES
-from poolnorm_cli.tensors.connectors import is_missing, system_of, told
+from poolnorm_cli.tensors.connectors import connector_errors, is_missing, system_of
 from poolnorm_cli.tensors.dtypes import parse_descr
-from poolnorm_cli.tensors.files import changed, read_exactly, reader, write_all, write_all_at
+from poolnorm_cli.tensors.files import changed_error, read_exactly, reader, write_all, write_all_at
 from poolnorm_cli.tensors.header import Header, layout_of, read_header
-from poolnorm_cli.tensors.spool import of_copy, require_copy, spooled
+from poolnorm_cli.tensors.spool import copy_to_temporary, open_copy, require_copy
 from poolnorm_cli.tensors.tensor import Tensor
 from poolnorm_cli.tensors.web import WebFile, list_web, open_web
 from poolnorm_cli.urls import fit_to_show, is_web
@@ -62,7 +62,9 @@ def open_remote(
         copy = None
         with open_web(url) as file:
             if not form.sequential:
-                copy = spooled(file.readinto, url, size=file.size, limit=limit, fix=_FETCH)
+                copy = copy_to_temporary(
+                    file.readinto, url, size=file.size, limit=limit, fix=_FETCH
+                )
             else:
                 tensor, begun = _begun(url, file, bfloat16=bfloat16)
                 if tensor is not None:
@@ -72,7 +74,7 @@ def open_remote(
         copy = _copied(url)
     else:
         return iter([_open_npy(url, bfloat16=bfloat16)])
-    return iter(of_copy(copy, form, fit_to_show(url), key, bfloat16=bfloat16))
+    return iter(open_copy(copy, form, fit_to_show(url), key, bfloat16=bfloat16))
 
 
 def stamp_at(url: str, kind: type[PoolnormError] = InputError) -> tuple[int, int]:
@@ -81,6 +83,9 @@ def stamp_at(url: str, kind: type[PoolnormError] = InputError) -> tuple[int, int
     Args:
         url: The URL.
         kind: The error for what cannot be asked: OutputError for an output.
+
+    Returns:
+        Both numbers.
 
     Raises:
         PoolnormError: Of this kind.
@@ -92,7 +97,7 @@ def stamp_at(url: str, kind: type[PoolnormError] = InputError) -> tuple[int, int
                 return file.stamp
         except FileNotFoundError:
             return (-1, -1)
-    with told(kind, url):
+    with connector_errors(kind, url):
         system, path = system_of(url)
         try:
             info = system.info(path)
@@ -120,13 +125,20 @@ def exists_at(url: str) -> bool:
 def list_at(url: str, *, recursive: bool) -> list[str]:
     """Return the URLs of the files in a directory there, sorted.
 
+    Args:
+        url: The directory, with a slash at its end.
+        recursive: Those of the directories below too.
+
+    Returns:
+        Their URLs.
+
     Raises:
         InputError: They cannot be listed.
         UnavailableError: The package for such URLs is not installed.
     """
     if is_web(url):
         return list_web(url, recursive=recursive)
-    with told(InputError, url):
+    with connector_errors(InputError, url):
         system, path = system_of(url)
         found = system.find(path, maxdepth=None if recursive else 1)
         return sorted(str(system.unstrip_protocol(each)) for each in found)
@@ -139,7 +151,7 @@ def checksum_at(url: str) -> tuple[int, str]:
         OutputError: It cannot be read.
     """
     digest, size = hashlib.sha256(), 0
-    with told(OutputError, url):
+    with connector_errors(OutputError, url):
         system, path = system_of(url)
         with system.open(path, "rb", block_size=CLOUD_PIECE_BYTES) as file:
             while piece := file.read(CLOUD_PIECE_BYTES):
@@ -154,6 +166,10 @@ class RemoteFile:
     def __init__(self, url: str, *, overwrite: bool) -> None:
         """Make a local file without a name.
 
+        Args:
+            url: Where it is sent when it is whole.
+            overwrite: Whether it may replace what is there.
+
         Raises:
             OutputError: There is one at the URL already, or no room for a local one.
             UnavailableError: The package for such URLs is not installed.
@@ -161,17 +177,22 @@ class RemoteFile:
         self._url = url
         if exists_at(url) and not overwrite:
             raise UsageError.at(url, "exists", "--overwrite replaces it")
-        with told(OutputError, url):
+        with connector_errors(OutputError, url):
             self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - held until sent
 
     def write(self, data: memoryview | bytes) -> None:
         """Append all of `data`."""
-        with told(OutputError, self._url):
+        with connector_errors(OutputError, self._url):
             write_all(partial(os.write, self._file.fileno()), data)
 
     def patch(self, data: bytes, place: int) -> None:
-        """Write all of `data` over what stands at `place`."""
-        with told(OutputError, self._url):
+        """Write all of some bytes over what stands at a place.
+
+        Args:
+            data: The bytes.
+            place: Where they go, in bytes from the start of the file.
+        """
+        with connector_errors(OutputError, self._url):
             write_all_at(self._file.fileno(), data, place)
 
     def commit(self) -> None:
@@ -180,7 +201,7 @@ class RemoteFile:
         Raises:
             OutputError: It cannot be sent; nothing is there then.
         """
-        with self._file, told(OutputError, self._url):
+        with self._file, connector_errors(OutputError, self._url):
             self._file.seek(0)
             system, path = system_of(self._url)
             target = system.open(path, "wb", block_size=CLOUD_PIECE_BYTES)
@@ -220,14 +241,16 @@ class RemoteTensor(Tensor):
     @contextmanager
     def data(self) -> Iterator[ReadInto]:
         """Open what is there for one pass; leaving checks that nobody changed it meanwhile."""
-        with told(InputError, self._url):
+        with connector_errors(InputError, self._url):
             system, path = system_of(self._url)
-            opened = system.open(path, "rb", cache_type="readahead", block_size=CLOUD_PIECE_BYTES)
-            with opened as file:
+            open_regular = system.open(
+                path, "rb", cache_type="readahead", block_size=CLOUD_PIECE_BYTES
+            )
+            with open_regular as file:
                 file.seek(self._header_size)
                 yield lambda view: file.readinto(view) or 0
             if stamp_at(self._url) != self._stamp:
-                raise changed(self.name)
+                raise changed_error(self.name)
 
 
 class WebTensor(RemoteTensor):
@@ -238,7 +261,7 @@ class WebTensor(RemoteTensor):
         """Ask for the file; it has to be the one whose header was read."""
         with open_web(self._url) as file:
             if file.stamp != self._stamp:
-                raise changed(self.name)
+                raise changed_error(self.name)
             read_exactly(reader(file.readinto), self._header_size)
             yield file.readinto
 
@@ -247,7 +270,7 @@ def _open_npy(url: str, *, bfloat16: bool) -> RemoteTensor:
     stamp = stamp_at(url)
     if stamp[0] < 0:
         raise InputError.at(url, "no such file", "check the name")
-    with told(InputError, url):
+    with connector_errors(InputError, url):
         system, path = system_of(url)
         with system.open(
             path, "rb", cache_type="readahead", block_size=REMOTE_HEADER_BYTES
@@ -281,12 +304,12 @@ def _rest(url: str, file: WebFile, begun: tuple[bytes, Header]) -> IO[bytes]:
     except InputError as error:
         raise error.within(url) from None
     size = header.size + prod(header.shape) * dtype.itemsize
-    return spooled(file.readinto, url, begun=data, size=size, fix=_FETCH)
+    return copy_to_temporary(file.readinto, url, begun=data, size=size, fix=_FETCH)
 
 
 def _copied(url: str) -> IO[bytes]:
     """Copy what is at a URL to a file without a name."""
-    with told(InputError, url):
+    with connector_errors(InputError, url):
         system, path = system_of(url)
         copy: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - held by who reads it
         require_copy(url, int(system.info(path).get("size") or 0))

@@ -23,6 +23,9 @@ def decode(raw: memoryview | bytes | bytearray, dtype: DType, swapped: bool) -> 
         raw: The bytes of whole items.
         dtype: Their type.
         swapped: Whether they are in the other byte order than this machine's.
+
+    Returns:
+        The items, of the type of their name; float32 for bfloat16.
     """
     if dtype.name == "bool":
         flags: NDArray[Any] = np.frombuffer(raw, np.uint8) != 0
@@ -36,10 +39,17 @@ def decode(raw: memoryview | bytes | bytearray, dtype: DType, swapped: bool) -> 
 
 
 def encode(block: NDArray[Any], dtype: DType) -> NDArray[Any]:
-    """Return `block` as a C-contiguous array whose memory is what a file of `dtype` holds.
+    """Return a block as a C-contiguous array whose memory is what a file of a type holds.
 
     Floats are rounded to nearest even; too large ones become infinite, NaN stays NaN. bfloat16
-    is rounded from float32 and comes back as uint16.
+    is rounded from float32.
+
+    Args:
+        block: Items of any shape, native-endian.
+        dtype: The type to write.
+
+    Returns:
+        An array of the same shape, little-endian; of uint16 for bfloat16.
 
     Raises:
         TypeError: `dtype` is bool or an integer and `block` is of another type.

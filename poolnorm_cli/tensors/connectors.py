@@ -77,8 +77,19 @@ class _UnansweredError(OSError):
 
 
 @contextmanager
-def told(kind: type[PoolnormError], url: str) -> Iterator[None]:
-    """Tell in one line what a connector says; they share no class of errors."""
+def connector_errors(kind: type[PoolnormError], url: str) -> Iterator[None]:
+    """Turn the errors of a connector into one of ours; they share no class of errors.
+
+    Args:
+        kind: The class of ours.
+        url: What is worked on.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        PoolnormError: Of that class, with what the connector says in one line.
+    """
     try:
         yield
     except PoolnormError:

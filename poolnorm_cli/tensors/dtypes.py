@@ -63,6 +63,9 @@ def parse_descr(descr: str, bfloat16: bool) -> tuple[DType, bool]:  # noqa: FBT0
         descr: The text of the header's entry, such as `<f4`.
         bfloat16: Whether two raw bytes (`V2`) are a bfloat16.
 
+    Returns:
+        The type, and whether its bytes are in the other order than this machine's.
+
     Raises:
         InputError: The type is not one of `DTYPES`; the error names no file.
     """
@@ -84,5 +87,5 @@ def descr_of(dtype: DType) -> str:
 
 def _unsupported(descr: str) -> InputError:
     kind = _KINDS.get(descr.lstrip("<>|=")[:1], "")
-    told = f"dtype {shown(descr, 30)}{f' ({kind})' if kind else ''} is not supported"
-    return InputError(told, _NUMERIC)
+    what = f"dtype {shown(descr, 30)}{f' ({kind})' if kind else ''} is not supported"
+    return InputError(what, _NUMERIC)

@@ -142,8 +142,8 @@ def _check_directories(known: dict[str, Role]) -> None:
         return
     for key, role in known.items():
         if role.flag and any(each.startswith(f"{key}/") for each in directories):
-            told = f"{role.flag} is a directory of outputs"
-            raise UsageError.at(role.word, told, "give another name")
+            what = f"{role.flag} is a directory of outputs"
+            raise UsageError.at(role.word, what, "give another name")
 
 
 def _check_inodes(there: Sequence[Role], read: Sequence[Role]) -> None:
@@ -168,5 +168,5 @@ def _raise(one: Role, other: Role) -> NoReturn:
         raise UsageError.at(one.word, both, fix)
     if one.source is None and (other.source is not None or not one.written):
         one, other = other, one
-    told = f"{one.flag or 'the output'} is {other}"
-    raise UsageError.at(one.word, told, "write to another file")
+    what = f"{one.flag or 'the output'} is {other}"
+    raise UsageError.at(one.word, what, "write to another file")

@@ -73,7 +73,7 @@ def stamp_of(file: int | str | os.PathLike[str]) -> Stamp:
     return Stamp(seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns)
 
 
-def changed(name: str) -> InputError:
+def changed_error(name: str) -> InputError:
     """Return the error for a file that is not what it was when it was first looked at."""
     return InputError.at(name, "changed while reading", "wait until its writer is done")
 
@@ -90,11 +90,11 @@ def require_unchanged(fd: int, stamp: Stamp, name: str) -> None:
         InputError: It has been written or replaced since.
     """
     if stamp_of(fd) != stamp:
-        raise changed(name)
+        raise changed_error(name)
 
 
 @contextmanager
-def opened(path: Path | str, name: str) -> Iterator[int]:
+def open_regular(path: Path | str, name: str) -> Iterator[int]:
     """Open a regular file for reading; errors of the system while it is open are told.
 
     Args:
@@ -113,8 +113,8 @@ def opened(path: Path | str, name: str) -> Iterator[int]:
         reason, fix = _UNREAD.get(error.errno or 0, (reason_of(error), ""))
         raise InputError.at(name, reason, fix) from None
     except UnicodeEncodeError as error:
-        told = f"a name that this locale's encoding, {error.encoding}, has not"
-        raise InputError.at(name, told, "set LC_ALL=C.UTF-8") from None
+        what = f"a name that this locale's encoding, {error.encoding}, has not"
+        raise InputError.at(name, what, "set LC_ALL=C.UTF-8") from None
     except ValueError:
         raise InputError.at(name, "a name with a NUL in it") from None
     try:
@@ -192,7 +192,7 @@ def write_all_at(fd: int, data: memoryview | bytes, place: int) -> None:
     write_all(write, data)
 
 
-def unwritten(path: Path | str, error: Exception) -> OutputError:
+def write_error(path: Path | str, error: Exception) -> OutputError:
     """Return the error to report when the operating system refuses to write a file.
 
     Args:

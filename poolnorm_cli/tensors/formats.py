@@ -35,6 +35,7 @@ class Format:
             may bring one after another, and a URL is read block by block; others are copied first.
         positional: It is a header and then the items in C order: parts of a large file are read
             and written apart, by position. Its reader gives an `NpyTensor`.
+        numpy_loads: `np.load` reads it, as programs for other frameworks do.
         in_directories: An input that is a directory stands for such files in it.
     """
 
@@ -45,6 +46,7 @@ class Format:
     keyed: bool = False
     sequential: bool = False
     positional: bool = False
+    numpy_loads: bool = False
     in_directories: bool = True
 
     @property
@@ -65,6 +67,7 @@ NPY = Format(
     writer="poolnorm_cli.tensors.outputs",
     sequential=True,
     positional=True,
+    numpy_loads=True,
 )
 NPZ = Format(
     suffix=".npz",
@@ -72,6 +75,7 @@ NPZ = Format(
     reader="poolnorm_cli.tensors.npz",
     writer="poolnorm_cli.tensors.zip_writer",
     keyed=True,
+    numpy_loads=True,
 )
 FORMATS: dict[str, Format] = {each.suffix: each for each in (NPY, NPZ)}
 """By suffix."""

@@ -74,8 +74,8 @@ def read_header(read: Callable[[int], bytes], name: str) -> Header:
         raise InputError.at(name, "truncated in its header", _SAVE)
     version = (start[6], start[7])
     if version not in _VERSIONS:
-        told = f"version {version[0]}.{version[1]} of the .npy format, 1.0 to 3.0 are read"
-        raise InputError.at(name, told, _SAVE)
+        what = f"version {version[0]}.{version[1]} of the .npy format, 1.0 to 3.0 are read"
+        raise InputError.at(name, what, _SAVE)
     counted = read_exactly(read, _VERSIONS[version])
     length = int.from_bytes(counted, "little")
     if length > LARGEST_HEADER_BYTES:
@@ -174,8 +174,8 @@ def _plain(line: str) -> dict[str, str] | None:
     descr, first, rest = line.partition("', 'fortran_order': ")
     order, second, tail = rest.partition(", 'shape': (")
     dims, third, padding = tail.partition("), }")
-    start, opened, descr = descr.partition("{'descr': '")
-    whole = first and second and third and opened and not start and not padding.strip(" \n")
+    start, brace, descr = descr.partition("{'descr': '")
+    whole = first and second and third and brace and not start and not padding.strip(" \n")
     if not whole or order not in ("True", "False") or set(descr) & set("'\\"):
         return None
     return {"descr": descr, "fortran_order": order, "shape": dims}
@@ -184,9 +184,9 @@ def _plain(line: str) -> dict[str, str] | None:
 def _entries(line: str, name: str) -> dict[str, str]:
     grammar = re.compile(_ENTRY, re.VERBOSE | re.DOTALL)
     found: dict[str, str] = {}
-    opened = re.match(r"[ \t]*\{", line)
-    place = opened.end() if opened else 0
-    while opened and len(found) < 3 and (entry := grammar.match(line, place)):
+    brace = re.match(r"[ \t]*\{", line)
+    place = brace.end() if brace else 0
+    while brace and len(found) < 3 and (entry := grammar.match(line, place)):
         key = entry["descr"] or entry["fortran_order"] or entry["shape"]
         if key in found:
             raise InputError.at(name, f"a header with two entries {key}", _SAVE)

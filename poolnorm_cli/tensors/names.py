@@ -58,10 +58,10 @@ def names_tensor(word: str) -> bool:
     return path is None or format_of(path) is not None or is_stream(word)
 
 
-def no_names(name: str) -> UsageError:
+def no_keys_error(name: str) -> UsageError:
     """Return the error for a key where arrays have no names."""
-    told = f"--key names an array in a {either(keyed_suffixes())}"
-    return UsageError.at(name, told, "leave it out")
+    what = f"--key names an array in a {either(keyed_suffixes())}"
+    return UsageError.at(name, what, "leave it out")
 
 
 def identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:

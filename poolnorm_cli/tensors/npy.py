@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from poolnorm_cli.sizes import SMALL_FILE_BYTES
 from poolnorm_cli.tensors.files import (
     Stamp,
-    changed,
-    opened,
+    changed_error,
+    open_regular,
     read_exactly,
     reader,
     require_unchanged,
@@ -80,8 +80,17 @@ class NpyTensor(Tensor):
     def slices(
         self, ranges: Iterable[RowRange], shape: Ints, max_in_flight: int = 1
     ) -> Iterator[NDArray[Any]]:
-        """Return slices as `Tensor.slices`; a small file was read whole and is not copied again."""
-        if self._whole is None or self._is_turned():
+        """Return slices as `Tensor.slices`; a small file was read whole and is not copied again.
+
+        Args:
+            ranges: As there.
+            shape: As there.
+            max_in_flight: As there.
+
+        Returns:
+            The slices, C-contiguous, native-endian and decoded.
+        """
+        if self._whole is None or self._is_transposed():
             return super().slices(ranges, shape, max_in_flight)
         from poolnorm_cli.tensors.codecs import decode
 
@@ -99,7 +108,7 @@ class NpyTensor(Tensor):
             file.seek(self.header.size)
             yield file.readinto
             return
-        with opened(self.path, self.name) as fd:
+        with open_regular(self.path, self.name) as fd:
             require_unchanged(fd, self.file, self.name)
             os.lseek(fd, self.header.size, os.SEEK_SET)
             yield lambda view: os.readv(fd, [view])
@@ -144,7 +153,7 @@ def open_npy(path: Path | str, name: str, bfloat16: bool = False) -> NpyTensor: 
     Raises:
         InputError: It is not a `.npy` file, or is truncated, or goes on after the array.
     """
-    with opened(path, name) as fd:
+    with open_regular(path, name) as fd:
         stamp, whole = stamp_of(fd), None
         if stamp.size <= SMALL_FILE_BYTES:
             whole = read_exactly(partial(os.read, fd), stamp.size)
@@ -173,7 +182,7 @@ class RangeTensor(Tensor):
             InputError: The file is another one by now.
         """
         if whole.stamp != stamp:
-            raise changed(whole.name)
+            raise changed_error(whole.name)
         start, stop = samples
         layout = Layout((stop - start, *shape[1:]), whole.dtype, whole.swapped)
         super().__init__(whole.name, layout, path=whole.path)
@@ -184,7 +193,7 @@ class RangeTensor(Tensor):
     def data(self) -> Iterator[ReadInto]:
         """Open the file for one pass over the samples."""
         whole = self._whole
-        with opened(whole.path, self.name) as fd:
+        with open_regular(whole.path, self.name) as fd:
             require_unchanged(fd, whole.file, self.name)
             os.lseek(fd, self._place, os.SEEK_SET)
             yield lambda view: os.readv(fd, [view])

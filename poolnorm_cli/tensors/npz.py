@@ -11,7 +11,7 @@ from poolnorm_cli.sizes import INFLATE_BYTES, LARGEST_PASSED_OVER_BYTES
 from poolnorm_cli.tensors.dtypes import parse_descr
 from poolnorm_cli.tensors.files import (
     Stamp,
-    opened,
+    open_regular,
     read_exactly,
     reader,
     require_unchanged,
@@ -19,7 +19,7 @@ from poolnorm_cli.tensors.files import (
 )
 from poolnorm_cli.tensors.header import MAGIC, Header, layout_of, read_header
 from poolnorm_cli.tensors.tensor import PassedOver, Tensor
-from poolnorm_cli.tensors.zip_reader import NPZ, Member, MemberReader, listed, require_sound
+from poolnorm_cli.tensors.zip_reader import NPZ, Member, MemberReader, list_members, require_sound
 
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class NpzTensor(Tensor):
     @contextmanager
     def data(self) -> Iterator[ReadInto]:
         """Open the archive for one pass; leaving checks the checksum and that nobody wrote."""
-        with opened(self.path, self.name) as fd:
+        with open_regular(self.path, self.name) as fd:
             require_unchanged(fd, self.file, self.name)
             source = MemberReader(fd, self._member, self.name)
             read_exactly(reader(source.readinto), self._header_size)
@@ -105,8 +105,8 @@ def open_file(
         InputError: The archive or one of its members is damaged, there is no `key`, or nothing in
             it is numeric.
     """
-    with opened(path, name) as fd:
-        found = listed(fd, name)
+    with open_regular(path, name) as fd:
+        found = list_members(fd, name)
         stamp = stamp_of(fd)
         if key is not None:
             member = _chosen(fd, found, key, name)
@@ -115,7 +115,7 @@ def open_file(
         else:
             heads, others = _arrays(fd, found, name, stamp, bfloat16=bfloat16)
     tensors = [
-        NpzTensor(path, called(name, member.key), member, header, stamp, bfloat16=bfloat16)
+        NpzTensor(path, array_name(name, member.key), member, header, stamp, bfloat16=bfloat16)
         for member, header in heads
     ]
     tensors[0].passed_over = tuple(others)
@@ -123,8 +123,16 @@ def open_file(
     return tensors
 
 
-def called(name: str, key: str) -> str:
-    """Return what messages call the array of a key in a file: `x.npz::key`."""
+def array_name(name: str, key: str) -> str:
+    """Return what messages call an array of a file: `x.npz::key`.
+
+    Args:
+        name: What they call the file.
+        key: The key of the array.
+
+    Returns:
+        The name of both.
+    """
     return f"{name}::{key}"
 
 
@@ -156,7 +164,7 @@ class _PassedOver:
         done = _verified.get(self._stamp, set())
         if member.offset in done:
             return
-        place = called(self._name, shown(member.key, 40))
+        place = array_name(self._name, shown(member.key, 40))
         if member.method and member.size > 100 * member.packed:
             self._inflated += member.size
         if self._inflated > LARGEST_PASSED_OVER_BYTES:
@@ -183,17 +191,17 @@ def _arrays(
     others, first = _PassedOver(fd, name, stamp), None
     for member in found:
         require_sound(member, name)
-        header = None if member.is_folder else _header_if_any(fd, member, name)
+        header = None if member.is_directory else _header_if_any(fd, member, name)
         if header is None:
             others.add(member, PassedOver(member.key, "no array"))
             continue
         if member.key in arrays:
-            raise InputError.at(called(name, shown(member.key, 40)), "there twice", NPZ.fix)
+            raise InputError.at(array_name(name, shown(member.key, 40)), "there twice", NPZ.fix)
         error = _refusal(header, bfloat16=bfloat16)
         if error is None:
             arrays[member.key] = member, header
         else:
-            first = first or error.within(called(name, member.key))
+            first = first or error.within(array_name(name, member.key))
             others.add(member, PassedOver(member.key, error.what, header.shape))
     if not arrays:
         raise first or InputError.at(name, "no arrays in it", NPZ.fix)
@@ -202,7 +210,7 @@ def _arrays(
 
 def _header_if_any(fd: int, member: Member, name: str) -> Header | None:
     """Return the header of a member that begins as arrays do, None for any other."""
-    place = called(name, shown(member.key, 40))
+    place = array_name(name, shown(member.key, 40))
     read = reader(MemberReader(fd, member, place).readinto)
     start = read_exactly(read, len(MAGIC))
     if start != MAGIC:
@@ -212,7 +220,7 @@ def _header_if_any(fd: int, member: Member, name: str) -> Header | None:
 
 
 def _header(fd: int, member: Member, name: str) -> Header:
-    place = called(name, shown(member.key, 40))
+    place = array_name(name, shown(member.key, 40))
     return read_header(reader(MemberReader(fd, member, place).readinto), place)
 
 
@@ -236,7 +244,7 @@ def _chosen(fd: int, found: list[Member], key: str, name: str) -> Member:
     if len(same) > 1:  # a text and an array may have one key
         same = [m for m in same if m.fault or _header_if_any(fd, m, name)] or same
     if len(same) > 1:
-        raise InputError.at(called(name, shown(key, 40)), "there twice", NPZ.fix)
+        raise InputError.at(array_name(name, shown(key, 40)), "there twice", NPZ.fix)
     if same:
         return same[0]
     there = shown(", ".join(member.key for member in found[:9]), 60)

@@ -10,8 +10,9 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import OutputError, UsageError, reason_of
-from poolnorm_cli.sizes import SMALL_FIRST_BLOCK_BYTES, TRANSFER_BYTES
+from poolnorm_cli.sizes import SMALL_FIRST_BLOCK_BYTES
 from poolnorm_cli.tensors.dtypes import DType, descr_of
+from poolnorm_cli.tensors.files import write_all
 from poolnorm_cli.tensors.formats import (
     NPY,
     either,
@@ -58,16 +59,19 @@ def standard_output() -> Sink:
         raise UsageError.at("-", "standard output is a terminal", _FIX)
     sys.stdout.flush()
     raw = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
-    return lambda data: _write(raw, memoryview(data))
+
+    def write(piece: memoryview) -> int:
+        count: int | None = raw.write(piece)
+        if count is None:  # a pipe that somebody has set not to block
+            select.select([], [raw], [])
+        return count or 0
+
+    return lambda data: _write_all(write, data)
 
 
-def _write(raw: Any, left: memoryview) -> None:
+def _write_all(write: Callable[[memoryview], int], data: memoryview | bytes) -> None:
     try:
-        while left:
-            count = raw.write(left[:TRANSFER_BYTES])
-            if count is None:  # a pipe that somebody has set not to block
-                select.select([], [raw], [])
-            left = left[count or 0 :]
+        write_all(write, data)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -75,7 +79,10 @@ def _write(raw: Any, left: memoryview) -> None:
 
 
 class ArrayWriter:
-    """Writes one array of a known shape as a `.npy`; its blocks come in order along axis 0."""
+    """Writes one array of a known shape: a header, then its items in C order, little-endian.
+
+    Its blocks come in order along axis 0.
+    """
 
     def __init__(
         self,
@@ -83,14 +90,24 @@ class ArrayWriter:
         shape: tuple[int, ...],
         dtype: DType,
         sink: Sink,
-        ended: Callable[[], None],
+        on_end: Callable[[], None] | None = None,
+        header: bytes | None = None,
     ) -> None:
-        """Write to `sink`, the header first; `ended` is called once all items are there."""
+        """Begin with nothing written.
+
+        Args:
+            name: What messages call it.
+            shape: The shape of the whole array.
+            dtype: The type to write; blocks are rounded to it.
+            sink: Takes the bytes.
+            on_end: Called once all items are there.
+            header: What comes before the items; None for the header of a `.npy`.
+        """
         self.name, self.shape, self.dtype = name, shape, dtype
-        self._sink, self._ended = sink, ended
+        self._sink, self._on_end = sink, on_end
         self._left = self._items = prod(shape)
         self._closed = False
-        self._header = build_header(shape, descr_of(dtype))
+        self._header = build_header(shape, descr_of(dtype)) if header is None else header
 
     @property
     def closed(self) -> bool:
@@ -135,11 +152,12 @@ class ArrayWriter:
             raise self._miscounted()
         self._begin()
         self._closed = True
-        self._ended()
+        if self._on_end is not None:
+            self._on_end()
 
     def _miscounted(self) -> OutputError:
-        told = f"{self._items - self._left} items written where the shape has {self._items}"
-        return OutputError.at(self.name, told, "nothing was kept")
+        what = f"{self._items - self._left} items written where the shape has {self._items}"
+        return OutputError.at(self.name, what, "nothing was kept")
 
 
 class Output(ABC):
@@ -183,6 +201,9 @@ class Output(ABC):
             dtype: The type to write; blocks are rounded to it.
             compressed: Whether a `.npz` deflates it.
 
+        Returns:
+            What takes its blocks.
+
         Raises:
             OutputError: The target cannot be written, or has no room for so much.
             UsageError: A `.npy` has its array already, or a `.npz` one of that name; or the array
@@ -219,17 +240,29 @@ class Output(ABC):
         """Give the output its name."""
 
 
-class NpyOutput(Output):
-    """A `.npy` file, of exactly one array."""
+class FileOutput(Output):
+    """An output in a file, which gets its name when all of it is written."""
 
     def __init__(self, target: str, file: AtomicFile | RemoteFile) -> None:
-        """Write to `file`."""
+        """Write to an open file.
+
+        Args:
+            target: The name that it is to have.
+            file: The file.
+        """
         super().__init__(target)
         self._file = file
 
     def discard(self) -> None:
         """Let the unfinished file go."""
         self._file.discard()
+
+    def _publish(self) -> None:
+        self._file.commit()
+
+
+class NpyOutput(FileOutput):
+    """A `.npy` file, of exactly one array."""
 
     def _begin(
         self,
@@ -242,10 +275,7 @@ class NpyOutput(Output):
         if self._writer is not None:
             fix = f"write a {either(keyed_suffixes())}"
             raise UsageError.at(self.target, f"a {NPY.suffix} holds one array", fix)
-        return ArrayWriter(self.target, shape, dtype, self._file.write, _nothing)
-
-    def _publish(self) -> None:
-        self._file.commit()
+        return ArrayWriter(self.target, shape, dtype, self._file.write)
 
 
 class StreamOutput(Output):
@@ -264,7 +294,7 @@ class StreamOutput(Output):
         *,
         compressed: bool,  # noqa: ARG002
     ) -> ArrayWriter:
-        return ArrayWriter(STDIN, shape, dtype, self._sink, _nothing)
+        return ArrayWriter(STDIN, shape, dtype, self._sink)
 
 
 def open_output(
@@ -281,6 +311,9 @@ def open_output(
         overwrite: Replace a file that is there.
         sync: A file on this machine is on the disk before it has its name.
         keep: Takes such a file when it is whole, and gives it its name later.
+
+    Returns:
+        The output, of the format that the name says.
 
     Raises:
         OutputError: The directory is missing or cannot be written.
@@ -312,6 +345,9 @@ def open_writer(target: str, file: AtomicFile | RemoteFile) -> Output:
     Args:
         target: The name that the file is to have.
         file: The file.
+
+    Returns:
+        The output.
     """
     return NpyOutput(target, file)
 
@@ -334,7 +370,3 @@ def _unwritable(target: str) -> UsageError:
     is_directory = " (a directory)" if os.path.isdir(target) else ""  # noqa: PTH112 - as for other names
     fix = f"name the output {either(tuple(f'FILE{suffix}' for suffix in suffixes))}"
     return UsageError.at(target, f"{neither(suffixes)}{is_directory}", fix)
-
-
-def _nothing() -> None:
-    """End an array that needs no ending."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from poolnorm_cli.errors import InputError, PoolnormError, UsageError
 from poolnorm_cli.tensors.files import stamp_of
 from poolnorm_cli.tensors.formats import either, format_of, neither
-from poolnorm_cli.tensors.names import STDIN, is_stream, no_names, source_path, split_word
+from poolnorm_cli.tensors.names import STDIN, is_stream, no_keys_error, source_path, split_word
 from poolnorm_cli.urls import is_url
 
 
@@ -50,7 +50,7 @@ def open_tensors(
     wanted = key if inner is None else inner
     form = None if name == STDIN else format_of(name)
     if wanted is not None and (form is None or not form.keyed):
-        raise no_names(name)
+        raise no_keys_error(name)
     if name == STDIN:
         return _standard_input(bfloat16=bfloat16)
     if form is None:

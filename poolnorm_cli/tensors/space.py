@@ -37,16 +37,16 @@ def require_room(target: str, shape: Ints, itemsize: int, *, compressed: bool = 
         UsageError: Nothing could hold it.
     """
     if prod(max(size, 1) for size in shape) * itemsize >= LARGEST_ARRAY_BYTES:
-        told = (
+        what = (
             f"an output of shape ({shown(', '.join(map(str, shape)), 60)}) is 2**62 bytes or more"
         )
-        raise UsageError.at(target, told, "ask for smaller sizes")
+        raise UsageError.at(target, what, "ask for smaller sizes")
     nbytes = prod(shape) * itemsize
     if compressed:
         nbytes //= _DEFLATED
     if nbytes > SPACE_ASKED_BYTES and (free := free_at(target)) is not None and nbytes > free:
-        told = f"needs {nbytes} bytes, and {free} are free there"
-        raise OutputError.at(target, told, _FIX)
+        what = f"needs {nbytes} bytes, and {free} are free there"
+        raise OutputError.at(target, what, _FIX)
 
 
 def require_place(target: str | os.PathLike[str]) -> None:
@@ -61,8 +61,8 @@ def require_place(target: str | os.PathLike[str]) -> None:
         return
     what = kind_of(mode)
     if what:
-        told = f"{what}, no place for a file"
-        raise UsageError.at(target, told, "name a new file; or give -o - with > or | after it")
+        what = f"{what}, no place for a file"
+        raise UsageError.at(target, what, "name a new file; or give -o - with > or | after it")
 
 
 def kind_of(mode: int) -> str:

@@ -28,6 +28,10 @@ _TMPDIR = "set TMPDIR to a directory with room"
 def require_copy(name: str, nbytes: int) -> None:
     """Refuse what is larger than the directory of temporary files has room for.
 
+    Args:
+        name: What messages call it.
+        nbytes: Its size.
+
     Raises:
         OutputError: It is.
     """
@@ -36,11 +40,11 @@ def require_copy(name: str, nbytes: int) -> None:
     except OSError as error:
         raise OutputError.at(name, f"no temporary copy: {reason_of(error)}", _TMPDIR) from error
     if nbytes > free:
-        told = f"a temporary copy needs {nbytes} bytes, and {free} are free there"
-        raise OutputError.at(name, told, _TMPDIR)
+        what = f"a temporary copy needs {nbytes} bytes, and {free} are free there"
+        raise OutputError.at(name, what, _TMPDIR)
 
 
-def spooled(
+def copy_to_temporary(
     readinto: ReadInto,
     name: str,
     *,
@@ -60,6 +64,9 @@ def spooled(
             `LARGEST_UNSIZED_BYTES`, or half of what is free, whichever is less.
         fix: What to do about too many.
 
+    Returns:
+        The copy, at its end.
+
     Raises:
         InputError: More comes than is allowed.
         OutputError: There is no room for a copy.
@@ -74,10 +81,10 @@ def spooled(
             done += count
             if done > allowed:
                 copy.close()
-                told = f"more than {allowed} bytes came, of no known size"
+                what = f"more than {allowed} bytes came, of no known size"
                 if size is not None:
-                    told = f"goes on after the {size} bytes that it should have"
-                raise InputError.at(name, told, fix)
+                    what = f"goes on after the {size} bytes that it should have"
+                raise InputError.at(name, what, fix)
             write_all(partial(os.write, copy.fileno()), piece[:count])
     except OSError as error:
         raise OutputError.at(name, f"no temporary copy: {reason_of(error)}", _TMPDIR) from error
@@ -90,7 +97,7 @@ def _allowed(name: str, limit: int | None) -> int:
     return min(free, LARGEST_UNSIZED_BYTES if limit is None else limit)
 
 
-def of_copy(
+def open_copy(
     copy: IO[bytes], form: Format, name: str, key: str | None, *, bfloat16: bool
 ) -> Sequence[Tensor]:
     """Return the tensors in a file without a name, which stays open as long as they are there.
@@ -108,16 +115,16 @@ def of_copy(
     Raises:
         InputError: It is not of that format, or is damaged or not supported.
     """
-    held = _Held(copy)
+    descriptor = _Descriptor(copy)
     tensors: Sequence[Tensor] = form.reading.open_file(
-        f"/dev/fd/{held.fd}", name, key, bfloat16=bfloat16
+        f"/dev/fd/{descriptor.fd}", name, key, bfloat16=bfloat16
     )
     for tensor in tensors:
-        tensor.source = held
+        tensor.source = descriptor
     return tensors
 
 
-class _Held:
+class _Descriptor:
     """A descriptor that is closed when nobody holds it any more."""
 
     def __init__(self, file: IO[bytes]) -> None:

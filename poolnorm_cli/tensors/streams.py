@@ -14,7 +14,7 @@ from poolnorm_cli.sizes import PIECE_BYTES
 from poolnorm_cli.tensors.files import read_exactly, reader, write_all
 from poolnorm_cli.tensors.formats import either, format_on_stream, longest_magic
 from poolnorm_cli.tensors.header import layout_of, read_header
-from poolnorm_cli.tensors.names import no_names
+from poolnorm_cli.tensors.names import no_keys_error
 from poolnorm_cli.tensors.tensor import Layout, Tensor
 
 
@@ -60,14 +60,14 @@ class StreamTensor(Tensor):
             from poolnorm_cli.tensors.spool import require_copy
 
             require_copy(self.name, self.nbytes)
-        spooled = _unnamed()
-        self._closer = weakref.finalize(self, os.close, spooled)
+        descriptor = _unnamed()
+        self._closer = weakref.finalize(self, os.close, descriptor)
         try:
             for piece in self._pieces():
-                write_all(partial(os.write, spooled), piece)
+                write_all(partial(os.write, descriptor), piece)
         except OSError as error:
             raise _unspooled(error) from error
-        self._spooled = spooled
+        self._spooled = descriptor
 
     def drain(self) -> None:
         """Read what is left of the array and forget it, so that the next one can be read.
@@ -119,6 +119,13 @@ def read_stream(
 
     Asking for the next one reads and checks what is left of the one before.
 
+    Args:
+        file: The stream, without a buffer or with one.
+        bfloat16: Whether arrays of two raw bytes are bfloat16.
+
+    Returns:
+        The arrays, one after another.
+
     Raises:
         InputError: The stream is empty, or what is on it is not a `.npy` array, or ends early.
         UsageError: The stream is a terminal.
@@ -127,11 +134,19 @@ def read_stream(
         raise InputError.at("-", "standard input is closed", _FIX)
     if file.isatty():
         raise UsageError.at("-", "standard input is a terminal", _FIX)
-    return arrays(told_by(file, "-"), "-", bfloat16=bfloat16)
+    return read_arrays(readinto_of(file, "-"), "-", bfloat16=bfloat16)
 
 
-def arrays(readinto: ReadInto, called: str, *, bfloat16: bool) -> Iterator[StreamTensor]:
+def read_arrays(readinto: ReadInto, called: str, *, bfloat16: bool) -> Iterator[StreamTensor]:
     """Return the arrays that come one after another, called `NAME`, `NAME[1]`, `NAME[2]`.
+
+    Args:
+        readinto: Reads what comes.
+        called: The name of the first one.
+        bfloat16: Whether arrays of two raw bytes are bfloat16.
+
+    Yields:
+        Each array, of which the data come next.
 
     Raises:
         InputError: Nothing comes, or what comes is not a `.npy` array, or ends early.
@@ -139,7 +154,7 @@ def arrays(readinto: ReadInto, called: str, *, bfloat16: bool) -> Iterator[Strea
     index, read = 0, reader(readinto)
     while first := read(1):
         name = f"{called}[{index}]" if index else called
-        header = read_header(_after(first, read), name)
+        header = read_header(_from_first(first, read), name)
         tensor = StreamTensor(name, layout_of(header, name, bfloat16=bfloat16), readinto)
         yield tensor
         tensor.drain()
@@ -162,6 +177,9 @@ def open_stream(
         bfloat16: Whether arrays of two raw bytes are bfloat16.
         limit: Bytes that such a copy may take; None for what is usual.
 
+    Yields:
+        The tensors, one after another.
+
     Raises:
         InputError: It cannot be read, or is neither.
         UsageError: It is a terminal, or `key` is given for what has no names of arrays.
@@ -173,23 +191,23 @@ def open_stream(
     with file:
         if file.isatty():
             raise UsageError.at(word, "a terminal", f"pipe a {either()} file into it")
-        from poolnorm_cli.tensors.spool import of_copy, spooled
+        from poolnorm_cli.tensors.spool import copy_to_temporary, open_copy
 
-        readinto = told_by(file, word)
+        readinto = readinto_of(file, word)
         begun = read_exactly(reader(readinto), longest_magic())
         form = format_on_stream(begun)
         if key is not None and not (form and form.keyed):
-            raise no_names(word)
+            raise no_keys_error(word)
         if form is not None and not form.sequential:
             # A file that is already one needs no copy.
             is_file = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-            copy = file if is_file else spooled(readinto, word, begun=begun, limit=limit)
-            yield from of_copy(copy, form, word, key, bfloat16=bfloat16)
+            copy = file if is_file else copy_to_temporary(readinto, word, begun=begun, limit=limit)
+            yield from open_copy(copy, form, word, key, bfloat16=bfloat16)
         else:
-            yield from arrays(_both(begun, readinto), word, bfloat16=bfloat16)
+            yield from read_arrays(_behind(begun, readinto), word, bfloat16=bfloat16)
 
 
-def _both(begun: bytes, readinto: ReadInto) -> ReadInto:
+def _behind(begun: bytes, readinto: ReadInto) -> ReadInto:
     """Return what reads first what has been read already."""
     left = memoryview(begun)
 
@@ -205,13 +223,24 @@ def _both(begun: bytes, readinto: ReadInto) -> ReadInto:
     return both
 
 
-def _after(first: bytes, read: Callable[[int], bytes]) -> Callable[[int], bytes]:
+def _from_first(first: bytes, read: Callable[[int], bytes]) -> Callable[[int], bytes]:
     kept = [first]
     return lambda count: kept.pop() if kept else read(count)
 
 
-def told_by(file: Any, name: str) -> ReadInto:
-    """Return what reads from a binary stream, and tells by its name what goes wrong."""
+def readinto_of(file: Any, name: str) -> ReadInto:
+    """Return what reads from a binary stream, with its name in errors.
+
+    Args:
+        file: The stream, with `readinto`.
+        name: What messages call it.
+
+    Returns:
+        A function that fills a view as far as data have come, and returns how many bytes that were.
+
+    Raises:
+        InputError: Reading fails, when that function is called.
+    """
 
     def readinto(view: memoryview) -> int:
         try:
@@ -233,8 +262,8 @@ def _unnamed() -> int:
 
 
 def _unspooled(error: OSError) -> OutputError:
-    told = f"no temporary copy of standard input: {reason_of(error)}"
-    return OutputError.at("-", told, "set TMPDIR to a directory with room")
+    what = f"no temporary copy of standard input: {reason_of(error)}"
+    return OutputError.at("-", what, "set TMPDIR to a directory with room")
 
 
 def _from_start(fd: int) -> ReadInto:

@@ -37,6 +37,9 @@ def output_path(
         key: The array inside a `.npz`, which is no path: what could make one of it, or cannot be
             printed, becomes an underscore; empty without.
 
+    Returns:
+        The path.
+
     Raises:
         UsageError: The template has an unknown field or leads out of the directory.
     """
@@ -64,14 +67,14 @@ def _no_path(key: str) -> str:
 
 def _known(match: re.Match[str], values: dict[str, str]) -> str:
     if match[1] not in values:
-        told = f"no field {{{shown(match[1], 20)}}} in --output-name"
-        raise UsageError.at(shown(match.string, 40), told, f"there are {' '.join(_FIELDS)}")
+        what = f"no field {{{shown(match[1], 20)}}} in --output-name"
+        raise UsageError.at(shown(match.string, 40), what, f"there are {' '.join(_FIELDS)}")
     return values[match[1]]
 
 
 def _inside(name: str, template: str) -> str:
     parts = name.split("/")
     if ".." in parts or name.startswith("/") or parts[-1] in ("", "."):
-        told = f"{shown(name, 40)!r} is not a name inside the output directory"
-        raise UsageError.at(shown(template, 40), told, "leave out `..` and a leading `/`")
+        what = f"{shown(name, 40)!r} is not a name inside the output directory"
+        raise UsageError.at(shown(template, 40), what, "leave out `..` and a leading `/`")
     return name

@@ -178,17 +178,17 @@ class Tensor(ABC):
             InputError: The bytes are truncated, altered or unreadable.
         """
         with self.data() as readinto:
-            if self._is_turned():
-                yield from self._turned(readinto, ranges, shape)
+            if self._is_transposed():
+                yield from self._fortran_slices(readinto, ranges, shape)
             else:
-                yield from self._straight(readinto, ranges, shape, max_in_flight)
+                yield from self._c_slices(readinto, ranges, shape, max_in_flight)
 
-    def _is_turned(self) -> bool:
+    def _is_transposed(self) -> bool:
         if not self.fortran_order or not self.nbytes:
             return False
         return sum(dim > 1 for dim in self.shape) > 1
 
-    def _straight(
+    def _c_slices(
         self, readinto: ReadInto, ranges: Iterable[RowRange], shape: Ints, max_in_flight: int
     ) -> Iterator[NDArray[Any]]:
         from poolnorm_cli.tensors.codecs import decode
@@ -211,7 +211,7 @@ class Tensor(ABC):
             tail = bytes(raw[(after[0] - start) * width :]) if after else b""
             yield decode(raw, self.dtype, self.swapped).reshape(stop - start, *shape[1:])
 
-    def _turned(
+    def _fortran_slices(
         self, readinto: ReadInto, ranges: Iterable[RowRange], shape: Ints
     ) -> Iterator[NDArray[Any]]:
         import numpy as np
@@ -220,8 +220,8 @@ class Tensor(ABC):
 
         limit = half_of_memory() if self.limit is None else self.limit
         if self.nbytes > limit:
-            told = f"Fortran order is read whole: {self.nbytes} bytes, {limit} allowed"
-            raise InputError.at(self.name, told, "save it with np.ascontiguousarray")
+            what = f"Fortran order is read whole: {self.nbytes} bytes, {limit} allowed"
+            raise InputError.at(self.name, what, "save it with np.ascontiguousarray")
         raw = self._memory(self.nbytes)
         self._fill(readinto, raw, 0)
         whole = decode(raw, self.dtype, self.swapped).reshape(self.shape, order="F")
@@ -236,8 +236,8 @@ class Tensor(ABC):
         try:
             return np.empty(size, np.uint8).data
         except (MemoryError, ValueError):
-            told = f"no memory for a block of {size} bytes"
-            raise InputError.at(self.name, told, "use smaller blocks") from None
+            what = f"no memory for a block of {size} bytes"
+            raise InputError.at(self.name, what, "use smaller blocks") from None
 
     def _fill(self, readinto: ReadInto, raw: memoryview, start: int) -> None:
         done = 0
@@ -260,13 +260,13 @@ class Tensor(ABC):
         if found < self.nbytes:
             raise self.truncated(found)
         if found > self.nbytes:
-            told = f"trailing bytes: {found} where the header says {self.nbytes}"
-            raise InputError.at(self.name, told, fix)
+            what = f"trailing bytes: {found} where the header says {self.nbytes}"
+            raise InputError.at(self.name, what, fix)
 
     def truncated(self, found: int) -> InputError:
         """Return the error that says how many bytes of data are there."""
-        told = f"truncated: {found} of {self.nbytes} bytes"
-        return InputError.at(self.name, told, "copy or save it again")
+        what = f"truncated: {found} of {self.nbytes} bytes"
+        return InputError.at(self.name, what, "copy or save it again")
 
 
 def even_ranges(length: int, rows: int) -> Iterator[RowRange]:

@@ -17,7 +17,7 @@ from urllib.parse import quote, urljoin
 
 from poolnorm_cli.errors import InputError
 from poolnorm_cli.sizes import LARGEST_PAGE_BYTES, LEAST_BYTES_A_MINUTE, PIECE_BYTES
-from poolnorm_cli.tensors.connectors import system_of, told
+from poolnorm_cli.tensors.connectors import connector_errors, system_of
 from poolnorm_cli.urls import is_hidden
 
 
@@ -55,14 +55,14 @@ class WebFile:
             FileNotFoundError: It says that there is nothing.
         """
         self._url, self._waited, self._came, self._counted = url, 0.0, 0, 0.0
-        with told(InputError, url):
+        with connector_errors(InputError, url):
             system, _ = system_of(url)
             self._loop = system.loop
             self._answer = self._within(_asked(system, url))
         if self._answer.status in _GONE:
             self.close()
             raise FileNotFoundError(url)
-        with told(InputError, url):
+        with connector_errors(InputError, url):
             self._answer.raise_for_status()
         headers = self._answer.headers
         length = headers.get("Content-Length", "")
@@ -88,7 +88,7 @@ class WebFile:
         Raises:
             InputError: The connection is lost, or the server is silent or too slow.
         """
-        with told(InputError, self._url):
+        with connector_errors(InputError, self._url):
             piece = self._within(self._answer.content.read(min(len(view), PIECE_BYTES)))
         view[: len(piece)] = piece
         self._came += len(piece)
@@ -132,6 +132,13 @@ def open_web(url: str) -> WebFile:
 def list_web(url: str, *, recursive: bool) -> list[str]:
     """Return the URLs of what the page of a directory has links to, below it, sorted.
 
+    Args:
+        url: The page, with a slash at its end.
+        recursive: Follow links to the pages of directories below.
+
+    Returns:
+        The URLs.
+
     Raises:
         InputError: A page cannot be read, is endless, or there is no end of pages.
     """
@@ -148,8 +155,8 @@ def list_web(url: str, *, recursive: bool) -> list[str]:
             elif recursive:
                 pages.append(link)
         if len(known) > _MOST_LINKS:
-            told = f"links to more than {_MOST_LINKS} files"
-            raise InputError.at(url, told, "name a directory below")
+            what = f"links to more than {_MOST_LINKS} files"
+            raise InputError.at(url, what, "name a directory below")
     return sorted(found)
 
 
@@ -161,8 +168,8 @@ def _links(page: str) -> list[str]:
         while count <= LARGEST_PAGE_BYTES and (more := file.readinto(memoryview(data)[count:])):
             count += more
     if count > LARGEST_PAGE_BYTES:
-        told = f"more than {LARGEST_PAGE_BYTES} bytes, no page of a directory"
-        raise InputError.at(page, told, "name the files")
+        what = f"more than {LARGEST_PAGE_BYTES} bytes, no page of a directory"
+        raise InputError.at(page, what, "name the files")
     text = data[:count].decode(errors="replace")
     hrefs = re.findall(_HREF, text, re.IGNORECASE)
     return [urljoin(page, unescape(href)).partition("#")[0].partition("?")[0] for href in hrefs]

@@ -78,12 +78,12 @@ class Member:
     fault: str
 
     @property
-    def is_folder(self) -> bool:
+    def is_directory(self) -> bool:
         """Whether it only says that there is a directory."""
         return self.name.endswith("/") and not self.size
 
 
-def members(fd: int, name: str, kind: ArchiveKind = NPZ) -> list[Member]:
+def sound_members(fd: int, name: str, kind: ArchiveKind = NPZ) -> list[Member]:
     """Return the members of the archive open at `fd`, of which none may be at fault.
 
     Args:
@@ -91,11 +91,14 @@ def members(fd: int, name: str, kind: ArchiveKind = NPZ) -> list[Member]:
         name: What messages call it.
         kind: What it should be.
 
+    Returns:
+        The members, in the order of its table of contents.
+
     Raises:
-        InputError: As `listed`, or a member asks for what no honest archive needs: overlaps,
+        InputError: As `list_members`, or a member asks for what no honest archive needs: overlaps,
             duplicates, encryption, paths.
     """
-    found = listed(fd, name, kind)
+    found = list_members(fd, name, kind)
     for member in found:
         require_sound(member, name, kind)
     return found
@@ -116,7 +119,7 @@ def require_sound(member: Member, name: str, kind: ArchiveKind = NPZ) -> None:
         raise InputError.at(f"{name}::{shown(member.name, 40)}", member.fault, kind.fix)
 
 
-def listed(fd: int, name: str, kind: ArchiveKind = NPZ) -> list[Member]:
+def list_members(fd: int, name: str, kind: ArchiveKind = NPZ) -> list[Member]:
     """Return the members of the archive open at `fd`, in the order of its table of contents.
 
     What is wrong with one of them alone it carries as its `fault`.
@@ -125,6 +128,9 @@ def listed(fd: int, name: str, kind: ArchiveKind = NPZ) -> list[Member]:
         fd: An open file.
         name: What messages call it.
         kind: What it should be.
+
+    Returns:
+        The members.
 
     Raises:
         InputError: It is not a zip archive, holds nothing, or its table of contents is damaged.
@@ -165,10 +171,10 @@ class _Bounded(io.FileIO):
             InputError: The table of contents is too large.
         """
         if size is not None and size > LARGEST_ZIP_TABLE_BYTES:
-            told = (
+            what = (
                 f"a table of contents of {size} bytes, at most {LARGEST_ZIP_TABLE_BYTES} are read"
             )
-            raise InputError.at(self.place, told, "save it in several files")
+            raise InputError.at(self.place, what, "save it in several files")
         return super().read(-1 if size is None else size)
 
 
@@ -185,8 +191,8 @@ def _contents(fd: int, name: str, kind: ArchiveKind) -> tuple[list[zipfile.ZipIn
         except (ValueError, OverflowError, MemoryError, EOFError):
             raise InputError.at(name, "a damaged archive", kind.fix) from None
     tail = os.pread(fd, _END.size, os.fstat(fd).st_size - _END.size - len(comment))
-    mark, disk, first, here, count, _, _, told = _END.unpack(tail.ljust(_END.size, b"\0"))
-    if mark != b"PK\5\6" or told != len(comment):
+    mark, disk, first, here, count, _, _, length = _END.unpack(tail.ljust(_END.size, b"\0"))
+    if mark != b"PK\5\6" or length != len(comment):
         raise InputError.at(name, "bytes after the end of the archive", kind.fix)
     if {disk, first} - {0, _MANY} or any(n not in (_MANY, len(infos)) for n in (here, count)):
         raise InputError.at(
@@ -304,9 +310,9 @@ class MemberReader:
         if len(head) < _HEADER.size:
             raise self._damaged("truncated")
         mark, _, flags, method, _, _, _, _, _, named, extra = _HEADER.unpack(head[: _HEADER.size])
-        told = (mark, flags & ~8, method, head[_HEADER.size :][:named])
+        local = (mark, flags & ~8, method, head[_HEADER.size :][:named])
         member = self._member
-        if told != (b"PK\3\4", member.flags & ~8, member.method, member.raw_name):
+        if local != (b"PK\3\4", member.flags & ~8, member.method, member.raw_name):
             raise self._damaged("does not agree with the table of contents")
         return int(named + extra)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from poolnorm_cli.errors import UsageError, shown
 from poolnorm_cli.sizes import LARGE_MEMBER_BYTES
 from poolnorm_cli.tensors.formats import NPY
-from poolnorm_cli.tensors.outputs import ArrayWriter, Output
+from poolnorm_cli.tensors.outputs import ArrayWriter, FileOutput
 
 
 if TYPE_CHECKING:
@@ -65,27 +65,27 @@ class _Entry:
         return packed_numbers + self.name + extra
 
 
-class NpzOutput(Output):
+class NpzOutput(FileOutput):
     """A `.npz` file, whose arrays are written one after another."""
 
     def __init__(self, target: str, file: AtomicFile | RemoteFile) -> None:
-        """Write to `file`."""
-        super().__init__(target)
-        self._file = file
+        """Write to an open file.
+
+        Args:
+            target: The name that it is to have.
+            file: The file.
+        """
+        super().__init__(target, file)
         self._entries: dict[str, _Entry] = {}
         self._place = 0
-
-    def discard(self) -> None:
-        """Let the unfinished file go."""
-        self._file.discard()
 
     def _begin(
         self, key: str | None, shape: tuple[int, ...], dtype: DType, *, compressed: bool
     ) -> ArrayWriter:
         key = f"arr_{len(self._entries)}" if key is None else key
         if key in self._entries:
-            told = f"two arrays called {shown(key, 40)}"
-            raise UsageError.at(self.target, told, "write them to two files")
+            what = f"two arrays called {shown(key, 40)}"
+            raise UsageError.at(self.target, what, "write them to two files")
         flags = 0 if key.isascii() else _UTF8
         wide = prod(shape) * dtype.itemsize > LARGE_MEMBER_BYTES
         method = _DEFLATED if compressed else 0
@@ -112,9 +112,9 @@ class NpzOutput(Output):
         if count >= _MANY or self._place >= _FULL:
             numbers = (44, _UNIX | _WIDE, _WIDE, 0, 0, count, count, size, start)
             self._append(_LOCATED.pack(b"PK\6\6", *numbers, b"PK\6\7", 0, start + size, 1))
-        told, size, start = min(count, _MANY), min(size, _FULL), min(start, _FULL)
-        self._append(_END.pack(b"PK\5\6", 0, 0, told, told, size, start, 0))
-        self._file.commit()
+        what, size, start = min(count, _MANY), min(size, _FULL), min(start, _FULL)
+        self._append(_END.pack(b"PK\5\6", 0, 0, what, what, size, start, 0))
+        super()._publish()
 
 
 def open_writer(target: str, file: AtomicFile | RemoteFile) -> NpzOutput:
@@ -123,6 +123,9 @@ def open_writer(target: str, file: AtomicFile | RemoteFile) -> NpzOutput:
     Args:
         target: The name that the file is to have.
         file: The file.
+
+    Returns:
+        The output.
     """
     return NpzOutput(target, file)
 

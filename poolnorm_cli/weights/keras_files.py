@@ -15,8 +15,8 @@ from typing import Any
 
 from poolnorm_cli.errors import InputError, shown
 from poolnorm_cli.sizes import LARGEST_INFLATED_BYTES, LARGEST_JSON_BYTES, PIECE_BYTES
-from poolnorm_cli.tensors.files import opened
-from poolnorm_cli.tensors.zip_reader import ArchiveKind, Member, MemberReader, members
+from poolnorm_cli.tensors.files import open_regular
+from poolnorm_cli.tensors.zip_reader import ArchiveKind, Member, MemberReader, sound_members
 from poolnorm_cli.weights.entry import Entry, StoredArray, group_by_layer
 from poolnorm_cli.weights.fit import without_unit_axes
 from poolnorm_cli.weights.hdf5 import Hdf5Contents, walk
@@ -227,8 +227,8 @@ def _archive(file: str) -> Hdf5Contents:
 
 def _archive_members(file: str) -> tuple[io.IOBase, bytes]:
     """Return the weights, as a file, and the config."""
-    with opened(Path(file), file) as descriptor:
-        found = {member.key: member for member in members(descriptor, file, KERAS)}
+    with open_regular(Path(file), file) as descriptor:
+        found = {member.key: member for member in sound_members(descriptor, file, KERAS)}
         for key in (_CONFIG_MEMBER, _WEIGHTS_MEMBER):
             if key not in found:
                 raise InputError.at(file, f"no {key} in it", KERAS.fix)

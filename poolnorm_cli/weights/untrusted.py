@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import InputError, UnavailableError, shown
 from poolnorm_cli.sizes import LARGEST_JSON_BYTES
-from poolnorm_cli.tensors.files import opened
+from poolnorm_cli.tensors.files import open_regular
 
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def open_span(file: str) -> Span:
     Raises:
         InputError: There is no such file, or it is not a regular one.
     """
-    with opened(Path(file), file) as descriptor:
+    with open_regular(Path(file), file) as descriptor:
         return Span(os.dup(descriptor), 0, os.fstat(descriptor).st_size)
 
 
