@@ -32,6 +32,9 @@ PART_BYTES = 32 << 20
 LARGE_RUN_BYTES = 64 << 20
 """Of all inputs together below which `--jobs auto` starts no processes: starting them takes longer
 than the work."""
+SAMPLE_STATISTICS_BYTES = 256 << 20
+"""Of the statistics of all samples up to which they are held, so that samples can be cut into
+strips: beyond, they take as much memory as some whole samples do."""
 SCANNED_FIRST_BYTES = 64 << 10
 """Of a block whose range of values is found sooner than statistics are got out of a graph."""
 

@@ -44,7 +44,7 @@ class AdaptivePooling(SpatialLayer):
     """What is made of the cells under a window, in words."""
 
     def __post_init__(self) -> None:
-        """Check what can be checked without an input."""
+        """Validate the parameters, as far as that needs no input."""
         object.__setattr__(self, "output_size", positive_ints(self.output_size, "--output-size"))
         super().__post_init__()
 
@@ -132,7 +132,7 @@ class AdaptivePooling(SpatialLayer):
         return self.pooling(pool_size=window, data_format=self.data_format)
 
     def explain(self, facts: "Facts") -> list[str]:
-        """Say which cells each window has, and what is made of them."""
+        """Describe which cells each window has, and what is made of them."""
         from poolnorm_cli.layers.explain import adaptive_line
 
         lines = [

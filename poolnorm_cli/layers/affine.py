@@ -49,7 +49,7 @@ class AffineNormalization(Normalization):
     weight_names: ClassVar[tuple[str, ...]] = ("gamma", "beta")
 
     def __post_init__(self) -> None:
-        """Check what can be checked without an input, and read the words of Keras objects."""
+        """Validate the parameters, and read the identifiers of Keras objects."""
         super().__post_init__()
         require_epsilon(self.epsilon)
         for parameter in self.parameters():
@@ -59,7 +59,7 @@ class AffineNormalization(Normalization):
                 object.__setattr__(self, parameter.name, named.of(value, parameter.flag))
 
     def weight_shapes(self, shape: Shape) -> dict[str, Ints]:
-        """Name gamma and beta, where the layer has them."""
+        """Return the shapes of gamma and beta, where the layer has them."""
         sizes = known_sizes(shape, self.axes(len(shape)))
         return {name: sizes for name, used in self._affine() if used}
 

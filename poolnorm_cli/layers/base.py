@@ -206,7 +206,7 @@ class Layer(ABC):
         raise NotImplementedError
 
     def explain(self, facts: "Facts") -> list[str]:
-        """Say in words, with the numbers of a run, how the output came about; a line each."""
+        """Describe in words, with the numbers of a run, how the output came about; a line each."""
         del facts
         return []
 

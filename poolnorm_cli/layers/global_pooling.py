@@ -61,7 +61,7 @@ class GlobalPooling(SpatialLayer):
         return partial_strips(shape[1], [(0, shape[1])], rows_for(shape, items))
 
     def explain(self, facts: "Facts") -> list[str]:
-        """Say which cells become one."""
+        """Describe which cells become one."""
         from poolnorm_cli.layers.explain import cell_count_text
 
         axes = spatial_axes(len(facts.shape), self.data_format)

@@ -33,7 +33,7 @@ class GroupedNormalization(AffineNormalization, Maskable):
     mask_may_lack_axes: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        """Check what can be checked without an input."""
+        """Validate the parameters, as far as that needs no input."""
         super().__post_init__()
         if len(self.axis) > 1:
             given = ",".join(map(str, self.axis))
@@ -142,7 +142,7 @@ class GroupedNormalization(AffineNormalization, Maskable):
         return apply_affine(y.reshape(x.shape), weights, axes, call.origin(x.ndim))
 
     def explain(self, facts: "Facts") -> list[str]:
-        """Say how the channels are grouped, and over which cells the statistics are taken."""
+        """Describe how the channels are grouped, and over which cells the statistics are taken."""
         from poolnorm_cli.layers.explain import cell_count_text, first_cells, moments_lines
 
         (axis,) = self.axes(len(facts.shape))
@@ -220,7 +220,7 @@ class GroupNormalization(GroupedNormalization):
     example: ClassVar[str] = "--groups 3"
 
     def __post_init__(self) -> None:
-        """Check what can be checked without an input."""
+        """Validate the parameters, as far as that needs no input."""
         super().__post_init__()
         if self.groups < 1 and self.groups != -1:
             fix = "give 1 or more, or -1 for one group per channel"

@@ -56,7 +56,7 @@ class LayerNormalization(AffineNormalization):
         return apply_affine(y, weights, axes, call.origin(x.ndim))
 
     def explain(self, facts: "Facts") -> list[str]:
-        """Say over which cells the statistics are taken, and by which formula."""
+        """Describe over which cells the statistics are taken, and by which formula."""
         from poolnorm_cli.layers.explain import first_cells, moments_lines, reduction_text
 
         axes = self.axes(len(facts.shape))

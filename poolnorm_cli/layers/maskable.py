@@ -9,7 +9,7 @@ from poolnorm_cli.shapes import Ints, Shape
 
 
 class Maskable(Layer):
-    """A layer that can be told which cells count."""
+    """A layer that takes a mask: which cells count."""
 
     mask_may_lack_axes: ClassVar[bool] = False
     """A mask of fewer axes is as one with size 1 on each of those before."""
@@ -36,12 +36,12 @@ class Maskable(Layer):
         return 1
 
     def mask_note(self, mask: Ints) -> str | None:
-        """Say what is worth knowing of a mask of such a shape; None where nothing is."""
+        """Return what is worth knowing of a mask of such a shape; None where nothing is."""
         del mask
         return None
 
     def ignores_mask(self, *, training: bool) -> str | None:
-        """Say why a mask makes no difference to such a call; None where it does."""
+        """Return why a mask makes no difference to such a call; None where it does."""
         del training
         return None
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer, ints
 from poolnorm_cli.shapes import Ints, Shape, format_shape, resolve_axes, within_64_bits
+from poolnorm_cli.sizes import SAMPLE_STATISTICS_BYTES
 from poolnorm_cli.strips import merge_leading_axes, tile_strips
 from poolnorm_cli.values import frozen
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from poolnorm_cli.strips import Strip
 
 
-_MOST_STATISTICS = 1 << 24
-"""Statistics of all samples up to which they are held, as 256 MiB, for samples to be cut."""
+_STATISTIC_SIZE = 16
+"""A mean and a sum of squares in float64."""
 
 
 @frozen(kw_only=True)
@@ -41,7 +42,7 @@ class Normalization(Layer):
     """Lower bound of the square of what the layer divides by, whatever epsilon is."""
 
     def __post_init__(self) -> None:
-        """Check what can be checked without an input."""
+        """Validate the parameters, as far as that needs no input."""
         axes = ints(self.axis)
         if not axes:
             raise UsageError("--axis is empty", "give an axis, as --axis -1")
@@ -177,7 +178,7 @@ class Normalization(Layer):
         own = self.statistics_axes(rank, training=False, in_strips=True)
         if own and 0 not in own:
             statistics = math.prod(size for axis, size in enumerate(shape) if axis not in own)
-            if statistics > _MOST_STATISTICS:
+            if statistics * _STATISTIC_SIZE > SAMPLE_STATISTICS_BYTES:
                 return []
         return tile_strips(shape, items)
 

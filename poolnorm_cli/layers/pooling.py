@@ -54,7 +54,7 @@ class Pooling(SpatialLayer):
     always_shown: ClassVar[tuple[str, ...]] = ("pool_size",)
 
     def __post_init__(self) -> None:
-        """Check what can be checked without an input."""
+        """Validate the parameters, as far as that needs no input."""
         object.__setattr__(self, "pool_size", positive_ints(self.pool_size, "--pool-size"))
         if self.strides is not None:
             object.__setattr__(self, "strides", positive_ints(self.strides, "--strides"))
@@ -144,14 +144,14 @@ class Pooling(SpatialLayer):
         return graph.transpose(pooled, back)
 
     def explain(self, facts: "Facts") -> list[str]:
-        """Say how the window goes along each axis, and what is made of the cells under it."""
+        """Describe how the window goes along each axis, and what is made of the cells under it."""
         from poolnorm_cli.layers.explain import window_lines
 
         windows = window_lines(facts.shape, self._sizes(facts.shape), self.padding)
         return [*windows, *self.reduction_lines(facts)]
 
     def reduction_lines(self, facts: "Facts") -> list[str]:
-        """Say what is made of the cells under the window."""
+        """Describe the reduction of the cells under the window."""
         del facts
         return []
 
@@ -214,7 +214,7 @@ class MaxPooling(Pooling):
         return largest(parts)
 
     def reduction_lines(self, facts: "Facts") -> list[str]:
-        """Say what is made of the cells under the window."""
+        """Describe the reduction of the cells under the window."""
         del facts
         return ["y = max of the cells under the window; NaN wins, padding is never looked at"]
 
@@ -280,7 +280,7 @@ class AveragePooling(Pooling):
         return average(parts)
 
     def reduction_lines(self, facts: "Facts") -> list[str]:
-        """Say what is made of the cells under the window."""
+        """Describe the reduction of the cells under the window."""
         from poolnorm_cli.layers.explain import divisor_text
 
         cells = divisor_text(facts.shape, self.windows(facts.shape))

@@ -30,12 +30,12 @@ class RMSNormalization(Normalization):
     weight_names: ClassVar[tuple[str, ...]] = ("scale",)
 
     def __post_init__(self) -> None:
-        """Check what can be checked without an input."""
+        """Validate the parameters, as far as that needs no input."""
         super().__post_init__()
         require_epsilon(self.epsilon)
 
     def weight_shapes(self, shape: Shape) -> dict[str, Ints]:
-        """Name `scale`, which the layer always has."""
+        """Return the shape of `scale`, which the layer always has."""
         return {"scale": known_sizes(shape, self.axes(len(shape)))}
 
     def initial_weight(self, weight: str, shape: Ints) -> "Array":
@@ -81,7 +81,7 @@ class RMSNormalization(Normalization):
         return apply_affine(y, weights, axes, origin)
 
     def explain(self, facts: "Facts") -> list[str]:
-        """Say over which cells the squares are averaged, and by which formula."""
+        """Describe over which cells the squares are averaged, and by which formula."""
         from poolnorm_cli.layers.explain import (
             first_cells,
             first_statistic_lines,
@@ -173,7 +173,7 @@ class UnitNormalization(Normalization):
         return scaled(x, np.minimum(inverse, 1 / _LEAST_NORM))
 
     def explain(self, facts: "Facts") -> list[str]:
-        """Say over which cells the norm is taken, and by which formula."""
+        """Describe over which cells the norm is taken, and by which formula."""
         from poolnorm_cli.layers.explain import first_cells, first_statistic_lines, reduction_text
 
         axes = self.axes(len(facts.shape))

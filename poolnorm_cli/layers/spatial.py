@@ -26,7 +26,7 @@ class SpatialLayer(Layer):
     data_format: DataFormat
 
     def __post_init__(self) -> None:
-        """Check what can be checked without an input."""
+        """Validate the parameters, as far as that needs no input."""
         require_one_of(self.data_format, get_args(DataFormat), "--data-format")
 
     def collapse_leading_axes(self, shape: Ints) -> tuple[Layer, Ints]:

@@ -135,7 +135,7 @@ def _training_terms(
 def _corrections(
     layer: "BatchParameters", graph: Graph, weights: Values, call: GraphCall
 ) -> dict[str, Value]:
-    """Add what `layers.renorm.corrections` computes."""
+    """Add what `renorm.corrections` computes."""
 
     def number(value: float) -> Value:
         return graph.constant(value, "float64")

@@ -102,7 +102,7 @@ class BatchNormalization(BatchParameters):
         return block_mean_and_variance(moments, origin, shape)
 
     def extra_input_shapes(self, shape: Shape) -> dict[str, Shape]:
-        """Name what `extra_inputs` gives, each with its shape for a block of `shape`."""
+        """Return what `extra_inputs` gives, each with its shape for a block of `shape`."""
         kept = tuple(n if axis in self.axes(len(shape)) else 1 for axis, n in enumerate(shape))
         terms = {"r": kept, "d": kept} if self.renorm else {}
         return terms | (self.adjustment.term_shapes(shape, kept) if self.adjustment else {})
@@ -226,7 +226,7 @@ class BatchNormalization(BatchParameters):
         return y
 
     def explain(self, facts: "Facts") -> list[str]:
-        """Say which statistics were used, by which formula, and how the moving ones moved."""
+        """Describe which statistics were used, by which formula, and how the moving ones moved."""
         from poolnorm_cli.layers.batch_norm.explain import explain
 
         return explain(self, facts)

@@ -137,7 +137,7 @@ def _require_fusable(axes: Ints, shape: Shape) -> None:
 
 
 def keras_config(config: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what Keras 3 has not: the convention, and Keras 2's parameters if not set."""
+    """Leave out what Keras 3 does not have: the convention, and Keras 2's parameters if not set."""
     absent = {"momentum_convention"} | {name for name in _KERAS_2 if config[name] is None}
     kept = {name: value for name, value in config.items() if name not in absent}
     words = {name: kept[name].config() for name in _KERAS_OBJECTS if kept.get(name) is not None}
@@ -189,7 +189,7 @@ class BatchParameters(AffineNormalization, Trainable, Maskable):
     keras_2_only: ClassVar[tuple[str, ...]] = ("fused", "virtual_batch_size", "adjustment")
 
     def __post_init__(self) -> None:
-        """Check what can be checked without an input; from here on momentum is Keras'."""
+        """Validate the parameters; from here on the momentum is as in Keras."""
         super().__post_init__()
         settled = {
             "momentum": keras_momentum(self.momentum, self.momentum_convention),
@@ -217,7 +217,7 @@ class BatchParameters(AffineNormalization, Trainable, Maskable):
         return super().output_shape(shape)
 
     def compute_dtype(self, dtype: str) -> str:
-        """Name the dtype in which blocks are handed to `apply`.
+        """Return the name of the dtype in which blocks are handed to `apply`.
 
         Raises:
             UsageError: It is float64, for which Keras 2 has no fused path.
@@ -227,7 +227,7 @@ class BatchParameters(AffineNormalization, Trainable, Maskable):
         return super().compute_dtype(dtype)
 
     def weight_shapes(self, shape: Shape) -> dict[str, Ints]:
-        """Name gamma and beta, where the layer has them, and the moving statistics."""
+        """Return the shapes of gamma, beta (where the layer has them) and the moving statistics."""
         sizes = known_sizes(shape, self.axes(len(shape)))
         moving = ("moving_mean", "moving_variance", *(RENORM_WEIGHTS if self.renorm else ()))
         return super().weight_shapes(shape) | dict.fromkeys(moving, sizes)
@@ -261,7 +261,7 @@ class BatchParameters(AffineNormalization, Trainable, Maskable):
         return replace(self, adjustment=self.adjustment.with_arrays(read))
 
     def reduced_axes(self, rank: int) -> Ints:
-        """Name all axes but the channels'."""
+        """Return all axes but the channels'."""
         axes = self.axes(rank)
         return tuple(axis for axis in range(rank) if axis not in axes)
 
@@ -290,7 +290,7 @@ class BatchParameters(AffineNormalization, Trainable, Maskable):
         return self.virtual_batch_size is not None
 
     def ghost_batch_count(self, samples: int) -> int:
-        """Count the ghost batches of a batch; 1 where there are none.
+        """Return the number of ghost batches of a batch; 1 where there are none.
 
         Raises:
             UsageError: They do not come out even.
@@ -330,7 +330,7 @@ class BatchParameters(AffineNormalization, Trainable, Maskable):
         return self.adjustment is not None and self.adjustment.fixes_batch(rank)
 
     def collapse_leading_axes(self, shape: Ints) -> "tuple[Layer, Ints]":
-        """Merge all axes before the channels, unless samples are told from each other.
+        """Merge all axes before the channels, unless its samples differ from each other.
 
         What Keras 2 calls fused concerns the rank and the moving variance, not the arithmetic.
         """
@@ -361,7 +361,7 @@ class BatchParameters(AffineNormalization, Trainable, Maskable):
         return shape[:-1]
 
     def ignores_mask(self, *, training: bool) -> str | None:
-        """Say why a mask makes no difference: as in Keras, it only says what statistics count."""
+        """Return why a mask makes no difference: as in Keras, it concerns the statistics alone."""
         if not (training and self.trainable):
             return "the statistics are the moving ones; --training takes those of the batch"
         if self.fused:

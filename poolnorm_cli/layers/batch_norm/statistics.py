@@ -37,7 +37,7 @@ class BatchStatistics:
     def of(
         cls, moments: "Moments", shape: Ints, *, ghosts: bool, unbiased: bool
     ) -> "BatchStatistics":
-        """Say what a batch adds to the moving statistics.
+        """Return what a batch adds to the moving statistics.
 
         Args:
             moments: Of the batch, or of each ghost batch along axis 0.
@@ -174,7 +174,7 @@ def require_no_negative(variance: "Array", initializer: str) -> None:
 
 
 def require_finite(moments: "Moments") -> None:
-    """Refuse a batch whose statistics would stay in the moving ones for ever.
+    """Refuse statistics that are not finite: the moving ones would stay so for ever.
 
     Raises:
         InputError: With the first channel that has a NaN or an infinity.

@@ -60,7 +60,7 @@ def keras_config(layer: Layer, shape: Shape) -> dict[str, Any]:
 
 
 def needs_keras_2(layer: Layer) -> list[str]:
-    """Name the parameters of a layer that Keras 3 has not, or not with such a value."""
+    """Name the parameters of a layer that Keras 3 does not have, or not with such a value."""
     if not isinstance(layer, Trainable):
         return []
     changed = layer.shown_parameters()

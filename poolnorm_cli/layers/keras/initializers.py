@@ -1,7 +1,7 @@
 """All of Keras' initializers, and those that draw: as Keras distributes, with NumPy's numbers.
 
-A seed gives the same numbers on every machine. Without one a seed is drawn, and told with the
-layer, so that the run can be repeated.
+A seed gives the same numbers on every machine. Without one a seed is drawn, and shown with
+the layer, so that the run can be repeated.
 """
 
 import math
@@ -142,7 +142,7 @@ class RandomUniform(RandomInitializer):
 
 @frozen
 class Orthogonal(RandomInitializer):
-    """A random orthogonal matrix, times a gain."""
+    """A random orthogonal matrix, times a gain (Saxe et al., 2013, arXiv:1312.6120)."""
 
     words: ClassVar[tuple[str, ...]] = ("orthogonal", "OrthogonalInitializer")
 
@@ -266,42 +266,42 @@ class NamedScaling(FanScaled):
 
 
 class GlorotNormal(NamedScaling):
-    """Normal, variance 1 over the mean of the fans."""
+    """Normal, variance 1 over the mean of the fans (Glorot and Bengio, 2010)."""
 
     words: ClassVar[tuple[str, ...]] = ("glorot_normal",)
     rule: ClassVar[VarianceRule] = VarianceRule(1, "fan_avg", "truncated_normal")
 
 
 class GlorotUniform(NamedScaling):
-    """Uniform, variance 1 over the mean of the fans."""
+    """Uniform, variance 1 over the mean of the fans (Glorot and Bengio, 2010)."""
 
     words: ClassVar[tuple[str, ...]] = ("glorot_uniform",)
     rule: ClassVar[VarianceRule] = VarianceRule(1, "fan_avg", "uniform")
 
 
 class HeNormal(NamedScaling):
-    """Normal, variance 2 over the fan of the inputs."""
+    """Normal, variance 2 over the fan of the inputs (He et al., 2015, arXiv:1502.01852)."""
 
     words: ClassVar[tuple[str, ...]] = ("he_normal",)
     rule: ClassVar[VarianceRule] = VarianceRule(2, "fan_in", "truncated_normal")
 
 
 class HeUniform(NamedScaling):
-    """Uniform, variance 2 over the fan of the inputs."""
+    """Uniform, variance 2 over the fan of the inputs (He et al., 2015, arXiv:1502.01852)."""
 
     words: ClassVar[tuple[str, ...]] = ("he_uniform",)
     rule: ClassVar[VarianceRule] = VarianceRule(2, "fan_in", "uniform")
 
 
 class LecunNormal(NamedScaling):
-    """Normal, variance 1 over the fan of the inputs."""
+    """Normal, variance 1 over the fan of the inputs (LeCun et al., 1998, Efficient BackProp)."""
 
     words: ClassVar[tuple[str, ...]] = ("lecun_normal",)
     rule: ClassVar[VarianceRule] = VarianceRule(1, "fan_in", "truncated_normal")
 
 
 class LecunUniform(NamedScaling):
-    """Uniform, variance 1 over the fan of the inputs."""
+    """Uniform, variance 1 over the fan of the inputs (LeCun et al., 1998, Efficient BackProp)."""
 
     words: ClassVar[tuple[str, ...]] = ("lecun_uniform",)
     rule: ClassVar[VarianceRule] = VarianceRule(1, "fan_in", "uniform")

@@ -1,4 +1,4 @@
-"""Keras' regularizers: the penalty that a weight adds to a loss. They change no weight."""
+"""Keras' regularizers and constraints: the penalty that a weight adds, and where it may be."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @frozen
 class Regularizer(Identifier):
-    """What a weight costs."""
+    """The penalty that a weight adds to a loss; it changes no weight."""
 
     kind: ClassVar[str] = "regularizer"
 
@@ -34,7 +34,7 @@ class Regularizer(Identifier):
 
     @abstractmethod
     def penalty(self, weight: "NDArray[np.float64]") -> float:
-        """Return what the weight costs; it is divided by nothing.
+        """Return the penalty of the weight, which is a sum and no average.
 
         Raises:
             UsageError: The regularizer is for weights of another rank.
@@ -124,13 +124,13 @@ _EPSILON = 1e-7
 
 @frozen
 class Constraint(Identifier):
-    """Where a weight may be."""
+    """What holds for a weight after each step of training; it is projected to that."""
 
     kind: ClassVar[str] = "constraint"
 
     @abstractmethod
     def project(self, weight: "Float64") -> "Float64":
-        """Return the weight where it may be.
+        """Return the weight, projected to where the constraint holds.
 
         Raises:
             UsageError: The constraint is for weights of another rank.
@@ -149,7 +149,7 @@ class NonNeg(Constraint):
 
 
 class NormConstraint(Constraint):
-    """Something about the norm along some axes."""
+    """A constraint on the norm along some axes."""
 
     axis: int | tuple[int, ...]
 
@@ -190,7 +190,7 @@ class MaxNorm(NormConstraint):
             raise UsageError(f"max_norm has max_value={self.max_value}", "give 0 or more")
 
     def target_norms(self, norms: "Float64") -> "Float64":
-        """Cut the norms off."""
+        """Clip the norms."""
         return norms.clip(0.0, self.max_value)
 
 
@@ -203,7 +203,7 @@ class UnitNorm(NormConstraint):
     axis: int | tuple[int, ...] = 0
 
     def target_norms(self, norms: "Float64") -> "Float64":
-        """Want 1."""
+        """Return ones."""
         return norms * 0.0 + 1.0
 
 

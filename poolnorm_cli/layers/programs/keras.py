@@ -160,7 +160,7 @@ def _with_axes_last(layer: "Layer", context: ProgramContext) -> "tuple[tuple[int
 
 
 def _weights(layer: "Layer", context: ProgramContext) -> Lines:
-    """Assign weights that come of a file, or that an initializer draws here in another way."""
+    """Assign weights that come from a file, or that an initializer draws here in another way."""
     if not (context.loaded or _draws(layer)):
         return []
     lines = context.weight_lines()

@@ -34,7 +34,7 @@ class ProgramContext:
         weights: Keras' name of a weight -> what makes it in NumPy, in the shape that the layer
             needs; those are left out that start as the frameworks start them.
         prelude: Lines that `weights` needs before it.
-        loaded: The weights come of a file, not of initializers.
+        loaded: The weights come from a file, not of initializers.
         adjustment: What makes its scale and its bias in NumPy; nothing without one.
     """
 

@@ -25,7 +25,7 @@ class TorchLayer:
     """What a layer is in torch.
 
     Attributes:
-        order: The axes of the input in the order in which the core wants them.
+        order: The axes of the input in the order in which the module wants them.
         sizes: The shape in which it wants them then; None for the one that they have.
         module: The module that is made; empty where there is none.
         state: Name of a parameter or buffer of the module -> Keras' name of the weight.
@@ -42,7 +42,7 @@ class TorchLayer:
 
 
 def torch_dtype(dtype: str) -> str:
-    """Name the dtype in which torch computes: it has few operators for integers.
+    """Return the name of the dtype in which torch computes: it has few operators for integers.
 
     Raises:
         UsageError: It holds not all of the values.
