@@ -59,8 +59,8 @@ class Counts:
     def add(self, result: InputResult) -> None:
         """Count an input."""
         if result.error is not None:
-            item = result.item
-            reason = result.error.reason(item.name, item.word, str(item.place))
+            item = result.input
+            reason = result.error.reason(item.name, item.word, str(item.shown_target))
             self.failures[reason] = self.failures.get(reason, 0) + 1
         elif result.skipped:
             self.skipped += 1
@@ -150,7 +150,7 @@ class Batch:
             self._report(to_the_end=True)
         for number, item in enumerate(self._inputs if self._stopped else ()):
             if number not in self._ended:
-                self._listener.left(item.name, item.place)
+                self._listener.left(item.name, item.shown_target)
         return self._code
 
     def _run(self, executor: Executor) -> None:
@@ -179,7 +179,7 @@ class Batch:
         return self._ready.popleft() if self._ready else None
 
     def _begin(self, number: int, item: Input) -> None:
-        if item.each:
+        if item.is_split:
             self._stream(number, item)
         elif item.error is not None:
             self._end(number, InputResult(item, error=item.error))
@@ -190,7 +190,7 @@ class Batch:
         elif (known := self._journal.known_result(item)) is not None:
             self._end(number, known)
         else:
-            again = self._journal.began(item)
+            again = self._journal.begin(item)
             self._go_on(*self._stages.begin(number, item, again=again))
 
     def _stream(self, number: int, item: Input) -> None:
@@ -198,7 +198,7 @@ class Batch:
         error = None
         try:
             for index, tensor in enumerate(self._work.reading.open(item)):
-                named = self._plan.next_on_standard_input(index, item)
+                named = self._plan.claim_next_output(index, item)
                 for outcome in self._work.write(named, [tensor]):
                     self._listener.done(outcome)
         except PoolnormError as fault:
@@ -242,11 +242,11 @@ class Batch:
                     self._listener.noted(note)
                 self._listener.done(outcome)
             if result.error is not None:
-                self._listener.failed(result.item.name, result.error)
+                self._listener.failed(result.input.name, result.error)
             elif result.resumed:
-                self._listener.resumed(result.item.name, result.item.place)
+                self._listener.resumed(result.input.name, result.input.shown_target)
             elif result.skipped:
-                self._listener.skipped(result.item.name, str(result.item.place))
+                self._listener.skipped(result.input.name, str(result.input.shown_target))
 
     def _in_order(self) -> Iterator[int]:
         while self._reported in self._unreported:
@@ -262,7 +262,7 @@ def initialize_weights(plan: "Plan", job: "Job") -> None:
         job: What is given the weights.
     """
     for source in plan.sources:
-        if source.word == STDIN or source.stream:
+        if source.word == STDIN or source.is_stream:
             return
         try:
             for tensor in plan.reading.open(Input(source.word, plan.key)):

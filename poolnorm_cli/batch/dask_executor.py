@@ -54,7 +54,7 @@ class DaskExecutor:
     parallel = True
 
     def __init__(
-        self, work: Work, address: str, inputs: "Sequence[Input]", tell: "Callable[[str], None]"
+        self, work: Work, address: str, inputs: "Sequence[Input]", on_note: "Callable[[str], None]"
     ) -> None:
         """Prepare for a run.
 
@@ -62,12 +62,12 @@ class DaskExecutor:
             work: What is done.
             address: `tcp://HOST:PORT`, `tls://HOST:PORT`, or `local` for a cluster of its own.
             inputs: To what; the first is looked for from every worker.
-            tell: Called with warnings and notes.
+            on_note: Called with warnings and notes.
 
         Raises:
             UsageError: The address is of another kind.
         """
-        self._work, self._inputs, self._tell = work, inputs, tell
+        self._work, self._inputs, self._on_note = work, inputs, on_note
         self._address = address if address == LOCAL else checked_address(address)
         self._client: Any = None
         self._connection = ExitStack()
@@ -82,7 +82,7 @@ class DaskExecutor:
 
     def __enter__(self) -> Self:
         if insecure(self._address):
-            self._tell(
+            self._on_note(
                 f"warning: {self._address} is not encrypted, and whoever reaches it can run "
                 "code there; tls:// is safe"
             )
@@ -162,7 +162,9 @@ class DaskExecutor:
         if self._heartbeat.has_workers != self._has_workers:
             self._has_workers = self._heartbeat.has_workers
             if not self._has_workers:
-                self._tell(f"note: {self._address} has no worker any more; the run waits for one")
+                self._on_note(
+                    f"note: {self._address} has no worker any more; the run waits for one"
+                )
 
     def _on_completed(self, future: Any) -> list[tuple[Task, Result]]:
         if future.status == "error":
@@ -178,7 +180,7 @@ class DaskExecutor:
         for result in results:
             self._seconds += (max(result.seconds, 1e-5) - self._seconds) / 16
         pairs = zip(tasks, results, strict=True)
-        return [(task, result_from_remote(result, task.item)) for task, result in pairs]
+        return [(task, result_from_remote(result, task.input)) for task, result in pairs]
 
     def _on_error(self, tasks: list[Task], error: Exception) -> list[tuple[Task, Result]]:
         """Do tasks apart whose workers have died several times, until the one is found."""
@@ -190,7 +192,7 @@ class DaskExecutor:
                 self._send([task])
             return []
         told, fix = "its worker died every time", "give the workers more memory"
-        return [(tasks[0], Result(error=PoolnormError.at(tasks[0].item.name, told, fix)))]
+        return [(tasks[0], Result(error=PoolnormError.at(tasks[0].input.name, told, fix)))]
 
     def _lost(self) -> UnavailableError:
         return UnavailableError(f"lost the Dask scheduler at {self._address}", _RESUME)

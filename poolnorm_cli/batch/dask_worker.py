@@ -50,6 +50,9 @@ def probe(paths: Sequence[str], dask_worker: Any = None) -> WorkerInfo:
     Args:
         paths: Files that it should see, named from the root.
         dask_worker: The worker: the cluster gives it to what has an argument of this name.
+
+    Returns:
+        Its version, its memory, and the files that are missing.
     """
     missing = tuple(path for path in paths if not os.path.exists(path))  # noqa: PTH110
     memory = worker_memory(None, dask_worker)
@@ -96,13 +99,13 @@ def task_to_remote(task: Task) -> Task:
 
     A cluster does a task again when it has lost the answer, so the output may be there already.
     """
-    item = task.item
+    item = task.input
     target = None if item.target is None else absolute(item.target)
     part = task.part
     if part is not None and part.file is not None:
         part = replace(part, file=absolute(part.file))
     away = replace(item, word=absolute(item.word), target=target)
-    return replace(task, item=away, part=part, again=True)
+    return replace(task, input=away, part=part, again=True)
 
 
 def result_from_remote(result: Result, item: Input) -> Result:
@@ -111,13 +114,16 @@ def result_from_remote(result: Result, item: Input) -> Result:
     Args:
         result: What a worker made of a task.
         item: The input of the task, as it was given.
+
+    Returns:
+        The result, in which files have those names.
     """
     word, target = absolute(item.word), absolute(item.target or ".")
     error = result.error
     if error is not None:
         error = error.renamed({target: item.target or target, word: item.word})
     outcomes = tuple(
-        replace(outcome, input=outcome.input.replace(word, item.word, 1), output=item.place)
+        replace(outcome, input=outcome.input.replace(word, item.word, 1), output=item.shown_target)
         for outcome in result.outcomes
     )
     return replace(result, error=error, outcomes=outcomes)

@@ -56,6 +56,9 @@ class Part:
             job: What is done to the tensor.
             whole: The tensor that the part is of.
 
+        Returns:
+            Shape and dtype of the whole tensor, and the statistics of the part.
+
         Raises:
             PoolnormError: The input cannot be read or has changed.
         """
@@ -128,7 +131,7 @@ def parts_of(reading: "Reading", job: Job, item: "Input") -> "tuple[NpyTensor, l
     Raises:
         PoolnormError: The input cannot be read, or the layer cannot take it.
     """
-    if item.streams or item.target is None or not _is_positional(item.target):
+    if item.uses_stream or item.target is None or not _is_positional(item.target):
         return None
     if is_url(item.word) or is_url(item.target):
         return None

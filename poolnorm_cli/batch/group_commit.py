@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 
 Done = list[tuple[Task, Result]]
 
-_MOST, _LEAST = 512, 8
-"""Outputs that are held back, each of which is an open file."""
-_MANY = 64
+_MOST_FILES, _FEWEST_FILES = 512, 8
+"""Outputs that may be pending, each of which is an open file."""
+_GROUP_FILES = 64
 """Outputs that it is time to wait for; fewer are as well, after so many seconds."""
-_SECONDS = 0.05
+_GROUP_SECONDS = 0.05
 _AT_ONCE = 16
 """Files that are waited for at once: the file system writes them, and its log, together."""
 
 
-class _Held(NamedTuple):
+class _Pending(NamedTuple):
     """What came of a task, the output without its name."""
 
     task: Task
@@ -59,7 +59,7 @@ class GroupCommit:
             safely: Let no fault out: one input's are not the others'.
         """
         self._files: list[AtomicFile] = []
-        self._held: list[_Held] = []
+        self._pending: list[_Pending] = []
         self._bytes, self._since = 0, 0.0
         self._group: Future[Done] | None = None
         self._threads: Threads | None = None
@@ -76,49 +76,49 @@ class GroupCommit:
         result = self._run(task)
         file = self._files.pop() if self._files else None
         try:
-            result = self._known(task, result, file)
+            result = self._with_fingerprint(task, result, file)
         except PoolnormError as error:
             result = replace(result, error=error)
-        if file is None and not self._held and self._group is None:
+        if file is None and not self._pending and self._group is None:
             return [(task, result)]
-        if not self._held:
+        if not self._pending:
             self._bytes, self._since = 0, time.monotonic()
-        self._held.append(_Held(task, result, file))
+        self._pending.append(_Pending(task, result, file))
         if result.error is not None or not self._sync:
             return self.flush()
         if file is not None:
             self._bytes += os.fstat(file.fileno()).st_size
-        return self._go_on()
+        return self._commit_if_due()
 
     def flush(self) -> Done:
-        """Give all outputs that are held back their names, and return their tasks, in order."""
-        done = self._ended()
-        held, self._held = self._held, []
-        return [*done, *self._named(held)] if held else done
+        """Give all pending outputs their names, and return their tasks, in order."""
+        done = self._finish_group()
+        pending, self._pending = self._pending, []
+        return [*done, *self._commit(pending)] if pending else done
 
     def discard(self) -> None:
         """Let the outputs go that have no names yet."""
-        self._ended()
-        for file in (*self._files, *(each.file for each in self._held if each.file is not None)):
+        self._finish_group()
+        for file in (*self._files, *(each.file for each in self._pending if each.file is not None)):
             file.discard()
         self._files.clear()
-        self._held.clear()
+        self._pending.clear()
         if self._threads is not None:
             self._threads.shutdown()
             self._threads = None
 
-    def _go_on(self) -> Done:
-        """Return what has its name by now, and begin with what is held back if that is due."""
-        is_full = len(self._held) >= self._most or self._bytes >= GROUP_COMMIT_BYTES
+    def _commit_if_due(self) -> Done:
+        """Return what has its name by now, and begin to commit what is pending if that is due."""
+        is_full = len(self._pending) >= self._most or self._bytes >= GROUP_COMMIT_BYTES
         group = self._group
-        done = self._ended() if group is not None and (is_full or group.done()) else []
-        late = time.monotonic() - self._since > _SECONDS
-        if self._group is None and (is_full or late or len(self._held) >= _MANY):
-            held, self._held = self._held, []
-            self._group = self._pool().submit(self._named, held)
+        done = self._finish_group() if group is not None and (is_full or group.done()) else []
+        late = time.monotonic() - self._since > _GROUP_SECONDS
+        if self._group is None and (is_full or late or len(self._pending) >= _GROUP_FILES):
+            pending, self._pending = self._pending, []
+            self._group = self._pool().submit(self._commit, pending)
         return done
 
-    def _ended(self) -> Done:
+    def _finish_group(self) -> Done:
         """Wait for the outputs that are on their way to the disk."""
         group, self._group = self._group, None
         return group.result() if group is not None else []
@@ -130,11 +130,11 @@ class GroupCommit:
             self._threads = ThreadPoolExecutor(_AT_ONCE + 1)
         return self._threads
 
-    def _named(self, held: list[_Held]) -> Done:
+    def _commit(self, pending: list[_Pending]) -> Done:
         """Give outputs their names, once they are on the disk."""
-        lost = self._synced([each.file for each in held if each.file is not None])
-        done = [(each.task, self._published(each, lost)) for each in held]
-        pairs = zip(held, done, strict=True)
+        lost = self._synced([each.file for each in pending if each.file is not None])
+        done = [(each.task, self._published(each, lost)) for each in pending]
+        pairs = zip(pending, done, strict=True)
         new = [each.file for each, (_, result) in pairs if each.file and result.error is None]
         try:
             if self._sync:
@@ -142,13 +142,13 @@ class GroupCommit:
         except OSError as error:
             return [
                 (each.task, Result(error=each.file.failed(error)) if each.file else each.result)
-                for each in held
+                for each in pending
             ]
         return done
 
-    def _known(self, task: Task, result: Result, file: "AtomicFile | None") -> Result:
+    def _with_fingerprint(self, task: Task, result: Result, file: "AtomicFile | None") -> Result:
         """Add to a result what its output is known by, where that is wanted."""
-        target = task.item.target
+        target = task.input.target
         if not self._checksums or target is None or result.error is not None or not result.outcomes:
             return result
         if file is not None:
@@ -168,8 +168,8 @@ class GroupCommit:
             return error
         return None
 
-    def _published(self, held: _Held, lost: OSError | None) -> Result:
-        file, result = held.file, held.result
+    def _published(self, pending: _Pending, lost: OSError | None) -> Result:
+        file, result = pending.file, pending.result
         if file is None:
             return result
         try:
@@ -178,7 +178,7 @@ class GroupCommit:
                 return result if lost is None else Result(error=file.failed(lost))
             file.publish()
         except OutputError as error:
-            return Result(error=self._removed(held.task) or error)
+            return Result(error=self._removed(pending.task) or error)
         except PoolnormError as error:
             return Result(error=error)
         return result
@@ -186,7 +186,7 @@ class GroupCommit:
     def _removed(self, task: Task) -> PoolnormError | None:
         """Return what tells of a directory that somebody has removed, if that is the matter."""
         try:
-            self._outputs.make_directory(str(task.item.target))
+            self._outputs.make_directory(str(task.input.target))
         except OutputError as error:
             return error
         return None
@@ -223,7 +223,7 @@ class Serial:
         self._tasks.append(task)
 
     def wait(self) -> list[tuple[Task, Result]]:
-        """Do the task that waits; without one, end what is held back."""
+        """Do the task that waits; without one, commit what is pending."""
         if not self._tasks:
             return self._commits.flush()
         return self._commits.run(self._tasks.popleft())
@@ -235,8 +235,8 @@ def _sync(fds: Sequence[int]) -> None:
 
 
 def _most() -> int:
-    """Return how many files may be held open, of those that a process may have."""
+    """Return how many files may be open, of those that a process may have."""
     import resource
 
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(min(_MOST, limit // 4), _LEAST) if limit > 0 else _MOST
+    return max(min(_MOST_FILES, limit // 4), _FEWEST_FILES) if limit > 0 else _MOST_FILES

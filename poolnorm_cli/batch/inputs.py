@@ -24,27 +24,27 @@ if TYPE_CHECKING:
 
 
 MANY = 100
-"""Items from which on it pays to prepare the values that are made for each."""
+"""Inputs from which on it pays to prepare the values that are made for each."""
 
 
 @frozen
 class Input:
-    """A word of the command line, and the output for all tensors it names.
+    """An input as it was named, and the output for all tensors in it.
 
     Attributes:
         word: `-`, a file, or `file.npz::NAME`.
         key: The one array of a `.npz` to use.
         target: `-` or a file; None where nothing is written.
-        each: Every array on standard input gets a file of its own, named when it comes.
-        stream: It is a FIFO or a device, or the like, which is read as it comes.
+        is_split: Every array on standard input gets a file of its own, named when it comes.
+        is_stream: It is a FIFO or a device, or the like, which is read as it comes.
         error: Why it cannot be read, where that is known already.
     """
 
     word: str
     key: str | None = None
     target: str | None = None
-    each: bool = False
-    stream: bool = False
+    is_split: bool = False
+    is_stream: bool = False
     error: InputError | None = None
 
     def __reduce__(self) -> tuple[type["Input"], tuple[str, str | None, str | None, bool]]:
@@ -52,23 +52,23 @@ class Input:
 
         Streams and errors stay in this one.
         """
-        return Input, (self.word, self.key, self.target, self.each)
+        return Input, (self.word, self.key, self.target, self.is_split)
 
     @property
     def name(self) -> str:
-        """What is told of the item, without secrets."""
+        """The input as it is shown, without secrets."""
         word = fit_to_show(self.word)
         return word if self.key is None else f"{word}::{self.key}"
 
     @property
-    def place(self) -> str | None:
-        """What is told of its output, likewise."""
+    def shown_target(self) -> str | None:
+        """Its output as it is shown, likewise."""
         return self.target and fit_to_show(self.target)
 
     @property
-    def streams(self) -> bool:
+    def uses_stream(self) -> bool:
         """Whether it reads or writes a stream, which only this process can."""
-        return self.stream or STDIN in (self.word, self.target)
+        return self.is_stream or STDIN in (self.word, self.target)
 
 
 @frozen
@@ -94,21 +94,29 @@ class Reading:
         """
         first = self.first
         is_first = first is not None and (item.word, item.key) == (first.word, first.key)
-        if first is not None and is_first and not item.stream and item.word != STDIN:
+        if first is not None and is_first and not item.is_stream and item.word != STDIN:
             return first.open_file()
-        opened = open_input if item.stream else open_tensors
+        opened = open_input if item.is_stream else open_tensors
         return opened(item.word, item.key, self.bfloat16, self.limit)
 
 
 def directories(inputs: Sequence[Input]) -> set[str]:
     """Return the directories in which the outputs will be."""
-    targets = (i.target for i in inputs if i.target and not (i.streams or is_url(i.target)))
+    targets = (i.target for i in inputs if i.target and not (i.uses_stream or is_url(i.target)))
     return {os.path.dirname(folder) or "." for folder in set(map(folder_of, targets))}  # noqa: PTH120 - a text
 
 
 @lru_cache(maxsize=16)
 def below(directory: str, folder: str) -> str:
-    """Return what stands before the names of outputs in a sub-directory."""
+    """Return what stands before the names of outputs in a sub-directory.
+
+    Args:
+        directory: The directory of all outputs.
+        folder: The sub-directory, relative to it; empty for the directory itself.
+
+    Returns:
+        The path with a slash at its end; empty for the current directory.
+    """
     from pathlib import Path
 
     joined = str(Path(directory, folder))
@@ -125,13 +133,13 @@ class Source(NamedTuple):
     Attributes:
         word: `-`, a file, or `file.npz::NAME`.
         folder: Sub-directory of the output directory; empty for the directory itself.
-        stream: It is a FIFO or a device, or the like, which is read as it comes.
+        is_stream: It is a FIFO or a device, or the like, which is read as it comes.
         error: Why it cannot be read, where that is known already.
     """
 
     word: str
     folder: str = ""
-    stream: bool = False
+    is_stream: bool = False
     error: InputError | None = None
 
 
@@ -142,7 +150,7 @@ def expand(
     relative_to: str | None = None,
     without: str | None = None,
     listed: Iterable[str] = (),
-    tell: Callable[[str], None] = lambda _: None,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Source]:
     """Replace every directory by the tensor files in it, in the order of their names.
 
@@ -152,9 +160,10 @@ def expand(
         relative_to: The directory whose tree the outputs mirror; None for each directory's own.
         without: A directory to leave out: that of the outputs, which may lie inside.
         listed: More words, of which none is waited for: FIFOs and devices among them are refused.
-        tell: Told of links that are not followed.
+        on_note: Called with a note on links that are not followed.
 
-    A directory that cannot be read is a source with an error.
+    Yields:
+        The inputs. A directory that cannot be read is one with an error.
 
     Raises:
         InputError: A directory has no tensor file.
@@ -167,7 +176,7 @@ def expand(
             continue
         if word == STDIN or not os.path.isdir(word):  # noqa: PTH112 - for each of many
             if is_named and is_stream(word):
-                yield Source(word, stream=True)
+                yield Source(word, is_stream=True)
             else:
                 yield Source(word, _folder(word, relative_to) if relative_to is not None else "")
             continue
@@ -184,7 +193,7 @@ def expand(
             yield Source(path, folder)
         if links and recursive:
             several = f"{len(links)} links to directories" if len(links) > 1 else links[0]
-            tell(f"note: {shown(word)}: {several} not followed")
+            on_note(f"note: {shown(word)}: {several} not followed")
         if not found:
             fix = "name the files" if recursive else "-r looks into its sub-directories"
             told = f"a directory without {either(directory_suffixes())} files"
@@ -197,6 +206,9 @@ def listed(file: str, *, null: bool) -> list[str]:
     Args:
         file: The list.
         null: Names end with NUL, as `find -print0` writes them; otherwise with a newline.
+
+    Returns:
+        The names, in order.
 
     Raises:
         InputError: The list cannot be read, is none, or has no end.

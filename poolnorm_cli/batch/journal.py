@@ -51,13 +51,13 @@ class Journal:
         self._recorded: dict[str, JournalEntry] = {}
         self._intact: dict[str, bool] = {}
         self._stamps = dict[int, Stamp | None]()
-        self.begun = False
+        self.has_begun = False
         """Whether a run with the same parameters began in this journal."""
         self._file = JournalFile(path, sync=sync)
         try:
             for line in self._file.lines():
                 if resume:
-                    self._note(line)
+                    self._read(line)
         except BaseException:
             self._file.close()
             raise
@@ -95,8 +95,8 @@ class Journal:
         those that were written down, or its checksum is, where checksums are compared.
         """
         target = item.target or ""
-        line = self._recorded.get(item.place or "")
-        if line is None or (line.input, line.key) != _known_as(item):
+        line = self._recorded.get(item.shown_target or "")
+        if line is None or (line.input, line.key) != _key_of(item):
             return False
         if line.params != self._params:
             return False
@@ -105,8 +105,8 @@ class Journal:
 
     def known_result(self, item: Input) -> InputResult | None:
         """Return what came of an item earlier; None where it is to be done."""
-        line = self._lines.get(_known_as(item))
-        if line is None or (line.params, line.output) != (self._params, item.place):
+        line = self._lines.get(_key_of(item))
+        if line is None or (line.params, line.output) != (self._params, item.shown_target):
             return None
         if line.stamp != stamp_of(item):
             return None
@@ -116,7 +116,7 @@ class Journal:
             return None
         return InputResult(item, skipped=True, resumed=True)
 
-    def began(self, item: Input) -> bool:
+    def begin(self, item: Input) -> bool:
         """Remember an input as it is before it is read; say whether its output may be replaced."""
         self._stamps[id(item)] = stamp_of(item)
         return self.owns(item)
@@ -127,13 +127,13 @@ class Journal:
         Raises:
             OutputError: There is no room.
         """
-        item, error, fingerprint = result.item, result.error, result.fingerprint
+        item, error, fingerprint = result.input, result.error, result.fingerprint
         line = JournalEntry(
-            input=_known_as(item)[0],
+            input=_key_of(item)[0],
             key=item.key,
             stamp=self._stamps.pop(id(item), None) or stamp_of(item) or (-1, -1),
             params=self._params,
-            output=item.place,
+            output=item.shown_target,
             status="failed" if error else "skipped" if result.skipped else "done",
             seconds=result.seconds,
             output_stamp=None if fingerprint is None else fingerprint.stamp,
@@ -149,7 +149,7 @@ class Journal:
         Raises:
             OutputError: There is no room.
         """
-        self._note(self.write(result))
+        self._read(self.write(result))
 
     def sync_if_due(self) -> None:
         """Have on the disk what was written, unless that was done a moment ago.
@@ -175,9 +175,9 @@ class Journal:
                     self._intact[key] = fingerprint_at(target).sha256 == line.sha256
         return self._intact[key]
 
-    def _note(self, line: JournalHead | JournalEntry) -> None:
+    def _read(self, line: JournalHead | JournalEntry) -> None:
         if isinstance(line, JournalHead):
-            self.begun |= line.params == self._params
+            self.has_begun |= line.params == self._params
             return
         if line.status == "done" and line.output is not None:
             self._recorded[line.output] = line
@@ -188,6 +188,6 @@ class Journal:
             self._lines[line.input, line.key] = line
 
 
-def _known_as(item: Input) -> tuple[str, str | None]:
-    """Return what an item goes by: a URL less its password and its query, new ones of which do."""
+def _key_of(item: Input) -> tuple[str, str | None]:
+    """Return what an input is known by: of a URL, neither password nor query, which may change."""
     return fit_to_show(item.word), item.key

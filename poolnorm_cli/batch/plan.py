@@ -136,12 +136,15 @@ class Plan:
             return inputs
         return [item for item in inputs if self.shard.holds(item.word)]
 
-    def next_on_standard_input(self, index: int, item: Input) -> Input:
+    def claim_next_output(self, index: int, item: Input) -> Input:
         """Name the output of one of the arrays on standard input, each of which has its own.
 
         Args:
             index: How many came before.
             item: The input that stands for all of them.
+
+        Returns:
+            The input with its output.
 
         Raises:
             UsageError: That output is another file of the command.
@@ -173,11 +176,11 @@ class Plan:
         if source.error is not None:
             yield Input(word, error=source.error)
         elif self.directory is None:
-            yield Input(word, self.key, self.output, stream=source.stream)
+            yield Input(word, self.key, self.output, is_stream=source.is_stream)
         elif word == STDIN:
-            yield Input(word, each=True)
-        elif source.stream:
-            yield Input(word, self.key, self._named(index, source), stream=True)
+            yield Input(word, is_split=True)
+        elif source.is_stream:
+            yield Input(word, self.key, self._named(index, source), is_stream=True)
         elif "{key}" in (self.template or ""):
             for tensor in self.reading.open(Input(word, self.key)):
                 self.notes.extend(tensor.notes)
@@ -188,7 +191,7 @@ class Plan:
     def _named(self, index: int, source: Source, key: str | None = None) -> str:
         directory, path = self.directory or ".", source_path(source.word)
         path = path and without_query(path)
-        if path and source.stream and format_of(path) is None:
+        if path and source.is_stream and format_of(path) is None:
             path += NPY.suffix
         if self.template is None and path is not None and not is_url(directory):
             return f"{below(directory, source.folder)}{os.path.basename(path)}"  # noqa: PTH119

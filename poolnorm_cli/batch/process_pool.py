@@ -35,7 +35,7 @@ _GRACE = 1.0
 _FILES_OF_OURS = 32
 
 
-class _Sent(NamedTuple):
+class _SentTask(NamedTuple):
     """A task on its way.
 
     Attributes:
@@ -50,12 +50,12 @@ class _Sent(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Slot:
+class _Worker:
     """A worker, and the tasks it has been sent and has not answered, the first one under way."""
 
     pid: int = 0
     link: Connection | None = None
-    tasks: deque[_Sent] = field(default_factory=deque)
+    tasks: deque[_SentTask] = field(default_factory=deque)
     unsent: list[Task] = field(default_factory=list)
 
 
@@ -65,16 +65,21 @@ class ProcessPool:
     parallel = True
 
     def __init__(self, work: "Work", jobs: int) -> None:
-        """Prepare `jobs` workers, each started when there is a task for it."""
+        """Prepare workers, each started when there is a task for it.
+
+        Args:
+            work: What is done. Workers share its threads and its memory.
+            jobs: How many there are, if there can be so many open files.
+        """
         memory = None if work.job.memory is None else work.job.memory // jobs
         jobs = max(min(jobs, _most()), 1)
         threads = max(work.job.threads // jobs, 1)
         job = replace(work.job, threads=threads, memory=memory)
         self._work = replace(work, job=job)
-        self._slots = [_Slot() for _ in range(jobs)]
-        self._held: deque[_Sent] = deque()
+        self._workers = [_Worker() for _ in range(jobs)]
+        self._queue: deque[_SentTask] = deque()
         self._selector = selectors.DefaultSelector()
-        self._seconds, self._room = _AHEAD / _FEWEST, 0
+        self._seconds, self._free = _AHEAD / _FEWEST, 0
 
     def __enter__(self) -> Self:
         return self
@@ -93,107 +98,107 @@ class ProcessPool:
 
         They are filled up when one is half done with what it has, so that messages are few.
         """
-        if not self._room and not self._held:
+        if not self._free and not self._queue:
             depth = min(max(int(_AHEAD / self._seconds), _FEWEST), _MOST)
-            counts = [len(slot.tasks) for slot in self._slots]
+            counts = [len(worker.tasks) for worker in self._workers]
             if min(counts) < -(-depth // 2):
-                self._room = sum(max(depth - count, 0) for count in counts)
-        return self._room > 0
+                self._free = sum(max(depth - count, 0) for count in counts)
+        return self._free > 0
 
     def submit(self, task: Task) -> None:
         """Take a task, for the worker that has the fewest."""
-        self._held.append(_Sent(task))
-        self._deal()
-        self._room = 0 if self._held else self._room - 1
+        self._queue.append(_SentTask(task))
+        self._assign()
+        self._free = 0 if self._queue else self._free - 1
 
     def wait(self) -> list[tuple[Task, Result]]:
         """Return what workers have answered, and the tasks that have killed two of them."""
         done: list[tuple[Task, Result]] = []
-        while not done and any(slot.tasks for slot in self._slots):
+        while not done and any(worker.tasks for worker in self._workers):
             self._send()
             for key, _ in self._selector.select():
-                done += self._heard(key.data)
-            self._deal()
+                done += self._receive(key.data)
+            self._assign()
         self._send()
         return done
 
-    def _least_busy(self) -> _Slot:
-        return min(self._slots, key=lambda slot: len(slot.tasks))
+    def _least_busy(self) -> _Worker:
+        return min(self._workers, key=lambda worker: len(worker.tasks))
 
-    def _deal(self) -> None:
-        """Deal out what is held.
+    def _assign(self) -> None:
+        """Assign the tasks of the queue to workers.
 
         A task with weights or statistics may be larger than a socket's buffer. It goes only to a
         worker that has nothing to say meanwhile: two that write to each other wait for ever.
         """
-        while self._held:
-            slot, sent = self._least_busy(), self._held[0]
-            if sent.task.steps is not None and slot.tasks:
+        while self._queue:
+            worker, sent = self._least_busy(), self._queue[0]
+            if sent.task.steps is not None and worker.tasks:
                 return
-            slot.tasks.append(self._held.popleft())
-            slot.unsent.append(sent.task)
+            worker.tasks.append(self._queue.popleft())
+            worker.unsent.append(sent.task)
             if sent.alone:
                 self._send()
 
     def _send(self) -> None:
         """Send every worker what it was dealt, in one message."""
-        for slot in self._slots:
-            if slot.unsent:
-                if slot.link is None:
-                    self._start(slot)
+        for worker in self._workers:
+            if worker.unsent:
+                if worker.link is None:
+                    self._start(worker)
                 try:
-                    self._link(slot).send(slot.unsent)
+                    self._link(worker).send(worker.unsent)
                 except OSError:
                     # It has died, or else never will answer: `wait` learns of it by the socket.
                     with suppress(ProcessLookupError):
-                        os.kill(slot.pid, signal.SIGKILL)
-                slot.unsent = []
+                        os.kill(worker.pid, signal.SIGKILL)
+                worker.unsent = []
 
-    def _start(self, slot: _Slot) -> None:
-        others = [each.link for each in self._slots if each.link is not None]
-        slot.pid, slot.link = start(self._work, others)
-        self._selector.register(slot.link, selectors.EVENT_READ, slot)
+    def _start(self, worker: _Worker) -> None:
+        others = [each.link for each in self._workers if each.link is not None]
+        worker.pid, worker.link = start(self._work, others)
+        self._selector.register(worker.link, selectors.EVENT_READ, worker)
 
-    def _link(self, slot: _Slot) -> Connection:
-        assert slot.link is not None  # noqa: S101 - only asked of a slot that was started
-        return slot.link
+    def _link(self, worker: _Worker) -> Connection:
+        assert worker.link is not None  # noqa: S101 - only asked of a worker that was started
+        return worker.link
 
-    def _heard(self, slot: _Slot) -> list[tuple[Task, Result]]:
+    def _receive(self, worker: _Worker) -> list[tuple[Task, Result]]:
         """Read the answers of a worker, or learn that it has died."""
         try:
-            results: list[Result] = self._link(slot).recv()
+            results: list[Result] = self._link(worker).recv()
         except (EOFError, OSError):
-            return self._died(slot)
+            return self._on_death(worker)
         for result in results:
             self._seconds += (max(result.seconds, 1e-6) - self._seconds) / 16
-        return [(slot.tasks.popleft().task, result) for result in results]
+        return [(worker.tasks.popleft().task, result) for result in results]
 
-    def _died(self, slot: _Slot) -> list[tuple[Task, Result]]:
+    def _on_death(self, worker: _Worker) -> list[tuple[Task, Result]]:
         """Replace a worker: the task it was at is tried once more, those behind it go on.
 
         It may have died at a later task than the first, before its answers were sent. So all of
         them are sent again one at a time, and the next death is laid to the right one.
         """
-        tasks, status = list(slot.tasks), self._reap(slot)
+        tasks, status = list(worker.tasks), self._reap(worker)
         exact = len(tasks) == 1 or bool(tasks and tasks[0].alone)
         again = [sent._replace(task=replace(sent.task, again=True), alone=True) for sent in tasks]
         if exact:
             again[0] = again[0]._replace(deaths=again[0].deaths + 1)
             if again[0].deaths >= _ATTEMPTS:
                 victim = tasks[0].task
-                self._held.extendleft(reversed(again[1:]))
+                self._queue.extendleft(reversed(again[1:]))
                 return [(victim, Result(error=_killed(victim, status)))]
-        self._held.extendleft(reversed(again))
+        self._queue.extendleft(reversed(again))
         return []
 
-    def _reap(self, slot: _Slot) -> int:
-        link = self._link(slot)
+    def _reap(self, worker: _Worker) -> int:
+        link = self._link(worker)
         self._selector.unregister(link)
         link.close()
-        _, status = os.waitpid(slot.pid, 0)
-        slot.pid, slot.link = 0, None
-        slot.tasks.clear()
-        slot.unsent.clear()
+        _, status = os.waitpid(worker.pid, 0)
+        worker.pid, worker.link = 0, None
+        worker.tasks.clear()
+        worker.unsent.clear()
         return os.waitstatus_to_exitcode(status)
 
     def _stop(self) -> None:
@@ -201,11 +206,11 @@ class ProcessPool:
 
         One that has nothing to do ends because its socket is closed.
         """
-        pids = {slot.pid for slot in self._slots if slot.pid}
-        busy = {slot.pid for slot in self._slots if slot.pid and slot.tasks}
-        for slot in self._slots:
-            if slot.link is not None:
-                slot.link.close()
+        pids = {worker.pid for worker in self._workers if worker.pid}
+        busy = {worker.pid for worker in self._workers if worker.pid and worker.tasks}
+        for worker in self._workers:
+            if worker.link is not None:
+                worker.link.close()
         deadline = time.monotonic() + _GRACE
         number: signal.Signals | None = signal.SIGTERM
         while pids:
@@ -229,4 +234,4 @@ def _most() -> int:
 def _killed(task: Task, status: int) -> PoolnormError:
     how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
     told = f"its worker {how}, twice"
-    return PoolnormError.at(task.item.name, told, "free some memory, or give a smaller --jobs")
+    return PoolnormError.at(task.input.name, told, "free some memory, or give a smaller --jobs")

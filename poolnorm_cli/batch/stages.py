@@ -1,4 +1,4 @@
-"""The stages of each input: in one go, or statistics first and outputs after, whole or in parts."""
+"""The stages of an input: in one go, or statistics first and outputs after, whole or in parts."""
 
 import time
 from contextlib import suppress
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 
 _PLENTY = 1000
-"""Items that keep all workers busy as they are: to ask for the size of each takes longer."""
+"""Inputs that keep all workers busy as they are: to ask for the size of each takes longer."""
 
 
 @frozen
 class InputResult:
-    """What came of an item in the end.
+    """What came of an input in the end.
 
     Attributes:
-        item: The item.
+        input: The input.
         outcomes: What came of its tensors.
         fingerprint: Its output, where that was asked for.
         seconds: The time it took.
@@ -44,7 +44,7 @@ class InputResult:
         resumed: It came of an earlier run.
     """
 
-    item: "Input"
+    input: "Input"
     outcomes: tuple[Outcome, ...] = ()
     fingerprint: Fingerprint | None = None
     seconds: float = 0.0
@@ -55,15 +55,28 @@ class InputResult:
 
 @record
 class InputState:
-    """How far an input is that takes several stages."""
+    """How far an input is that takes several stages.
 
-    item: "Input"
+    Attributes:
+        input: The input.
+        again: Its output may be there already, and is replaced then.
+        tensor: Its only tensor, where that is done in parts.
+        parts: Those parts, in order.
+        left: Parts of this stage that have not ended.
+        statistics: The statistics of the parts that have, by their first samples.
+        shapes: Shapes and dtypes of its tensors, where all inputs are one batch.
+        steps: What its tensors are computed with.
+        file: The unfinished output that the parts write to.
+        began: When it began, by `time.perf_counter`.
+    """
+
+    input: "Input"
     again: bool
     tensor: "NpyTensor | None" = None
     parts: "list[Part]" = field(default_factory=list)
     left: int = 0
-    gathered: dict[int, BatchStatistics] = field(default_factory=dict)
-    kept: tuple[BatchStatistics, ...] = ()
+    statistics: dict[int, BatchStatistics] = field(default_factory=dict)
+    shapes: tuple[BatchStatistics, ...] = ()
     steps: tuple[TrainingStep, ...] | None = None
     file: AtomicFile | None = None
     began: float = field(default_factory=time.perf_counter)
@@ -74,19 +87,25 @@ Next = tuple[list[Task], list[tuple[int, InputResult]]]
 
 
 class Stages:
-    """Decides on the steps of inputs, and holds what lies between them."""
+    """Decides on the stages of inputs, and holds what lies between them.
+
+    In parallel, large inputs are cut, unless there are so many that no worker is idle, and
+    training takes two stages; so it does wherever all inputs are one batch.
+    """
 
     def __init__(self, work: Work, total: int, *, parallel: bool) -> None:
-        """Prepare for a run of `total` inputs.
+        """Prepare for a run.
 
-        In parallel, large inputs are cut, unless there are so many that no worker is idle, and
-        training takes two steps; so it does wherever all inputs are one batch.
+        Args:
+            work: What is done.
+            total: How many inputs there are.
+            parallel: Several tasks may be under way at once.
         """
         self._cuts = parallel and total < _PLENTY
         self._work, self._total, self._parallel = work, total, parallel
         self._states: dict[int, InputState] = {}
         self._waiting: dict[int, tuple[BatchStatistics, ...]] = {}
-        self._turn = 0
+        self._next_number = 0
 
     def __enter__(self) -> Self:
         return self
@@ -103,7 +122,16 @@ class Stages:
                 state.file.discard()
 
     def begin(self, number: int, item: "Input", *, again: bool = False) -> Next:
-        """Return the first step of an item; `again` says that its output may be replaced."""
+        """Begin with an input.
+
+        Args:
+            number: Its place among all.
+            item: The input.
+            again: Its output may be there already, and is replaced then.
+
+        Returns:
+            Its first tasks, or its result if it cannot be read.
+        """
         job, cut = self._work.job, None
         try:
             if self._cuts:
@@ -119,133 +147,137 @@ class Stages:
             return [Task(number, item, gathers=True)], []
         state = self._states[number] = InputState(item, again, *cut)
         if not job.plan_for(cut[0]).statistics_axes:
-            return self._gathered(number, (BatchStatistics(cut[0].shape, cut[0].dtype.name),))
+            return self._on_statistics(number, (BatchStatistics(cut[0].shape, cut[0].dtype.name),))
         state.left = len(state.parts)
         return [Task(number, item, gathers=True, part=part) for part in state.parts], []
 
     def on_result(self, task: Task, result: Result) -> Next:
-        """Return what follows from a result."""
+        """Go on with an input after one of its tasks.
+
+        Args:
+            task: The task.
+            result: What came of it.
+
+        Returns:
+            The tasks that can be begun now, of this input and others, and the results of those
+            inputs that have ended.
+        """
         number, state = task.number, self._states.get(task.number)
         if state is None:
-            ending = InputResult(
-                task.item, result.outcomes, result.fingerprint, result.seconds, result.error
-            )
-            # A part is of an item that has failed already.
-            return [], [(number, ending)] if task.part is None else []
+            more = result.outcomes, result.fingerprint, result.seconds, result.error
+            # A part is of an input that has failed already.
+            return [], [(number, InputResult(task.input, *more))] if task.part is None else []
         if result.error is not None:
             return [], [(number, self._failed(number, result.error))]
         if task.part is None:
             return self._on_whole(task, result)
         state.left -= 1
         if task.gathers:
-            state.gathered[task.part.start] = result.gathered[0]
+            state.statistics[task.part.start] = result.statistics[0]
         return ([], []) if state.left else self._on_last_part(task)
 
     def _on_last_part(self, task: Task) -> Next:
-        """Go on with an item of which the last part has been heard."""
         number, state = task.number, self._states[task.number]
         try:
-            return self._folded(number, state) if task.gathers else self._finished(number, state)
+            return self._merge(number, state) if task.gathers else self._finish(number, state)
         except PoolnormError as error:
             return [], [(number, self._failed(number, error))]
 
     def _on_whole(self, task: Task, result: Result) -> Next:
         if task.gathers:
-            return self._gathered(task.number, result.gathered)
+            return self._on_statistics(task.number, result.statistics)
         state = self._states.pop(task.number)
         seconds = time.perf_counter() - state.began
-        ending = InputResult(state.item, result.outcomes, result.fingerprint, seconds)
-        return [], [(task.number, ending)]
+        ended = InputResult(state.input, result.outcomes, result.fingerprint, seconds)
+        return [], [(task.number, ended)]
 
-    def _folded(self, number: int, state: InputState) -> Next:
-        """Put the statistics of all parts together."""
-        parts = [state.gathered[part.start] for part in state.parts]
+    def _merge(self, number: int, state: InputState) -> Next:
+        """Merge the statistics of all parts."""
+        parts = [state.statistics[part.start] for part in state.parts]
         moments = [part.moments for part in parts if part.moments is not None]
         whole = tree_reduce(merge, moments, moments[0])
-        return self._gathered(number, (replace(parts[0], moments=whole),))
+        return self._on_statistics(number, (replace(parts[0], moments=whole),))
 
-    def _gathered(self, number: int, gathered: tuple[BatchStatistics, ...]) -> Next:
-        """Give steps, in the order of the inputs where they move the weights."""
+    def _on_statistics(self, number: int, statistics: tuple[BatchStatistics, ...]) -> Next:
+        """Go on to the outputs, in the order of the inputs where they change the weights."""
         job = self._work.job
         if not job.is_sequential:
-            return self._take(number, gathered)
-        self._waiting[number] = gathered
-        tasks, endings = [], []
-        while self._turn in self._waiting:
-            in_turn = self._join if job.is_synchronized else self._take
-            more, ended = in_turn(self._turn, self._waiting.pop(self._turn))
+            return self._begin_output(number, statistics)
+        self._waiting[number] = statistics
+        tasks, results = [], []
+        while self._next_number in self._waiting:
+            go_on = self._accumulate if job.is_synchronized else self._begin_output
+            more, ended = go_on(self._next_number, self._waiting.pop(self._next_number))
             tasks += more
-            endings += ended
-            self._turn += 1
-        return tasks, endings
+            results += ended
+            self._next_number += 1
+        return tasks, results
 
-    def _join(self, number: int, gathered: tuple[BatchStatistics, ...]) -> Next:
-        """Add an item to the one batch of all; with the last one, the outputs can begin."""
+    def _accumulate(self, number: int, statistics: tuple[BatchStatistics, ...]) -> Next:
+        """Add an input to the one batch of all; with the last one, the outputs can begin."""
         try:
-            for each in gathered:
+            for each in statistics:
                 self._work.job.accumulate(each)
         except PoolnormError as error:
-            return [], [(number, self._failed(number, self._told(number, error)))]
-        self._states[number].kept = tuple(replace(each, moments=None) for each in gathered)
+            return [], [(number, self._failed(number, error))]
+        self._states[number].shapes = tuple(replace(each, moments=None) for each in statistics)
         if number + 1 < self._total:
             return [], []
-        steps = [self._take(each, state.kept) for each, state in list(self._states.items())]
-        return [t for tasks, _ in steps for t in tasks], [e for _, ended in steps for e in ended]
+        states = list(self._states.items())
+        begun = [self._begin_output(each, state.shapes) for each, state in states]
+        return [t for tasks, _ in begun for t in tasks], [r for _, ended in begun for r in ended]
 
-    def _told(self, number: int, error: PoolnormError) -> PoolnormError:
-        """Put the name of an item in front of an error, unless it is there."""
-        item = self._states[number].item
-        return error if error.is_at(item.name, str(item.place)) else error.within(item.name)
-
-    def _take(self, number: int, gathered: tuple[BatchStatistics, ...]) -> Next:
-        """Return the steps that write the output."""
+    def _begin_output(self, number: int, statistics: tuple[BatchStatistics, ...]) -> Next:
+        """Return the tasks that write the output."""
         state = self._states[number]
         try:
-            state.steps = tuple(self._work.job.apply_step(each) for each in gathered)
+            state.steps = tuple(self._work.job.apply_step(each) for each in statistics)
             if state.tensor is None:
-                return [Task(number, state.item, steps=state.steps, again=state.again)], []
-            return self._opened(number, state, state.tensor), []
+                return [Task(number, state.input, steps=state.steps, again=state.again)], []
+            return self._open_shared(number, state, state.tensor), []
         except PoolnormError as error:
-            return [], [(number, self._failed(number, self._told(number, error)))]
+            return [], [(number, self._failed(number, error))]
 
-    def _opened(self, number: int, state: InputState, tensor: "NpyTensor") -> list[Task]:
-        """Make the file that all parts write to."""
-        outputs, run = self._work.outputs, self._work.job.plan_for(tensor)
-        target, dtype = str(state.item.target), DTYPES[run.result]
-        header = build_header(run.output_shape, descr_of(dtype))
+    def _open_shared(self, number: int, state: InputState, tensor: "NpyTensor") -> list[Task]:
+        """Open the file that all parts write to."""
+        outputs, plan = self._work.outputs, self._work.job.plan_for(tensor)
+        target, dtype = str(state.input.target), DTYPES[plan.result]
+        header = build_header(plan.output_shape, descr_of(dtype))
         self._work.job.require_room(target, tensor)
         outputs.make_directory(target)
         overwrite = outputs.overwrite or state.again
         state.file = AtomicFile(target, overwrite=overwrite, shared=True, sync=outputs.sync)
         state.file.write(header)
-        state.file.extend(len(header) + run.output_bytes)
+        state.file.extend(len(header) + plan.output_bytes)
         state.left, name = len(state.parts), state.file.unfinished
         parts = (replace(part, file=name, offset=len(header)) for part in state.parts)
-        return [Task(number, state.item, steps=state.steps, part=part) for part in parts]
+        return [Task(number, state.input, steps=state.steps, part=part) for part in parts]
 
-    def _finished(self, number: int, state: InputState) -> Next:
+    def _finish(self, number: int, state: InputState) -> Next:
         """Give the output its name: all parts are there."""
         assert state.file is not None and state.tensor is not None  # noqa: S101, PT018
         fingerprint = fingerprint_of(state.file) if self._work.checksums else None
         state.file.commit()
         del self._states[number]
-        run, target = self._work.job.plan_for(state.tensor), str(state.item.target)
+        plan, target = self._work.job.plan_for(state.tensor), str(state.input.target)
         seconds = time.perf_counter() - state.began
         outcome = Outcome(
             input=state.tensor.name,
             output=target,
-            input_shape=run.shape,
-            output_shape=run.output_shape,
-            input_dtype=run.dtype,
-            dtype=run.result,
+            input_shape=plan.shape,
+            output_shape=plan.output_shape,
+            input_dtype=plan.dtype,
+            dtype=plan.result,
             seconds=seconds,
-            penalties=penalties(run.layer, state.steps[0].weights if state.steps else {}),
+            penalties=penalties(plan.layer, state.steps[0].weights if state.steps else {}),
         )
-        return [], [(number, InputResult(state.item, (outcome,), fingerprint, seconds))]
+        return [], [(number, InputResult(state.input, (outcome,), fingerprint, seconds))]
 
     def _failed(self, number: int, error: PoolnormError) -> InputResult:
         state = self._states.pop(number)
         if state.file is not None:
             with suppress(OSError):
                 state.file.discard()
-        return InputResult(state.item, error=error)
+        item = state.input
+        error = error if error.is_at(item.name, str(item.shown_target)) else error.within(item.name)
+        return InputResult(item, error=error)

@@ -32,7 +32,7 @@ class Task:
 
     Attributes:
         number: The place of the input among all.
-        item: What is read and written.
+        input: What is read and written.
         gathers: Only gather what has to be known before the outputs.
         steps: What was made of that, one for each tensor; None where the job does it itself.
         part: The samples to which the stage is confined; None for all.
@@ -41,7 +41,7 @@ class Task:
     """
 
     number: int
-    item: "Input"
+    input: "Input"
     gathers: bool = False
     steps: "tuple[TrainingStep, ...] | None" = None
     part: "Part | None" = None
@@ -55,14 +55,14 @@ class Result:
     Attributes:
         seconds: The time it took.
         outcomes: What came of each tensor.
-        gathered: What was gathered of each tensor.
+        statistics: What was gathered of each tensor.
         fingerprint: The output, where that was asked for.
         error: Why it failed; None where it did not.
     """
 
     seconds: float = 0.0
     outcomes: "tuple[Outcome, ...]" = ()
-    gathered: "tuple[BatchStatistics, ...]" = ()
+    statistics: "tuple[BatchStatistics, ...]" = ()
     fingerprint: "Fingerprint | None" = None
     error: PoolnormError | None = None
 
@@ -155,28 +155,30 @@ class Work:
                 f"{type(error).__name__}: {error}",
                 "this is a bug: --jobs 1 -vv shows where",
             )
-            return Result(error=PoolnormError.at(task.item.name, what, fix))
+            return Result(error=PoolnormError.at(task.input.name, what, fix))
 
     def run(self, task: Task) -> Result:
         """Do a task; an error of its input is in the result, not raised."""
         began = time.perf_counter()
         outcomes: tuple[Outcome, ...] = ()
-        gathered: tuple[BatchStatistics, ...] = ()
+        statistics: tuple[BatchStatistics, ...] = ()
         error: PoolnormError | None = None
         try:
             if task.part is not None:
-                gathered = self._run_part(task, task.part)
+                statistics = self._run_part(task, task.part)
             elif task.gathers:
-                gathered = tuple(self.job.gather(tensor) for tensor in self.reading.open(task.item))
+                statistics = tuple(
+                    self.job.gather(tensor) for tensor in self.reading.open(task.input)
+                )
             else:
-                tensors = self.reading.open(task.item)
-                outcomes = self.write(task.item, tensors, task.steps, again=task.again)
+                tensors = self.reading.open(task.input)
+                outcomes = self.write(task.input, tensors, task.steps, again=task.again)
         except PoolnormError as fault:
             error = fault
         except MemoryError:
             fix = "free some, or give a smaller --jobs"
-            error = PoolnormError.at(task.item.name, "out of memory", fix)
-        return Result(time.perf_counter() - began, outcomes, gathered, error=error)
+            error = PoolnormError.at(task.input.name, "out of memory", fix)
+        return Result(time.perf_counter() - began, outcomes, statistics, error=error)
 
     def write(
         self,
@@ -194,16 +196,19 @@ class Work:
             steps: Their places in a training that is run elsewhere; None to have the job train.
             again: The output may be there already, and is replaced then.
 
+        Returns:
+            What was done to each tensor.
+
         Raises:
             PoolnormError: The input failed, and has left no output.
         """
         output = None if item.target is None else self.outputs.open(item.target, again=again)
-        return tuple(self.job.run_all(tensors, output, item.place, steps))
+        return tuple(self.job.run_all(tensors, output, item.shown_target, steps))
 
     def _run_part(self, task: Task, part: "Part") -> "tuple[BatchStatistics, ...]":
-        (whole,) = self.reading.open(task.item)
+        (whole,) = self.reading.open(task.input)
         if part.file is None:
             return (part.gather(self.job, whole),)
         assert task.steps is not None  # noqa: S101 - those that write have them
-        part.write(self.job, whole, task.steps[0], str(task.item.target), sync=self.outputs.sync)
+        part.write(self.job, whole, task.steps[0], str(task.input.target), sync=self.outputs.sync)
         return ()

@@ -35,13 +35,16 @@ def unverified(plan: "Plan", there: Sequence[Input], journal: "Journal") -> list
         there: Inputs whose output exists.
         journal: What earlier runs have written down.
 
+    Returns:
+        Those whose output no line of the journal is about.
+
     Raises:
         UsageError: One cannot, since no such run has begun in this journal.
     """
     if plan.replaces:
         return []
     doubtful = [item for item in there if not journal.owns(item)]
-    if doubtful and not journal.begun:
+    if doubtful and not journal.has_begun:
         raise already_exists(
             str(doubtful[0].target), ", and no run with these parameters began in the journal"
         )
@@ -49,19 +52,22 @@ def unverified(plan: "Plan", there: Sequence[Input], journal: "Journal") -> list
 
 
 def verify(work: "Work", journal: "Journal", doubtful: Sequence[Input]) -> list[InputResult]:
-    """Return the results of inputs whose output is there, and is what they give.
+    """Check that the outputs that are there are what their inputs give.
 
     Args:
         work: What is done to them.
         journal: Remembers the inputs as they are now.
         doubtful: Their outputs exist, and nothing says whose they are.
 
+    Returns:
+        Their results, with the fingerprints of the outputs.
+
     Raises:
         UsageError: One is something else.
     """
     results = []
     for item in doubtful:
-        journal.began(item)
+        journal.begin(item)
         same = _same_at_url if is_url(str(item.target)) else _same
         fingerprint = same(work, item)
         if fingerprint is None:

@@ -128,7 +128,12 @@ def _flags() -> list[str]:
 
 
 def main(file: int, parent: int) -> None:
-    """Be a worker in a process of its own."""
+    """Be a worker in a process of its own.
+
+    Args:
+        file: Number of the socket to the parent.
+        parent: Process number of the parent.
+    """
     _prepare(_prctl(), parent)
     link = Connection(file)
     with suppress(EOFError):
@@ -140,6 +145,10 @@ def serve(work: "Work", link: Connection) -> None:
     """Do the tasks that come, several to a message, until the other end closes.
 
     Answers to short tasks are sent together, so that the supervisor is not woken for each.
+
+    Args:
+        work: What the tasks have in common.
+        link: The socket to the supervisor.
     """
     gc.freeze()  # modules are not garbage, and to look through them copies the pages they are on
     commits = GroupCommit(work, safely=True)

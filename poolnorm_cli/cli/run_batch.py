@@ -181,7 +181,7 @@ def _plan(layer: Layer, flags: LayerFlags, first: "FirstInput") -> Plan:
         relative_to=inputs.relative_to,
         without=outputs.output_dir,
         listed=more,
-        tell=print_message if prints_notes(flags.printing.style()) else ignore,
+        on_note=print_message if prints_notes(flags.printing.style()) else ignore,
     )
     sources = list(expanded)
     return Plan(
@@ -202,7 +202,7 @@ def _plan(layer: Layer, flags: LayerFlags, first: "FirstInput") -> Plan:
 
 def _add(report: DryRunReport, plan: Plan, job: "Job", item: "Input") -> None:
     for tensor in plan.reading.open(item):
-        report.add(job.estimate(tensor, item.target, item.place))
+        report.add(job.estimate(tensor, item.target, item.shown_target))
 
 
 def _verified(
@@ -243,7 +243,7 @@ def executor_for(
 
         return DaskExecutor(work, batch.dask, inputs, print_message)
     jobs = _jobs(inputs) if batch.jobs == "auto" else int(batch.jobs)
-    if jobs == 1 or any(item.streams for item in inputs):
+    if jobs == 1 or any(item.uses_stream for item in inputs):
         return Serial(work)
     if backend.profile:
         raise UsageError(f"--profile with {jobs} processes", "give --jobs 1")
@@ -302,7 +302,7 @@ def open_journal(
 
 
 def _check_streams(inputs: "Sequence[Input]", flag: str) -> None:
-    if any(item.streams for item in inputs):
+    if any(item.uses_stream for item in inputs):
         raise UsageError(f"{flag} with a standard stream", "give files")
 
 

@@ -160,7 +160,7 @@ def test_tasks_whose_workers_died_are_sent_apart_and_the_one_that_kills_fails() 
     def submit(_: object, work: object, tasks: list[Task], **more: object) -> object:
         assert work is None
         assert more["retries"]
-        sent.append([Path(task.item.word).name for task in tasks])
+        sent.append([Path(task.input.word).name for task in tasks])
         return object()
 
     work = worker = cast("Any", None)

@@ -138,7 +138,7 @@ def test_what_is_held_back_is_given_up_on_a_signal(
         return run(self, task)
 
     monkeypatch.setattr(group_commit.GroupCommit, "run", interrupted)
-    monkeypatch.setattr(group_commit, "_SECONDS", 1e9)
+    monkeypatch.setattr(group_commit, "_GROUP_SECONDS", 1e9)
     assert poolnorm("pool max in -O out -q --journal j").code == 130
     assert list(Path("out").iterdir()) == []
     monkeypatch.setattr(group_commit.GroupCommit, "run", run)
@@ -157,7 +157,7 @@ def test_few_open_files_are_held(poolnorm: Command, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(atomic.AtomicFile, "publish", counted)
     monkeypatch.setattr("resource.getrlimit", lambda _: (64, 64))
-    monkeypatch.setattr(group_commit, "_SECONDS", 1e9)
+    monkeypatch.setattr(group_commit, "_GROUP_SECONDS", 1e9)
     before = sum(1 for _ in Path("/proc/self/fd").iterdir())
     assert poolnorm("pool max in -O out -q --sync").code == 0
     assert len(tree("out")) == 60
