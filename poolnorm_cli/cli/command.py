@@ -11,10 +11,11 @@ from dataclasses import MISSING, fields
 from functools import partial
 from inspect import get_annotations
 from types import NoneType, UnionType
-from typing import Any, TypeAlias, get_args
+from typing import Annotated, Any, TypeAlias, get_args
 
 from poolnorm_cli.layers import LAYERS
 from poolnorm_cli.layers.base import Layer, Parameter
+from poolnorm_cli.report.rows import Color, Style, print_message
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.values import frozen
 
@@ -224,3 +225,59 @@ def _of_group(group: type) -> Iterator[Flag]:
 
 def _pick(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
     return {f.name: values[f.name] for f in fields(kind) if f.name in values}
+
+
+PRINTING_PANEL = "Printing"
+
+
+@frozen(kw_only=True)
+class InputFlags:
+    """Which tensors go in."""
+
+    inputs: Annotated[
+        list[str],
+        Argument(
+            metavar="INPUT...",
+            help="A .npy or .npz file, file.npz::NAME, or - for .npy arrays on standard input.",
+            show_default=False,
+        ),
+    ]
+    key: Annotated[str | None, Option(metavar="NAME", help="The one array of a .npz to use.")] = (
+        None
+    )
+
+
+@frozen(kw_only=True)
+class PrintingFlags:
+    """What is printed, and how."""
+
+    json: Annotated[
+        bool, Option("--json", help="Print one JSON document.", rich_help_panel=PRINTING_PANEL)
+    ] = False
+    quiet: Annotated[
+        bool,
+        Option("--quiet", "-q", help="Print only the essential.", rich_help_panel=PRINTING_PANEL),
+    ] = False
+    color: Annotated[
+        Color, Option(help="Colour the output; NO_COLOR is heeded.", rich_help_panel=PRINTING_PANEL)
+    ] = "auto"
+    verbose: Annotated[
+        int,
+        Option(
+            "--verbose",
+            "-v",
+            count=True,
+            help="Say what is done; twice: show the traceback of an error.",
+            show_default=False,
+            rich_help_panel=PRINTING_PANEL,
+        ),
+    ] = 0
+
+    @property
+    def notify_details(self) -> Callable[[str], None]:
+        """What prints details on standard error where --verbose asks for them."""
+        return print_message if self.verbose else lambda _: None
+
+    def style(self, *, precision: int | None = None, to_stderr: bool = False) -> Style:
+        """Return the style that a report is printed in."""
+        return Style(self.json, self.quiet, self.color, precision, to_stderr)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from poolnorm_cli.cli.backend_flags import detail
 from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
@@ -56,7 +55,7 @@ def exporting(flags: LayerFlags, job: "Job", first: "FirstInput") -> Iterator["T
     command = command_text(job.layer, training=flags.training.training)
     outputs = flags.outputs
     with GraphOutput(file, overwrite=outputs.overwrite, sync=bool(outputs.sync)) as output:
-        output.write(job, tensor, flags.export.opset, command, detail(flags.printing.verbose))
+        output.write(job, tensor, flags.export.opset, command, flags.printing.notify_details)
         yield tensor
         output.commit()
 

@@ -3,10 +3,8 @@
 import os
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from poolnorm_cli.cli.backend_flags import BackendFlags, ExportFlags
-from poolnorm_cli.cli.batch_flags import BatchFlags, FileInputFlags
-from poolnorm_cli.cli.command import LAYER_PANEL, Option
-from poolnorm_cli.cli.flag_groups import PRINTING_PANEL, PrintingFlags
+from poolnorm_cli.cli.command import LAYER_PANEL, PRINTING_PANEL, Option, PrintingFlags
+from poolnorm_cli.cli.run_flags import BackendFlags, BatchFlags, ExportFlags, FileInputFlags
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.values import frozen
 

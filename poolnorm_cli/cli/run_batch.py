@@ -8,11 +8,10 @@ from poolnorm_cli.batch.group_commit import Serial
 from poolnorm_cli.batch.inputs import Reading, Shard, directories, expand, listed
 from poolnorm_cli.batch.plan import Plan, existing
 from poolnorm_cli.batch.tasks import OutputFiles, Work
-from poolnorm_cli.cli.backend_flags import BackendFlags
-from poolnorm_cli.cli.batch_flags import BatchFlags
 from poolnorm_cli.cli.file_flags import roles
 from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.cli.layer_report import DryRunReport, LayerReport
+from poolnorm_cli.cli.run_flags import BackendFlags, BatchFlags
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.machine import processors

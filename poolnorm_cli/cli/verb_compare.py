@@ -6,10 +6,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
-from poolnorm_cli.backends import BACKENDS, full_names, open_backend
-from poolnorm_cli.cli.command import Argument, Command, Option, layer_family
+from poolnorm_cli.backends import BACKENDS, Notify, full_names, open_backend
+from poolnorm_cli.cli.command import Argument, Command, Option, PrintingFlags, layer_family
 from poolnorm_cli.cli.fast_parser import execute
-from poolnorm_cli.cli.flag_groups import PrintingFlags
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers import LAYERS
 from poolnorm_cli.layers.base import Layer
@@ -178,7 +177,7 @@ def _backends(asked: ComparisonFlags, flags: CompareFlags) -> "Iterator[Differen
     from poolnorm_cli.engine.training import TrainingState
     from poolnorm_cli.tensors.sources import open_input
 
-    backends = _open(str(asked.backends), flags.printing.verbose)
+    backends = _open(str(asked.backends), flags.printing.notify_details)
     layer, checkpoint, typed = parse_layer(asked.words)
     dtype, mask = typed.outputs.dtype, typed.mask.mask
     job = Job(
@@ -193,10 +192,8 @@ def _backends(asked: ComparisonFlags, flags: CompareFlags) -> "Iterator[Differen
             yield from compare_backends(job, tensor, backends, asked.tolerance)
 
 
-def _open(text: str, verbose: int) -> "dict[str, Backend]":
+def _open(text: str, notify_details: Notify) -> "dict[str, Backend]":
     """Open the backends of a list such as `numpy,onnx:cpu`."""
-    from poolnorm_cli.cli.backend_flags import detail
-
     known = list(dict.fromkeys([*BACKENDS, *full_names()]))
     names = [name.strip() for name in text.split(",")]
     unknown = [name for name in names if name not in known]
@@ -208,7 +205,7 @@ def _open(text: str, verbose: int) -> "dict[str, Backend]":
         )
     parts = {name: name.partition(":")[::2] for name in names}
     return {
-        name: open_backend(backend, provider or None, notify=print_message, detail=detail(verbose))
+        name: open_backend(backend, provider or None, notify=print_message, detail=notify_details)
         for name, (backend, provider) in parts.items()
     }
 

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.cli.command import Command
-from poolnorm_cli.cli.flag_groups import PrintingFlags
+from poolnorm_cli.cli.command import Command, PrintingFlags
 from poolnorm_cli.report.emit import emit
 from poolnorm_cli.report.rows import Row
 from poolnorm_cli.report.text import printable

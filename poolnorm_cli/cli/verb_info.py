@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
-from poolnorm_cli.cli.command import Command, Option
-from poolnorm_cli.cli.flag_groups import InputFlags, PrintingFlags
+from poolnorm_cli.cli.command import Command, InputFlags, Option, PrintingFlags
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.report.emit import emit, note
 from poolnorm_cli.report.errors import print_error

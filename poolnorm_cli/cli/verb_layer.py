@@ -1,14 +1,46 @@
-"""The layer verbs: `pool`, `gpool`, `bn`, `ln`, and whatever else `LAYERS` names."""
+"""The layer verbs, `pool`, `bn` and whatever else `LAYERS` names: open, run, write, report."""
 
-from typing import Any
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
-from poolnorm_cli.cli.checkpoint import layer_from_files
+from poolnorm_cli.cli.checkpoint import (
+    Checkpoint,
+    layer_from_files,
+    locked_checkpoint,
+    read_weights,
+    save_weights,
+)
 from poolnorm_cli.cli.command import Command
+from poolnorm_cli.cli.exporting import (
+    exporting,
+    only_a_call,
+    only_a_graph,
+    report_graph,
+    saved_config,
+)
+from poolnorm_cli.cli.file_flags import check_files
 from poolnorm_cli.cli.layer_flags import LayerFlags
+from poolnorm_cli.cli.layer_report import LayerReport, emit_folded
+from poolnorm_cli.cli.run_one import OneInput, has_one_input, one_input
+from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.layers import find
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.layers.maskable import Maskable
+from poolnorm_cli.layers.maskable import Maskable, require_maskable
 from poolnorm_cli.layers.trainable import Trainable
+from poolnorm_cli.report.emit import prints_notes, prints_values
+from poolnorm_cli.report.rows import print_note
+from poolnorm_cli.tensors.file_roles import Role
+from poolnorm_cli.tensors.formats import NPZ, format_of
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from poolnorm_cli.cli.run_batch import ManyInputs
+    from poolnorm_cli.engine.job import Job
+    from poolnorm_cli.tensors.sources import FirstInput
+    from poolnorm_cli.tensors.tensor import Tensor
 
 
 def layer_command(name: str) -> Command:
@@ -27,12 +59,153 @@ def layer_command(name: str) -> Command:
 
 
 def _run(kind: type[Layer], parameters: dict[str, Any], flags: LayerFlags) -> int:
+    """Make the layer, and run or fold it."""
     first = flags.first_input()
     layer, checkpoint = layer_from_files(kind, parameters, flags, first)
     if flags.folding.fold:
-        from poolnorm_cli.cli.run_layer import run_fold
+        return _fold(layer, checkpoint, flags)
+    if flags.training.training:
+        _check_training(flags)
+    run = _one_or_many(layer, flags, first)
+    with saved_config(layer, flags, run.first) as keep_config:
+        if only_a_call(layer, checkpoint, flags, run.words, run.first):
+            keep_config()
+            return 0
+        return _run_on(run, layer, checkpoint, flags, keep_config)
 
-        return run_fold(layer, checkpoint, flags)
-    from poolnorm_cli.cli.run_layer import run_layer
 
-    return run_layer(layer, checkpoint, flags, first)
+def _one_or_many(layer: Layer, flags: LayerFlags, first: "FirstInput") -> "OneInput | ManyInputs":
+    """Decide, once, whether there is one input: then nothing that is for many is passed through."""
+    if has_one_input(layer, flags):
+        return one_input(layer, flags, first)
+    from poolnorm_cli.cli.run_batch import many_inputs
+
+    return many_inputs(layer, flags, first)
+
+
+def _run_on(
+    run: "OneInput | ManyInputs",
+    layer: Layer,
+    checkpoint: Checkpoint,
+    flags: LayerFlags,
+    keep_config: Callable[[], None],
+) -> int:
+    """Run a layer; `keep_config` gives the file of its definition its name, once it is begun."""
+    from poolnorm_cli.engine.profile import Profiler
+
+    outputs = flags.outputs
+    to_stderr = outputs.output == "-"
+    style = flags.printing.style(precision=flags.values.precision, to_stderr=to_stderr)
+    reporter = LayerReport(layer, style)
+    with locked_checkpoint(layer, checkpoint, flags) as held:
+        job = _job(layer, held, flags, run.first)
+        if flags.batch.dry_run:
+            keep_config()
+            return run.dry_run(job)
+        code = 0
+        with exporting(flags, job, run.first) as tensor:
+            if tensor and only_a_graph(flags):
+                keep_config()
+                report_graph(flags, job, tensor, reporter)
+            else:
+                code = run.run(job, reporter, keep_config)
+                if isinstance(job.profiler, Profiler):
+                    reporter.profiled(job.profiler.profile())
+        if not code:
+            save_weights(job, flags, reporter)
+    reporter.close()
+    return code
+
+
+def _job(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, first: "FirstInput") -> "Job":
+    from poolnorm_cli.engine.job import Job, with_constants
+    from poolnorm_cli.engine.masks import MaskFile
+    from poolnorm_cli.engine.profile import NO_PROFILER, Profiler
+    from poolnorm_cli.engine.threads import default_threads
+    from poolnorm_cli.engine.training import TrainingState
+
+    weights = read_weights(layer, checkpoint, flags, first)
+    mask, backend = flags.mask.mask, flags.backend
+    if mask is not None and prints_notes(flags.printing.style()):
+        _note_mask(layer, mask, training=flags.training.training)
+    return Job(
+        with_constants(layer),
+        TrainingState(weights, is_saved=flags.weights.save_weights is not None),
+        flags.training.training,
+        flags.outputs.dtype,
+        preview=_shown(flags),
+        explain=flags.values.explain,
+        mask=None if mask is None else MaskFile(mask),
+        backend=backend.open(flags.printing.notify_details),
+        threads=backend.thread_count or default_threads(),
+        memory=backend.memory(1),
+        profiler=Profiler() if backend.profile else NO_PROFILER,
+        rank=entry.needed_rank if (entry := checkpoint.entry) else None,
+    )
+
+
+def _note_mask(layer: Layer, word: str, *, training: bool) -> None:
+    """Say where a mask does not do what one may expect of it."""
+    from poolnorm_cli.engine.masks import MaskFile
+
+    layer = require_maskable(layer, ())
+    ignored = layer.ignores_mask(training=training)
+    note = f"--mask makes no difference: {ignored}" if ignored else None
+    with suppress(PoolnormError):  # a mask that cannot be read is told when its turn comes
+        note = note or layer.mask_note(MaskFile(word).shape)
+    if note:
+        print_note(note)
+
+
+def _check_training(flags: LayerFlags) -> None:
+    """Refuse to train on a part of the inputs."""
+    refused = {
+        "--skip-existing": flags.outputs.skip_existing,
+        "--resume": flags.batch.resumes,
+        "--shard": flags.inputs.shard,
+    }
+    for flag, is_given in refused.items():
+        if is_given:
+            raise UsageError(f"{flag} with --training", "a skipped batch would not be counted")
+
+
+def _shown(flags: LayerFlags) -> bool:
+    """Whether values are printed: where nothing is written, unless a flag says otherwise."""
+    outputs = flags.outputs
+    if not prints_values(flags.printing.style()):
+        return False
+    if flags.values.values is not None:
+        return bool(flags.values.values)
+    return outputs.output is None and outputs.output_dir is None
+
+
+def _fold(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags) -> int:
+    """Fold a layer as the flags say, and return the exit code."""
+    from poolnorm_cli.engine.batch_norm_folding import fold, save_folded
+
+    outputs, entry = flags.outputs, checkpoint.entry
+    if entry is None:
+        raise UsageError("--fold without --weights", "give the weights to fold")
+    if flags.training.training or flags.weights.save_weights:
+        flag = "--training" if flags.training.training else "--save-weights"
+        raise UsageError(f"--fold with {flag}", "leave one out: what is folded is inference")
+    if outputs.output_dir is not None:
+        raise UsageError("--fold with --output-dir", "give -o FILE.npz for scale and shift")
+    own = Role("--output", outputs.output, written=True) if outputs.output is not None else None
+    check_files(layer, flags, own, flags.inputs.inputs or ())
+    shapes = layer.weight_shapes(entry.input_shape(layer))
+    weights = entry.read_weights(layer, shapes, training=False)
+    folded = fold(layer, weights, _tensors(flags))
+    if outputs.output is not None:
+        if format_of(outputs.output) is not NPZ:
+            raise UsageError(f"--fold with -o {outputs.output}", "give -o FILE.npz")
+        save_folded(folded, outputs.output, overwrite=outputs.overwrite, sync=bool(outputs.sync))
+    emit_folded(layer, folded, flags.printing.style(precision=flags.values.precision))
+    return 0
+
+
+def _tensors(flags: LayerFlags) -> "Iterator[Tensor]":
+    from poolnorm_cli.tensors.sources import open_tensors
+
+    for word in flags.inputs.inputs or ():
+        yield from open_tensors(word, flags.inputs.key, flags.outputs.dtype == "bfloat16")

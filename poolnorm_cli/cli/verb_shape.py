@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from poolnorm_cli.cli.command import Argument, Command, layer_family
-from poolnorm_cli.cli.flag_groups import PrintingFlags
+from poolnorm_cli.cli.command import Argument, Command, PrintingFlags, layer_family
 from poolnorm_cli.layers import find
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.keras.config import make_layer
