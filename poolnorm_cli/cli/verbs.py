@@ -4,9 +4,10 @@ from functools import partial
 from importlib import import_module
 
 from poolnorm_cli.cli.command import Family, Node, layer_node
+from poolnorm_cli.layers import LAYERS
 
 
-LAYER_VERBS = ("pool", "gpool", "apool", "bn", "ln", "gn", "in", "rms", "unit")
+LAYER_VERBS = tuple(dict.fromkeys(words.split(" ")[0] for words in LAYERS))
 OTHER_VERBS = ("shape", "info", "generate", "compare", "doctor")
 
 

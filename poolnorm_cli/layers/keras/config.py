@@ -50,6 +50,7 @@ def keras_config(layer: Layer, shape: Shape) -> dict[str, Any]:
     Raises:
         UsageError: Keras 3 has no such layer.
     """
+    require_in_keras(layer)
     only = [p.name for p in layer.parameters() if p.name in needs_keras_2(layer)]
     if only:
         flag = flag_of(only[0])
@@ -57,6 +58,16 @@ def keras_config(layer: Layer, shape: Shape) -> dict[str, Any]:
     keras_2 = layer.keras_2_only if isinstance(layer, Trainable) else ()
     dropped = {*keras_2, *(() if layer.name else ("name",))}
     return {name: v for name, v in layer.config(shape).items() if name not in dropped}
+
+
+def require_in_keras(layer: Layer) -> None:
+    """Refuse a layer that Keras does not have.
+
+    Raises:
+        UsageError: It has no such class.
+    """
+    if not layer.in_keras:
+        raise UsageError(f"Keras has no {layer.keras_name}", "leave it out: it runs only here")
 
 
 def needs_keras_2(layer: Layer) -> list[str]:

@@ -3,7 +3,7 @@
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from poolnorm_cli.layers.keras.config import keras_call, needs_keras_2
+from poolnorm_cli.layers.keras.config import keras_call, needs_keras_2, require_in_keras
 from poolnorm_cli.layers.programs.program import (
     Lines,
     ProgramContext,
@@ -40,8 +40,9 @@ def keras_program(layer: "Layer", context: ProgramContext) -> str:
         The program, its last line without an end.
 
     Raises:
-        UsageError: The layer cannot take the input.
+        UsageError: Keras has no such layer, or it cannot take the input.
     """
+    require_in_keras(layer)
     layer.output_shape(context.shape)
     package = "tf_keras" if _mask_needs_keras_2(layer, context) or needs_keras_2(layer) else "keras"
     dtype, notes = _dtype(layer, context), []

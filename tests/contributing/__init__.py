@@ -1,0 +1,1 @@
+"""Toys that are added to a copy of the package as CONTRIBUTING.md says."""
