@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from poolnorm_cli.batch.tasks import Result, Task
 from poolnorm_cli.batch.worker_process import start
+from poolnorm_cli.engine.threads import default_threads
 from poolnorm_cli.errors import PoolnormError
 
 
@@ -73,7 +74,7 @@ class ProcessPool:
         """
         memory = None if work.job.memory is None else work.job.memory // jobs
         jobs = max(min(jobs, _most()), 1)
-        threads = max(work.job.threads // jobs, 1)
+        threads = max((work.job.threads or default_threads()) // jobs, 1)
         job = replace(work.job, threads=threads, memory=memory)
         self._work = replace(work, job=job)
         self._workers = [_Worker() for _ in range(jobs)]

@@ -74,7 +74,9 @@ def layer_from_files(
         config = _read_config(kind, file)
         layer = make_layer(kind, parameters, config, file)
         parameters = {**{name: getattr(layer, name) for name in config}, **parameters}
-    entry = None if flags.weights.in_place else find_entry(kind, flags.weights.weights)
+    word, entry = flags.weights.weights, None
+    if word is not None and not flags.weights.in_place:
+        entry = find_entry(kind, word)
     if entry is None:
         return make_layer(kind, parameters, {}, ""), Checkpoint()
     shape = first.shape()

@@ -25,11 +25,11 @@ def only_a_graph(flags: LayerFlags) -> bool:
     """Whether the graph is all that is wanted: no output, no weights and no values."""
     outputs, values = flags.outputs, flags.values.values
     saved = outputs.output or outputs.output_dir or flags.weights.save_weights
-    return bool(flags.export.export and not saved and not values)
+    return not (saved or values)
 
 
 @contextmanager
-def exporting(flags: LayerFlags, job: "Job", first: "FirstInput") -> Iterator["Tensor | None"]:
+def exporting(flags: LayerFlags, job: "Job", first: "FirstInput") -> Iterator["Tensor"]:
     """Write the graph before the run, and give the file its name unless the run ends early.
 
     Args:
@@ -38,22 +38,18 @@ def exporting(flags: LayerFlags, job: "Job", first: "FirstInput") -> Iterator["T
         first: The first input.
 
     Yields:
-        The tensor for which the graph was made; None where no graph is wanted.
+        The tensor for which the graph was made.
 
     Raises:
         PoolnormError: There can be no such graph, or the file cannot be written.
     """
-    file = flags.export.export
-    if file is None:
-        yield None
-        return
     if first.word == STDIN or is_stream(first.word):
         raise UsageError("--export for standard input", "name a file of that shape as the input")
     from poolnorm_cli.engine.export import GraphOutput
 
     tensor = first.tensors()[0]
     command = command_text(job.layer, training=flags.training.training)
-    outputs = flags.outputs
+    file, outputs = str(flags.export.export), flags.outputs
     with GraphOutput(file, overwrite=outputs.overwrite, sync=bool(outputs.sync)) as output:
         output.write(job, tensor, flags.export.opset, command, flags.printing.notify_details)
         yield tensor
@@ -117,7 +113,7 @@ def saved_config(
     """
     file = flags.definition.save_config
     if file is None:
-        yield _nothing
+        yield lambda: None
         return
     import json
 
@@ -134,14 +130,14 @@ def saved_config(
         output.discard()
 
 
-def only_a_call(
+def print_programs(
     layer: Layer,
     checkpoint: "Checkpoint",
     flags: LayerFlags,
     words: Sequence[str],
     first: "FirstInput",
-) -> bool:
-    """Print the programs that are wanted, and say whether that is all there is to do.
+) -> None:
+    """Print the programs that are wanted.
 
     Args:
         layer: The layer.
@@ -153,10 +149,7 @@ def only_a_call(
     Raises:
         UsageError: A framework has no such layer, or an output is wanted too.
     """
-    wanted = flags.definition
-    flag = "--keras" if wanted.keras else "--torch"
-    if not (wanted.keras or wanted.torch):
-        return False
+    flag = "--keras" if flags.definition.keras else "--torch"
     outputs, training = flags.outputs, flags.training.training
     if outputs.output is not None or outputs.output_dir is not None:
         raise UsageError(f"{flag} with an output", f"{flag} prints and runs nothing: leave one out")
@@ -168,7 +161,6 @@ def only_a_call(
     from poolnorm_cli.cli.programs import programs
 
     emit_programs(programs(layer, checkpoint, flags, first), flags.printing.style())
-    return True
 
 
 def _input_shape(layer: Layer, first: "FirstInput", flag: str) -> "Ints":
@@ -190,7 +182,3 @@ def _input_shape(layer: Layer, first: "FirstInput", flag: str) -> "Ints":
     shape = first.tensors()[0].shape
     layer.output_shape(shape)
     return shape
-
-
-def _nothing() -> None:
-    """Keep nothing."""

@@ -16,8 +16,8 @@ def roles(layer: Layer, flags: LayerFlags) -> Iterator[Role]:
         flags: What a person typed.
     """
     weights, definition = flags.weights, flags.definition
-    if weights.file is not None:
-        yield Role("--weights", weights.file, updated=True)
+    if weights.weights is not None:
+        yield Role("--weights", str(weights.file), updated=True)
     for parameter in layer.parameters():
         file = getattr(getattr(layer, parameter.name), "file", None)
         if isinstance(file, str):
@@ -41,7 +41,14 @@ def roles(layer: Layer, flags: LayerFlags) -> Iterator[Role]:
             yield Role(flag, word, written=True)
 
 
-def check_files(layer: Layer, flags: LayerFlags, output: Role | None, words: Sequence[str]) -> None:
+def check_files(
+    layer: Layer,
+    flags: LayerFlags,
+    output: Role | None,
+    words: Sequence[str],
+    *,
+    is_there: bool = True,
+) -> None:
     """Refuse a file of a command with one output that has two roles.
 
     Args:
@@ -49,14 +56,17 @@ def check_files(layer: Layer, flags: LayerFlags, output: Role | None, words: Seq
         flags: What a person typed.
         output: The output; None without one.
         words: The inputs.
+        is_there: The output may exist.
 
     Raises:
         UsageError: There is one.
     """
-    named = [role for role in roles(layer, flags) if role.word]
-    written = [role for role in named if role.written]
-    if output is not None:
-        written.append(output)
+    flagged: list[Role] = []
+    read: list[Role] = []
+    for role in roles(layer, flags):
+        if role.word:
+            (flagged if role.written else read).append(role)
+    written = flagged if output is None else [*flagged, output]
     if written:
-        read = [role for role in named if not role.written]
-        refuse_shared_files(written, [*read, *input_roles(words)])
+        there = written if is_there else flagged
+        refuse_shared_files(written, [*read, *input_roles(words)], there)

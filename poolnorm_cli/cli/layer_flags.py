@@ -200,7 +200,7 @@ class WeightFlags:
     @property
     def in_place(self) -> bool:
         """Whether the weights that are read are those that are written, by whatever names."""
-        if self.file is None or self.save_weights is None:
+        if self.save_weights is None or self.file is None:
             return False
         return os.path.realpath(self.file) == os.path.realpath(self.save_weights)
 

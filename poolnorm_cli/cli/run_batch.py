@@ -53,7 +53,7 @@ class ManyInputs(NamedTuple):
         """The inputs as they were named."""
         return [source.word for source in self.plan.sources]
 
-    def run(self, job: "Job", reporter: LayerReport, begins: "Callable[[], None]") -> int:
+    def run(self, job: "Job", reporter: LayerReport, begins: "Callable[[], None] | None") -> int:
         """Run every input, and return the exit code: 1 if one failed, or its own with --fail-fast.
 
         What would befall all others too, as a full disk, ends the run with its own code. In
@@ -85,7 +85,8 @@ class ManyInputs(NamedTuple):
                 journal.start(len(inputs))
                 for result in known:
                     journal.adopt(result)
-            begins()
+            if begins is not None:
+                begins()
             if plan.directory is not None and len(inputs) > 1:
                 remove_leftovers(directories(inputs))
             progress = open_progress(flags.batch.progress, flags.printing.style())

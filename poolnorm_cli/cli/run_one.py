@@ -42,7 +42,7 @@ class OneInput(NamedTuple):
         """The inputs as they were named."""
         return [self.first.word]
 
-    def run(self, job: "Job", reporter: LayerReport, begins: Callable[[], None]) -> int:
+    def run(self, job: "Job", reporter: LayerReport, begins: Callable[[], None] | None) -> int:
         """Run the layer on the tensors of the input, and report them once the output is whole.
 
         Args:
@@ -56,7 +56,8 @@ class OneInput(NamedTuple):
         Raises:
             PoolnormError: The fault of the input, of which no output is left.
         """
-        begins()
+        if begins is not None:
+            begins()
         flags, target = self.flags, self.target
         if self.is_left:
             reporter.skipped(self._name, str(self._place))
@@ -146,7 +147,7 @@ def one_input(layer: Layer, flags: LayerFlags, first: "FirstInput") -> OneInput:
         require_place(target)
         is_there = exists(target)
         output = Role("", target, written=True, source=first.word)
-    check_files(layer, flags, output, [first.word])
+    check_files(layer, flags, output, [first.word], is_there=is_there)
     if is_there and not (outputs.overwrite or outputs.skip_existing):
         raise already_exists(target or "")
     return OneInput(first, target, is_there and outputs.skip_existing, flags)

@@ -1,7 +1,7 @@
 """The layer verbs, `pool`, `bn` and whatever else `LAYERS` names: open, run, write, report."""
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.cli.checkpoint import (
@@ -12,13 +12,6 @@ from poolnorm_cli.cli.checkpoint import (
     save_weights,
 )
 from poolnorm_cli.cli.command import Command
-from poolnorm_cli.cli.exporting import (
-    exporting,
-    only_a_call,
-    only_a_graph,
-    report_graph,
-    saved_config,
-)
 from poolnorm_cli.cli.file_flags import check_files
 from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.cli.layer_report import LayerReport, emit_folded
@@ -32,6 +25,7 @@ from poolnorm_cli.report.emit import prints_notes, prints_values
 from poolnorm_cli.report.rows import print_note
 from poolnorm_cli.tensors.file_roles import Role
 from poolnorm_cli.tensors.formats import NPZ, format_of
+from poolnorm_cli.tensors.names import STDIN
 
 
 if TYPE_CHECKING:
@@ -66,12 +60,18 @@ def _run(kind: type[Layer], parameters: dict[str, Any], flags: LayerFlags) -> in
         return _fold(layer, checkpoint, flags)
     if flags.training.training:
         _check_training(flags)
-    run = _one_or_many(layer, flags, first)
+    run, definition = _one_or_many(layer, flags, first), flags.definition
+    wants_program = definition.keras or definition.torch
+    if definition.save_config is None and not wants_program:
+        return _run_on(run, layer, checkpoint, flags)
+    from poolnorm_cli.cli.exporting import print_programs, saved_config
+
     with saved_config(layer, flags, run.first) as keep_config:
-        if only_a_call(layer, checkpoint, flags, run.words, run.first):
-            keep_config()
-            return 0
-        return _run_on(run, layer, checkpoint, flags, keep_config)
+        if not wants_program:
+            return _run_on(run, layer, checkpoint, flags, keep_config)
+        print_programs(layer, checkpoint, flags, run.words, run.first)
+        keep_config()
+    return 0
 
 
 def _one_or_many(layer: Layer, flags: LayerFlags, first: "FirstInput") -> "OneInput | ManyInputs":
@@ -88,32 +88,52 @@ def _run_on(
     layer: Layer,
     checkpoint: Checkpoint,
     flags: LayerFlags,
-    keep_config: Callable[[], None],
+    begins: Callable[[], None] | None = None,
 ) -> int:
-    """Run a layer; `keep_config` gives the file of its definition its name, once it is begun."""
-    from poolnorm_cli.engine.profile import Profiler
-
-    outputs = flags.outputs
-    to_stderr = outputs.output == "-"
-    style = flags.printing.style(precision=flags.values.precision, to_stderr=to_stderr)
+    """Run a layer, or say what a run would do; `begins` is called once nothing is refused."""
+    style = flags.printing.style(
+        precision=flags.values.precision, to_stderr=flags.outputs.output == STDIN
+    )
     reporter = LayerReport(layer, style)
-    with locked_checkpoint(layer, checkpoint, flags) as held:
+    saves = flags.weights.save_weights is not None
+    lock = locked_checkpoint(layer, checkpoint, flags) if saves else nullcontext(checkpoint)
+    with lock as held:
         job = _job(layer, held, flags, run.first)
         if flags.batch.dry_run:
-            keep_config()
+            if begins is not None:
+                begins()
             return run.dry_run(job)
-        code = 0
-        with exporting(flags, job, run.first) as tensor:
-            if tensor and only_a_graph(flags):
-                keep_config()
-                report_graph(flags, job, tensor, reporter)
-            else:
-                code = run.run(job, reporter, keep_config)
-                if isinstance(job.profiler, Profiler):
-                    reporter.profiled(job.profiler.profile())
-        if not code:
+        code = _run_job(run, job, flags, reporter, begins)
+        if saves and not code:
             save_weights(job, flags, reporter)
     reporter.close()
+    return code
+
+
+def _run_job(
+    run: "OneInput | ManyInputs",
+    job: "Job",
+    flags: LayerFlags,
+    reporter: LayerReport,
+    begins: Callable[[], None] | None,
+) -> int:
+    """Run a job, with the file of its graph around it, where one is wanted; or make that alone."""
+    from poolnorm_cli.engine.profile import Profiler
+
+    if flags.export.export is None:
+        code = run.run(job, reporter, begins)
+    else:
+        from poolnorm_cli.cli.exporting import exporting, only_a_graph, report_graph
+
+        with exporting(flags, job, run.first) as tensor:
+            if only_a_graph(flags):
+                if begins is not None:
+                    begins()
+                report_graph(flags, job, tensor, reporter)
+                return 0
+            code = run.run(job, reporter, begins)
+    if isinstance(job.profiler, Profiler):
+        reporter.profiled(job.profiler.profile())
     return code
 
 
@@ -121,10 +141,9 @@ def _job(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, first: "FirstI
     from poolnorm_cli.engine.job import Job, with_constants
     from poolnorm_cli.engine.masks import MaskFile
     from poolnorm_cli.engine.profile import NO_PROFILER, Profiler
-    from poolnorm_cli.engine.threads import default_threads
     from poolnorm_cli.engine.training import TrainingState
 
-    weights = read_weights(layer, checkpoint, flags, first)
+    weights = None if checkpoint.entry is None else read_weights(layer, checkpoint, flags, first)
     mask, backend = flags.mask.mask, flags.backend
     if mask is not None and prints_notes(flags.printing.style()):
         _note_mask(layer, mask, training=flags.training.training)
@@ -137,7 +156,7 @@ def _job(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, first: "FirstI
         explain=flags.values.explain,
         mask=None if mask is None else MaskFile(mask),
         backend=backend.open(flags.printing.notify_details),
-        threads=backend.thread_count or default_threads(),
+        threads=backend.thread_count,
         memory=backend.memory(1),
         profiler=Profiler() if backend.profile else NO_PROFILER,
         rank=entry.needed_rank if (entry := checkpoint.entry) else None,

@@ -12,7 +12,7 @@ from poolnorm_cli.engine.layer_pass import LayerPass, Masks, Weights
 from poolnorm_cli.engine.outcome import Estimate, Outcome
 from poolnorm_cli.engine.preview import FirstSample, Preview
 from poolnorm_cli.engine.profile import NO_PROFILER, NoProfiler, Profiler
-from poolnorm_cli.engine.threads import ONE_THREAD, default_threads, pool_for
+from poolnorm_cli.engine.threads import ONE_THREAD, pool_for
 from poolnorm_cli.engine.training import BatchStatistics, TrainingState, TrainingStep
 from poolnorm_cli.errors import UsageError, error_context
 from poolnorm_cli.layers.base import Layer
@@ -53,7 +53,7 @@ class Job:
         explain: Have the layer say how each output came about.
         mask: Which cells of the inputs count; None where all do.
         backend: Computes the blocks.
-        threads: Threads that work on the blocks of a tensor.
+        threads: Threads that work on the blocks of a tensor; None for the usual number.
         memory: Bytes that a process may take; None for any number.
         limiter: What several tasks share in one process, in place of `memory`.
         profiler: Counts where the time goes.
@@ -68,7 +68,7 @@ class Job:
     explain: bool = False
     mask: "MaskFile | None" = None
     backend: Backend = NUMPY
-    threads: int = field(default_factory=default_threads)
+    threads: int | None = None
     memory: int | None = None
     limiter: "MemoryLimiter | None" = None
     profiler: Profiler | NoProfiler = NO_PROFILER
@@ -201,8 +201,9 @@ class Job:
         """
         began = time.perf_counter()
         with error_context(tensor.name):
-            if output is not None:
-                self.require_room(output.target, tensor)
+            plan = self.plan_of(tensor.shape, tensor.dtype.name)
+            if output is not None and (plan.is_heavy or plan.statistics_axes):
+                self.require_room(output.target, tensor)  # `add` asks too, after the statistics
             plan = self.plan_for(tensor)
             shape = plan.output_shape
             # Before anything is written: this may refuse the batch.
@@ -356,7 +357,9 @@ class Job:
             writer = out.add(tensor.key, plan.output_shape, dtype, tensor.compressed)
             self.profiler.count_bytes("written", plan.output_bytes)
         self.profiler.count_bytes("read", tensor.nbytes)
-        (plan, masks), blocks = self.under_mask(plan, tensor), plan.blocks(tensor)
+        blocks, masks = plan.blocks(tensor), None
+        if self.mask is not None:
+            plan, masks = self.under_mask(plan, tensor)
         if first is not None:
             blocks = first.of(blocks, plan.tensor_ranges(tensor)[0], plan.shape[1:])
         outputs = plan.outputs(blocks, step.weights, step.moments, masks)

@@ -180,11 +180,11 @@ class ThreadPool(NamedTuple):
 ONE_THREAD = ThreadPool()
 
 
-def pool_for(threads: int, nbytes: int) -> ThreadPool:
+def pool_for(threads: int | None, nbytes: int) -> ThreadPool:
     """Return the threads for a tensor: one where more would not pay.
 
     Args:
-        threads: How many there may be.
+        threads: How many there may be; None for as many as there are by default.
         nbytes: Bytes of the tensor.
 
     Returns:
@@ -194,4 +194,6 @@ def pool_for(threads: int, nbytes: int) -> ThreadPool:
         return ONE_THREAD
     from poolnorm_cli.kernels.native import compiled
 
-    return ThreadPool(threads) if compiled() or nbytes >= 2 * THREADED_BYTES else ONE_THREAD
+    if not compiled() and nbytes < 2 * THREADED_BYTES:
+        return ONE_THREAD
+    return ThreadPool(threads or default_threads())

@@ -83,8 +83,11 @@ def refuse_shared_files(
     for one, other in differing_in_case({**others, **known}) if known else ():
         if one in known or other in known:
             refuse(known.get(one) or others[one], known.get(other) or others[other])
-    _check_directories(known)
-    _check_inodes(written if there is None else there, read)
+    if len(known) > 1:
+        _check_directories(known)
+    there = written if there is None else there
+    if there:
+        _check_inodes(there, read)
     return known
 
 
@@ -138,9 +141,7 @@ def already_exists(target: str, more: str = "") -> UsageError:
 def _check_directories(known: dict[str, Role]) -> None:
     """Refuse a file of a flag where outputs need a directory."""
     directories = {key[: key.rfind("/") + 1] for key in known}
-    if len(directories) < 2:
-        return
-    for key, role in known.items():
+    for key, role in known.items() if len(directories) > 1 else ():
         if role.flag and any(each.startswith(f"{key}/") for each in directories):
             what = f"{role.flag} is a directory of outputs"
             raise UsageError.at(role.word, what, "give another name")
