@@ -1,7 +1,8 @@
-"""How a large sample is cut into strips, as functions of ints alone.
+"""How samples are counted into grains, and a large one cut into strips: functions of ints alone.
 
-A strip is some consecutive rows of a sample, with the halo: the rows that it shares with its
-neighbours because a window reaches over the cut.
+A grain is some consecutive samples, the unit in which statistics are reduced: their bits do not
+depend on cuts that lie between grains. A strip is some consecutive rows of a sample, with the halo:
+the rows that it shares with its neighbours because a window reaches over the cut.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,9 @@ from poolnorm_cli.shapes import Ints, Window
 
 Bounds = Sequence[tuple[int, int]]
 """First row and end of each window along an axis."""
+GRAIN_ITEMS = 1 << 19
+"""Items of a grain, about: as many as fill a tile in float32. The last bits of statistics depend on
+this number."""
 _MANY = 4
 """Windows of more than so many times the rows of a strip are reduced in parts."""
 _MOST = 8
@@ -58,6 +62,11 @@ class Strip(NamedTuple):
     def shape(self, shape: Ints) -> Ints:
         """Return the shape of the used rows, as a part of an input of `shape`."""
         return (*(1,) * self.axis, self.end - self.first, *shape[self.axis + 1 :])
+
+
+def grain_rows(sample: Ints) -> int:
+    """Return how many samples make a grain; it follows from the shape of one sample alone."""
+    return max(GRAIN_ITEMS // max(prod(sample), 1), 1)
 
 
 def rows_for(shape: Ints, items: int) -> int:

@@ -15,9 +15,9 @@ from poolnorm_cli.engine.job import Job
 from poolnorm_cli.engine.layer_pass import LayerPass
 from poolnorm_cli.engine.training import BatchStatistics, TrainingStep
 from poolnorm_cli.errors import OutputError, error_context, reason_of
-from poolnorm_cli.kernels.moments import grain_rows
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.sizes import PART_BYTES, SPLIT_BYTES
+from poolnorm_cli.strips import grain_rows
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.formats import format_of
 from poolnorm_cli.tensors.npy import NpyTensor, RangeTensor

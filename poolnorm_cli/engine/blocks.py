@@ -12,13 +12,12 @@ from poolnorm_cli.backends import Backend
 from poolnorm_cli.backends.numpy_backend import NUMPY
 from poolnorm_cli.engine.profile import NO_PROFILER, NoProfiler, Profiler
 from poolnorm_cli.engine.threads import ONE_THREAD, ThreadPool
-from poolnorm_cli.kernels.moments import grain_rows
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.maskable import require_maskable
 from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.sizes import BLOCK_BYTES, CHECKED_BYTES, WHOLE_SAMPLE_BYTES
-from poolnorm_cli.strips import Strip
+from poolnorm_cli.strips import Strip, grain_rows
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.tensor import RowRange, even_ranges
 from poolnorm_cli.values import frozen

@@ -10,7 +10,6 @@ import numpy as np
 
 from poolnorm_cli.engine.blocks import BlockPlan
 from poolnorm_cli.kernels.memory import Array, release
-from poolnorm_cli.kernels.moments import gather, merge, moments_of, tree_reduce
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.call import Call
 from poolnorm_cli.layers.maskable import heeds_mask, require_maskable
@@ -76,6 +75,8 @@ class LayerPass(BlockPlan):
                 )
             each = sample_moments(map(self._cast, blocks), sample, inside)
             return merge_ghost_batches(each, sample, axes, groups)
+        from poolnorm_cli.kernels.moments import gather, merge, moments_of, tree_reduce
+
         if self.strips:
             empty = moments_of(np.empty((0, *sample)), axes)
             return tree_reduce(merge, self._of_samples(blocks, masks, axes), empty)

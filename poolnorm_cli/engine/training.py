@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.engine.layer_pass import LayerPass, Weights, initial_weights
 from poolnorm_cli.errors import StatisticRangeError
-from poolnorm_cli.kernels.moments import merge_tensors
 from poolnorm_cli.layers.keras.penalties import apply_constraints
 from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.shapes import Ints
@@ -146,6 +145,8 @@ class TrainingState:
         """
         weights = self.weights_for(plan)
         if moments is not None:
+            from poolnorm_cli.kernels.moments import merge_tensors
+
             self._updated(plan.layer, weights, moments)  # refuses what is not finite
             before = self.moments
             self.moments = moments if before is None else merge_tensors(before, moments)

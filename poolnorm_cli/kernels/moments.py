@@ -1,10 +1,10 @@
 """Means and variances without cancellation, reduced grain by grain in a fixed tree.
 
 A *grain* is the unit of the reduction: consecutive samples whose number follows from the shape of
-one sample alone. Moments are computed per grain and merged by a tree reduction in the order of the
-samples, so their bits do not depend on how a tensor was cut into blocks, nor on which thread or
-machine computed a grain. The merge is that of Chan, Golub and LeVeque (1979), "Updating formulae
-and a pairwise algorithm for computing sample variances".
+one sample alone (`strips.grain_rows`). Moments are computed per grain and merged by a tree
+reduction in the order of the samples, so their bits do not depend on how a tensor was cut into
+blocks, nor on which thread or machine computed a grain. The merge is that of Chan, Golub and
+LeVeque (1979), "Updating formulae and a pairwise algorithm for computing sample variances".
 """
 
 import math
@@ -26,6 +26,7 @@ from poolnorm_cli.kernels.extremes import (
 )
 from poolnorm_cli.kernels.memory import silence_floating_point
 from poolnorm_cli.shapes import format_shape
+from poolnorm_cli.strips import grain_rows
 from poolnorm_cli.values import frozen
 
 
@@ -33,8 +34,6 @@ Part = TypeVar("Part")
 Axes = tuple[int, ...]
 Float64 = NDArray[np.float64]
 
-GRAIN_ITEMS = 1 << 19
-"""Items of a grain, about: enough for a kernel's tiles, few enough that a block has several."""
 _LEAST_SQUARE = 1e-280
 """Squares of float64 that are smaller may have lost digits."""
 
@@ -109,11 +108,6 @@ class Moments:
         here = slices_of(self.mean.shape, origin, shape)
         count = self.count[here] if isinstance(self.count, np.ndarray) else self.count
         return Moments(self.axes, count, self.mean[here], self.squares[here], self.masked)
-
-
-def grain_rows(sample_shape: tuple[int, ...]) -> int:
-    """Return how many samples make a grain."""
-    return max(GRAIN_ITEMS // max(math.prod(sample_shape), 1), 1)
 
 
 def moments_of(x: NDArray[Any], axes: Axes) -> Moments:

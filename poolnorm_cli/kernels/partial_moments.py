@@ -14,13 +14,13 @@ from poolnorm_cli.kernels.moments import (
     Axes,
     Float64,
     Moments,
-    grain_rows,
     masked_moments,
     merge,
     merge_along,
     moments_of,
     slices_of,
 )
+from poolnorm_cli.strips import grain_rows
 
 
 Box = tuple[Axes, Axes]
