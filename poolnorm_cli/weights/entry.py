@@ -278,7 +278,7 @@ class Entry:
         if not self.numbered:
             translated = keras_names(self.arrays, expected)
             if len(set(translated.values())) != len(translated):
-                raise InputError(f"its weights {', '.join(translated)} name one thing twice")
+                raise InputError(f"two of its weights are the same one: {', '.join(translated)}")
             return {keras: own for own, keras in translated.items()}
         if len(self.arrays) != len(expected):
             names = ", ".join(expected) or "none"

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from poolnorm_cli.layers.base import Layer
 
 
+_DEEPEST = 32
+_UNSURE_AXIS = "it is in a TimeDistributed, and its axis is counted without that of time"
+
+
 def keras_class(name: str, config: Mapping[str, Any]) -> str | None:
     """Return Keras' own name of a class of normalization with weights.
 
@@ -71,9 +75,6 @@ def expected_weights(kind: str, config: Mapping[str, Any]) -> tuple[list[str], l
 def _classes() -> "dict[str, type[Layer]]":
     layers = (find(*words.split()) for words in LAYERS)
     return {layer.keras_name: layer for layer in layers if layer.weight_names}
-
-
-_DEEPEST = 32
 
 
 @frozen
@@ -162,9 +163,6 @@ def _layer(layer: Any, path: str, depth: int, *, timed: bool) -> LayerConfig | N
         tuple(_inside(config, start, depth - 1, timed=timed)),
         unsure if "axis" in config and "axis" not in plain else "",
     )
-
-
-_UNSURE_AXIS = "it is in a TimeDistributed, and its axis is counted without that of time"
 
 
 def _without_time_axis(config: dict[str, Any], rank: int | None) -> dict[str, Any]:

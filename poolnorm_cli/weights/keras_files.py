@@ -39,6 +39,7 @@ KERAS = ArchiveKind("a .keras file", "", "save it again with model.save")
 
 _CONFIG_MEMBER, _WEIGHTS_MEMBER = "config.json", "model.weights.h5"
 
+_UNSURE = "it is not certain which layer of the model's config it is"
 _FIX_SHARDS = "save it again with model.save_weights"
 _MOST_SHARDS = 1000
 """Shards of a model; a model of 5 TB has as many by Keras' own measure."""
@@ -174,9 +175,6 @@ def _by_prefix(contents: Hdf5Contents, file: str, model: LayerConfig | None) -> 
         yield Entry(file=file, name=path, path=path, kind=None, arrays=weights, unsure=unsure)
 
 
-_UNSURE = "which of the layers in the model's config it is cannot be told"
-
-
 def _known_layer(
     file: str, path: str, layer: LayerConfig, weights: Mapping[str, StoredArray]
 ) -> Iterator[Entry]:
@@ -198,7 +196,7 @@ def _known_layer(
 
 
 def _missing_number(weights: Iterable[str]) -> str:
-    """Say that weights are numbered, and that some number is left out; nothing otherwise."""
+    """Return which number is left out of numbered weights; empty where none is."""
     numbers = sorted(int(name) for name in weights if name.isdecimal())
     gap = next((n for n, number in enumerate(numbers) if n != number), None)
     return "" if gap is None else f"its weight {gap} is not in the file"

@@ -168,7 +168,7 @@ def _layers_of_nested_model(
     scopes = normalization_scopes(group.weights)
     weights = [each for each in group.weights if each.scope in scopes]
     found = layers_of_scopes(layer, weights, ordered=group.ordered, keras3=keras3)
-    unsure = f"which layer of {shown(layer.name or layer.class_name)} it is cannot be told"
+    unsure = f"it is not certain which layer of {shown(layer.name or layer.class_name)} it is"
     if not any(each.kind for each in layer.descendants()):
         unsure = f"the config says nothing of what is in {shown(layer.class_name)}"
     for scope, arrays in scopes.items():

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 LARGEST_ITEMS = 1 << 26
-_MOST_OF_ONE = 100
+_MOST_DEFLATED = 100
 """How often deflate may have made a large weight smaller: more is an archive bomb."""
 
 
@@ -70,8 +70,8 @@ def read(tensor: "Tensor") -> "NDArray[Any]":
     size = int(np.prod(tensor.shape, dtype=object))
     if size > LARGEST_ITEMS:
         raise InputError.at(tensor.name, f"{size} values are too many for a weight")
-    if tensor.nbytes > max(LARGEST_WEIGHT_BYTES, _MOST_OF_ONE * (tensor.packed or tensor.nbytes)):
-        what = f"{tensor.nbytes} bytes out of {tensor.packed}, which no weights are"
+    if tensor.nbytes > max(LARGEST_WEIGHT_BYTES, _MOST_DEFLATED * (tensor.packed or tensor.nbytes)):
+        what = f"{tensor.packed} bytes that unpack to {tensor.nbytes}, which no weights do"
         raise InputError.at(tensor.name, what, "save it with np.savez")
     blocks = [block.copy() for block in tensor.blocks(tensor.shape[0] or 1)]
     return blocks[0] if blocks else np.empty(tensor.shape, "float32")

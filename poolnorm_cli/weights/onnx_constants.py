@@ -184,7 +184,7 @@ class Constants:
             raise NotConstantError(message) from None
         except (ValueError, IndexError, TypeError, OverflowError, KeyError):
             raise NotConstantError(
-                f"comes out of {describe_node(node)}, which makes none"
+                f"comes out of {describe_node(node)}, which cannot be computed"
             ) from None
         finally:
             self._depth -= 1

@@ -255,7 +255,7 @@ def _stored(constants: Constants, scope: Scope, name: str) -> StoredArray:
     shape = constants.shape(scope, name)
     found = source_of(scope, name)
     if found is not None and found.tensor is not None and found.tensor.dtype not in FLOATS:
-        raise NotConstantError("is of whole numbers")
+        raise NotConstantError("is of integers")
     return StoredArray(shape, lambda: _read(constants, scope, name))
 
 

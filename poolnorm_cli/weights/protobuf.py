@@ -34,10 +34,10 @@ class Range(NamedTuple):
 
 
 Field = tuple[int, int, int]
-"""A field's number; then where it starts and ends in the file, or, of a whole number, it and -1."""
+"""A field's number, start and end in the file; of a varint its number, its value and -1."""
 
 VARINT = -1
-"""What stands for the end of a field that is a whole number."""
+"""What stands for the end of a field that is a varint."""
 
 
 class ProtobufFile:
@@ -62,22 +62,22 @@ class ProtobufFile:
         Raises:
             InputError: It is no message, or the file has too many fields.
         """
-        place, end = message
+        offset, end = message
         base, data, most = self._window
-        while place < end:
+        while offset < end:
             self._count += 1
-            if place > most or place < base:
+            if offset > most or offset < base:
                 if self._count > MOST_FIELDS:
-                    raise self._endless()
-                base, data, most = self._window = self._read_on(place)
-            at = place - base
+                    raise self._too_many_fields()
+                base, data, most = self._window = self._read_on(offset)
+            at = offset - base
             key = data[at]
             size = data[at + 1]
             if key < 128 and size < 128 and key & 7 == 2:  # what most fields are
-                start, place = place + 2, place + 2 + size
-                if place > end:
+                start, offset = offset + 2, offset + 2 + size
+                if offset > end:
                     raise self.damaged()
-                yield key >> 3, start, place
+                yield key >> 3, start, offset
                 continue
             key, at = _varint(data, at)
             kind = key & 7
@@ -87,23 +87,23 @@ class ProtobufFile:
             if at < 0 or size < 0:
                 raise self.damaged()
             start = base + at
-            place = start if kind == 0 else start + size
-            if place > end:
+            offset = start if kind == 0 else start + size
+            if offset > end:
                 raise self.damaged()
-            yield (key >> 3, size, VARINT) if kind == 0 else (key >> 3, start, place)
+            yield (key >> 3, size, VARINT) if kind == 0 else (key >> 3, start, offset)
 
-    def _read_on(self, place: int) -> tuple[int, bytes, int]:
+    def _read_on(self, offset: int) -> tuple[int, bytes, int]:
         """Read a window of the file.
 
         Returns:
-            Where it starts, its bytes, and the last place in it from which on a key is whole.
+            Where it starts, its bytes, and the last offset in it from which on a key is whole.
         """
-        data = self.span.read_at(place, WIRE_WINDOW_BYTES)
+        data = self.span.read_at(offset, WIRE_WINDOW_BYTES)
         if len(data) == WIRE_WINDOW_BYTES:
-            return place, data, place + WIRE_WINDOW_BYTES - _LONGEST_KEY
-        return place, data + bytes(_LONGEST_KEY), place + len(data) - 1  # the file ends in it
+            return offset, data, offset + WIRE_WINDOW_BYTES - _LONGEST_KEY
+        return offset, data + bytes(_LONGEST_KEY), offset + len(data) - 1  # the file ends in it
 
-    def _endless(self) -> InputError:
+    def _too_many_fields(self) -> InputError:
         what = f"more than {MOST_FIELDS} fields, which no graph needs"
         return InputError.at(self.place, what, _FIX)
 
@@ -132,7 +132,7 @@ class ProtobufFile:
         return self.read(found).decode("utf-8", "replace")
 
     def integers(self, field: Field) -> list[int]:
-        """Return whole numbers, of which one field holds one, or all packed; they are signed."""
+        """Return signed integers, of which a field holds one, or several packed."""
         _, start, end = field
         if end == VARINT:
             return [_signed(start)]

@@ -128,7 +128,7 @@ def test_a_layer_that_the_config_does_not_know_makes_the_others_uncertain(
         del model["config"]["layers"][2]["config"]["layers"][1]["config"]["layers"][1]
 
     line = told(poolnorm, f"bn x.npy --weights {file}::c/same")
-    assert "which layer of c it is cannot be told; give --axis and --epsilon" in line
+    assert "it is not certain which layer of c it is; give --axis and --epsilon" in line
 
 
 def test_layers_of_equal_parameters_need_not_be_told_apart(poolnorm: Command) -> None:

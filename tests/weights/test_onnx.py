@@ -442,7 +442,7 @@ UNKNOWN: dict[str, tuple[list[Any], str]] = {
     ),
     "text": (
         [constant("b", value_string=b"x")],
-        "beta comes out of Constant 'b', which makes none",
+        "beta comes out of Constant 'b', which cannot be computed",
     ),
     "whole numbers": ([constant("b", value_ints=[1, 2, 3, 4])], "int64 values are no weight"),
     "float8": (
@@ -451,7 +451,7 @@ UNKNOWN: dict[str, tuple[list[Any], str]] = {
     ),
     "a wrong Reshape": (
         [node("Reshape", ["s", "w"], ["b"])],
-        "beta comes out of Reshape 'b', which makes none",
+        "beta comes out of Reshape 'b', which cannot be computed",
     ),
     "a loop of nodes": (
         [node("Identity", ["c"], ["b"]), node("Identity", ["b"], ["c"])],
