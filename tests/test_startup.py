@@ -108,3 +108,12 @@ def test_at_the_end_nothing_that_was_printed_is_lost(tmp_path: Path) -> None:
             done = subprocess.run([*command, *words], stdout=file, stderr=file, check=False)
         assert done.returncode == code
         assert written.read_text().splitlines()[-1].startswith(("4,14,14,3", "error: "))
+
+
+def test_pooling_needs_none_of_the_objects_of_keras(tmp_path: Path) -> None:
+    source, target = str(tmp_path / "x.npy"), str(tmp_path / "y.npy")
+    modules_of("generate", "normal", "2,6,6,3", "-o", source)
+    found = modules_of("pool", "max", source, "-o", target)
+    room = "poolnorm_cli.layers.keras"
+
+    assert not {f"{room}.identifiers", f"{room}.config", f"{room}.penalties"} & found

@@ -11,7 +11,7 @@ from poolnorm_cli.engine.outcome import Outcome
 from poolnorm_cli.engine.training import BatchStatistics, TrainingStep
 from poolnorm_cli.errors import PoolnormError
 from poolnorm_cli.kernels.moments import merge, tree_reduce
-from poolnorm_cli.layers.keras.penalties import penalties
+from poolnorm_cli.layers.trainable import penalties
 from poolnorm_cli.tensors.atomic import AtomicFile
 from poolnorm_cli.tensors.dtypes import DTYPES, descr_of
 from poolnorm_cli.tensors.header import build_header

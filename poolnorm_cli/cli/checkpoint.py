@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from poolnorm_cli.cli.layer_flags import LayerFlags, OutputFlags, WeightFlags
 from poolnorm_cli.errors import PoolnormError, UsageError, shown
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.layers.keras.config import computing_config, make_layer
+from poolnorm_cli.layers.make_layer import make_layer
 from poolnorm_cli.report.emit import note
 from poolnorm_cli.sizes import LARGEST_CONFIG_BYTES
 from poolnorm_cli.tensors.formats import NPY, NPZ, format_of
@@ -79,6 +79,8 @@ def layer_from_files(
         entry = find_entry(kind, word)
     if entry is None:
         return make_layer(kind, parameters, {}, ""), Checkpoint()
+    from poolnorm_cli.layers.keras.config import computing_config
+
     shape = first.shape()
     entry = entry.for_rank(None if shape is None else len(shape))
     config = computing_config(kind, _of_instances(kind, entry), entry.place)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from poolnorm_cli.cli.command import Argument, Command, PrintingFlags, layer_family
 from poolnorm_cli.layers import find
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.layers.keras.config import make_layer
+from poolnorm_cli.layers.make_layer import make_layer
 from poolnorm_cli.report.emit import emit
 from poolnorm_cli.report.rows import Row
 from poolnorm_cli.report.text import keras_shape

@@ -17,8 +17,7 @@ from poolnorm_cli.engine.training import BatchStatistics, TrainingState, Trainin
 from poolnorm_cli.errors import UsageError, error_context
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.call import Facts
-from poolnorm_cli.layers.keras.penalties import apply_constraints, penalties
-from poolnorm_cli.layers.trainable import Trainable
+from poolnorm_cli.layers.trainable import Trainable, apply_constraints, penalties
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.sizes import ONE_THREAD_BLOCK_BYTES
 from poolnorm_cli.tensors.dtypes import DTYPES

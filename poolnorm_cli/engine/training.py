@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.engine.layer_pass import LayerPass, Weights, initial_weights
 from poolnorm_cli.errors import StatisticRangeError
-from poolnorm_cli.layers.keras.penalties import apply_constraints
-from poolnorm_cli.layers.trainable import Trainable
+from poolnorm_cli.layers.trainable import Trainable, apply_constraints
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.values import frozen, record
 from poolnorm_cli.weights.fit import BroadcastableWeights, fit

@@ -13,12 +13,8 @@ from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers import find
 from poolnorm_cli.layers.keras.identifiers import Identifier
 from poolnorm_cli.layers.keras.initializers import Initializer
-from poolnorm_cli.layers.keras.penalties import (
-    Constraint,
-    Regularizer,
-    apply_constraints,
-    penalties,
-)
+from poolnorm_cli.layers.keras.penalties import Constraint, Regularizer
+from poolnorm_cli.layers.trainable import apply_constraints, penalties
 
 
 Array = NDArray[Any]

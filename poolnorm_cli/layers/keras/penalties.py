@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Float64 = NDArray[np.float64]
-    from poolnorm_cli.layers.base import Layer
-    from poolnorm_cli.layers.call import Array, Weights
 
 
 @frozen
@@ -245,48 +243,3 @@ class RadialConstraint(Constraint):
         """
         what = f"radial_constraint with a weight of shape ({format_shape(weight.shape)})"
         raise UsageError(what, "it is for kernels of Conv2D: give another, as max_norm")
-
-
-def penalties(layer: "Layer", weights: "Weights") -> dict[str, float]:
-    """Return the penalty of each weight that has a regularizer.
-
-    Args:
-        layer: The layer.
-        weights: Its weights, by name.
-
-    Returns:
-        Name of a weight -> its penalty; none for a layer that is not trained.
-
-    Raises:
-        UsageError: The regularizer is for weights of another rank.
-    """
-    found: dict[str, Regularizer] = _trained(layer, "regularizer", weights)
-    return {name: each.penalty(weights[name].astype("float64")) for name, each in found.items()}
-
-
-def apply_constraints(layer: "Layer", weights: "Weights") -> "dict[str, Array]":
-    """Return each weight that has a constraint, projected by it, in its own dtype.
-
-    Args:
-        layer: The layer.
-        weights: Its weights, by name.
-
-    Returns:
-        Name of a weight -> its projection; none for a layer that is not trained.
-
-    Raises:
-        UsageError: The constraint is for weights of another rank.
-    """
-    found: dict[str, Constraint] = _trained(layer, "constraint", weights)
-    return {
-        name: each.project(weights[name].astype("float64")).astype(weights[name].dtype)
-        for name, each in found.items()
-    }
-
-
-def _trained(layer: "Layer", kind: str, weights: "Weights") -> dict[str, Any]:
-    """Return the regularizer or constraint of each weight that has one and is trained."""
-    if not weights or not getattr(layer, "trainable", True):
-        return {}
-    named = {name: getattr(layer, f"{name}_{kind}", None) for name in weights}
-    return {name: each for name, each in named.items() if each is not None}
