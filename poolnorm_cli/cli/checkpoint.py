@@ -107,7 +107,7 @@ _DECISIVE = ("epsilon", "axis", "groups")
 
 
 def _require_sure(kind: type[Layer], parameters: "Mapping[str, Any]", entry: "Entry") -> None:
-    """Refuse a layer whose parameters are in the file but cannot be told from those of others.
+    """Refuse a layer whose parameters are in the file, but not which of them are its own.
 
     Raises:
         UsageError: Parameters do not give them either.
@@ -120,12 +120,12 @@ def _require_sure(kind: type[Layer], parameters: "Mapping[str, Any]", entry: "En
         )
 
 
-def find_entry(kind: type[Layer], word: str | None) -> "Entry | None":
+def find_entry(kind: type[Layer], reference: str | None) -> "Entry | None":
     """Find the layer that --weights names.
 
     Args:
         kind: The class of the layer.
-        word: `FILE` or `FILE::LAYER`, as it was typed.
+        reference: `FILE` or `FILE::LAYER`, as it was typed.
 
     Returns:
         The layer in its file; None without --weights.
@@ -133,11 +133,11 @@ def find_entry(kind: type[Layer], word: str | None) -> "Entry | None":
     Raises:
         PoolnormError: There is no such layer, or the file cannot be read.
     """
-    if word is None:
+    if reference is None:
         return None
     from poolnorm_cli.weights.formats import entry_for
 
-    return entry_for(word, kind)
+    return entry_for(reference, kind)
 
 
 def read_weights(
@@ -164,7 +164,7 @@ def read_weights(
         return None
     shape, known = None, first.shape()
     if known is not None and len(flags.inputs.inputs or ()) == 1:
-        with suppress(PoolnormError):  # that is told when its turn comes
+        with suppress(PoolnormError):  # which is reported when its turn comes
             layer.output_shape(known)
             shape = known
     shape = entry.input_shape(layer) if shape is None else shape
@@ -307,11 +307,11 @@ def _check_kept(file: str, entry: "Entry | None") -> None:
         keys = [name.removesuffix(NPY.suffix) for name in archive.namelist()]
     kept = [key for key in keys if layer_and_weight(key)[1] not in IGNORED]
     if len(kept) > len(entry.arrays):
-        told = f"{shown(file)} holds more than {shown(entry.name) or 'the weights of the layer'}"
-        raise UsageError(f"{told}, which --save-weights would drop", fix)
+        what = f"{shown(file)} holds more than {shown(entry.name) or 'the weights of the layer'}"
+        raise UsageError(f"{what}, which --save-weights would drop", fix)
     if entry.name:
-        told = f"{shown(file)} has it as {shown(entry.name)}, a name that --save-weights drops"
-        raise UsageError(told, fix)
+        what = f"{shown(file)} has it as {shown(entry.name)}, a name that --save-weights drops"
+        raise UsageError(what, fix)
 
 
 def _lock(files: WeightFlags) -> AbstractContextManager[None]:

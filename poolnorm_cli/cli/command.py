@@ -56,16 +56,16 @@ class Option:
         """
         self.names, self.count, self.min, self.max = names, count, min, max
         self.parser = parser
-        given = {"count": count or None, "min": min, "max": max, "parser": parser}
-        self.keywords = {**keywords, **{name: v for name, v in given.items() if v is not None}}
+        own = {"count": count or None, "min": min, "max": max, "parser": parser}
+        self.keywords = {**keywords, **{name: v for name, v in own.items() if v is not None}}
 
 
 class Argument(Option):
-    """What the command line knows of a word that is no flag."""
+    """What the command line knows of an argument without a flag."""
 
 
 def parse_ints(text: str) -> Ints:
-    """Read one int, or several as a single word: `2`, `2,3` or `2x3`.
+    """Read one int, or several in one argument: `2`, `2,3` or `2x3`.
 
     Raises:
         ValueError: It is something else.
@@ -95,15 +95,15 @@ class Flag:
 
 @frozen(kw_only=True)
 class Command:
-    """What stands below the words of a command.
+    """A command: its flags, its help and what it does.
 
     Attributes:
-        groups: A frozen value with a field for each group of flags; `action` is given one.
+        groups: A frozen value with a field for each group of flags; `action` gets one.
         text: The help of the command.
         action: Does the work, and returns the exit code. It is called with the groups; where there
             is a layer, with its class and the parameters that were typed before them.
         layer: The class whose parameters become flags.
-        without: Groups that this command has not, so that they are as by default.
+        without: Groups that this command lacks, so that they are as by default.
     """
 
     groups: type
@@ -149,7 +149,7 @@ class Command:
 
 @frozen
 class Family:
-    """Commands below one word, each made when it is asked for."""
+    """Commands under one word, each made when it is needed."""
 
     text: str
     members: Mapping[str, Callable[[], "Node"]]
@@ -180,7 +180,7 @@ def layer_node(verb: str, make: Callable[[str], Command]) -> Node:
         make: Makes the command of a layer, as `pool max`.
 
     Returns:
-        What stands below the verb.
+        The command, or the family of commands.
     """
     kinds = [name.split()[1] for name in LAYERS if name.startswith(f"{verb} ")]
     if not kinds:
@@ -204,7 +204,7 @@ def _of_layer(parameter: Parameter) -> Flag:
         keywords |= {"parser": parse_ints, "metavar": "INTS"}
         kind = str | None if NoneType in kinds else str
         default = ",".join(map(str, default)) if isinstance(default, tuple) else default
-    elif any(hasattr(each, "of") for each in kinds):  # the layer reads the word itself
+    elif any(hasattr(each, "of") for each in kinds):  # the layer reads the text itself
         keywords |= {"metavar": "WORD"}
         kind = str | None if NoneType in kinds else str
         default = default if default is None else str(default)
@@ -279,5 +279,13 @@ class PrintingFlags:
         return print_message if self.verbose else lambda _: None
 
     def style(self, *, precision: int | None = None, to_stderr: bool = False) -> Style:
-        """Return the style that a report is printed in."""
+        """Return the style that a report is printed in.
+
+        Args:
+            precision: Digits of floating-point values; None for NumPy's own.
+            to_stderr: Standard output carries data.
+
+        Returns:
+            The style.
+        """
         return Style(self.json, self.quiet, self.color, precision, to_stderr)

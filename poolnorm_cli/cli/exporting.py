@@ -33,7 +33,7 @@ def exporting(flags: LayerFlags, job: "Job", first: "FirstInput") -> Iterator["T
     """Write the graph before the run, and give the file its name unless the run ends early.
 
     Args:
-        flags: What a person typed.
+        flags: What was typed.
         job: What is run.
         first: The first input.
 
@@ -57,7 +57,14 @@ def exporting(flags: LayerFlags, job: "Job", first: "FirstInput") -> Iterator["T
 
 
 def report_graph(flags: LayerFlags, job: "Job", tensor: "Tensor", reporter: "LayerReport") -> None:
-    """Report a graph that was made without a run."""
+    """Report a graph that was made without a run.
+
+    Args:
+        flags: What was typed.
+        job: What the graph does.
+        tensor: The tensor for which it was made.
+        reporter: Told of it.
+    """
     from poolnorm_cli.engine.outcome import Outcome
 
     run = job.plan_for(tensor)
@@ -75,7 +82,15 @@ def report_graph(flags: LayerFlags, job: "Job", tensor: "Tensor", reporter: "Lay
 
 
 def command_text(layer: Layer, *, training: bool) -> str:
-    """Write the command that makes a layer, defaults left out."""
+    """Write the command that makes a layer, defaults left out.
+
+    Args:
+        layer: The layer.
+        training: It is in training mode.
+
+    Returns:
+        The command, as a shell takes it.
+    """
     import shlex
 
     words = ["poolnorm", *layer.words.split()]
@@ -101,7 +116,7 @@ def saved_config(
 
     Args:
         layer: The layer.
-        flags: What a person typed.
+        flags: What was typed.
         first: The first input.
 
     Yields:
@@ -142,7 +157,7 @@ def print_programs(
     Args:
         layer: The layer.
         checkpoint: Where its weights are.
-        flags: What a person typed.
+        flags: What was typed.
         words: The inputs.
         first: The first of them, which programs are for.
 
@@ -172,11 +187,11 @@ def _input_shape(layer: Layer, first: "FirstInput", flag: str) -> "Ints":
     """
     from poolnorm_cli.tensors.names import STDIN
 
-    word = first.word
+    name = first.word
     # A pipe can be read once, and holds something else the next time.
-    if word == STDIN or (os.path.exists(word) and not os.path.isfile(word)):  # noqa: PTH110, PTH113
+    if name == STDIN or (os.path.exists(name) and not os.path.isfile(name)):  # noqa: PTH110, PTH113
         raise UsageError(
-            f"{flag} for {'standard input' if word == STDIN else 'a pipe'}",
+            f"{flag} for {'standard input' if name == STDIN else 'a pipe'}",
             "name a file of that shape as the input",
         )
     shape = first.tensors()[0].shape

@@ -69,17 +69,21 @@ class _LeftToTyperError(Exception):
 
 @frozen
 class _Spelling:
-    """One way to write a flag; `value` is what it means by itself, None where a word follows."""
+    """One way to write a flag; `value` is what it means alone, None where a value follows."""
 
     flag: Flag
     value: bool | None
 
 
 def read(command: Command, words: Sequence[str]) -> dict[str, Any] | None:
-    """Read what follows the words of a command; None where that is Typer's to do.
+    """Read what follows the words of a command.
+
+    Args:
+        command: The command.
+        words: What follows.
 
     Returns:
-        The values that were typed, by name.
+        The values that were typed, by name; None where that is Typer's to do.
     """
     options, arguments = dict[str, _Spelling](), list[Flag]()
     for flag in command.flags():
@@ -146,26 +150,26 @@ def _values(options: Mapping[str, _Spelling], typed: Sequence[tuple[str, str]]) 
         ValueError: The same.
     """
     values: dict[str, Any] = {}
-    for name, word in typed:
+    for name, text in typed:
         flag, value = options[name].flag, options[name].value
         if flag.option.count:
             values[flag.name] = values.get(flag.name, 0) + 1
         else:
-            values[flag.name] = _read(flag, word) if value is None else value
+            values[flag.name] = _read(flag, text) if value is None else value
     return values
 
 
-def _read(flag: Flag, word: str) -> Any:
+def _read(flag: Flag, text: str) -> Any:
     kind = _kind(flag)
-    if word[:1] in ("", "="):
+    if text[:1] in ("", "="):
         raise _LeftToTyperError
     if flag.option.parser is not None:
-        return flag.option.parser(word)
+        return flag.option.parser(text)
     if get_origin(kind) is Literal:
-        if word not in get_args(kind):
+        if text not in get_args(kind):
             raise _LeftToTyperError
-        return word
-    value = kind(word)
+        return text
+    value = kind(text)
     least, most = flag.option.min, flag.option.max
     if (least is not None and value < least) or (most is not None and value > most):
         raise _LeftToTyperError

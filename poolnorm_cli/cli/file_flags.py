@@ -13,7 +13,10 @@ def roles(layer: Layer, flags: LayerFlags) -> Iterator[Role]:
 
     Args:
         layer: Its parameters may be files.
-        flags: What a person typed.
+        flags: What was typed.
+
+    Yields:
+        A role for each file.
     """
     weights, definition = flags.weights, flags.definition
     if weights.weights is not None:
@@ -25,9 +28,9 @@ def roles(layer: Layer, flags: LayerFlags) -> Iterator[Role]:
     if (mask := flags.mask.mask) is not None:
         yield Role("--mask", source_path(mask) or mask)
     read = {"--config": definition.config, "--files-from": flags.inputs.files_from}
-    for flag, word in read.items():
-        if word is not None:
-            yield Role(flag, word)
+    for flag, file in read.items():
+        if file is not None:
+            yield Role(flag, file)
     if weights.save_weights is not None:
         yield Role("--save-weights", weights.save_weights, written=True, updated=True)
     written = {
@@ -36,9 +39,9 @@ def roles(layer: Layer, flags: LayerFlags) -> Iterator[Role]:
         "--journal": flags.batch.journal,
         "--output": "-" if flags.outputs.output == "-" else None,
     }
-    for flag, word in written.items():
-        if word is not None:
-            yield Role(flag, word, written=True)
+    for flag, file in written.items():
+        if file is not None:
+            yield Role(flag, file, written=True)
 
 
 def check_files(
@@ -53,7 +56,7 @@ def check_files(
 
     Args:
         layer: Its parameters may be files.
-        flags: What a person typed.
+        flags: What was typed.
         output: The output; None without one.
         words: The inputs.
         is_there: The output may exist.

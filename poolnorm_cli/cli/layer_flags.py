@@ -130,7 +130,7 @@ class ValueFlags:
 
 @frozen(kw_only=True)
 class DefinitionFlags:
-    """How the layer is given besides flags, and how it is told."""
+    """How the layer is defined other than by flags, and in what other forms it is written."""
 
     config: Annotated[
         str | None,
@@ -275,9 +275,9 @@ class LayerFlags:
         """Return the first input, not opened yet."""
         from poolnorm_cli.tensors.sources import FirstInput
 
-        word = (self.inputs.inputs or [""])[0]
+        name = (self.inputs.inputs or [""])[0]
         bfloat16, limit = self.outputs.dtype == "bfloat16", self.backend.memory(1)
-        return FirstInput(word, self.inputs.key, bfloat16=bfloat16, limit=limit)
+        return FirstInput(name, self.inputs.key, bfloat16=bfloat16, limit=limit)
 
     @property
     def synced(self) -> bool:

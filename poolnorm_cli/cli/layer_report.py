@@ -330,7 +330,7 @@ class _ProgramRow(Row):
         return ["\n\n".join(self._programs.values())]
 
     def essential(self) -> str:
-        """Return the same: a program is all that is asked for."""
+        """Return the same: a program is all that is wanted."""
         return self.fields()[0]
 
 

@@ -1,4 +1,4 @@
-"""The command `poolnorm`: its way in, and what becomes of an error.
+"""The command `poolnorm`: where it starts, and what becomes of an error.
 
 Typer is imported where it is used: for help, completion, and a command line that is wrong.
 """
@@ -28,7 +28,7 @@ OUTPUT = 3
 
 
 def run(args: Sequence[str]) -> int:
-    """Run the command and return its exit code; an error is told in one line."""
+    """Run the command and return its exit code; an error is printed on one line."""
     try:
         code = _run(list(args))
         if sys.stdout is not None:
@@ -118,12 +118,12 @@ class _Lenient(io.FileIO):
 
 def _open_stderr() -> TextIO:
     """Return a stream to standard error that never fails: it may be closed, full or gone."""
-    there = sys.stderr
-    if there is None:  # closed; what is printed to no stream would go to standard output
+    stream = sys.stderr
+    if stream is None:  # closed; what is printed to no stream would go to standard output
         return open(os.devnull, "w")  # noqa: PTH123 - open to the end
-    raw = _Lenient(there.fileno(), "w", closefd=False)
+    raw = _Lenient(stream.fileno(), "w", closefd=False)
     return io.TextIOWrapper(
-        io.BufferedWriter(raw), there.encoding, "backslashreplace", line_buffering=True
+        io.BufferedWriter(raw), stream.encoding, "backslashreplace", line_buffering=True
     )
 
 
@@ -137,7 +137,7 @@ def _leave(code: int) -> NoReturn:
     if idle or signals.exit_code() is not None:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
-                with suppress(OSError, ValueError):  # `run` has told of it, or nobody can
+                with suppress(OSError, ValueError):  # `run` has reported it, or nobody can
                     stream.flush()
         os._exit(code)
     gc.freeze()

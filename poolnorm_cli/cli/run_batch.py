@@ -1,4 +1,4 @@
-"""How the inputs of a run are worked on, as the flags about many inputs say."""
+"""A run of many inputs: who works on them, what is remembered, what is printed of the whole."""
 
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TYPE_CHECKING, NamedTuple
@@ -38,7 +38,7 @@ class ManyInputs(NamedTuple):
         plan: How inputs are read and outputs written.
         inputs: Inputs with their outputs.
         there: Those whose output exists.
-        flags: What a person typed.
+        flags: What was typed.
         first: The first of the inputs.
     """
 
@@ -142,7 +142,7 @@ def many_inputs(layer: Layer, flags: LayerFlags, first: "FirstInput") -> ManyInp
 
     Args:
         layer: Its parameters may be files.
-        flags: What a person typed.
+        flags: What was typed.
         first: The first input that was typed, which may be a directory.
 
     Returns:
@@ -171,10 +171,10 @@ def _plan(layer: Layer, flags: LayerFlags, first: "FirstInput") -> Plan:
     if inputs.files_from is not None:
         more = listed(inputs.files_from, null=inputs.null)
     if not (words or more):
-        told = "missing argument 'INPUT...'"
+        what = "missing argument 'INPUT...'"
         if inputs.files_from is not None:
-            told = f"--files-from {inputs.files_from} names no input"
-        raise UsageError(told, f"type poolnorm {layer.words} --help")
+            what = f"--files-from {inputs.files_from} names no input"
+        raise UsageError(what, f"type poolnorm {layer.words} --help")
     expanded = expand(
         words,
         recursive=inputs.recursive,
@@ -270,6 +270,14 @@ def open_journal(
     plan: Plan, job: "Job", flags: LayerFlags
 ) -> "AbstractContextManager[Journal | None]":
     """Open the journal that the flags name, if any, once the weights are there.
+
+    Args:
+        plan: How inputs are read and outputs written.
+        job: What is done to each.
+        flags: What was typed.
+
+    Returns:
+        The journal; None without --journal.
 
     Raises:
         PoolnormError: It cannot be written, or is none.

@@ -167,10 +167,12 @@ class BatchFlags:
             "--retry-failed": self.retry_failed,
             "--verify": self.verify,
         }
-        for flag in [flag for flag, given in flags.items() if given and self.journal is None]:
+        for flag in [flag for flag, is_given in flags.items() if is_given and self.journal is None]:
             raise UsageError(f"{flag} without --journal", "give --journal FILE too")
         if self.jobs != "auto" and not whole_number(self.jobs):
-            raise UsageError(f"--jobs {self.jobs!r} is no number of processes", "give 4, or auto")
+            raise UsageError(
+                f"--jobs {self.jobs!r} is not a number of processes", "give 4, or auto"
+            )
         if self.dask is not None and self.jobs != "1":
             raise UsageError("both --jobs and --dask", "leave out --jobs: the cluster has workers")
 
@@ -195,14 +197,14 @@ def _backend_help() -> str:
     """Say what does the arithmetic, a row each, and what is meant where no backend is given."""
     *first, last = (row.title for row in BACKENDS.values())
     chosen = dict.fromkeys(map(default_backend, all_providers()))
-    told = f"{DEFAULT_BACKEND}; {' or '.join(chosen)} with --provider"
-    return f"{', '.join(first)}, or {last}.  [default: {told}]"
+    default = f"{DEFAULT_BACKEND}; {' or '.join(chosen)} with --provider"
+    return f"{', '.join(first)}, or {last}.  [default: {default}]"
 
 
 def _provider_help() -> str:
     """Say what providers do, and which one is meant where none is given."""
-    told = " ".join(row.provider_help for row in BACKENDS.values() if row.provider_help)
-    return f"Where the backend runs. {told}  [default: {all_providers()[0]}]"
+    providers = " ".join(row.provider_help for row in BACKENDS.values() if row.provider_help)
+    return f"Where the backend runs. {providers}  [default: {all_providers()[0]}]"
 
 
 @frozen(kw_only=True)

@@ -29,7 +29,7 @@ class OneInput(NamedTuple):
         first: The input.
         target: Its output; None where nothing is written.
         is_left: The output is there, and is to be left as it is.
-        flags: What a person typed.
+        flags: What was typed.
     """
 
     first: "FirstInput"
@@ -96,8 +96,8 @@ class OneInput(NamedTuple):
     @property
     def _name(self) -> str:
         """What is said of the input, without secrets."""
-        word, key = fit_to_show(self.first.word), self.first.key
-        return word if key is None else f"{word}::{key}"
+        name, key = fit_to_show(self.first.word), self.first.key
+        return name if key is None else f"{name}::{key}"
 
 
 def has_one_input(layer: Layer, flags: LayerFlags) -> bool:
@@ -105,7 +105,7 @@ def has_one_input(layer: Layer, flags: LayerFlags) -> bool:
 
     Args:
         layer: The layer, which may take all inputs for one batch.
-        flags: What a person typed.
+        flags: What was typed.
 
     Returns:
         Whether it is so; otherwise the run is one of many inputs.
@@ -121,8 +121,8 @@ def has_one_input(layer: Layer, flags: LayerFlags) -> bool:
     training = flags.training.training
     if training and isinstance(layer, Trainable) and layer.is_synchronized(training=training):
         return False
-    word = words[0]
-    is_directory = word.endswith("/") if is_url(word) else os.path.isdir(word)  # noqa: PTH112 - a Path takes long to import
+    name = words[0]
+    is_directory = name.endswith("/") if is_url(name) else os.path.isdir(name)  # noqa: PTH112 - a Path takes long to import
     return not is_directory
 
 
@@ -131,7 +131,7 @@ def one_input(layer: Layer, flags: LayerFlags, first: "FirstInput") -> OneInput:
 
     Args:
         layer: Its parameters may be files.
-        flags: What a person typed.
+        flags: What was typed.
         first: The one input.
 
     Returns:

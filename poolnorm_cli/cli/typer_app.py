@@ -51,7 +51,7 @@ def _info(option: Option) -> Any:
 
 
 def _refusing(parser: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Let Typer say what a parser has against a word."""
+    """Let Typer report what a parser refuses."""
 
     def parse(text: str) -> Any:
         try:

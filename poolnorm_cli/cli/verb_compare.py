@@ -55,15 +55,15 @@ def parse_layer(words: Sequence[str]) -> "tuple[Layer, Checkpoint, LayerFlags]":
 
     layers = layer_family("", make)
     if not words or words[0] not in layers.members:
-        given = words[0] if words else ""
-        raise UsageError(f"no layer {given!r}", f"give one of: {', '.join(LAYERS)}")
+        name = words[0] if words else ""
+        raise UsageError(f"no layer {name!r}", f"give one of: {', '.join(LAYERS)}")
     execute(words, layers)
     return read[0]
 
 
 _TEXT = """Compare two tensors, or what a layer gives on several backends.
 
-Exit code 0 if they are equal, 1 if they differ, 2 in trouble, as cmp has it.
+Exit code 0 if they are equal, 1 if they differ, 2 on an error, as cmp does.
 
 Example: poolnorm compare y.npy z.npy --rtol 1e-5
 
@@ -133,8 +133,8 @@ class ComparisonFlags:
         from poolnorm_cli.kernels.differences import Tolerance
 
         computed = self.backends is not None
-        given = (self.rtol, self.atol, self.max_ulp)
-        rtol, atol = _ROUNDING if computed and given == (None,) * 3 else (0.0, 0.0)
+        tolerances = (self.rtol, self.atol, self.max_ulp)
+        rtol, atol = _ROUNDING if computed and tolerances == (None,) * 3 else (0.0, 0.0)
         nan = self.equal_nan or computed
         return Tolerance(self.rtol or rtol, self.atol or atol, self.max_ulp, nan)
 
@@ -148,28 +148,35 @@ class CompareFlags:
 
 
 def _run(flags: CompareFlags) -> int:
-    asked = flags.comparison
-    found = list(_files(asked, flags) if asked.backends is None else _backends(asked, flags))
+    comparison = flags.comparison
+    found = list(
+        _files(comparison, flags) if comparison.backends is None else _backends(comparison, flags)
+    )
     equal = all(difference.equal for difference in found)
     head = {"schema": 1, "command": "compare", "equal": equal, "comparisons": []}
     emit(map(_DifferenceRow, found), lambda entries: head | entries, flags.printing.style())
     return 0 if equal else 1
 
 
-def _files(asked: ComparisonFlags, flags: CompareFlags) -> "Iterator[Difference]":
+def _files(comparison: ComparisonFlags, flags: CompareFlags) -> "Iterator[Difference]":
     from poolnorm_cli.engine.compare import compare_files
 
     noted = partial(note, style=flags.printing.style())
-    if len(asked.words) != 2:
-        told = f"compare with {len(asked.words)} inputs"
-        raise UsageError(told, "give two files, or --backends LIST -- and a layer")
-    a, b = asked.words
+    if len(comparison.words) != 2:
+        what = f"compare takes two files, not {len(comparison.words)}"
+        raise UsageError(what, "give A B, or --backends LIST -- and a layer")
+    a, b = comparison.words
     return compare_files(
-        a, b, asked.key, asked.tolerance, ignore_dtype=asked.ignore_dtype, noted=noted
+        a,
+        b,
+        comparison.key,
+        comparison.tolerance,
+        ignore_dtype=comparison.ignore_dtype,
+        noted=noted,
     )
 
 
-def _backends(asked: ComparisonFlags, flags: CompareFlags) -> "Iterator[Difference]":
+def _backends(comparison: ComparisonFlags, flags: CompareFlags) -> "Iterator[Difference]":
     from poolnorm_cli.cli.checkpoint import read_weights
     from poolnorm_cli.engine.compare import compare_backends
     from poolnorm_cli.engine.job import Job, with_constants
@@ -177,8 +184,8 @@ def _backends(asked: ComparisonFlags, flags: CompareFlags) -> "Iterator[Differen
     from poolnorm_cli.engine.training import TrainingState
     from poolnorm_cli.tensors.sources import open_input
 
-    backends = _open(str(asked.backends), flags.printing.notify_details)
-    layer, checkpoint, typed = parse_layer(asked.words)
+    backends = _open(str(comparison.backends), flags.printing.notify_details)
+    layer, checkpoint, typed = parse_layer(comparison.words)
     dtype, mask = typed.outputs.dtype, typed.mask.mask
     job = Job(
         with_constants(layer),
@@ -187,9 +194,9 @@ def _backends(asked: ComparisonFlags, flags: CompareFlags) -> "Iterator[Differen
         dtype,
         mask=None if mask is None else MaskFile(mask),
     )
-    for word in typed.inputs.inputs or ():
-        for tensor in open_input(word, typed.inputs.key, dtype == "bfloat16"):
-            yield from compare_backends(job, tensor, backends, asked.tolerance)
+    for name in typed.inputs.inputs or ():
+        for tensor in open_input(name, typed.inputs.key, dtype == "bfloat16"):
+            yield from compare_backends(job, tensor, backends, comparison.tolerance)
 
 
 def _open(text: str, notify_details: Notify) -> "dict[str, Backend]":
@@ -254,9 +261,9 @@ class _DifferenceRow(Row):
 
 
 def _unequal(difference: "Difference") -> str:
-    told = f"{difference.unequal} of {difference.total}"
+    text = f"{difference.unequal} of {difference.total}"
     first = difference.first
-    return told if first is None else f"{told}, first @ {format_shape(first)}"
+    return text if first is None else f"{text}, first @ {format_shape(first)}"
 
 
 def _shape(shape: Ints | None) -> str:

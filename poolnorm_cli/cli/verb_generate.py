@@ -48,22 +48,22 @@ class GenerateFlags:
 
 
 def _run(flags: GenerateFlags) -> int:
-    asked = flags.tensor
-    sizes = _sizes(asked.shape)
+    wanted = flags.tensor
+    sizes = _sizes(wanted.shape)
     from poolnorm_cli.engine.generate import write_tensor
 
     write_tensor(
-        asked.kind,
+        wanted.kind,
         sizes,
-        asked.dtype,
-        asked.seed,
-        asked.output,
-        overwrite=asked.overwrite,
-        sync=asked.sync,
+        wanted.dtype,
+        wanted.seed,
+        wanted.output,
+        overwrite=wanted.overwrite,
+        sync=wanted.sync,
     )
-    if asked.output != "-":
-        row = _WrittenRow(asked.output, sizes, asked.dtype)
-        emit([row], lambda _: {}, Style(quiet=asked.quiet))
+    if wanted.output != "-":
+        row = _WrittenRow(wanted.output, sizes, wanted.dtype)
+        emit([row], lambda _: {}, Style(quiet=wanted.quiet))
     return 0
 
 
@@ -88,7 +88,7 @@ class _WrittenRow(Row):
 def _sizes(text: str) -> Ints:
     sizes = tuple(size for size in parse_shape(text) if isinstance(size, int))
     if len(sizes) != len(parse_shape(text)):
-        raise UsageError(f"shape {text!r} has a size that is no number", "write 4,28,28,3")
+        raise UsageError(f"shape {text!r} has a size that is not a number", "write 4,28,28,3")
     return sizes
 
 

@@ -233,7 +233,7 @@ class EmptyRow(Row):
     section = "empty"
 
     def __init__(self, file: str, reason: str) -> None:
-        """Hold what there is to say of it.
+        """Hold what is known of it.
 
         Args:
             file: The checkpoint.

@@ -163,15 +163,15 @@ def _job(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, first: "FirstI
     )
 
 
-def _note_mask(layer: Layer, word: str, *, training: bool) -> None:
+def _note_mask(layer: Layer, name: str, *, training: bool) -> None:
     """Say where a mask does not do what one may expect of it."""
     from poolnorm_cli.engine.masks import MaskFile
 
     layer = require_maskable(layer, ())
     ignored = layer.ignores_mask(training=training)
     note = f"--mask makes no difference: {ignored}" if ignored else None
-    with suppress(PoolnormError):  # a mask that cannot be read is told when its turn comes
-        note = note or layer.mask_note(MaskFile(word).shape)
+    with suppress(PoolnormError):  # a mask that cannot be read is reported when its turn comes
+        note = note or layer.mask_note(MaskFile(name).shape)
     if note:
         print_note(note)
 
@@ -226,5 +226,5 @@ def _fold(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags) -> int:
 def _tensors(flags: LayerFlags) -> "Iterator[Tensor]":
     from poolnorm_cli.tensors.sources import open_tensors
 
-    for word in flags.inputs.inputs or ():
-        yield from open_tensors(word, flags.inputs.key, flags.outputs.dtype == "bfloat16")
+    for name in flags.inputs.inputs or ():
+        yield from open_tensors(name, flags.inputs.key, flags.outputs.dtype == "bfloat16")

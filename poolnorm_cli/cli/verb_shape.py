@@ -90,25 +90,25 @@ class _ShapeRow(Row):
         return {"input_shape": self._before, "output_shape": self._after, "keras": self.heading}
 
 
-def read_shape(word: str) -> Shape:
-    """Return the shape that a word spells, or that the header of the file it names gives.
+def read_shape(text: str) -> Shape:
+    """Return the shape that a text spells, or that the header of the file it names gives.
 
     Raises:
         UsageError: It is neither, or the file holds several arrays.
         InputError: The file cannot be read.
     """
-    if word != "-" and not any(mark in word for mark in "./"):  # neither a suffix nor a path
-        return parse_shape(word)
+    if text != "-" and not any(mark in text for mark in "./"):  # neither a suffix nor a path
+        return parse_shape(text)
     from poolnorm_cli.errors import UsageError
     from poolnorm_cli.tensors.names import names_tensor
     from poolnorm_cli.tensors.sources import open_input
 
-    if not names_tensor(word):
-        return parse_shape(word)
-    first, *others = open_input(word, None, True)  # noqa: FBT003 - any dtype has a shape
+    if not names_tensor(text):
+        return parse_shape(text)
+    first, *others = open_input(text, None, True)  # noqa: FBT003 - any dtype has a shape
     if others:
         names = ", ".join(str(tensor.key) for tensor in (first, *others))
-        raise UsageError.at(word, f"holds {names}", f"name one of them, as {word}::{first.key}")
+        raise UsageError.at(text, f"holds {names}", f"name one of them, as {text}::{first.key}")
     return first.shape
 
 

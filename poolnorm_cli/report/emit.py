@@ -1,4 +1,4 @@
-"""The one place that decides how things are printed: for a terminal, plain, as JSON, or quietly.
+"""The one place that decides how things are printed: on a terminal, plain, as JSON, or quietly.
 
 A verb makes rows and a document; neither knows who reads. `emit` prints what is there at once;
 `open_report` is for rows that come one by one while a run goes on.
@@ -31,7 +31,7 @@ def emit(
     Args:
         rows: What there is to report.
         document: Makes the document of --json of the entries of all rows, by section.
-        style: Who reads, and what they asked for.
+        style: How to print.
         sections: Order of the tables on a terminal, where rows are of several sections.
         below: Lines that only a terminal gets, below its tables.
 
@@ -52,7 +52,7 @@ def open_report(
     """Return what prints rows in a style.
 
     Args:
-        style: Who reads, and what they asked for.
+        style: How to print.
         head: Makes the beginning of a document whose entries are written as they come, so that
             memory does not grow with their number; None for one that is made at the end.
         sections: Order of the tables on a terminal, where rows are of several sections.
@@ -79,7 +79,7 @@ def emit_error(error: PoolnormError, style: Style) -> None:
 
     Args:
         error: The error.
-        style: What was asked for.
+        style: How to print.
     """
     print_error(error)
     if style.json:
@@ -91,7 +91,7 @@ def note(text: str, style: Style) -> None:
 
     Args:
         text: The note.
-        style: What was asked for.
+        style: How to print.
     """
     if prints_notes(style):
         print_note(text)
@@ -112,7 +112,7 @@ def open_progress(kind: Literal["auto", "json", "never"], style: Style) -> "Prog
 
     Args:
         kind: What --progress asks for.
-        style: What else was asked for.
+        style: How to print.
 
     Returns:
         The progress.

@@ -37,7 +37,7 @@ def _is_directory_gone() -> bool:
 
 
 def _explained(error: PoolnormError) -> PoolnormError:
-    """Cut an error to a line, and say of one about a file that the current directory is gone."""
+    """Cut an error to a line; where the current directory is gone, add that to one about a file."""
     error = _cut(error)
     gone = isinstance(error, DirectoryGoneError) or isinstance(error.__cause__, DirectoryGoneError)
     about_files = any(isinstance(each, _OF_FILES) for each in (error, error.__cause__))
@@ -68,8 +68,8 @@ def error_of(error: Exception) -> PoolnormError:
     if isinstance(error, MemoryError):
         return PoolnormError("out of memory", "give a smaller input, or free some memory")
     if isinstance(error, UnicodeEncodeError):  # printing escapes: it is the name of a file
-        told = f"a name that this locale's encoding, {error.encoding}, has not"
-        return UsageError.at(error.object, told, "set LC_ALL=C.UTF-8")
+        what = f"a name that this locale's encoding, {error.encoding}, has not"
+        return UsageError.at(error.object, what, "set LC_ALL=C.UTF-8")
     if isinstance(error, OSError):
         return _of_system(error)
     if isinstance(error, ImportError) and error.name:
@@ -99,5 +99,5 @@ def _of_import(error: ImportError) -> PoolnormError:
     while isinstance(cause.__cause__ or cause.__context__, ImportError | OSError):
         cause = cause.__cause__ or cause.__context__ or cause
     lines = str(cause).strip().splitlines() or ["no reason given"]
-    told = f"{package} cannot be imported: {lines[0]}"
-    return UnavailableError(told, f"pip install --force-reinstall {package}")
+    what = f"{package} cannot be imported: {lines[0]}"
+    return UnavailableError(what, f"pip install --force-reinstall {package}")

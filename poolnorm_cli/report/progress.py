@@ -40,7 +40,7 @@ class Progress:
         """Show how far the run is."""
 
     def close(self, counts: "Counts", *, summary: bool) -> None:
-        """End, and say what came of the run.
+        """End, and print a summary of the run.
 
         Args:
             counts: How far it is.
@@ -75,7 +75,12 @@ class Lines(Progress):
         print(json.dumps(facts), file=sys.stderr, flush=True)
 
     def close(self, counts: "Counts", *, summary: bool) -> None:
-        """Print the last line."""
+        """Print the last line.
+
+        Args:
+            counts: How far it is.
+            summary: A summary is worth lines.
+        """
         self.show(counts)
         super().close(counts, summary=summary)
 
@@ -110,14 +115,19 @@ class Bar(Progress):
         self._bar.refresh()
 
     def close(self, counts: "Counts", *, summary: bool) -> None:
-        """Take the bar away."""
+        """Remove the bar.
+
+        Args:
+            counts: How far it is.
+            summary: A summary is worth lines.
+        """
         if self._bar is not None:
             self._bar.stop()
         super().close(counts, summary=summary)
 
 
 def _bar(*, redirects_stdout: bool) -> "RichProgress":
-    """Make a bar that is drawn when it is told to: no thread, because workers are forked."""
+    """Make a bar that is drawn on request: no thread, because workers are forked."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -141,7 +151,7 @@ def _bar(*, redirects_stdout: bool) -> "RichProgress":
 
 
 def summary_of(counts: "Counts") -> list[str]:
-    """Return what came of a run, in lines: how many of each, and the most frequent faults."""
+    """Return the summary of a run, in lines: how many of each, and the most frequent faults."""
     left = counts.total - counts.ended
     words = [f"{counts.done} done", f"{counts.skipped} skipped", f"{counts.failed} failed"]
     lines = [", ".join([*words, f"{left} not begun"] if left else words)]

@@ -21,7 +21,7 @@ class Style:
 
     Attributes:
         json: One JSON document.
-        quiet: Nothing but what was asked for.
+        quiet: Only the essential.
         color: Colour on a terminal, always, or never.
         precision: Digits of floating-point values; None for NumPy's own.
         to_stderr: Standard output carries data, so people read standard error.
@@ -47,7 +47,7 @@ class Style:
 
 
 class Row:
-    """One thing that a verb reports, asked only for what its style prints.
+    """One thing that a verb reports, in every style; only what a style prints is made.
 
     Attributes:
         section: The list of the document, and the table, in which it is.
@@ -124,8 +124,8 @@ class Report(ABC):
         Args:
             name: Its name in the document.
             value: Its value there.
-            lines: What people are told.
-            essential: --quiet tells them, too.
+            lines: What is printed for people.
+            essential: They are printed with --quiet, too.
         """
         del name, value, essential
         for text in lines:

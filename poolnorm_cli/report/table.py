@@ -106,7 +106,12 @@ class TableReport(Report):
             self._more += 1
 
     def close(self, document: Document | None = None, below: Sequence[str] = ()) -> None:
-        """Print the tables, and below each what there is to say of its rows."""
+        """Print the tables, and below each the details of its rows.
+
+        Args:
+            document: Not printed on a terminal.
+            below: Lines below the last table.
+        """
         del document
         for rows in self._sections.values():
             if rows:

@@ -39,7 +39,15 @@ def brief(text: str) -> str:
 
 
 def encodable(text: str, stream: "TextIO") -> str:
-    """Escape what a stream's encoding lacks as the stream itself would, so that it is measured."""
+    """Escape what a stream's encoding lacks as the stream itself would, so that it is measured.
+
+    Args:
+        text: What is to be printed.
+        stream: Where.
+
+    Returns:
+        The text as it appears there.
+    """
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
@@ -51,7 +59,16 @@ def keras_shape(shape: Shape) -> str:
 
 
 def values_text(edges: "Edges", precision: int | None, width: int) -> str:
-    """Write the edges of an array as NumPy prints the whole of it."""
+    """Write the edges of an array as NumPy prints the whole of it.
+
+    Args:
+        edges: What is shown of the array.
+        precision: Digits of floating-point values; None for NumPy's own.
+        width: Columns up to which values are written side by side.
+
+    Returns:
+        The lines, as one text.
+    """
     import numpy as np
 
     return np.array2string(

@@ -167,7 +167,7 @@ def test_a_number_of_jobs_that_cannot_be_is_refused(poolnorm: Command, jobs: str
     result = poolnorm(f"pool max in -j {jobs}")
 
     assert result.code == 2
-    assert f"--jobs '{jobs}' is no number of processes" in result.err
+    assert f"--jobs '{jobs}' is not a number of processes" in result.err
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])

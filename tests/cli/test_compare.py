@@ -1,4 +1,4 @@
-"""`compare`: equal, different or in trouble, as cmp says it."""
+"""`compare`: equal, different or an error, with the exit codes of cmp."""
 
 import json
 from pathlib import Path
@@ -142,7 +142,7 @@ def test_empty_tensors_are_equal(poolnorm: Command) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("x.npy", "compare with 1 inputs; give two files, or --backends LIST -- and a layer"),
+        ("x.npy", "compare takes two files, not 1; give A B, or --backends LIST -- and a layer"),
         ("x.npy nope.npy", "nope.npy: no such file"),
         ("- -", "both inputs are standard input; name a file"),
         ("x.npy two.npz", "one array to compare with 2: a, b; --key names one of them"),

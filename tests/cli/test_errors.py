@@ -73,7 +73,7 @@ CASES = [
     ("shape pool max two.npz", 2, "two.npz: holds a, b; name one of them, as two.npz::a"),
     ("shape nothing 4,28", 2, "no such command 'nothing'"),
     ("info nothing.npy", 4, "nothing.npy: no such file"),
-    ("generate normal N,3 -o y.npy", 2, "shape 'N,3' has a size that is no number"),
+    ("generate normal N,3 -o y.npy", 2, "shape 'N,3' has a size that is not a number"),
     ("generate normal 3 -o there.npy", 2, "there.npy: exists"),
     ("generate strange 3 -o y.npy", 2, "'strange' is not one of 'normal'"),
 ]  # fmt: skip
