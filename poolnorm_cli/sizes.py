@@ -145,3 +145,6 @@ WIRE_WINDOW_BYTES = 64 << 10
 """Of an ONNX file held at a time while its fields are found: some thousand small fields."""
 LONGEST_ONNX_NAME_BYTES = 8192
 """Of a name in an ONNX graph: exporters join the names of all modules around a node."""
+
+MASK_PIECE_BYTES = 1 << 20
+"""Of a mask that are read at a time where all of it is kept as bool: little beside what is kept."""

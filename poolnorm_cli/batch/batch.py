@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from poolnorm_cli.batch.journal import Journal
     from poolnorm_cli.batch.plan import Plan
     from poolnorm_cli.engine.job import Job
-    from poolnorm_cli.engine.outcome import Listener
 
 
 _WINDOW = 4096
@@ -95,6 +94,48 @@ class Executor(Protocol):
         """Return what has been done; nothing where none is under way, or more is waited for."""
 
 
+class Listener(Protocol):
+    """Reports how a run goes, input by input."""
+
+    def done(self, outcome: Outcome) -> None:
+        """Report a tensor that went through."""
+
+    def noted(self, note: str) -> None:
+        """Report something about the file of an input."""
+
+    def failed(self, name: str, error: PoolnormError) -> None:
+        """Report an input that failed.
+
+        Args:
+            name: The input.
+            error: Why.
+        """
+
+    def resumed(self, name: str, output: str | None) -> None:
+        """Report an input that an earlier part of the run has done.
+
+        Args:
+            name: The input.
+            output: Its output; None where nothing is written.
+        """
+
+    def skipped(self, name: str, output: str) -> None:
+        """Report an input whose output was there already.
+
+        Args:
+            name: The input.
+            output: Its output.
+        """
+
+    def left(self, name: str, output: str | None) -> None:
+        """Report an input that was not begun, or not ended, because another ended the run.
+
+        Args:
+            name: The input.
+            output: Its output; None where nothing is written.
+        """
+
+
 class Batch:
     """A run over inputs."""
 
@@ -104,7 +145,7 @@ class Batch:
         work: Work,
         inputs: Sequence[Input],
         executor: Executor,
-        listener: "Listener",
+        listener: Listener,
         *,
         fail_fast: bool = False,
         failure_code: int | None = None,

@@ -16,7 +16,7 @@ from poolnorm_cli import __version__
 from poolnorm_cli.batch.group_commit import Done, GroupCommit
 from poolnorm_cli.batch.inputs import Input
 from poolnorm_cli.batch.tasks import Result, Task, Work
-from poolnorm_cli.engine.memory_estimate import format_size, memory_of
+from poolnorm_cli.engine.memory_estimate import format_size, memory_needed
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.kernels.memory import clear as clear_kernel_memory
 from poolnorm_cli.machine import memory_in_use
@@ -196,7 +196,7 @@ class WorkerMemory:
         Raises:
             UsageError: It takes more than there is, even alone.
         """
-        needed = memory_of(plan, tensor) - PROCESS_BYTES
+        needed = memory_needed(plan, tensor) - PROCESS_BYTES
         if needed > self.limit:
             raise self._refused(tensor, needed)
         _QUEUE.acquire(needed, self.limit)

@@ -168,7 +168,7 @@ class Work:
                 statistics = self._run_part(task, task.part)
             elif task.gathers:
                 statistics = tuple(
-                    self.job.gather(tensor) for tensor in self.reading.open(task.input)
+                    self.job.gather_statistics(tensor) for tensor in self.reading.open(task.input)
                 )
             else:
                 tensors = self.reading.open(task.input)

@@ -274,8 +274,8 @@ def save_weights(job: "Job", flags: LayerFlags, reporter: "LayerReport") -> None
     replaced = files.in_place
     target = os.path.realpath(files.save_weights) if replaced else files.save_weights
     overwrite = outputs.overwrite or replaced
-    save(target, weights | job.projected, overwrite=overwrite, sync=flags.synced)
-    reporter.projected(job.projected)
+    save(target, weights | job.constrained_weights, overwrite=overwrite, sync=flags.synced)
+    reporter.projected(job.constrained_weights)
 
 
 def _check_save(files: WeightFlags, outputs: OutputFlags) -> None:

@@ -78,8 +78,8 @@ def _setting(
     mask = None
     if flags.mask.mask is not None:
         held = MaskFile(str(flags.mask.mask))
-        held.of(tensor, layer)  # refuses what does not fit
-        mask = f"({_loading(held.chosen(tensor))} != 0)"
+        held.mask_for(tensor, layer)  # refuses what does not fit
+        mask = f"({_loading(held.array_for(tensor))} != 0)"
     weights = read_weights(layer, checkpoint, flags, first)
     started = initial_weights(layer, tensor.shape, dtype)
     kind = compute if compute == "float64" else "float32"

@@ -266,7 +266,7 @@ class BackendFlags:
         """Return the bytes that each of so many processes may take; None where all may.
 
         Raises:
-            UsageError: The flag is no number of bytes.
+            UsageError: The flag is not a number of bytes.
         """
         if self.max_memory is None:
             return None

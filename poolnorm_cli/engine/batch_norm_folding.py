@@ -41,6 +41,14 @@ class Folded:
 def fold(layer: Layer, weights: Weights, tensors: "Iterable[Tensor]") -> Folded:
     """Fold a layer, and compare on tensors, which are read block by block.
 
+    Args:
+        layer: The layer, which is foldable.
+        weights: Its weights, as they are in their file.
+        tensors: Inputs; each is closed after it.
+
+    Returns:
+        Scale and shift, and their largest error on each tensor.
+
     Raises:
         PoolnormError: A tensor cannot be read, or the layer cannot take it.
     """
@@ -84,13 +92,13 @@ def _largest_error(
 ) -> float:
     layer.output_shape(tensor.shape)
     dtype = tensor.dtype.name
-    run = LayerPass(layer, tensor.shape, dtype, layer.result_dtype(dtype)).inner
+    plan = LayerPass(layer, tensor.shape, dtype, layer.result_dtype(dtype)).inner
     fitted = fit(weights, layer.weight_shapes(tensor.shape), layer)
     largest = 0.0
-    for block in placed_blocks(run.blocks(tensor), None, 0, run.strips):
-        x, call = run.layer_input(block)[0], Call(start=block.start, strip=block.strip)
+    for block in placed_blocks(plan.blocks(tensor), None, 0, plan.strips):
+        x, call = plan.layer_input(block)[0], Call(start=block.start, strip=block.strip)
         with np.errstate(all="ignore"):
-            y = _foldable(run.layer).apply_folded(x, folded, call)
-            error = np.abs(y - run.layer.apply(x, fitted, call))
+            y = _foldable(plan.layer).apply_folded(x, folded, call)
+            error = np.abs(y - plan.layer.apply(x, fitted, call))
             largest = float(np.fmax.reduce(error, axis=None, initial=largest))
     return largest

@@ -32,7 +32,7 @@ Extreme = tuple[float, Ints]
 
 @dataclass(slots=True)
 class Difference:
-    """What came of comparing two tensors.
+    """How two tensors differ.
 
     Attributes:
         a: Name of the first, which may be missing.
@@ -72,8 +72,14 @@ class Difference:
         """Whether both are there and have one shape."""
         return self.shapes[0] is not None and self.shapes[0] == self.shapes[1]
 
-    def take(self, a: NDArray[Any], b: NDArray[Any], tolerance: Tolerance) -> None:
-        """Add the next blocks."""
+    def add(self, a: NDArray[Any], b: NDArray[Any], tolerance: Tolerance) -> None:
+        """Add the next blocks.
+
+        Args:
+            a: Of the first tensor.
+            b: Of the second, in the same shape.
+            tolerance: How far apart equal values may be.
+        """
         dtype = self.dtypes[0] if self.dtypes[0] == self.dtypes[1] else None
         found = item_differences(a, b, tolerance, dtype)
         count = int(np.count_nonzero(found.unequal))
@@ -98,7 +104,7 @@ class Difference:
         return known[place].item(), self._index(place)
 
     def _index(self, place: int) -> Ints:
-        """Return the index of an item of the block that is being taken."""
+        """Return the index of an item of the block that is being added."""
         index = np.unravel_index(self._start + place, self.shapes[0] or ())
         return tuple(int(i) for i in index)
 
@@ -120,7 +126,10 @@ def compare_files(
         key: The one array of each that is compared; all without it.
         tolerance: How far apart equal values may be.
         ignore_dtype: Whether different dtypes are no difference.
-        noted: Told what there is to say of a file besides.
+        noted: Called with each note about a file.
+
+    Yields:
+        A difference for each pair of arrays.
 
     Raises:
         PoolnormError: One cannot be read, or it is not clear which arrays to compare.
@@ -193,7 +202,7 @@ def _compared(
     width = max(t.dtype.itemsize for t in (a, b)) * int(np.prod(a.shape[1:], dtype=object))
     rows = max(BLOCK_BYTES // width if width else a.shape[0], 1)
     for one, other in zip(a.blocks(rows), b.blocks(rows), strict=True):
-        result.take(one, other, tolerance)
+        result.add(one, other, tolerance)
     return result
 
 
@@ -202,18 +211,27 @@ def compare_backends(
 ) -> Sequence[Difference]:
     """Run a layer on each backend at once, and compare all others with the first.
 
+    Args:
+        job: The layer and how it is run.
+        tensor: The input.
+        backends: Opened backends, by name.
+        tolerance: How far apart equal values may be.
+
+    Returns:
+        A difference for each backend but the first.
+
     Raises:
         PoolnormError: The layer cannot take the tensor, or it cannot be read.
     """
     tensor.spool()
-    run = job.plan_for(tensor)
-    shape = tuple(int(size or 0) for size in run.layer.output_shape(run.shape))
-    weights = job.state.weights_for(run)
+    plan = job.plan_for(tensor)
+    shape = tuple(int(size or 0) for size in plan.layer.output_shape(plan.shape))
+    weights = job.state.weights_for(plan)
     moments = None
-    if run.statistics_axes:
-        moments = run.moments(run.blocks(tensor), job.under_mask(run, tensor)[1])
+    if plan.statistics_axes:
+        moments = plan.moments(plan.blocks(tensor), job.under_mask(plan, tensor)[1])
 
-    alone = replace(run, pool=ONE_THREAD)
+    alone = replace(plan, pool=ONE_THREAD)
 
     def outputs(backend: Backend) -> Iterable[NDArray[Any]]:
         masked, masks = job.under_mask(alone, tensor)
@@ -221,16 +239,18 @@ def compare_backends(
         return own.outputs(alone.blocks(tensor), weights, moments, masks)
 
     first, *others = backends
-    results = [Difference(first, name, (shape, shape), (run.result, run.result)) for name in others]
+    results = [
+        Difference(first, name, (shape, shape), (plan.result, plan.result)) for name in others
+    ]
     for blocks in zip(*map(outputs, backends.values()), strict=True):
-        reference, *rest = (_rounded(block, run) for block in blocks)
+        reference, *rest = (_rounded(block, plan) for block in blocks)
         for result, block in zip(results, rest, strict=True):
-            result.take(reference, block, tolerance)
+            result.add(reference, block, tolerance)
     return results
 
 
-def _rounded(block: NDArray[Any], run: LayerPass) -> NDArray[Any]:
+def _rounded(block: NDArray[Any], plan: LayerPass) -> NDArray[Any]:
     """Return a block as a file of the result's dtype would hold it."""
-    dtype = DTYPES[run.result]
+    dtype = DTYPES[plan.result]
     stored = encode(block, dtype)
     return decode(stored.tobytes(), dtype, swapped=False).reshape(block.shape)

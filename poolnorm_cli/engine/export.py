@@ -53,27 +53,36 @@ class GraphOutput:
     ) -> None:
         """Write the graph of a job for inputs such as `tensor`.
 
+        Args:
+            job: The layer and how it is run.
+            tensor: An input of the shape and dtype that the graph takes.
+            opset: Version of the ONNX operator set.
+            command: The command that makes the layer, for the graph's documentation.
+            detail: Called with each note about how the graph is built.
+
         Raises:
             PoolnormError: The layer cannot take the tensor, or there can be no such graph.
         """
         from poolnorm_cli.backends.layer_graphs import FileGraph
 
-        run = job.plan_for(tensor)
-        job.layer.output_shape(run.shape)
+        plan = job.plan_for(tensor)
+        job.layer.output_shape(plan.shape)
         weights = job.state.weights
         if weights is None:
-            weights = initial_weights(run.layer, run.shape, run.dtype)
-        held = fit(weights, run.layer.weight_shapes(run.shape), run.layer, training=run.training)
+            weights = initial_weights(plan.layer, plan.shape, plan.dtype)
+        held = fit(
+            weights, plan.layer.weight_shapes(plan.shape), plan.layer, training=plan.training
+        )
         graph = FileGraph(
-            run.layer,
-            run.shape,
-            run.dtype,
-            run.compute_dtype.name,
-            run.result,
-            run.training,
+            plan.layer,
+            plan.shape,
+            plan.dtype,
+            plan.compute_dtype.name,
+            plan.result,
+            plan.training,
             opset,
             command,
-            job.mask is not None and heeds_mask(run.layer, training=run.training),
+            job.mask is not None and heeds_mask(plan.layer, training=plan.training),
         )
         data, notes = graph.serialized(held)
         for note in notes:

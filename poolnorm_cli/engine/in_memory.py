@@ -48,7 +48,7 @@ def run_array(
     expected = layer.output_shape(shape)
     dtype = x.dtype.name
     result = layer.result_dtype(dtype)
-    run = LayerPass(layer, shape, dtype, result, training, backend)
+    plan = LayerPass(layer, shape, dtype, result, training, backend)
     given = dict(weights) if weights is not None else initial_weights(layer, shape, dtype)
 
     broadcast = None
@@ -56,18 +56,18 @@ def run_array(
         from poolnorm_cli.engine.masks import BroadcastMask, whole_mask_shape
 
         broadcast = BroadcastMask(mask, whole_mask_shape(layer, shape, mask.shape))
-        run = replace(run, factor=require_maskable(layer, shape).mask_factor(shape, mask.shape))
+        plan = replace(plan, factor=require_maskable(layer, shape).mask_factor(shape, mask.shape))
 
-    inner, whole = run.inner, np.ascontiguousarray(x)
+    inner, whole = plan.inner, np.ascontiguousarray(x)
     step = inner.round_to_grains(rows) if rows else inner.rows
 
     def masks() -> Iterator[Array] | None:
         """Divide the mask as the blocks are."""
-        return None if broadcast is None else run.mask_blocks(broadcast, step)
+        return None if broadcast is None else plan.mask_blocks(broadcast, step)
 
-    moments = run.moments(run.array_blocks(whole, step), masks())
-    y = np.empty([int(size or 0) for size in expected], dtype=run.result)
-    _fill(y, run.outputs(run.array_blocks(whole, step), given, moments, masks()))
+    moments = plan.moments(plan.array_blocks(whole, step), masks())
+    y = np.empty([int(size or 0) for size in expected], dtype=plan.result)
+    _fill(y, plan.outputs(plan.array_blocks(whole, step), given, moments, masks()))
     if moments is None or not (training and isinstance(layer, Trainable)):
         return y, given
     return y, layer.updated(given, moments)

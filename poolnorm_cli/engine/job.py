@@ -86,7 +86,7 @@ class Job:
         return self.training and isinstance(self.layer, Trainable)
 
     @property
-    def projected(self) -> Weights:
+    def constrained_weights(self) -> Weights:
         """The weights that have a constraint, as it has them saved."""
         return apply_constraints(self.layer, self.state.trained or {})
 
@@ -102,10 +102,10 @@ class Job:
             return plan
         if self.memory is None and not plan.is_heavy:
             return plan
-        from poolnorm_cli.engine.memory_estimate import require_memory, within
+        from poolnorm_cli.engine.memory_estimate import require_memory, within_memory
 
         if self.memory is not None:
-            return within(plan, tensor, self.memory)
+            return within_memory(plan, tensor, self.memory)
         require_memory(plan, tensor)
         return plan
 
@@ -174,7 +174,7 @@ class Job:
         """
         if self.mask is None:
             return plan, None
-        mask, factor = self.mask.of(tensor, self.layer)
+        mask, factor = self.mask.mask_for(tensor, self.layer)
         return plan if factor == 1 else replace(plan, factor=factor), plan.mask_blocks(mask)
 
     def run(
@@ -260,7 +260,7 @@ class Job:
                 tensor.close()
         return outcomes
 
-    def gather(self, tensor: "Tensor") -> BatchStatistics:
+    def gather_statistics(self, tensor: "Tensor") -> BatchStatistics:
         """Gather what has to be known of a tensor before its outputs.
 
         Raises:
@@ -289,7 +289,7 @@ class Job:
         plan = self.plan_of(statistics.shape, statistics.dtype)
         return self.state.apply_step(plan, statistics.moments)
 
-    def expect(self, tensor: "Tensor") -> LayerPass:
+    def check_header(self, tensor: "Tensor") -> LayerPass:
         """Return the plan for a tensor, checked as far as its header goes.
 
         Raises:
@@ -315,12 +315,12 @@ class Job:
         Raises:
             PoolnormError: What a run would raise for the header.
         """
-        from poolnorm_cli.engine.memory_estimate import memory_of
+        from poolnorm_cli.engine.memory_estimate import memory_needed
 
         with error_context(tensor.name):
             if target is not None:
                 self.require_room(target, tensor)
-            plan = self.expect(tensor)
+            plan = self.check_header(tensor)
         return Estimate(
             input=tensor.name,
             output=place,
@@ -329,7 +329,7 @@ class Job:
             input_dtype=tensor.dtype.name,
             dtype=plan.result,
             nbytes=plan.output_bytes,
-            memory=memory_of(plan, tensor),
+            memory=memory_needed(plan, tensor),
         )
 
     def initialize_weights(self, tensor: "Tensor") -> None:
@@ -339,7 +339,7 @@ class Job:
             PoolnormError: The layer does not take it.
         """
         if not self.state.is_known(self.layer):
-            self.expect(tensor)
+            self.check_header(tensor)
 
     def _stream(
         self,
@@ -360,7 +360,7 @@ class Job:
         if self.mask is not None:
             plan, masks = self.under_mask(plan, tensor)
         if first is not None:
-            blocks = first.of(blocks, plan.tensor_ranges(tensor)[0], plan.shape[1:])
+            blocks = first.watch(blocks, plan.tensor_ranges(tensor)[0], plan.shape[1:])
         outputs = plan.outputs(blocks, step.weights, step.moments, masks)
         for block in self.profiler.timed("next", outputs):
             if writer:

@@ -7,6 +7,7 @@ from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.maskable import require_maskable
 from poolnorm_cli.shapes import Ints, format_shape
+from poolnorm_cli.sizes import MASK_PIECE_BYTES
 from poolnorm_cli.tensors.formats import either
 from poolnorm_cli.tensors.names import STDIN
 from poolnorm_cli.tensors.sources import open_tensors
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from poolnorm_cli.tensors.tensor import RowRange, Tensor
-
-_ITEMS = 1 << 20
-"""Items of a mask that are read at a time where all of it is kept."""
 
 
 @frozen
@@ -48,7 +46,7 @@ class MaskFile:
         """
         return next(iter(open_tensors(self.word))).shape
 
-    def chosen(self, tensor: "Tensor") -> "Tensor":
+    def array_for(self, tensor: "Tensor") -> "Tensor":
         """Return the array of the file that is the mask of a tensor.
 
         Raises:
@@ -66,17 +64,21 @@ class MaskFile:
             )
         return by_key[0]
 
-    def of(self, tensor: "Tensor", layer: Layer) -> "tuple[Tensor | BroadcastMask, int]":
+    def mask_for(self, tensor: "Tensor", layer: Layer) -> "tuple[Tensor | BroadcastMask, int]":
         """Return the mask for a tensor, its shape checked; a cell counts where it is not 0.
 
+        Args:
+            tensor: The input.
+            layer: The layer.
+
         Returns:
-            The mask, and what the results under it are multiplied by.
+            The mask, and the factor that results under it are multiplied by.
 
         Raises:
             UsageError: The layer takes no mask for the tensor, or none of such a shape.
             InputError: The mask cannot be read.
         """
-        mask = self.chosen(tensor)
+        mask = self.array_for(tensor)
         shape = whole_mask_shape(layer, tensor.shape, mask.shape)
         factor = require_maskable(layer, tensor.shape).mask_factor(tensor.shape, mask.shape)
         return mask if mask.shape == shape else BroadcastMask(_whole(mask), shape), factor
@@ -100,6 +102,9 @@ class BroadcastMask:
         Args:
             ranges: First index and end along axis 0 of `seen`, for each slice.
             seen: The shape in which it is cut: its first axes may be merged into one.
+
+        Yields:
+            Slices, of shape `(stop - start, *seen[1:])`, as bool.
         """
         import numpy as np
 
@@ -116,6 +121,9 @@ def whole_mask_shape(layer: Layer, shape: Ints, mask: Ints) -> Ints:
         layer: The layer.
         shape: Shape of the input.
         mask: Shape of the mask, which may have size 1 in place of any other.
+
+    Returns:
+        The shape, one size for each of the leading axes of the input that the layer masks.
 
     Raises:
         UsageError: The layer takes no mask for it, or none of such a shape.
@@ -143,7 +151,7 @@ def _whole(mask: "Tensor") -> "NDArray[Any]":
     cells = np.empty(mask.shape, bool)
     flat, done = cells.reshape(-1), 0
     size = prod(mask.shape)
-    ranges = ((at, min(at + _ITEMS, size)) for at in range(0, size, _ITEMS))
+    ranges = ((at, min(at + MASK_PIECE_BYTES, size)) for at in range(0, size, MASK_PIECE_BYTES))
     for part in mask.slices(ranges, (size,)):
         flat[done : done + part.size] = part != 0
         done += part.size

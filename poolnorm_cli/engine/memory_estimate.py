@@ -38,15 +38,22 @@ class MemoryLimiter(Protocol):
 
 
 def parse_size(text: str, flag: str) -> int:
-    """Read a number of bytes, as `512M`, `1.5G` or `800000`; K, M, G and T are powers of 1024.
+    """Read a number of bytes.
+
+    Args:
+        text: As it was typed: `512M`, `1.5G` or `800000`; K, M, G and T are powers of 1024.
+        flag: The flag, for the message.
+
+    Returns:
+        Bytes.
 
     Raises:
-        UsageError: It is none.
+        UsageError: It is not a number of bytes.
     """
     found = re.fullmatch(_SIZE, text.strip(), re.IGNORECASE)
     size = float(found[1]) * 2 ** _UNITS[found[2].upper()] if found else 0.0
     if not 1 <= size < 2**62:
-        raise UsageError(f"{flag} {text!r} is no number of bytes", f"give {flag} 512M or 2G")
+        raise UsageError(f"{flag} {text!r} is not a number of bytes", f"give {flag} 512M or 2G")
     return int(size)
 
 
@@ -55,37 +62,48 @@ def format_size(size: int) -> str:
     return f"{-(-size // 2**20)}M"
 
 
-def memory_of(run: "LayerPass", tensor: "Tensor") -> int:
+def memory_needed(plan: "LayerPass", tensor: "Tensor") -> int:
     """Estimate the largest number of bytes that a process has while it works on a tensor.
 
-    These are the blocks that are held at once: as stored, as computed with where that is another
-    dtype, the output, and in each thread what a layer needs on the way, which may be in float64.
-    A graph has the results of its nodes there, and a layer tables made of its weights.
+    These are the blocks that are in memory at once: as stored, as computed with where that is
+    another dtype, the output, and for each thread what a layer needs in between, which may be in
+    float64. A graph has the results of its nodes there, and a layer tables made of its weights.
+
+    Args:
+        plan: The layer on the tensor.
+        tensor: The tensor, which is not read.
+
+    Returns:
+        Bytes, those of the process itself included.
     """
-    wide, inner = run.compute_dtype.itemsize, run.inner
+    wide, inner = plan.compute_dtype.itemsize, plan.inner
     share = prod(inner.output_shape[1:]) / max(prod(inner.shape[1:]), 1)
     items = min(inner.block_items, prod(inner.shape))
     stored = items * tensor.dtype.itemsize
-    computed = items * wide if run.compute_dtype.name != tensor.dtype.name else 0
+    computed = items * wide if plan.compute_dtype.name != tensor.dtype.name else 0
     block = stored + computed + int(items * share) * wide
-    backend = row_of(run.backend)
+    backend = row_of(plan.backend)
     base = backend.process_bytes
-    sizes = (n for axis, n in enumerate(run.shape) if axis not in run.statistics_axes)
-    base += 16 * prod(sizes) if run.statistics_axes else 0
+    sizes = (n for axis, n in enumerate(plan.shape) if axis not in plan.statistics_axes)
+    base += 16 * prod(sizes) if plan.statistics_axes else 0
     turned = 2 * tensor.nbytes if tensor.fortran_order else 0
     own = backend.computing_bytes(block, items)
-    each = SCRATCH_BYTES + own + _tables(run) + _windows(run)
-    return base + turned + block * run.pool.max_in_flight + each * run.pool.threads
+    each = SCRATCH_BYTES + own + _tables(plan) + _windows(plan)
+    return base + turned + block * plan.pool.max_in_flight + each * plan.pool.threads
 
 
-def require_memory(run: "LayerPass", tensor: "Tensor") -> None:
-    """Refuse a tensor whose blocks, outputs or weights no memory of this machine could hold.
+def require_memory(plan: "LayerPass", tensor: "Tensor") -> None:
+    """Refuse a tensor whose blocks, outputs or weights this machine's memory cannot hold.
+
+    Args:
+        plan: The layer on the tensor.
+        tensor: The tensor.
 
     Raises:
         UsageError: They take more than it has.
     """
     found = built_in_memory()
-    needed = memory_of(replace(run, pool=ONE_THREAD), tensor) if found is not None else 0
+    needed = memory_needed(replace(plan, pool=ONE_THREAD), tensor) if found is not None else 0
     if found is not None and needed > found:
         raise UsageError(
             f"shape {tensor.shape} needs about {format_size(needed)} of memory, and this machine "
@@ -94,30 +112,38 @@ def require_memory(run: "LayerPass", tensor: "Tensor") -> None:
         )
 
 
-def _windows(run: "LayerPass") -> int:
+def _windows(plan: "LayerPass") -> int:
     """Estimate the bytes of windows that are listed one by one, as those of adaptive pooling."""
-    counts = getattr(run.layer, "window_counts", None)
-    return WINDOW_BYTES * sum(counts(run.shape).values()) if counts is not None else 0
+    counts = getattr(plan.layer, "window_counts", None)
+    return WINDOW_BYTES * sum(counts(plan.shape).values()) if counts is not None else 0
 
 
-def _tables(run: "LayerPass") -> int:
+def _tables(plan: "LayerPass") -> int:
     """Estimate the bytes of weights, of statistics as large, and of what is made of both."""
-    items = sum(map(prod, run.layer.weight_shapes(run.shape).values()))
-    stored = 8 if run.compute_dtype.name == "float64" else 4
-    return items * ((24 if isinstance(run.layer, Trainable) else 8) + 2 * stored)
+    items = sum(map(prod, plan.layer.weight_shapes(plan.shape).values()))
+    stored = 8 if plan.compute_dtype.name == "float64" else 4
+    return items * ((24 if isinstance(plan.layer, Trainable) else 8) + 2 * stored)
 
 
-def within(run: "LayerPass", tensor: "Tensor", limit: int) -> "LayerPass":
-    """Return a pass that takes no more memory than allowed: with fewer threads, if need be.
+def within_memory(plan: "LayerPass", tensor: "Tensor", limit: int) -> "LayerPass":
+    """Return a plan that takes no more memory than allowed: with fewer threads, if need be.
 
     What is computed, and so its bytes, does not depend on the limit.
+
+    Args:
+        plan: The layer on the tensor.
+        tensor: The tensor.
+        limit: Bytes that the process may take.
+
+    Returns:
+        The plan, or the same with one thread.
 
     Raises:
         UsageError: Even one thread takes more.
     """
-    for pool in (run.pool, ONE_THREAD):
-        fitted = replace(run, pool=pool)
-        needed = memory_of(fitted, tensor)
+    for pool in (plan.pool, ONE_THREAD):
+        fitted = replace(plan, pool=pool)
+        needed = memory_needed(fitted, tensor)
         if needed <= limit:
             return fitted
     raise UsageError(

@@ -1,10 +1,9 @@
-"""What came of one input."""
+"""What a layer did to one tensor, and what it would do: the values that reports are made of."""
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from poolnorm_cli.errors import PoolnormError
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.values import frozen
 
@@ -15,20 +14,20 @@ if TYPE_CHECKING:
 
 @frozen
 class Outcome:
-    """What a layer did to one input.
+    """What a layer did to one tensor.
 
     Attributes:
-        input: Name of the input, as it was given.
+        input: Name of the tensor, as it was given.
         output: Where the output was written; None where it was not.
         input_shape: Shape of the input.
         output_shape: Shape of the output.
         input_dtype: Dtype of the input, by name.
         dtype: Dtype of the output, by name.
-        seconds: Time it took, reading and writing included.
-        edges: What is shown of the output; None where that was not wanted.
-        explanation: How the output came about, in lines; empty where that was not wanted.
-        penalties: What the regularizers of the layer make of its weights, by their names.
-        notes: What there is to say of the input's file besides.
+        seconds: Seconds it took, reading and writing included.
+        edges: The values to show of the output; None where none are shown.
+        explanation: How the output came about, in lines; empty where that was not asked for.
+        penalties: The penalty of each weight that has a regularizer, by name.
+        notes: What else to tell of the input's file and of the training step, in lines.
     """
 
     input: str
@@ -67,25 +66,3 @@ class Estimate:
     dtype: str
     nbytes: int
     memory: int
-
-
-class Listener(Protocol):
-    """Whoever is told how a run goes."""
-
-    def done(self, outcome: Outcome) -> None:
-        """Hear of an input that went through."""
-
-    def noted(self, note: str) -> None:
-        """Hear of something about the file of an input."""
-
-    def failed(self, name: str, error: PoolnormError) -> None:
-        """Hear of an input that did not."""
-
-    def resumed(self, name: str, output: str | None) -> None:
-        """Hear of an input that an earlier part of the run has done."""
-
-    def skipped(self, name: str, output: str) -> None:
-        """Hear of an input whose output was there already."""
-
-    def left(self, name: str, output: str | None) -> None:
-        """Hear of an input that was not begun, or not ended, because another ended the run."""

@@ -40,10 +40,19 @@ class FirstSample:
         """Have none yet."""
         self.sample: NDArray[Any] | None = None
 
-    def of(
+    def watch(
         self, blocks: Iterator[NDArray[Any]], ranges: Iterable[RowRange], sample: Ints
     ) -> Iterator[NDArray[Any]]:
-        """Yield the blocks, cut as said from samples of such a shape, as they are."""
+        """Pass blocks on, and keep the first sample.
+
+        Args:
+            blocks: Blocks of a tensor.
+            ranges: First index and end of each.
+            sample: Shape of a sample.
+
+        Yields:
+            The blocks as they are.
+        """
         missing, done = prod(sample), 0
         kept: list[NDArray[Any]] = []
         for block, (start, stop) in zip(blocks, ranges, strict=True):

@@ -104,5 +104,5 @@ def test_sizes(text: str, size: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "M", "1e9", "5X", "1 000", "9" * 30])
 def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="is no number of bytes"):
+    with pytest.raises(UsageError, match="is not a number of bytes"):
         parse_size(text, "--max-memory")
