@@ -256,8 +256,8 @@ def within_64_bits(sizes: Ints, flag: str) -> Ints:
     """
     longest = max(size.bit_length() for size in sizes)
     if longest > LARGEST_SIZE.bit_length():
-        told = f"{flag} has a number of {longest} bits"
-        raise UsageError(told, f"give {LARGEST_SIZE} at most")
+        what = f"{flag} has a number of {longest} bits"
+        raise UsageError(what, f"give {LARGEST_SIZE} at most")
     return sizes
 
 

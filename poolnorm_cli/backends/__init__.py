@@ -161,8 +161,8 @@ def resolve(backend: str | None, provider: str | None) -> tuple[str, str]:
     name = backend or default_backend(provider)
     if provider not in (None, *BACKENDS[name].providers):
         others = [other for other, row in BACKENDS.items() if provider in row.providers]
-        told = f"--backend {name} with --provider {provider}"
-        raise UsageError(told, f"give --backend {' or '.join(others)}")
+        what = f"--backend {name} with --provider {provider}"
+        raise UsageError(what, f"give --backend {' or '.join(others)}")
     return name, provider or BACKENDS[name].providers[0]
 
 

@@ -152,8 +152,8 @@ class FileGraph:
         """
         _check_opset(self.opset)
         if 0 in self.shape[1:]:
-            told = f"--export for an input of shape ({format_shape(self.shape)}), without a cell"
-            raise UsageError(told, "give an input with 1 or more on every axis but the batch's")
+            what = f"--export for an input of shape ({format_shape(self.shape)}), without a cell"
+            raise UsageError(what, "give an input with 1 or more on every axis but the batch's")
         if self.training and isinstance(self.layer, Trainable):
             self.layer.ghost_batch_count(self.shape[0])
         model, notes = self.model(weights)
@@ -223,8 +223,8 @@ def _refused(provider: Provider, opset: int, error: UnavailableError) -> Unavail
     known = newest_opset(provider, opset)
     if known < opset:
         number = getattr(provider.runtime, "__version__", "")
-        told = f"--opset {opset} is newer than onnxruntime {number}, which runs none above {known}"
-        return UnavailableError(told, f"give --opset {known}")
+        what = f"--opset {opset} is newer than onnxruntime {number}, which runs none above {known}"
+        return UnavailableError(what, f"give --opset {known}")
     fix = f"give --opset {DEFAULT_OPSET}" if opset > DEFAULT_OPSET else ""
     return error.within(f"--export with --opset {opset}").saying(fix=fix)
 
@@ -235,8 +235,8 @@ def _check_opset(opset: int) -> None:
     if opset < 1:
         raise UsageError(f"--opset {opset} is no operator set", fix)
     if opset < DEFAULT_OPSET:
-        told = f"--opset {opset} lacks some of the operators that these graphs are made of"
-        raise UsageError(told, fix)
+        what = f"--opset {opset} lacks some of the operators that these graphs are made of"
+        raise UsageError(what, fix)
     if opset > newest:
         raise UsageError(f"--opset {opset} is newer than onnx {version('onnx')} knows", fix)
 

@@ -229,37 +229,52 @@ def _feeds(
     in_units: bool,
 ) -> Mapping[str, NDArray[Any]]:
     """Return the inputs of the graph by name: the block, the weights, the statistics."""
-    origin = call.origin(x.ndim)
-    if call.strip is not None or splits_weights(layer, x.ndim):
-        part = weights
-        if isinstance(layer, Normalization):
-            part = layer.weights_at(weights, origin, x.shape)
-        given = {name: _as_float64(weight) for name, weight in part.items()}
-    else:
-        if opened.weights is not weights:
-            opened.weights = weights
-            opened.feeds = {name: _as_float64(weight) for name, weight in weights.items()}
-        given = opened.feeds
-    feeds: dict[str, NDArray[Any]] = {**given, "x": np.ascontiguousarray(x)}
+    feeds = {**_weight_feeds(opened, layer, x, weights, call), "x": np.ascontiguousarray(x)}
     if call.mask is not None:
         feeds["mask"] = np.ascontiguousarray(call.mask)
-    named: dict[str, NDArray[Any]] = {}
-    if in_units and isinstance(layer, Normalization):
-        mean, variance, count = statistics_of(layer, x, weights, call)
-        mean, variance, unit = in_power_of_two_units(mean, variance, getattr(layer, "epsilon", 0.0))
-        named = {"mean": mean, "variance": variance, "unit": unit, "count": count}
-    elif call.moments is not None and isinstance(layer, Normalization):
-        mean, variance = layer.block_statistics(call.moments, origin, x.shape)
-        count = np.array(float(np.max(call.moments.count)))
-        named = {"mean": mean, "variance": variance, "count": count}
+    statistics: dict[str, NDArray[Any]] = {}
+    if isinstance(layer, Normalization):
+        statistics = _statistics_feeds(layer, x, weights, call, in_units=in_units)
     if isinstance(layer, Trainable):
         if layer.has_ghost_batches:  # the graph has a row a sample, also where one serves them all
-            named = {
+            statistics = {
                 name: np.broadcast_to(row, (len(x), *row.shape[1:])) if row.ndim else row
-                for name, row in named.items()
+                for name, row in statistics.items()
             }
-        named |= layer.extra_inputs(weights, call, x.shape)
-    return feeds | {name: _as_float64(values) for name, values in named.items()}
+        statistics |= layer.extra_inputs(weights, call, x.shape)
+    return feeds | {name: _as_float64(values) for name, values in statistics.items()}
+
+
+def _weight_feeds(
+    opened: _Session, layer: "Layer", x: "Array", weights: "Weights", call: "Call"
+) -> dict[str, NDArray[Any]]:
+    """Return the weights for a block in float64, converted once where all blocks have the same."""
+    if call.strip is not None or splits_weights(layer, x.ndim):
+        if isinstance(layer, Normalization):
+            weights = layer.weights_at(weights, call.origin(x.ndim), x.shape)
+        return {name: _as_float64(weight) for name, weight in weights.items()}
+    if opened.weights is not weights:
+        opened.weights = weights
+        opened.feeds = {name: _as_float64(weight) for name, weight in weights.items()}
+    return opened.feeds
+
+
+def _statistics_feeds(
+    layer: Normalization, x: "Array", weights: "Weights", call: "Call", *, in_units: bool
+) -> dict[str, NDArray[Any]]:
+    """Return the statistics that a block is normalized by, if the graph does not compute them."""
+    if in_units:
+        mean, variance, count = statistics_of(layer, x, weights, call)
+        mean, variance, unit = in_power_of_two_units(mean, variance, getattr(layer, "epsilon", 0.0))
+        return {"mean": mean, "variance": variance, "unit": unit, "count": count}
+    if call.moments is None:
+        return {}
+    mean, variance = layer.block_statistics(call.moments, call.origin(x.ndim), x.shape)
+    return {
+        "mean": mean,
+        "variance": variance,
+        "count": np.array(float(np.max(call.moments.count))),
+    }
 
 
 def _as_float64(array: NDArray[Any]) -> NDArray[np.float64]:

@@ -33,21 +33,21 @@ def _builds(builds: dict[str, str]) -> Iterator[Finding]:
         if len(builds) == 1:
             yield Finding(name, "ok", number)
         else:
-            told = f"{number}, installed beside the other build: they overwrite each other's files"
+            what = f"{number}, installed beside the other build: they overwrite each other's files"
             fix = installed.INSTALL_CUDA if name == installed.GPU_BUILD else installed.REINSTALL_CPU
-            yield Finding(name, "broken", told, fix)
+            yield Finding(name, "broken", what, fix)
     if not builds:
         yield Finding("onnxruntime", "missing", "not installed", installed.INSTALL_CPU)
 
 
 def _telemetry() -> Finding:
-    """Say whether ONNX Runtime may report on its use; the import has read what it was told."""
+    """Say whether ONNX Runtime may report on its use; its import has read the variable."""
     name = installed.TELEMETRY
     if installed.telemetry_wanted():
-        told = f"on: {name}={os.environ[name]} lets onnxruntime report to its maker; unset it"
+        what = f"on: {name}={os.environ[name]} lets onnxruntime report to its maker; unset it"
     else:
-        told = f"off: {name}=1 keeps onnxruntime from reporting to its maker"
-    return Finding("telemetry", "ok", told)
+        what = f"off: {name}=1 keeps onnxruntime from reporting to its maker"
+    return Finding("telemetry", "ok", what)
 
 
 def _providers(runtime: ModuleType) -> Iterator[Finding]:

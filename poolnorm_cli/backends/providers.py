@@ -17,7 +17,7 @@ from poolnorm_cli.values import frozen
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 _NAMES = {"cpu": CPU, "cuda": CUDA}
-_MOST_THREADS = 1024  # the runtime starts as many as it is told to
+_MAX_THREADS = 1024  # the runtime starts as many as it is asked for
 
 
 @frozen
@@ -55,7 +55,7 @@ class Provider:
         # Blocks are small, and between them threads that spin take the processor from the rest.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if threads is not None:
-            options.intra_op_num_threads = min(threads, _MOST_THREADS)
+            options.intra_op_num_threads = min(threads, _MAX_THREADS)
         if self.on_device:
             options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         try:
@@ -117,7 +117,7 @@ def _cuda() -> Provider:
     runtime = installed.import_runtime(absent=installed.ADD_CUDA)
     if CUDA not in runtime.get_available_providers():
         raise _no_gpu_build(runtime)
-    runtime.set_default_logger_severity(4)  # one line is told here, instead of the runtime's many
+    runtime.set_default_logger_severity(4)  # one line is printed, not the runtime's many
     with preloaded(runtime):
         provider = Provider("cuda", runtime)
         try:
@@ -146,21 +146,21 @@ def lacking(runtime: ModuleType) -> UnavailableError | None:
     """Return the error that names what CUDA lacks, None where nothing is seen to be missing."""
     wanted = major(runtime)
     lost = [library.name for library in libraries(wanted) if not library.loads]
-    told, fixes = [], []
+    what, fixes = [], []
     if DRIVER in lost:
         lost.remove(DRIVER)
-        told.append(f"no NVIDIA driver ({DRIVER} does not load)")
+        what.append(f"no NVIDIA driver ({DRIVER} does not load)")
         fixes.append("install the driver")
     if lost:
-        told.append(f"the libraries of CUDA {wanted} cannot be loaded: {', '.join(lost)}")
+        what.append(f"the libraries of CUDA {wanted} cannot be loaded: {', '.join(lost)}")
         fixes.append(f"pip install 'poolnorm-cli[{extra_of(wanted)}]'")
-    if not told:
+    if not what:
         return _unfit(wanted)
     last = "give --provider cpu"
     if lost and len(fixes) == 1 and wanted != "12":
         last = "[cuda12] for a driver of CUDA 12"
     fix = f"{' and '.join(fixes)}, or {last}"
-    return UnavailableError.at("cuda", ", and ".join(told), fix)
+    return UnavailableError.at("cuda", ", and ".join(what), fix)
 
 
 def _unfit(wanted: str) -> UnavailableError | None:
@@ -190,7 +190,7 @@ def loading(runtime: ModuleType, names: Sequence[str]) -> dict[str, str]:
     """
     results = {}
     model = one_node()
-    runtime.set_default_logger_severity(4)  # the reason is told here, and nothing beside it
+    runtime.set_default_logger_severity(4)  # the reason is printed here, and nothing else
     for name in names:
         options = runtime.SessionOptions()
         options.log_severity_level = 4

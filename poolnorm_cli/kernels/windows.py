@@ -27,32 +27,29 @@ def _slide(view: PoolView, *, average: bool = False) -> bool | None:
         Whether all means are finite; None if no loop serves for these windows, and nothing is done.
     """
     loops = loops_for(view.cells, FLOATS)
-    if loops is None or not _serves(view.windows):
+    geometry = _geometry(view.cells.shape, view.windows)
+    if loops is None or geometry is None:
         return None
-    cells, wide = view.cells, _wide(view.windows) if average else 0
-    if _is_long(view.windows):
-        # Doubling holds the partial results of a whole image: then it has to be a tile.
-        lost = False
-        for tile in view.tiles():
-            more = _geometry(tile.cells.shape, tile.windows)
-            lost |= loops.windows(tile.cells, tile.out, average, cells.itemsize, wide, *more)
-        return not lost
-    more = _geometry(cells.shape, view.windows)
-    return not loops.windows(cells, view.out, average, cells.itemsize, wide, *more)
+    size, wide = view.cells.itemsize, _wide(view.windows) if average else 0
+    if not _doubles(view.windows):
+        return not loops.windows(view.cells, view.out, average, size, wide, *geometry)
+    # Doubling holds the partial results of a whole image: then it has to be a tile.
+    lost = False
+    for tile in view.tiles():
+        part: Any = _geometry(tile.cells.shape, tile.windows)
+        lost |= loops.windows(tile.cells, tile.out, average, size, wide, *part)
+    return not lost
 
 
 @lru_cache(maxsize=64)
-def _geometry(shape: tuple[int, ...], windows: tuple[Window, ...]) -> tuple[Any, ...]:
-    """Return shape and windows as a loop takes them."""
+def _geometry(shape: tuple[int, ...], windows: tuple[Window, ...]) -> tuple[Any, ...] | None:
+    """Return shape and windows as a loop takes them; None where none serves for such windows."""
     images, *spatial, items = shape
+    plane, row, cell = _three(windows)
+    if plane.size > 1 and plane.size * row.size > _CHAINED:
+        return None
     sizes = images, *(1,) * (3 - len(spatial)), *spatial, items
-    return sizes, *(w[:4] for w in _three(windows))
-
-
-@lru_cache(maxsize=64)
-def _serves(windows: tuple[Window, ...]) -> bool:
-    plane, row, _ = _three(windows)
-    return plane.size == 1 or plane.size * row.size <= _CHAINED
+    return sizes, plane[:4], row[:4], cell[:4]
 
 
 @lru_cache(maxsize=64)
@@ -70,7 +67,8 @@ def _wide(windows: tuple[Window, ...]) -> int:
     return 1 if is_long and rows <= FLOAT32_ADDITIONS else 2
 
 
-def _is_long(windows: tuple[Window, ...]) -> bool:
+def _doubles(windows: tuple[Window, ...]) -> bool:
+    """Whether rows are combined by doubling."""
     return len(windows) > 1 and windows[-2].size > _CHAINED
 
 
