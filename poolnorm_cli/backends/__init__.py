@@ -137,12 +137,14 @@ def default_backend(provider: str | None) -> str:
         provider: The provider that is asked for; None where none is.
 
     Returns:
-        For a provider the first backend that has a choice of providers, among them this one.
+        The first backend that has a choice of providers with this one among them, or the default.
     """
+    if provider is None:
+        return DEFAULT_BACKEND
     for name, row in BACKENDS.items():
         if provider in row.providers and len(row.providers) > 1:
             return name
-    return next((n for n, row in BACKENDS.items() if provider in row.providers), DEFAULT_BACKEND)
+    return DEFAULT_BACKEND
 
 
 def resolve(backend: str | None, provider: str | None) -> tuple[str, str]:
