@@ -1,11 +1,12 @@
 """Pooling to a size: `AdaptiveMaxPooling1D/2D/3D` and `AdaptiveAveragePooling1D/2D/3D`."""
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from poolnorm_cli.layers.base import positive_ints
 from poolnorm_cli.layers.call import INFERENCE, Call
 from poolnorm_cli.layers.pooling import AveragePooling, MaxPooling, Pooling
-from poolnorm_cli.layers.spatial import SpatialLayer, average, largest, require_cells
+from poolnorm_cli.layers.spatial import SpatialLayer, require_cells
 from poolnorm_cli.shapes import (
     DataFormat,
     Ints,
@@ -20,7 +21,7 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from poolnorm_cli.layers.call import Array, Facts, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
@@ -131,6 +132,53 @@ class AdaptivePooling(SpatialLayer):
         window = tuple(shape[axis] // count for axis, count in sizes.items())
         return self.pooling(pool_size=window, data_format=self.data_format)
 
+    def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
+        """Reduce the cells under each window, as the sliding-window pooling does.
+
+        Args:
+            x: The block, float32 or float64; of any numeric dtype where a maximum is taken.
+            weights: Not used: there are none.
+            call: Which strip of a sample the block is.
+
+        Returns:
+            The output, in the dtype of `x`, as Keras 3's adaptive layers give it.
+        """
+        pooling = self.as_pooling(x.shape, call.strip)
+        if pooling is not None:
+            return pooling.apply(x, weights, call)
+        return self._reduce(x, self.window_bounds(x.shape, call.strip))
+
+    def combine(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
+        """Put the parts of a window together, as the sliding-window pooling does."""
+        return self.pooling().combine(parts)
+
+    def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
+        """Add the pooling operator where all windows have one size, else operators for each.
+
+        Args:
+            graph: The graph.
+            x: The block, of the shape and dtype in `call`.
+            weights: Not used: there are none.
+            call: Shape, dtype, strip, and whether every input must be exact.
+
+        Returns:
+            The output, in the dtype of `x`.
+        """
+        pooling = self.as_pooling(call.sizes, call.strip)
+        if pooling is not None:
+            return pooling.build(graph, x, weights, call)
+        return self._build_uneven(graph, x, self.window_bounds(call.sizes, call.strip), call)
+
+    @abstractmethod
+    def _reduce(self, x: "Array", bounds: "Mapping[int, Bounds]") -> "Array":
+        """Reduce the cells under windows that differ in size, by spatial axis."""
+
+    @abstractmethod
+    def _build_uneven(
+        self, graph: "Graph", x: "Value", bounds: "Mapping[int, Bounds]", call: "GraphCall"
+    ) -> "Value":
+        """Add operators that reduce the cells under windows that differ in size."""
+
     def explain(self, facts: "Facts") -> list[str]:
         """Describe which cells each window has, and what is made of them."""
         from poolnorm_cli.layers.explain import adaptive_line
@@ -169,46 +217,19 @@ class AdaptiveMaxPooling(AdaptivePooling):
     pooling: ClassVar[type[Pooling]] = MaxPooling
     reduction: ClassVar[str] = "max"
 
-    def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
-        """Take the maximum; NaN propagates and a window of -inf gives -inf.
-
-        Args:
-            x: The block, of any numeric dtype.
-            weights: Not used: there are none.
-            call: Which strip of a sample the block is.
-
-        Returns:
-            The maxima, in the dtype of `x`, as Keras 3's `AdaptiveMaxPooling1D/2D/3D` gives them.
-        """
+    def _reduce(self, x: "Array", bounds: "Mapping[int, Bounds]") -> "Array":
+        """Take the maximum; NaN propagates and a window of -inf gives -inf."""
         from poolnorm_cli.kernels.reductions import max_adaptive
 
-        pooling = self.as_pooling(x.shape, call.strip)
-        if pooling:
-            return pooling.apply(x, weights, call)
-        return max_adaptive(x, self.window_bounds(x.shape, call.strip))
+        return max_adaptive(x, bounds)
 
-    def combine(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
-        """Take the maximum of the maxima of strips."""
-        return largest(parts)
-
-    def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
-        """Add MaxPool where all windows have one size, else the maximum of gathered runs.
-
-        Args:
-            graph: The graph.
-            x: The block, of the shape and dtype in `call`.
-            weights: Not used: there are none.
-            call: Shape, dtype, strip, and whether every input must be exact.
-
-        Returns:
-            The maxima, in the dtype of `x`.
-        """
+    def _build_uneven(
+        self, graph: "Graph", x: "Value", bounds: "Mapping[int, Bounds]", call: "GraphCall"
+    ) -> "Value":
+        """Add the maximum of gathered runs."""
         from poolnorm_cli.operators.adaptive import max_adaptive
 
-        pooling = self.as_pooling(call.sizes, call.strip)
-        if pooling:
-            return pooling.build(graph, x, weights, call)
-        return max_adaptive(graph, x, self.window_bounds(call.sizes, call.strip), call)
+        return max_adaptive(graph, x, bounds, call)
 
 
 @frozen(kw_only=True)
@@ -220,47 +241,19 @@ class AdaptiveAveragePooling(AdaptivePooling):
     pooling: ClassVar[type[Pooling]] = AveragePooling
     reduction: ClassVar[str] = "mean"
 
-    def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
-        """Average the cells under each window.
-
-        Args:
-            x: The block, float32 or float64.
-            weights: Not used: there are none.
-            call: Which strip of a sample the block is.
-
-        Returns:
-            The means, in the dtype of `x`, as Keras 3's `AdaptiveAveragePooling1D/2D/3D` gives
-            them.
-        """
+    def _reduce(self, x: "Array", bounds: "Mapping[int, Bounds]") -> "Array":
+        """Average the cells, summed in float64."""
         from poolnorm_cli.kernels.reductions import mean_adaptive
 
-        pooling = self.as_pooling(x.shape, call.strip)
-        if pooling:
-            return pooling.apply(x, weights, call)
-        return mean_adaptive(x, self.window_bounds(x.shape, call.strip))
+        return mean_adaptive(x, bounds)
 
-    def combine(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
-        """Average the means of strips."""
-        return average(parts)
-
-    def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
-        """Add AveragePool where all windows have one size, else the sums of gathered runs.
-
-        Args:
-            graph: The graph.
-            x: The block, of the shape and dtype in `call`.
-            weights: Not used: there are none.
-            call: Shape, dtype, strip, and whether every input must be exact.
-
-        Returns:
-            The means, in the dtype of `x`.
-        """
+    def _build_uneven(
+        self, graph: "Graph", x: "Value", bounds: "Mapping[int, Bounds]", call: "GraphCall"
+    ) -> "Value":
+        """Add the sums of gathered runs."""
         from poolnorm_cli.operators.adaptive import mean_adaptive
 
-        pooling = self.as_pooling(call.sizes, call.strip)
-        if pooling:
-            return pooling.build(graph, x, weights, call)
-        return mean_adaptive(graph, x, self.window_bounds(call.sizes, call.strip), call)
+        return mean_adaptive(graph, x, bounds, call)
 
 
 def _window_count(strip: "Strip") -> int:
