@@ -19,6 +19,7 @@ from poolnorm_cli.shapes import Ints
 from poolnorm_cli.sizes import PART_BYTES, SPLIT_BYTES
 from poolnorm_cli.strips import grain_rows
 from poolnorm_cli.tensors.dtypes import DTYPES
+from poolnorm_cli.tensors.files import Version, stamp_of, write_all_at
 from poolnorm_cli.tensors.formats import format_of
 from poolnorm_cli.tensors.npy import NpyTensor, RangeTensor
 from poolnorm_cli.tensors.tensor import even_ranges
@@ -38,14 +39,14 @@ class Part:
     Attributes:
         start: The first sample of the inner pass.
         stop: The sample after the last.
-        stamp: Size of the input and time of its last change, which every part has to find.
+        version: Size of the input and time of its last change, which every part has to find.
         file: The unfinished output; None to gather statistics.
         offset: Where in that file the outputs of the first sample of the tensor go.
     """
 
     start: int
     stop: int
-    stamp: tuple[int, int]
+    version: Version
     file: str | None = None
     offset: int = 0
 
@@ -95,9 +96,8 @@ class Part:
                 with _opened(str(self.file)) as fd:
                     for block in inner.outputs(inner.blocks(part), step.weights, moments):
                         data = encode(block, dtype).reshape(-1).view("u1").data
-                        while data:
-                            count = os.pwrite(fd, data, place)
-                            data, place = data[count:], place + count
+                        write_all_at(fd, data, place)
+                        place += len(data)
                     if sync:  # the machine that gives the file its name may be another
                         os.fsync(fd)
             except OSError as error:
@@ -105,7 +105,7 @@ class Part:
 
     def _of(self, run: LayerPass, whole: "Tensor") -> RangeTensor:
         assert isinstance(whole, NpyTensor)  # noqa: S101 - only such a one is split
-        return RangeTensor(whole, run.inner.shape, (self.start, self.stop), self.stamp)
+        return RangeTensor(whole, run.inner.shape, (self.start, self.stop), self.version)
 
 
 @contextmanager
@@ -161,7 +161,7 @@ def _cut(shape: Ints, tensor: NpyTensor) -> Iterator[Part]:
     size = max(prod(shape[1:]) * tensor.dtype.itemsize * grain, 1)
     rows = grain << max((PART_BYTES // size).bit_length() - 1, 0)
     for start, stop in even_ranges(shape[0], rows):
-        yield Part(start, stop, tensor.stamp)
+        yield Part(start, stop, tensor.version)
 
 
 def _is_positional(name: str) -> bool:
@@ -171,6 +171,6 @@ def _is_positional(name: str) -> bool:
 
 def _size(path: str) -> int:
     try:
-        return os.stat(path).st_size  # noqa: PTH116 - for each of many files
+        return stamp_of(path).size
     except (OSError, ValueError):
         return 0

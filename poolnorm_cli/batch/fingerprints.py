@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.batch.inputs import Input
 from poolnorm_cli.errors import OutputError
+from poolnorm_cli.tensors.files import ABSENT, Version, stamp_of
 from poolnorm_cli.tensors.names import source_path
 from poolnorm_cli.urls import fit_to_show, is_url
 from poolnorm_cli.values import frozen
@@ -18,20 +19,16 @@ if TYPE_CHECKING:
     from poolnorm_cli.tensors.atomic import AtomicFile
 
 
-Stamp = tuple[int, int]
-"""Size in bytes, and time of the last change in nanoseconds."""
-
-
 @frozen
 class Fingerprint:
     """What a file is known by.
 
     Attributes:
-        stamp: Its size, and the time of its last change.
+        version: Its size, and the time of its last change.
         sha256: The checksum of its bytes, in hexadecimal.
     """
 
-    stamp: Stamp
+    version: Version
     sha256: str
 
 
@@ -60,7 +57,7 @@ def parameters(
     digest = hashlib.sha256()
     with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
         layer = repr(job.layer)
-    mask = job.mask and [fit_to_show(job.mask.word), stamp_of(Input(job.mask.word))]
+    mask = job.mask and [fit_to_show(job.mask.word), input_version(Input(job.mask.word))]
     facts = [poolnorm_cli.__version__, layer, mask, job.training, job.dtype, engine]
     digest.update(json.dumps([*facts, key, bfloat16]).encode())
     for name, weight in sorted((weights or {}).items()):
@@ -69,33 +66,32 @@ def parameters(
     return digest.hexdigest()[:32]
 
 
-def stamp_at_name(target: str) -> Stamp:
+def output_version(target: str) -> Version:
     """Return size and time of the last change of an output; -1 for both where no file is there."""
     if is_url(target):
-        from poolnorm_cli.tensors.cloud import stamp_at
+        from poolnorm_cli.tensors.cloud import version_at
 
-        return stamp_at(target, OutputError)
+        return version_at(target, OutputError)
     try:
-        seen = os.lstat(target)
+        is_file = stat.S_ISREG(os.lstat(target).st_mode)
+        return stamp_of(target).version if is_file else ABSENT
     except (OSError, ValueError):
-        return (-1, -1)
-    return (seen.st_size, seen.st_mtime_ns) if stat.S_ISREG(seen.st_mode) else (-1, -1)
+        return ABSENT
 
 
-def stamp_of(item: Input) -> Stamp | None:
+def input_version(item: Input) -> Version | None:
     """Return size and time of the last change of an input; None where it has none."""
     if is_url(item.word):
-        from poolnorm_cli.tensors.cloud import stamp_at
+        from poolnorm_cli.tensors.cloud import version_at
 
-        return stamp_at(str(source_path(item.word)))
+        return version_at(str(source_path(item.word)))
     path = source_path(item.word)
     if path is None:
         return None
     try:
-        seen = os.stat(path)  # noqa: PTH116 - for each of many files
+        return stamp_of(path).version
     except (OSError, ValueError):
-        return (-1, -1)
-    return seen.st_size, seen.st_mtime_ns
+        return ABSENT
 
 
 def fingerprint_of(file: "AtomicFile") -> Fingerprint:
@@ -118,9 +114,9 @@ def fingerprint_at(target: str) -> Fingerprint:
         OutputError: The same, of one at a URL.
     """
     if is_url(target):
-        from poolnorm_cli.tensors.cloud import checksum_at, stamp_at
+        from poolnorm_cli.tensors.cloud import checksum_at, version_at
 
-        return Fingerprint(stamp_at(target, OutputError), checksum_at(target)[1])
+        return Fingerprint(version_at(target, OutputError), checksum_at(target)[1])
     fd = os.open(target, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         return _fingerprint_in(fd)
@@ -134,5 +130,4 @@ def _fingerprint_in(fd: int) -> Fingerprint:
     with open(fd, "rb", buffering=0, closefd=False) as file:
         file.seek(0)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    seen = os.fstat(fd)
-    return Fingerprint((seen.st_size, seen.st_mtime_ns), digest)
+    return Fingerprint(stamp_of(fd).version, digest)

@@ -7,11 +7,12 @@ writer was killed, is passed over: the output that it would tell of is then veri
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from poolnorm_cli.batch.fingerprints import Stamp, fingerprint_at, stamp_at_name, stamp_of
+from poolnorm_cli.batch.fingerprints import fingerprint_at, input_version, output_version
 from poolnorm_cli.batch.inputs import Input
 from poolnorm_cli.batch.journal_file import JournalEntry, JournalFile, JournalHead
 from poolnorm_cli.batch.stages import InputResult
 from poolnorm_cli.errors import UnavailableError
+from poolnorm_cli.tensors.files import ABSENT, Version
 from poolnorm_cli.urls import fit_to_show
 
 
@@ -50,7 +51,7 @@ class Journal:
         self._lines: dict[tuple[str, str | None], JournalEntry] = {}
         self._recorded: dict[str, JournalEntry] = {}
         self._intact: dict[str, bool] = {}
-        self._stamps = dict[int, Stamp | None]()
+        self._versions = dict[int, Version | None]()
         self.has_begun = False
         """Whether a run with the same parameters began in this journal."""
         self._file = JournalFile(path, sync=sync)
@@ -100,7 +101,7 @@ class Journal:
             return False
         if line.params != self._params:
             return False
-        same = stamp_at_name(target) == line.output_stamp
+        same = output_version(target) == line.output_version
         return same or (self._verify and self._is_intact(target, line))
 
     def known_result(self, item: Input) -> InputResult | None:
@@ -108,7 +109,7 @@ class Journal:
         line = self._lines.get(_key_of(item))
         if line is None or (line.params, line.output) != (self._params, item.shown_target):
             return None
-        if line.stamp != stamp_of(item):
+        if line.version != input_version(item):
             return None
         if (error := line.error) is not None:
             return None if self._retry else InputResult(item, error=error, resumed=True)
@@ -118,7 +119,7 @@ class Journal:
 
     def begin(self, item: Input) -> bool:
         """Remember an input as it is before it is read; say whether its output may be replaced."""
-        self._stamps[id(item)] = stamp_of(item)
+        self._versions[id(item)] = input_version(item)
         return self.owns(item)
 
     def write(self, result: InputResult) -> JournalEntry:
@@ -131,12 +132,12 @@ class Journal:
         line = JournalEntry(
             input=_key_of(item)[0],
             key=item.key,
-            stamp=self._stamps.pop(id(item), None) or stamp_of(item) or (-1, -1),
+            version=self._versions.pop(id(item), None) or input_version(item) or ABSENT,
             params=self._params,
             output=item.shown_target,
             status="failed" if error else "skipped" if result.skipped else "done",
             seconds=result.seconds,
-            output_stamp=None if fingerprint is None else fingerprint.stamp,
+            output_version=None if fingerprint is None else fingerprint.version,
             sha256="" if fingerprint is None else fingerprint.sha256,
             error=error,
         )
@@ -162,15 +163,15 @@ class Journal:
     def _is_there(self, target: str, line: JournalEntry) -> bool:
         if self._verify:
             return self._is_intact(target, line)
-        return stamp_at_name(target) == line.output_stamp
+        return output_version(target) == line.output_version
 
     def _is_intact(self, target: str, line: JournalEntry) -> bool:
         """Whether an output has the checksum that it had; each is read once."""
         key = fit_to_show(target)
         if key not in self._intact:
             self._intact[key] = False
-            size = stamp_at_name(target)[0]
-            if line.output_stamp is not None and size == line.output_stamp[0]:
+            size = output_version(target)[0]
+            if line.output_version is not None and size == line.output_version[0]:
                 with suppress(OSError):
                     self._intact[key] = fingerprint_at(target).sha256 == line.sha256
         return self._intact[key]

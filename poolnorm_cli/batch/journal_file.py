@@ -10,13 +10,13 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from poolnorm_cli.batch.fingerprints import Stamp
 from poolnorm_cli.errors import OutputError, PoolnormError, UsageError, reason_of
 from poolnorm_cli.sizes import LARGEST_LINE_BYTES
-from poolnorm_cli.tensors.files import sync_file, sync_folders
+from poolnorm_cli.tensors.files import Version, sync_file, sync_folders, write_all
 from poolnorm_cli.values import frozen
 
 
@@ -55,24 +55,24 @@ class JournalEntry:
     Attributes:
         input: The word that names it.
         key: The array of a `.npz`; None for all.
-        stamp: Size of the input and time of its last change, before it was read.
+        version: Size of the input and time of its last change, before it was read.
         params: What `parameters` says of the run.
         output: The file that was written; None without one.
         status: `done`, `skipped` or `failed`.
         seconds: The time it took.
-        output_stamp: Size of the output and time of its last change.
+        output_version: Size of the output and time of its last change.
         sha256: Its checksum, in hexadecimal; empty where there is none.
         error: What failed, what mends it, and the exit code for that.
     """
 
     input: str
     key: str | None
-    stamp: Stamp
+    version: Version
     params: str
     output: str | None
     status: str
     seconds: float
-    output_stamp: Stamp | None = None
+    output_version: Version | None = None
     sha256: str = ""
     error: PoolnormError | None = None
 
@@ -81,15 +81,15 @@ class JournalEntry:
         line: dict[str, Any] = {
             "input": self.input,
             "key": self.key,
-            "size": self.stamp[0],
-            "mtime_ns": self.stamp[1],
+            "size": self.version[0],
+            "mtime_ns": self.version[1],
             "params": self.params,
             "output": self.output,
             "status": self.status,
             "seconds": round(self.seconds, 6),
         }
-        if self.output_stamp is not None:
-            size, time = self.output_stamp
+        if self.output_version is not None:
+            size, time = self.output_version
             line |= {"bytes": size, "output_mtime_ns": time, "sha256": self.sha256}
         if self.error is not None:
             line |= _error_fields(self.error)
@@ -131,18 +131,18 @@ def _line(fields: dict[str, Any]) -> JournalEntry | None:
     error = _error(fields) if fields["status"] == "failed" else None
     if error is None and fields["status"] == "failed":
         return None
-    stamp: Any = (fields.get("bytes"), fields.get("output_mtime_ns", -1))
+    version: Any = (fields.get("bytes"), fields.get("output_mtime_ns", -1))
     sha256 = fields.get("sha256", "")
-    written = _is_count(stamp[0]) and _is_number(stamp[1]) and isinstance(sha256, str)
+    written = _is_count(version[0]) and _is_number(version[1]) and isinstance(sha256, str)
     return JournalEntry(
         input=fields["input"],
         key=names[0],
-        stamp=(fields["size"], fields["mtime_ns"]),
+        version=(fields["size"], fields["mtime_ns"]),
         params=fields["params"],
         output=names[1],
         status=fields["status"],
         seconds=fields["seconds"],
-        output_stamp=stamp if written else None,
+        output_version=version if written else None,
         sha256=sha256 if written else "",
         error=error,
     )
@@ -246,8 +246,7 @@ class JournalFile:
         """
         self._dirty = self._sync
         try:
-            while data:
-                data = data[os.write(self._fd, data) :]
+            write_all(partial(os.write, self._fd), data)
         except OSError as error:
             raise self._unwritten(error) from error
 

@@ -257,10 +257,10 @@ _SMALL_RUN = 16
 
 def _jobs(inputs: "Sequence[Input]") -> int:
     """Count the processes that pay: one, where starting more takes longer than the work."""
-    from poolnorm_cli.batch.fingerprints import stamp_of
+    from poolnorm_cli.batch.fingerprints import input_version
 
     if len(inputs) < _SMALL_RUN:
-        sizes = (stamp[0] for item in inputs if (stamp := stamp_of(item)))
+        sizes = (version[0] for item in inputs if (version := input_version(item)))
         if sum(sizes) < LARGE_RUN_BYTES:
             return 1
     return processors()

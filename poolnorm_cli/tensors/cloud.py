@@ -21,7 +21,14 @@ from poolnorm_cli.errors import InputError, OutputError, PoolnormError, UsageErr
 from poolnorm_cli.sizes import CLOUD_PIECE_BYTES, COPIED_FROM_WEB_BYTES, REMOTE_HEADER_BYTES
 from poolnorm_cli.tensors.connectors import connector_errors, is_missing, system_of
 from poolnorm_cli.tensors.dtypes import parse_descr
-from poolnorm_cli.tensors.files import changed_error, read_exactly, reader, write_all, write_all_at
+from poolnorm_cli.tensors.files import (
+    ABSENT,
+    changed_error,
+    read_exactly,
+    reader,
+    write_all,
+    write_all_at,
+)
 from poolnorm_cli.tensors.header import Header, layout_of, read_header
 from poolnorm_cli.tensors.spool import copy_to_temporary, open_copy, require_copy
 from poolnorm_cli.tensors.tensor import Tensor
@@ -32,7 +39,7 @@ from poolnorm_cli.urls import fit_to_show, is_web
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from poolnorm_cli.tensors.files import ReadInto
+    from poolnorm_cli.tensors.files import ReadInto, Version
     from poolnorm_cli.tensors.formats import Format
 
 _FETCH = "fetch it to a file, and give that"
@@ -77,7 +84,7 @@ def open_remote(
     return iter(open_copy(copy, form, fit_to_show(url), key, bfloat16=bfloat16))
 
 
-def stamp_at(url: str, kind: type[PoolnormError] = InputError) -> tuple[int, int]:
+def version_at(url: str, kind: type[PoolnormError] = InputError) -> Version:
     """Return the size of what is at a URL, and a number that changes with it; -1 for nothing.
 
     Args:
@@ -94,9 +101,9 @@ def stamp_at(url: str, kind: type[PoolnormError] = InputError) -> tuple[int, int
     if is_web(url):
         try:
             with WebFile(url) as file:
-                return file.stamp
+                return file.version
         except FileNotFoundError:
-            return (-1, -1)
+            return ABSENT
     with connector_errors(kind, url):
         system, path = system_of(url)
         try:
@@ -104,7 +111,7 @@ def stamp_at(url: str, kind: type[PoolnormError] = InputError) -> tuple[int, int
         except FileNotFoundError as error:
             if not is_missing(error):
                 raise
-            return (-1, -1)
+            return ABSENT
         facts = [info.get(name) for name in ("ETag", "etag", "LastModified", "mtime", "updated")]
         return int(info.get("size") or 0), zlib.crc32(repr(facts).encode())
 
@@ -119,7 +126,7 @@ def exists_at(url: str) -> bool:
     if is_web(url):
         fix = "write to a file, s3:// or gs://"
         raise OutputError.at(url, "nothing can be written there", fix)
-    return stamp_at(url, OutputError)[0] >= 0
+    return version_at(url, OutputError)[0] >= 0
 
 
 def list_at(url: str, *, recursive: bool) -> list[str]:
@@ -222,34 +229,32 @@ class RemoteFile:
 class RemoteTensor(Tensor):
     """The array of a `.npy` at a URL."""
 
-    def __init__(self, url: str, header: Header, stamp: tuple[int, int], *, bfloat16: bool) -> None:
+    def __init__(self, url: str, header: Header, version: Version, *, bfloat16: bool) -> None:
         """Check that what is there holds exactly the array that its header announces.
 
         Args:
             url: The URL.
             header: What the header there says.
-            stamp: Size of what is there, and a number that changes with it.
+            version: Size of what is there, and a number that changes with it.
             bfloat16: Whether an array of two raw bytes is bfloat16.
 
         Raises:
             InputError: Its type is not supported, or it is truncated or goes on after the array.
         """
         super().__init__(fit_to_show(url), layout_of(header, url, bfloat16=bfloat16))
-        self._url, self._header_size, self._stamp = url, header.size, stamp
-        self.require_size(stamp[0] - header.size, "save it again, one array in a file")
+        self._url, self._header_size, self._version = url, header.size, version
+        self.require_size(version[0] - header.size, "save it again, one array in a file")
 
     @contextmanager
     def data(self) -> Iterator[ReadInto]:
         """Open what is there for one pass; leaving checks that nobody changed it meanwhile."""
         with connector_errors(InputError, self._url):
             system, path = system_of(self._url)
-            open_regular = system.open(
-                path, "rb", cache_type="readahead", block_size=CLOUD_PIECE_BYTES
-            )
-            with open_regular as file:
+            size = CLOUD_PIECE_BYTES
+            with system.open(path, "rb", cache_type="readahead", block_size=size) as file:
                 file.seek(self._header_size)
                 yield lambda view: file.readinto(view) or 0
-            if stamp_at(self._url) != self._stamp:
+            if version_at(self._url) != self._version:
                 raise changed_error(self.name)
 
 
@@ -260,15 +265,15 @@ class WebTensor(RemoteTensor):
     def data(self) -> Iterator[ReadInto]:
         """Ask for the file; it has to be the one whose header was read."""
         with open_web(self._url) as file:
-            if file.stamp != self._stamp:
+            if file.version != self._version:
                 raise changed_error(self.name)
             read_exactly(reader(file.readinto), self._header_size)
             yield file.readinto
 
 
 def _open_npy(url: str, *, bfloat16: bool) -> RemoteTensor:
-    stamp = stamp_at(url)
-    if stamp[0] < 0:
+    version = version_at(url)
+    if version[0] < 0:
         raise InputError.at(url, "no such file", "check the name")
     with connector_errors(InputError, url):
         system, path = system_of(url)
@@ -276,7 +281,7 @@ def _open_npy(url: str, *, bfloat16: bool) -> RemoteTensor:
             path, "rb", cache_type="readahead", block_size=REMOTE_HEADER_BYTES
         ) as file:
             header = read_header(reader(lambda view: file.readinto(view) or 0), url)
-    return RemoteTensor(url, header, stamp, bfloat16=bfloat16)
+    return RemoteTensor(url, header, version, bfloat16=bfloat16)
 
 
 def _begun(
@@ -291,8 +296,8 @@ def _begun(
 
     header = read_header(read, fit_to_show(url))
     size = file.size or 0
-    again = file.is_stamped and size > COPIED_FROM_WEB_BYTES
-    tensor = WebTensor(url, header, file.stamp, bfloat16=bfloat16) if again else None
+    again = file.has_version and size > COPIED_FROM_WEB_BYTES
+    tensor = WebTensor(url, header, file.version, bfloat16=bfloat16) if again else None
     return tensor, (b"".join(kept), header)
 
 

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
     ReadInto = Callable[[memoryview], int]
 
+Version = tuple[int, int]
+"""Size in bytes and time of the last change in nanoseconds, the same wherever a file is seen."""
+ABSENT: Version = (-1, -1)
+"""The version of what is not there."""
+
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO without a writer would block
 _SAVE = "save it to one first, and give that"
@@ -48,18 +53,18 @@ class Stamp(NamedTuple):
         device: The file system it is on, on this machine.
         inode: Its number there.
         size: Bytes.
-        changed: Time of the last change of its contents, in nanoseconds.
+        mtime_ns: Time of the last change of its contents, in nanoseconds.
     """
 
     device: int
     inode: int
     size: int
-    changed: int
+    mtime_ns: int
 
     @property
-    def version(self) -> tuple[int, int]:
+    def version(self) -> Version:
         """Size and time of the last change, which are the same wherever the file is seen."""
-        return self.size, self.changed
+        return self.size, self.mtime_ns
 
 
 def stamp_of(file: int | str | os.PathLike[str]) -> Stamp:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from poolnorm_cli.shapes import Ints
-    from poolnorm_cli.tensors.files import ReadInto
+    from poolnorm_cli.tensors.files import ReadInto, Version
     from poolnorm_cli.tensors.tensor import RowRange
 
 
@@ -73,7 +73,7 @@ class NpyTensor(Tensor):
         self.require_size(stamp.size - header.size, "save it again, one array in a file")
 
     @property
-    def stamp(self) -> tuple[int, int]:
+    def version(self) -> Version:
         """Size and time of the last change, which are the same wherever the file is seen."""
         return self.file.version
 
@@ -168,7 +168,7 @@ class RangeTensor(Tensor):
     """Consecutive samples of the array of a C-ordered `.npy` file, as a tensor of their own."""
 
     def __init__(
-        self, whole: NpyTensor, shape: Ints, samples: tuple[int, int], stamp: tuple[int, int]
+        self, whole: NpyTensor, shape: Ints, samples: tuple[int, int], version: Version
     ) -> None:
         """Take some samples.
 
@@ -176,12 +176,12 @@ class RangeTensor(Tensor):
             whole: The array.
             shape: A shape of as many items in which it is seen, samples first.
             samples: The first one, and the one after the last.
-            stamp: What `whole.stamp` was where the range was decided on.
+            version: What `whole.version` was where the range was decided on.
 
         Raises:
             InputError: The file is another one by now.
         """
-        if whole.stamp != stamp:
+        if whole.version != version:
             raise changed_error(whole.name)
         start, stop = samples
         layout = Layout((stop - start, *shape[1:]), whole.dtype, whole.swapped)

@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import InputError, shown
-from poolnorm_cli.sizes import INFLATE_BYTES, LARGEST_PASSED_OVER_BYTES
+from poolnorm_cli.sizes import LARGEST_PASSED_OVER_BYTES
 from poolnorm_cli.tensors.dtypes import parse_descr
 from poolnorm_cli.tensors.files import (
     Stamp,
@@ -170,10 +170,7 @@ class _PassedOver:
         if self._inflated > LARGEST_PASSED_OVER_BYTES:
             what = f"{member.size} bytes out of {member.packed}, and no tensor"
             raise InputError.at(place, what, "leave it out, or name an array with --key")
-        source, piece = MemberReader(self._fd, member, place), memoryview(bytearray(INFLATE_BYTES))
-        while source.readinto(piece):
-            pass
-        source.finish()
+        MemberReader(self._fd, member, place).verify()
         if self._stamp not in _verified:
             _verified.clear()  # one file at a time is enough: it is opened again at once, or never
         _verified.setdefault(self._stamp, set()).add(member.offset)

@@ -43,7 +43,7 @@ class WebFile:
 
     Attributes:
         size: Bytes that the server says will come; None where it does not say.
-        stamp: The size, or 0, and what the server says of the version.
+        version: The size, or 0, and a number that changes with what the server says of it.
         is_stamped: Whether it says anything of it.
     """
 
@@ -67,9 +67,9 @@ class WebFile:
         headers = self._answer.headers
         length = headers.get("Content-Length", "")
         self.size = int(length) if length.isdecimal() else None
-        version = [headers.get(name) for name in ("ETag", "Last-Modified")]
-        self.is_stamped = any(version)
-        self.stamp = self.size or 0, _number(version)
+        said = [headers.get(name) for name in ("ETag", "Last-Modified")]
+        self.has_version = any(said)
+        self.version = self.size or 0, _number(said)
 
     def __enter__(self) -> Self:
         return self

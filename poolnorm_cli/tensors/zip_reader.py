@@ -294,6 +294,17 @@ class MemberReader:
         self._done += len(data)
         return len(data)
 
+    def verify(self) -> None:
+        """Read what is left, and check that it is what was saved.
+
+        Raises:
+            InputError: It is not.
+        """
+        piece = memoryview(bytearray(INFLATE_BYTES))
+        while self.readinto(piece):
+            pass
+        self.finish()
+
     def finish(self) -> None:
         """Check that the member has ended, and that its bytes are those that were saved.
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from poolnorm_cli.errors import InputError, shown
-from poolnorm_cli.sizes import LARGEST_INFLATED_BYTES, LARGEST_JSON_BYTES, PIECE_BYTES
-from poolnorm_cli.tensors.files import open_regular
+from poolnorm_cli.sizes import LARGEST_INFLATED_BYTES, LARGEST_JSON_BYTES
+from poolnorm_cli.tensors.files import open_regular, read_exactly, reader
 from poolnorm_cli.tensors.zip_reader import ArchiveKind, Member, MemberReader, sound_members
 from poolnorm_cli.weights.entry import Entry, StoredArray, group_by_layer
 from poolnorm_cli.weights.fit import without_unit_axes
@@ -244,21 +244,15 @@ def _member_bytes(descriptor: int, member: Member, file: str, largest: int) -> b
         what = f"{member.key} of {member.size} bytes, at most {largest} are read"
         raise InputError.at(file, what, KERAS.fix)
     source = MemberReader(descriptor, member, f"{file}::{member.key}", KERAS)
-    data = memoryview(bytearray(member.size))
-    done = 0
-    while done < len(data) and (count := source.readinto(data[done:])):
-        done += count
+    data = read_exactly(reader(source.readinto), member.size)
     source.finish()  # which refuses a member that has ended too soon
-    return bytes(data)
+    return data
 
 
 def _verified_start(descriptor: int, member: Member, file: str) -> int:
     """Check the bytes of a stored member, and return where they start."""
     source = MemberReader(descriptor, member, f"{file}::{member.key}", KERAS)
-    piece = memoryview(bytearray(PIECE_BYTES))
-    while source.readinto(piece):
-        pass
-    source.finish()
+    source.verify()
     return source.start
 
 

@@ -248,7 +248,7 @@ def test_lines_without_what_proves_an_output_prove_none() -> None:
     for odd in (line(bytes=None), line(bytes=-1), line(sha256=None), line(output_mtime_ns="4")):
         found = parse(odd)
         assert isinstance(found, JournalEntry)
-        assert found.output_stamp is None
+        assert found.output_version is None
         assert found.sha256 == ""
 
 

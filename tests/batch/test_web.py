@@ -256,7 +256,7 @@ def test_a_file_that_changes_between_two_passes_is_noticed(poolnorm: Command, we
 
     (tensor,) = open_tensors(f"http://{web}/plain/x.npy")
     assert sum(len(block) for block in tensor.blocks(1)) == 4
-    tensor._stamp = (0, 0)  # type: ignore[attr-defined]
+    tensor._version = (0, 0)  # type: ignore[attr-defined]
     with pytest.raises(InputError, match="changed while reading"):
         list(tensor.blocks(1))
 
