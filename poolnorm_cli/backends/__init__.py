@@ -48,6 +48,11 @@ class Backend(Protocol):
         """
 
 
+def _one_array(block: int, cells: int) -> int:
+    """Estimate the bytes of one more array: a result before the last step, or cells in float64."""
+    return max(block, 8 * cells)
+
+
 @frozen(kw_only=True)
 class BackendRow:
     """What is known of a backend before it is opened.
@@ -59,11 +64,11 @@ class BackendRow:
         providers: Where it can run, the default first.
         provider_help: What its providers do; empty where there is no choice.
         uses_threads: Whether several threads may each have a block computed at once. Otherwise
-            blocks come one at a time, and it is told how many threads to compute one in.
+            blocks come one at a time, and it is given the number of threads to compute one in.
         survives_fork: Whether a copy of the process can go on with what was opened in this one.
         process_bytes: Bytes of a process that has opened it and holds no tensor yet.
-        computing_bytes: Bytes that are needed to compute a block, beside those of the block and
-            its result: a function of the latter's number and of that of the block's cells.
+        computing_bytes: Bytes that are needed to compute a block besides the block and its result:
+            a function of the bytes of both together, and of the number of cells of the block.
         packages: Packages that it needs beyond those that poolnorm always needs.
         install: The command that installs them.
         diagnosis: The file in this package whose `diagnose()` yields what `doctor` says of it;
@@ -77,27 +82,20 @@ class BackendRow:
     uses_threads: bool = True
     survives_fork: bool = False
     process_bytes: int = PROCESS_BYTES
-    computing_bytes: Callable[[int, int], int]
+    computing_bytes: Callable[[int, int], int] = _one_array
     packages: tuple[str, ...] = ()
     install: str = ""
     diagnosis: str = ""
 
 
-def _one_array(block: int, cells: int) -> int:
-    """Estimate the bytes of one array more: the result, or the block in float64."""
-    return max(block, 8 * cells)
-
-
 def _nodes(block: int, cells: int) -> int:
-    """Estimate the bytes of what the nodes of a graph give, of which two are there at once."""
+    """Estimate the bytes of the results of a graph's nodes, of which two are held at once."""
     del cells
     return 2 * block
 
 
 BACKENDS: dict[str, BackendRow] = {
-    "numpy": BackendRow(
-        module="numpy_backend", title="NumPy", survives_fork=True, computing_bytes=_one_array
-    ),
+    "numpy": BackendRow(module="numpy_backend", title="NumPy", survives_fork=True),
     "onnx": BackendRow(
         module="onnx_backend",
         title="an ONNX graph in ONNX Runtime",
@@ -137,14 +135,13 @@ def default_backend(provider: str | None) -> str:
         provider: The provider that is asked for; None where none is.
 
     Returns:
-        The first backend that has a choice of providers with this one among them, or the default.
+        The first backend that has a choice of providers with this one among them; else the first
+        that has it, or the default.
     """
     if provider is None:
         return DEFAULT_BACKEND
-    for name, row in BACKENDS.items():
-        if provider in row.providers and len(row.providers) > 1:
-            return name
-    return DEFAULT_BACKEND
+    having = [name for name, row in BACKENDS.items() if provider in row.providers]
+    return max(having, key=lambda n: len(BACKENDS[n].providers) > 1, default=DEFAULT_BACKEND)
 
 
 def resolve(backend: str | None, provider: str | None) -> tuple[str, str]:

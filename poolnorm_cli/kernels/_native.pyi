@@ -5,8 +5,10 @@ from typing import Any, TypeAlias
 from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[Any]
-Fold: TypeAlias = tuple[int, int, int]
-Place: TypeAlias = tuple[int, int, int, int]
+ThreeAxes: TypeAlias = tuple[
+    int, int, int
+]  # before, length, after: `fold_` loops reduce the length
+WindowSizes: TypeAlias = tuple[int, int, int, int]  # the first four fields of a `Window`
 
 def windows(
     x: Array,
@@ -15,15 +17,15 @@ def windows(
     itemsize: int,
     wide: int,
     shape: tuple[int, int, int, int, int],
-    plane: Place,
-    row: Place,
-    cell: Place,
+    plane: WindowSizes,
+    row: WindowSizes,
+    cell: WindowSizes,
     /,
 ) -> bool: ...
-def fold_sum(x: Array, out: Array, shape: Fold, /) -> bool: ...
-def fold_squares(x: Array, out: Array, shape: Fold, /) -> bool: ...
-def fold_max(x: Array, out: Array, shape: Fold, /) -> bool: ...
-def fold_moments(x: Array, mean: Array, squares: Array, shape: Fold, /) -> bool: ...
+def fold_sum(x: Array, out: Array, shape: ThreeAxes, /) -> bool: ...
+def fold_squares(x: Array, out: Array, shape: ThreeAxes, /) -> bool: ...
+def fold_max(x: Array, out: Array, shape: ThreeAxes, /) -> bool: ...
+def fold_moments(x: Array, mean: Array, squares: Array, shape: ThreeAxes, /) -> bool: ...
 def normalize(
     x: Array,
     y: Array,
@@ -34,5 +36,12 @@ def normalize(
     /,
 ) -> bool: ...
 def scale(
-    x: Array, y: Array, a: Array | None, b: Array, c: Array | None, itemsize: int, shape: Fold, /
+    x: Array,
+    y: Array,
+    a: Array | None,
+    b: Array,
+    c: Array | None,
+    itemsize: int,
+    shape: ThreeAxes,
+    /,
 ) -> bool: ...

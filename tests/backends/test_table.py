@@ -35,6 +35,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> BackendRow:
     module.open_backend = absent
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setitem(BACKENDS, "toy", row)
+    monkeypatch.setitem(BACKENDS, "other", replace(row, providers=("tpu",)))
     return row
 
 
@@ -58,6 +59,7 @@ def test_each_row_is_a_file_that_opens_a_backend_of_that_name(name: str) -> None
         ((None, "cpu"), ("onnx", "cpu")),
         ((None, "auto"), ("onnx", "auto")),
         ((None, "gpu"), ("toy", "gpu")),
+        ((None, "tpu"), ("other", "tpu")),
     ],
 )
 @pytest.mark.usefixtures("toy")
@@ -72,7 +74,15 @@ def test_a_provider_of_another_backend_is_refused_with_the_backend_that_has_it()
     with pytest.raises(UsageError) as caught:
         resolve("onnx", "gpu")
     assert str(caught.value) == "--backend onnx with --provider gpu; give --backend toy"
-    assert full_names() == ["numpy", "onnx:cpu", "onnx:cuda", "onnx:auto", "toy:cpu", "toy:gpu"]
+    assert full_names() == [
+        "numpy",
+        "onnx:cpu",
+        "onnx:cuda",
+        "onnx:auto",
+        "toy:cpu",
+        "toy:gpu",
+        "other",
+    ]
 
 
 @pytest.mark.usefixtures("toy")
