@@ -36,8 +36,12 @@ class _OutcomeRow(Row):
             layer: What was done to it.
             precision: Digits of its values; None for NumPy's own.
         """
-        self._outcome, self._precision = outcome, precision
-        self.heading = layer.call_text(outcome.input_shape)
+        self._outcome, self._layer, self._precision = outcome, layer, precision
+
+    @property
+    def heading(self) -> str:
+        """The layer as one would type it in Keras, which only some styles print."""
+        return self._layer.call_text(self._outcome.input_shape)
 
     def cells(self) -> Mapping[str, str]:
         """Return input, shapes, dtype and seconds; penalties and output where there are any."""
@@ -208,8 +212,6 @@ def _rate(rate: float) -> str:
 class _EstimateRow(Row):
     """What would be done to one tensor."""
 
-    heading = "dry run"
-
     def __init__(self, estimate: "Estimate", layer: Layer) -> None:
         """Hold the estimate.
 
@@ -218,6 +220,11 @@ class _EstimateRow(Row):
             layer: By what.
         """
         self._estimate, self._layer = estimate, layer
+
+    @property
+    def heading(self) -> str:
+        """What was asked for."""
+        return "dry run"
 
     def cells(self) -> Mapping[str, str]:
         """Return shapes, dtype, bytes and memory."""

@@ -70,8 +70,12 @@ class _ShapeRow(Row):
         Raises:
             UsageError: The layer cannot take it.
         """
-        self._before, self._after = shape, layer.output_shape(shape)
-        self.heading = layer.call_text(shape)
+        self._layer, self._before, self._after = layer, shape, layer.output_shape(shape)
+
+    @property
+    def heading(self) -> str:
+        """The layer as one would type it in Keras."""
+        return self._layer.call_text(self._before)
 
     def cells(self) -> Mapping[str, str]:
         """Return both shapes."""

@@ -51,11 +51,14 @@ class Row:
 
     Attributes:
         section: The list of the document, and the table, in which it is.
-        heading: What a table of such rows is titled with; where they differ, it is a column.
     """
 
     section = "results"
-    heading = ""
+
+    @property
+    def heading(self) -> str:
+        """What a table of such rows is titled with; where they differ, it is a column."""
+        return ""
 
     def cells(self) -> Mapping[str, str] | None:
         """Return what a table has of it, by column; None where it is a line on a terminal, too."""

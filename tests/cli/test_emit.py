@@ -52,7 +52,11 @@ class Number(Row):
     section = "numbers"
 
     def __init__(self, number: int) -> None:
-        self.number, self.heading = number, ("even", "odd")[number % 2]
+        self.number = number
+
+    @property
+    def heading(self) -> str:
+        return ("even", "odd")[self.number % 2]
 
     def cells(self) -> Mapping[str, str]:
         return {"number": str(self.number), "square": str(self.number**2)}
