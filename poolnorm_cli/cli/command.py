@@ -259,7 +259,8 @@ class PrintingFlags:
         Option("--quiet", "-q", help="Print only the essential.", rich_help_panel=PRINTING_PANEL),
     ] = False
     color: Annotated[
-        Color, Option(help="Colour the output; NO_COLOR is heeded.", rich_help_panel=PRINTING_PANEL)
+        Color,
+        Option(help="Colour the output; NO_COLOR is respected.", rich_help_panel=PRINTING_PANEL),
     ] = "auto"
     verbose: Annotated[
         int,
@@ -267,7 +268,7 @@ class PrintingFlags:
             "--verbose",
             "-v",
             count=True,
-            help="Say what is done; twice: show the traceback of an error.",
+            help="Print details; twice: also the traceback of an error.",
             show_default=False,
             rich_help_panel=PRINTING_PANEL,
         ),

@@ -39,7 +39,7 @@ class OutputFlags:
             "--output-dir",
             "-O",
             metavar="DIR",
-            help="Write one file per input into this directory, names kept.",
+            help="Write one file per input to this directory, under the same name.",
             rich_help_panel=_OUTPUT,
         ),
     ] = None
@@ -59,7 +59,7 @@ class OutputFlags:
         bool,
         Option(
             "--skip-existing",
-            help="Leave outputs that exist, and go on.",
+            help="Skip inputs whose outputs exist.",
             rich_help_panel=_OUTPUT,
         ),
     ] = False
@@ -67,8 +67,8 @@ class OutputFlags:
         bool | None,
         Option(
             "--sync/--no-sync",
-            help="Have outputs on the disk before they get their names, so that a power cut tears "
-            "none.  [default: with --journal and with weights in place]",
+            help="Flush outputs to disk before they get their names, so that no power cut tears "
+            "one.  [default: with --journal, and with weights updated in place]",
             show_default=False,
             rich_help_panel=_OUTPUT,
         ),
@@ -103,7 +103,7 @@ class ValueFlags:
         bool | None,
         Option(
             "--values/--no-values",
-            help="Print values; they are by default where nothing is written.",
+            help="Print values; the default is to do so where nothing is written.",
             show_default=False,
             rich_help_panel=PRINTING_PANEL,
         ),
@@ -122,7 +122,7 @@ class ValueFlags:
         bool,
         Option(
             "--explain",
-            help="Say how the output came about: the formula, with the numbers of this run.",
+            help="Explain the output: the formula, with the numbers of this run.",
             rich_help_panel=PRINTING_PANEL,
         ),
     ] = False
@@ -174,7 +174,7 @@ class WeightFlags:
         str | None,
         Option(
             metavar="FILE[::LAYER]",
-            help="Read the weights of the layer, and what else the file says of it, from .npz, "
+            help="Read the weights of the layer, and parameters that the file has, from .npz, "
             ".keras, .h5, .safetensors or .onnx; `poolnorm info FILE` lists the layers.",
             rich_help_panel=_WEIGHTS,
         ),
@@ -228,7 +228,7 @@ class FoldingFlags:
         Option(
             "--fold",
             help="Print the scale and shift that inference with --weights amounts to, and their "
-            "largest error on each INPUT; -o FILE.npz keeps them.",
+            "largest error on each INPUT; -o FILE.npz saves them.",
             rich_help_panel=_WEIGHTS,
         ),
     ] = False
@@ -242,9 +242,8 @@ class MaskFlags:
         str | None,
         Option(
             metavar="FILE",
-            help="A .npy of numbers: cells where it is 0 do not count; size 1 along an axis stands "
-            "for all of it. An .npz with several masks is matched by the names of the input's "
-            "arrays.",
+            help="A .npy of numbers: cells where it is 0 do not count; size 1 along an axis is "
+            "for all of it. The masks of an .npz are matched by the names of the input's arrays.",
             rich_help_panel=LAYER_PANEL,
         ),
     ] = None

@@ -42,7 +42,7 @@ class FileInputFlags(InputFlags):
         Option(
             "--recursive",
             "-r",
-            help="Take the files of sub-directories too; -O DIR mirrors the tree.",
+            help="Include the files of subdirectories; -O DIR mirrors the tree.",
             rich_help_panel=_MANY_PANEL,
         ),
     ] = False
@@ -50,7 +50,7 @@ class FileInputFlags(InputFlags):
         str | None,
         Option(
             metavar="DIR",
-            help="Mirror the tree below this directory in -O DIR, for all inputs.",
+            help="Mirror the tree under this directory in -O DIR, for all inputs.",
             rich_help_panel=_MANY_PANEL,
         ),
     ] = None
@@ -58,7 +58,7 @@ class FileInputFlags(InputFlags):
         str | None,
         Option(
             metavar="FILE",
-            help="Read the names of more inputs from this file, one a line; - is standard input.",
+            help="Read the names of more inputs from this file, one per line; - is standard input.",
             rich_help_panel=_MANY_PANEL,
         ),
     ] = None
@@ -75,7 +75,7 @@ class FileInputFlags(InputFlags):
         str | None,
         Option(
             metavar="I/N",
-            help="Run one part of the inputs, I from 1 to N, chosen by a checksum of their names.",
+            help="Run only part I of N of the inputs (a shard), by a checksum of their names.",
             rich_help_panel=_MANY_PANEL,
         ),
     ] = None
@@ -98,7 +98,7 @@ class BatchFlags:
             "--jobs",
             "-j",
             metavar="N|auto",
-            help="Processes that work at once; auto starts as many as pay.",
+            help="Number of worker processes; auto starts as many as are worth it.",
             rich_help_panel=_MANY_PANEL,
         ),
     ] = "1"
@@ -106,8 +106,8 @@ class BatchFlags:
         str | None,
         Option(
             metavar="ADDRESS",
-            help="Work on the Dask cluster whose scheduler is at tcp://HOST:PORT or tls://..., "
-            "or on a local one.",
+            help="Run on the Dask cluster with its scheduler at tcp://HOST:PORT or tls://..., "
+            "or on one of this machine: local.",
             rich_help_panel=_MANY_PANEL,
         ),
     ] = None
@@ -115,7 +115,7 @@ class BatchFlags:
         str | None,
         Option(
             metavar="FILE",
-            help="Append a line of JSON for each input, with its state and the output's SHA-256.",
+            help="Keep a journal: a line of JSON per input, its state and its output's SHA-256.",
             rich_help_panel=_MANY_PANEL,
         ),
     ] = None
@@ -123,7 +123,7 @@ class BatchFlags:
         bool,
         Option(
             "--resume",
-            help="Leave out what the journal says is done, of inputs that have not changed.",
+            help="Skip inputs that the journal lists as done and that have not changed.",
             rich_help_panel=_MANY_PANEL,
         ),
     ] = False
@@ -131,7 +131,7 @@ class BatchFlags:
         bool,
         Option(
             "--retry-failed",
-            help="Resume, and try again what the journal says has failed.",
+            help="Resume, and retry inputs that the journal lists as failed.",
             rich_help_panel=_MANY_PANEL,
         ),
     ] = False
@@ -139,8 +139,7 @@ class BatchFlags:
         bool,
         Option(
             "--verify",
-            help="Resume, and read outputs again: they are known by their SHA-256, not by size "
-            "and time.",
+            help="Resume, and check outputs by their SHA-256 rather than by size and time.",
             rich_help_panel=_MANY_PANEL,
         ),
     ] = False
@@ -148,14 +147,14 @@ class BatchFlags:
         bool,
         Option(
             "--dry-run",
-            help="Read headers only, and say what would be done: shapes, bytes, memory.",
+            help="Read headers only, and print what would be done: shapes, bytes, memory.",
             rich_help_panel=_MANY_PANEL,
         ),
     ] = False
     progress: Annotated[
         ProgressKind,
         Option(
-            help="On standard error: a bar on a terminal, a line of JSON a second, or nothing.",
+            help="On standard error: a bar on a terminal, a line of JSON per second, or nothing.",
             rich_help_panel=_MANY_PANEL,
         ),
     ] = "auto"
@@ -239,7 +238,7 @@ class BackendFlags:
         str | None,
         Option(
             metavar="SIZE",
-            help="Bytes that the run may take, as 512M; it goes with fewer threads, or not at all.",
+            help="Memory that the run may use, as 512M; it takes fewer threads, or is refused.",
             rich_help_panel=_BACKEND_PANEL,
         ),
     ] = None
@@ -247,7 +246,7 @@ class BackendFlags:
         bool,
         Option(
             "--profile",
-            help="Say on standard error where the time went, beside this machine's copy speed.",
+            help="Print on standard error where the time went, next to this machine's copy speed.",
             rich_help_panel=_BACKEND_PANEL,
         ),
     ] = False
@@ -301,7 +300,7 @@ class ExportFlags:
         Option(
             metavar="FILE.onnx",
             help="Write the layer as an ONNX graph for inputs shaped like the first one;"
-            " without -o or -O that is all, and no data are read.",
+            " without -o or -O nothing else is done, and no data are read.",
             rich_help_panel=_BACKEND_PANEL,
         ),
     ] = None

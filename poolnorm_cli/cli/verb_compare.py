@@ -83,7 +83,7 @@ class ComparisonFlags:
         list[str],
         Argument(
             metavar="A B",
-            help="Two .npy or .npz files; or with --backends, after --, a command of a layer.",
+            help="Two .npy or .npz files; or with --backends, after --, the command of a layer.",
             show_default=False,
         ),
     ]
@@ -107,7 +107,11 @@ class ComparisonFlags:
     ] = None
     max_ulp: Annotated[
         int | None,
-        Option(metavar="N", min=0, help="Also equal if at most N numbers apart."),
+        Option(
+            metavar="N",
+            min=0,
+            help="Also equal if at most N ULP (steps between neighbouring floats) apart.",
+        ),
     ] = None
     equal_nan: Annotated[
         bool,

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from poolnorm_cli.backends.installed import Finding
 
 
-_TEXT = """Print what is installed, which execution providers load, and what to type to mend them.
+_TEXT = """Print what is installed, which execution providers load, and what to type to fix them.
+
+A provider is the part of ONNX Runtime that runs graphs on one kind of device.
 
 Exit code 3 if something that is installed does not work.
 

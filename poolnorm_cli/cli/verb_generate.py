@@ -36,7 +36,7 @@ class TensorFlags:
     ] = 0
     dtype: Annotated[DtypeName, Option(help="Dtype of the tensor.")] = "float32"
     overwrite: Annotated[bool, Option("--overwrite", help="Replace FILE.")] = False
-    sync: Annotated[bool, Option(help="Have it on the disk before it has its name.")] = False
+    sync: Annotated[bool, Option(help="Flush FILE to disk before it gets its name.")] = False
     quiet: Annotated[bool, Option("--quiet", "-q", help="Print nothing.")] = False
 
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from poolnorm_cli.weights.entry import Entry
 
 _TEXT = (
-    "Print names, shapes, dtypes, order and bytes; of a checkpoint, the layers it has for "
-    "--weights.\n\nExample: poolnorm info x.npy --stats"
+    "Print names, shapes, dtypes, order and bytes; for a checkpoint, the layers that "
+    "--weights can name.\n\nExample: poolnorm info x.npy --stats"
 )
 
 
