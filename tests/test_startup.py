@@ -65,6 +65,7 @@ def test_a_file_needs_neither_tables_nor_runtimes(words: str, tmp_path: Path) ->
     }
 
     assert not unused & found
+    assert not [name for name in found if name.startswith("poolnorm_cli.batch")]
     assert "numpy" in found
 
 

@@ -48,7 +48,7 @@ def programs(
         PoolnormError: A file cannot be read, or a framework has no such layer.
     """
     wanted = flags.definition
-    from poolnorm_cli.engine.job import with_constants
+    from poolnorm_cli.engine.training import with_constants
 
     layer = with_constants(layer)
     file = flags.weights.weights

@@ -183,9 +183,9 @@ def _files(comparison: ComparisonFlags, flags: CompareFlags) -> "Iterator[Differ
 def _backends(comparison: ComparisonFlags, flags: CompareFlags) -> "Iterator[Difference]":
     from poolnorm_cli.cli.checkpoint import read_weights
     from poolnorm_cli.engine.compare import compare_backends
-    from poolnorm_cli.engine.job import Job, with_constants
+    from poolnorm_cli.engine.job import Job
     from poolnorm_cli.engine.masks import MaskFile
-    from poolnorm_cli.engine.training import TrainingState
+    from poolnorm_cli.engine.training import TrainingState, with_constants
     from poolnorm_cli.tensors.sources import open_input
 
     backends = _open(str(comparison.backends), flags.printing.notify_details)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from poolnorm_cli.cli.run_batch import ManyInputs
     from poolnorm_cli.engine.job import Job
+    from poolnorm_cli.engine.masks import MaskFile
     from poolnorm_cli.tensors.sources import FirstInput
     from poolnorm_cli.tensors.tensor import Tensor
 
@@ -138,15 +139,12 @@ def _run_job(
 
 
 def _job(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, first: "FirstInput") -> "Job":
-    from poolnorm_cli.engine.job import Job, with_constants
-    from poolnorm_cli.engine.masks import MaskFile
+    from poolnorm_cli.engine.job import Job
     from poolnorm_cli.engine.profile import NO_PROFILER, Profiler
-    from poolnorm_cli.engine.training import TrainingState
+    from poolnorm_cli.engine.training import TrainingState, with_constants
 
     weights = None if checkpoint.entry is None else read_weights(layer, checkpoint, flags, first)
     mask, backend = flags.mask.mask, flags.backend
-    if mask is not None and prints_notes(flags.printing.style()):
-        _note_mask(layer, mask, training=flags.training.training)
     return Job(
         with_constants(layer),
         TrainingState(weights, is_saved=flags.weights.save_weights is not None),
@@ -154,7 +152,7 @@ def _job(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, first: "FirstI
         flags.outputs.dtype,
         preview=_shown(flags),
         explain=flags.values.explain,
-        mask=None if mask is None else MaskFile(mask),
+        mask=None if mask is None else _open_mask(layer, mask, flags),
         backend=backend.open(flags.printing.notify_details),
         threads=backend.thread_count,
         memory=backend.memory(1),
@@ -163,17 +161,20 @@ def _job(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, first: "FirstI
     )
 
 
-def _note_mask(layer: Layer, name: str, *, training: bool) -> None:
-    """Say where a mask does not do what one may expect of it."""
+def _open_mask(layer: Layer, word: str, flags: LayerFlags) -> "MaskFile":
+    """Open the mask, and say where it does not do what one may expect of it."""
     from poolnorm_cli.engine.masks import MaskFile
 
-    layer = require_maskable(layer, ())
-    ignored = layer.ignores_mask(training=training)
-    note = f"--mask makes no difference: {ignored}" if ignored else None
-    with suppress(PoolnormError):  # a mask that cannot be read is reported when its turn comes
-        note = note or layer.mask_note(MaskFile(name).shape)
-    if note:
-        print_note(note)
+    mask = MaskFile(word)
+    if prints_notes(flags.printing.style()):
+        maskable = require_maskable(layer, ())
+        ignored = maskable.ignores_mask(training=flags.training.training)
+        note = f"--mask makes no difference: {ignored}" if ignored else None
+        with suppress(PoolnormError):  # one that cannot be read is refused when it is needed
+            note = note or maskable.mask_note(mask.shape)
+        if note:
+            print_note(note)
+    return mask
 
 
 def _check_training(flags: LayerFlags) -> None:

@@ -10,7 +10,6 @@ from poolnorm_cli.backends import Backend, row_of
 from poolnorm_cli.backends.numpy_backend import NUMPY
 from poolnorm_cli.engine.layer_pass import LayerPass, Masks, Weights
 from poolnorm_cli.engine.outcome import Estimate, Outcome
-from poolnorm_cli.engine.preview import FirstSample, Preview
 from poolnorm_cli.engine.profile import NO_PROFILER, NoProfiler, Profiler
 from poolnorm_cli.engine.threads import ONE_THREAD, pool_for
 from poolnorm_cli.engine.training import BatchStatistics, TrainingState, TrainingStep
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from poolnorm_cli.engine.masks import MaskFile
     from poolnorm_cli.engine.memory_estimate import MemoryLimiter
+    from poolnorm_cli.engine.preview import FirstSample, Preview
     from poolnorm_cli.kernels.moments import Moments
     from poolnorm_cli.tensors.outputs import Output
     from poolnorm_cli.tensors.tensor import Tensor
@@ -204,29 +204,23 @@ class Job:
             if output is not None and (plan.is_heavy or plan.statistics_axes):
                 self.require_room(output.target, tensor)  # `add` asks too, after the statistics
             plan = self.plan_for(tensor)
-            shape = plan.output_shape
             # Before anything is written: this may refuse the batch.
             step = step or self.state.apply_step(plan, self._moments(plan, tensor))
-            preview = Preview(shape) if self.preview else None
-            first = FirstSample() if self.explain else None
             if step.step != plan.step:
                 plan = replace(plan, step=step.step)
+            preview, first = self._watchers(plan)
             self._stream(plan, step, tensor, output, preview, first)
-            told: tuple[str, ...] = ()
-            if first is not None:
-                more = step.updated, first.sample, self.mask is not None
-                facts = Facts(plan.shape, step.weights, step.moments, *more)
-                told = tuple(plan.layer.explain(facts))
+            explanation = () if first is None else self._explanation(plan, step, first)
         return Outcome(
             input=tensor.name,
             output=target,
             input_shape=tensor.shape,
-            output_shape=shape,
+            output_shape=plan.output_shape,
             input_dtype=plan.dtype,
             dtype=plan.result,
             seconds=time.perf_counter() - began,
             edges=preview.edges(plan.result) if preview else None,
-            explanation=told,
+            explanation=explanation,
             penalties=penalties(self.layer, step.weights) if step.weights else {},
             notes=tensor.notes + step.notes,
         )
@@ -341,14 +335,30 @@ class Job:
         if not self.state.is_known(self.layer):
             self.check_header(tensor)
 
+    def _watchers(self, plan: LayerPass) -> "tuple[Preview | None, FirstSample | None]":
+        """Return what keeps the edges of the output and the first sample, where they are shown."""
+        if not (self.preview or self.explain):
+            return None, None
+        from poolnorm_cli.engine.preview import FirstSample, Preview
+
+        preview = Preview(plan.output_shape) if self.preview else None
+        return preview, FirstSample() if self.explain else None
+
+    def _explanation(
+        self, plan: LayerPass, step: TrainingStep, first: "FirstSample"
+    ) -> tuple[str, ...]:
+        is_masked = self.mask is not None
+        more = step.updated, first.sample, is_masked
+        return tuple(plan.layer.explain(Facts(plan.shape, step.weights, step.moments, *more)))
+
     def _stream(
         self,
         plan: LayerPass,
         step: TrainingStep,
         tensor: "Tensor",
         out: "Output | None",
-        preview: Preview | None,
-        first: FirstSample | None,
+        preview: "Preview | None",
+        first: "FirstSample | None",
     ) -> None:
         """Push the blocks of a tensor through the layer."""
         dtype, writer = DTYPES[plan.result], None
@@ -377,19 +387,3 @@ class Job:
         tensor.spool()
         self.profiler.count_bytes("read", tensor.nbytes)
         return plan.moments(plan.blocks(tensor), self.under_mask(plan, tensor)[1])
-
-
-def with_constants(layer: Layer) -> Layer:
-    """Return a layer with the arrays of the files that its parameters name.
-
-    Raises:
-        InputError: A file cannot be read.
-        UsageError: One is not an `.npz` file, or has other arrays.
-    """
-    return layer.with_arrays(_load_constants) if isinstance(layer, Trainable) else layer
-
-
-def _load_constants(file: str) -> Weights:
-    from poolnorm_cli.weights.npz import load
-
-    return load(file, ("scale", "bias"))

@@ -167,3 +167,19 @@ class TrainingState:
             if self.is_saved or not error.harmless:
                 raise
             return dict(error.kept), (f"{error.message}, and was left as it is",)
+
+
+def with_constants(layer: "Layer") -> "Layer":
+    """Return a layer with the arrays of the files that its parameters name.
+
+    Raises:
+        InputError: A file cannot be read.
+        UsageError: One is not an `.npz` file, or has other arrays.
+    """
+    return layer.with_arrays(_load_constants) if isinstance(layer, Trainable) else layer
+
+
+def _load_constants(file: str) -> Weights:
+    from poolnorm_cli.weights.npz import load
+
+    return load(file, ("scale", "bias"))
