@@ -315,7 +315,7 @@ class _Walk:
             raise InputError.at(self._place, f"more than {_MOST} groups and arrays", _FIX)
 
     def _refused(self, path: str, reason: str) -> InputError:
-        return InputError.at(f"{self._place}: {shown(path)}", reason, _FIX)
+        return InputError.at(path, reason, _FIX).within(self._place)
 
 
 @contextmanager

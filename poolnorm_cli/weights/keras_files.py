@@ -277,7 +277,7 @@ def _join_shards(file: str) -> Hdf5Contents:
             if key.rpartition("/")[0] not in groups:
                 continue  # Keras goes by the table
             if key in together.arrays:
-                raise InputError.at(f"{file}: {shown(key)}", "it is in two shards", _FIX_SHARDS)
+                raise InputError.at(key, "it is in two shards", _FIX_SHARDS).within(file)
             together.arrays[key] = array
         together.names |= {p: name for p, name in found.names.items() if p not in together.names}
     _require_all(file, table, together)
@@ -303,7 +303,7 @@ def _shard_names(file: str, group: str, names: Any) -> list[str]:
         plain = isinstance(name, str) and name.isprintable() and not set(name) & set("/\\")
         if not plain or not name.lower().endswith(".h5"):
             what = f"its shard is {shown(str(name), 60)!r}, no .h5 file beside it"
-            raise InputError.at(f"{file}: {shown(group)}", what, _FIX_SHARDS)
+            raise InputError.at(group, what, _FIX_SHARDS).within(file)
     return listed
 
 
@@ -322,4 +322,4 @@ def _require_all(file: str, table: dict[str, list[str]], together: Hdf5Contents)
         numbers = {int(weight) for weight in weights if weight.isdecimal()}
         if not weights or numbers != set(range(len(numbers))):
             what = "not all of its weights are in the shards"
-            raise InputError.at(f"{file}: {shown(group)}", what, _FIX_SHARDS)
+            raise InputError.at(group, what, _FIX_SHARDS).within(file)

@@ -116,9 +116,8 @@ def _names_without_list(contents: Hdf5Contents, start: str, model: LayerConfig |
 def _weight(contents: Hdf5Contents, group: str, name: str, file: str) -> ScopedWeight:
     array = contents.arrays.get(f"{group}/{name}")
     if array is None:
-        raise InputError.at(
-            f"{file}: {shown(group)}", f"its weight {shown(name)} is not there", _FIX
-        )
+        what = f"its weight {shown(name)} is not there"
+        raise InputError.at(group, what, _FIX).within(file)
     return parse_weight_name(name, array)
 
 
