@@ -1,6 +1,7 @@
-"""Reductions under windows that cover an axis evenly, as operators: see `kernels.adaptive`.
+"""Reductions under windows that cover an axis evenly, as operators: see `kernels.reductions`.
 
-Runs of 1, 2, 4, ... cells are reduced once for the whole axis, and windows put together from them.
+Partial results of 1, 2, 4, ... cells are computed by doubling, once for the whole axis, and
+combined to the windows.
 """
 
 import math
@@ -31,13 +32,13 @@ def max_adaptive(graph: Graph, x: Value, bounds: Bounds, call: GraphCall) -> Val
     x = graph.cast(x, "int32") if call.dtype in SMALL else x
     for axis, each in bounds.items():
         fewest = min(end - first for first, end in each)
-        *_, (run, runs) = _runs(graph, x, axis, call.sizes[axis], fewest, "Max")
-        # Runs may overlap in a maximum: three of them cover the longest window.
+        *_, (size, partial) = _partials(graph, x, axis, call.sizes[axis], fewest, "Max")
+        # They may overlap in a maximum: three of them cover the longest window.
         starts = [first for first, _ in each]
-        ends = [end - run for _, end in each]
-        middle = [min(start + run, end) for start, end in zip(starts, ends, strict=True)]
+        ends = [end - size for _, end in each]
+        middle = [min(start + size, end) for start, end in zip(starts, ends, strict=True)]
         places = dict.fromkeys(map(tuple, (starts, middle, ends)))
-        pieces = [_picked(graph, runs, axis, place) for place in places]
+        pieces = [_picked(graph, partial, axis, place) for place in places]
         x = graph.op("Max", *pieces) if len(pieces) > 1 else pieces[0]
     return graph.cast(x, call.dtype)
 
@@ -56,7 +57,7 @@ def mean_adaptive(graph: Graph, x: Value, bounds: Bounds, call: GraphCall) -> Va
     Returns:
         The means, in the dtype of `x`; on each axis of `bounds` one a window.
     """
-    graph.note(f"{call.dtype}: sums of runs of cells in float64")
+    graph.note(f"{call.dtype}: sums by doubling, in float64")
     cells = {axis: [end - first for first, end in each] for axis, each in bounds.items()}
     counts = graph.constant(cell_counts(cells, call.rank), "float64")
 
@@ -75,10 +76,10 @@ def _sums(
     """Sum the cells under each window of one axis, in float64."""
     fewest = min(end - first for first, end in bounds)
     pieces, done = [], 0
-    for run, runs in _runs(graph, x, axis, call.sizes[axis], fewest, "Add"):
-        if fewest & run:
-            pieces.append(_picked(graph, runs, axis, [first + done for first, _ in bounds]))
-            done += run
+    for size, partial in _partials(graph, x, axis, call.sizes[axis], fewest, "Add"):
+        if fewest & size:
+            pieces.append(_picked(graph, partial, axis, [first + done for first, _ in bounds]))
+            done += size
     longer = [end - first > fewest for first, end in bounds]
     if any(longer):
         last = _picked(graph, x, axis, [end - 1 for _, end in bounds])
@@ -88,16 +89,16 @@ def _sums(
     return graph.op("Sum", *pieces) if len(pieces) > 1 else pieces[0]
 
 
-def _runs(
+def _partials(
     graph: Graph, x: Value, axis: int, length: int, longest: int, kind: str
 ) -> list[tuple[int, Value]]:
-    """Reduce runs of 1, 2, 4, ... cells, up to `longest`, from each cell on."""
-    found, run = [(1, x)], 1
-    while 2 * run <= longest:
-        stop = length - 2 * run + 1
-        pair = [cut(graph, found[-1][1], axis, start, start + stop) for start in (0, run)]
-        run *= 2
-        found.append((run, graph.op(kind, *pair)))
+    """Reduce 1, 2, 4, ... consecutive cells, up to `longest`, from each cell on."""
+    found, size = [(1, x)], 1
+    while 2 * size <= longest:
+        stop = length - 2 * size + 1
+        pair = [cut(graph, found[-1][1], axis, start, start + stop) for start in (0, size)]
+        size *= 2
+        found.append((size, graph.op(kind, *pair)))
     return found
 
 

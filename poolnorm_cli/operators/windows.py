@@ -14,7 +14,7 @@ from poolnorm_cli.shapes import Window
 
 
 _MOST_PIECES = 8
-"""Windows larger than this are put together from runs of 1, 2, 4, ... cells."""
+"""Windows larger than this are reduced by doubling: partial results of 1, 2, 4, ... cells."""
 
 Kind = Literal["Max", "Sum"]
 
@@ -103,20 +103,21 @@ def _reduce_axis(graph: Graph, x: Value, axis: int, window: Window, kind: Kind) 
         return x
     span = (window.count - 1) * window.stride + 1
 
-    def piece(runs: Value, offset: int) -> Value:
-        return cut(graph, runs, axis, offset, offset + span, window.stride)
+    def piece(partial: Value, offset: int) -> Value:
+        return cut(graph, partial, axis, offset, offset + span, window.stride)
 
     if window.size <= _MOST_PIECES:
         pieces = [piece(x, offset) for offset in range(window.size)]
         return graph.op(kind, *pieces) if len(pieces) > 1 else pieces[0]
-    runs, run, offset, pieces = x, 1, 0, []
+    partial, size, offset, pieces = x, 1, 0, []
     length = span + window.size - 1
     while True:
-        if window.size & run:
-            pieces.append(piece(runs, offset))
-            offset += run
-        if 2 * run > window.size:
+        if window.size & size:
+            pieces.append(piece(partial, offset))
+            offset += size
+        if 2 * size > window.size:
             return graph.op(kind, *pieces) if len(pieces) > 1 else pieces[0]
-        length -= run
-        shifted = cut(graph, runs, axis, run, run + length)
-        runs, run = graph.op(kind, cut(graph, runs, axis, 0, length), shifted), 2 * run
+        length -= size
+        shifted = cut(graph, partial, axis, size, size + length)
+        first = cut(graph, partial, axis, 0, length)
+        partial, size = graph.op(kind, first, shifted), 2 * size
