@@ -40,8 +40,8 @@ def test_inference_says_what_it_amounts_to(poolnorm: Command) -> None:
     np.save("x.npy", BATCH)
     np.savez("w.npz", moving_mean=np.array([4.0, 2.0]), moving_variance=np.array([3.0, 0.0]))
 
-    told = lines(poolnorm, "bn x.npy --weights w.npz --epsilon 1 --no-center --no-scale")
-    assert told == [
+    text = lines(poolnorm, "bn x.npy --weights w.npz --epsilon 1 --no-center --no-scale")
+    assert text == [
         "inference: the statistics are the moving ones, and stay as they are",
         "y = (x - moving_mean) / sqrt(moving_variance + epsilon), epsilon = 1",
         "moving_mean = [4 2], moving_variance = [3 0]",
@@ -63,17 +63,17 @@ def test_training_under_a_mask_says_how_many_cells_counted(poolnorm: Command) ->
 def test_renorm_says_what_r_and_d_were(poolnorm: Command) -> None:
     np.save("x.npy", BATCH)
     words = "bn x.npy --training --renorm --renorm-clipping rmax=2,dmax=3 --epsilon 0"
-    told = lines(poolnorm, words)
+    text = lines(poolnorm, words)
 
-    assert told[4:7] == [
+    assert text[4:7] == [
         "r = sqrt(variance + epsilon) / renorm_stddev = [2 0], clipped by rmax=2,dmax=3",
         "d = (mean - renorm_mean) / renorm_stddev = [3 2], clipped by rmax=2,dmax=3",
         "y = ((x - mean) / sqrt(variance + epsilon) * r + d) * gamma + beta, epsilon = 0",
     ]
-    assert told[-1] == "moving_variance = max(moving_stddev**2 - epsilon, 0) = [1.02487 0.9801]"
+    assert text[-1] == "moving_variance = max(moving_stddev**2 - epsilon, 0) = [1.02487 0.9801]"
 
 
-def test_ghosts_fused_and_adjustment_are_told(poolnorm: Command) -> None:
+def test_ghosts_fused_and_adjustment_are_explained(poolnorm: Command) -> None:
     np.save("x.npy", BATCH.astype(np.float32).reshape(4, 1, 1, 2))
     np.savez("a.npz", scale=np.full(2, 2.0))
 
@@ -132,7 +132,7 @@ def test_global_pooling_and_layer_normalization_say_over_which_cells(poolnorm: C
     ]
 
 
-def test_groups_squares_norms_and_even_covers_are_told(poolnorm: Command) -> None:
+def test_groups_squares_norms_and_even_covers_are_explained(poolnorm: Command) -> None:
     x = np.zeros((2, 7, 4))
     x[0, :, 0], x[0, :, 2], x[0, 0, 1] = 3, 100, 4
     np.save("x.npy", x)
@@ -167,10 +167,10 @@ def test_every_layer_explains_itself(words: str) -> None:
     needed: dict[str, Any] = {"output_size": 3} if words.startswith("apool") else {}
     layer: Any = find(*words.split())(**needed)
     shape = (2, 6, 6, 32)
-    told = layer.explain(Facts(shape, initial_weights(layer, shape, "float32")))
+    text = layer.explain(Facts(shape, initial_weights(layer, shape, "float32")))
 
-    assert told
-    assert all(line == line.strip() and "\n" not in line for line in told)
+    assert text
+    assert all(line == line.strip() and "\n" not in line for line in text)
 
 
 def test_json_has_the_explanation_and_quiet_has_not(poolnorm: Command) -> None:

@@ -39,13 +39,13 @@ def test_scale_and_shift_are_gamma_over_deviation_and_what_is_left(poolnorm: Com
 
 
 def test_the_largest_error_is_that_against_the_layer(poolnorm: Command) -> None:
-    told = json.loads(poolnorm("bn x.npy far.npy --weights w.npz --fold --json").out)
+    document = json.loads(poolnorm("bn x.npy far.npy --weights w.npz --fold --json").out)
     poolnorm("bn far.npy --weights w.npz -o y.npy")
-    scale, shift = np.float32(told["scale"]), np.float32(told["shift"])
+    scale, shift = np.float32(document["scale"]), np.float32(document["shift"])
     error = np.abs(np.load("far.npy") * scale + shift - np.load("y.npy")).max()
 
-    assert told["largest_error"]["far.npy"] == error
-    assert told["largest_error"]["x.npy"] < 1e-6 < error < 1e-2
+    assert document["largest_error"]["far.npy"] == error
+    assert document["largest_error"]["x.npy"] < 1e-6 < error < 1e-2
 
 
 def test_standard_input_is_compared_too(poolnorm: Command) -> None:

@@ -131,12 +131,12 @@ def test_clipping_is_read_from_a_word_and_from_keras_dictionary(given: Any) -> N
     assert str(layer.renorm_clipping) == "rmin=0.5"
 
 
-def test_the_layer_is_told_as_one_types_it_in_keras(poolnorm: Command) -> None:
+def test_the_layer_is_shown_as_one_types_it_in_keras(poolnorm: Command) -> None:
     np.save("x.npy", np.zeros((4, 3)))
     words = "bn x.npy --training --renorm --renorm-clipping rmax=2 --virtual-batch-size 2 --name b"
-    told = poolnorm(words).out.split("\t")[4]
+    text = poolnorm(words).out.split("\t")[4]
 
-    assert told == (
+    assert text == (
         "BatchNormalization(axis=-1, epsilon=0.001, renorm=True, renorm_clipping={'rmax': 2.0}, "
         "virtual_batch_size=2, name='b')"
     )

@@ -92,8 +92,8 @@ def test_the_explanation_says_that_all_inputs_count(
 ) -> None:
     count = sum(part.size // 2 for part in parts)
     words = "bn a.npy b.npy c.npy --training --synchronized --explain --json"
-    told = json.loads(poolnorm(words).out)["results"]
+    results = json.loads(poolnorm(words).out)["results"]
 
-    for result in told:
+    for result in results:
         assert "synchronized: the batch is that of all inputs together" in result["explanation"]
         assert any(line.startswith(f"N = {count} cells") for line in result["explanation"])

@@ -120,7 +120,7 @@ def test_shapes(given: dict[str, Any], shape: Any, expected: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "shape", "told"),
+    ("given", "shape", "message"),
     [
         ({"output_size": 0}, (1, 2, 3), "--output-size must be positive, not '0'; give 1 or more"),
         ({"output_size": (2, -1)}, (1, 2, 3), "--output-size must be positive, not '2,-1'"),
@@ -130,7 +130,7 @@ def test_shapes(given: dict[str, Any], shape: Any, expected: Any) -> None:
         ({"output_size": 2, "data_format": "NHWC"}, (1, 5, 3), "--data-format 'NHWC' is not known"),
     ],
 )
-def test_refusals(given: dict[str, Any], shape: Any, told: str) -> None:
+def test_refusals(given: dict[str, Any], shape: Any, message: str) -> None:
     with pytest.raises(UsageError) as refused:
         POOL["average"](**given).output_shape(shape)
-    assert told in str(refused.value)
+    assert message in str(refused.value)

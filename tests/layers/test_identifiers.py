@@ -85,7 +85,7 @@ def test_l1_l2_alone_is_the_word_of_keras_2() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "given", "told"),
+    ("kind", "given", "message"),
     [
         (Initializer, "xavier_uniform", "'xavier_uniform' is no initializer of Keras; give one of"),
         (Initializer, "ZEROS", "'ZEROS' is no initializer of Keras"),
@@ -124,16 +124,18 @@ def test_l1_l2_alone_is_the_word_of_keras_2() -> None:
         (Constraint, "min_max_norm(2, 1)", "min_value=2.0, max_value=1.0; give 0 or more, and"),
     ],
 )
-def test_what_keras_does_not_take_is_refused(kind: type[Identifier], given: Any, told: str) -> None:
+def test_what_keras_does_not_take_is_refused(
+    kind: type[Identifier], given: Any, message: str
+) -> None:
     with pytest.raises(UsageError) as refused:
         kind.of(given, "--flag")
 
     assert str(refused.value).startswith("--flag ")
-    assert told in str(refused.value)
+    assert message in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("word", "shape", "told"),
+    ("word", "shape", "message"),
     [
         ("orthogonal", (3,), "orthogonal cannot start a weight of shape (3); it makes matrices"),
         ("identity", (3,), "identity cannot start a weight of shape (3); it makes matrices alone"),
@@ -142,11 +144,11 @@ def test_what_keras_does_not_take_is_refused(kind: type[Identifier], given: Any,
     ],
 )
 def test_a_weight_that_keras_cannot_start_is_refused(
-    word: str, shape: tuple[int, ...], told: str
+    word: str, shape: tuple[int, ...], message: str
 ) -> None:
     with pytest.raises(UsageError) as refused:
         Initializer.of(word).values(shape)
-    assert told in str(refused.value)
+    assert message in str(refused.value)
 
 
 Cdf = Callable[[Array], Array]
@@ -222,7 +224,7 @@ def test_a_seed_gives_the_same_numbers_everywhere() -> None:
     np.testing.assert_allclose(even, [0.00118216, 0.04504637, -0.03558404], atol=1e-8)
 
 
-def test_without_a_seed_one_is_drawn_and_told() -> None:
+def test_without_a_seed_one_is_drawn_and_shown() -> None:
     first, second = (Initializer.of("random_normal") for _ in range(2))
 
     assert first != second
@@ -288,7 +290,7 @@ def test_projections_are_those_of_keras(word: str, expected: list[float]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("act", "told"),
+    ("act", "message"),
     [
         (lambda: Regularizer.of("orthogonal_regularizer").penalty(W), "it is for matrices"),
         (lambda: Constraint.of("radial_constraint").project(W), "it is for kernels of Conv2D"),
@@ -297,10 +299,10 @@ def test_projections_are_those_of_keras(word: str, expected: list[float]) -> Non
         (lambda: Constraint.of("unit_norm([0, 0])").project(W), "unit_norm has axis=(0, 0) for"),
     ],
 )
-def test_weights_of_another_rank_are_refused(act: Callable[[], object], told: str) -> None:
+def test_weights_of_another_rank_are_refused(act: Callable[[], object], message: str) -> None:
     with pytest.raises(UsageError) as refused:
         act()
-    assert told in str(refused.value)
+    assert message in str(refused.value)
 
 
 @pytest.mark.parametrize("words", ["ln", "gn", "in", "bn"])

@@ -148,10 +148,10 @@ def test_shapes_are_exact_whatever_the_numbers(poolnorm: Command) -> None:
 
 def test_explanations_say_what_was_typed(poolnorm: Command) -> None:
     np.save("x.npy", tensor((1, 4, 1)))
-    told = poolnorm("pool max x.npy --pool-size 1000 --strides 1 --padding same --explain").out
+    text = poolnorm("pool max x.npy --pool-size 1000 --strides 1 --padding same --explain").out
 
-    assert "4 cells, window 1000, stride 1" in told
-    assert "pads max((4 - 1) * 1 + 1000 - 4, 0) = 999: 499 before, 500 after" in told
+    assert "4 cells, window 1000, stride 1" in text
+    assert "pads max((4 - 1) * 1 + 1000 - 4, 0) = 999: 499 before, 500 after" in text
 
 
 def test_groups_that_do_not_fit_are_refused_at_once(poolnorm: Command) -> None:

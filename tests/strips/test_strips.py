@@ -226,7 +226,7 @@ def test_files_of_any_kind_go_through_in_strips(
     assert Path("y.npy").read_bytes() == Path("expected.npy").read_bytes()
 
 
-def test_a_file_cut_short_in_a_strip_is_told(poolnorm: Command) -> None:
+def test_a_file_cut_short_in_a_strip_is_an_error(poolnorm: Command) -> None:
     data = saved(tensor("float32"))[:-5000]
     done = poolnorm("pool max - -q -o y.npy", stdin=data)
 
