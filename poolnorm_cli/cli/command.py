@@ -52,7 +52,8 @@ class Option:
             min: The smallest number that may be given.
             max: The largest.
             parser: Reads the word.
-            keywords: What else Typer takes, as `help` and `metavar`.
+            keywords: What else Typer takes, as `help` and `metavar`; a help that takes time to make
+                is a function.
         """
         self.names, self.count, self.min, self.max = names, count, min, max
         self.parser = parser

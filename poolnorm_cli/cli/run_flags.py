@@ -213,14 +213,14 @@ class BackendFlags:
     backend: Annotated[
         BackendName | None,
         Option(
-            help=_backend_help(),
+            help=_backend_help,
             rich_help_panel=_BACKEND_PANEL,
         ),
     ] = None
     provider: Annotated[
         ProviderName | None,
         Option(
-            help=_provider_help(),
+            help=_provider_help,
             rich_help_panel=_BACKEND_PANEL,
         ),
     ] = None

@@ -44,6 +44,8 @@ def _parameter(flag: Flag) -> inspect.Parameter:
 
 def _info(option: Option) -> Any:
     keywords = dict(option.keywords)
+    if callable(keywords.get("help")):
+        keywords["help"] = keywords["help"]()
     if option.parser is not None:
         keywords["parser"] = _refusing(option.parser)
     kind = typer.Argument if isinstance(option, Argument) else typer.Option

@@ -13,7 +13,7 @@ from poolnorm_cli.engine.outcome import Estimate, Outcome
 from poolnorm_cli.engine.profile import NO_PROFILER, NoProfiler, Profiler
 from poolnorm_cli.engine.threads import ONE_THREAD, pool_for
 from poolnorm_cli.engine.training import BatchStatistics, TrainingState, TrainingStep
-from poolnorm_cli.errors import UsageError, error_context
+from poolnorm_cli.errors import PoolnormError, UsageError, error_context
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.call import Facts
 from poolnorm_cli.layers.trainable import Trainable, apply_constraints, penalties
@@ -90,17 +90,29 @@ class Job:
         """The weights that have a constraint, as it has them saved."""
         return apply_constraints(self.layer, self.state.trained or {})
 
-    def plan_for(self, tensor: "Tensor") -> LayerPass:
+    def plan_for(self, tensor: "Tensor", target: str | None = None) -> LayerPass:
         """Return the plan for a tensor, within the memory that is allowed.
 
+        Args:
+            tensor: The input.
+            target: Where the output goes, if it is to be known now whether it has room there;
+                small outputs are refused soon enough when they are begun.
+
+        Returns:
+            The plan.
+
         Raises:
-            UsageError: It takes more, or the layer does not take it.
+            UsageError: It takes more memory, or the layer does not take it.
+            OutputError: There is no room for the output.
         """
         plan = self.plan_of(tensor.shape, tensor.dtype.name)
+        is_heavy = plan.is_heavy
+        if target is not None and (is_heavy or plan.statistics_axes):
+            self.require_room(target, tensor)
         if self.limiter is not None:
             self.limiter.admit(plan, tensor)
             return plan
-        if self.memory is None and not plan.is_heavy:
+        if self.memory is None and not is_heavy:
             return plan
         from poolnorm_cli.engine.memory_estimate import require_memory, within_memory
 
@@ -123,13 +135,8 @@ class Job:
             UsageError: The weights are for another rank.
         """
         plan = self._plans.get((shape, dtype))
-        if plan is None:
-            if len(self._plans) >= _PLANS:
-                self._plans.clear()
-            plan = self._plans[shape, dtype] = self._plan(shape, dtype)
-        return plan
-
-    def _plan(self, shape: Ints, dtype: str) -> LayerPass:
+        if plan is not None:
+            return plan
         if self.rank not in (None, len(shape)):
             told = f"the input has rank {len(shape)}, the layer in the file one of {self.rank}"
             raise UsageError(told, "run inputs of another rank apart")
@@ -138,10 +145,13 @@ class Job:
         pool = pool_for(self.threads if row_of(self.backend).uses_threads else 1, size)
         more: Any = {"pool": pool, "profiler": self.profiler}
         plan = LayerPass(self.layer, shape, dtype, result, *mode, **more)
-        if pool == ONE_THREAD:
-            return plan
-        block = plan.inner.block_items * plan.compute_dtype.itemsize
-        return plan if block <= ONE_THREAD_BLOCK_BYTES else replace(plan, pool=ONE_THREAD)
+        if pool != ONE_THREAD:
+            block = plan.inner.block_items * plan.compute_dtype.itemsize
+            plan = plan if block <= ONE_THREAD_BLOCK_BYTES else replace(plan, pool=ONE_THREAD)
+        if len(self._plans) >= _PLANS:
+            self._plans.clear()
+        self._plans[shape, dtype] = plan
+        return plan
 
     def require_room(self, target: str, tensor: "Tensor") -> None:
         """Refuse an output of a tensor that cannot be, or has no room where it goes.
@@ -199,18 +209,18 @@ class Job:
             PoolnormError: With the name of the tensor in front.
         """
         began = time.perf_counter()
-        with error_context(tensor.name):
-            plan = self.plan_of(tensor.shape, tensor.dtype.name)
-            if output is not None and (plan.is_heavy or plan.statistics_axes):
-                self.require_room(output.target, tensor)  # `add` asks too, after the statistics
-            plan = self.plan_for(tensor)
-            # Before anything is written: this may refuse the batch.
-            step = step or self.state.apply_step(plan, self._moments(plan, tensor))
+        try:
+            plan = self.plan_for(tensor, None if output is None else output.target)
+            if step is None:  # before anything is written: this may refuse the batch
+                moments = self._moments(plan, tensor) if plan.statistics_axes else None
+                step = self.state.apply_step(plan, moments)
             if step.step != plan.step:
                 plan = replace(plan, step=step.step)
-            preview, first = self._watchers(plan)
+            preview, first = self._watchers(plan) if self.preview or self.explain else (None, None)
             self._stream(plan, step, tensor, output, preview, first)
             explanation = () if first is None else self._explanation(plan, step, first)
+        except PoolnormError as error:
+            raise error.within(tensor.name) from None
         return Outcome(
             input=tensor.name,
             output=target,
@@ -337,8 +347,6 @@ class Job:
 
     def _watchers(self, plan: LayerPass) -> "tuple[Preview | None, FirstSample | None]":
         """Return what keeps the edges of the output and the first sample, where they are shown."""
-        if not (self.preview or self.explain):
-            return None, None
         from poolnorm_cli.engine.preview import FirstSample, Preview
 
         preview = Preview(plan.output_shape) if self.preview else None
