@@ -1,7 +1,8 @@
-"""A file imports only from lower floors, and never sideways between two rooms of one floor."""
+"""A file imports only from lower floors, never sideways between rooms, and never in a circle."""
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,10 @@ ROOMS = {
 FILES = sorted(
     path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem in ROOMS
 )
+MODULES = {
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in PACKAGE.rglob("*.py")
+}
 HEAVY = ("onnx", "onnxruntime", "h5py", "safetensors", "dask", "distributed", "fsspec")
 
 
@@ -128,3 +133,38 @@ def test_every_threshold_has_its_reason() -> None:
     for node, doc in zip(body[::2], body[1::2], strict=True):
         assert isinstance(node, ast.Assign)
         assert isinstance(doc, ast.Expr), ast.unparse(node)
+
+
+def imported(module: str, path: Path) -> Iterator[str]:
+    """Yield what a module imports: at its top, for types and inside functions."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for name in (f"{node.module}.{alias.name}" for alias in node.names):
+                found = name if name in MODULES else node.module
+                if found in MODULES and found != module:
+                    yield found
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in MODULES)
+
+
+def circles(graph: dict[str, set[str]]) -> set[str]:
+    """Return the modules of circles: what remains where leaves and roots are taken off."""
+    left = dict(graph)
+    while True:
+        wanted = set().union(*left.values()) if left else set()
+        gone = {m for m, uses in left.items() if not uses & left.keys() or m not in wanted}
+        if not gone:
+            return set(left)
+        left = {m: uses - gone for m, uses in left.items() if m not in gone}
+
+
+def test_no_two_modules_import_each_other() -> None:
+    graph = {module: set(imported(module, path)) for module, path in MODULES.items()}
+
+    assert circles(graph) == set()
+
+
+def test_a_circle_would_be_found() -> None:
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}
+
+    assert circles(graph) == {"b", "c"}
