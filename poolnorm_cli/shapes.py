@@ -105,6 +105,19 @@ def window(length: int, size: int, stride: int, padding: Padding) -> Window:
     return Window(size, stride, count, total // 2, total - total // 2)
 
 
+def counted(number: int, noun: str) -> str:
+    """Write a number of things: `1 cell`, `2 cells`.
+
+    Args:
+        number: How many there are.
+        noun: What one of them is called; its plural ends in s.
+
+    Returns:
+        Both, the noun in the singular or the plural.
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def window_formula(length: int, size: int, stride: int, padding: Padding) -> str:
     """Write how `window` places a window on an axis: the formulas with their numbers.
 
@@ -119,10 +132,10 @@ def window_formula(length: int, size: int, stride: int, padding: Padding) -> str
     """
     placed = window(length, size, stride, padding)
     count = placed.count
-    given = f"{length} cells, window {size}, stride {stride}, padding '{padding}'"
+    given = f"{counted(length, 'cell')}, window {size}, stride {stride}, padding '{padding}'"
     if padding == "valid":
-        return f"{given}: ({length} - {size}) // {stride} + 1 = {count} places"
-    places = f"ceil({length} / {stride}) = {count} places"
+        return f"{given}: ({length} - {size}) // {stride} + 1 = {counted(count, 'place')}"
+    places = f"ceil({length} / {stride}) = {counted(count, 'place')}"
     total = f"max(({count} - 1) * {stride} + {size} - {length}, 0) = {placed.low + placed.high}"
     return f"{given}: {places}; pads {total}: {placed.low} before, {placed.high} after"
 
@@ -157,7 +170,7 @@ def adaptive_formula(length: int, count: int, most: int) -> str:
     bounds = [f"{first}-{end}" for first, end in adaptive_bounds(length, count)]
     shown = ", ".join([*bounds[:most], *(["..."] if count > most else [])])
     span = f"from floor(i * {length} / {count}) to ceil((i + 1) * {length} / {count})"
-    return f"{length} cells, {count} windows {span}: {shown}"
+    return f"{counted(length, 'cell')}, {counted(count, 'window')} {span}: {shown}"
 
 
 def window_count(length: Dim, size: int, stride: int, padding: Padding) -> Dim:

@@ -42,4 +42,4 @@ def _loops() -> Finding:
     if compiled():
         return Finding("compiled loops", "ok", "in use")
     fix = "unset POOLNORM_KERNELS; pip install --force-reinstall --no-deps poolnorm-cli"
-    return Finding("compiled loops", "missing", "NumPy does their work, slower", fix)
+    return Finding("compiled loops", "missing", "NumPy does their work, more slowly", fix)

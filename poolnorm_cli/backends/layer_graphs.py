@@ -152,7 +152,7 @@ class FileGraph:
         """
         _check_opset(self.opset)
         if 0 in self.shape[1:]:
-            what = f"--export for an input of shape ({format_shape(self.shape)}), without a cell"
+            what = f"--export for an input of shape ({format_shape(self.shape)}), which is empty"
             raise UsageError(what, "give an input with 1 or more on every axis but the batch's")
         if self.training and isinstance(self.layer, Trainable):
             self.layer.ghost_batch_count(self.shape[0])
@@ -233,7 +233,7 @@ def _check_opset(opset: int) -> None:
     newest = import_onnx().defs.onnx_opset_version()
     fix = f"give {DEFAULT_OPSET} to {newest}"
     if opset < 1:
-        raise UsageError(f"--opset {opset} is no operator set", fix)
+        raise UsageError(f"--opset {opset} is not an operator set", fix)
     if opset < DEFAULT_OPSET:
         what = f"--opset {opset} lacks some of the operators that these graphs are made of"
         raise UsageError(what, fix)

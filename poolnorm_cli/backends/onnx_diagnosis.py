@@ -44,9 +44,11 @@ def _telemetry() -> Finding:
     """Say whether ONNX Runtime may report on its use; its import has read the variable."""
     name = installed.TELEMETRY
     if installed.telemetry_wanted():
-        what = f"on: {name}={os.environ[name]} lets onnxruntime report to its maker; unset it"
+        what = (
+            f"on: {name}={os.environ[name]} lets onnxruntime send telemetry to Microsoft; unset it"
+        )
     else:
-        what = f"off: {name}=1 keeps onnxruntime from reporting to its maker"
+        what = f"off: {name}=1 keeps onnxruntime from sending telemetry to Microsoft"
     return Finding("telemetry", "ok", what)
 
 

@@ -50,7 +50,7 @@ def checked_address(address: str) -> str:
     host, colon, port = place.rpartition(":")
     if (mark and protocol not in _PROTOCOLS) or not (host and colon and port.isdecimal()):
         raise UsageError(
-            f"--dask {address!r} is no address of a scheduler",
+            f"--dask {address!r} is not the address of a scheduler",
             "give tcp://HOST:8786, tls://HOST:8786, or local",
         )
     return address if mark else f"tcp://{address}"
@@ -99,7 +99,7 @@ def _client(distributed: Any, place: Any, address: str) -> Iterator[Any]:
         except (OSError, TimeoutError) as error:
             raise _unreachable(address, answers=client is not None) from error
         except Exception as error:  # whatever a server of another kind makes it stumble over
-            told = f"what answers at {address} is no Dask scheduler"
+            told = f"what answers at {address} is not a Dask scheduler"
             raise UnavailableError(told, "give its own port, not that of its dashboard") from error
         yield client
     finally:
@@ -152,7 +152,7 @@ def check_workers(client: Any, work: "Work", item: "Input") -> None:
         seen = within(SILENCE, lambda: client.run(probe, paths))
     except TimeoutError as error:
         told = f"a worker, or the Dask scheduler, has not answered for {SILENCE:.0f} seconds"
-        raise UnavailableError(told, "start those that hang again") from error
+        raise UnavailableError(told, "restart those that hang") from error
     except OSError:
         raise
     except Exception as error:
@@ -192,7 +192,7 @@ def _unreachable(address: str, *, answers: bool) -> UnavailableError:
     if not answers:
         told = f"no Dask scheduler answers at {address}"
         return UnavailableError(told, "start one with: dask scheduler")
-    told = f"no worker came to the Dask scheduler at {address}"
+    told = f"no worker has joined the Dask scheduler at {address}"
     return UnavailableError(told, f"start one with: dask worker {address}")
 
 

@@ -123,7 +123,7 @@ class DaskExecutor:
         """Return what workers have answered.
 
         Raises:
-            UnavailableError: The scheduler is gone, or the workers cannot do such work.
+            UnavailableError: The scheduler is gone, or the workers cannot do this work.
         """
         self._send_unsent()
         done: list[tuple[Task, Result]] = []
@@ -185,7 +185,7 @@ class DaskExecutor:
     def _on_error(self, tasks: list[Task], error: Exception) -> list[tuple[Task, Result]]:
         """Do tasks apart whose workers have died several times, until the one is found."""
         if not isinstance(error, import_module("distributed").KilledWorker):
-            told = f"the workers cannot do such work: {type(error).__name__}: {error}"
+            told = f"the workers cannot do this work: {type(error).__name__}: {error}"
             raise UnavailableError(told, "install the same poolnorm-cli for every worker")
         if len(tasks) > 1:
             for task in tasks:

@@ -341,5 +341,5 @@ def _folder(word: str, root: str) -> str:
         return ""
     folder = os.path.relpath(os.path.dirname(path) or ".", root)  # noqa: PTH120 - as relpath
     if folder == ".." or folder.startswith("../"):
-        raise UsageError.at(word, f"not below --relative-to {root}", "give a directory above it")
+        raise UsageError.at(word, f"not inside --relative-to {root}", "give a directory above it")
     return "" if folder == "." else folder

@@ -72,7 +72,8 @@ def verify(work: "Work", journal: "Journal", doubtful: Sequence[Input]) -> list[
         fingerprint = same(work, item)
         if fingerprint is None:
             raise already_exists(
-                str(item.target), ", and neither the journal nor its bytes say it is ours"
+                str(item.target),
+                ", and neither the journal nor its contents show that this run wrote it",
             )
         results.append(InputResult(item, fingerprint=fingerprint))
     return results

@@ -67,8 +67,8 @@ class OutputFlags:
         bool | None,
         Option(
             "--sync/--no-sync",
-            help="Flush outputs to disk before they get their names, so that no power cut tears "
-            "one.  [default: with --journal, and with weights updated in place]",
+            help="Flush outputs to disk before they get their names, so that a power cut leaves "
+            "none unfinished.  [default: with --journal, and with weights updated in place]",
             show_default=False,
             rich_help_panel=_OUTPUT,
         ),

@@ -258,8 +258,8 @@ def merge_tensors(a: Moments, b: Moments) -> Moments:
     """
     if a.mean.shape != b.mean.shape:
         raise UsageError(
-            f"statistics of shape ({format_shape(b.mean.shape)}) do not join those of the inputs "
-            f"before, ({format_shape(a.mean.shape)})",
+            f"statistics of shape ({format_shape(b.mean.shape)}) cannot be merged "
+            f"with those of the inputs before, ({format_shape(a.mean.shape)})",
             "give inputs of one rank with the same channels",
         )
     return merge(a, b)

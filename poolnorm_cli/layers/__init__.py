@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 
 class LayerPath(NamedTuple):
-    """Where a layer class is defined."""
+    """Where a layer class is defined, and whether Keras has a class of its `keras_name`."""
 
     module: str
     class_name: str
+    in_keras: bool = True
 
 
 LAYERS: dict[str, LayerPath] = {

@@ -55,8 +55,6 @@ class Layer(ABC):
     """The words of the command line."""
     keras_name: ClassVar[str]
     """The Keras class; a pooling class has its spatial rank appended."""
-    in_keras: ClassVar[bool] = True
-    """Keras has a class of that name."""
     example: ClassVar[str] = ""
     """Flags for the example that the help shows."""
     always_shown: ClassVar[tuple[str, ...]] = ()

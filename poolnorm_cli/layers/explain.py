@@ -13,6 +13,7 @@ from poolnorm_cli.shapes import (
     Padding,
     Window,
     adaptive_formula,
+    counted,
     format_shape,
     window_formula,
 )
@@ -69,7 +70,8 @@ def cell_count_text(shape: Ints, axes: Ints) -> str:
     product = " * ".join(map(str, sizes))
     total = f"{product} = {prod(sizes)}" if len(sizes) > 1 else product
     named = f"axes {','.join(map(str, axes))}" if len(axes) > 1 else f"axis {axes[0]}"
-    return f"{named}: {total} cells"
+    cells = "cell" if prod(sizes) == 1 else "cells"
+    return f"{named}: {total} {cells}"
 
 
 def reduction_text(shape: Ints, axes: Ints) -> str:
@@ -170,7 +172,8 @@ def divisor_text(shape: Ints, windows: Mapping[int, Window]) -> str:
     for axis, placed in windows.items():
         real = placed.cells(shape[axis]) or [0]
         least, most = least * min(real), most * max(real)
-    cells = f"the {most} cells" if least == most else f"the real cells, {least} to {most} of them"
+    same = f"the {counted(most, 'cell')}"
+    cells = same if least == most else f"the real cells, {least} to {most} of them"
     return f"{cells}; padding does not count"
 
 

@@ -9,7 +9,7 @@ from poolnorm_cli.layers.affine import AffineNormalization
 from poolnorm_cli.layers.call import INFERENCE, Call
 from poolnorm_cli.layers.maskable import Maskable
 from poolnorm_cli.layers.normalization import apply_affine, require_rank
-from poolnorm_cli.shapes import Ints, Shape, known_sizes, within_64_bits
+from poolnorm_cli.shapes import Ints, Shape, counted, known_sizes, within_64_bits
 from poolnorm_cli.values import frozen
 
 
@@ -149,9 +149,11 @@ class GroupedNormalization(AffineNormalization, Maskable):
         grouped = self._grouped(facts.shape, axis)
         count, size = grouped[axis : axis + 2]
         inside = tuple(a for a in range(1, len(grouped)) if a != axis)
-        split = f"{count * size} channels in {count} groups of {size}, split as"
-        counted = ", of which those count that the mask lets," if facts.masked else ""
-        over = f"{cell_count_text(grouped, inside)}{counted} of each sample and group"
+        split = (
+            f"{counted(count * size, 'channel')} in {counted(count, 'group')} of {size}, split as"
+        )
+        masked = ", of which those count that the mask lets," if facts.masked else ""
+        over = f"{cell_count_text(grouped, inside)}{masked} of each sample and group"
         what = f"{split} ({','.join(map(str, grouped))})"
         first = None if facts.masked else facts.first
         sample = None if first is None else first.reshape((1, *grouped[1:]))
@@ -239,7 +241,7 @@ class GroupNormalization(GroupedNormalization):
             near = range(most, max(most - _TRIED, 0), -1)
             fitting = next((count for count in near if channels % count == 0), 1)
             raise UsageError(
-                f"--groups {groups} does not divide {channels} channels",
+                f"--groups {groups} does not divide {counted(channels, 'channel')}",
                 f"give --groups {fitting}, or another divisor of {channels}",
             )
         return groups

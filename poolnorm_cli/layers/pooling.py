@@ -15,6 +15,7 @@ from poolnorm_cli.shapes import (
     Padding,
     Shape,
     Window,
+    counted,
     per_axis,
     spatial_axes,
     spatial_rank,
@@ -73,7 +74,7 @@ class Pooling(SpatialLayer):
             length = shape[axis]
             if self.padding == "valid" and isinstance(length, int) and length < size:
                 raise UsageError(
-                    f"axis {axis} has {length} cells, fewer than the window of {size}",
+                    f"axis {axis} has {counted(length, 'cell')}, fewer than the window of {size}",
                     f"give --pool-size {length} or less, or --padding same"
                     if length
                     else "give --padding same",

@@ -68,7 +68,7 @@ def error_of(error: Exception) -> PoolnormError:
     if isinstance(error, MemoryError):
         return PoolnormError("out of memory", "give a smaller input, or free some memory")
     if isinstance(error, UnicodeEncodeError):  # printing escapes: it is the name of a file
-        what = f"a name that this locale's encoding, {error.encoding}, has not"
+        what = f"a name that this locale's encoding, {error.encoding}, cannot write"
         return UsageError.at(error.object, what, "set LC_ALL=C.UTF-8")
     if isinstance(error, OSError):
         return _of_system(error)

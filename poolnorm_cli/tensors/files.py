@@ -118,7 +118,7 @@ def open_regular(path: Path | str, name: str) -> Iterator[int]:
         reason, fix = _UNREAD.get(error.errno or 0, (reason_of(error), ""))
         raise InputError.at(name, reason, fix) from None
     except UnicodeEncodeError as error:
-        what = f"a name that this locale's encoding, {error.encoding}, has not"
+        what = f"a name that this locale's encoding, {error.encoding}, cannot write"
         raise InputError.at(name, what, "set LC_ALL=C.UTF-8") from None
     except ValueError:
         raise InputError.at(name, "a name with a NUL in it") from None

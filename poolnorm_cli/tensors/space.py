@@ -61,7 +61,7 @@ def require_place(target: str | os.PathLike[str]) -> None:
         return
     what = kind_of(mode)
     if what:
-        what = f"{what}, no place for a file"
+        what = f"{what}, which cannot hold a file"
         raise UsageError.at(target, what, "name a new file; or give -o - with > or | after it")
 
 

@@ -111,7 +111,7 @@ class WebFile:
         try:
             return asyn.sync(self._loop, asyncio.wait_for, awaited, SILENCE)
         except TimeoutError:
-            reason = f"the server said nothing for {SILENCE:.0f} seconds"
+            reason = f"the server sent nothing for {SILENCE:.0f} seconds"
             raise InputError.at(self._url, reason, _AGAIN) from None
         finally:
             self._waited += time.monotonic() - began
@@ -168,7 +168,7 @@ def _links(page: str) -> list[str]:
         while count <= LARGEST_PAGE_BYTES and (more := file.readinto(memoryview(data)[count:])):
             count += more
     if count > LARGEST_PAGE_BYTES:
-        what = f"more than {LARGEST_PAGE_BYTES} bytes, no page of a directory"
+        what = f"more than {LARGEST_PAGE_BYTES} bytes, too many for the page of a directory"
         raise InputError.at(page, what, "name the files")
     text = data[:count].decode(errors="replace")
     hrefs = re.findall(_HREF, text, re.IGNORECASE)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolnorm_cli.errors import InputError, UsageError, shown
-from poolnorm_cli.shapes import Ints, format_shape, resolve_axes
+from poolnorm_cli.shapes import Ints, counted, format_shape, resolve_axes
 from poolnorm_cli.values import frozen
 from poolnorm_cli.weights.fit import fit, require_shapes, without_unit_axes
 from poolnorm_cli.weights.naming import (
@@ -283,7 +283,8 @@ class Entry:
         if len(self.arrays) != len(expected):
             names = ", ".join(expected) or "none"
             raise UsageError(
-                f"it has {len(self.arrays)} weights, the layer {len(expected)} ({names})",
+                f"it has {counted(len(self.arrays), 'weight')}, "
+                f"the layer {len(expected)} ({names})",
                 "give --no-center, --no-scale or --renorm as the model has them",
             )
         return dict(zip(expected, sorted(self.arrays, key=int), strict=True))

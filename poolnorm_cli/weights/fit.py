@@ -173,7 +173,7 @@ def _require_positive(variance: "NDArray[Any]", epsilon: float, *, updated: bool
         raise InputError(
             f"weight 'moving_variance' has {kind}, {least}, that epsilon {epsilon} does not make "
             "positive",
-            "mend the file of weights, or give the --epsilon that the model has",
+            "fix the file of weights, or give the --epsilon that the model has",
         )
 
 
@@ -225,7 +225,7 @@ def _require_sound(name: str, weight: "NDArray[Any]", shape: Ints) -> "NDArray[A
 
     values = _distinct_values(weight)
     if not np.isfinite(values).all():
-        raise InputError(f"weight {name!r} has a NaN or an infinity", "mend the file of weights")
+        raise InputError(f"weight {name!r} has a NaN or an infinity", "fix the file of weights")
     if name in _NEVER_NEGATIVE and (values < 0).any():
-        raise InputError(f"weight {name!r} has a negative value", "mend the file of weights")
+        raise InputError(f"weight {name!r} has a negative value", "fix the file of weights")
     return weight.reshape(shape)

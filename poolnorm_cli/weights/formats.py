@@ -116,7 +116,7 @@ def entry_for(word: str, layer: type["Layer"]) -> "Entry":
         entry = entry_named(found, name, file)
         if not entry.serves(layer):
             raise UsageError(
-                f"{entry.place} is {_described(entry)}, no {layer.keras_name}",
+                f"{entry.place} is {_described(entry)}, not a {layer.keras_name}",
                 _available(file, [e for e in _with_unique_names(found) if e.serves(layer)]),
             )
         return entry

@@ -190,7 +190,7 @@ def _require_string(stored: Any, name: str, place: str) -> None:
         InputError: It is none.
     """
     if stored.get_type().get_class() != _STRING:
-        raise InputError.at(place, f"attribute {name!r} is no string", _FIX)
+        raise InputError.at(place, f"attribute {name!r} is not a string", _FIX)
 
 
 def _string_list(group: Any, name: str, place: str) -> list[str] | None:

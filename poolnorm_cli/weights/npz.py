@@ -64,7 +64,7 @@ def read(tensor: "Tensor") -> "NDArray[Any]":
     if tensor.dtype.kind != "f" or not tensor.shape:
         raise InputError.at(
             tensor.name,
-            f"{tensor.dtype.name} of shape {tensor.shape} is no weight",
+            f"{tensor.dtype.name} of shape {tensor.shape} is not a weight",
             "save weights as float vectors",
         )
     size = int(np.prod(tensor.shape, dtype=object))

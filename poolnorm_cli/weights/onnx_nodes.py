@@ -271,7 +271,7 @@ def _read(constants: Constants, scope: Scope, name: str) -> Any:
     except NotConstantError as error:
         raise InputError.at(place, str(error), _FIX) from None
     if values.dtype.kind != "f":
-        raise InputError.at(place, f"{values.dtype.name} values are no weight", _FIX)
+        raise InputError.at(place, f"{values.dtype.name} values are not a weight", _FIX)
     return values
 
 
@@ -314,7 +314,7 @@ def _numbers(attributes: dict[str, Attribute], place: str) -> Numbers:
             continue
         value = attribute.float_value if name in _FLOAT_ATTRIBUTES else attribute.int_value
         if value is None or not math.isfinite(value):
-            raise InputError.at(place, f"its {name} is no number", _FIX)
+            raise InputError.at(place, f"its {name} is not a number", _FIX)
         found[name] = value
     return found
 

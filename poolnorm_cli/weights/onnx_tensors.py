@@ -206,7 +206,7 @@ def _typed_values(protobuf: ProtobufFile, tensor: TensorRef, place: str) -> NDAr
     try:
         return _shape_values(found.astype(DTYPES[tensor.dtype], copy=False), tensor)
     except OverflowError:
-        raise InputError.at(place, "a number that its type does not have", _FIX) from None
+        raise InputError.at(place, "a value that its type cannot hold", _FIX) from None
 
 
 def _read_integers(
@@ -240,7 +240,7 @@ def _sparse_values(protobuf: ProtobufFile, tensor: TensorRef, place: str) -> NDA
         sound = where.min(initial=0) >= 0 and where.shape == held.shape
         dense[where if sound else dense.size] = held
     except (ValueError, IndexError, TypeError):
-        what = f"sparse, with indices that shape {tensor.shape} has not"
+        what = f"sparse, with indices outside its shape {tensor.shape}"
         raise InputError.at(place, what, _FIX) from None
     return dense.reshape(tensor.shape)
 

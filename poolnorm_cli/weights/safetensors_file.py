@@ -138,7 +138,7 @@ def _weight_map(file: str) -> dict[str, str]:
         raise InputError.at(file, "no weight_map in it", _FIX)
     for key, shard in places.items():
         if not isinstance(shard, str) or not is_plain_file_name(shard) or not _is_shard(shard):
-            what = f"its file {shown(str(shard), 40)!r} is no .safetensors beside the index"
+            what = f"its file {shown(str(shard), 40)!r} is not a .safetensors file beside the index"
             raise InputError.at(f"{file}::{shown(key)}", what, _FIX)
     return places
 

@@ -180,7 +180,7 @@ def _parse_entry(document: Any, place: str) -> tuple[str, Ints, int, int]:
         raise InputError.at(place, "its entry is not dtype, shape and data_offsets", _FIX)
     dtype, shape, offsets = document["dtype"], document["shape"], document["data_offsets"]
     if not isinstance(dtype, str):
-        raise InputError.at(place, "its dtype is no word", _FIX)
+        raise InputError.at(place, "its dtype is not a string", _FIX)
     if not _are_sizes(shape) or not _are_sizes(offsets) or len(offsets) != 2:
         raise InputError.at(place, "its shape or place is not whole numbers", _FIX)
     return dtype, tuple(shape), offsets[0], offsets[1]

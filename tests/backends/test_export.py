@@ -210,8 +210,8 @@ def test_an_epsilon_in_float64_is_exact() -> None:
     [
         (16, "lacks some of the operators that these graphs are made of"),
         (1, "lacks some of the operators that these graphs are made of"),
-        (0, "is no operator set"),
-        (-1, "is no operator set"),
+        (0, "is not an operator set"),
+        (-1, "is not an operator set"),
         (NEWEST + 1, "is newer than onnx .* knows"),
     ],
 )

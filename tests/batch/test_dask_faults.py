@@ -79,7 +79,7 @@ def test_a_server_of_another_kind_is_told(poolnorm: Command) -> None:
 
     assert result.code == 3
     assert result.err.splitlines()[1] == (
-        f"error: what answers at tcp://127.0.0.1:{port} is no Dask scheduler;"
+        f"error: what answers at tcp://127.0.0.1:{port} is not a Dask scheduler;"
         " give its own port, not that of its dashboard"
     )
 
@@ -203,7 +203,7 @@ def test_without_the_package_it_says_what_to_install(
 
 @pytest.mark.parametrize("address", ["here", "http://x:1", "tcp://x", "x:port", "", "tcp://:1"])
 def test_what_is_no_address_is_refused(poolnorm: Command, address: str) -> None:
-    with pytest.raises(UsageError, match="is no address of a scheduler"):
+    with pytest.raises(UsageError, match="is not the address of a scheduler"):
         checked_address(address)
 
 

@@ -48,7 +48,7 @@ def test_relative_to_mirrors_named_files(poolnorm: Command) -> None:
     assert poolnorm(f"{words} --relative-to data").code == 0
     assert sorted(tree("out")) == ["a/0000.npy", "b/0000.npy"]
     outside = poolnorm(f"{words} --relative-to data/a --overwrite")
-    assert outside.err.startswith("error: data/b/0000.npy: not below --relative-to data/a")
+    assert outside.err.startswith("error: data/b/0000.npy: not inside --relative-to data/a")
 
 
 def test_a_template_names_files_in_the_mirrored_tree(poolnorm: Command) -> None:

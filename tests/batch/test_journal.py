@@ -145,7 +145,7 @@ def test_names_that_are_no_text_are_kept(poolnorm: Command) -> None:
         ("pool max in -O out --shard 0/2", "--shard 0/2: there is no such part; give 1/2"),
         ("pool max in -O out -j 2 --dask local", "both --jobs and --dask; leave out --jobs"),
         ("pool max - -O out --dask local", "--dask with a standard stream; give files"),
-        ("pool max in/0000.npy -O out --relative-to out", "not below --relative-to out"),
+        ("pool max in/0000.npy -O out --relative-to out", "not inside --relative-to out"),
     ],
 )
 def test_flags_that_cannot_be_are_refused(poolnorm: Command, words: str, told: str) -> None:

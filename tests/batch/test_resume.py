@@ -102,7 +102,8 @@ def test_an_edited_output_of_a_run_that_was_killed_is_not_replaced(poolnorm: Com
 
     assert result.code == 2
     assert (
-        "out/0005.npy: exists, and neither the journal nor its bytes say it is ours" in result.err
+        "out/0005.npy: exists, and neither the journal nor its contents show that this run wrote it"
+        in result.err
     )
     assert everything() == before
 

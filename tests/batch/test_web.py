@@ -167,7 +167,7 @@ def test_a_server_that_says_nothing_is_told(
     result = poolnorm(verb.format(*[url] * verb.count("{}")))
 
     assert (result.code, result.err.count("\n")) == (2 if "compare" in verb else 4, 1)
-    assert result.err.startswith(f"error: {url}: the server said nothing for 0 seconds; try again")
+    assert result.err.startswith(f"error: {url}: the server sent nothing for 0 seconds; try again")
     assert not list(Path().rglob("*.np*"))
 
 
@@ -176,7 +176,7 @@ def test_a_directory_on_a_silent_server_is_told(poolnorm: Command, web: str) -> 
     result = poolnorm(f"pool max http://{web}/silent/ -O out")
 
     assert (result.code, result.err.count("\n")) == (4, 1)
-    assert "the server said nothing for 0 seconds" in result.err
+    assert "the server sent nothing for 0 seconds" in result.err
 
 
 @pytest.mark.parametrize("name", ["x.npy", "x.npz"])
@@ -196,7 +196,7 @@ def test_a_server_that_sends_too_little_is_told(
         ("endless/x.npy", "goes on after the 3200 bytes that it should have"),
         ("endless/x.npz --max-memory 100M", "more than 104857600 bytes came, of no known size"),
         ("endless/x.npz", "more than 2000000 bytes came, of no known size"),
-        ("endless/ -O out", "more than 1000000 bytes, no page of a directory"),
+        ("endless/ -O out", "more than 1000000 bytes, too many for the page of a directory"),
     ],
 )
 def test_what_has_no_end_is_refused_as_such(

@@ -89,7 +89,7 @@ def test_what_epsilon_does_not_make_positive_is_refused(
 
     assert result.code == 4
     assert "weight 'moving_variance' has a negative value, " in result.err
-    assert f"that epsilon {float(epsilon)} does not make positive; mend the file" in result.err
+    assert f"that epsilon {float(epsilon)} does not make positive; fix the file" in result.err
 
 
 def test_nothing_is_divided_by_zero(poolnorm: Command) -> None:

@@ -94,7 +94,7 @@ def test_an_adjustment_from_a_file_may_differ_per_sample(poolnorm: Command) -> N
     ("word", "message"),
     [
         ("scale=ones;shift=zeros", "--adjustment 'scale=ones;shift=zeros' is not known"),
-        ("scale=what", "--adjustment scale 'what' is no initializer of Keras"),
+        ("scale=what", "--adjustment scale 'what' is not one of Keras' initializers"),
         ("scale", "--adjustment 'scale' is not known"),
     ],
 )

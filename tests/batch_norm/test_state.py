@@ -192,7 +192,7 @@ def test_a_batch_with_no_number_leaves_the_state(state: Path, poolnorm: Command)
     assert result.code == 1
     assert result.err.splitlines()[0] == (
         "error: bad.npy: channel 2 of the batch has a NaN or an infinity; "
-        "mend the input: the moving statistics were left as they are"
+        "fix the input: the moving statistics were left as they are"
     )
     assert state.read_bytes() == before
 

@@ -75,8 +75,8 @@ def test_inputs_that_do_not_join_are_refused(poolnorm: Command, parts: list[NDAr
 
     assert result.code == 2
     assert result.err.splitlines()[0] == (
-        "error: flat.npy: statistics of shape (1,2) do not join those of the inputs before, "
-        "(1,1,2); give inputs of one rank with the same channels"
+        "error: flat.npy: statistics of shape (1,2) cannot be merged "
+        "with those of the inputs before, (1,1,2); give inputs of one rank with the same channels"
     )
 
 

@@ -223,7 +223,7 @@ def test_every_layer_has_a_row_for_torch(words: str) -> None:
         ("ln - --torch", "--torch for standard input; name a file of that shape as the input"),
         ("ln - --save-config c.json", "--save-config for standard input; name a file"),
         ("bn x.npy x.npy --training --synchronized --keras", "--keras with --synchronized and 2"),
-        ("pool max big.npy --torch", "torch computes nothing in uint64; give int64, or --keras"),
+        ("pool max big.npy --torch", "torch does not compute in uint64; give int64, or --keras"),
         ("bn x.npy --fused --save-config c.json", "Keras 3 has no --fused as it is here"),
         ("apool max x.npy", "--output-size is missing; give --output-size"),
         ("bn x.npy --axis 1,2 --save-config c.json", "Keras 3 has no --axis as it is here"),
@@ -335,7 +335,7 @@ def test_a_config_that_cannot_be_is_refused(
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("[1]", "c.json: no config of a layer; write what get_config() returns"),
+        ("[1]", "c.json: not the config of a layer; write what get_config() returns"),
         ('{"epsilon": "x"}', "c.json: epsilon is 'x'; give what Keras' get_config() has"),
         ('{"center": 1}', "c.json: center is '1'"),
         ('{"axis": true}', "c.json: axis is 'True'"),

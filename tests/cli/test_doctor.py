@@ -27,7 +27,7 @@ def test_this_machine_is_sound(poolnorm: Command) -> None:
 def test_the_compiled_loops_are_told(poolnorm: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native, "_LOOPS", None)
     found = findings(poolnorm("doctor --json"))["compiled loops"]
-    assert (found["state"], found["detail"]) == ("missing", "NumPy does their work, slower")
+    assert (found["state"], found["detail"]) == ("missing", "NumPy does their work, more slowly")
     monkeypatch.setattr(native, "_LOOPS", object())
     assert findings(poolnorm("doctor --json"))["compiled loops"]["state"] == "ok"
 

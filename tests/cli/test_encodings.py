@@ -133,7 +133,7 @@ def test_a_name_that_the_file_system_has_not_is_told_as_that(poolnorm: Command, 
         done = poolnorm(words)
         assert done.code in (2, 3, 4)
         assert "bug" not in done.err
-        assert "that this locale's encoding, utf-8, has not; set LC_ALL=C.UTF-8" in done.err
+        assert "that this locale's encoding, utf-8, cannot write; set LC_ALL=C.UTF-8" in done.err
 
 
 @pytest.mark.parametrize("word", TROUBLE)

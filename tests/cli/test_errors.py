@@ -45,7 +45,7 @@ CASES = [
     ("bn x.npy --weights nan.npz -o y.npy", 4, "weight 'moving_mean' has a NaN or an infinity"),
     ("bn x.npy --weights negative.npz -o y.npy", 4, "weight 'moving_variance' has a negative value"),
     ("bn x.npy --weights x.npy -o y.npy", 2, "--weights 'x.npy' is not a file of weights by its name"),
-    ("bn x.npy --weights ints.npz -o y.npy", 4, "ints.npz::gamma: int64 of shape (3,) is no weight"),
+    ("bn x.npy --weights ints.npz -o y.npy", 4, "ints.npz::gamma: int64 of shape (3,) is not a weight"),
     ("bn x.npy --save-weights w.txt -o y.npy", 2, "--save-weights 'w.txt' is not an .npz file"),
     ("bn x.npy --save-weights nan.npz -o y.npy", 2, "nan.npz: exists; give --overwrite, or another name"),
     ("bn x.npy --training --skip-existing -O out", 2, "--skip-existing with --training"),

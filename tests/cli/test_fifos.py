@@ -224,7 +224,7 @@ def test_a_device_is_no_place_for_a_file(
     result = poolnorm(f"{words} {file} {flags}")
 
     assert result.code == 2
-    assert ", no place for a file; name a new file; or give -o - with > or |" in result.err
+    assert ", which cannot hold a file; name a new file; or give -o - with > or |" in result.err
     assert os.stat(file) == before  # noqa: PTH116
 
 

@@ -126,9 +126,18 @@ def test_weights_go_by_their_keras_names(
         ("shape rms N,None", "axis 1 of (N,None) has no known size"),
         ("apool max x.npy", "--output-size is missing; give --output-size"),
         ("apool max x.npy --output-size 2,2,2", "--output-size"),
-        ("ln x.npy --gamma-initializer xavier", "--gamma-initializer 'xavier' is no initializer"),
-        ("ln x.npy --beta-regularizer l3", "--beta-regularizer 'l3' is no regularizer of Keras"),
-        ("in x.npy --gamma-constraint max", "--gamma-constraint 'max' is no constraint of Keras"),
+        (
+            "ln x.npy --gamma-initializer xavier",
+            "--gamma-initializer 'xavier' is not one of Keras' initializers",
+        ),
+        (
+            "ln x.npy --beta-regularizer l3",
+            "--beta-regularizer 'l3' is not one of Keras' regularizers",
+        ),
+        (
+            "in x.npy --gamma-constraint max",
+            "--gamma-constraint 'max' is not one of Keras' constraints",
+        ),
         ("ln x.npy --gamma-initializer orthogonal", "orthogonal cannot start a weight of shape"),
         ("ln x.npy --gamma-regularizer orthogonal_regularizer", "it is for matrices: give another"),
         ("ln x.npy --gamma-constraint radial_constraint -o y.npy", "it is for kernels of Conv2D"),

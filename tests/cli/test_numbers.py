@@ -109,7 +109,10 @@ def test_no_config_takes_a_number_for_a_bug(poolnorm: Command, name: str) -> Non
     [
         ("pool max x.npy --precision 9223372036854775808", "is not in the range 0<=x<=100"),
         ("generate normal 2,3 -o g.npy --seed -1", "'--seed': -1 is not in the range x>=0"),
-        (f"pool max x.npy -j {NINES}", "--jobs '99999999999999999999...(5000 digits)' is no num"),
+        (
+            f"pool max x.npy -j {NINES}",
+            "--jobs '99999999999999999999...(5000 digits)' is not a num",
+        ),
         (
             f"pool max x.npy --max-memory {NINES}",
             "...(5000 digits)' is not a number of bytes; give",

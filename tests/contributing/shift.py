@@ -21,7 +21,6 @@ class Shift(Layer):
 
     words: ClassVar[str] = "shift"
     keras_name: ClassVar[str] = "Shift"
-    in_keras: ClassVar[bool] = False
     example: ClassVar[str] = "--amount 2"
     weight_names: ClassVar[tuple[str, ...]] = ("offset",)
 

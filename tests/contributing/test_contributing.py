@@ -76,7 +76,8 @@ def test_a_layer_is_one_file_and_one_row(tmp_path: Path) -> None:
         "To add a layer",
         "poolnorm_cli/layers/shift.py",
         "poolnorm_cli/layers/__init__.py",
-        'LAYERS: dict[str, LayerPath] = {=>\n    "shift": LayerPath("shift", "Shift"),',
+        "LAYERS: dict[str, LayerPath] = {=>\n"
+        '    "shift": LayerPath("shift", "Shift", in_keras=False),',
     )
     np.save("x.npy", X)
     np.savez("x.npz", a=X, b=X)

@@ -276,7 +276,7 @@ def test_an_attribute_that_is_no_number_is_refused(
 
     result = poolnorm("bn x.npy --weights bad.onnx")
 
-    assert (result.code, f"its {name} is no number" in result.err) == (4, True)
+    assert (result.code, f"its {name} is not a number" in result.err) == (4, True)
 
 
 def test_a_name_that_is_not_utf_8_is_shown(poolnorm: Command, inputs: Path) -> None:

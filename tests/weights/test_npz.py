@@ -89,7 +89,7 @@ def test_what_lies_beside_is_told(poolnorm: Command) -> None:
         (np.array(["a", "b", "c"]), "dtype <U1 (text) is not supported"),
         (np.zeros(3, "V2"), "two raw bytes"),
         (np.zeros(3, "c8"), "(complex) is not supported"),
-        (np.arange(3), "int64 of shape (3,) is no weight"),
+        (np.arange(3), "int64 of shape (3,) is not a weight"),
     ],
 )
 def test_a_weight_that_cannot_be_read_is_not_one_that_is_missing(

@@ -444,7 +444,7 @@ UNKNOWN: dict[str, tuple[list[Any], str]] = {
         [constant("b", value_string=b"x")],
         "beta comes out of Constant 'b', which cannot be computed",
     ),
-    "whole numbers": ([constant("b", value_ints=[1, 2, 3, 4])], "int64 values are no weight"),
+    "whole numbers": ([constant("b", value_ints=[1, 2, 3, 4])], "int64 values are not a weight"),
     "float8": (
         [constant("b", value=tensor([1.0] * 4, "t", TensorProto.FLOAT8E4M3FN))],
         "beta comes out of Constant 'b', of which an input has data type float8e4m3fn",

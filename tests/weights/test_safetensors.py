@@ -139,7 +139,7 @@ def test_an_index_leads_nowhere_else(poolnorm: Command, name: Any) -> None:
     result = poolnorm("bn x.npy --weights m.safetensors.index.json::a -q")
 
     assert result.code == 4
-    assert "is no .safetensors beside the index" in result.err
+    assert "is not a .safetensors file beside the index" in result.err
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"weight_map": 3}', '{"weight_map": {"a": {}}}'])

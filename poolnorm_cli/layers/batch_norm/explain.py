@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from poolnorm_cli.layers.batch_norm.statistics import KERAS_EPSILON, fold, mean_and_variance
 from poolnorm_cli.layers.call import Facts
 from poolnorm_cli.layers.explain import cell_count_text, format_vector, moving_average_lines
+from poolnorm_cli.shapes import counted
 
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _statistics(layer: "BatchParameters", facts: Facts, moments: "Moments") -> l
     squares = "sum((x - mean)**2)"
     return [
         *lines,
-        f"N = {moments.count} cells per channel ({over})",
+        f"N = {counted(int(moments.count), 'cell')} per channel ({over})",
         f"mean = sum(x) / N = {format_vector(moments.mean[shown])}",
         f"variance = {squares} / N = {format_vector(moments.variance[shown])}, the biased one",
     ]

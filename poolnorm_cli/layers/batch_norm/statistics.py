@@ -188,7 +188,7 @@ def require_finite(moments: "Moments") -> None:
     channel = ",".join(str(i) for axis, i in enumerate(first) if axis not in moments.axes)
     raise InputError(
         f"channel {channel} of the batch has a NaN or an infinity",
-        "mend the input: the moving statistics were left as they are",
+        "fix the input: the moving statistics were left as they are",
     )
 
 

@@ -6,6 +6,7 @@ from types import NoneType, UnionType
 from typing import Any, get_args
 
 from poolnorm_cli.errors import InputError, UsageError
+from poolnorm_cli.layers import LAYERS
 from poolnorm_cli.layers.base import Layer, Parameter
 from poolnorm_cli.layers.keras.identifiers import Identifier
 from poolnorm_cli.layers.keras.spelling import flag_of
@@ -65,7 +66,7 @@ def require_in_keras(layer: Layer) -> None:
     Raises:
         UsageError: It has no such class.
     """
-    if not layer.in_keras:
+    if not LAYERS[layer.words].in_keras:
         raise UsageError(f"Keras has no {layer.keras_name}", "leave it out: it runs only here")
 
 
@@ -141,7 +142,7 @@ def from_config(kind: type[Layer], document: Any, place: str) -> dict[str, Any]:
         _require_class(kind, document["class_name"], place)
         config = document.get("config")
     if not isinstance(config, dict):
-        raise InputError.at(place, "no config of a layer", "write what get_config() returns")
+        raise InputError.at(place, "not the config of a layer", "write what get_config() returns")
     _refuse_other(kind, config, place)
     parameters = {p.name: p for p in kind.parameters()}
     known = {*parameters, *kind.fixed, *BOOKKEEPING}
@@ -215,7 +216,7 @@ def _refuse_other(kind: type[Layer], config: Mapping[str, Any], place: str) -> N
         UsageError: With what it has.
     """
     if config.get("rms_scaling"):
-        raise UsageError.at(place, "rms_scaling is not supported", "poolnorm rms is near to it")
+        raise UsageError.at(place, "rms_scaling is not supported", "poolnorm rms is the closest")
     for name, value in kind.fixed.items():
         if config.get(name, value) != value:
             what = f"{name} is {str(config[name])[:40]}, and {value} is {kind.words}"

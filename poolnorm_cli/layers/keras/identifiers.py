@@ -143,7 +143,7 @@ class Identifier(ABC):
         made = known.get(word) or known.get(word.removesuffix("V2"))
         if made is None:
             words = ", ".join(each.words[0] for each in _concrete(cls))
-            raise UsageError(f"{word!r} is no {cls.kind} of Keras", f"give one of {words}")
+            raise UsageError(f"{word!r} is not one of Keras' {cls.kind}s", f"give one of {words}")
         return made
 
     @classmethod
@@ -232,12 +232,13 @@ def _parts(given: Any) -> tuple[str, list[Any], dict[str, Any]]:
         word, config = given.get("class_name"), given.get("config")
         if not isinstance(word, str) or not isinstance(config, Mapping | None):
             raise UsageError(
-                f"{dict(given)!r} is no Keras config", 'give {"class_name": ..., "config": {...}}'
+                f"{dict(given)!r} is not a Keras config",
+                'give {"class_name": ..., "config": {...}}',
             )
         return word, [], dict(config or {})
     if isinstance(given, str):
         return _call(given) if "(" in given else (given.strip(), [], {})
-    raise UsageError(f"{given!r} is no identifier", "give a word, as ones")
+    raise UsageError(f"{given!r} is not an identifier", "give a word, as ones")
 
 
 def _json(text: str) -> Any:

@@ -48,7 +48,7 @@ def torch_dtype(dtype: str) -> str:
         UsageError: It holds not all of the values.
     """
     if dtype == "uint64":
-        raise UsageError("torch computes nothing in uint64", "give int64, or --keras")
+        raise UsageError("torch does not compute in uint64", "give int64, or --keras")
     if dtype in ("bool", "int8", "uint8", "int16", "uint16"):
         return "float32"
     return {"int32": "float64", "uint32": "float64"}.get(dtype, dtype)
