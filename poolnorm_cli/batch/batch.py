@@ -12,8 +12,8 @@ from poolnorm_cli.engine.outcome import Outcome
 from poolnorm_cli.engine.training import TrainingStep
 from poolnorm_cli.errors import OutputError, PoolnormError, UnavailableError, UsageError
 from poolnorm_cli.layers.call import Call
-from poolnorm_cli.tensors.header import Header
 from poolnorm_cli.tensors.names import STDIN
+from poolnorm_cli.tensors.tensor import Layout
 from poolnorm_cli.values import precompile_init, record
 
 
@@ -183,7 +183,7 @@ class Batch:
             PoolnormError: The error of the only input.
         """
         if len(self._inputs) >= MANY:
-            precompile_init(Call, InputResult, Header, Outcome, Result, Task, TrainingStep)
+            precompile_init(Call, InputResult, Layout, Outcome, Result, Task, TrainingStep)
         try:
             with self._stages, self._executor as executor:
                 self._run(executor)

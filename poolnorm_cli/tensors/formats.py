@@ -8,6 +8,7 @@ imported at first use, so that a run imports what its own files need.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -52,12 +53,12 @@ class Format:
     @property
     def reading(self) -> ModuleType:
         """The module that reads it."""
-        return import_module(self.reader)
+        return sys.modules.get(self.reader) or import_module(self.reader)
 
     @property
     def writing(self) -> ModuleType:
         """The module that writes it."""
-        return import_module(self.writer)
+        return sys.modules.get(self.writer) or import_module(self.writer)
 
 
 NPY = Format(
