@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 HIDDEN = "..."
 """What stands in place of a query."""
 _WEB = ("http://", "https://")
+_LOCAL = ("file", "local")
+"""Schemes of files on this machine."""
 _URL = r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+"
 _TAIL = ":;,.)]}"
 """What may follow a URL in a sentence."""
@@ -32,6 +34,18 @@ def is_web(word: str) -> bool:
 def is_hidden(name: str) -> bool:
     """Whether a name below a directory is hidden, or in a hidden directory: both are left out."""
     return name.startswith(".") or "/." in name
+
+
+def local_path(word: str) -> str | None:
+    """Return the file on this machine that a word names, as `file:///tmp/x.npy`; None for others.
+
+    Args:
+        word: A path or a URL.
+    """
+    scheme, mark, rest = word.partition("://")
+    if not mark:
+        return word
+    return rest if scheme.lower() in _LOCAL else None
 
 
 def without_query(word: str) -> str:

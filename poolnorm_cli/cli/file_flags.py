@@ -4,7 +4,12 @@ from collections.abc import Iterator, Sequence
 
 from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.tensors.file_roles import Role, input_roles, refuse_shared_files
+from poolnorm_cli.tensors.file_roles import (
+    Role,
+    input_roles,
+    refuse_own_output,
+    refuse_shared_files,
+)
 from poolnorm_cli.tensors.names import source_path
 
 
@@ -69,7 +74,9 @@ def check_files(
     for role in roles(layer, flags):
         if role.word:
             (flagged if role.written else read).append(role)
-    written = flagged if output is None else [*flagged, output]
-    if written:
-        there = written if is_there else flagged
-        refuse_shared_files(written, [*read, *input_roles(words)], there)
+    read += input_roles(words)
+    if flagged:
+        written = flagged if output is None else [*flagged, output]
+        refuse_shared_files(written, read, written if is_there else flagged)
+    elif output is not None:
+        refuse_own_output(output, read, is_there=is_there)

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from poolnorm_cli.errors import UsageError, shown
 from poolnorm_cli.tensors.names import STDIN, identity, source_path
-from poolnorm_cli.tensors.real_names import RealNames, differing_in_case, local_path
+from poolnorm_cli.urls import is_url, local_path
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from poolnorm_cli.tensors.real_names import RealNames
 
     Inode = tuple[int, int]
 
@@ -69,6 +71,8 @@ def refuse_shared_files(
     Raises:
         UsageError: There is such a file, or two outputs have one name.
     """
+    from poolnorm_cli.tensors.real_names import RealNames, differing_in_case
+
     names = RealNames() if names is None else names
     known: dict[str, Role] = {}
     for role in written:
@@ -89,6 +93,28 @@ def refuse_shared_files(
     if there:
         _check_inodes(there, read)
     return known
+
+
+def refuse_own_output(output: Role, read: Sequence[Role], *, is_there: bool) -> None:
+    """Refuse the only file that a command writes if it is one of those it reads.
+
+    One that is not there yet is no other file, unless that has its name and is not there either.
+
+    Args:
+        output: It.
+        read: What is read.
+        is_there: It may exist.
+
+    Raises:
+        UsageError: It is.
+    """
+    if is_url(output.word):
+        refuse_shared_files([output], read)
+    elif is_there:
+        _check_inodes([output], read)
+    for role in read:
+        if role.word == output.word != STDIN:  # neither may be there
+            refuse(output, role)
 
 
 def refuse(one: Role, other: Role) -> None:

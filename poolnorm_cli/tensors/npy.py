@@ -122,7 +122,7 @@ def open_file(
     *,
     bfloat16: bool = False,
 ) -> list[NpyTensor]:
-    """Return the array of a `.npy` file, as a reader of files of tensors does.
+    """Read the header of a `.npy` file, and check the size of the file against it.
 
     Args:
         path: The file.
@@ -136,23 +136,6 @@ def open_file(
     Raises:
         InputError: It is not a `.npy` file, or is truncated, or goes on after the array.
     """
-    return [open_npy(path, name, bfloat16)]
-
-
-def open_npy(path: Path | str, name: str, bfloat16: bool = False) -> NpyTensor:  # noqa: FBT001, FBT002
-    """Read the header of a `.npy` file and check the size of the file against it.
-
-    Args:
-        path: The file.
-        name: What messages call it.
-        bfloat16: Whether an array of two raw bytes is bfloat16.
-
-    Returns:
-        The array.
-
-    Raises:
-        InputError: It is not a `.npy` file, or is truncated, or goes on after the array.
-    """
     with open_regular(path, name) as fd:
         stamp, whole = stamp_of(fd), None
         if stamp.size <= SMALL_FILE_BYTES:
@@ -161,7 +144,7 @@ def open_npy(path: Path | str, name: str, bfloat16: bool = False) -> NpyTensor: 
             require_unchanged(fd, stamp, name)
         else:
             header = read_header(reader(lambda view: os.readv(fd, [view])), name)
-    return NpyTensor(path, name, header, stamp, bfloat16=bfloat16, whole=whole)
+    return [NpyTensor(path, name, header, stamp, bfloat16=bfloat16, whole=whole)]
 
 
 class RangeTensor(Tensor):

@@ -8,14 +8,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.tensors.atomic import PREFIX, SUFFIX
-from poolnorm_cli.urls import is_url
+from poolnorm_cli.urls import is_url, local_path
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-_LOCAL = ("file", "local")
 _SCHEMES = {"gcs": "gs", "s3a": "s3", "s3n": "s3"}
 _PORTS = {"http": ":80", "https": ":443"}
 _LOOKED_AT = 64
@@ -45,18 +44,6 @@ class RealNames:
         if real is None:
             real = self._folders[folder] = f"{_real(folder or '.').rstrip('/')}/"
         return real + name
-
-
-def local_path(word: str) -> str | None:
-    """Return the file on this machine that a word names, as `file:///tmp/x.npy`; None for others.
-
-    Args:
-        word: A path or a URL.
-    """
-    scheme, mark, rest = word.partition("://")
-    if not mark:
-        return word
-    return rest if scheme.lower() in _LOCAL else None
 
 
 def differing_in_case(names: Iterable[str]) -> list[tuple[str, str]]:

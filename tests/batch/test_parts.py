@@ -101,11 +101,11 @@ def test_so_many_files_that_no_worker_is_idle_are_left_whole(
 def test_parts_are_whole_grains_and_cover_all_samples(
     tmp_path_factory: pytest.TempPathFactory, samples: int, dtype: str
 ) -> None:
-    from poolnorm_cli.tensors.npy import open_npy
+    from poolnorm_cli.tensors.npy import open_file
 
     path = tmp_path_factory.mktemp("parts") / "x.npy"
     np.save(path, np.zeros((samples, 7, 5, 3), dtype))
-    tensor = open_npy(path, "x.npy")
+    (tensor,) = open_file(path, "x.npy")
     cut = list(file_parts._cut(tensor.shape, tensor))
 
     assert [a.stop for a in cut[:-1]] == [b.start for b in cut[1:]]

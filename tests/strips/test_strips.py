@@ -120,7 +120,7 @@ def test_strips_are_read_from_a_file_as_they_are(
     if size == length:
         assert strips[0].start == strips[1].start
 
-    tensor = npy.open_npy(tmp_path / "x.npy", "x.npy")
+    (tensor,) = npy.open_file(tmp_path / "x.npy", "x.npy")
     blocks = tensor.slices([(strip.start, strip.stop) for strip in strips], x.shape)
 
     for strip, block in zip(strips, blocks, strict=True):
