@@ -41,7 +41,7 @@ class Finding:
         name: What it is.
         state: `ok`; `missing`, where nothing needs it yet; `broken`, where it is there and fails.
         detail: Its version, or what is wrong.
-        fix: The command that mends it; empty where there is nothing to mend.
+        fix: The command that fixes it; empty where there is nothing to fix.
     """
 
     name: str

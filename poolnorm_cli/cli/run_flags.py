@@ -252,7 +252,7 @@ class BackendFlags:
     ] = False
 
     def __post_init__(self) -> None:
-        """Refuse a provider for arithmetic that has none, and a memory that is no number."""
+        """Refuse a provider that the backend does not have, and a memory that is not a number."""
         self.memory(1)
         resolve(self.backend, self.provider)
 

@@ -1,4 +1,4 @@
-"""`doctor`: what is installed, what really loads, and what to type to mend it."""
+"""`doctor`: what is installed, what really loads, and how to fix it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict

@@ -169,7 +169,7 @@ def _string_attribute(group: Any, name: str, place: str) -> str | None:
     """Return a string attribute, or None without one.
 
     Raises:
-        InputError: It is no string, or a longer one than a model's config may be.
+        InputError: It is not a string, or is a longer one than a model's config may be.
     """
     if name not in group.attrs:
         return None
@@ -184,7 +184,7 @@ def _string_attribute(group: Any, name: str, place: str) -> str | None:
 
 
 def _require_string(stored: Any, name: str, place: str) -> None:
-    """Refuse an attribute that is no string before libhdf5 reads it: some kinds bring it down.
+    """Refuse an attribute that is not a string before libhdf5 reads it: some kinds bring it down.
 
     Raises:
         InputError: It is none.

@@ -65,7 +65,7 @@ def keras_momentum(momentum: float, convention: str) -> float:
 
 
 def require_finite_momentum(layer: "BatchParameters") -> None:
-    """Refuse a momentum that is no number.
+    """Refuse a momentum that is not a number.
 
     Raises:
         UsageError: It is NaN or infinite.
