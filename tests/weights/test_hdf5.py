@@ -84,7 +84,7 @@ def test_an_attribute_that_is_no_text_is_refused(poolnorm: Command, name: str) -
         group.attrs.create(name, value, dtype=kind)
 
     result = poolnorm("info m.h5")
-    assert (result.code, f"attribute '{name}' is no string" in result.err) == (4, True)
+    assert (result.code, f"attribute '{name}' is not a string" in result.err) == (4, True)
 
 
 def test_too_many_groups_are_refused(poolnorm: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,14 +97,14 @@ def test_a_wrong_name_lists_those_there_are(poolnorm: Command) -> None:
 def test_a_layer_of_another_class_is_refused(poolnorm: Command) -> None:
     told = error(poolnorm, f"bn x.npy --weights {KERAS}::ln_two")
 
-    assert "keras.keras::ln_two is a LayerNormalization, no BatchNormalization" in told
+    assert "keras.keras::ln_two is a LayerNormalization, not a BatchNormalization" in told
     assert "there are: bn_1, bn_renorm, layers/sequential/layers/batch_normalization," in told
 
 
 def test_a_layer_of_unknown_class_that_cannot_be_is_refused(poolnorm: Command) -> None:
     told = error(poolnorm, f"bn x.npy --weights {TORCH}::norm")
 
-    assert "norm is a layer with weight, bias, no BatchNormalization" in told.replace(
+    assert "norm is a layer with weight, bias, not a BatchNormalization" in told.replace(
         "bias, weight", "weight, bias"
     )
 
