@@ -70,7 +70,7 @@ class GraphOutput:
         weights = job.state.weights
         if weights is None:
             weights = initial_weights(plan.layer, plan.shape, plan.dtype)
-        held = fit(
+        fitted = fit(
             weights, plan.layer.weight_shapes(plan.shape), plan.layer, training=plan.training
         )
         graph = FileGraph(
@@ -84,7 +84,7 @@ class GraphOutput:
             command,
             job.mask is not None and heeds_mask(plan.layer, training=plan.training),
         )
-        data, notes = graph.serialized(held)
+        data, notes = graph.serialized(fitted)
         for note in notes:
             detail(f"{job.layer.words}: {note}")
         self._file.write(data)

@@ -47,16 +47,16 @@ class Job:
         layer: The layer, with the arrays of the files that its parameters name.
         state: The weights, which training moves on.
         training: Use the statistics of each input and update the moving ones.
-        dtype: Dtype of the outputs; None for what the layer gives.
-        preview: Keep the edges of each output, to be shown.
-        explain: Have the layer say how each output came about.
+        dtype: Dtype of the outputs; None for the one that the layer gives.
+        preview: Keep the values of each output that are shown.
+        explain: Have the layer explain each output.
         mask: Which cells of the inputs count; None where all do.
         backend: Computes the blocks.
         threads: Threads that work on the blocks of a tensor; None for the usual number.
         memory: Bytes that a process may take; None for any number.
-        limiter: What several tasks share in one process, in place of `memory`.
+        limiter: Limits the memory of all tasks in this process together, in place of `memory`.
         profiler: Counts where the time goes.
-        rank: Axes that an input must have, as its axes were counted for that; None for any number.
+        rank: Axes that an input must have, for which the layer's axes were counted; None for any.
     """
 
     layer: Layer
@@ -87,7 +87,7 @@ class Job:
 
     @property
     def constrained_weights(self) -> Weights:
-        """The weights that have a constraint, as it has them saved."""
+        """The weights that have a constraint, projected by it as they are saved."""
         return apply_constraints(self.layer, self.state.trained or {})
 
     def plan_for(self, tensor: "Tensor", target: str | None = None) -> LayerPass:
@@ -95,8 +95,8 @@ class Job:
 
         Args:
             tensor: The input.
-            target: Where the output goes, if it is to be known now whether it has room there;
-                small outputs are refused soon enough when they are begun.
+            target: Where the output goes, to refuse a large one that has no room there before
+                anything is computed; small ones are refused when they are begun. None to skip it.
 
         Returns:
             The plan.

@@ -1,4 +1,4 @@
-"""The one way through a layer: blocks in, blocks out, statistics gathered first where needed."""
+"""How every tensor goes through a layer: block by block, statistics first where they are needed."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -45,7 +45,7 @@ class Block(NamedTuple):
 
 @frozen
 class LayerPass(BlockPlan):
-    """A layer on its way over the blocks of a tensor."""
+    """A layer as it is applied to the blocks of a tensor, one after another."""
 
     def moments(self, blocks: Iterable[Array], masks: Masks = None) -> "Moments | None":
         """Gather the statistics over all blocks.

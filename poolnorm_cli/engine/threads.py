@@ -18,7 +18,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class OrderedMap(Generic[T, R]):
+class BoundedMap(Generic[T, R]):
     """A bounded map: at most `max_in_flight` items from the first in work to the last taken."""
 
     def __init__(self, work: Callable[[T], R], items: Iterator[T], max_in_flight: int) -> None:
@@ -37,7 +37,7 @@ class OrderedMap(Generic[T, R]):
 
     @contextmanager
     def running(self, threads: int) -> Iterator[None]:
-        """Run so many threads, and stop them whatever happens."""
+        """Run this number of threads, and stop them whatever happens."""
         workers = [Thread(target=self._run, daemon=True) for _ in range(threads)]
         for worker in workers:
             worker.start()
@@ -46,7 +46,7 @@ class OrderedMap(Generic[T, R]):
         finally:
             with self.turn:
                 self.count = self.begun  # no thread takes another item
-                self.ended = self.begun + self.max_in_flight  # nor waits for room
+                self.ended = self.begun + self.max_in_flight  # nor waits to be let in
                 self.turn.notify_all()
             for worker in workers:
                 worker.join()
@@ -172,7 +172,7 @@ class ThreadPool(NamedTuple):
             yield from map(work, first)
             return
 
-        results: OrderedMap[T, R] = OrderedMap(work, chain(first, items), self.max_in_flight)
+        results: BoundedMap[T, R] = BoundedMap(work, chain(first, items), self.max_in_flight)
         with results.running(self.threads - 1):  # the caller is the last
             yield from results.results()
 
