@@ -17,7 +17,7 @@ from poolnorm_cli.batch.fingerprints import fingerprint_at, fingerprint_of
 from poolnorm_cli.batch.tasks import Result, Task
 from poolnorm_cli.errors import OutputError, PoolnormError
 from poolnorm_cli.sizes import GROUP_COMMIT_BYTES
-from poolnorm_cli.tensors.files import sync_file, sync_folders
+from poolnorm_cli.tensors.files import sync_directories, sync_file
 from poolnorm_cli.urls import is_url
 
 
@@ -138,7 +138,7 @@ class GroupCommit:
         new = [each.file for each, (_, result) in pairs if each.file and result.error is None]
         try:
             if self._sync:
-                sync_folders([str(file.path) for file in new])
+                sync_directories([str(file.path) for file in new])
         except OSError as error:
             return [
                 (each.task, Result(error=each.file.failed(error)) if each.file else each.result)

@@ -12,7 +12,7 @@ from poolnorm_cli.errors import InputError, UsageError, reason_of, shown
 from poolnorm_cli.shapes import whole_number
 from poolnorm_cli.sizes import LIST_PIECE_BYTES, LONGEST_LISTED_NAME_BYTES
 from poolnorm_cli.tensors.formats import directory_suffixes, either
-from poolnorm_cli.tensors.names import STDIN, folder_of, is_stream, source_path
+from poolnorm_cli.tensors.names import STDIN, directory_of, is_stream, source_path
 from poolnorm_cli.tensors.sources import open_input, open_tensors
 from poolnorm_cli.urls import fit_to_show, is_hidden, is_url
 from poolnorm_cli.values import frozen
@@ -103,7 +103,7 @@ class Reading:
 def directories(inputs: Sequence[Input]) -> set[str]:
     """Return the directories in which the outputs will be."""
     targets = (i.target for i in inputs if i.target and not (i.uses_stream or is_url(i.target)))
-    return {os.path.dirname(folder) or "." for folder in set(map(folder_of, targets))}  # noqa: PTH120 - a text
+    return {os.path.dirname(folder) or "." for folder in set(map(directory_of, targets))}  # noqa: PTH120 - a text
 
 
 @lru_cache(maxsize=16)

@@ -16,7 +16,7 @@ from typing import Any
 
 from poolnorm_cli.errors import OutputError, PoolnormError, UsageError, reason_of
 from poolnorm_cli.sizes import LARGEST_LINE_BYTES
-from poolnorm_cli.tensors.files import Version, sync_file, sync_folders, write_all
+from poolnorm_cli.tensors.files import Version, sync_directories, sync_file, write_all
 from poolnorm_cli.values import frozen
 
 
@@ -236,7 +236,7 @@ class JournalFile:
         if self._sync:
             self.flush()
             if self._made:
-                sync_folders([self._path])
+                sync_directories([self._path])
 
     def write(self, data: bytes) -> None:
         """Append a line.

@@ -18,10 +18,10 @@ from poolnorm_cli.tensors.file_roles import (
     refuse_shared_files,
 )
 from poolnorm_cli.tensors.formats import NPY, format_of, neither, output_suffixes
-from poolnorm_cli.tensors.names import STDIN, folder_of, source_path
+from poolnorm_cli.tensors.names import STDIN, directory_of, source_path
 from poolnorm_cli.tensors.outputs import exists
 from poolnorm_cli.tensors.real_names import RealNames
-from poolnorm_cli.tensors.space import require_place
+from poolnorm_cli.tensors.space import require_file_target
 from poolnorm_cli.urls import is_url, without_query
 from poolnorm_cli.values import frozen, precompile_init
 
@@ -119,7 +119,7 @@ class Plan:
             UsageError: There is one output for several inputs, or it has no name of a tensor.
         """
         if self.output is not None and self.output != STDIN:
-            require_place(self.output)
+            require_file_target(self.output)
         if self.output not in (None, STDIN) and len(self.sources) > 1:
             told = f"--output {self.output} with {len(self.sources)} inputs"
             raise UsageError(told, "give --output-dir DIR for many")
@@ -230,7 +230,7 @@ def _output_role(item: Input) -> Role:
 
 def _is_there(target: str, folders: dict[str, bool]) -> bool:
     """Whether an output exists; in a directory that does not, none has to be looked for."""
-    folder = folder_of(target)
+    folder = directory_of(target)
     if folder not in folders:
         folders[folder] = not folder or is_url(folder) or os.path.lexists(folder)
     return folders[folder] and exists(target)

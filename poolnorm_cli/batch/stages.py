@@ -243,7 +243,7 @@ class Stages:
         outputs, plan = self._work.outputs, self._work.job.plan_for(tensor)
         target, dtype = str(state.input.target), DTYPES[plan.result]
         header = build_header(plan.output_shape, descr_of(dtype))
-        self._work.job.require_room(target, tensor)
+        self._work.job.require_free_space(target, tensor)
         outputs.make_directory(target)
         overwrite = outputs.overwrite or state.again
         state.file = AtomicFile(target, overwrite=overwrite, shared=True, sync=outputs.sync)

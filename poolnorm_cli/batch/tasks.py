@@ -6,7 +6,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError, PoolnormError, reason_of
-from poolnorm_cli.tensors.names import folder_of
+from poolnorm_cli.tensors.names import directory_of
 from poolnorm_cli.tensors.outputs import open_output
 from poolnorm_cli.urls import is_url
 from poolnorm_cli.values import frozen
@@ -99,7 +99,7 @@ class OutputFiles:
             OutputError: It cannot be written.
             UsageError: It exists.
         """
-        if folder_of(target) not in self.seen:
+        if directory_of(target) not in self.seen:
             self.make_directory(target)
         try:
             return open_output(target, self.overwrite or again, sync=self.sync, keep=self.keep)
@@ -117,9 +117,9 @@ class OutputFiles:
         if self.directory is None or is_url(target):
             return
         if os.path.isdir(directory):  # noqa: PTH112 - as above
-            self.seen.add(folder_of(target))
+            self.seen.add(directory_of(target))
             return
-        if folder_of(target) in self.seen:
+        if directory_of(target) in self.seen:
             fix = "repeat the run, with --resume if it has a --journal"
             raise OutputError.at(directory, "was removed, with the outputs in it", fix)
         try:
@@ -127,7 +127,7 @@ class OutputFiles:
         except OSError as error:
             fix = "give a directory that can be made"
             raise OutputError.at(directory, reason_of(error), fix) from error
-        self.seen.add(folder_of(target))
+        self.seen.add(directory_of(target))
 
 
 @frozen

@@ -12,7 +12,7 @@ from poolnorm_cli.layers.make_layer import make_layer
 from poolnorm_cli.report.emit import note
 from poolnorm_cli.sizes import LARGEST_CONFIG_BYTES
 from poolnorm_cli.tensors.formats import NPY, NPZ, format_of
-from poolnorm_cli.tensors.space import require_place
+from poolnorm_cli.tensors.space import require_file_target
 from poolnorm_cli.values import frozen
 
 
@@ -283,7 +283,7 @@ def _check_save(files: WeightFlags, outputs: OutputFlags) -> None:
     file = files.save_weights
     if file is None:
         return
-    require_place(file)
+    require_file_target(file)
     if format_of(file) is not NPZ:
         raise UsageError(f"--save-weights {file!r} is not an .npz file", "name it weights.npz")
     if os.path.lexists(file) and not outputs.overwrite and not files.in_place:

@@ -13,7 +13,7 @@ from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.tensors.file_roles import Role, already_exists
 from poolnorm_cli.tensors.names import STDIN
 from poolnorm_cli.tensors.outputs import exists, open_output
-from poolnorm_cli.tensors.space import require_place
+from poolnorm_cli.tensors.space import require_file_target
 from poolnorm_cli.urls import fit_to_show, is_url
 
 
@@ -144,7 +144,7 @@ def one_input(layer: Layer, flags: LayerFlags, first: "FirstInput") -> OneInput:
     outputs, target = flags.outputs, flags.outputs.output
     output, is_there = None, False
     if target is not None and target != STDIN:
-        require_place(target)
+        require_file_target(target)
         is_there = exists(target)
         output = Role("", target, written=True, source=first.word)
     check_files(layer, flags, output, [first.word], is_there=is_there)

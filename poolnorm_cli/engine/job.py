@@ -20,7 +20,7 @@ from poolnorm_cli.layers.trainable import Trainable, apply_constraints, penaltie
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.sizes import ONE_THREAD_BLOCK_BYTES
 from poolnorm_cli.tensors.dtypes import DTYPES
-from poolnorm_cli.tensors.space import require_room
+from poolnorm_cli.tensors.space import require_free_space
 from poolnorm_cli.values import frozen
 
 
@@ -108,7 +108,7 @@ class Job:
         plan = self.plan_of(tensor.shape, tensor.dtype.name)
         is_heavy = plan.is_heavy
         if target is not None and (is_heavy or plan.statistics_axes):
-            self.require_room(target, tensor)
+            self.require_free_space(target, tensor)
         if self.limiter is not None:
             self.limiter.admit(plan, tensor)
             return plan
@@ -153,7 +153,7 @@ class Job:
         self._plans[shape, dtype] = plan
         return plan
 
-    def require_room(self, target: str, tensor: "Tensor") -> None:
+    def require_free_space(self, target: str, tensor: "Tensor") -> None:
         """Refuse an output of a tensor that cannot be, or has no room where it goes.
 
         Args:
@@ -166,7 +166,7 @@ class Job:
         """
         plan = self.plan_of(tensor.shape, tensor.dtype.name)
         itemsize = DTYPES[plan.result].itemsize
-        require_room(target, plan.output_shape, itemsize, compressed=tensor.compressed)
+        require_free_space(target, plan.output_shape, itemsize, compressed=tensor.compressed)
 
     def under_mask(self, plan: LayerPass, tensor: "Tensor") -> tuple[LayerPass, Masks]:
         """Return the plan under the mask of a tensor, and that mask in the blocks of the plan.
@@ -323,7 +323,7 @@ class Job:
 
         with error_context(tensor.name):
             if target is not None:
-                self.require_room(target, tensor)
+                self.require_free_space(target, tensor)
             plan = self.check_header(tensor)
         return Estimate(
             input=tensor.name,

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 from poolnorm_cli.errors import OutputError, PoolnormError, UsageError
 from poolnorm_cli.machine import reserve
 from poolnorm_cli.tensors.files import (
+    sync_directories,
     sync_file,
-    sync_folders,
     write_all,
     write_all_at,
     write_error,
 )
 from poolnorm_cli.tensors.formats import either
-from poolnorm_cli.tensors.names import folder_of
-from poolnorm_cli.tensors.space import require_place
+from poolnorm_cli.tensors.names import directory_of
+from poolnorm_cli.tensors.space import require_file_target
 
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class AtomicFile:
         """
         self.path, self._overwrite, self._shared = path, overwrite, shared
         self._sync, self._keep = sync, keep
-        self._directory = folder_of(str(path)) or "."
+        self._directory = directory_of(str(path)) or "."
         self._temporary: str | None = None
         self._replaced: int | None = self._mode_there()
         try:
@@ -209,7 +209,7 @@ class AtomicFile:
                 sync_file(self.fileno())
             self._publish()
             if self._sync:
-                sync_folders([str(self.path)])
+                sync_directories([str(self.path)])
         except FileExistsError:
             raise self._exists() from None
         except OSError as error:
@@ -234,7 +234,7 @@ class AtomicFile:
     def _mode_there(self) -> int | None:
         try:
             there = os.lstat(self.path)
-            require_place(self.path)
+            require_file_target(self.path)
             if not self._overwrite:
                 raise self._exists()
             there = os.stat(self.path)  # noqa: PTH116 - of the file that a link names

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from poolnorm_cli.errors import InputError, OutputError, reason_of
 from poolnorm_cli.sizes import TRANSFER_BYTES
-from poolnorm_cli.tensors.names import folder_of
+from poolnorm_cli.tensors.names import directory_of
 
 
 if TYPE_CHECKING:
@@ -230,13 +230,13 @@ def sync_file(fd: int) -> None:
     os.fsync(fd)
 
 
-def sync_folders(names: Iterable[str]) -> None:
+def sync_directories(names: Iterable[str]) -> None:
     """Have on the disk the names that files were given, each of their directories once.
 
     Raises:
         OSError: The disk fails.
     """
-    for folder in {folder_of(name) or "." for name in names}:
+    for folder in {directory_of(name) or "." for name in names}:
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             with suppress(OSError):  # some file systems cannot, and have no need to

@@ -31,7 +31,7 @@ def source_path(word: str) -> str | None:
     return None if word == STDIN else split_word(word)[0]
 
 
-def folder_of(name: str) -> str:
+def directory_of(name: str) -> str:
     """Return the directory in a name, with the slash at its end; empty where there is none."""
     return name[: name.rfind("/") + 1]
 

@@ -23,7 +23,7 @@ from poolnorm_cli.tensors.formats import (
 )
 from poolnorm_cli.tensors.header import build_header
 from poolnorm_cli.tensors.names import STDIN
-from poolnorm_cli.tensors.space import require_place, require_room
+from poolnorm_cli.tensors.space import require_file_target, require_free_space
 from poolnorm_cli.urls import is_url
 
 
@@ -211,7 +211,7 @@ class Output(ABC):
         """
         if self._writer is not None:
             self._writer.close()
-        require_room(self.target, shape, dtype.itemsize, compressed=compressed)
+        require_free_space(self.target, shape, dtype.itemsize, compressed=compressed)
         self._writer = self._begin(key, shape, dtype, compressed=compressed)
         return self._writer
 
@@ -323,7 +323,7 @@ def open_output(
     if target == STDIN:
         return StreamOutput(standard_output())
     form = format_of(target)
-    require_place(target)
+    require_file_target(target)
     if form is None or not form.writer:
         raise _unwritable(target)
     file: AtomicFile | RemoteFile

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _SCHEMES = {"gcs": "gs", "s3a": "s3", "s3n": "s3"}
 _PORTS = {"http": ":80", "https": ":443"}
-_LOOKED_AT = 64
+_MOST_ENTRIES = 64
 """Entries of a directory among which one with letters in its name is looked for."""
 
 
@@ -26,7 +26,7 @@ class RealNames:
 
     def __init__(self) -> None:
         """Begin with no directory."""
-        self._folders: dict[str, str] = {}
+        self._directories: dict[str, str] = {}
 
     def of(self, word: str) -> str:
         """Return the name from the root, links among its directories followed.
@@ -37,12 +37,12 @@ class RealNames:
             path = local_path(word)
             return _url_name(word) if path is None else self.of(path)
         place = word.rfind("/") + 1
-        name, folder = word[place:], word[:place]
+        name, directory = word[place:], word[:place]
         if name in ("", ".", ".."):
             return _real(word)
-        real = self._folders.get(folder)
+        real = self._directories.get(directory)
         if real is None:
-            real = self._folders[folder] = f"{_real(folder or '.').rstrip('/')}/"
+            real = self._directories[directory] = f"{_real(directory or '.').rstrip('/')}/"
         return real + name
 
 
@@ -72,19 +72,19 @@ def differing_in_case(names: Iterable[str]) -> list[tuple[str, str]]:
     return pairs
 
 
-def _is_blind(folder: str) -> bool:
+def _is_blind(directory: str) -> bool:
     """Whether a directory, or the one in which it would be made, does not tell letters' case."""
-    while not os.path.isdir(folder):  # noqa: PTH112 - text, as everywhere here
-        folder = os.path.dirname(folder.rstrip("/")) or "/"  # noqa: PTH120 - as above
-    with suppress(OSError), os.scandir(folder) as entries:
-        for entry, _ in zip(entries, range(_LOOKED_AT), strict=False):
+    while not os.path.isdir(directory):  # noqa: PTH112 - text, as everywhere here
+        directory = os.path.dirname(directory.rstrip("/")) or "/"  # noqa: PTH120 - as above
+    with suppress(OSError), os.scandir(directory) as entries:
+        for entry, _ in zip(entries, range(_MOST_ENTRIES), strict=False):
             if entry.name != entry.name.swapcase():
-                return _same(entry.path, f"{folder}/{entry.name.swapcase()}")
-    probe = f"{folder}/{PREFIX}{os.getpid()}-{os.urandom(8).hex()}{SUFFIX}"
+                return _same(entry.path, f"{directory}/{entry.name.swapcase()}")
+    probe = f"{directory}/{PREFIX}{os.getpid()}-{os.urandom(8).hex()}{SUFFIX}"
     with suppress(OSError):
         os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         try:
-            return _same(probe, probe.upper().replace(folder.upper(), folder, 1))
+            return _same(probe, probe.upper().replace(directory.upper(), directory, 1))
         finally:
             os.unlink(probe)  # noqa: PTH108 - as above
     return False

@@ -1,4 +1,4 @@
-"""Outputs that cannot be: told from their shape, before the first byte is computed."""
+"""Outputs that cannot be written: refused by their shape, before the first byte is computed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError, UsageError, shown
 from poolnorm_cli.sizes import LARGEST_ARRAY_BYTES, SPACE_ASKED_BYTES
-from poolnorm_cli.tensors.names import STDIN, folder_of
+from poolnorm_cli.tensors.names import STDIN, directory_of
 from poolnorm_cli.urls import is_url
 
 
@@ -23,7 +23,9 @@ _DEFLATED = 1032
 _FIX = "free some, write elsewhere, or ask for less"
 
 
-def require_room(target: str, shape: Ints, itemsize: int, *, compressed: bool = False) -> None:
+def require_free_space(
+    target: str, shape: Ints, itemsize: int, *, compressed: bool = False
+) -> None:
     """Refuse an array that cannot be, or has no room where it goes.
 
     Args:
@@ -44,12 +46,16 @@ def require_room(target: str, shape: Ints, itemsize: int, *, compressed: bool = 
     nbytes = prod(shape) * itemsize
     if compressed:
         nbytes //= _DEFLATED
-    if nbytes > SPACE_ASKED_BYTES and (free := free_at(target)) is not None and nbytes > free:
+    if (
+        nbytes > SPACE_ASKED_BYTES
+        and (free := free_space_for(target)) is not None
+        and nbytes > free
+    ):
         what = f"needs {nbytes} bytes, and {free} are free there"
         raise OutputError.at(target, what, _FIX)
 
 
-def require_place(target: str | os.PathLike[str]) -> None:
+def require_file_target(target: str | os.PathLike[str]) -> None:
     """Refuse a device, a FIFO or a socket, which a file would replace.
 
     Raises:
@@ -72,7 +78,7 @@ def kind_of(mode: int) -> str:
     return "a FIFO" if stat.S_ISFIFO(mode) else "a socket" if stat.S_ISSOCK(mode) else "a device"
 
 
-def free_at(target: str) -> int | None:
+def free_space_for(target: str) -> int | None:
     """Return the bytes that are free where an output goes; None where nothing can say.
 
     The directory of a file may still have to be made.
@@ -84,13 +90,13 @@ def free_at(target: str) -> int | None:
         if is_url(target):
             import tempfile
 
-            return free_in(tempfile.gettempdir())
-        return free_in(folder_of(target) or ".")
+            return free_space_in(tempfile.gettempdir())
+        return free_space_in(directory_of(target) or ".")
     except (OSError, ValueError, AttributeError):  # no such output, which opening it tells
         return None
 
 
-def free_in(directory: str) -> int:
+def free_space_in(directory: str) -> int:
     """Return the bytes that are free in a directory, or where it would be made.
 
     Raises:
@@ -100,13 +106,13 @@ def free_in(directory: str) -> int:
         try:
             return _free(os.statvfs(directory))
         except FileNotFoundError:
-            above = folder_of(directory.rstrip("/"))
+            above = directory_of(directory.rstrip("/"))
             if above == directory:
                 raise
             directory = above or "."
 
 
 def _free(seen: os.statvfs_result) -> int:
-    return (
-        seen.f_frsize * seen.f_bavail if seen.f_blocks else LARGEST_ARRAY_BYTES
-    )  # one that does not count
+    if not seen.f_blocks:  # a file system that does not count them
+        return LARGEST_ARRAY_BYTES
+    return seen.f_frsize * seen.f_bavail

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 from poolnorm_cli.errors import InputError, OutputError, reason_of
 from poolnorm_cli.sizes import LARGEST_UNSIZED_BYTES, PIECE_BYTES
 from poolnorm_cli.tensors.files import write_all
-from poolnorm_cli.tensors.space import free_in
+from poolnorm_cli.tensors.space import free_space_in
 
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def require_copy(name: str, nbytes: int) -> None:
         OutputError: It is.
     """
     try:
-        free = free_in(tempfile.gettempdir())
+        free = free_space_in(tempfile.gettempdir())
     except OSError as error:
         raise OutputError.at(name, f"no temporary copy: {reason_of(error)}", _TMPDIR) from error
     if nbytes > free:
@@ -93,7 +93,7 @@ def copy_to_temporary(
 
 def _allowed(name: str, limit: int | None) -> int:
     require_copy(name, 0)
-    free = free_in(tempfile.gettempdir()) // 2
+    free = free_space_in(tempfile.gettempdir()) // 2
     return min(free, LARGEST_UNSIZED_BYTES if limit is None else limit)
 
 

@@ -36,7 +36,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Log:
 
     for module in (group_commit, atomic, journal_file):
         monkeypatch.setattr(module, "sync_file", seen("contents", module.sync_file))
-        monkeypatch.setattr(module, "sync_folders", seen("folders", module.sync_folders))
+        monkeypatch.setattr(module, "sync_directories", seen("folders", module.sync_directories))
     monkeypatch.setattr(os, "link", seen("name", os.link))
     monkeypatch.setattr(os, "replace", seen("name", os.replace))
     return told
@@ -95,7 +95,7 @@ def test_contents_come_before_names_and_the_journal_last(poolnorm: Command, log:
     assert kinds.count("contents") == kinds.count("name") == 40
 
 
-@pytest.mark.parametrize("what", ["sync_file", "sync_folders"])
+@pytest.mark.parametrize("what", ["sync_file", "sync_directories"])
 def test_a_disk_that_fails_is_told(
     poolnorm: Command, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:

@@ -217,7 +217,7 @@ def test_a_copy_without_room_is_refused_by_what_the_server_says(
 ) -> None:
     from poolnorm_cli.tensors import spool
 
-    monkeypatch.setattr(spool, "free_in", lambda _: 100)
+    monkeypatch.setattr(spool, "free_space_in", lambda _: 100)
     for name in ("x.npz", "x.npy"):
         result = poolnorm(f"pool max http://{web}/chunked/{name}")
         if name == "x.npz":

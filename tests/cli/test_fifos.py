@@ -187,7 +187,7 @@ def test_an_archive_through_a_pipe_is_limited(
 def test_a_copy_of_a_stream_needs_room(
     poolnorm: Command, pipe: Pipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("poolnorm_cli.tensors.spool.free_in", lambda _: 1000)
+    monkeypatch.setattr("poolnorm_cli.tensors.spool.free_space_in", lambda _: 1000)
     result = poolnorm(f"bn --training {pipe(saved(np.zeros((9, 600_000), np.float32)))}")
 
     assert result.code == 3

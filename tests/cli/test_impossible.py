@@ -19,8 +19,10 @@ FREE = 3_000_000
 @pytest.fixture(autouse=True)
 def little(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every place have room for 3 million bytes."""
-    monkeypatch.setattr(space, "free_in", lambda _: FREE)
-    monkeypatch.setattr(spool, "free_in", lambda _: FREE)  # imported here, so as to be put back
+    monkeypatch.setattr(space, "free_space_in", lambda _: FREE)
+    monkeypatch.setattr(
+        spool, "free_space_in", lambda _: FREE
+    )  # imported here, so as to be put back
     np.save("a.npy", np.zeros((2, 8, 3), np.float32))
     np.save("b.npy", np.zeros((2, 8, 8, 3), np.float32))
     np.savez_compressed("z.npz", a=np.zeros((2, 8, 3), np.float32))
