@@ -283,7 +283,9 @@ def positive_ints(value: int | Sequence[int], flag: str) -> Ints:
     sizes = ints(value)
     if not sizes or any(size < 1 for size in sizes):
         given = ",".join(map(str, sizes))
-        raise UsageError(f"{flag} must be positive, not {given!r}", f"give 1 or more, as {flag} 2")
+        raise UsageError(
+            f"{flag} must be positive, not {given!r}", f"give 1 or more, such as {flag} 2"
+        )
     return within_64_bits(sizes, flag)
 
 

@@ -58,7 +58,7 @@ class GroupedNormalization(AffineNormalization, Maskable):
         axes = self.axes(len(shape))
         if axes == (0,):
             raise UsageError(
-                "--axis 0 is the batch, whose samples are normalized apart", "give --axis -1"
+                "--axis 0 is the batch, and each sample is normalized by itself", "give --axis -1"
             )
         self.group_count(*known_sizes(shape, axes))
         return super().output_shape(shape)

@@ -45,7 +45,7 @@ class Normalization(Layer):
         """Validate the parameters, as far as that needs no input."""
         axes = ints(self.axis)
         if not axes:
-            raise UsageError("--axis is empty", "give an axis, as --axis -1")
+            raise UsageError("--axis is empty", "give an axis, such as --axis -1")
         object.__setattr__(self, "axis", within_64_bits(axes, "--axis"))
 
     def output_shape(self, shape: Shape) -> Shape:

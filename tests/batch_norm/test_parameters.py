@@ -46,7 +46,7 @@ def test_a_variance_does_not_start_below_zero(poolnorm: Command) -> None:
     assert result.code == 2
     assert result.err == (
         "error: x.npy: --moving-variance-initializer constant(value=-1.0) gives a negative "
-        "variance; give one that is positive, as ones\n"
+        "variance; give one that is positive, such as ones\n"
     )
 
 

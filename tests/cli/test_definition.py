@@ -224,9 +224,12 @@ def test_every_layer_has_a_row_for_torch(words: str) -> None:
         ("ln - --save-config c.json", "--save-config for standard input; name a file"),
         ("bn x.npy x.npy --training --synchronized --keras", "--keras with --synchronized and 2"),
         ("pool max big.npy --torch", "torch does not compute in uint64; give int64, or --keras"),
-        ("bn x.npy --fused --save-config c.json", "Keras 3 has no --fused as it is here"),
+        ("bn x.npy --fused --save-config c.json", "Keras 3 has no --fused, or not with this value"),
         ("apool max x.npy", "--output-size is missing; give --output-size"),
-        ("bn x.npy --axis 1,2 --save-config c.json", "Keras 3 has no --axis as it is here"),
+        (
+            "bn x.npy --axis 1,2 --save-config c.json",
+            "Keras 3 has no --axis, or not with this value",
+        ),
         ("pool max x.npy --pool-size 9 --keras", "axis 1 has 5 cells, fewer than the window"),
     ],
 )

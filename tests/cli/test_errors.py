@@ -35,7 +35,7 @@ CASES = [
     ("ln x.npy --axis 4 -o y.npy", 2, "x.npy: --axis 4 is out of range for an input of rank 4; give an axis from -4 to 3"),
     ("ln x.npy --axis 1,1 -o y.npy", 2, "--axis 1,1 names an axis twice"),
     ("ln x.npy --epsilon -1 -o y.npy", 2, "--epsilon must not be negative, and is -1.0"),
-    ("bn x.npy --momentum nan -o y.npy", 2, "--momentum is nan; give a number, as 0.99"),
+    ("bn x.npy --momentum nan -o y.npy", 2, "--momentum is nan; give a number, such as 0.99"),
     ("bn vector.npy -o y.npy", 2, "vector.npy: the input has rank 1, shape (3); batch normalization takes rank 2 or more"),
     ("bn rows.npy --axis 0,1 -o y.npy", 2, "--axis names every axis"),
     ("ln single.npy -o y.npy", 2, "single.npy: the input has rank 0; give a tensor of rank 1 or more"),

@@ -112,7 +112,7 @@ def test_weights_go_by_their_keras_names(
         ("gn x.npy --groups 2", "--groups 2 does not divide 3 channels; give --groups 1, or an"),
         ("gn x.npy --groups 0", "--groups must be positive, not 0; give 1 or more, or -1 for one"),
         ("gn x.npy --groups -2", "--groups must be positive, not -2"),
-        ("gn x.npy --axis 0 --groups 1", "--axis 0 is the batch, whose samples are normalized"),
+        ("gn x.npy --axis 0 --groups 1", "--axis 0 is the batch, and each sample is normalized"),
         ("gn x.npy --axis -4 --groups 1", "--axis 0 is the batch"),
         ("gn x.npy --axis 1,2 --groups 1", "--axis 1,2 names several; give the one of the chan"),
         ("in x.npy --axis 9", "--axis 9 is out of range"),

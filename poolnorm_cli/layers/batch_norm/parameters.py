@@ -59,7 +59,7 @@ def keras_momentum(momentum: float, convention: str) -> float:
     if momentum == _KERAS_DEFAULT:
         raise UsageError(
             f"--momentum-convention torch with --momentum {momentum}, Keras' default",
-            "give torch's momentum, as --momentum 0.1",
+            "give torch's momentum, such as --momentum 0.1",
         )
     return 1 - momentum
 
@@ -73,7 +73,7 @@ def require_finite_momentum(layer: "BatchParameters") -> None:
     for name in ("momentum", "renorm_momentum"):
         if not math.isfinite(getattr(layer, name)):
             flag = "--" + name.replace("_", "-")
-            raise UsageError(f"{flag} is {getattr(layer, name)}", "give a number, as 0.99")
+            raise UsageError(f"{flag} is {getattr(layer, name)}", "give a number, such as 0.99")
 
 
 def require_compatible(layer: "BatchParameters") -> None:

@@ -170,7 +170,7 @@ def require_no_negative(variance: "Array", initializer: str) -> None:
     """
     if (variance < 0).any():
         what = f"--moving-variance-initializer {initializer} gives a negative variance"
-        raise UsageError(what, "give one that is positive, as ones")
+        raise UsageError(what, "give one that is positive, such as ones")
 
 
 def require_finite(moments: "Moments") -> None:

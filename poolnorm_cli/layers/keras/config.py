@@ -54,7 +54,7 @@ def keras_config(layer: Layer, shape: Shape) -> dict[str, Any]:
     only = [p.name for p in layer.parameters() if p.name in needs_keras_2(layer)]
     if only:
         flag = flag_of(only[0])
-        raise UsageError(f"Keras 3 has no {flag} as it is here", f"leave out {flag}")
+        raise UsageError(f"Keras 3 has no {flag}, or not with this value", f"leave out {flag}")
     keras_2 = layer.keras_2_only if isinstance(layer, Trainable) else ()
     dropped = {*keras_2, *(() if layer.name else ("name",))}
     return {name: v for name, v in layer.config(shape).items() if name not in dropped}

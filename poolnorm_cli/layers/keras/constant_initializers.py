@@ -147,5 +147,5 @@ def shape_error(initializer: Initializer, shape: Ints, made: str) -> UsageError:
     """
     return UsageError(
         f"{initializer.words[0]} cannot start a weight of shape ({format_shape(shape)})",
-        f"it makes {made} alone: give another, as ones",
+        f"it makes {made} alone: give another, such as ones",
     )

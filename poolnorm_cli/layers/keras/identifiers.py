@@ -238,7 +238,7 @@ def _parts(given: Any) -> tuple[str, list[Any], dict[str, Any]]:
         return word, [], dict(config or {})
     if isinstance(given, str):
         return _call(given) if "(" in given else (given.strip(), [], {})
-    raise UsageError(f"{given!r} is not an identifier", "give a word, as ones")
+    raise UsageError(f"{given!r} is not an identifier", "give a name, such as ones")
 
 
 def _json(text: str) -> Any:

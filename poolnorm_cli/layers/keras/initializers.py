@@ -133,7 +133,7 @@ class RandomUniform(RandomInitializer):
         super().__post_init__()
         if self.maxval < self.minval:
             what = f"random_uniform has maxval={self.maxval} below minval={self.minval}"
-            raise UsageError(what, "exchange them")
+            raise UsageError(what, "swap them")
 
     def values(self, shape: Ints) -> "Float64":
         """Draw values."""

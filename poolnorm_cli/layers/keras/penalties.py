@@ -108,7 +108,8 @@ class OrthogonalRegularizer(Regularizer):
         if weight.ndim != 2:
             what = f"a weight of shape ({format_shape(weight.shape)})"
             raise UsageError(
-                f"orthogonal_regularizer with {what}", "it is for matrices: give another, as l2"
+                f"orthogonal_regularizer with {what}",
+                "it is for matrices: give another, such as l2",
             )
         rows = weight if self.mode == "rows" else weight.T
         lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
@@ -242,4 +243,4 @@ class RadialConstraint(Constraint):
             UsageError: Always.
         """
         what = f"radial_constraint with a weight of shape ({format_shape(weight.shape)})"
-        raise UsageError(what, "it is for kernels of Conv2D: give another, as max_norm")
+        raise UsageError(what, "it is for kernels of Conv2D: give another, such as max_norm")
