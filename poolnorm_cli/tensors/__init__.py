@@ -1,6 +1,6 @@
 """Tensors in `.npy`, `.npz` and standard streams: read strictly, written whole or not at all.
 
-Nothing here is imported before it is asked for, so that a start without data stays short.
+Nothing here is imported before it is used, so that a command without data starts fast.
 """
 
 from __future__ import annotations

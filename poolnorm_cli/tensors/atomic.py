@@ -1,4 +1,4 @@
-"""A file that appears under its name whole, or not at all."""
+"""Output files that appear under their final name complete, or not at all."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ _LINKS = "/proc/self/fd"
 
 
 class AtomicFile:
-    """A new file in the directory of `path` that only `commit` gives its name.
+    """A new file in the directory of `path`, which gets its name only from `commit`.
 
     A process that dies leaves nothing, where the file system can make files without a name;
     elsewhere it may leave `.poolnorm-PID-RANDOM.tmp`. A symbolic or hard link that is overwritten
@@ -110,7 +110,7 @@ class AtomicFile:
         sync: bool = False,
         keep: Callable[[AtomicFile], None] | None = None,
     ) -> None:
-        """Make the file, still without its name.
+        """Create the file, without its name.
 
         Args:
             path: The name that it is to have.
@@ -161,7 +161,7 @@ class AtomicFile:
 
     @property
     def unfinished(self) -> str:
-        """The name that a shared file has until it is committed."""
+        """The temporary name of a shared file until it is committed."""
         assert self._temporary is not None  # noqa: S101 - asked of shared files only
         return self._temporary
 
@@ -185,7 +185,7 @@ class AtomicFile:
         return self._fd
 
     def commit(self) -> None:
-        """End the file: it gets its name, or whoever keeps it gives it that.
+        """Finish the file: publish it, or hand it to `keep`, which publishes it later.
 
         Raises:
             PoolnormError: As from `publish`.
@@ -218,7 +218,7 @@ class AtomicFile:
             self.discard()
 
     def discard(self) -> None:
-        """Close the file and let it go, unless it has its name."""
+        """Close the file, and delete it unless it has been published."""
         if self._temporary is not None:
             with suppress(FileNotFoundError):
                 os.unlink(self._temporary)  # noqa: PTH108 - a Path takes long to import

@@ -73,19 +73,19 @@ def open_remote(
                     file.readinto, url, size=file.size, limit=limit, fix=_FETCH
                 )
             else:
-                tensor, begun = _begun(url, file, bfloat16=bfloat16)
+                tensor, begun = _open_or_begin(url, file, bfloat16=bfloat16)
                 if tensor is not None:
                     return iter([tensor])
-                copy = _rest(url, file, begun)
+                copy = _copy_rest(url, file, begun)
     elif not form.sequential:
-        copy = _copied(url)
+        copy = _copy_object(url)
     else:
         return iter([_open_npy(url, bfloat16=bfloat16)])
     return iter(open_copy(copy, form, fit_to_show(url), key, bfloat16=bfloat16))
 
 
 def version_at(url: str, kind: type[PoolnormError] = InputError) -> Version:
-    """Return the size of what is at a URL, and a number that changes with it; -1 for nothing.
+    """Return the size of an object and a number that changes with its contents; -1 for no object.
 
     Args:
         url: The URL.
@@ -152,7 +152,7 @@ def list_at(url: str, *, recursive: bool) -> list[str]:
 
 
 def checksum_at(url: str) -> tuple[int, str]:
-    """Read what is at a URL for its size and SHA-256.
+    """Read an object to find its size and SHA-256.
 
     Raises:
         OutputError: It cannot be read.
@@ -171,7 +171,7 @@ class RemoteFile:
     """A new file that is sent to a URL when it is whole; it is used as an `AtomicFile`."""
 
     def __init__(self, url: str, *, overwrite: bool) -> None:
-        """Make a local file without a name.
+        """Create a local temporary file without a name.
 
         Args:
             url: Where it is sent when it is whole.
@@ -222,7 +222,7 @@ class RemoteFile:
             target.close()
 
     def discard(self) -> None:
-        """Let the file go."""
+        """Close the file, which deletes it."""
         self._file.close()
 
 
@@ -247,7 +247,7 @@ class RemoteTensor(Tensor):
 
     @contextmanager
     def data(self) -> Iterator[ReadInto]:
-        """Open what is there for one pass; leaving checks that nobody changed it meanwhile."""
+        """Open the object for one pass; on exit, check that it is unchanged."""
         with connector_errors(InputError, self._url):
             system, path = system_of(self._url)
             size = CLOUD_PIECE_BYTES
@@ -263,7 +263,7 @@ class WebTensor(RemoteTensor):
 
     @contextmanager
     def data(self) -> Iterator[ReadInto]:
-        """Ask for the file; it has to be the one whose header was read."""
+        """Request the file again; it must be the version whose header was read."""
         with open_web(self._url) as file:
             if file.version != self._version:
                 raise changed_error(self.name)
@@ -284,10 +284,10 @@ def _open_npy(url: str, *, bfloat16: bool) -> RemoteTensor:
     return RemoteTensor(url, header, version, bfloat16=bfloat16)
 
 
-def _begun(
+def _open_or_begin(
     url: str, file: WebFile, *, bfloat16: bool
 ) -> tuple[WebTensor | None, tuple[bytes, Header]]:
-    """Read the header of a `.npy`; return the tensor if it can be asked for again, and be known."""
+    """Read the header of a `.npy`; return a tensor too if the file can be requested again."""
     kept: list[bytes] = []
 
     def read(count: int) -> bytes:
@@ -301,8 +301,8 @@ def _begun(
     return tensor, (b"".join(kept), header)
 
 
-def _rest(url: str, file: WebFile, begun: tuple[bytes, Header]) -> IO[bytes]:
-    """Copy a `.npy` of which the header has been read: it says how much has to come."""
+def _copy_rest(url: str, file: WebFile, begun: tuple[bytes, Header]) -> IO[bytes]:
+    """Copy a `.npy` whose header has been read, which says how many bytes are still to come."""
     data, header = begun
     try:
         dtype, _ = parse_descr(header.descr, True)  # noqa: FBT003
@@ -312,8 +312,8 @@ def _rest(url: str, file: WebFile, begun: tuple[bytes, Header]) -> IO[bytes]:
     return copy_to_temporary(file.readinto, url, begun=data, size=size, fix=_FETCH)
 
 
-def _copied(url: str) -> IO[bytes]:
-    """Copy what is at a URL to a file without a name."""
+def _copy_object(url: str) -> IO[bytes]:
+    """Copy an object to a temporary file without a name."""
     with connector_errors(InputError, url):
         system, path = system_of(url)
         copy: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - held by who reads it

@@ -1,4 +1,4 @@
-"""The packages that know the file systems behind URLs, and what they say of faults."""
+"""The packages that access the file systems behind URLs, and their errors in one line."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def system_of(url: str) -> tuple[Any, str]:
 
 @cache
 def _require_answer(address: str) -> None:
-    """Connect once: Google's package tries again for half a minute, and says so on every occasion.
+    """Try to connect once: Google's package retries for half a minute and logs every attempt.
 
     Raises:
         OSError: Nobody is there.
@@ -69,7 +69,7 @@ def _require_answer(address: str) -> None:
 
 
 class _UnansweredError(OSError):
-    """There is nobody at an address."""
+    """No server answers at an address."""
 
     def __init__(self, host: str, port: int) -> None:
         super().__init__()
@@ -99,17 +99,17 @@ def connector_errors(kind: type[PoolnormError], url: str) -> Iterator[None]:
             url, "nothing can be written there", "write to a file, s3:// or gs://"
         ) from None
     except Exception as error:
-        reason, fix = _reason(_behind(error))
+        reason, fix = _reason(_cause_of(error))
         raise kind.at(url, reason, fix) from error
 
 
 def is_missing(error: BaseException) -> bool:
-    """Whether a connector knows that there is no file, and did not only fail to ask."""
-    return isinstance(_behind(error), FileNotFoundError)
+    """Whether a connector knows that there is no file, rather than that it could not ask."""
+    return isinstance(_cause_of(error), FileNotFoundError)
 
 
-def _behind(error: BaseException) -> BaseException:
-    """Return what a connector met with where it says that there is no file: no answer, maybe."""
+def _cause_of(error: BaseException) -> BaseException:
+    """Return the error behind a connector's FileNotFoundError, which may be a failed connection."""
     cause = error.__cause__
     while isinstance(error, FileNotFoundError) and isinstance(cause, Exception):
         if getattr(cause, "status", None) in _GONE:
@@ -119,7 +119,7 @@ def _behind(error: BaseException) -> BaseException:
 
 
 def _reason(error: BaseException) -> tuple[str, str]:
-    """Tell what the matter is, and what to do."""
+    """Return what is wrong, and what to do."""
     if isinstance(error, FileNotFoundError):
         return "no such file", "check the name"
     if type(error).__name__ == "TooManyRedirects":

@@ -1,4 +1,4 @@
-"""Local files: opened strictly, known again, read and written to the last byte, synced to disk."""
+"""Local files: opening, recognizing, reading and writing completely, and syncing to disk."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _UNWRITTEN = {
 
 
 class Stamp(NamedTuple):
-    """What tells whether a file is still the same.
+    """What identifies the state of a file on this machine.
 
     Attributes:
         device: The file system it is on, on this machine.
@@ -79,16 +79,16 @@ def stamp_of(file: int | str | os.PathLike[str]) -> Stamp:
 
 
 def changed_error(name: str) -> InputError:
-    """Return the error for a file that is not what it was when it was first looked at."""
+    """Return the error for a file that was changed while it was being read."""
     return InputError.at(name, "changed while reading", "wait until its writer is done")
 
 
 def require_unchanged(fd: int, stamp: Stamp, name: str) -> None:
-    """Refuse an open file that is not what it was.
+    """Refuse an open file that has changed.
 
     Args:
         fd: Its descriptor.
-        stamp: What it was.
+        stamp: Its state when it was first opened.
         name: What messages call it.
 
     Raises:
@@ -100,7 +100,7 @@ def require_unchanged(fd: int, stamp: Stamp, name: str) -> None:
 
 @contextmanager
 def open_regular(path: Path | str, name: str) -> Iterator[int]:
-    """Open a regular file for reading; errors of the system while it is open are told.
+    """Open a regular file for reading; system errors while it is open become InputErrors.
 
     Args:
         path: The file.
@@ -139,7 +139,7 @@ def _refuse_irregular(mode: int, name: str) -> None:
 
 
 def read_exactly(read: Callable[[int], bytes], count: int) -> bytes:
-    """Read so many bytes, in as many calls as it takes; fewer only where the end comes first.
+    """Read a number of bytes, in as many calls as it takes; fewer only at the end.
 
     Args:
         read: Returns at most so many bytes, and none at the end.
@@ -155,7 +155,7 @@ def read_exactly(read: Callable[[int], bytes], count: int) -> bytes:
 
 
 def reader(readinto: ReadInto) -> Callable[[int], bytes]:
-    """Return a function that reads at most so many bytes through `readinto`."""
+    """Return a function that reads at most a given number of bytes through `readinto`."""
 
     def read(count: int) -> bytes:
         piece = bytearray(count)
@@ -177,7 +177,7 @@ def write_all(write: Callable[[memoryview], int], data: memoryview | bytes) -> N
 
 
 def write_all_at(fd: int, data: memoryview | bytes, place: int) -> None:
-    """Write all of some bytes over what stands at a place of a file; its position stays.
+    """Write all of some bytes at an offset of a file, without moving its position.
 
     Args:
         fd: The open file.
@@ -215,12 +215,12 @@ def write_error(path: Path | str, error: Exception) -> OutputError:
 
 
 def sync_file(fd: int) -> None:
-    """Have the contents of an open file on the disk.
+    """Flush the contents of an open file to disk.
 
     Raises:
         OSError: The disk fails.
     """
-    full = _full()
+    full = _full_sync_request()
     if full is not None:
         import fcntl
 
@@ -231,7 +231,7 @@ def sync_file(fd: int) -> None:
 
 
 def sync_directories(names: Iterable[str]) -> None:
-    """Have on the disk the names that files were given, each of their directories once.
+    """Flush the names of files to disk, syncing each of their directories once.
 
     Raises:
         OSError: The disk fails.
@@ -245,8 +245,8 @@ def sync_directories(names: Iterable[str]) -> None:
             os.close(fd)
 
 
-def _full() -> int | None:
-    """Return the request that macOS wants for what others do on fsync."""
+def _full_sync_request() -> int | None:
+    """Return the fcntl request that macOS needs for a real flush; None elsewhere."""
     import fcntl
 
     return getattr(fcntl, "F_FULLFSYNC", None)

@@ -95,7 +95,7 @@ def suffix_of(name: str) -> str:
 
 
 def format_of(name: str) -> Format | None:
-    """Return the format that a name says a file has, None for what is no tensor file by its name.
+    """Return the format of a file by the suffix of its name; None if no format has it.
 
     Args:
         name: The path or URL of a file, without `::NAME`.
@@ -104,7 +104,7 @@ def format_of(name: str) -> Format | None:
 
 
 def format_on_stream(start: bytes) -> Format | None:
-    """Return the format whose files begin like this, None for none.
+    """Return the format whose files begin with these bytes; None if there is none.
 
     Args:
         start: The first `longest_magic()` bytes that come, or all of fewer.
@@ -114,15 +114,15 @@ def format_on_stream(start: bytes) -> Format | None:
 
 
 def longest_magic() -> int:
-    """Return how many bytes decide on the format of what comes on a stream."""
+    """Return how many bytes are needed to recognize a format."""
     return max(len(each.magic) for each in FORMATS.values())
 
 
 def split_key(word: str) -> tuple[str, str] | None:
-    """Split `FILE::NAME` where FILE has a suffix of a format whose arrays have names; else None.
+    """Split `FILE::NAME`; None where FILE is not of a format whose arrays have names.
 
     Args:
-        word: A word of the command line. It is not looked whether a file is called so.
+        word: A command-line argument. Whether such a file exists is not checked.
     """
     if "::" not in word:
         return None

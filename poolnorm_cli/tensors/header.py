@@ -55,7 +55,7 @@ _SEEN: dict[bytes, Header] = {}
 
 
 def read_header(read: Callable[[int], bytes], name: str) -> Header:
-    """Read a header from `read`, and not one byte of the data after it.
+    """Read a header, and no byte of the data after it.
 
     Args:
         read: Returns at most so many bytes, and none at the end; short reads are continued.
@@ -95,7 +95,7 @@ def read_header(read: Callable[[int], bytes], name: str) -> Header:
 
 
 def layout_of(header: Header, name: str, *, bfloat16: bool) -> Layout:
-    """Return what a header says of its array.
+    """Return the layout of the array that a header describes.
 
     Args:
         header: The header.
@@ -116,7 +116,7 @@ def layout_of(header: Header, name: str, *, bfloat16: bool) -> Layout:
 
 
 def known_header(data: bytes) -> Header | None:
-    """Return the header that a file begins with, if others before it had the same; else None."""
+    """Return the parsed header of a file if the same header was parsed before; else None."""
     size = 10 + int.from_bytes(data[8:10], "little")
     seen = _SEEN.get(data[10:size])
     if seen is None or seen.version != (1, 0) or seen.size != size:

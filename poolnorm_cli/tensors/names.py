@@ -1,4 +1,4 @@
-"""What a word on the command line names: standard input, a stream, a file, an array in one."""
+"""What a command-line argument names: standard input, a stream, a file, or an array in one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def split_word(word: str) -> tuple[str, str | None]:
     """Split `FILE::NAME` into the file and the name of an array in it, None without one.
 
     Args:
-        word: A word that names an input. A file that is called so as a whole is itself.
+        word: An argument that names an input. If a file has this whole name, it is that file.
     """
     split = split_key(word)
     if split is None or ("://" not in word and os.path.lexists(word)):
@@ -65,7 +65,7 @@ def no_keys_error(name: str) -> UsageError:
 
 
 def identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
-    """Return the device and inode of a file, the same for all its names, or None without one."""
+    """Return device and inode of a file, the same under all its names; None if there is none."""
     try:
         seen = os.stat(path)  # noqa: PTH116 - a Path would be made for every input
     except (OSError, ValueError):

@@ -102,7 +102,7 @@ class NpyTensor(Tensor):
 
     @contextmanager
     def data(self) -> Iterator[ReadInto]:
-        """Open the file for one pass; leaving checks that nobody changed it meanwhile."""
+        """Open the file for one pass; on exit, check that it is unchanged."""
         if self._whole is not None:
             file = BytesIO(self._whole)
             file.seek(self.header.size)

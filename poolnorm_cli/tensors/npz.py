@@ -72,7 +72,7 @@ class NpzTensor(Tensor):
 
     @contextmanager
     def data(self) -> Iterator[ReadInto]:
-        """Open the archive for one pass; leaving checks the checksum and that nobody wrote."""
+        """Open the archive for one pass; on exit, check checksum and that it is unchanged."""
         with open_regular(self.path, self.name) as fd:
             require_unchanged(fd, self.file, self.name)
             source = MemberReader(fd, self._member, self.name)
@@ -137,7 +137,7 @@ def array_name(name: str, key: str) -> str:
 
 
 def _notes(name: str, others: Sequence[PassedOver]) -> tuple[str, ...]:
-    """Say in a line what was passed over in a file, if anything was."""
+    """Return a line about what was passed over in a file, if anything was."""
     if not others:
         return ()
     words = [f"{shown(each.key) or repr(each.key)} ({each.reason})" for each in others]
@@ -206,7 +206,7 @@ def _arrays(
 
 
 def _header_if_any(fd: int, member: Member, name: str) -> Header | None:
-    """Return the header of a member that begins as arrays do, None for any other."""
+    """Return the header of a member that begins like an array; None for any other."""
     place = array_name(name, shown(member.key, 40))
     read = reader(MemberReader(fd, member, place).readinto)
     start = read_exactly(read, len(MAGIC))
@@ -222,7 +222,7 @@ def _header(fd: int, member: Member, name: str) -> Header:
 
 
 def _refusal(header: Header, *, bfloat16: bool) -> InputError | None:
-    """Return why an array is not numeric, None if it is."""
+    """Return the error for an array that is not numeric; None if it is."""
     try:
         parse_descr(header.descr, bfloat16)
     except InputError as error:

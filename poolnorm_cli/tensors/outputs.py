@@ -1,4 +1,4 @@
-"""Where results go: a `.npy`, a `.npz` or standard output, complete or not there."""
+"""Where results go: a file of a format, or standard output; a file is complete or absent."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class ArrayWriter:
         on_end: Callable[[], None] | None = None,
         header: bytes | None = None,
     ) -> None:
-        """Begin with nothing written.
+        """Prepare an array; nothing is written yet.
 
         Args:
             name: What messages call it.
@@ -161,7 +161,7 @@ class ArrayWriter:
 
 
 class Output(ABC):
-    """A target that takes arrays, one after another, and keeps them on a clean exit only."""
+    """A target that takes arrays one after another, and is kept only if its block ends normally."""
 
     def __init__(self, target: str) -> None:
         """Remember the name that messages use."""
@@ -228,7 +228,7 @@ class Output(ABC):
         self._publish()
 
     def discard(self) -> None:  # noqa: B027 - what went to a stream stays there
-        """Leave the target as if nothing had been done."""
+        """Leave the target as it was."""
 
     @abstractmethod
     def _begin(
@@ -254,7 +254,7 @@ class FileOutput(Output):
         self._file = file
 
     def discard(self) -> None:
-        """Let the unfinished file go."""
+        """Delete the unfinished file."""
         self._file.discard()
 
     def _publish(self) -> None:

@@ -47,7 +47,7 @@ class RealNames:
 
 
 def differing_in_case(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Return the pairs of real names that are one where a directory does not tell letters' case.
+    """Return pairs of names that are one file on a case-insensitive file system.
 
     Args:
         names: Real names, all of them different.
@@ -67,13 +67,15 @@ def differing_in_case(names: Iterable[str]) -> list[tuple[str, str]]:
     pairs = []
     for name, fold in zip(known, folded, strict=True):
         other = first.setdefault(fold, name)
-        if other != name and not is_url(name) and _is_blind(os.path.commonpath([other, name])):
+        if other == name or is_url(name):
+            continue
+        if _is_case_insensitive(os.path.commonpath([other, name])):
             pairs.append((other, name))
     return pairs
 
 
-def _is_blind(directory: str) -> bool:
-    """Whether a directory, or the one in which it would be made, does not tell letters' case."""
+def _is_case_insensitive(directory: str) -> bool:
+    """Whether a directory, or its first existing parent, is case-insensitive."""
     while not os.path.isdir(directory):  # noqa: PTH112 - text, as everywhere here
         directory = os.path.dirname(directory.rstrip("/")) or "/"  # noqa: PTH120 - as above
     with suppress(OSError), os.scandir(directory) as entries:
@@ -105,7 +107,7 @@ def _real(path: str) -> str:
 
 
 def _url_name(url: str) -> str:
-    """Return a URL in small letters as far as these do not matter, its path without detours."""
+    """Return a URL with scheme and host in lower case, and its path normalized."""
     from urllib.parse import unquote
 
     scheme, _, rest = url.partition("://")

@@ -1,4 +1,4 @@
-"""From a word on the command line to the tensors it names."""
+"""From a command-line argument to the tensors it names."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def open_input(
     bfloat16: bool = False,  # noqa: FBT001, FBT002
     limit: int | None = None,
 ) -> Iterator[Tensor]:
-    """Return the tensors that the word of an INPUT names: as `open_tensors`, or of a stream.
+    """Return the tensors that an INPUT argument names: as `open_tensors`, or those of a stream.
 
     Args:
         word: As for `open_tensors`, or a FIFO, a device or an open file of this process.
@@ -118,18 +118,18 @@ class FirstInput:
         self._found: list[Tensor] | None = None
 
     def __reduce__(self) -> tuple[partial[FirstInput], tuple[str, str | None]]:
-        """Go to another process unopened: what is open there is not what is open here."""
+        """Pickle what to open, and nothing that is open: another process opens it again."""
         make = partial(FirstInput, bfloat16=self._bfloat16, limit=self._limit)
         return make, (self.word, self.key)
 
     def at(self, word: str) -> FirstInput:
-        """Return the first input as this word names it: this one, or one that is not opened yet."""
+        """Return the first input under this name: this one, or a new one that is not open yet."""
         if word == self.word:
             return self
         return FirstInput(word, self.key, bfloat16=self._bfloat16, limit=self._limit)
 
     def tensors(self) -> Sequence[Tensor]:
-        """Return its tensors, opened when this is first asked or when the file has changed since.
+        """Return its tensors; they are opened at the first call, and again if the file has changed.
 
         Raises:
             InputError: There is no such file or array, or it is damaged or not supported.

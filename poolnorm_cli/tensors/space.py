@@ -26,7 +26,7 @@ _FIX = "free some, write elsewhere, or ask for less"
 def require_free_space(
     target: str, shape: Ints, itemsize: int, *, compressed: bool = False
 ) -> None:
-    """Refuse an array that cannot be, or has no room where it goes.
+    """Refuse an array that is too large to exist, or for the space where it goes.
 
     Args:
         target: `-`, a file, or a URL, which is sent from a file in the temporary directory.
@@ -72,14 +72,14 @@ def require_file_target(target: str | os.PathLike[str]) -> None:
 
 
 def kind_of(mode: int) -> str:
-    """Return what a mode says of something that is neither a file nor a directory; else nothing."""
+    """Return what kind of special file a mode means; empty for a file or a directory."""
     if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
         return ""
     return "a FIFO" if stat.S_ISFIFO(mode) else "a socket" if stat.S_ISSOCK(mode) else "a device"
 
 
 def free_space_for(target: str) -> int | None:
-    """Return the bytes that are free where an output goes; None where nothing can say.
+    """Return the bytes that are free where an output goes; None if that is unknown.
 
     The directory of a file may still have to be made.
     """

@@ -1,4 +1,4 @@
-"""Copies of what can be read only once, in files without a name."""
+"""Temporary copies of what can be read only once, in files without a name."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TMPDIR = "set TMPDIR to a directory with room"
 
 
 def require_copy(name: str, nbytes: int) -> None:
-    """Refuse what is larger than the directory of temporary files has room for.
+    """Refuse what is larger than the free space for temporary files.
 
     Args:
         name: What messages call it.
@@ -53,7 +53,7 @@ def copy_to_temporary(
     limit: int | None = None,
     fix: str = "save it to a file first, and give that",
 ) -> IO[bytes]:
-    """Copy what comes to a file without a name.
+    """Copy a stream to a temporary file without a name.
 
     Args:
         readinto: Reads what comes.
@@ -125,7 +125,7 @@ def open_copy(
 
 
 class _Descriptor:
-    """A descriptor that is closed when nobody holds it any more."""
+    """A file descriptor that is closed when the last reference to it is gone."""
 
     def __init__(self, file: IO[bytes]) -> None:
         """Take over what `file` has open."""

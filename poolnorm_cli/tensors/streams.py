@@ -28,7 +28,7 @@ _FIX = "pipe a .npy file into it, or name one"
 
 
 class StreamTensor(Tensor):
-    """An array on a stream: for one pass, or for any number after `spool`."""
+    """An array on a stream, which can be read once, or any number of times after `spool`."""
 
     def __init__(self, name: str, layout: Layout, readinto: ReadInto) -> None:
         """Take the array whose data come next.
@@ -70,7 +70,7 @@ class StreamTensor(Tensor):
         self._spooled = descriptor
 
     def drain(self) -> None:
-        """Read what is left of the array and forget it, so that the next one can be read.
+        """Read and drop the rest of the array, so that the next one can be read.
 
         Raises:
             InputError: The stream ends before the array does.
@@ -204,11 +204,11 @@ def open_stream(
             copy = file if is_file else copy_to_temporary(readinto, word, begun=begun, limit=limit)
             yield from open_copy(copy, form, word, key, bfloat16=bfloat16)
         else:
-            yield from read_arrays(_behind(begun, readinto), word, bfloat16=bfloat16)
+            yield from read_arrays(_with_prefix(begun, readinto), word, bfloat16=bfloat16)
 
 
-def _behind(begun: bytes, readinto: ReadInto) -> ReadInto:
-    """Return what reads first what has been read already."""
+def _with_prefix(begun: bytes, readinto: ReadInto) -> ReadInto:
+    """Return a `readinto` that begins with bytes that were read already."""
     left = memoryview(begun)
 
     def both(view: memoryview) -> int:

@@ -1,4 +1,4 @@
-"""A tensor that is read in blocks of samples, as often as needed, and never all at once."""
+"""Tensors that are read in blocks of samples, as often as needed, and never as a whole."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RowRange = tuple[int, int]
 
 @frozen
 class Layout:
-    """What a file says of an array: all that is needed to make items of its bytes.
+    """How the bytes of an array are to be read.
 
     Attributes:
         shape: The items per axis; axis 0 counts the samples.
@@ -129,11 +129,11 @@ class Tensor(ABC):
         """Make sure that the data can be read more than once."""
 
     def close(self) -> None:  # noqa: B027 - only streams hold anything
-        """Give back what the tensor holds between passes."""
+        """Release what the tensor holds between passes."""
 
     @abstractmethod
     def data(self) -> AbstractContextManager[ReadInto]:
-        """Open the data for one pass, from its first byte; leaving checks that all was read."""
+        """Open the data for one pass, from its first byte; on exit, check what was read."""
 
     def blocks(self, rows: int, max_in_flight: int = 1) -> Iterator[NDArray[Any]]:
         """Return the array in slices of `rows` samples along axis 0; the last may have fewer.
@@ -270,7 +270,7 @@ class Tensor(ABC):
 
 
 def even_ranges(length: int, rows: int) -> Iterator[RowRange]:
-    """RowRange an axis into slices of as many rows each, the last of which may have fewer.
+    """Cut an axis into slices of as many rows each, the last of which may have fewer.
 
     Args:
         length: Rows of the axis.
@@ -283,7 +283,7 @@ def even_ranges(length: int, rows: int) -> Iterator[RowRange]:
 
 
 def with_next(ranges: Iterable[RowRange]) -> Iterator[tuple[RowRange, RowRange | None]]:
-    """Pair each cut with the one after it, the last with None."""
+    """Pair each range with the one after it, the last with None."""
     rest = iter(ranges)
     held = next(rest, None)
     while held is not None:

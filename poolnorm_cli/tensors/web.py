@@ -1,4 +1,4 @@
-"""What a web server sends: read from its beginning to its end, with a limit to every wait.
+"""Files on web servers: read from beginning to end, with a time limit on every wait.
 
 One request is made for each pass over a file, and no other: a presigned URL is good for `GET`
 alone, and parts of a file are not asked for. The time that a server takes is counted only while it
@@ -83,7 +83,7 @@ class WebFile:
         self.close()
 
     def readinto(self, view: memoryview) -> int:
-        """Read what comes next, at most so much; 0 at the end.
+        """Read the next bytes into a view, and return how many; 0 at the end.
 
         Raises:
             InputError: The connection is lost, or the server is silent or too slow.
@@ -101,11 +101,11 @@ class WebFile:
         return len(piece)
 
     def close(self) -> None:
-        """Let the connection go."""
+        """Close the connection."""
         self._loop.call_soon_threadsafe(self._answer.close)
 
     def _within(self, awaited: Any) -> Any:
-        """Wait for what is done in the loop of the connections, but not for ever."""
+        """Wait for a coroutine in the event loop of the connections, with a time limit."""
         asyn: Any = import_module("fsspec.asyn")
         began = time.monotonic()
         try:
@@ -161,7 +161,7 @@ def list_web(url: str, *, recursive: bool) -> list[str]:
 
 
 def _links(page: str) -> list[str]:
-    """Return what a page has links to, as whole URLs without queries."""
+    """Return the links of a page as absolute URLs without queries."""
     data = bytearray(LARGEST_PAGE_BYTES + 1)
     count = 0
     with open_web(page) as file:

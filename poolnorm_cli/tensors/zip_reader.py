@@ -29,7 +29,7 @@ _LOCAL = 30  # bytes of a member's own header before its name
 
 @frozen
 class ArchiveKind:
-    """What is expected of an archive, and said where it is not met.
+    """A kind of archive: what it must be, and what messages call it.
 
     Attributes:
         called: What it is.
@@ -49,7 +49,7 @@ NPZ = ArchiveKind("a .npz file", NPY.suffix, "save it again with np.savez", keys
 
 @frozen
 class Member:
-    """Where a member's bytes are in the file, and what they must come to.
+    """A member of an archive: where its bytes are, and their size and checksum.
 
     Attributes:
         key: Its name less the suffix.
@@ -79,12 +79,12 @@ class Member:
 
     @property
     def is_directory(self) -> bool:
-        """Whether it only says that there is a directory."""
+        """Whether it is the entry of a directory."""
         return self.name.endswith("/") and not self.size
 
 
 def sound_members(fd: int, name: str, kind: ArchiveKind = NPZ) -> list[Member]:
-    """Return the members of the archive open at `fd`, of which none may be at fault.
+    """Return the members of the archive open at `fd`, all of which must be sound.
 
     Args:
         fd: An open file.
@@ -105,7 +105,7 @@ def sound_members(fd: int, name: str, kind: ArchiveKind = NPZ) -> list[Member]:
 
 
 def require_sound(member: Member, name: str, kind: ArchiveKind = NPZ) -> None:
-    """Refuse a member that is not read.
+    """Refuse a member with a fault.
 
     Args:
         member: The member.
@@ -160,12 +160,12 @@ def list_members(fd: int, name: str, kind: ArchiveKind = NPZ) -> list[Member]:
 
 
 class _Bounded(io.FileIO):
-    """A file of which nothing larger than a table of contents is read at once."""
+    """A file that refuses to read more at once than the largest table of contents."""
 
     place = ""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Read as files do.
+        """Read bytes, as files do.
 
         Raises:
             InputError: The table of contents is too large.
@@ -202,7 +202,7 @@ def _contents(fd: int, name: str, kind: ArchiveKind) -> tuple[list[zipfile.ZipIn
 
 
 def _fault(info: zipfile.ZipInfo, end: int, count: int, kind: ArchiveKind) -> str:
-    """Say why a member is not read; nothing where it can be."""
+    """Return why a member is refused; empty if it is sound."""
     mode = stat.S_IFMT(info.external_attr >> 16) if info.create_system == 3 else 0
     reason = _fault_of_name(info.orig_filename, kind)
     if info.flag_bits & _FOREIGN:

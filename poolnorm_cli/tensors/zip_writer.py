@@ -1,4 +1,4 @@
-"""A `.npz` written so that the same arrays always make the same bytes."""
+"""Writing `.npz` files: the same arrays always give the same bytes."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def open_writer(target: str, file: AtomicFile | RemoteFile) -> NpzOutput:
 
 
 class _MemberSink:
-    """Deflates the bytes of a member if it is to be, and counts and sums them."""
+    """Takes the bytes of a member: deflates them if asked, counts them, and sums their checksum."""
 
     def __init__(self, append: Sink, entry: _Entry) -> None:
         self._append, self._entry = append, entry

@@ -306,7 +306,7 @@ def test_names_with_a_nul_are_told_apart(poolnorm: Command) -> None:
 def test_directories_say_whether_they_tell_letters_apart() -> None:
     Path("empty").mkdir()
     for folder in (".", "empty", "empty/none/below"):
-        assert not real_names._is_blind(str(Path(folder).absolute()))
+        assert not real_names._is_case_insensitive(str(Path(folder).absolute()))
     assert list(Path("empty").iterdir()) == []
 
 
