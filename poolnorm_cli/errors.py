@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from poolnorm_cli.urls import fit_to_show, without_secrets
+from poolnorm_cli.urls import redact, redact_url
 
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class PoolnormError(Exception):
             fix: What to do or to type instead; empty where nothing helps.
             places: Where it is, the outermost first.
         """
-        what, fix = without_secrets(what), without_secrets(fix)
+        what, fix = redact(what), redact(fix)
         super().__init__(what, fix, places)
         self.what = what
         self.fix = fix
@@ -228,4 +228,4 @@ class StatisticRangeError(InputError):
 
 def _plain(place: Place) -> str:
     """Return a name without passwords and signatures."""
-    return without_secrets(fit_to_show(str(place)))
+    return redact(redact_url(str(place)))

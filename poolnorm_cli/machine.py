@@ -19,18 +19,18 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-def built_in_memory() -> int | None:
-    """Return the bytes of memory that are built in; None where nothing says."""
+def total_memory() -> int | None:
+    """Return the bytes of memory that this machine has; None where nothing says."""
     return _pages("SC_PHYS_PAGES")
 
 
-def half_of_memory() -> int:
-    """Return the bytes that one thing may take: half of what is free, if that is known."""
-    free, every = _pages("SC_AVPHYS_PAGES"), built_in_memory()
-    if every is None:
+def memory_allowance() -> int:
+    """Return the bytes that one array may take: half of what is free, if that is known."""
+    free, total = _pages("SC_AVPHYS_PAGES"), total_memory()
+    if total is None:
         return UNKNOWN_MEMORY_BYTES
     # Free pages exclude those that only cache files, so a busy machine looks full: keep a floor.
-    return every // 4 if free is None else max(free // 2, every // 8)
+    return total // 4 if free is None else max(free // 2, total // 8)
 
 
 def memory_in_use() -> int | None:
@@ -43,7 +43,11 @@ def memory_in_use() -> int | None:
 
 
 def reserve(fd: int, size: int) -> None:
-    """Take the room for a file of so many bytes, where the system and its disk can.
+    """Reserve disk space for a file, where the system and the file system can.
+
+    Args:
+        fd: The open file.
+        size: Bytes that it is going to have.
 
     Raises:
         OSError: There is not so much.

@@ -1,7 +1,7 @@
-"""URLs, and what of them may be shown: neither passwords nor what is signed in a query.
+"""URLs, and how they are shown: without passwords and without signatures in a query.
 
-Every error, report, journal and document has its names from here. A word without `://` is
-returned as it is, at the cost of a look.
+Names in errors, reports, journals and documents go through here. A word without `://` is returned
+unchanged.
 """
 
 from typing import TYPE_CHECKING
@@ -61,7 +61,7 @@ def without_query(word: str) -> str:
     return name if mark and "=" in query else word
 
 
-def fit_to_show(word: str) -> str:
+def redact_url(word: str) -> str:
     """Return a word as it may be shown: a URL without its user, password and query.
 
     `https://me:secret@host/x.npz?signature=1::a` is shown as `https://host/x.npz?...::a`.
@@ -80,7 +80,7 @@ def fit_to_show(word: str) -> str:
     return shown if key is None else f"{shown}::{key}"
 
 
-def without_secrets(text: str) -> str:
+def redact(text: str) -> str:
     """Return a text with every URL in it as it may be shown."""
     if "://" not in text:
         return text
@@ -93,4 +93,4 @@ def _shown(found: "re.Match[str]") -> str:
     word = found[0].rstrip(_TAIL)
     if word.endswith("?") and found[0].startswith(word + HIDDEN):
         word += HIDDEN  # it has been shown before
-    return fit_to_show(word) + found[0][len(word) :]
+    return redact_url(word) + found[0][len(word) :]

@@ -105,6 +105,9 @@ def frozen(cls: Any = None, /, *, kw_only: bool = False, eq: bool = True) -> Any
         cls: The class, where the decorator stands without parentheses.
         kw_only: Fields are given by keyword alone.
         eq: Compare by value; otherwise by identity.
+
+    Returns:
+        The same class, or a decorator where the parentheses are there.
     """
     methods = _METHODS | _COMPARISON if eq else _METHODS
     if cls is None:

@@ -38,18 +38,18 @@ def test_memory_is_asked_for_as_far_as_it_is_told(monkeypatch: pytest.MonkeyPatc
         return told[name]
 
     monkeypatch.setattr(os, "sysconf", sysconf)
-    assert machine.built_in_memory() == 1 << 32
-    assert machine.half_of_memory() == 1 << 30
+    assert machine.total_memory() == 1 << 32
+    assert machine.memory_allowance() == 1 << 30
     told["SC_AVPHYS_PAGES"] = 1
-    assert machine.half_of_memory() == 1 << 29
+    assert machine.memory_allowance() == 1 << 29
     del told["SC_AVPHYS_PAGES"]  # as on macOS
-    assert machine.half_of_memory() == 1 << 30
+    assert machine.memory_allowance() == 1 << 30
     told["SC_PHYS_PAGES"] = -1
-    assert machine.built_in_memory() is None
-    assert machine.half_of_memory() == 1 << 30
+    assert machine.total_memory() is None
+    assert machine.memory_allowance() == 1 << 30
     monkeypatch.delattr(os, "sysconf")  # as on Windows
-    assert machine.built_in_memory() is None
-    assert machine.half_of_memory() == 1 << 30
+    assert machine.total_memory() is None
+    assert machine.memory_allowance() == 1 << 30
 
 
 def test_room_that_cannot_be_reserved_is_taken_as_it_is_written(

@@ -9,7 +9,7 @@ from poolnorm_cli.batch.inputs import Input
 from poolnorm_cli.errors import OutputError
 from poolnorm_cli.tensors.files import ABSENT, Version, stamp_of
 from poolnorm_cli.tensors.names import source_path
-from poolnorm_cli.urls import fit_to_show, is_url
+from poolnorm_cli.urls import is_url, redact_url
 from poolnorm_cli.values import frozen
 
 
@@ -57,7 +57,7 @@ def parameters(
     digest = hashlib.sha256()
     with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
         layer = repr(job.layer)
-    mask = job.mask and [fit_to_show(job.mask.word), input_version(Input(job.mask.word))]
+    mask = job.mask and [redact_url(job.mask.word), input_version(Input(job.mask.word))]
     facts = [poolnorm_cli.__version__, layer, mask, job.training, job.dtype, engine]
     digest.update(json.dumps([*facts, key, bfloat16]).encode())
     for name, weight in sorted((weights or {}).items()):

@@ -14,7 +14,7 @@ from poolnorm_cli.sizes import LIST_PIECE_BYTES, LONGEST_LISTED_NAME_BYTES
 from poolnorm_cli.tensors.formats import directory_suffixes, either
 from poolnorm_cli.tensors.names import STDIN, directory_of, is_stream, source_path
 from poolnorm_cli.tensors.sources import open_input, open_tensors
-from poolnorm_cli.urls import fit_to_show, is_hidden, is_url
+from poolnorm_cli.urls import is_hidden, is_url, redact_url
 from poolnorm_cli.values import frozen
 
 
@@ -57,13 +57,13 @@ class Input:
     @property
     def name(self) -> str:
         """The input as it is shown, without secrets."""
-        word = fit_to_show(self.word)
+        word = redact_url(self.word)
         return word if self.key is None else f"{word}::{self.key}"
 
     @property
     def shown_target(self) -> str | None:
         """Its output as it is shown, likewise."""
-        return self.target and fit_to_show(self.target)
+        return self.target and redact_url(self.target)
 
     @property
     def uses_stream(self) -> bool:
@@ -281,7 +281,7 @@ class Shard:
         """
         import zlib
 
-        return zlib.crc32(os.fsencode(fit_to_show(word))) % self.count == self.number - 1
+        return zlib.crc32(os.fsencode(redact_url(word))) % self.count == self.number - 1
 
 
 def _walk(

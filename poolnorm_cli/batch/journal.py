@@ -13,7 +13,7 @@ from poolnorm_cli.batch.journal_file import JournalEntry, JournalFile, JournalHe
 from poolnorm_cli.batch.stages import InputResult
 from poolnorm_cli.errors import UnavailableError
 from poolnorm_cli.tensors.files import ABSENT, Version
-from poolnorm_cli.urls import fit_to_show
+from poolnorm_cli.urls import redact_url
 
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class Journal:
 
     def _is_intact(self, target: str, line: JournalEntry) -> bool:
         """Whether an output has the checksum that it had; each is read once."""
-        key = fit_to_show(target)
+        key = redact_url(target)
         if key not in self._intact:
             self._intact[key] = False
             size = output_version(target)[0]
@@ -191,4 +191,4 @@ class Journal:
 
 def _key_of(item: Input) -> tuple[str, str | None]:
     """Return what an input is known by: of a URL, neither password nor query, which may change."""
-    return fit_to_show(item.word), item.key
+    return redact_url(item.word), item.key

@@ -69,9 +69,9 @@ def _fail(error: Exception, args: Sequence[str]) -> int:
     if "-vv" in args:
         import traceback
 
-        from poolnorm_cli.urls import without_secrets
+        from poolnorm_cli.urls import redact
 
-        print(without_secrets(traceback.format_exc()), end="", file=sys.stderr)
+        print(redact(traceback.format_exc()), end="", file=sys.stderr)
     reported = error_of(error)
     if args[:1] == ["compare"]:  # its 1 says that two files differ, as that of cmp does
         reported = reported.of_kind(UsageError)

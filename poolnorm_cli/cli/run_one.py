@@ -14,7 +14,7 @@ from poolnorm_cli.tensors.file_roles import Role, already_exists
 from poolnorm_cli.tensors.names import STDIN
 from poolnorm_cli.tensors.outputs import exists, open_output
 from poolnorm_cli.tensors.space import require_file_target
-from poolnorm_cli.urls import fit_to_show, is_url
+from poolnorm_cli.urls import is_url, redact_url
 
 
 if TYPE_CHECKING:
@@ -91,12 +91,12 @@ class OneInput(NamedTuple):
     @property
     def _place(self) -> str | None:
         """What is said of the output, without secrets."""
-        return None if self.target is None else fit_to_show(self.target)
+        return None if self.target is None else redact_url(self.target)
 
     @property
     def _name(self) -> str:
         """What is said of the input, without secrets."""
-        name, key = fit_to_show(self.first.word), self.first.key
+        name, key = redact_url(self.first.word), self.first.key
         return name if key is None else f"{name}::{key}"
 
 

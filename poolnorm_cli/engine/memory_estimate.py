@@ -9,7 +9,7 @@ from poolnorm_cli.backends import row_of
 from poolnorm_cli.engine.threads import ONE_THREAD
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.trainable import Trainable
-from poolnorm_cli.machine import built_in_memory
+from poolnorm_cli.machine import total_memory
 from poolnorm_cli.sizes import SCRATCH_BYTES, WINDOW_BYTES
 
 
@@ -102,7 +102,7 @@ def require_memory(plan: "LayerPass", tensor: "Tensor") -> None:
     Raises:
         UsageError: They take more than it has.
     """
-    found = built_in_memory()
+    found = total_memory()
     needed = memory_needed(replace(plan, pool=ONE_THREAD), tensor) if found is not None else 0
     if found is not None and needed > found:
         raise UsageError(

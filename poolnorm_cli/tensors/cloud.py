@@ -33,7 +33,7 @@ from poolnorm_cli.tensors.header import Header, layout_of, read_header
 from poolnorm_cli.tensors.spool import copy_to_temporary, open_copy, require_copy
 from poolnorm_cli.tensors.tensor import Tensor
 from poolnorm_cli.tensors.web import WebFile, list_web, open_web
-from poolnorm_cli.urls import fit_to_show, is_web
+from poolnorm_cli.urls import is_web, redact_url
 
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def open_remote(
         copy = _copy_object(url)
     else:
         return iter([_open_npy(url, bfloat16=bfloat16)])
-    return iter(open_copy(copy, form, fit_to_show(url), key, bfloat16=bfloat16))
+    return iter(open_copy(copy, form, redact_url(url), key, bfloat16=bfloat16))
 
 
 def version_at(url: str, kind: type[PoolnormError] = InputError) -> Version:
@@ -241,7 +241,7 @@ class RemoteTensor(Tensor):
         Raises:
             InputError: Its type is not supported, or it is truncated or goes on after the array.
         """
-        super().__init__(fit_to_show(url), layout_of(header, url, bfloat16=bfloat16))
+        super().__init__(redact_url(url), layout_of(header, url, bfloat16=bfloat16))
         self._url, self._header_size, self._version = url, header.size, version
         self.require_size(version[0] - header.size, "save it again, one array in a file")
 
@@ -294,7 +294,7 @@ def _open_or_begin(
         kept.append(reader(file.readinto)(count))
         return kept[-1]
 
-    header = read_header(read, fit_to_show(url))
+    header = read_header(read, redact_url(url))
     size = file.size or 0
     again = file.has_version and size > COPIED_FROM_WEB_BYTES
     tensor = WebTensor(url, header, file.version, bfloat16=bfloat16) if again else None

@@ -199,7 +199,7 @@ def _arrays(
             arrays[member.key] = member, header
         else:
             first = first or error.within(array_name(name, member.key))
-            others.add(member, PassedOver(member.key, error.what, header.shape))
+            others.add(member, PassedOver(member.key, error.reason(), header.shape))
     if not arrays:
         raise first or InputError.at(name, "no arrays in it", NPZ.fix)
     return list(arrays.values()), others.found

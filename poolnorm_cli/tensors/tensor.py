@@ -7,7 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import InputError
-from poolnorm_cli.machine import half_of_memory
+from poolnorm_cli.machine import memory_allowance
 from poolnorm_cli.sizes import LARGEST_ARRAY_BYTES, TRANSFER_BYTES
 from poolnorm_cli.tensors.dtypes import DType
 from poolnorm_cli.values import frozen
@@ -218,7 +218,7 @@ class Tensor(ABC):
 
         from poolnorm_cli.tensors.codecs import decode
 
-        limit = half_of_memory() if self.limit is None else self.limit
+        limit = memory_allowance() if self.limit is None else self.limit
         if self.nbytes > limit:
             what = f"Fortran order is read whole: {self.nbytes} bytes, {limit} allowed"
             raise InputError.at(self.name, what, "save it with np.ascontiguousarray")

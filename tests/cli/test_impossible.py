@@ -86,7 +86,7 @@ def test_an_output_that_no_place_could_hold_is_refused(poolnorm: Command, flags:
 def test_windows_that_no_memory_holds_are_not_listed(
     poolnorm: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("poolnorm_cli.engine.memory_estimate.built_in_memory", lambda: 16 << 30)
+    monkeypatch.setattr("poolnorm_cli.engine.memory_estimate.total_memory", lambda: 16 << 30)
     result = poolnorm("apool max a.npy --output-size 100000000")
 
     assert result.code == 2

@@ -13,7 +13,7 @@ from poolnorm_cli.layers.keras.initializers import Initializer
 from poolnorm_cli.layers.normalization import broadcast_weight
 from poolnorm_cli.shapes import Ints, Shape, format_shape
 from poolnorm_cli.tensors.formats import NPZ, format_of
-from poolnorm_cli.urls import fit_to_show
+from poolnorm_cli.urls import redact_url
 from poolnorm_cli.values import frozen
 
 
@@ -130,7 +130,7 @@ class Adjustment:
 
     def __str__(self) -> str:
         """Return the word as it was typed, less the secrets of a URL."""
-        return fit_to_show(self.word)
+        return redact_url(self.word)
 
     def __repr__(self) -> str:
         """Return the word, likewise."""
