@@ -37,14 +37,14 @@ class ManyInputs(NamedTuple):
     Attributes:
         plan: How inputs are read and outputs written.
         inputs: Inputs with their outputs.
-        there: Those whose output exists.
+        existing: Those whose output exists.
         flags: What was typed.
         first: The first of the inputs.
     """
 
     plan: Plan
     inputs: "Sequence[Input]"
-    there: "Sequence[Input]"
+    existing: "Sequence[Input]"
     flags: LayerFlags
     first: "FirstInput"
 
@@ -53,7 +53,7 @@ class ManyInputs(NamedTuple):
         """The inputs as they were named."""
         return [source.word for source in self.plan.sources]
 
-    def run(self, job: "Job", reporter: LayerReport, begins: "Callable[[], None] | None") -> int:
+    def run(self, job: "Job", reporter: LayerReport, on_start: "Callable[[], None] | None") -> int:
         """Run every input, and return the exit code: 1 if one failed, or its own with --fail-fast.
 
         What would befall all others too, as a full disk, ends the run with its own code. In
@@ -62,7 +62,7 @@ class ManyInputs(NamedTuple):
         Args:
             job: What is done to each.
             reporter: Told of each.
-            begins: Called when nothing is refused any more, before anything is written.
+            on_start: Called when nothing is refused any more, before anything is written.
 
         Returns:
             The exit code.
@@ -81,12 +81,12 @@ class ManyInputs(NamedTuple):
                 _check_streams(inputs, "--synchronized")
             if journal is not None:
                 _check_streams(inputs, "--journal")
-                known = _verified(work, plan, self.there, journal)
+                known = _verified(work, plan, self.existing, journal)
                 journal.start(len(inputs))
                 for result in known:
                     journal.adopt(result)
-            if begins is not None:
-                begins()
+            if on_start is not None:
+                on_start()
             if plan.directory is not None and len(inputs) > 1:
                 remove_leftovers(directories(inputs))
             progress = open_progress(flags.batch.progress, flags.printing.style())
@@ -99,7 +99,7 @@ class ManyInputs(NamedTuple):
                 fail_fast=flags.outputs.fail_fast or flags.training.training,
                 failure_code=None if flags.outputs.fail_fast else 1,
                 journal=journal,
-                on_progress=progress.counted,
+                on_progress=progress.update,
             )
             stack.callback(
                 lambda: progress.close(run.counts, summary=_summarized(flags, run.counts))
@@ -119,7 +119,7 @@ class ManyInputs(NamedTuple):
             if journal is not None:
                 from poolnorm_cli.batch.verification import unverified
 
-                unverified(plan, self.there, journal)
+                unverified(plan, self.existing, journal)
             for item in inputs:
                 known = journal.known_result(item) if journal else None
                 if plan.skips(item) or (known and known.skipped):

@@ -42,13 +42,13 @@ class OneInput(NamedTuple):
         """The inputs as they were named."""
         return [self.first.word]
 
-    def run(self, job: "Job", reporter: LayerReport, begins: Callable[[], None] | None) -> int:
+    def run(self, job: "Job", reporter: LayerReport, on_start: Callable[[], None] | None) -> int:
         """Run the layer on the tensors of the input, and report them once the output is whole.
 
         Args:
             job: What is done to each.
             reporter: Told of each.
-            begins: Called when nothing is refused any more, before anything is written.
+            on_start: Called when nothing is refused any more, before anything is written.
 
         Returns:
             The exit code.
@@ -56,8 +56,8 @@ class OneInput(NamedTuple):
         Raises:
             PoolnormError: The fault of the input, of which no output is left.
         """
-        if begins is not None:
-            begins()
+        if on_start is not None:
+            on_start()
         flags, target = self.flags, self.target
         if self.is_left:
             reporter.skipped(self._name, str(self._place))

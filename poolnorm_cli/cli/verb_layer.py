@@ -89,9 +89,9 @@ def _run_on(
     layer: Layer,
     checkpoint: Checkpoint,
     flags: LayerFlags,
-    begins: Callable[[], None] | None = None,
+    on_start: Callable[[], None] | None = None,
 ) -> int:
-    """Run a layer, or say what a run would do; `begins` is called once nothing is refused."""
+    """Run a layer, or say what a run would do; `on_start` is called once nothing is refused."""
     style = flags.printing.style(
         precision=flags.values.precision, to_stderr=flags.outputs.output == STDIN
     )
@@ -101,10 +101,10 @@ def _run_on(
     with lock as held:
         job = _job(layer, held, flags, run.first)
         if flags.batch.dry_run:
-            if begins is not None:
-                begins()
+            if on_start is not None:
+                on_start()
             return run.dry_run(job)
-        code = _run_job(run, job, flags, reporter, begins)
+        code = _run_job(run, job, flags, reporter, on_start)
         if saves and not code:
             save_weights(job, flags, reporter)
     reporter.close()
@@ -116,23 +116,23 @@ def _run_job(
     job: "Job",
     flags: LayerFlags,
     reporter: LayerReport,
-    begins: Callable[[], None] | None,
+    on_start: Callable[[], None] | None,
 ) -> int:
     """Run a job, with the file of its graph around it, where one is wanted; or make that alone."""
     from poolnorm_cli.engine.profile import Profiler
 
     if flags.export.export is None:
-        code = run.run(job, reporter, begins)
+        code = run.run(job, reporter, on_start)
     else:
         from poolnorm_cli.cli.exporting import exporting, only_a_graph, report_graph
 
         with exporting(flags, job, run.first) as tensor:
             if only_a_graph(flags):
-                if begins is not None:
-                    begins()
+                if on_start is not None:
+                    on_start()
                 report_graph(flags, job, tensor, reporter)
                 return 0
-            code = run.run(job, reporter, begins)
+            code = run.run(job, reporter, on_start)
     if isinstance(job.profiler, Profiler):
         reporter.profiled(job.profiler.profile())
     return code

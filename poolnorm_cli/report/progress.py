@@ -21,19 +21,19 @@ _REASONS = 5
 class Progress:
     """Says nothing until the end."""
 
-    every = float("inf")
+    interval = float("inf")
 
     def __init__(self, *, summarizes: bool) -> None:
         """Begin to count; `summarizes` says whether the end of a run may be worth a line."""
         self._summarizes = summarizes
         self.began = time.monotonic()
-        self._next = self.began + min(_FIRST, self.every)
+        self._next = self.began + min(_FIRST, self.interval)
 
-    def counted(self, counts: "Counts") -> None:
+    def update(self, counts: "Counts") -> None:
         """Show how far the run is, now and then."""
         now = time.monotonic()
-        if now >= self._next and self.every != float("inf"):
-            self._next = now + self.every
+        if now >= self._next and self.interval != float("inf"):
+            self._next = now + self.interval
             self.show(counts)
 
     def show(self, counts: "Counts") -> None:
@@ -53,7 +53,7 @@ class Progress:
 class Lines(Progress):
     """A line of JSON a second."""
 
-    every = 1.0
+    interval = 1.0
 
     def show(self, counts: "Counts") -> None:
         """Print a line."""
@@ -88,7 +88,7 @@ class Lines(Progress):
 class Bar(Progress):
     """A bar with rate and time left."""
 
-    every = 0.1
+    interval = 0.1
 
     def __init__(self, *, summarizes: bool, redirects_stdout: bool) -> None:
         """Begin without a bar: most runs are over before one is wanted.

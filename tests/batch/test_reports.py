@@ -79,7 +79,7 @@ def test_lines_of_json_come_as_time_goes_by(
     for _ in range(8):
         now[0] += 0.5
         counts.done += 1
-        lines.counted(counts)
+        lines.update(counts)
 
     told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [line["done"] for line in told] == [2, 4, 6, 8]
