@@ -1,4 +1,4 @@
-"""Many inputs through one job: what is next, and what came of it, reported in their order."""
+"""A run of many inputs through one job: which task is next, and results reported in order."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -137,7 +137,7 @@ class Listener(Protocol):
 
 
 class Batch:
-    """A run over inputs."""
+    """A run over many inputs."""
 
     def __init__(
         self,
@@ -156,9 +156,9 @@ class Batch:
 
         Args:
             plan: Which outputs are left as they are, and how others are named that come later.
-            work: What is done.
-            inputs: To what.
-            executor: Where.
+            work: What is done to each input.
+            inputs: The inputs.
+            executor: Does the tasks.
             listener: Hears of every input, in order.
             fail_fast: End with the first input that fails.
             failure_code: Exit code of such a run; None for that of the error.
@@ -252,7 +252,7 @@ class Batch:
             self._end(number, result)
 
     def _end(self, number: int, result: InputResult) -> None:
-        """Take note of what came of an input."""
+        """Take the result of an input."""
         error = result.error
         if error is not None and len(self._inputs) == 1:
             raise error

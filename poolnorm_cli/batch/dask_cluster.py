@@ -1,4 +1,4 @@
-"""A Dask cluster: its address, the way to its scheduler, one of our own, what its workers see."""
+"""A Dask cluster: its address, the connection to it, a local one, and what its workers see."""
 
 import os
 from collections.abc import Iterator
@@ -44,22 +44,22 @@ def checked_address(address: str) -> str:
     """Return the address of a scheduler with its protocol.
 
     Raises:
-        UsageError: It is none.
+        UsageError: It is not one.
     """
-    protocol, mark, place = address.rpartition("://")
+    protocol, marker, place = address.rpartition("://")
     host, colon, port = place.rpartition(":")
-    if (mark and protocol not in _PROTOCOLS) or not (host and colon and port.isdecimal()):
+    if (marker and protocol not in _PROTOCOLS) or not (host and colon and port.isdecimal()):
         raise UsageError(
             f"--dask {address!r} is not the address of a scheduler",
             "give tcp://HOST:8786, tls://HOST:8786, or local",
         )
-    return address if mark else f"tcp://{address}"
+    return address if marker else f"tcp://{address}"
 
 
 def insecure(address: str) -> bool:
     """Whether an address is without encryption; on the loopback other users of the machine are."""
-    protocol, mark, _ = address.partition("://")
-    return bool(mark) and protocol not in _SAFE
+    protocol, marker, _ = address.partition("://")
+    return bool(marker) and protocol not in _SAFE
 
 
 @contextmanager
@@ -99,8 +99,8 @@ def _client(distributed: Any, place: Any, address: str) -> Iterator[Any]:
         except (OSError, TimeoutError) as error:
             raise _unreachable(address, answers=client is not None) from error
         except Exception as error:  # whatever a server of another kind makes it stumble over
-            told = f"what answers at {address} is not a Dask scheduler"
-            raise UnavailableError(told, "give its own port, not that of its dashboard") from error
+            what = f"what answers at {address} is not a Dask scheduler"
+            raise UnavailableError(what, "give its own port, not that of its dashboard") from error
         yield client
     finally:
         if client is not None:
@@ -121,11 +121,11 @@ def _require_certificates(distributed: Any, address: str) -> None:
     try:
         context = distributed.Security().get_connection_args("client")["ssl_context"]
     except OSError as error:  # SSLError is one
-        told = f"the certificates for {address} cannot be read: {error.strerror or error}"
-        raise UnavailableError(told, fix) from error
+        what = f"the certificates for {address} cannot be read: {error.strerror or error}"
+        raise UnavailableError(what, fix) from error
     if context is None:
-        told = f"{address} takes certificates, and Dask's configuration has none"
-        raise UnavailableError(told, fix)
+        what = f"{address} takes certificates, and Dask's configuration has none"
+        raise UnavailableError(what, fix)
 
 
 def check_workers(client: Any, work: "Work", item: "Input") -> None:
@@ -139,28 +139,28 @@ def check_workers(client: Any, work: "Work", item: "Input") -> None:
     Raises:
         UnavailableError: One does not.
     """
-    paths, mark = [absolute(source_path(item.word) or item.word)], None
+    paths, marker = [absolute(source_path(item.word) or item.word)], None
     paths = [path for path in paths if Path(path).exists()]
     if item.target is not None and "://" not in item.target:
         work.outputs.make_directory(item.target)
         name = f"{PREFIX}{os.getpid()}-{os.urandom(8).hex()}{SUFFIX}"
-        mark = Path(absolute(item.target)).parent / name
-        paths.append(str(mark))
+        marker = Path(absolute(item.target)).parent / name
+        paths.append(str(marker))
     try:
-        if mark is not None:
-            mark.touch()
+        if marker is not None:
+            marker.touch()
         seen = within(SILENCE, lambda: client.run(probe, paths))
     except TimeoutError as error:
-        told = f"a worker, or the Dask scheduler, has not answered for {SILENCE:.0f} seconds"
-        raise UnavailableError(told, "restart those that hang") from error
+        what = f"a worker, or the Dask scheduler, has not answered for {SILENCE:.0f} seconds"
+        raise UnavailableError(what, "restart those that hang") from error
     except OSError:
         raise
     except Exception as error:
-        told = f"the workers cannot run poolnorm: {type(error).__name__}: {error}"
-        raise UnavailableError(told, "install poolnorm-cli for every worker") from error
+        what = f"the workers cannot run poolnorm: {type(error).__name__}: {error}"
+        raise UnavailableError(what, "install poolnorm-cli for every worker") from error
     finally:
-        if mark is not None:
-            mark.unlink(missing_ok=True)
+        if marker is not None:
+            marker.unlink(missing_ok=True)
     weights = sum(each.nbytes for each in (work.job.state.weights or {}).values())
     for worker, each in seen.items():
         _check(worker, each)
@@ -172,32 +172,32 @@ def _check_memory(worker: str, seen: WorkerInfo, weights: int) -> None:
     needed = _COPIES * weights
     if seen.memory is not None and needed > max(seen.memory, 0):
         has = format_size(max(seen.memory, 0))
-        told = f"worker {worker} has {has} for tasks, and their weights need {format_size(needed)}"
-        raise UnavailableError(told, "start workers with a larger --memory-limit")
+        what = f"worker {worker} has {has} for tasks, and their weights need {format_size(needed)}"
+        raise UnavailableError(what, "start workers with a larger --memory-limit")
 
 
 def _check(worker: str, seen: WorkerInfo) -> None:
     from poolnorm_cli import __version__
 
     if seen.version != __version__:
-        told = f"worker {worker} has poolnorm {seen.version}, this is {__version__}"
-        raise UnavailableError(told, "install the same one for every worker")
+        what = f"worker {worker} has poolnorm {seen.version}, this is {__version__}"
+        raise UnavailableError(what, "install the same one for every worker")
     if seen.missing:
-        told = f"worker {worker} does not see {seen.missing[0]}"
+        what = f"worker {worker} does not see {seen.missing[0]}"
         fix = "give files on a file system that all workers share, under the same name"
-        raise UnavailableError(told, fix)
+        raise UnavailableError(what, fix)
 
 
 def _unreachable(address: str, *, answers: bool) -> UnavailableError:
     if not answers:
-        told = f"no Dask scheduler answers at {address}"
-        return UnavailableError(told, "start one with: dask scheduler")
-    told = f"no worker has joined the Dask scheduler at {address}"
-    return UnavailableError(told, f"start one with: dask worker {address}")
+        what = f"no Dask scheduler answers at {address}"
+        return UnavailableError(what, "start one with: dask scheduler")
+    what = f"no worker has joined the Dask scheduler at {address}"
+    return UnavailableError(what, f"start one with: dask worker {address}")
 
 
 def _silence() -> None:
-    """Keep the cluster's log off standard error: what matters is told in one line."""
+    """Keep the cluster's log off standard error: errors are printed in one line."""
     import logging
     import warnings
 

@@ -157,8 +157,8 @@ class DaskExecutor:
         if self._client.status != "running":
             raise self._lost()
         if self._heartbeat.has_stopped():
-            told = f"has not answered for {SILENCE:.0f} seconds"
-            raise UnavailableError(f"the Dask scheduler at {self._address} {told}", _RESUME)
+            what = f"has not answered for {SILENCE:.0f} seconds"
+            raise UnavailableError(f"the Dask scheduler at {self._address} {what}", _RESUME)
         if self._heartbeat.has_workers != self._has_workers:
             self._has_workers = self._heartbeat.has_workers
             if not self._has_workers:
@@ -185,14 +185,14 @@ class DaskExecutor:
     def _on_error(self, tasks: list[Task], error: Exception) -> list[tuple[Task, Result]]:
         """Do tasks apart whose workers have died several times, until the one is found."""
         if not isinstance(error, import_module("distributed").KilledWorker):
-            told = f"the workers cannot do this work: {type(error).__name__}: {error}"
-            raise UnavailableError(told, "install the same poolnorm-cli for every worker")
+            what = f"the workers cannot do this work: {type(error).__name__}: {error}"
+            raise UnavailableError(what, "install the same poolnorm-cli for every worker")
         if len(tasks) > 1:
             for task in tasks:
                 self._send([task])
             return []
-        told, fix = "its worker died every time", "give the workers more memory"
-        return [(tasks[0], Result(error=PoolnormError.at(tasks[0].input.name, told, fix)))]
+        what, fix = "its worker died every time", "give the workers more memory"
+        return [(tasks[0], Result(error=PoolnormError.at(tasks[0].input.name, what, fix)))]
 
     def _lost(self) -> UnavailableError:
         return UnavailableError(f"lost the Dask scheduler at {self._address}", _RESUME)

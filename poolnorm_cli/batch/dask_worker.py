@@ -208,13 +208,13 @@ class WorkerMemory:
 
     def _refused(self, tensor: "Tensor", needed: int) -> PoolnormError:
         whole = int((needed + self.used) / self.share)
-        told = f"shape {tensor.shape} needs about {format_size(whole)} of a worker's memory"
+        what = f"shape {tensor.shape} needs about {format_size(whole)} of a worker's memory"
         has = format_size(int((max(self.limit, 0) + self.used) / self.share))
         if self.asked:
             fix = f"give --max-memory {format_size(whole)} or more"
-            return UsageError(f"{told}, and --max-memory allows {has}", fix)
+            return UsageError(f"{what}, and --max-memory allows {has}", fix)
         fix = f"start workers with --memory-limit {-(-whole // 2**20)}MiB or more"
-        return UsageError(f"{told}, and it has {has}", fix)
+        return UsageError(f"{what}, and it has {has}", fix)
 
 
 def worker_memory(asked: int | None, worker: Any = None) -> WorkerMemory | None:

@@ -1,9 +1,9 @@
 """Tasks done in this process, the outputs of which are on the disk before they have their names.
 
-To wait for the disk takes longer than to make a small file. So outputs are held back, whole and
-without names, while a thread waits for those before them, many at once: these get their names,
-their directories are waited for, and then it is the turn of what has come together meanwhile.
-Nothing is told of an output before that.
+Waiting for the disk takes longer than making a small file, so outputs are committed in groups, as
+databases do it. While a thread syncs one group and gives its files their names, the next outputs
+are written, whole and without names, and wait. A task is reported as done only when its output has
+its name, and that name is on the disk.
 """
 
 import os
@@ -34,14 +34,15 @@ Done = list[tuple[Task, Result]]
 _MOST_FILES, _FEWEST_FILES = 512, 8
 """Outputs that may be pending, each of which is an open file."""
 _GROUP_FILES = 64
-"""Outputs that it is time to wait for; fewer are as well, after so many seconds."""
+"""Outputs that make a group."""
 _GROUP_SECONDS = 0.05
+"""Seconds after which fewer do."""
 _AT_ONCE = 16
-"""Files that are waited for at once: the file system writes them, and its log, together."""
+"""Files that are synced at once: the file system writes them, and its log, together."""
 
 
 class _Pending(NamedTuple):
-    """What came of a task, the output without its name."""
+    """A task that is done, and its output, which has no name yet."""
 
     task: Task
     result: Result
@@ -49,14 +50,14 @@ class _Pending(NamedTuple):
 
 
 class GroupCommit:
-    """Does tasks one after another; what it returns has its name."""
+    """Does tasks one after another; outputs of those that it returns have their names."""
 
     def __init__(self, work: "Work", *, safely: bool = False) -> None:
         """Prepare for the tasks of `work`.
 
         Args:
             work: What all tasks have in common.
-            safely: Let no fault out: one input's are not the others'.
+            safely: Turn any exception into the result of its task, so that others go on.
         """
         self._files: list[AtomicFile] = []
         self._pending: list[_Pending] = []
@@ -97,7 +98,7 @@ class GroupCommit:
         return [*done, *self._commit(pending)] if pending else done
 
     def discard(self) -> None:
-        """Let the outputs go that have no names yet."""
+        """Remove the outputs that have no names yet."""
         self._finish_group()
         for file in (*self._files, *(each.file for each in self._pending if each.file is not None)):
             file.discard()
@@ -108,7 +109,7 @@ class GroupCommit:
             self._threads = None
 
     def _commit_if_due(self) -> Done:
-        """Return what has its name by now, and begin to commit what is pending if that is due."""
+        """Return the tasks committed by now, and commit the pending ones if that is due."""
         is_full = len(self._pending) >= self._most or self._bytes >= GROUP_COMMIT_BYTES
         group = self._group
         done = self._finish_group() if group is not None and (is_full or group.done()) else []
@@ -119,7 +120,7 @@ class GroupCommit:
         return done
 
     def _finish_group(self) -> Done:
-        """Wait for the outputs that are on their way to the disk."""
+        """Wait for the group that is being committed."""
         group, self._group = self._group, None
         return group.result() if group is not None else []
 
@@ -147,7 +148,7 @@ class GroupCommit:
         return done
 
     def _with_fingerprint(self, task: Task, result: Result, file: "AtomicFile | None") -> Result:
-        """Add to a result what its output is known by, where that is wanted."""
+        """Add the fingerprint of its output to a result, where that is wanted."""
         target = task.input.target
         if not self._checksums or target is None or result.error is not None or not result.outcomes:
             return result
@@ -156,7 +157,7 @@ class GroupCommit:
         return replace(result, fingerprint=fingerprint_at(target)) if is_url(target) else result
 
     def _synced(self, files: "list[AtomicFile]") -> OSError | None:
-        """Have outputs on the disk; return what is the matter if they are not."""
+        """Sync outputs to the disk; return the error if that fails."""
         fds = [file.fileno() for file in files] if self._sync else []
         try:
             if len(fds) > 1:
@@ -184,7 +185,7 @@ class GroupCommit:
         return result
 
     def _removed(self, task: Task) -> PoolnormError | None:
-        """Return what tells of a directory that somebody has removed, if that is the matter."""
+        """Return the error for the directory of an output, if somebody has removed it."""
         try:
             self._outputs.make_directory(str(task.input.target))
         except OutputError as error:
@@ -223,7 +224,7 @@ class Serial:
         self._tasks.append(task)
 
     def wait(self) -> list[tuple[Task, Result]]:
-        """Do the task that waits; without one, commit what is pending."""
+        """Do the waiting task; without one, commit what is pending."""
         if not self._tasks:
             return self._commits.flush()
         return self._commits.run(self._tasks.popleft())

@@ -196,8 +196,8 @@ def expand(
             on_note(f"note: {shown(word)}: {several} not followed")
         if not found:
             fix = "name the files" if recursive else "-r looks into its sub-directories"
-            told = f"a directory without {either(directory_suffixes())} files"
-            raise InputError.at(word, told, fix)
+            what = f"a directory without {either(directory_suffixes())} files"
+            raise InputError.at(word, what, fix)
 
 
 def listed(file: str, *, null: bool) -> list[str]:
@@ -242,10 +242,10 @@ def _names(stream: IO[bytes], end: bytes) -> Iterator[bytes]:
 
 
 def _endless(file: str, count: int) -> InputError:
-    told = f"more than {_MOST_NAMES} names"
+    what = f"more than {_MOST_NAMES} names"
     if count < _MOST_NAMES:
-        told = f"a name of more than {LONGEST_LISTED_NAME_BYTES} bytes after {count} others"
-    return InputError.at(f"--files-from {file}", told, "give a list of files, a name a line")
+        what = f"a name of more than {LONGEST_LISTED_NAME_BYTES} bytes after {count} others"
+    return InputError.at(f"--files-from {file}", what, "give a list of files, a name a line")
 
 
 @frozen

@@ -1,7 +1,7 @@
 """What has been done, one JSON object a line, so that a run can be taken up where it ended.
 
 A line is appended with one write, after the output has its name. One that is torn, because its
-writer was killed, is passed over: the output that it would tell of is then verified by its bytes.
+writer was killed, is skipped: the output that it would be about is then verified by its bytes.
 """
 
 from contextlib import suppress
@@ -38,8 +38,8 @@ class Journal:
         Args:
             path: The file; it is made where there is none.
             params: What `parameters` says of the run.
-            resume: Heed what is done.
-            retry_failed: But not what failed.
+            resume: Skip what an earlier run has done.
+            retry_failed: Do again what failed in one.
             verify: Outputs are known by their checksums, not by size and time.
             sync: What is written is to be on the disk, after the outputs that it tells of.
 
@@ -56,9 +56,9 @@ class Journal:
         """Whether a run with the same parameters began in this journal."""
         self._file = JournalFile(path, sync=sync)
         try:
-            for line in self._file.lines():
+            for entry in self._file.lines():
                 if resume:
-                    self._read(line)
+                    self._read(entry)
         except BaseException:
             self._file.close()
             raise
@@ -96,24 +96,24 @@ class Journal:
         those that were written down, or its checksum is, where checksums are compared.
         """
         target = item.target or ""
-        line = self._recorded.get(item.shown_target or "")
-        if line is None or (line.input, line.key) != _key_of(item):
+        entry = self._recorded.get(item.shown_target or "")
+        if entry is None or (entry.input, entry.key) != _key_of(item):
             return False
-        if line.params != self._params:
+        if entry.params != self._params:
             return False
-        same = output_version(target) == line.output_version
-        return same or (self._verify and self._is_intact(target, line))
+        same = output_version(target) == entry.output_version
+        return same or (self._verify and self._is_intact(target, entry))
 
     def known_result(self, item: Input) -> InputResult | None:
-        """Return what came of an item earlier; None where it is to be done."""
-        line = self._lines.get(_key_of(item))
-        if line is None or (line.params, line.output) != (self._params, item.shown_target):
+        """Return the result of an input in an earlier run; None where it is to be done."""
+        entry = self._lines.get(_key_of(item))
+        if entry is None or (entry.params, entry.output) != (self._params, item.shown_target):
             return None
-        if line.version != input_version(item):
+        if entry.version != input_version(item):
             return None
-        if (error := line.error) is not None:
+        if (error := entry.error) is not None:
             return None if self._retry else InputResult(item, error=error, resumed=True)
-        if item.target is not None and not self._is_there(item.target, line):
+        if item.target is not None and not self._is_there(item.target, entry):
             return None
         return InputResult(item, skipped=True, resumed=True)
 
@@ -123,13 +123,13 @@ class Journal:
         return self.owns(item)
 
     def write(self, result: InputResult) -> JournalEntry:
-        """Write down what came of an item.
+        """Write down the result of an input.
 
         Raises:
             OutputError: There is no room.
         """
         item, error, fingerprint = result.input, result.error, result.fingerprint
-        line = JournalEntry(
+        entry = JournalEntry(
             input=_key_of(item)[0],
             key=item.key,
             version=self._versions.pop(id(item), None) or input_version(item) or ABSENT,
@@ -141,8 +141,8 @@ class Journal:
             sha256="" if fingerprint is None else fingerprint.sha256,
             error=error,
         )
-        self._file.write(line.encoded())
-        return line
+        self._file.write(entry.encoded())
+        return entry
 
     def adopt(self, result: InputResult) -> None:
         """Write down that an output without a line is that of its input.
@@ -160,33 +160,33 @@ class Journal:
         """
         self._file.sync_if_due()
 
-    def _is_there(self, target: str, line: JournalEntry) -> bool:
+    def _is_there(self, target: str, entry: JournalEntry) -> bool:
         if self._verify:
-            return self._is_intact(target, line)
-        return output_version(target) == line.output_version
+            return self._is_intact(target, entry)
+        return output_version(target) == entry.output_version
 
-    def _is_intact(self, target: str, line: JournalEntry) -> bool:
+    def _is_intact(self, target: str, entry: JournalEntry) -> bool:
         """Whether an output has the checksum that it had; each is read once."""
         key = redact_url(target)
         if key not in self._intact:
             self._intact[key] = False
             size = output_version(target)[0]
-            if line.output_version is not None and size == line.output_version[0]:
+            if entry.output_version is not None and size == entry.output_version[0]:
                 with suppress(OSError):
-                    self._intact[key] = fingerprint_at(target).sha256 == line.sha256
+                    self._intact[key] = fingerprint_at(target).sha256 == entry.sha256
         return self._intact[key]
 
-    def _read(self, line: JournalHead | JournalEntry) -> None:
-        if isinstance(line, JournalHead):
-            self.has_begun |= line.params == self._params
+    def _read(self, entry: JournalHead | JournalEntry) -> None:
+        if isinstance(entry, JournalHead):
+            self.has_begun |= entry.params == self._params
             return
-        if line.status == "done" and line.output is not None:
-            self._recorded[line.output] = line
-            self._intact.pop(line.output, None)
-        if line.error is not None and line.error.code == UnavailableError.code:
-            self._lines.pop((line.input, line.key), None)  # nothing is wrong with the input
-        elif line.status != "skipped":
-            self._lines[line.input, line.key] = line
+        if entry.status == "done" and entry.output is not None:
+            self._recorded[entry.output] = entry
+            self._intact.pop(entry.output, None)
+        if entry.error is not None and entry.error.code == UnavailableError.code:
+            self._lines.pop((entry.input, entry.key), None)  # nothing is wrong with the input
+        elif entry.status != "skipped":
+            self._lines[entry.input, entry.key] = entry
 
 
 def _key_of(item: Input) -> tuple[str, str | None]:

@@ -121,8 +121,8 @@ class Plan:
         if self.output is not None and self.output != STDIN:
             require_file_target(self.output)
         if self.output not in (None, STDIN) and len(self.sources) > 1:
-            told = f"--output {self.output} with {len(self.sources)} inputs"
-            raise UsageError(told, "give --output-dir DIR for many")
+            what = f"--output {self.output} with {len(self.sources)} inputs"
+            raise UsageError(what, "give --output-dir DIR for many")
         if len(self.sources) >= MANY:
             precompile_init(Input)
         inputs = [item for index, each in enumerate(self.sources) for item in self._of(index, each)]
@@ -168,7 +168,7 @@ class Plan:
         return self.overwrite or self.skip_existing
 
     def skips(self, item: Input) -> bool:
-        """Whether an item's output is there already and to be left."""
+        """Whether an input's output is there already and to be left."""
         return bool(self.skip_existing and item.target and exists(item.target))
 
     def _of(self, index: int, source: Source) -> Iterator[Input]:

@@ -1,7 +1,7 @@
 """Worker processes under a supervisor: one that dies is replaced, and its task tried once more.
 
 Every worker has a socket of its own and does what it is sent in order, so the task that a dead
-worker was at is the first one it has not answered.
+worker was doing is the first one it has not answered.
 """
 
 import os
@@ -37,7 +37,7 @@ _FILES_OF_OURS = 32
 
 
 class _SentTask(NamedTuple):
-    """A task on its way.
+    """A task that was sent to a worker, or is going to be.
 
     Attributes:
         task: The task.
@@ -234,5 +234,5 @@ def _most() -> int:
 
 def _killed(task: Task, status: int) -> PoolnormError:
     how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
-    told = f"its worker {how}, twice"
-    return PoolnormError.at(task.input.name, told, "free some memory, or give a smaller --jobs")
+    what = f"its worker {how}, twice"
+    return PoolnormError.at(task.input.name, what, "free some memory, or give a smaller --jobs")

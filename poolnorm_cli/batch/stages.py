@@ -32,13 +32,13 @@ _PLENTY = 1000
 
 @frozen
 class InputResult:
-    """What came of an input in the end.
+    """The result of an input.
 
     Attributes:
         input: The input.
         outcomes: What came of its tensors.
         fingerprint: Its output, where that was asked for.
-        seconds: The time it took.
+        seconds: The time it took, in seconds.
         error: Why it failed; None where it did not.
         skipped: Nothing was done, because the output was there.
         resumed: It came of an earlier run.

@@ -1,4 +1,4 @@
-"""What is done at one go, here or in a worker, and what comes of it."""
+"""Tasks, and how they are run, here or in a worker; their results."""
 
 import os
 import time
@@ -50,11 +50,11 @@ class Task:
 
 @frozen
 class Result:
-    """What came of a task.
+    """The result of a task.
 
     Attributes:
         seconds: The time it took.
-        outcomes: What came of each tensor.
+        outcomes: What was done to each tensor.
         statistics: What was gathered of each tensor.
         fingerprint: The output, where that was asked for.
         error: Why it failed; None where it did not.

@@ -50,8 +50,8 @@ def start(work: "Work", others: Sequence[Connection]) -> tuple[int, Connection]:
             link = Connection(ours.detach())
             pid = _forked(work, theirs, [link, *others]) if forks else _spawned(theirs)
     except OSError as error:
-        told = f"a worker cannot be started: {error.strerror or error}"
-        raise UnavailableError(told, "give a smaller --jobs") from error
+        what = f"a worker cannot be started: {error.strerror or error}"
+        raise UnavailableError(what, "give a smaller --jobs") from error
     if not forks:
         with suppress(OSError):  # it has died, which its end of the socket will tell
             link.send(work)
@@ -118,13 +118,13 @@ def _spawned(theirs: socket.socket) -> int:
 
 
 def _flags() -> list[str]:
-    """Return what this Python was told to leave aside."""
-    told = {
+    """Return the flags with which this Python was told to ignore things."""
+    flags = {
         "-I": sys.flags.isolated,
         "-E": sys.flags.ignore_environment,
         "-s": sys.flags.no_user_site,
     }
-    return [flag for flag, given in told.items() if given]
+    return [flag for flag, given in flags.items() if given]
 
 
 def main(file: int, parent: int) -> None:

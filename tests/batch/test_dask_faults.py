@@ -174,7 +174,7 @@ def test_tasks_whose_workers_died_are_sent_apart_and_the_one_that_kills_fails() 
 
     assert task is tasks[0]
     assert str(result.error) == "x.npy: its worker died every time; give the workers more memory"
-    with pytest.raises(UnavailableError, match="cannot do such work: ImportError: poolnorm_cli"):
+    with pytest.raises(UnavailableError, match="cannot do this work: ImportError: poolnorm_cli"):
         place._on_error(tasks, ImportError("poolnorm_cli"))
 
 

@@ -153,5 +153,7 @@ def test_workers_that_do_not_answer_are_told(
         result = poolnorm(f"pool max in -O out -q --dask {place.address}")
 
     assert result.code == 3
-    told = "a worker, or the Dask scheduler, has not answered for 30 seconds; start those that hang"
+    told = (
+        "a worker, or the Dask scheduler, has not answered for 30 seconds; restart those that hang"
+    )
     assert told in result.err
