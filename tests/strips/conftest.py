@@ -1,5 +1,6 @@
 """Small samples that are taken apart as large ones are."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -14,6 +15,9 @@ def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(NUMPY, "block_bytes", 1 << 18, raising=False)
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 1 << 18)
     monkeypatch.setattr(blocks, "WHOLE_SAMPLE_BYTES", 1 << 19)
+    # Workers have these sizes only as copies of this process, which they are while it has one
+    # thread; tests before may have left others.
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
 
 
 @pytest.fixture
