@@ -222,7 +222,7 @@ def test_an_operator_set_that_cannot_be_is_refused(opset: int, told: str) -> Non
 
 def test_an_input_without_a_cell_is_refused() -> None:
     with pytest.raises(
-        UsageError, match=r"input of shape \(2,6,0\), without a cell; give an input"
+        UsageError, match=r"input of shape \(2,6,0\), which is empty; give an input"
     ):
         file_graph(Case("pool max", (2, 6, 0), "float32")).serialized({})
     file_graph(Case("pool max", (0, 6, 3), "float32")).serialized({})
