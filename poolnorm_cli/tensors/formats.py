@@ -34,8 +34,10 @@ class Format:
         keyed: A file holds several arrays by name: `FILE::NAME`, `--key`, outputs for several.
         sequential: It is read from its first byte to its last without seeking, so that a stream
             may bring one after another, and a URL is read block by block; others are copied first.
+            `streams.py` and `cloud.py` do this for `.npy`, the only such format yet.
         positional: It is a header and then the items in C order: parts of a large file are read
             and written apart, by position. Its reader gives an `NpyTensor`.
+        deflates: Its writer deflates arrays that were deflated in the input.
         numpy_loads: `np.load` reads it, as programs for other frameworks do.
         in_directories: An input that is a directory stands for such files in it.
     """
@@ -47,6 +49,7 @@ class Format:
     keyed: bool = False
     sequential: bool = False
     positional: bool = False
+    deflates: bool = False
     numpy_loads: bool = False
     in_directories: bool = True
 
@@ -76,6 +79,7 @@ NPZ = Format(
     reader="poolnorm_cli.tensors.npz",
     writer="poolnorm_cli.tensors.zip_writer",
     keyed=True,
+    deflates=True,
     numpy_loads=True,
 )
 FORMATS: dict[str, Format] = {each.suffix: each for each in (NPY, NPZ)}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError, UsageError, shown
 from poolnorm_cli.sizes import LARGEST_ARRAY_BYTES, SPACE_ASKED_BYTES
+from poolnorm_cli.tensors.formats import format_of
 from poolnorm_cli.tensors.names import STDIN, directory_of
 from poolnorm_cli.urls import is_url
 
@@ -32,7 +33,7 @@ def require_free_space(
         target: `-`, a file, or a URL, which is sent from a file in the temporary directory.
         shape: The shape of the array.
         itemsize: Bytes of an item.
-        compressed: Whether it is deflated, to an unknown size.
+        compressed: Whether it is deflated, to an unknown size, where the format of the target does.
 
     Raises:
         OutputError: There is no room for it.
@@ -44,7 +45,8 @@ def require_free_space(
         )
         raise UsageError.at(target, what, "ask for smaller sizes")
     nbytes = prod(shape) * itemsize
-    if compressed:
+    form = format_of(target) if compressed else None
+    if form is not None and form.deflates:
         nbytes //= _DEFLATED
     if (
         nbytes > SPACE_ASKED_BYTES

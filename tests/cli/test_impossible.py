@@ -44,6 +44,7 @@ def declare(name: str, *shape: int) -> None:
         "apool average a.npy --output-size 1250999896765 -O out",
         "apool average a.npy --output-size 1250999896765 -o y.npy --backend onnx",
         "apool max z.npz --output-size 1250999896765 -o y.npz",
+        "apool max z.npz --output-size 200000 -o y.npy",
         "apool max a.npy b.npy --output-size 1000000 -O out",
         "apool max a.npy b.npy --output-size 1000000 -O out --shard 1/1 --journal j",
         "apool max a.npy --output-size 1250999896765 -o memory://y.npy --overwrite",
