@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import lru_cache
 from itertools import chain
@@ -180,17 +180,9 @@ def expand(
             else:
                 yield Source(word, _folder(word, relative_to) if relative_to is not None else "")
             continue
-        found, parent, folder = False, None, ""
         links: list[str] = []
-        for path, error in _walk(word, links, recursive=recursive, left_out=left_out):
-            found = True
-            if error is not None:
-                yield Source(path, error=error)
-                continue
-            if (directory := path.rpartition("/")[0]) != parent:
-                root = word if relative_to is None else relative_to
-                parent, folder = directory, _folder(path, root)
-            yield Source(path, folder)
+        walked = _walk(word, links, recursive=recursive, left_out=left_out)
+        found = yield from _files(walked, word if relative_to is None else relative_to)
         if links and recursive:
             several = f"{len(links)} links to directories" if len(links) > 1 else links[0]
             on_note(f"note: {shown(word)}: {several} not followed")
@@ -200,7 +192,23 @@ def expand(
             raise InputError.at(word, what, fix)
 
 
-def listed(file: str, *, null: bool) -> list[str]:
+def _files(
+    walked: Iterable[tuple[str, InputError | None]], root: str
+) -> Generator[Source, None, bool]:
+    """Yield the files of a directory with their folders below a root; return if there are any."""
+    found, parent, folder = False, None, ""
+    for path, error in walked:
+        found = True
+        if error is not None:
+            yield Source(path, error=error)
+            continue
+        if (directory := path.rpartition("/")[0]) != parent:
+            parent, folder = directory, _folder(path, root)
+        yield Source(path, folder)
+    return found
+
+
+def read_list(file: str, *, null: bool) -> list[str]:
     """Read the names of inputs from a file, a pipe or, with `-`, from standard input.
 
     Args:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from poolnorm_cli.batch import batch as runs
 from poolnorm_cli.batch.group_commit import Serial
-from poolnorm_cli.batch.inputs import Reading, Shard, directories, expand, listed
+from poolnorm_cli.batch.inputs import Reading, Shard, directories, expand, read_list
 from poolnorm_cli.batch.plan import Plan, existing
 from poolnorm_cli.batch.tasks import OutputFiles, Work
 from poolnorm_cli.cli.file_flags import roles
@@ -169,7 +169,7 @@ def _plan(layer: Layer, flags: LayerFlags, first: "FirstInput") -> Plan:
     words = list(inputs.inputs or ())
     more = []
     if inputs.files_from is not None:
-        more = listed(inputs.files_from, null=inputs.null)
+        more = read_list(inputs.files_from, null=inputs.null)
     if not (words or more):
         what = "missing argument 'INPUT...'"
         if inputs.files_from is not None:
