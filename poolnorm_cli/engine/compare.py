@@ -136,8 +136,8 @@ def compare_files(
     """
     streams = [word == STDIN or is_stream(word) for word in (a, b)]
     if all(streams) and _stream_id(a) == _stream_id(b):
-        told = "standard input" if a == b == STDIN else "one stream"
-        raise UsageError(f"both inputs are {told}", "name a file")
+        what = "standard input" if a == b == STDIN else "one stream"
+        raise UsageError(f"both inputs are {what}", "name a file")
     sides = [_arrays(word, key, noted) for word in (a, b)]
     # The arrays of a stream come one after another: the second is there when the first is read.
     firsts, seconds = (
@@ -147,14 +147,14 @@ def compare_files(
         yield _compared(firsts[0], seconds[0], tolerance, ignore_dtype)
         if any(comes and next(side, None) for side, comes in zip(sides, streams, strict=True)):
             name = a if streams[0] else b
-            told = "standard input" if name == STDIN else name
-            raise UsageError(f"{told} has several arrays", "give one")
+            what = "standard input" if name == STDIN else name
+            raise UsageError(f"{what} has several arrays", "give one")
         return
     if any(tensor.key is None for tensor in (*firsts, *seconds)):
         several = max(firsts, seconds, key=len)
         names = ", ".join(str(tensor.key) for tensor in several)
-        told = f"one array to compare with {len(several)}: {names}"
-        raise UsageError(told, "--key names one of them")
+        what = f"one array to compare with {len(several)}: {names}"
+        raise UsageError(what, "--key names one of them")
     by_key = [{str(tensor.key): tensor for tensor in side} for side in (firsts, seconds)]
     for name in dict.fromkeys((*by_key[0], *by_key[1])):
         one, other = (side.get(name) for side in by_key)

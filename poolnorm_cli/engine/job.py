@@ -138,8 +138,8 @@ class Job:
         if plan is not None:
             return plan
         if self.rank not in (None, len(shape)):
-            told = f"the input has rank {len(shape)}, the layer in the file one of {self.rank}"
-            raise UsageError(told, "run inputs of another rank apart")
+            what = f"the input has rank {len(shape)}, the layer in the file one of {self.rank}"
+            raise UsageError(what, "run inputs of another rank apart")
         result, mode = self.dtype or self.layer.result_dtype(dtype), (self.training, self.backend)
         size = prod(shape) * DTYPES[dtype].itemsize
         pool = pool_for(self.threads if row_of(self.backend).uses_threads else 1, size)

@@ -169,7 +169,8 @@ class BatchParameters(AffineNormalization, Trainable, Maskable):
         "path. Neither: Keras 3.",
     ] = None
     virtual_batch_size: Annotated[
-        int | None, "Train on interleaved ghost batches of so many samples."
+        int | None,
+        "Train on ghost batches: interleaved parts of so many samples, each normalized apart.",
     ] = None
     adjustment: Annotated[
         Adjustment | None,
