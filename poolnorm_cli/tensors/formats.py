@@ -8,7 +8,7 @@ imported at first use, so that a run imports what its own files need.
 
 from __future__ import annotations
 
-import sys
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,12 @@ from poolnorm_cli.values import frozen
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+
+@cache
+def _module(name: str) -> ModuleType:
+    """Import a module; `sys.modules` has it, too, while another thread is still importing it."""
+    return import_module(name)
 
 
 @frozen(kw_only=True)
@@ -56,12 +62,12 @@ class Format:
     @property
     def reading(self) -> ModuleType:
         """The module that reads it."""
-        return sys.modules.get(self.reader) or import_module(self.reader)
+        return _module(self.reader)
 
     @property
     def writing(self) -> ModuleType:
         """The module that writes it."""
-        return sys.modules.get(self.writer) or import_module(self.writer)
+        return _module(self.writer)
 
 
 NPY = Format(

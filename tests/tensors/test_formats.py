@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -108,3 +111,25 @@ def test_messages_list_what_the_table_has(monkeypatch: pytest.MonkeyPatch) -> No
     assert (either(), either((".npz",))) == (".npy, .npz or .toy", ".npz")
     assert neither() == "neither .npy nor .npz nor .toy"
     assert output_suffixes() == (".npy", ".npz")
+
+
+def test_a_reader_that_another_thread_is_importing_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    begun, go_on = threading.Event(), threading.Event()
+    monkeypatch.setattr(threading, "slow_import", (begun, go_on), raising=False)
+    source = "import threading\na, b = threading.slow_import\na.set()\nb.wait(60)\nopen_file = 1\n"
+    (tmp_path / "slow_reader.py").write_text(source)
+    slow = Format(suffix=".slow", magic=b"slow", reader="slow_reader")
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(lambda: slow.reading)
+        assert begun.wait(60)
+        second = pool.submit(lambda: slow.reading.open_file)
+        with pytest.raises(TimeoutError):
+            second.result(0.05)
+        go_on.set()
+
+        assert second.result(60) == 1
+        assert first.result(60).__name__ == "slow_reader"
+    del sys.modules["slow_reader"]
