@@ -9,6 +9,7 @@ import pytest
 
 from poolnorm_cli.weights import untrusted
 from tests.conftest import Command, process
+from tests.weights.copies import copied
 from tests.weights.make_fixtures import FIXTURES, SHAPE
 
 
@@ -27,9 +28,9 @@ def _x() -> None:
 
 def error(poolnorm: Command, words: str) -> str:
     """Return the line with which a command is refused for what was typed."""
-    result = poolnorm(words)
+    result = poolnorm(copied(words))
     assert (result.code, result.err.count("\n")) == (2, 1), result
-    return result.err.replace(f"{FIXTURES}/", "").rstrip("\n")
+    return result.err.rstrip("\n")
 
 
 def save(file: str, arrays: dict[str, Any]) -> None:
