@@ -60,7 +60,7 @@ def described(poolnorm: Command, number: int, words: str) -> dict[str, Any]:
     """Run a command, and write down what it says the frameworks are to do."""
     flags = words
     weights = None
-    if layer_of(words).has_weights:
+    if layer_of(words).weight_names:
         weights = f"w{number}.npz"
         assert poolnorm(f"{words} -q --save-weights {weights}").code == 0
         random = np.random.default_rng(number)
