@@ -20,7 +20,7 @@ from poolnorm_cli.values import frozen
 if TYPE_CHECKING:
     from poolnorm_cli.layers.call import Array, Call
 
-SYMBOLS = {"scale": "s", "bias": "b"}
+_SYMBOLS = {"scale": "s", "bias": "b"}
 """A term, and what formulas call it."""
 _EXAMPLE = "give FILE.npz with scale and bias, or 'scale=random_uniform(...,seed=1);bias=...'"
 
@@ -63,7 +63,7 @@ class Adjustment:
         if format_of(given) is NPZ:
             return cls(given, given, {})
         pairs = [part.partition("=") for part in given.split(";")]
-        if not all(name in SYMBOLS and sign for name, sign, _ in pairs):
+        if not all(name in _SYMBOLS and sign for name, sign, _ in pairs):
             raise UsageError(f"{flag} {given!r} is not known".lstrip(), _EXAMPLE)
         drawn = {name: Initializer.of(word, f"{flag} {name}") for name, _, word in pairs}
         return cls(";".join(f"{name}={term}" for name, term in drawn.items()), None, drawn)
@@ -87,10 +87,10 @@ class Adjustment:
         shapes: dict[str, Shape] = {}
         for name, term in self.terms.items():
             if isinstance(term, Initializer):
-                shapes[SYMBOLS[name]] = kept
+                shapes[_SYMBOLS[name]] = kept
             else:
                 wide = (1,) * (len(shape) - term.ndim) + term.shape
-                shapes[SYMBOLS[name]] = (1 if wide[0] == 1 else shape[0], *wide[1:])
+                shapes[_SYMBOLS[name]] = (1 if wide[0] == 1 else shape[0], *wide[1:])
         return shapes
 
     def fixes_batch(self, rank: int) -> bool:
@@ -117,11 +117,11 @@ class Adjustment:
             if isinstance(term, Initializer):
                 sizes = tuple(shape[axis] for axis in axes)
                 drawn = {name: _draw(term, sizes, call.step)}
-                found[SYMBOLS[name]] = broadcast_weight(
+                found[_SYMBOLS[name]] = broadcast_weight(
                     drawn, name, shape, axes, call.origin(len(shape))
                 )
             else:
-                found[SYMBOLS[name]] = _rows(name, term, shape, call.start)
+                found[_SYMBOLS[name]] = _rows(name, term, shape, call.start)
         return found
 
     def config(self) -> str:
@@ -138,7 +138,7 @@ class Adjustment:
 
 
 def _require_terms(terms: "Mapping[str, Any]", name: str) -> "Mapping[str, Any]":
-    if not terms or any(key not in SYMBOLS for key in terms):
+    if not terms or any(key not in _SYMBOLS for key in terms):
         found = ", ".join(terms) or "nothing"
         raise UsageError(f"{name} has {found}, not scale and bias", _EXAMPLE)
     return terms

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from poolnorm_cli.layers.batch_norm.statistics import STEPS
 from poolnorm_cli.layers.call import Call
 from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values, channels_first
 from poolnorm_cli.operators.scaling import (
@@ -14,6 +15,8 @@ from poolnorm_cli.operators.scaling import (
 
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from poolnorm_cli.layers.batch_norm.parameters import BatchParameters
 
 _FEW = 64
@@ -40,27 +43,17 @@ def build(
     single = len(axes) == 1 and axes[0] and call.moments is None
     if single and call.dtype == "float32" and not call.exact:
         return _plain(layer, graph, x, weights, call)
-
-    def weight(name: str) -> "Value | None":
-        return broadcast_weight(graph, weights, name, call, axes)
-
-    mean, variance = weight("moving_mean"), weight("moving_variance")
-    steps = [(weight("gamma"), weight("beta"))]
+    mean, variance, *affine = (
+        broadcast_weight(graph, weights, name, call, axes)
+        for name in ("moving_mean", "moving_variance", "gamma", "beta")
+    )
+    terms, unit = dict(zip(("gamma", "beta"), affine, strict=True)), None
     if call.moments is not None:
-        mean, variance = call.moments.mean, call.moments.variance
-        terms = call.extra_inputs
-        if call.training and not terms:
-            terms = _training_terms(layer, graph, weights, call)
-        steps = [(terms.get("r"), terms.get("d")), (terms.get("s"), terms.get("b")), *steps]
-    unit = None if call.moments is None else call.moments.unit
+        mean, variance, unit = call.moments.mean, call.moments.variance, call.moments.unit
+        terms |= call.extra_inputs or _training_terms(layer, graph, weights, call)
     epsilon = layer.epsilon if unit is None else 0.0
-    scale, shift = inverse_deviation(graph, str(variance), epsilon), None
-    for factor, addend in steps:
-        if factor is not None:
-            scale = graph.op("Mul", scale, factor)
-            shift = shift and graph.op("Mul", shift, factor)
-        if addend is not None:
-            shift = graph.op("Add", shift, addend) if shift else addend
+    inverse = inverse_deviation(graph, str(variance), epsilon)
+    scale, shift = _scale_and_shift(graph, inverse, terms)
     if unit is not None:
         away = graph.op("Sub", graph.op("Mul", x, unit), str(mean))
         return multiply_add_in_quarters(graph, away, scale, shift)
@@ -105,6 +98,20 @@ def build_updated(
     return moved | {"moving_variance": kept} | renormed
 
 
+def _scale_and_shift(
+    graph: Graph, scale: Value, terms: "Mapping[str, Value | None]"
+) -> "tuple[Value, Value | None]":
+    """Put all factors and addends of the normalized value into one of each."""
+    shift: Value | None = None
+    for factor, addend in ((terms.get(a), terms.get(b)) for a, b in STEPS):
+        if factor is not None:
+            scale = graph.op("Mul", scale, factor)
+            shift = shift and graph.op("Mul", shift, factor)
+        if addend is not None:
+            shift = graph.op("Add", shift, addend) if shift else addend
+    return scale, shift
+
+
 def _plain(
     layer: "BatchParameters", graph: Graph, x: Value, weights: Values, call: GraphCall
 ) -> Value:
@@ -125,6 +132,8 @@ def _training_terms(
     layer: "BatchParameters", graph: Graph, weights: Values, call: GraphCall
 ) -> dict[str, Value]:
     """Add renorm's corrections and the adjustment, for a graph that gathers for itself."""
+    if not call.training:
+        return {}
     terms = _corrections(layer, graph, weights, call) if layer.renorm else {}
     if layer.adjustment is not None:
         given = layer.adjustment.block_terms(call.sizes, layer.axes(call.rank), Call(training=True))

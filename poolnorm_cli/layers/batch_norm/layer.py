@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from poolnorm_cli.layers.batch_norm.parameters import BatchParameters
 from poolnorm_cli.layers.batch_norm.renorm import renorm_updates
 from poolnorm_cli.layers.batch_norm.statistics import (
+    STEPS,
     block_mean_and_variance,
     replace_moved,
     require_finite,
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.layers.call import Array, Facts, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, GraphMoments, Value, Values
 
-MOVING = ("mean", "variance")
-STEPS = (("r", "d"), ("s", "b"), ("gamma", "beta"))
-"""Factor and addend, one pair after another, of the normalized value."""
+_MOVING = ("moving_mean", "moving_variance")
 
 
 @frozen(kw_only=True)
@@ -82,7 +81,7 @@ class BatchNormalization(BatchParameters):
         if given is not None:
             return given
         more = shape, self.axes(len(shape)), call.origin(len(shape))
-        mean, variance = (broadcast_weight(weights, f"moving_{name}", *more) for name in MOVING)
+        mean, variance = (broadcast_weight(weights, name, *more) for name in _MOVING)
         assert mean is not None and variance is not None  # noqa: S101, PT018 - they are always there
         return mean, variance
 

@@ -14,6 +14,7 @@ from poolnorm_cli.layers.batch_norm.statistics import (
     require_no_negative,
 )
 from poolnorm_cli.layers.keras.initializers import ONES, ZEROS, Initializer
+from poolnorm_cli.layers.keras.spelling import flag_of
 from poolnorm_cli.layers.maskable import Maskable
 from poolnorm_cli.layers.normalization import require_rank
 from poolnorm_cli.layers.trainable import Trainable
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.strips import Strip
 
 
-FUSED_AXES = {4: (1, 3), 5: (1, 4)}
+_FUSED_AXES = {4: (1, 3), 5: (1, 4)}
 """Rank of the input -> axes of the channels for which Keras 2 has its fused path."""
 
 _KERAS_2 = ("fused", "virtual_batch_size", "adjustment")
@@ -72,8 +73,8 @@ def require_finite_momentum(layer: "BatchParameters") -> None:
     """
     for name in ("momentum", "renorm_momentum"):
         if not math.isfinite(getattr(layer, name)):
-            flag = "--" + name.replace("_", "-")
-            raise UsageError(f"{flag} is {getattr(layer, name)}", "give a number, such as 0.99")
+            what = f"{flag_of(name)} is {getattr(layer, name)}"
+            raise UsageError(what, "give a number, such as 0.99")
 
 
 def require_compatible(layer: "BatchParameters") -> None:
@@ -123,7 +124,7 @@ def require_supported(layer: "BatchParameters", axes: Ints, shape: Shape) -> Non
 
 
 def _require_fusable(axes: Ints, shape: Shape) -> None:
-    allowed = FUSED_AXES.get(len(shape))
+    allowed = _FUSED_AXES.get(len(shape))
     if allowed is None:
         raise UsageError(
             f"--fused with an input of rank {len(shape)}, shape ({format_shape(shape)})",
@@ -136,7 +137,7 @@ def _require_fusable(axes: Ints, shape: Shape) -> None:
         )
 
 
-def keras_config(config: dict[str, Any]) -> dict[str, Any]:
+def _keras_config(config: dict[str, Any]) -> dict[str, Any]:
     """Leave out what Keras 3 does not have: the convention, and Keras 2's parameters if not set."""
     absent = {"momentum_convention"} | {name for name in _KERAS_2 if config[name] is None}
     kept = {name: value for name, value in config.items() if name not in absent}
@@ -144,7 +145,7 @@ def keras_config(config: dict[str, Any]) -> dict[str, Any]:
     return kept | words
 
 
-VARIANCES = ("moving_variance", "moving_stddev", "renorm_stddev")
+_VARIANCES = ("moving_variance", "moving_stddev", "renorm_stddev")
 
 
 @frozen(kw_only=True)
@@ -187,18 +188,18 @@ class BatchParameters(AffineNormalization, Trainable, Maskable):
         *("moving_mean", "moving_variance"),
         *RENORM_WEIGHTS,
     )
-    keras_2_only: ClassVar[tuple[str, ...]] = ("fused", "virtual_batch_size", "adjustment")
+    keras_2_only: ClassVar[tuple[str, ...]] = _KERAS_2
 
     def __post_init__(self) -> None:
         """Validate the parameters; from here on the momentum is as in Keras."""
         super().__post_init__()
-        settled = {
+        checked = {
             "momentum": keras_momentum(self.momentum, self.momentum_convention),
             "momentum_convention": "keras",
             "renorm_clipping": Clipping.of(given) if (given := self.renorm_clipping) else None,
             "adjustment": self.adjustment and Adjustment.of(self.adjustment, "--adjustment"),
         }
-        for name, value in settled.items():
+        for name, value in checked.items():
             object.__setattr__(self, name, value)
         require_finite_momentum(self)
         require_compatible(self)
@@ -248,7 +249,7 @@ class BatchParameters(AffineNormalization, Trainable, Maskable):
         """
         if weight == "renorm_mean":
             return super().initial_weight("moving_mean", shape)
-        if weight not in VARIANCES:
+        if weight not in _VARIANCES:
             return super().initial_weight(weight, shape)
         variance = super().initial_weight("moving_variance", shape)
         require_no_negative(variance, str(self.moving_variance_initializer))
@@ -371,4 +372,4 @@ class BatchParameters(AffineNormalization, Trainable, Maskable):
 
     def config(self, shape: Shape | None = None) -> dict[str, Any]:
         """Return Keras' config, with the parameters of Keras 2 only where they are set."""
-        return keras_config(super().config(shape))
+        return _keras_config(super().config(shape))

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     Float64 = NDArray[np.float64]
 
 KERAS_EPSILON = 1e-7
+"""Added to the number of cells that a mask lets count, as in Keras."""
+STEPS = (("r", "d"), ("s", "b"), ("gamma", "beta"))
+"""Factor and addend of the normalized value, pair by pair: renorm, adjustment, weights."""
 
 
 @frozen

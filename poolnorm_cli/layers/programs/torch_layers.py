@@ -11,13 +11,13 @@ from math import prod
 from typing import Any
 
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers.batch_norm.statistics import KERAS_EPSILON
 from poolnorm_cli.layers.programs.program import Lines, ProgramContext, axes_last, one_or_tuple
 from poolnorm_cli.shapes import Ints, adaptive_bounds, spatial_axes
 from poolnorm_cli.values import frozen
 
 
 PAD = "torch.nn.functional.pad"
-_KERAS_EPSILON = 1e-7
 
 
 @frozen(kw_only=True)
@@ -223,7 +223,7 @@ def _by_operators(
         lines = [f"x = x.reshape{(layer.virtual_batch_size, -1, *context.shape[1:])}"]
         over = (0, *(axis + 1 for axis in over if axis))
         restored = f".reshape{context.shape}"
-    lines += _moments(over, mask, f"+ {_KERAS_EPSILON!r}")
+    lines += _moments(over, mask, f"+ {KERAS_EPSILON!r}")
     lines.append(f"y = ((x - mean) / torch.sqrt(variance + {layer.epsilon!r})){restored}")
     if layer.renorm:
         if layer.has_ghost_batches:
