@@ -16,7 +16,7 @@ from poolnorm_cli.shapes import (
     spatial_axes,
     spatial_rank,
 )
-from poolnorm_cli.strips import bounds_strips, rows_for
+from poolnorm_cli.strips import bounds_strips
 from poolnorm_cli.values import frozen
 
 
@@ -84,22 +84,20 @@ class AdaptivePooling(SpatialLayer):
             return found
         return found | {1: strip.bounds or [(0, shape[1])]}
 
-    def strips(self, shape: Ints, items: int) -> "list[Strip]":
+    def row_strips(self, shape: Ints, rows: int) -> "list[Strip]":
         """Cut the first spatial axis under the windows.
 
         Args:
             shape: All axes of the input, batch first.
-            items: About how many items of a sample go into a strip, 1 or more.
+            rows: About how many rows go into a strip, 1 or more.
 
         Returns:
-            The strips, in order; [] where the channels come first: such images are seen as planes.
+            The strips, in order.
         """
-        if self.data_format == "channels_first":
-            return []
         pooling = self.as_pooling(shape)
         if pooling is not None:
-            return pooling.strips(shape, items)
-        return bounds_strips(shape[1], self.window_bounds(shape)[1], rows_for(shape, items))
+            return pooling.row_strips(shape, rows)
+        return bounds_strips(shape[1], self.window_bounds(shape)[1], rows)
 
     def block_shape(self, shape: Ints, strip: "Strip | None") -> Ints:
         """Return the shape of what `apply` makes of a block: the windows on each axis.

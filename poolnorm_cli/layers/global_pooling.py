@@ -8,7 +8,7 @@ from poolnorm_cli.layers.call import INFERENCE, Call
 from poolnorm_cli.layers.maskable import Maskable
 from poolnorm_cli.layers.spatial import LARGEST_VALUE, SpatialLayer, average, largest, require_cells
 from poolnorm_cli.shapes import DataFormat, Ints, Shape, spatial_axes, spatial_rank
-from poolnorm_cli.strips import Strip, partial_strips, rows_for
+from poolnorm_cli.strips import Strip, partial_strips
 from poolnorm_cli.values import frozen
 
 
@@ -46,19 +46,17 @@ class GlobalPooling(SpatialLayer):
         dropped = [size for axis, size in enumerate(shape) if axis not in axes]
         return tuple(kept if self.keepdims else dropped)
 
-    def strips(self, shape: Ints, items: int) -> list[Strip]:
+    def row_strips(self, shape: Ints, rows: int) -> list[Strip]:
         """Cut the first spatial axis; each strip has a part of the one row of the output.
 
         Args:
             shape: All axes of the input, batch first.
-            items: About how many items of a sample go into a strip, 1 or more.
+            rows: About how many rows go into a strip, 1 or more.
 
         Returns:
-            The strips, in order; [] where the channels come first: such images are seen as planes.
+            The strips, in order.
         """
-        if self.data_format == "channels_first":
-            return []
-        return partial_strips(shape[1], [(0, shape[1])], rows_for(shape, items))
+        return partial_strips(shape[1], [(0, shape[1])], rows)
 
     def explain(self, facts: "Facts") -> list[str]:
         """Describe which cells become one."""

@@ -22,7 +22,7 @@ from poolnorm_cli.shapes import (
     window,
     window_count,
 )
-from poolnorm_cli.strips import rows_for, window_strips
+from poolnorm_cli.strips import window_strips
 from poolnorm_cli.values import frozen
 
 
@@ -99,19 +99,17 @@ class Pooling(SpatialLayer):
         placed = _windows(shape, *given)
         return placed if strip is None or strip.window is None else placed | {1: strip.window}
 
-    def strips(self, shape: Ints, items: int) -> "list[Strip]":
+    def row_strips(self, shape: Ints, rows: int) -> "list[Strip]":
         """Cut the first spatial axis under the window, with the rows that neighbours share.
 
         Args:
             shape: All axes of the input, batch first.
-            items: About how many items of a sample go into a strip, 1 or more.
+            rows: About how many rows go into a strip, 1 or more.
 
         Returns:
-            The strips, in order; [] where the channels come first: such images are seen as planes.
+            The strips, in order.
         """
-        if self.data_format == "channels_first":
-            return []
-        return window_strips(shape[1], self.windows(shape)[1], rows_for(shape, items))
+        return window_strips(shape[1], self.windows(shape)[1], rows)
 
     def block_shape(self, shape: Ints, strip: "Strip | None") -> Ints:
         """Return the shape of what `apply` makes of a block: the places of the window on each axis.

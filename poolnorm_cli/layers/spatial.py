@@ -1,5 +1,6 @@
 """What all kinds of pooling share: the spatial axes, and what is made of the parts of a window."""
 
+from abc import abstractmethod
 from dataclasses import replace
 from functools import reduce
 from typing import TYPE_CHECKING, Any, get_args
@@ -7,13 +8,14 @@ from typing import TYPE_CHECKING, Any, get_args
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer, require_one_of
 from poolnorm_cli.shapes import DataFormat, Ints, Shape, spatial_rank
-from poolnorm_cli.strips import channels_as_images
+from poolnorm_cli.strips import channels_as_images, rows_for
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from poolnorm_cli.layers.call import Array, Call
+    from poolnorm_cli.strips import Strip
 
 
 LARGEST_VALUE = {"float32": 3.4028234663852886e38, "float64": 1.7976931348623157e308}
@@ -35,6 +37,32 @@ class SpatialLayer(Layer):
             return self, shape
         last: Any = {"data_format": "channels_last"}
         return replace(self, **last), channels_as_images(shape)
+
+    def strips(self, shape: Ints, items: int) -> "list[Strip]":
+        """Cut the first spatial axis.
+
+        Args:
+            shape: All axes of the input, batch first.
+            items: About how many items of a sample go into a strip, 1 or more.
+
+        Returns:
+            The strips, in order; [] where the channels come first: such images are seen as planes.
+        """
+        if self.data_format == "channels_first":
+            return []
+        return self.row_strips(shape, rows_for(shape, items))
+
+    @abstractmethod
+    def row_strips(self, shape: Ints, rows: int) -> "list[Strip]":
+        """Cut the first spatial axis of an input with its channels last.
+
+        Args:
+            shape: All axes of the input, batch first.
+            rows: About how many rows go into a strip, 1 or more.
+
+        Returns:
+            The strips, in order.
+        """
 
     def keras_class(self, shape: Shape) -> str:
         """Append the spatial rank: `MaxPooling2D`."""
