@@ -14,7 +14,7 @@ from poolnorm_cli.shapes import Ints, Window
 
 
 Bounds = Sequence[tuple[int, int]]
-"""First row and end of each window along an axis."""
+"""First cell and end of each window on an axis."""
 GRAIN_ITEMS = 1 << 19
 """Items of a grain, about: as many as fill a tile in float32. The last bits of statistics depend on
 this number."""

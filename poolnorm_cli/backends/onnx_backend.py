@@ -1,13 +1,14 @@
 """Blocks through ONNX Runtime: one session per layer, dtype and sample shape, used again."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from poolnorm_cli.backends import Notify, ignore
 from poolnorm_cli.backends.installed import import_onnx
 from poolnorm_cli.backends.layer_graphs import BATCH, BlockGraph
 from poolnorm_cli.backends.providers import Provider, choose
@@ -33,8 +34,6 @@ _MAX_ON_DEVICE = 8
 """Each takes about 100 MB of the device for its libraries, before any block."""
 _MAX_UNEVEN = 2
 """Sessions that are kept where strips of a sample may each need one of their own."""
-
-Notify = Callable[[str], None]
 
 
 @dataclass(slots=True)
@@ -204,11 +203,8 @@ def open_backend(provider: str, threads: int | None, notify: Notify, detail: Not
 
 
 def _reopen(provider: str, threads: int) -> OnnxBackend:
-    return OnnxBackend(choose(provider, _ignore), threads, _ignore)
-
-
-def _ignore(message: str) -> None:
-    """Say nothing: the process that this one works for has said it."""
+    # What there is to say the process that this one works for has said.
+    return OnnxBackend(choose(provider, ignore), threads, ignore)
 
 
 def _plain_op_is_exact(layer: "Layer", x: "Array") -> bool:

@@ -55,9 +55,9 @@ def _telemetry() -> Finding:
 def _providers(runtime: ModuleType) -> Iterator[Finding]:
     """Open a session of one node on every provider that the build names."""
     names = list(runtime.get_available_providers())
-    with providers.preloaded(runtime):
-        for name, reason in loading(runtime, names).items():
-            yield _unloaded(runtime, name, reason) if reason else Finding(name, "ok", "loads")
+    providers.preload(runtime)
+    for name, reason in loading(runtime, names).items():
+        yield _unloaded(runtime, name, reason) if reason else Finding(name, "ok", "loads")
     if CUDA not in names:
         yield Finding(CUDA, "missing", "this build has no CUDA", installed.INSTALL_CUDA)
 

@@ -2,7 +2,7 @@
 
 import ctypes
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
@@ -118,13 +118,13 @@ def _cuda() -> Provider:
     if CUDA not in runtime.get_available_providers():
         raise _no_gpu_build(runtime)
     runtime.set_default_logger_severity(4)  # one line is printed, not the runtime's many
-    with preloaded(runtime):
-        provider = Provider("cuda", runtime)
-        try:
-            provider.session(one_node())
-        except UnavailableError as error:
-            # Only now: to look for libraries loads them, and these need not be the runtime's.
-            raise lacking(runtime) or error from error
+    preload(runtime)
+    provider = Provider("cuda", runtime)
+    try:
+        provider.session(one_node())
+    except UnavailableError as error:
+        # Only now: to look for libraries loads them, and these need not be the runtime's.
+        raise lacking(runtime) or error from error
     return provider
 
 
@@ -295,13 +295,11 @@ def driver_version() -> tuple[int, int] | None:
     return None if failed else (number.value // 1000, number.value % 1000 // 10)
 
 
-@contextmanager
-def preloaded(runtime: ModuleType) -> Iterator[None]:
+def preload(runtime: ModuleType) -> None:
     """Let ONNX Runtime load the libraries that pip installed; what it prints is not wanted."""
     if hasattr(runtime, "preload_dlls"):
         with redirect_stdout(StringIO()):
             runtime.preload_dlls()
-    yield
 
 
 def _loads(name: str) -> bool:

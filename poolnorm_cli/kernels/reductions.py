@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.kernels.memory import silence_floating_point
 from poolnorm_cli.kernels.native import FLOAT32, loops_for
+from poolnorm_cli.strips import Bounds
 
 
 Array = NDArray[Any]
 Float64 = NDArray[np.float64]
 Axes = tuple[int, ...]
-Bounds = Mapping[int, Sequence[tuple[int, int]]]
-"""Axis -> first cell and end of each window on it; these have two sizes at most, n and n + 1."""
 
 _ROW = 1024
 """Items in a row of several cells: long enough for a vector loop, short enough for the first-level
@@ -231,7 +230,7 @@ def _reduced(shape: tuple[int, ...], axes: Axes, *, keepdims: bool) -> tuple[int
     return tuple(size for axis, size in enumerate(shape) if axis not in axes)
 
 
-def max_adaptive(x: Array, bounds: Bounds) -> Array:
+def max_adaptive(x: Array, bounds: Mapping[int, Bounds]) -> Array:
     """Compute the maximum under each window of adaptive pooling; NaN propagates.
 
     Args:
@@ -247,7 +246,7 @@ def max_adaptive(x: Array, bounds: Bounds) -> Array:
     return x
 
 
-def mean_adaptive(x: Array, bounds: Bounds) -> Array:
+def mean_adaptive(x: Array, bounds: Mapping[int, Bounds]) -> Array:
     """Average the cells under each window of adaptive pooling, in float64.
 
     It overflows only where a mean does.
@@ -274,22 +273,21 @@ def mean_adaptive(x: Array, bounds: Bounds) -> Array:
         return mean.astype(x.dtype, copy=False)
 
 
-def _sums(x: Array, bounds: Bounds) -> Array:
+def _sums(x: Array, bounds: Mapping[int, Bounds]) -> Array:
     for axis, each in _smallest_first(x.shape, bounds):
         x = _reduce_axis(x, axis, each, np.add)
     return x
 
 
 def _smallest_first(
-    shape: tuple[int, ...], bounds: Bounds
-) -> list[tuple[int, Sequence[tuple[int, int]]]]:
+    shape: tuple[int, ...], bounds: Mapping[int, Bounds]
+) -> list[tuple[int, Bounds]]:
     """Order the axes so that the pass that shrinks the block most comes first."""
     return sorted(bounds.items(), key=lambda item: len(item[1]) / shape[item[0]])
 
 
-def _reduce_axis(
-    x: Array, axis: int, each: Sequence[tuple[int, int]], combine: "np.ufunc"
-) -> Array:
+def _reduce_axis(x: Array, axis: int, each: Bounds, combine: "np.ufunc") -> Array:
+    """Reduce one axis under windows whose sizes differ by 1 at most."""
     bounds, count = np.array(each), len(each)
     first, cells = bounds[:, 0], bounds[:, 1] - bounds[:, 0]
     fewest = int(cells.min())

@@ -218,11 +218,8 @@ def multiply_and_add(y: Array, factor: Float64 | None, addend: Float64 | None) -
         return
     with silence_floating_point():
         b, c = (None if v is None else v.astype(y.dtype) for v in (factor, addend))
-        given = ([] if v is None else [v] for v in (factor, addend))
-        if (
-            out_of_range(y.dtype, **dict(zip(("factors", "addends"), given, strict=True)))
-            is not None
-        ):
+        factors, addends = ([] if v is None else [v] for v in (factor, addend))
+        if out_of_range(y.dtype, factors=factors, addends=addends) is not None:
             wide = y.astype(wider(y.dtype)) * (1 if factor is None else factor)
             np.copyto(y, wide + (0 if addend is None else addend), casting="same_kind")
             return

@@ -67,11 +67,10 @@ def cell_count_text(shape: Ints, axes: Ints) -> str:
         Part of a line.
     """
     sizes = [shape[axis] for axis in axes]
-    product = " * ".join(map(str, sizes))
-    total = f"{product} = {prod(sizes)}" if len(sizes) > 1 else product
-    named = f"axes {','.join(map(str, axes))}" if len(axes) > 1 else f"axis {axes[0]}"
-    cells = "cell" if prod(sizes) == 1 else "cells"
-    return f"{named}: {total} {cells}"
+    cells = counted(prod(sizes), "cell")
+    if len(axes) == 1:
+        return f"axis {axes[0]}: {cells}"
+    return f"axes {','.join(map(str, axes))}: {' * '.join(map(str, sizes))} = {cells}"
 
 
 def reduction_text(shape: Ints, axes: Ints) -> str:

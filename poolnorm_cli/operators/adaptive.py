@@ -11,13 +11,10 @@ import numpy as np
 
 from poolnorm_cli.operators.graph import Graph, GraphCall, Value, cut
 from poolnorm_cli.operators.reductions import SMALL, cell_counts, mean_without_overflow
+from poolnorm_cli.strips import Bounds
 
 
-Bounds = Mapping[int, Sequence[tuple[int, int]]]
-"""Axis -> first cell and end of each window on it; these have two sizes at most, n and n + 1."""
-
-
-def max_adaptive(graph: Graph, x: Value, bounds: Bounds, call: GraphCall) -> Value:
+def max_adaptive(graph: Graph, x: Value, bounds: Mapping[int, Bounds], call: GraphCall) -> Value:
     """Take the maximum under each window; NaN propagates.
 
     Args:
@@ -43,7 +40,7 @@ def max_adaptive(graph: Graph, x: Value, bounds: Bounds, call: GraphCall) -> Val
     return graph.cast(x, call.dtype)
 
 
-def mean_adaptive(graph: Graph, x: Value, bounds: Bounds, call: GraphCall) -> Value:
+def mean_adaptive(graph: Graph, x: Value, bounds: Mapping[int, Bounds], call: GraphCall) -> Value:
     """Average the cells under each window, summed in float64.
 
     An exact graph overflows only where a mean does.
@@ -70,10 +67,8 @@ def mean_adaptive(graph: Graph, x: Value, bounds: Bounds, call: GraphCall) -> Va
     return mean_without_overflow(graph, mean, graph.cast(x, "float64"), most, call)
 
 
-def _sums(
-    graph: Graph, x: Value, axis: int, call: GraphCall, bounds: Sequence[tuple[int, int]]
-) -> Value:
-    """Sum the cells under each window of one axis, in float64."""
+def _sums(graph: Graph, x: Value, axis: int, call: GraphCall, bounds: Bounds) -> Value:
+    """Sum the cells under windows of one axis, whose sizes differ by 1 at most, in float64."""
     fewest = min(end - first for first, end in bounds)
     pieces, done = [], 0
     for size, partial in _partials(graph, x, axis, call.sizes[axis], fewest, "Add"):

@@ -99,7 +99,7 @@ class Graph(Protocol):
         """Name the dtype of a value."""
 
     def monitor(self, kind: str, value: Value) -> None:
-        """Return a number by which a block was scaled to the run, which checks it for overflow.
+        """Mark a value that blocks are scaled by, so that a run can check it for overflow.
 
         Args:
             kind: What it is: `mean` or `power`.

@@ -39,7 +39,7 @@ def torch_program(layer: Layer, context: ProgramContext) -> str:
         lines += [f"layer = {torch_layer.module}", *_state(torch_layer, context)]
         batch = isinstance(layer, Trainable) and _by_batch(layer, context)
         lines.append("layer.train()" if batch else "layer.eval()")
-    y_shape = tuple(int(size or 0) for size in layer.output_shape(context.shape))
+    y_shape = layer.block_shape(context.shape, None)
     body = [*_before(torch_layer), *torch_layer.lines, *_after(torch_layer, context, y_shape)]
     lines += ["with torch.no_grad():", *(f"    {line}" for line in body)]
     if context.result != torch_dtype(context.compute):
