@@ -126,7 +126,7 @@ LOOP static void NAME(join_strip)(int average, const T *x, const sheet *s, int l
                 : NAME(join_strip_of)(0, x, s, levels, memory, n, out);
 }
 
-/* Join the rows below each place of a window into one, for all places, into `mid`. */
+/* Join the rows under each place of a window into one, for all places, into `mid`. */
 static void NAME(join_columns)(int average, const T *x, const sheet *s, A *memory, A *mid)
 {
     ptrdiff_t width = s->cells * s->items, step = LEAST(STRIP, width);

@@ -14,7 +14,7 @@
 #define LINE 64    /* bytes that memory gives together */
 #define SHORT 8    /* items of a cell that a vector holds */
 
-/* The real cells of an axis below one place of a window. */
+/* The real cells of an axis under one place of a window. */
 static INLINE ptrdiff_t cells_of(const window *w, ptrdiff_t place, ptrdiff_t length)
 {
     ptrdiff_t start = place * w->stride - w->low;

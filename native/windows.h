@@ -1,9 +1,9 @@
 /* Sliding windows over images in memory order (image, plane, row, cell, item).
  *
- * An output row is made in pieces that stay in the first-level cache: the input rows below it are
- * joined into one, and along that one runs of 1, 2, 4, ... cells are put together to the window.
- * The order in which cells are joined follows from the window alone, so a result has the same bits
- * wherever a tensor is cut. */
+ * An output row is made in pieces that stay in the first-level cache: the input rows under its
+ * windows are joined into one, and along that one runs of 1, 2, 4, ... cells are put together to the
+ * window. The order in which cells are joined follows from the window alone, so a result has the
+ * same bits wherever a tensor is cut. */
 #ifndef POOLNORM_WINDOWS_H
 #define POOLNORM_WINDOWS_H
 

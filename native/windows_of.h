@@ -252,7 +252,7 @@ LOOP static int NAME(divide)(const A *sums, ptrdiff_t places, ptrdiff_t first, p
     return bad;
 }
 
-/* Make one output row from the input rows below it, or from what they were joined to. */
+/* Make one output row from the input rows under its windows, or from what they were joined to. */
 static int NAME(make_row)(int average, const T *const *rows, ptrdiff_t count, const C *joined,
                           const sheet *s, ptrdiff_t step, A *const *spare, T *out)
 {
