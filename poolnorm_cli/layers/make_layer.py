@@ -45,14 +45,8 @@ def make_layer(
         raise error if own else error.within(place) from None
     layer = kind(**_complete(kind, {**stated, **flags}))
     for name in flags:
-        given, there = getattr(layer, name), getattr(file, name)
-        if name in stated and name not in (layout or {}) and not _same(name, given, there, rank):
-            word = _typed(name, given)
-            has = f"{name}={there}" if isinstance(there, bool) else _word(there)
-            raise UsageError(
-                f"{word} contradicts {place}, which has {has}",
-                f"leave out {word.partition(' ')[0]}",
-            )
+        if name in stated and name not in (layout or {}):
+            _require_same(name, getattr(layer, name), getattr(file, name), place, rank)
     return replace(layer, **{n: getattr(file, n) for n in stated if n not in flags})
 
 
@@ -72,10 +66,18 @@ def _complete(kind: type[Layer], values: Mapping[str, Any]) -> Mapping[str, Any]
     return values
 
 
-def _same(name: str, given: Any, there: Any, rank: int | None) -> bool:
+def _require_same(name: str, given: Any, there: Any, place: str, rank: int | None) -> None:
+    """Refuse a flag that contradicts a file; axes are the same if they are so in that rank."""
+    same = given == there
     if name == "axis" and rank:
-        return sorted(a % rank for a in given) == sorted(a % rank for a in there)
-    return bool(given == there)
+        same = sorted(a % rank for a in given) == sorted(a % rank for a in there)
+    if not same:
+        word = _typed(name, given)
+        has = f"{name}={there}" if isinstance(there, bool) else _word(there)
+        raise UsageError(
+            f"{word} contradicts {place}, which has {has}",
+            f"leave out {word.partition(' ')[0]}",
+        )
 
 
 def _typed(name: str, value: Any) -> str:
