@@ -47,7 +47,7 @@ def reason_of(error: OSError) -> str:
 
 
 class PoolnormError(Exception):
-    """A fault to be told in one line: where it is, what is wrong there, and what to type instead.
+    """An error that fits on one line: where it is, what is wrong there, and what to type instead.
 
     Attributes:
         what: The fault and the value received, without a full stop.
@@ -90,9 +90,9 @@ class PoolnormError(Exception):
         """Where it was and what was wrong, the names cut so that the line stays short."""
         if not self.places:
             return self.what
-        room = LINE - len(self.what) - (len(self.fix) + 2 if self.fix else 0)
-        room = (room - 2 * len(self.places)) // len(self.places)
-        names = [shown(place, max(room, _SHORTEST)) for place in self.places]
+        left = LINE - len(self.what) - (len(self.fix) + 2 if self.fix else 0)
+        width = (left - 2 * len(self.places)) // len(self.places)
+        names = [shown(place, max(width, _SHORTEST)) for place in self.places]
         return ": ".join((*names, self.what))
 
     def __str__(self) -> str:
@@ -148,7 +148,7 @@ class PoolnormError(Exception):
         return self._with(what=what, fix=fix)
 
     def of_kind(self, kind: type[_Kind]) -> _Kind:
-        """Return an error of another class, and so another exit code, that says the same."""
+        """Return an error of another class, and so with another exit code, that says the same."""
         other = kind(self.what, self.fix, self.places)
         other.__cause__ = self
         return other
@@ -156,7 +156,7 @@ class PoolnormError(Exception):
     def _with(self, **changes: Any) -> Self:
         parts = {"what": self.what, "fix": self.fix, "places": self.places, **changes}
         other = type(self)(**parts)
-        other.__dict__.update(self.__dict__ | other.__dict__ | parts)
+        other.__dict__.update(self.__dict__ | other.__dict__)
         other.__cause__ = self.__cause__
         return other
 

@@ -126,3 +126,10 @@ def test_no_place_has_a_secret() -> None:
 
     assert error.places == ("https://host/x.npy?...",)
     assert error.is_at("https://me:secret@host/x.npy?key=1")
+
+
+def test_other_words_have_no_secret_either() -> None:
+    words = "https://me:secret@host/x.npy?key=1"
+
+    assert str(InputError("a").saying(words, words)).count("https://host/x.npy?...") == 2
+    assert InputError("is bad").prefixed(words).what == "https://host/x.npy?... is bad"
