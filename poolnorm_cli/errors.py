@@ -24,6 +24,11 @@ _Kind = TypeVar("_Kind", bound="PoolnormError")
 Place = str | os.PathLike[str]
 
 
+def printable(name: str) -> str:
+    """Escape what would break a line or move the cursor: control characters, half characters."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
 def shown(text: Place, limit: int = 60) -> str:
     """Return a name on one line, as it may be shown.
 
@@ -34,10 +39,7 @@ def shown(text: Place, limit: int = 60) -> str:
     Returns:
         The name with unprintable characters escaped and without secrets; its end where it is cut.
     """
-    line = "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode()
-        for char in _plain(text)
-    )
+    line = printable(_plain(text))
     return line if len(line) <= limit else f"...{line[len(line) - limit + 3 :]}"
 
 

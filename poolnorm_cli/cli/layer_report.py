@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from poolnorm_cli.errors import PoolnormError
+from poolnorm_cli.errors import PoolnormError, printable
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.report.emit import emit, open_report
 from poolnorm_cli.report.errors import document_of, print_error
@@ -14,7 +14,6 @@ from poolnorm_cli.report.text import (
     json_values,
     keras_shape,
     penalties_text,
-    printable,
     values_text,
 )
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from poolnorm_cli.backends import BACKENDS, Notify, full_names, open_backend
 from poolnorm_cli.cli.command import Argument, Command, Option, PrintingFlags, layer_family
 from poolnorm_cli.cli.fast_parser import execute
-from poolnorm_cli.errors import UsageError
+from poolnorm_cli.errors import UsageError, printable
 from poolnorm_cli.layers import LAYERS
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.report.emit import emit, note
 from poolnorm_cli.report.rows import Row, print_message
-from poolnorm_cli.report.text import json_number, keras_shape, printable
+from poolnorm_cli.report.text import json_number, keras_shape
 from poolnorm_cli.shapes import Ints, format_shape
 from poolnorm_cli.values import frozen
 

@@ -5,9 +5,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.cli.command import Command, PrintingFlags
+from poolnorm_cli.errors import printable
 from poolnorm_cli.report.emit import emit
 from poolnorm_cli.report.rows import Row
-from poolnorm_cli.report.text import printable
 from poolnorm_cli.values import frozen
 
 

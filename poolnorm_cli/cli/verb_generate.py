@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from poolnorm_cli.cli.command import Argument, Command, Option
-from poolnorm_cli.errors import UsageError
+from poolnorm_cli.errors import UsageError, printable
 from poolnorm_cli.report.emit import emit
 from poolnorm_cli.report.rows import Row, Style
-from poolnorm_cli.report.text import keras_shape, printable
+from poolnorm_cli.report.text import keras_shape
 from poolnorm_cli.shapes import Ints, parse_shape
 from poolnorm_cli.values import frozen
 

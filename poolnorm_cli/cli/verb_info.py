@@ -5,11 +5,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 from poolnorm_cli.cli.command import Command, InputFlags, Option, PrintingFlags
-from poolnorm_cli.errors import PoolnormError, UsageError
+from poolnorm_cli.errors import PoolnormError, UsageError, printable
 from poolnorm_cli.report.emit import emit, note
 from poolnorm_cli.report.errors import print_error
 from poolnorm_cli.report.rows import Row
-from poolnorm_cli.report.text import json_number, keras_shape, printable
+from poolnorm_cli.report.text import json_number, keras_shape
 from poolnorm_cli.shapes import format_shape
 from poolnorm_cli.values import frozen
 

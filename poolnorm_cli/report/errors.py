@@ -11,8 +11,9 @@ from poolnorm_cli.errors import (
     PoolnormError,
     UnavailableError,
     UsageError,
+    printable,
 )
-from poolnorm_cli.report.text import brief, printable
+from poolnorm_cli.report.text import brief
 
 
 _GONE = "the current directory was removed"
@@ -80,7 +81,7 @@ def error_of(error: Exception) -> PoolnormError:
 def _of_system(error: OSError) -> PoolnormError:
     reason = error.strerror or str(error)
     if error.errno in _FEW_FILES:
-        return UnavailableError(f"{reason.lower()}", "raise the limit (ulimit -n)")
+        return UnavailableError(reason.lower(), "raise the limit (ulimit -n)")
     if error.filename:
         return OutputError.at(error.filename, reason)
     if error.errno == errno.ENOENT and _is_directory_gone():

@@ -4,7 +4,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from poolnorm_cli.report.text import printable
+from poolnorm_cli.errors import printable
 
 
 if TYPE_CHECKING:

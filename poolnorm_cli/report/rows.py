@@ -5,8 +5,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TextIO, TypeAlias
 
-from poolnorm_cli.errors import OutputError
-from poolnorm_cli.report.text import brief, printable
+from poolnorm_cli.errors import OutputError, printable
+from poolnorm_cli.report.text import brief
 from poolnorm_cli.values import frozen
 
 

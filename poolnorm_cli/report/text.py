@@ -1,4 +1,4 @@
-"""Values, names and shapes as text that is safe to print."""
+"""Values, shapes and messages as text."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +18,6 @@ _SHORT = 100
 _DIGITS = r"\d{60,}"
 _LONGEST = 1200
 """Characters of each half of a message, what was wrong and what to type instead."""
-
-
-def printable(name: str) -> str:
-    """Escape what would break a line or move the cursor: control characters, half characters."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 def brief(text: str) -> str:
