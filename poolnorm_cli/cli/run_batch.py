@@ -1,6 +1,6 @@
 """A run of many inputs: who works on them, what is remembered, what is printed of the whole."""
 
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 from poolnorm_cli.batch import batch as runs
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from poolnorm_cli.batch.inputs import Input
     from poolnorm_cli.batch.journal import Journal
-    from poolnorm_cli.batch.stages import InputResult
     from poolnorm_cli.engine.job import Job
     from poolnorm_cli.tensors.sources import FirstInput
 
@@ -71,8 +70,7 @@ class ManyInputs(NamedTuple):
             PoolnormError: A fault of the whole run, or of its only input.
         """
         plan, inputs, flags = self.plan, self.inputs, self.flags
-        with ExitStack() as stack:
-            journal = stack.enter_context(open_journal(plan, job, flags))
+        with open_journal(plan, job, flags) as journal:
             outputs = OutputFiles(plan.directory, plan.overwrite, flags.synced)
             work = Work(job, plan.reading, outputs, checksums=journal is not None)
             for note in plan.notes:
@@ -81,30 +79,45 @@ class ManyInputs(NamedTuple):
                 _check_streams(inputs, "--synchronized")
             if journal is not None:
                 _check_streams(inputs, "--journal")
-                known = _verified(work, plan, self.existing, journal)
-                journal.start(len(inputs))
-                for result in known:
-                    journal.adopt(result)
+                self._start_journal(journal, work)
             if on_start is not None:
                 on_start()
             if plan.directory is not None and len(inputs) > 1:
                 remove_leftovers(directories(inputs))
-            progress = open_progress(flags.batch.progress, flags.printing.style())
-            run = runs.Batch(
-                plan,
-                work,
-                inputs,
-                executor_for(work, inputs, flags.batch, flags.backend),
-                reporter,
-                fail_fast=flags.outputs.fail_fast or flags.training.training,
-                failure_code=None if flags.outputs.fail_fast else 1,
-                journal=journal,
-                on_progress=progress.update,
-            )
-            stack.callback(
-                lambda: progress.close(run.counts, summary=_summarized(flags, run.counts))
-            )
+            return self._run_tasks(work, reporter, journal)
+
+    def _start_journal(self, journal: "Journal", work: Work) -> None:
+        """Begin a journal with the inputs whose output is there without a line, and is theirs.
+
+        Raises:
+            UsageError: An output is there that is not of this run.
+        """
+        from poolnorm_cli.batch.verification import unverified, verify
+
+        known = verify(work, journal, unverified(self.plan, self.existing, journal))
+        journal.start(len(self.inputs))
+        for result in known:
+            journal.adopt(result)
+
+    def _run_tasks(self, work: Work, reporter: LayerReport, journal: "Journal | None") -> int:
+        """Do the work, show how far it is, and return the exit code."""
+        flags = self.flags
+        progress = open_progress(flags.batch.progress, flags.printing.style())
+        run = runs.Batch(
+            self.plan,
+            work,
+            self.inputs,
+            executor_for(work, self.inputs, flags.batch, flags.backend),
+            reporter,
+            fail_fast=flags.outputs.fail_fast or flags.training.training,
+            failure_code=None if flags.outputs.fail_fast else 1,
+            journal=journal,
+            on_progress=progress.update,
+        )
+        try:
             return run.run()
+        finally:
+            progress.close(run.counts, summary=_summarized(flags, run.counts))
 
     def dry_run(self, job: "Job") -> int:
         """Say what a run would do, and return the exit code that the headers would give it.
@@ -203,19 +216,6 @@ def _plan(layer: Layer, flags: LayerFlags, first: "FirstInput") -> Plan:
 def _add(report: DryRunReport, plan: Plan, job: "Job", item: "Input") -> None:
     for tensor in plan.reading.open(item):
         report.add(job.estimate(tensor, item.target, item.shown_target))
-
-
-def _verified(
-    work: Work, plan: Plan, there: "Sequence[Input]", journal: "Journal"
-) -> "list[InputResult]":
-    """Return the results of inputs whose output is there without a line, and is theirs.
-
-    Raises:
-        UsageError: An output is there that is not of this run.
-    """
-    from poolnorm_cli.batch.verification import unverified, verify
-
-    return verify(work, journal, unverified(plan, there, journal))
 
 
 def executor_for(

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from poolnorm_cli.cli.file_flags import check_files
 from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.cli.layer_report import DryRunReport, LayerReport
-from poolnorm_cli.errors import PoolnormError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.trainable import Trainable
+from poolnorm_cli.report.errors import error_of
 from poolnorm_cli.tensors.file_roles import Role, already_exists
 from poolnorm_cli.tensors.names import STDIN
 from poolnorm_cli.tensors.outputs import exists, open_output
@@ -67,9 +67,8 @@ class OneInput(NamedTuple):
             output = open_output(target, flags.outputs.overwrite, sync=flags.synced)
         try:
             outcomes = job.run_all(tensors, output, self._place)
-        except MemoryError:
-            fix = "give a smaller input, or free some memory"
-            raise PoolnormError.at(self._name, "out of memory", fix) from None
+        except MemoryError as error:
+            raise error_of(error).within(self._name) from None
         for outcome in outcomes:
             for note in outcome.notes:
                 reporter.noted(note)
