@@ -94,7 +94,8 @@ def reference() -> str:
 
 def commands() -> Iterator[list[str]]:
     """List the words of every command: the root, the verbs, and the layers below some."""
-    from poolnorm_cli.cli.verbs import LAYER_VERBS, OTHER_VERBS
+    from poolnorm_cli.cli.command import LAYER_VERBS
+    from poolnorm_cli.cli.verbs import OTHER_VERBS
     from poolnorm_cli.layers import LAYERS
 
     yield []

@@ -1,7 +1,8 @@
 """Every threshold in bytes, each with the reason or the measurement behind it.
 
 Plain numbers, so that they cost nothing at start. A name ends in `BYTES`; one that begins with
-`LARGEST` or `LONGEST` is a limit on what is read, and what is above it is refused.
+`LARGEST` or `LONGEST` is a limit on what is read, and what is above it is refused. The text below a
+name goes on from the word "bytes".
 """
 
 # --- how a tensor is divided -------------------------------------------------------------------
@@ -63,6 +64,8 @@ shape."""
 PIECE_BYTES = 1 << 20
 """Copied or checked at a time: a few hundred calls a second for a fast disk, and it stays in
 cache."""
+MASK_PIECE_BYTES = 1 << 20
+"""Of a mask read at a time where all of it is kept as bool: little beside what is kept."""
 TRANSFER_BYTES = 16 << 20
 """Asked of the system in one call, so that an interrupt is never far away: a disk of 200 MB/s gives
 them in less than a tenth of a second."""
@@ -145,6 +148,3 @@ WIRE_WINDOW_BYTES = 64 << 10
 """Of an ONNX file held at a time while its fields are found: some thousand small fields."""
 LONGEST_ONNX_NAME_BYTES = 8192
 """Of a name in an ONNX graph: exporters join the names of all modules around a node."""
-
-MASK_PIECE_BYTES = 1 << 20
-"""Of a mask that are read at a time where all of it is kept as bool: little beside what is kept."""

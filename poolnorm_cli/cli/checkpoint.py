@@ -173,6 +173,14 @@ def read_weights(
     weights = entry.read_weights(
         layer, layer.weight_shapes(shape), training=flags.training.training
     )
+    _note_assumptions(layer, checkpoint, entry, flags)
+    return weights
+
+
+def _note_assumptions(
+    layer: Layer, checkpoint: Checkpoint, entry: "Entry", flags: LayerFlags
+) -> None:
+    """Say what the file of the weights leaves open, or has that is not used."""
     style = flags.printing.style()
     if entry.kind and entry.of_subclass:
         own = shown(entry.class_name, 60)
@@ -183,7 +191,6 @@ def read_weights(
         note(text, style)
     if entry.note and not flags.training.training:
         note(f"{entry.place}: {entry.note}", style)
-    return weights
 
 
 def _of_instances(kind: type[Layer], entry: "Entry") -> "Mapping[str, Any]":
@@ -199,10 +206,8 @@ def _require_axis_of_torch(layer: Layer, entry: "Entry", shape: "Ints") -> None:
     Raises:
         UsageError: The channels are the second axis, and the layer has them last.
     """
-    (size, *more), axis = (
-        next(iter(entry.arrays.values())).shape or (1,),
-        getattr(layer, "axis", ()),
-    )
+    size, *more = next(iter(entry.arrays.values())).shape or (1,)
+    axis = getattr(layer, "axis", ())
     if len(shape) > 2 and not more and axis == (-1,) and shape[1] == size != shape[-1]:
         raise UsageError.at(
             entry.place,

@@ -20,7 +20,10 @@ from poolnorm_cli.shapes import Ints
 from poolnorm_cli.values import frozen
 
 
+LAYER_VERBS = tuple(dict.fromkeys(name.split()[0] for name in LAYERS))
+"""First words of the layers, as `pool` of `pool max`."""
 LAYER_PANEL = "Layer"
+PRINTING_PANEL = "Printing"
 
 
 class Option:
@@ -169,8 +172,7 @@ def layer_family(text: str, make: Callable[[str], Command]) -> Family:
     Returns:
         The family.
     """
-    verbs = dict.fromkeys(name.split()[0] for name in LAYERS)
-    return Family(text, {verb: partial(layer_node, verb, make) for verb in verbs})
+    return Family(text, {verb: partial(layer_node, verb, make) for verb in LAYER_VERBS})
 
 
 def layer_node(verb: str, make: Callable[[str], Command]) -> Node:
@@ -226,9 +228,6 @@ def _of_group(group: type) -> Iterator[Flag]:
 
 def _pick(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
     return {f.name: values[f.name] for f in fields(kind) if f.name in values}
-
-
-PRINTING_PANEL = "Printing"
 
 
 @frozen(kw_only=True)

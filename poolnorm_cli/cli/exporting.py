@@ -185,8 +185,6 @@ def _input_shape(layer: Layer, first: "FirstInput", flag: str) -> "Ints":
         UsageError: It comes from standard input, or the layer cannot take it.
         InputError: It cannot be read.
     """
-    from poolnorm_cli.tensors.names import STDIN
-
     name = first.word
     # A pipe can be read once, and holds something else the next time.
     if name == STDIN or (os.path.exists(name) and not os.path.isfile(name)):  # noqa: PTH110, PTH113

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 FloatName = Literal["float16", "bfloat16", "float32", "float64"]
 
-_OUTPUT = "Output"
-_FRAMEWORKS = "Other frameworks"
-_WEIGHTS = "Weights"
+_OUTPUT_PANEL = "Output"
+_FRAMEWORKS_PANEL = "Other frameworks"
+_WEIGHTS_PANEL = "Weights"
 
 
 @frozen(kw_only=True)
@@ -30,7 +30,7 @@ class OutputFlags:
             "-o",
             metavar="FILE",
             help="Write to this .npy or .npz file, or - for standard output.",
-            rich_help_panel=_OUTPUT,
+            rich_help_panel=_OUTPUT_PANEL,
         ),
     ] = None
     output_dir: Annotated[
@@ -40,7 +40,7 @@ class OutputFlags:
             "-O",
             metavar="DIR",
             help="Write one file per input to this directory, under the same name.",
-            rich_help_panel=_OUTPUT,
+            rich_help_panel=_OUTPUT_PANEL,
         ),
     ] = None
     output_name: Annotated[
@@ -48,19 +48,19 @@ class OutputFlags:
         Option(
             metavar="TEMPLATE",
             help="Names for -O, as '{stem}_{op}{ext}'; also {name}, {parent}, {index}, {key}.",
-            rich_help_panel=_OUTPUT,
+            rich_help_panel=_OUTPUT_PANEL,
         ),
     ] = None
     overwrite: Annotated[
         bool,
-        Option("--overwrite", help="Replace outputs that exist.", rich_help_panel=_OUTPUT),
+        Option("--overwrite", help="Replace outputs that exist.", rich_help_panel=_OUTPUT_PANEL),
     ] = False
     skip_existing: Annotated[
         bool,
         Option(
             "--skip-existing",
             help="Skip inputs whose outputs exist.",
-            rich_help_panel=_OUTPUT,
+            rich_help_panel=_OUTPUT_PANEL,
         ),
     ] = False
     sync: Annotated[
@@ -70,19 +70,21 @@ class OutputFlags:
             help="Flush outputs to disk before they get their names, so that a power cut leaves "
             "none unfinished.  [default: with --journal, and with weights updated in place]",
             show_default=False,
-            rich_help_panel=_OUTPUT,
+            rich_help_panel=_OUTPUT_PANEL,
         ),
     ] = None
     dtype: Annotated[
         FloatName | None,
         Option(
             help="Dtype of the output; bfloat16 also reads inputs saved as raw V2.",
-            rich_help_panel=_OUTPUT,
+            rich_help_panel=_OUTPUT_PANEL,
         ),
     ] = None
     fail_fast: Annotated[
         bool,
-        Option("--fail-fast", help="Stop at the first input that fails.", rich_help_panel=_OUTPUT),
+        Option(
+            "--fail-fast", help="Stop at the first input that fails.", rich_help_panel=_OUTPUT_PANEL
+        ),
     ] = False
 
     def __post_init__(self) -> None:
@@ -137,7 +139,7 @@ class DefinitionFlags:
         Option(
             metavar="FILE",
             help="Take the parameters from the JSON of Keras' get_config().",
-            rich_help_panel=_FRAMEWORKS,
+            rich_help_panel=_FRAMEWORKS_PANEL,
         ),
     ] = None
     save_config: Annotated[
@@ -145,7 +147,7 @@ class DefinitionFlags:
         Option(
             metavar="FILE",
             help="Write the JSON from which Keras' from_config() makes the layer.",
-            rich_help_panel=_FRAMEWORKS,
+            rich_help_panel=_FRAMEWORKS_PANEL,
         ),
     ] = None
     keras: Annotated[
@@ -153,7 +155,7 @@ class DefinitionFlags:
         Option(
             "--keras",
             help="Print a program that gives the same output in Keras, and do nothing else.",
-            rich_help_panel=_FRAMEWORKS,
+            rich_help_panel=_FRAMEWORKS_PANEL,
         ),
     ] = False
     torch: Annotated[
@@ -161,7 +163,7 @@ class DefinitionFlags:
         Option(
             "--torch",
             help="Print a program that gives the same output in torch, and do nothing else.",
-            rich_help_panel=_FRAMEWORKS,
+            rich_help_panel=_FRAMEWORKS_PANEL,
         ),
     ] = False
 
@@ -176,7 +178,7 @@ class WeightFlags:
             metavar="FILE[::LAYER]",
             help="Read the weights of the layer, and parameters that the file has, from .npz, "
             ".keras, .h5, .safetensors or .onnx; `poolnorm info FILE` lists the layers.",
-            rich_help_panel=_WEIGHTS,
+            rich_help_panel=_WEIGHTS_PANEL,
         ),
     ] = None
     save_weights: Annotated[
@@ -184,7 +186,7 @@ class WeightFlags:
         Option(
             metavar="FILE",
             help="Write all weights to this .npz after the run; may be the one of --weights.",
-            rich_help_panel=_WEIGHTS,
+            rich_help_panel=_WEIGHTS_PANEL,
         ),
     ] = None
 
@@ -214,7 +216,7 @@ class TrainingFlags:
         Option(
             "--training",
             help="Use each input's own statistics, and update the moving ones.",
-            rich_help_panel=_WEIGHTS,
+            rich_help_panel=_WEIGHTS_PANEL,
         ),
     ] = False
 
@@ -229,7 +231,7 @@ class FoldingFlags:
             "--fold",
             help="Print the scale and shift that inference with --weights amounts to, and their "
             "largest error on each INPUT; -o FILE.npz saves them.",
-            rich_help_panel=_WEIGHTS,
+            rich_help_panel=_WEIGHTS_PANEL,
         ),
     ] = False
 

@@ -8,7 +8,7 @@ from poolnorm_cli.errors import PoolnormError, printable
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.report.emit import emit, open_report
 from poolnorm_cli.report.errors import document_of, print_error
-from poolnorm_cli.report.rows import Row, Style
+from poolnorm_cli.report.rows import Report, Row, Style
 from poolnorm_cli.report.text import (
     json_number,
     json_values,
@@ -102,7 +102,7 @@ class _OutcomeRow(Row):
 
 
 class LayerReport:
-    """Told of every input of a run as it is done: the listener of the engine and the batch."""
+    """Prints the result of every input of a run as it is done: the `Listener` of a batch."""
 
     def __init__(self, layer: Layer, style: Style) -> None:
         """Prepare to report on a layer.
@@ -132,8 +132,7 @@ class LayerReport:
             name: The input.
             error: Why.
         """
-        print_error(error)
-        self._report.add_entry(_failure(name, error))
+        _add_failure(self._report, name, error)
 
     def skipped(self, name: str, output: str) -> None:
         """Report an input whose output was there already.
@@ -184,9 +183,11 @@ def _head(layer: Layer) -> dict[str, Any]:
     return {"schema": 1, "command": layer.words, "layer": layer.config()}
 
 
-def _failure(name: str, error: PoolnormError) -> dict[str, Any]:
+def _add_failure(report: Report, name: str, error: PoolnormError) -> None:
+    """Print the error of an input, and add its entry."""
+    print_error(error)
     facts = {key: value for key, value in document_of(error).items() if key != "schema"}
-    return {"input": name} | facts
+    report.add_entry({"input": name} | facts)
 
 
 def _profile_lines(profile: "Profile") -> list[str]:
@@ -244,7 +245,7 @@ class _EstimateRow(Row):
 
 
 class DryRunReport:
-    """Told of every tensor of which a run was only estimated."""
+    """Prints what a run would do to every tensor."""
 
     def __init__(self, layer: Layer, style: Style) -> None:
         """Prepare to report on a layer.
@@ -269,8 +270,7 @@ class DryRunReport:
             name: The input.
             error: Why.
         """
-        print_error(error)
-        self._report.add_entry(_failure(name, error))
+        _add_failure(self._report, name, error)
 
     def close(self) -> None:
         """Print what is printed at the end."""

@@ -8,6 +8,7 @@ from poolnorm_cli.cli.checkpoint import Checkpoint, find_entry, read_weights
 from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.engine.layer_pass import initial_weights
 from poolnorm_cli.engine.masks import MaskFile
+from poolnorm_cli.engine.training import with_constants
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.keras.initializers import Initializer
@@ -48,8 +49,6 @@ def programs(
         PoolnormError: A file cannot be read, or a framework has no such layer.
     """
     wanted = flags.definition
-    from poolnorm_cli.engine.training import with_constants
-
     layer = with_constants(layer)
     file = flags.weights.weights
     if file is not None and checkpoint.entry is None:  # it is also written

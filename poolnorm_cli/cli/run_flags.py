@@ -233,7 +233,6 @@ class BackendFlags:
             rich_help_panel=_BACKEND_PANEL,
         ),
     ] = None
-
     max_memory: Annotated[
         str | None,
         Option(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from poolnorm_cli.cli.command import Argument, Command, PrintingFlags, layer_family
+from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers import find
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.make_layer import make_layer
@@ -103,7 +104,6 @@ def read_shape(text: str) -> Shape:
     """
     if text != "-" and not any(mark in text for mark in "./"):  # neither a suffix nor a path
         return parse_shape(text)
-    from poolnorm_cli.errors import UsageError
     from poolnorm_cli.tensors.names import names_tensor
     from poolnorm_cli.tensors.sources import open_input
 

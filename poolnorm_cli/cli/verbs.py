@@ -3,11 +3,9 @@
 from functools import partial
 from importlib import import_module
 
-from poolnorm_cli.cli.command import Family, Node, layer_node
-from poolnorm_cli.layers import LAYERS
+from poolnorm_cli.cli.command import LAYER_VERBS, Family, Node, layer_node
 
 
-LAYER_VERBS = tuple(dict.fromkeys(words.split(" ")[0] for words in LAYERS))
 OTHER_VERBS = ("shape", "info", "generate", "compare", "doctor")
 
 
