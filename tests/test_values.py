@@ -82,7 +82,7 @@ def test_a_subclass_adds_fields_and_keeps_methods_of_its_own() -> None:
     assert [f.name for f in fields(Child)] == ["a", "b", "c", "d", "e"]
 
 
-def test_a_class_that_is_quickened_has_the_same_init() -> None:
+def test_a_class_with_an_init_of_its_own_takes_what_the_shared_one_takes() -> None:
     @frozen
     class Often:
         a: int

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -47,12 +48,23 @@ def test_people_read_it_on_standard_error(poolnorm: Command) -> None:
     assert "at which memory is copied here" in result.err
 
 
-def test_a_clock_knows_waiting_from_working() -> None:
-    profiler = Profiler()
-    items = profiler.timed("next", profiler.timed("read", range(3)))
+def test_a_profiler_knows_waiting_from_working(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
 
-    assert list(items) == [0, 1, 2]
-    assert profiler.profile().spans["wait"] < 0.01
+    def slow_items() -> Iterator[int]:
+        nonlocal now
+        for item in range(3):
+            now += 2
+            yield item
+
+    monkeypatch.setattr("time.perf_counter", lambda: now)
+    monkeypatch.setattr("poolnorm_cli.engine.profile._copy_rate", lambda: 1.0)
+    profiler = Profiler()
+
+    assert list(profiler.timed("next", profiler.timed("read", slow_items()))) == [0, 1, 2]
+    assert (profiler.profile().spans["read"], profiler.profile().spans["wait"]) == (6, 0)
+    assert list(profiler.timed("next", slow_items())) == [0, 1, 2]
+    assert (profiler.profile().spans["read"], profiler.profile().spans["wait"]) == (6, 6)
 
 
 @pytest.mark.parametrize("flags", ["-j 2", "--dask local"])

@@ -39,7 +39,7 @@ class Shift(Layer):
         return filled(shape, 0.0) if weight == "offset" else super().initial_weight(weight, shape)
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
-        """Compute `x + amount + bias`."""
+        """Compute `x + amount + offset`."""
         del call
         shifted: Array = x + (self.amount + weights["offset"]).astype(x.dtype)
         return shifted
@@ -50,7 +50,7 @@ class Shift(Layer):
         return float("inf")
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
-        """Add two additions."""
+        """Add the nodes of `x + (amount + offset)`."""
         offset = graph.cast(weights["offset"], call.dtype)
         amount = graph.constant(self.amount, call.dtype)
         return graph.op("Add", x, graph.op("Add", offset, amount))
