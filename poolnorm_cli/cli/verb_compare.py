@@ -165,7 +165,7 @@ def _run(flags: CompareFlags) -> int:
 def _files(comparison: ComparisonFlags, flags: CompareFlags) -> "Iterator[Difference]":
     from poolnorm_cli.engine.compare import compare_files
 
-    noted = partial(note, style=flags.printing.style())
+    on_note = partial(note, style=flags.printing.style())
     if len(comparison.words) != 2:
         what = f"compare takes two files, not {len(comparison.words)}"
         raise UsageError(what, "give A B, or --backends LIST -- and a layer")
@@ -176,7 +176,7 @@ def _files(comparison: ComparisonFlags, flags: CompareFlags) -> "Iterator[Differ
         comparison.key,
         comparison.tolerance,
         ignore_dtype=comparison.ignore_dtype,
-        noted=noted,
+        on_note=on_note,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -116,7 +117,7 @@ def compare_files(
     tolerance: Tolerance,
     *,
     ignore_dtype: bool,
-    noted: Callable[[str], None] = lambda _: None,
+    on_note: Callable[[str], None],
 ) -> Iterator[Difference]:
     """Compare the arrays of two files, those of two `.npz` by their keys.
 
@@ -126,7 +127,7 @@ def compare_files(
         key: The one array of each that is compared; all without it.
         tolerance: How far apart equal values may be.
         ignore_dtype: Whether different dtypes are no difference.
-        noted: Called with each note about a file.
+        on_note: Called with each note about a file.
 
     Yields:
         A difference for each pair of arrays.
@@ -138,18 +139,26 @@ def compare_files(
     if all(streams) and _stream_id(a) == _stream_id(b):
         what = "standard input" if a == b == STDIN else "one stream"
         raise UsageError(f"both inputs are {what}", "name a file")
-    sides = [_arrays(word, key, noted) for word in (a, b)]
+    sides = [_arrays(word, key, on_note) for word in (a, b)]
     # The arrays of a stream come one after another: the second is there when the first is read.
     firsts, seconds = (
         _taken(side) if comes else list(side) for side, comes in zip(sides, streams, strict=True)
     )
     if len(firsts) == len(seconds) == 1:
         yield _compared(firsts[0], seconds[0], tolerance, ignore_dtype)
-        if any(comes and next(side, None) for side, comes in zip(sides, streams, strict=True)):
-            name = a if streams[0] else b
-            what = "standard input" if name == STDIN else name
-            raise UsageError(f"{what} has several arrays", "give one")
+        for word, side, comes in zip((a, b), sides, streams, strict=True):
+            if comes and next(side, None) is not None:
+                name = "standard input" if word == STDIN else word
+                raise UsageError(f"{name} has several arrays", "give one")
         return
+    for one, other in _paired(firsts, seconds):
+        yield _compared(one, other, tolerance, ignore_dtype)
+
+
+def _paired(
+    firsts: "list[Tensor]", seconds: "list[Tensor]"
+) -> "Iterator[tuple[Tensor | None, Tensor | None]]":
+    """Pair the arrays of two files by their keys, which all of them must have."""
     if any(tensor.key is None for tensor in (*firsts, *seconds)):
         several = max(firsts, seconds, key=len)
         names = ", ".join(str(tensor.key) for tensor in several)
@@ -157,8 +166,7 @@ def compare_files(
         raise UsageError(what, "--key names one of them")
     by_key = [{str(tensor.key): tensor for tensor in side} for side in (firsts, seconds)]
     for name in dict.fromkeys((*by_key[0], *by_key[1])):
-        one, other = (side.get(name) for side in by_key)
-        yield _compared(one, other, tolerance, ignore_dtype)
+        yield by_key[0].get(name), by_key[1].get(name)
 
 
 def _taken(side: "Iterator[Tensor]") -> "list[Tensor]":
@@ -172,14 +180,12 @@ def _stream_id(word: str) -> tuple[int, int] | None:
     return identity("/dev/stdin" if word == STDIN else word)
 
 
-def _arrays(
-    word: str, key: str | None, noted: Callable[[str], None] = lambda _: None
-) -> "Iterator[Tensor]":
+def _arrays(word: str, key: str | None, on_note: Callable[[str], None]) -> "Iterator[Tensor]":
     """Open a file, less the checksum that was saved beside weights unless it is asked for."""
     asked = key == FORMER_CHECKSUM or word.endswith(f"::{FORMER_CHECKSUM}")
     for tensor in open_input(word, key, True):  # noqa: FBT003
         for note in tensor.notes:
-            noted(note)
+            on_note(note)
         if asked or tensor.key != FORMER_CHECKSUM:
             yield tensor
 
@@ -199,7 +205,7 @@ def _compared(
     )
     if a is None or b is None or not result.comparable:
         return result
-    width = max(t.dtype.itemsize for t in (a, b)) * int(np.prod(a.shape[1:], dtype=object))
+    width = max(t.dtype.itemsize for t in (a, b)) * prod(a.shape[1:])
     rows = max(BLOCK_BYTES // width if width else a.shape[0], 1)
     for one, other in zip(a.blocks(rows), b.blocks(rows), strict=True):
         result.add(one, other, tolerance)
@@ -225,7 +231,7 @@ def compare_backends(
     """
     tensor.spool()
     plan = job.plan_for(tensor)
-    shape = tuple(int(size or 0) for size in plan.layer.output_shape(plan.shape))
+    shape = plan.output_shape
     weights = job.state.weights_for(plan)
     moments = None
     if plan.statistics_axes:

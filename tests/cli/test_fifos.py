@@ -100,6 +100,9 @@ def test_other_verbs_take_pipes(poolnorm: Command, pipe: Pipe) -> None:
     assert "(2, 4, 4, 3)" in poolnorm(f"info {pipe(saved(X))} --stats").out
     assert poolnorm(f"compare {pipe(saved(X))} x.npy").code == 0
     assert poolnorm(f"compare {pipe(saved(X))} {pipe(saved(X + 1))}").code == 1
+    several = pipe(saved(X, X))
+    result = poolnorm(f"compare {pipe(saved(X))} {several}")
+    assert (result.code, result.err) == (2, f"error: {several} has several arrays; give one\n")
     assert poolnorm(f"pool max {pipe(saved(X))} --dry-run").code == 0
 
 
