@@ -45,10 +45,9 @@ def run_array(
         InputError: A training batch has statistics that are not finite.
     """
     shape = tuple(map(int, x.shape))
-    expected = layer.output_shape(shape)
     dtype = x.dtype.name
-    result = layer.result_dtype(dtype)
-    plan = LayerPass(layer, shape, dtype, result, training, backend)
+    plan = LayerPass(layer, shape, dtype, layer.result_dtype(dtype), training, backend)
+    y = np.empty(plan.output_shape, dtype=plan.result)
     given = dict(weights) if weights is not None else initial_weights(layer, shape, dtype)
 
     broadcast = None
@@ -66,7 +65,6 @@ def run_array(
         return None if broadcast is None else plan.mask_blocks(broadcast, step)
 
     moments = plan.moments(plan.array_blocks(whole, step), masks())
-    y = np.empty([int(size or 0) for size in expected], dtype=plan.result)
     _fill(y, plan.outputs(plan.array_blocks(whole, step), given, moments, masks()))
     if moments is None or not (training and isinstance(layer, Trainable)):
         return y, given

@@ -1,5 +1,6 @@
 """Statistics of a tensor, read in blocks."""
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,8 +47,7 @@ def statistics(tensor: "Tensor") -> Statistics:
     """
     if not tensor.shape or not tensor.nbytes:
         return Statistics(0, 0, None, None, None, None)
-    items = int(np.prod(tensor.shape[1:], dtype=object))
-    rows = max(BLOCK_BYTES // (8 * items), 1)
+    rows = max(BLOCK_BYTES // (8 * prod(tensor.shape[1:])), 1)
     nan = inf = start = 0
     least: tuple[Any, int] | None = None
     most: tuple[Any, int] | None = None
