@@ -18,8 +18,6 @@ from poolnorm_cli.values import precompile_init, record
 
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from poolnorm_cli.batch.journal import Journal
     from poolnorm_cli.batch.plan import Plan
     from poolnorm_cli.engine.job import Job
@@ -76,12 +74,7 @@ class Executor(Protocol):
     def __enter__(self) -> Self:
         """Begin."""
 
-    def __exit__(
-        self,
-        kind: "type[BaseException] | None",
-        error: BaseException | None,
-        trace: "TracebackType | None",
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop what is still under way."""
 
     def free(self) -> bool:

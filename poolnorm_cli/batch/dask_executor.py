@@ -30,7 +30,6 @@ from poolnorm_cli.errors import PoolnormError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import TracebackType
 
     from poolnorm_cli.batch.inputs import Input
 
@@ -96,12 +95,7 @@ class DaskExecutor:
             self._connection = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: "type[BaseException] | None",
-        error: BaseException | None,
-        trace: "TracebackType | None",
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with suppress(Exception):  # the scheduler may be gone, or hang
             if self._client.status == "running" and self._chunks:
                 futures = list(self._chunks)

@@ -23,7 +23,6 @@ from poolnorm_cli.urls import is_url
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor as Threads, Future
-    from types import TracebackType
 
     from poolnorm_cli.batch.tasks import Work
     from poolnorm_cli.tensors.atomic import AtomicFile
@@ -206,12 +205,7 @@ class Serial:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: "type[BaseException] | None",
-        error: BaseException | None,
-        trace: "TracebackType | None",
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._tasks.clear()
         self._commits.discard()
 

@@ -21,8 +21,6 @@ from poolnorm_cli.errors import PoolnormError
 
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from poolnorm_cli.batch.tasks import Work
 
 
@@ -85,12 +83,7 @@ class ProcessPool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: "type[BaseException] | None",
-        error: BaseException | None,
-        trace: "TracebackType | None",
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop()
         self._selector.close()
 

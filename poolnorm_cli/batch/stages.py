@@ -19,8 +19,6 @@ from poolnorm_cli.values import frozen, record
 
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from poolnorm_cli.batch.file_parts import Part
     from poolnorm_cli.batch.inputs import Input
     from poolnorm_cli.tensors.npy import NpyTensor
@@ -110,12 +108,7 @@ class Stages:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: "type[BaseException] | None",
-        error: BaseException | None,
-        trace: "TracebackType | None",
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Let go of unfinished outputs."""
         for state in self._states.values():
             if state.file is not None:

@@ -1,7 +1,6 @@
 """A layer's graph beside its run: checked before the run, given its name after it."""
 
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from poolnorm_cli.backends import Notify, ignore
@@ -40,12 +39,7 @@ class GraphOutput:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.discard()
 
     def write(
