@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import lru_cache
 from itertools import chain
@@ -107,7 +107,7 @@ def directories(inputs: Sequence[Input]) -> set[str]:
 
 
 @lru_cache(maxsize=16)
-def below(directory: str, folder: str) -> str:
+def output_prefix(directory: str, folder: str) -> str:
     """Return what stands before the names of outputs in a sub-directory.
 
     Args:
@@ -173,39 +173,41 @@ def expand(
     for word, is_named in chain(((word, True) for word in words), ((w, False) for w in listed)):
         if is_url(word) and word.endswith("/"):
             yield from _remote(word, recursive=recursive)
-            continue
-        if word == STDIN or not os.path.isdir(word):  # noqa: PTH112 - for each of many
-            if is_named and is_stream(word):
-                yield Source(word, is_stream=True)
-            else:
-                yield Source(word, _folder(word, relative_to) if relative_to is not None else "")
-            continue
-        links: list[str] = []
-        walked = _walk(word, links, recursive=recursive, left_out=left_out)
-        found = yield from _files(walked, word if relative_to is None else relative_to)
-        if links and recursive:
-            several = f"{len(links)} links to directories" if len(links) > 1 else links[0]
-            on_note(f"note: {shown(word)}: {several} not followed")
-        if not found:
-            fix = "name the files" if recursive else "-r looks into its sub-directories"
-            what = f"a directory without {either(directory_suffixes())} files"
-            raise InputError.at(word, what, fix)
+        elif word != STDIN and os.path.isdir(word):  # noqa: PTH112 - for each of many
+            root = word if relative_to is None else relative_to
+            yield from _local(word, root, left_out, on_note, recursive=recursive)
+        elif is_named and is_stream(word):
+            yield Source(word, is_stream=True)
+        else:
+            yield Source(word, "" if relative_to is None else _folder(word, relative_to))
 
 
-def _files(
-    walked: Iterable[tuple[str, InputError | None]], root: str
-) -> Generator[Source, None, bool]:
-    """Yield the files of a directory with their folders below a root; return if there are any."""
+def _local(
+    directory: str,
+    root: str,
+    left_out: str | None,
+    on_note: Callable[[str], None],
+    *,
+    recursive: bool,
+) -> Iterator[Source]:
+    """Yield the tensor files of a directory, with their folders below a root."""
+    links: list[str] = []
     found, parent, folder = False, None, ""
-    for path, error in walked:
+    for path, error in _walk(directory, links, recursive=recursive, left_out=left_out):
         found = True
         if error is not None:
             yield Source(path, error=error)
             continue
-        if (directory := path.rpartition("/")[0]) != parent:
-            parent, folder = directory, _folder(path, root)
+        if (holder := path.rpartition("/")[0]) != parent:
+            parent, folder = holder, _folder(path, root)
         yield Source(path, folder)
-    return found
+    if links:
+        several = f"{len(links)} links to directories" if len(links) > 1 else links[0]
+        on_note(f"note: {shown(directory)}: {several} not followed")
+    if not found:
+        fix = "name the files" if recursive else "-r looks into its sub-directories"
+        what = f"a directory without {either(directory_suffixes())} files"
+        raise InputError.at(directory, what, fix)
 
 
 def read_list(file: str, *, null: bool) -> list[str]:
@@ -306,14 +308,14 @@ def _walk(
         yield directory, InputError.at(directory, reason_of(error), "make it readable")
         return
     visible = [entry for entry in found if not entry.name.startswith(".")]
-    below: list[os.DirEntry[str]] = []
+    folders: list[os.DirEntry[str]] = []
     suffixes = directory_suffixes()
     for entry in visible:
         if _is_directory(entry):
-            below.append(entry)
+            folders.append(entry)
         elif entry.name.lower().endswith(suffixes):
             yield entry.path, None
-    for entry in below if recursive else ():
+    for entry in folders if recursive else ():
         if entry.is_symlink():
             links.append(entry.path)
         elif os.path.realpath(entry.path) != left_out:
@@ -331,15 +333,15 @@ def _remote(url: str, *, recursive: bool) -> Iterator[Source]:
     """List the tensor files below a URL that ends with a slash."""
     from poolnorm_cli.tensors.cloud import list_at
 
-    found, suffixes = 0, directory_suffixes()
+    found, suffixes = False, directory_suffixes()
     for each in list_at(url, recursive=recursive):
-        below = each.removeprefix(url)
-        if not each.lower().endswith(suffixes) or is_hidden(below):
+        path = each.removeprefix(url)
+        if not each.lower().endswith(suffixes) or is_hidden(path):
             continue
-        found += 1
-        yield Source(each, below.rpartition("/")[0])
+        found = True
+        yield Source(each, path.rpartition("/")[0])
     if not found:
-        raise InputError.at(url, f"no {either(directory_suffixes())} files there", "check the name")
+        raise InputError.at(url, f"no {either(suffixes)} files there", "check the name")
 
 
 def _folder(word: str, root: str) -> str:

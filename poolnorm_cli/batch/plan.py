@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import field, replace
 
-from poolnorm_cli.batch.inputs import MANY, Input, Reading, Shard, Source, below
+from poolnorm_cli.batch.inputs import MANY, Input, Reading, Shard, Source, output_prefix
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.tensors.file_roles import (
     Role,
@@ -194,7 +194,7 @@ class Plan:
         if path and source.is_stream and format_of(path) is None:
             path += NPY.suffix
         if self.template is None and path is not None and not is_url(directory):
-            return f"{below(directory, source.folder)}{os.path.basename(path)}"  # noqa: PTH119
+            return f"{output_prefix(directory, source.folder)}{os.path.basename(path)}"  # noqa: PTH119
         from pathlib import Path
 
         from poolnorm_cli.tensors.templates import DEFAULT_TEMPLATE, output_path

@@ -151,10 +151,8 @@ class Work:
         try:
             return self.run(task)
         except Exception as error:  # noqa: BLE001 - as said
-            what, fix = (
-                f"{type(error).__name__}: {error}",
-                "this is a bug: --jobs 1 -vv shows where",
-            )
+            what = f"{type(error).__name__}: {error}"
+            fix = "this is a bug: --jobs 1 -vv shows where"
             return Result(error=PoolnormError.at(task.input.name, what, fix))
 
     def run(self, task: Task) -> Result:
