@@ -93,10 +93,10 @@ def test_names_and_metadata_tell_what_made_the_file() -> None:
     assert [value.name for value in model.graph.input] == ["stem_input"]
     outputs = [value.name for value in model.graph.output]
     assert outputs == ["stem", "stem_moving_mean", "stem_moving_variance"]
-    told = {item.key: item.value for item in model.metadata_props}
-    assert told["command"] == "poolnorm it"
-    assert told["keras"].startswith("BatchNormalization(")
-    assert told["poolnorm_version"] == model.producer_version
+    metadata = {item.key: item.value for item in model.metadata_props}
+    assert metadata["command"] == "poolnorm it"
+    assert metadata["keras"].startswith("BatchNormalization(")
+    assert metadata["poolnorm_version"] == model.producer_version
 
 
 def test_weights_are_inline_and_the_batch_may_be_any() -> None:
@@ -206,7 +206,7 @@ def test_an_epsilon_in_float64_is_exact() -> None:
 
 
 @pytest.mark.parametrize(
-    ("opset", "told"),
+    ("opset", "message"),
     [
         (16, "lacks some of the operators that these graphs are made of"),
         (1, "lacks some of the operators that these graphs are made of"),
@@ -215,8 +215,8 @@ def test_an_epsilon_in_float64_is_exact() -> None:
         (NEWEST + 1, "is newer than onnx .* knows"),
     ],
 )
-def test_an_operator_set_that_cannot_be_is_refused(opset: int, told: str) -> None:
-    with pytest.raises(UsageError, match=rf"--opset {opset} {told}; give 17 to {NEWEST}"):
+def test_an_operator_set_that_cannot_be_is_refused(opset: int, message: str) -> None:
+    with pytest.raises(UsageError, match=rf"--opset {opset} {message}; give 17 to {NEWEST}"):
         file_graph(Case("gpool max", (2, 6, 3), "float32"), opset).serialized({})
 
 
@@ -254,7 +254,7 @@ def refusing(above: int) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("above", "told"),
+    ("above", "message"),
     [
         (18, "--export with --opset 18: cpu: no kernel; give --opset 17"),
         (
@@ -264,8 +264,8 @@ def refusing(above: int) -> Any:
     ],
 )
 def test_a_graph_that_the_runtime_refuses_is_not_written(
-    monkeypatch: pytest.MonkeyPatch, above: int, told: str
+    monkeypatch: pytest.MonkeyPatch, above: int, message: str
 ) -> None:
     monkeypatch.setattr(Provider, "session", refusing(above))
-    with pytest.raises(UnavailableError, match=told):
+    with pytest.raises(UnavailableError, match=message):
         file_graph(Case("gpool max", (2, 6, 3), "float32"), 18).serialized({})

@@ -25,74 +25,74 @@ def fault(monkeypatch: pytest.MonkeyPatch, module: Any, **machine: Any) -> Unava
     return caught.value
 
 
-def test_the_cpu_build_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = fault(monkeypatch, runtime(available=(CPU,)), distributions=("onnxruntime",))
-    assert told.message == "cuda: onnxruntime 1.32.0 is the CPU build, which has no CUDA"
-    assert told.fix == AGAIN
+def test_the_cpu_build_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = fault(monkeypatch, runtime(available=(CPU,)), distributions=("onnxruntime",))
+    assert error.message == "cuda: onnxruntime 1.32.0 is the CPU build, which has no CUDA"
+    assert error.fix == AGAIN
 
 
-def test_two_builds_over_each_other_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_builds_over_each_other_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     both = ("onnxruntime", "onnxruntime-gpu")
-    told = fault(monkeypatch, runtime(available=(CPU,)), distributions=both)
-    assert told.message.endswith("are both installed, and the CPU build lies on top")
-    assert told.fix == AGAIN
+    error = fault(monkeypatch, runtime(available=(CPU,)), distributions=both)
+    assert error.message.endswith("are both installed, and the CPU build lies on top")
+    assert error.fix == AGAIN
 
 
 def test_libraries_that_do_not_load_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = fault(monkeypatch, runtime(loads=False), lost=LIBRARIES)
+    error = fault(monkeypatch, runtime(loads=False), lost=LIBRARIES)
     libraries = "libcublas.so.13, libcudnn.so.9"
-    assert told.message == f"cuda: the libraries of CUDA 13 cannot be loaded: {libraries}"
-    assert told.fix == "pip install 'poolnorm-cli[cuda]', or [cuda12] for a driver of CUDA 12"
+    assert error.message == f"cuda: the libraries of CUDA 13 cannot be loaded: {libraries}"
+    assert error.fix == "pip install 'poolnorm-cli[cuda]', or [cuda12] for a driver of CUDA 12"
 
 
 def test_a_build_for_cuda_12_is_mended_by_its_own_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     module = runtime(loads=False)
     module.cuda_version = "12.8"
-    told = fault(monkeypatch, module, lost=("libcublas.so.12",))
-    assert told.fix == "pip install 'poolnorm-cli[cuda12]', or give --provider cpu"
+    error = fault(monkeypatch, module, lost=("libcublas.so.12",))
+    assert error.fix == "pip install 'poolnorm-cli[cuda12]', or give --provider cpu"
 
 
-def test_all_that_is_missing_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = fault(monkeypatch, runtime(loads=False), lost=("libcuda.so.1", "libcudnn.so.9"))
-    assert told.message == (
+def test_all_that_is_missing_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = fault(monkeypatch, runtime(loads=False), lost=("libcuda.so.1", "libcudnn.so.9"))
+    assert error.message == (
         "cuda: no NVIDIA driver (libcuda.so.1 does not load), and the libraries of CUDA 13 cannot"
         " be loaded: libcudnn.so.9"
     )
-    assert told.fix == (
+    assert error.fix == (
         "install the driver and pip install 'poolnorm-cli[cuda]', or give --provider cpu"
     )
 
 
-def test_a_missing_driver_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = fault(monkeypatch, runtime(raises="CUDA failure 35"), lost=("libcuda.so.1",))
-    assert told.message == "cuda: no NVIDIA driver (libcuda.so.1 does not load)"
-    assert told.fix == "install the driver, or give --provider cpu"
+def test_a_missing_driver_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = fault(monkeypatch, runtime(raises="CUDA failure 35"), lost=("libcuda.so.1",))
+    assert error.message == "cuda: no NVIDIA driver (libcuda.so.1 does not load)"
+    assert error.fix == "install the driver, or give --provider cpu"
 
 
-def test_a_driver_that_is_too_old_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = fault(monkeypatch, runtime(raises="CUDA failure 35"), driver=(12, 4))
-    assert told.message == (
+def test_a_driver_that_is_too_old_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = fault(monkeypatch, runtime(raises="CUDA failure 35"), driver=(12, 4))
+    assert error.message == (
         "cuda: the driver serves CUDA 12.4, and this build of onnxruntime wants 13"
     )
-    assert told.fix == f"update the driver, or {AGAIN.replace('[cuda]', '[cuda12]')}"
+    assert error.fix == f"update the driver, or {AGAIN.replace('[cuda]', '[cuda12]')}"
 
 
-def test_a_machine_without_a_device_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = fault(monkeypatch, runtime(raises="CUDA failure 100"), devices=0)
-    assert str(told) == "cuda: the driver has no device; give --provider cpu"
+def test_a_machine_without_a_device_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = fault(monkeypatch, runtime(raises="CUDA failure 100"), devices=0)
+    assert str(error) == "cuda: the driver has no device; give --provider cpu"
 
 
-def test_what_the_runtime_says_is_told_where_nothing_is_seen(
+def test_what_the_runtime_says_is_reported_where_nothing_is_seen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    told = fault(monkeypatch, runtime(raises="line one\nline two " + "x" * 300))
-    assert told.message.startswith("cuda: line one line two xxx")
-    assert len(told.message) < 200
+    error = fault(monkeypatch, runtime(raises="line one\nline two " + "x" * 300))
+    assert error.message.startswith("cuda: line one line two xxx")
+    assert len(error.message) < 200
 
 
 def test_a_session_that_fell_back_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = fault(monkeypatch, runtime(loads=False))
-    assert told.message == "cuda: the runtime took another provider"
+    error = fault(monkeypatch, runtime(loads=False))
+    assert error.message == "cuda: the runtime took another provider"
 
 
 def test_cuda_runs_every_operator_on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,9 +125,9 @@ def test_auto_says_which_one_it_took(
     monkeypatch: pytest.MonkeyPatch, module: Any, said: str
 ) -> None:
     install(monkeypatch, module)
-    heard: list[str] = []
-    open_backend("onnx", "auto", notify=heard.append)
-    assert heard == [said]
+    messages: list[str] = []
+    open_backend("onnx", "auto", notify=messages.append)
+    assert messages == [said]
 
 
 def hide(monkeypatch: pytest.MonkeyPatch, error: ImportError, package: str) -> None:
@@ -145,7 +145,7 @@ def hide(monkeypatch: pytest.MonkeyPatch, error: ImportError, package: str) -> N
     ("package", "load"),
     [("onnx", installed.import_onnx), ("onnxruntime", installed.import_runtime)],
 )
-def test_a_package_that_is_not_installed_is_told(
+def test_a_package_that_is_not_installed_is_reported(
     monkeypatch: pytest.MonkeyPatch, package: str, load: Any
 ) -> None:
     monkeypatch.setattr(installed, "builds", dict)
@@ -186,7 +186,7 @@ def test_a_build_that_cannot_be_imported_is_not_called_missing(
     assert caught.value.fix == AGAIN
 
 
-def test_a_damaged_installation_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_installation_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     module = runtime()
     del module.InferenceSession
     install(monkeypatch, module)
@@ -228,7 +228,7 @@ def test_the_cpu_build_ends_the_command_too(poolnorm: Command, x: object) -> Non
     assert not Path("y.npy").exists()
 
 
-def test_a_model_that_does_not_load_on_the_cpu_is_told() -> None:
+def test_a_model_that_does_not_load_on_the_cpu_is_reported() -> None:
     provider = providers.choose("cpu", lambda _: None)
     with pytest.raises(UnavailableError) as caught:
         provider.session(b"no model")

@@ -123,18 +123,18 @@ def test_an_average_is_within_four_epsilons_and_overflows_with_its_mean_only(
 
 
 def test_few_channels_go_through_in_long_rows() -> None:
-    heard: list[str] = []
+    operators: list[str] = []
 
     class Watching(Counting):
         def session(self, model: bytes, threads: int | None) -> Any:
             nodes = onnx.load_from_string(model).graph.node
-            heard.extend(node.op_type for node in nodes)
+            operators.extend(node.op_type for node in nodes)
             return super().session(model, threads)
 
     provider: Any = Watching()
     x = np.random.default_rng(2).standard_normal((2, 9, 7, 3)).astype(np.float32)
     y, _ = run_array(layer("bn"), x, backend=OnnxBackend(provider, 1, lambda _: None))
-    assert "Tile" in heard
+    assert "Tile" in operators
     np.testing.assert_array_equal(y, run_array(layer("bn"), x)[0])
 
 
@@ -164,16 +164,16 @@ def test_nan_and_infinities_are_where_numpy_has_them(words: str, dtype: str) -> 
     np.testing.assert_array_equal(result(layer(words), x), run_array(layer(words), x)[0])
 
 
-def test_details_are_told_once_per_graph() -> None:
-    heard: list[str] = []
-    backend = OnnxBackend(choose("cpu", heard.append), 1, heard.append)
+def test_details_are_reported_once_per_graph() -> None:
+    messages: list[str] = []
+    backend = OnnxBackend(choose("cpu", messages.append), 1, messages.append)
     for _ in range(3):
         backend.apply(layer("gpool average"), np.ones((2, 4, 1)), {}, Call())
-    assert heard == ["gpool average: float64: the mean is taken in float64"]
+    assert messages == ["gpool average: float64: the mean is taken in float64"]
 
 
 @pytest.mark.parametrize(
-    ("words", "dtype", "told"),
+    ("words", "dtype", "message"),
     [
         ("pool max", "float32", "pool max: float32: Transpose, MaxPool, Transpose"),
         ("gpool max", "int64", "gpool max: int64: ReduceMax"),
@@ -186,14 +186,14 @@ def test_details_are_told_once_per_graph() -> None:
         ("ln", "float64", "ln: float64: statistics and factors in float64, as exact as NumPy's"),
     ],
 )
-def test_every_graph_is_told_of(words: str, dtype: str, told: str) -> None:
-    heard: list[str] = []
-    backend = OnnxBackend(choose("cpu", heard.append), 1, heard.append)
+def test_every_graph_is_reported(words: str, dtype: str, message: str) -> None:
+    messages: list[str] = []
+    backend = OnnxBackend(choose("cpu", messages.append), 1, messages.append)
     run_array(layer(words), np.ones((2, 4, 3), dtype), backend=backend)
-    assert heard == [told]
+    assert messages == [message]
 
 
-def test_a_runtime_that_fails_is_told_in_one_line() -> None:
+def test_a_runtime_that_fails_is_reported_in_one_line() -> None:
     class Broken:
         def run_with_iobinding(self, _: Any) -> None:
             raise RuntimeError("out of\n memory")

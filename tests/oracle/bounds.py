@@ -54,8 +54,8 @@ def difference(
         pairs[name] = (ours.weights[name], theirs)
     size = float(np.mean(np.abs(job.inputs[0]))) if job.words[-1] == "average" else 0.0
     for name, (mine, theirs) in pairs.items():
-        if (told := apart(mine, theirs, None if job.words in EXACT else size, bounds)) is not None:
-            return f"{job}: {name} {told}"
+        if (gap := apart(mine, theirs, None if job.words in EXACT else size, bounds)) is not None:
+            return f"{job}: {name} {gap}"
     return None
 
 

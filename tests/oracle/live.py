@@ -38,6 +38,6 @@ def check(
     pairs = list(zip(jobs, outcomes, strict=True))
     refused = [f"{job}: {outcome.error}" for job, outcome in pairs if outcome.error is not None]
     assert not refused, f"{len(refused)} jobs have no answer, such as {refused[:5]}"
-    told = [difference(job, compute(job), outcome, bounds) for job, outcome in pairs]
-    apart = [text for text in told if text is not None]
+    differences = [difference(job, compute(job), outcome, bounds) for job, outcome in pairs]
+    apart = [text for text in differences if text is not None]
     assert not apart, f"{len(apart)} of {len(jobs)} differ:\n" + "\n".join(apart[:20])

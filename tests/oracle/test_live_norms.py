@@ -81,9 +81,9 @@ def test_layer_normalization_gives_what_keras_2_gives_where_axes_are_sorted() ->
 
 
 def keras_says(script: str, given: Any) -> Any:
-    """Run a few lines of Keras in a process of its own: `given` to `told`."""
+    """Run a few lines of Keras in a process of its own: `given` to `results`."""
     text = f"import json, sys, keras, numpy as np\ngiven = json.load(sys.stdin)\n{script}\n"
-    text += "sys.stdout.write('\\n' + json.dumps(told))"
+    text += "sys.stdout.write('\\n' + json.dumps(results))"
     environment = os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(
         [sys.executable, "-c", text],
@@ -124,10 +124,10 @@ def test_keras_builds_each_layer_from_our_config() -> None:
         shape = (2, 5, 6, 8)
         configs[words] = [made.keras_class(shape), made.config(shape)]
     script = """
-told = {}
+results = {}
 for words, (name, config) in given.items():
     made = getattr(keras.layers, name).from_config(config).get_config()
-    told[words] = {key: made[key] for key in config if key != "name"}
+    results[words] = {key: made[key] for key in config if key != "name"}
 """
     for words, config in keras_says(script, configs).items():
         ours = {key: value for key, value in configs[words][1].items() if key != "name"}
@@ -152,17 +152,17 @@ made = [keras.regularizers.get(config) for config in given["regularizers"]]
 bound = [keras.constraints.get(config) for config in given["constraints"]]
 numpy = keras.ops.convert_to_numpy
 tensors = [keras.ops.convert_to_tensor(np.array(w, "float32")) for w in given["weights"]]
-told = {
+results = {
     "penalties": [[float(numpy(m(w))) for w in tensors] for m in made],
     "projected": [[numpy(b(w)).tolist() for w in tensors] for b in bound],
 }
 """
-    told = keras_says(script, given)
+    results = keras_says(script, given)
     arrays = [np.array(weight) for weight in weights]
     penalties = [[Regularizer.of(word).penalty(w) for w in arrays] for word in regularizers]
     projected = [[Constraint.of(word).project(w) for w in arrays] for word in constraints]
-    np.testing.assert_allclose(penalties, told["penalties"], rtol=1e-5)
-    np.testing.assert_allclose(projected, told["projected"], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(penalties, results["penalties"], rtol=1e-5)
+    np.testing.assert_allclose(projected, results["projected"], rtol=1e-5, atol=1e-6)
 
 
 @needs("keras", "tensorflow")
@@ -170,11 +170,11 @@ def test_keras_takes_the_words_that_we_take_and_draws_as_wide() -> None:
     kinds = ("initializer", "regularizer", "constraint")
     words = dict(zip(kinds, map(_words, (Initializer, Regularizer, Constraint)), strict=True))
     script = """
-told = {}
+results = {}
 keras.utils.set_random_seed(20260203)
 for kind, words in given.items():
     get = getattr(keras, kind + "s").get
-    told[kind] = {}
+    results[kind] = {}
     for word in words:
         config = {"value": 1.0} if word.lower() == "constant" else {}
         made = get({"class_name": word, "config": config})
@@ -183,10 +183,10 @@ for kind, words in given.items():
             drawn = np.array(keras.ops.convert_to_numpy(made((30000,))))
             far = np.quantile(abs(drawn), 0.995)  # the widest of all draws tells too little
             spread = [float(drawn.mean()), float(drawn.std()), float(far)]
-        told[kind][word] = spread
+        results[kind][word] = spread
 """
-    told = keras_says(script, words)
-    for word, spread in told["initializer"].items():
+    results = keras_says(script, words)
+    for word, spread in results["initializer"].items():
         if spread is None or word.lower() == "constant":
             continue
         ours: Any = Initializer.of(word)

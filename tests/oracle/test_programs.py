@@ -52,15 +52,15 @@ def check(poolnorm: Command, framework: str, listed: list[str], scale: float = 1
         assert result.code == 0, f"{line}: {result.err}"
         written[line] = result.out
     run_all(list(written.values()))
-    told = []
+    wrong = []
     for index, (line, program) in enumerate(written.items()):
         done = poolnorm(f"{line} -o expected.npy --overwrite -q")
         assert done.code == 0, f"{line}: {done.err}"
         rounded = 1e4 if "has no float64" in program else 1
         difference = differs(index, np.load("expected.npy"), scale * rounded)
         if difference is not None:
-            told.append(f"{line}: {difference}\n{program}")
-    assert not told, f"{len(told)} of {len(written)} differ:\n" + "\n".join(told[:20])
+            wrong.append(f"{line}: {difference}\n{program}")
+    assert not wrong, f"{len(wrong)} of {len(written)} differ:\n" + "\n".join(wrong[:20])
 
 
 def run_all(programs: list[str]) -> None:

@@ -33,6 +33,6 @@ ROUNDING = {"float64": 1e-13, "float32": 4e-7, "float16": 1e-3}
 def test_random_layers_are_as_exact_as_their_numbers(family: Family, rows: int | None) -> None:
     apart = []
     for job in configurations.jobs(family, 150, seed=20260103):
-        told = difference(job, compute(job, rows=rows), reference.compute(job), ROUNDING)
-        apart += [] if told is None else [told]
+        gap = difference(job, compute(job, rows=rows), reference.compute(job), ROUNDING)
+        apart += [] if gap is None else [gap]
     assert not apart, "\n".join(apart[:20])
