@@ -55,7 +55,7 @@ class Strip(NamedTuple):
 
     @property
     def kind(self) -> "Strip":
-        """What of it matters to a graph, which is the same for all strips of a kind."""
+        """What a graph depends on: all strips of one kind go through the same graph."""
         place = None if self.place is None else 0
         return self._replace(start=0, stop=0, first=0, end=0, origin=(), place=place)
 

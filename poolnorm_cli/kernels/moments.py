@@ -158,7 +158,7 @@ def _groups(shape: tuple[int, ...], axes: Axes) -> list[Axes]:
 def merge_along(
     mean: Float64, squares: Float64, axes: Axes, cells: int | Float64
 ) -> tuple[Float64, Float64]:
-    """Merge moments that all have as many cells along axes of their own.
+    """Merge moments along axes, where all of them are of equally many cells.
 
     Args:
         mean: Means, float64 or `WIDE`.

@@ -126,7 +126,7 @@ class Layer(ABC):
         return {}
 
     def initial_weight(self, weight: str, shape: Ints) -> "Array":
-        """Return the values with which Keras starts a weight; equal ones may be one in memory.
+        """Return the values with which Keras starts a weight; equal ones may share memory.
 
         Args:
             weight: Its name, one of `weight_shapes`.
@@ -168,10 +168,10 @@ class Layer(ABC):
         return dtype if self.keeps_integers else "float64"
 
     def collapse_leading_axes(self, shape: Ints) -> "tuple[Layer, Ints]":
-        """Return a layer and a shape that make the same of the same bytes, in smaller samples.
+        """Return a layer and a shape that give the same for the same bytes, in smaller samples.
 
         The first axes of `shape` are merged, so that its trailing ones are a sample. Weights stay
-        as they are, and so does what is gathered, apart from its axes of size 1.
+        as they are, and so do statistics, apart from their axes of size 1.
         """
         return self, shape
 
@@ -189,7 +189,7 @@ class Layer(ABC):
         return []
 
     def block_shape(self, shape: Ints, strip: "Strip | None") -> Ints:
-        """Return the shape of what `apply` makes of a block.
+        """Return the shape of what `apply` returns for a block.
 
         Args:
             shape: Shape of the block.
@@ -202,7 +202,7 @@ class Layer(ABC):
         return tuple(int(size or 0) for size in self.output_shape(shape))
 
     def combine(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
-        """Make a row of the output of what strips gave that each had a part of it, in order."""
+        """Combine the parts of one row of the output that several strips gave, in order."""
         raise NotImplementedError
 
     def explain(self, facts: "Facts") -> list[str]:

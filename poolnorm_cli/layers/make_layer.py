@@ -31,7 +31,7 @@ def make_layer(
         The layer.
 
     Raises:
-        UsageError: A flag contradicts the file, or a value cannot be.
+        UsageError: A flag contradicts the file, or a value is refused.
     """
     stated = {**(layout or {}), **stated}
     if not stated:

@@ -12,7 +12,7 @@ class Maskable(Layer):
     """A layer that takes a mask: which cells count."""
 
     mask_may_lack_axes: ClassVar[bool] = False
-    """A mask of fewer axes is as one with size 1 on each of those before."""
+    """A mask without the first axes counts as one that has them with size 1."""
 
     @abstractmethod
     def mask_shape(self, shape: Shape) -> Shape:

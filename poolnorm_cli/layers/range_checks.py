@@ -75,7 +75,7 @@ def values_may_overflow(layer: "Normalization", x: "Array", call: "Call") -> boo
     import numpy as np
 
     large = _MODEST[x.dtype.name][0]
-    # Squares are added in one reading, and may overflow where the answer is no all the same.
+    # A sum of squares is quicker than extremes, which decide where it is large or overflows.
     return not (np.vdot(x, x) < large or (x.max() < large and x.min() > -large))
 
 
@@ -87,13 +87,13 @@ def statistics_may_overflow(
     Args:
         layer: The layer.
         dtype: Of the block.
-        seen: Means, and variances with the epsilon added, of any names that begin so.
+        seen: Name -> means, where it begins with `mean`, or variances with the epsilon added.
 
     Returns:
         Whether one is larger or smaller than what is safe in `dtype`.
     """
     large, small = _MODEST[dtype.name]
-    small = -1.0 if layer.least_power > small else small  # what is smaller counts as that
+    small = -1.0 if layer.least_power > small else small  # nothing smaller is divided by
     inside = (
         abs(values).max() < large
         if name.startswith("mean")

@@ -64,7 +64,7 @@ class Trainable(Layer):
 
     @abstractmethod
     def apply_folded(self, x: "Array", folded: "Weights", call: Call) -> "Array":
-        """Compute `x * scale + shift`, as one does who has folded the layer into another.
+        """Compute `x * scale + shift`, as a model does that has the layer folded into another.
 
         Args:
             x: A block.

@@ -83,7 +83,7 @@ def multiply_add_in_quarters(
 def by_channels(
     graph: Graph, x: Value, call: GraphCall, mean: Value, scale: Value, shift: Value | None
 ) -> Value:
-    """Do what `center_and_scale` does by values along the last axis, in rows of the last two.
+    """Center and scale by values along the last axis, with the last two axes viewed as one row.
 
     Runtimes go over few channels in loops as short as that, which cost more than the arithmetic.
 

@@ -78,7 +78,7 @@ def require_finite_momentum(layer: "BatchParameters") -> None:
 
 
 def require_compatible(layer: "BatchParameters") -> None:
-    """Refuse parameters that Keras 2 or Keras 3 refuses together, or that have no meaning so.
+    """Refuse parameters that Keras 2 or Keras 3 refuses together, or that mean nothing alone.
 
     Raises:
         UsageError: With the two flags, or the one that has no meaning.

@@ -162,7 +162,7 @@ def ghost_batches(samples: int, size: int | None) -> int:
 
 
 def require_no_negative(variance: "Array", initializer: str) -> None:
-    """Refuse a variance that cannot be.
+    """Refuse a variance that starts below 0.
 
     Args:
         variance: The start values of a variance.

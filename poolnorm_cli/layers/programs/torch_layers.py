@@ -45,7 +45,7 @@ def torch_dtype(dtype: str) -> str:
     """Return the name of the dtype in which torch computes: it has few operators for integers.
 
     Raises:
-        UsageError: It holds not all of the values.
+        UsageError: torch computes in no dtype that holds all of the values.
     """
     if dtype == "uint64":
         raise UsageError("torch does not compute in uint64", "give int64, or --keras")
