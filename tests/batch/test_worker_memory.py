@@ -125,7 +125,7 @@ def test_memory_is_that_of_max_memory_where_no_worker_limits_it() -> None:
     assert 0 < memory.limit < 2 << 30
 
 
-def test_an_input_beyond_the_room_is_refused_with_what_to_give() -> None:
+def test_an_input_beyond_the_memory_is_refused_with_what_to_give() -> None:
     np.save("x.npy", np.zeros((4, 8, 8, 3), np.float32))
     (tensor,) = open_tensors("x.npy")
     job = Job(MaxPooling(), limiter=WorkerMemory(MIB, 60 * MIB, share=0.5))

@@ -173,7 +173,7 @@ def test_neither_threads_nor_processes_change_the_bytes(
     assert tree("out0") == tree("out1") == tree("out2") == tree("out3")
 
 
-def test_parts_of_narrowed_samples_put_their_statistics_together(
+def test_parts_of_collapsed_samples_put_their_statistics_together(
     poolnorm: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(file_parts, "SPLIT_BYTES", 1 << 20)

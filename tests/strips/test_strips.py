@@ -183,7 +183,7 @@ def test_strips_cover_every_row_of_windows_that_differ(length: int, count: int, 
 
 
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=5), st.integers(1, 300))
-def test_boxes_are_a_sample_in_order(sizes: list[int], items: int) -> None:
+def test_tiles_are_a_sample_in_order(sizes: list[int], items: int) -> None:
     shape = tuple(sizes)
     x = np.arange(int(np.prod(shape[1:]))).reshape(1, *shape[1:])
     found = []
