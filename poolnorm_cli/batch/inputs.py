@@ -12,7 +12,7 @@ from poolnorm_cli.errors import InputError, UsageError, reason_of, shown
 from poolnorm_cli.shapes import whole_number
 from poolnorm_cli.sizes import LIST_PIECE_BYTES, LONGEST_LISTED_NAME_BYTES
 from poolnorm_cli.tensors.formats import directory_suffixes, either
-from poolnorm_cli.tensors.names import STDIN, directory_of, is_stream, source_path
+from poolnorm_cli.tensors.names import STDIN, directory_of, is_stream, shown_input, source_path
 from poolnorm_cli.tensors.sources import open_input, open_tensors
 from poolnorm_cli.urls import is_hidden, is_url, redact_url
 from poolnorm_cli.values import frozen
@@ -57,8 +57,7 @@ class Input:
     @property
     def name(self) -> str:
         """The input as it is shown, without secrets."""
-        word = redact_url(self.word)
-        return word if self.key is None else f"{word}::{self.key}"
+        return shown_input(self.word, self.key)
 
     @property
     def shown_target(self) -> str | None:
@@ -92,9 +91,8 @@ class Reading:
         Raises:
             InputError: It is missing, damaged or not supported.
         """
-        first = self.first
-        is_first = first is not None and (item.word, item.key) == (first.word, first.key)
-        if first is not None and is_first and not item.is_stream and item.word != STDIN:
+        first, is_file = self.first, not (item.is_stream or item.word == STDIN)
+        if first is not None and is_file and (item.word, item.key) == (first.word, first.key):
             return first.open_file()
         opened = open_input if item.is_stream else open_tensors
         return opened(item.word, item.key, self.bfloat16, self.limit)

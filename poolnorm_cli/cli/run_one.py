@@ -11,7 +11,7 @@ from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.report.errors import error_of
 from poolnorm_cli.tensors.file_roles import Role, already_exists
-from poolnorm_cli.tensors.names import STDIN
+from poolnorm_cli.tensors.names import STDIN, shown_input
 from poolnorm_cli.tensors.outputs import exists, open_output
 from poolnorm_cli.tensors.space import require_file_target
 from poolnorm_cli.urls import is_url, redact_url
@@ -95,8 +95,7 @@ class OneInput(NamedTuple):
     @property
     def _name(self) -> str:
         """What is said of the input, without secrets."""
-        name, key = redact_url(self.first.word), self.first.key
-        return name if key is None else f"{name}::{key}"
+        return shown_input(self.first.word, self.first.key)
 
 
 def has_one_input(layer: Layer, flags: LayerFlags) -> bool:

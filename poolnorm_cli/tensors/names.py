@@ -7,6 +7,7 @@ import stat
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.tensors.formats import either, format_of, keyed_suffixes, split_key
+from poolnorm_cli.urls import redact_url
 
 
 STDIN = "-"
@@ -29,6 +30,20 @@ def split_word(word: str) -> tuple[str, str | None]:
 def source_path(word: str) -> str | None:
     """Return the file that a word names, also in `FILE::NAME`; None for standard input."""
     return None if word == STDIN else split_word(word)[0]
+
+
+def shown_input(word: str, key: str | None) -> str:
+    """Return what messages call an input, without secrets.
+
+    Args:
+        word: The word that names it.
+        key: The one array of it that is used; None for all.
+
+    Returns:
+        The word, or `x.npz::key`.
+    """
+    name = redact_url(word)
+    return name if key is None else f"{name}::{key}"
 
 
 def directory_of(name: str) -> str:

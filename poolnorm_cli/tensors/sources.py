@@ -135,9 +135,11 @@ class FirstInput:
             InputError: There is no such file or array, or it is damaged or not supported.
             UsageError: It has no names of arrays, and one is wanted.
         """
-        if self._found is None or self._has_changed(self._found):
-            self._found = list(open_tensors(self.word, self.key, self._bfloat16, self._limit))
-        return self._found
+        found = self._found  # which another thread of a worker may forget meanwhile
+        if found is None or self._has_changed(found):
+            found = list(open_tensors(self.word, self.key, self._bfloat16, self._limit))
+            self._found = found
+        return found
 
     def shape(self) -> Ints | None:
         """Return the shape of its first tensor; None where it is no file, or cannot be read."""
