@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 
 _MOST_LISTED = 8
-_verified: dict[Stamp, set[int]] = {}
-"""The file of which members have been read to the end, with the offsets of these."""
 
 
 class NpzTensor(Tensor):
@@ -113,7 +111,7 @@ def open_file(
             require_sound(member, name)
             heads, others = [(member, _header(fd, member, name))], list[PassedOver]()
         else:
-            heads, others = _arrays(fd, found, name, stamp, bfloat16=bfloat16)
+            heads, others = _arrays(fd, found, name, bfloat16=bfloat16)
     tensors = [
         NpzTensor(path, array_name(name, member.key), member, header, stamp, bfloat16=bfloat16)
         for member, header in heads
@@ -149,9 +147,9 @@ def _notes(name: str, others: Sequence[PassedOver]) -> tuple[str, ...]:
 class _PassedOver:
     """The members of one archive that are passed over, read to the end all the same."""
 
-    def __init__(self, fd: int, name: str, stamp: Stamp) -> None:
+    def __init__(self, fd: int, name: str) -> None:
         self.found: list[PassedOver] = []
-        self._fd, self._name, self._stamp = fd, name, stamp
+        self._fd, self._name = fd, name
         self._inflated = 0
 
     def add(self, member: Member, entry: PassedOver) -> None:
@@ -161,9 +159,6 @@ class _PassedOver:
             InputError: It is damaged, or all of them make vast data of few.
         """
         self.found.append(entry)
-        done = _verified.get(self._stamp, set())
-        if member.offset in done:
-            return
         place = array_name(self._name, shown(member.key, 40))
         if member.method and member.size > 100 * member.packed:
             self._inflated += member.size
@@ -171,13 +166,10 @@ class _PassedOver:
             what = f"{member.size} bytes out of {member.packed}, and no tensor"
             raise InputError.at(place, what, "leave it out, or name an array with --key")
         MemberReader(self._fd, member, place).verify()
-        if self._stamp not in _verified:
-            _verified.clear()  # one file at a time is enough: it is opened again at once, or never
-        _verified.setdefault(self._stamp, set()).add(member.offset)
 
 
 def _arrays(
-    fd: int, found: list[Member], name: str, stamp: Stamp, *, bfloat16: bool
+    fd: int, found: list[Member], name: str, *, bfloat16: bool
 ) -> tuple[list[tuple[Member, Header]], list[PassedOver]]:
     """Return the numeric arrays, and what is passed over.
 
@@ -185,7 +177,7 @@ def _arrays(
         InputError: A member is at fault, two arrays have one key, or none is numeric.
     """
     arrays: dict[str, tuple[Member, Header]] = {}
-    others, first = _PassedOver(fd, name, stamp), None
+    others, first = _PassedOver(fd, name), None
     for member in found:
         require_sound(member, name)
         header = None if member.is_directory else _header_if_any(fd, member, name)
