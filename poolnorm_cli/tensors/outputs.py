@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import OutputError, UsageError, reason_of
 from poolnorm_cli.sizes import SMALL_FIRST_BLOCK_BYTES
-from poolnorm_cli.tensors.dtypes import DType, descr_of
+from poolnorm_cli.tensors.dtypes import descr_of
 from poolnorm_cli.tensors.files import write_all
 from poolnorm_cli.tensors.formats import (
     NPY,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from poolnorm_cli.errors import InputError
 from poolnorm_cli.machine import memory_allowance
 from poolnorm_cli.sizes import LARGEST_ARRAY_BYTES, TRANSFER_BYTES
-from poolnorm_cli.tensors.dtypes import DType
 from poolnorm_cli.values import frozen
 
 

@@ -44,7 +44,7 @@ class WebFile:
     Attributes:
         size: Bytes that the server says will come; None where it does not say.
         version: The size, or 0, and a number that changes with what the server says of it.
-        is_stamped: Whether it says anything of it.
+        has_version: Whether it says anything of it, so that a change would be noticed.
     """
 
     def __init__(self, url: str) -> None:

@@ -24,7 +24,7 @@ _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _FOREIGN = 0x2061  # flags: encrypted (two ways), patched data, masked names
 _UTF8 = 0x800
 _MOST = 1100  # deflate cannot make more bytes than 1032 from one
-_LOCAL = 30  # bytes of a member's own header before its name
+_HEADER = struct.Struct("<4s5H3L2H")  # a member's own header, before its name
 
 
 @frozen
@@ -137,8 +137,8 @@ def list_members(fd: int, name: str, kind: ArchiveKind = NPZ) -> list[Member]:
     """
     start = os.pread(fd, 8, 0)
     if not start.startswith(b"PK"):
-        npy = start.startswith(b"\x93NUMPY")
-        fix = "it is a .npy file: name it .npy" if npy else kind.fix
+        is_npy = start.startswith(NPY.magic)
+        fix = "it is a .npy file: name it .npy" if is_npy else kind.fix
         said = (
             f"not {kind.called} (first bytes {start!r})" if start else f"empty, not {kind.called}"
         )
@@ -217,7 +217,7 @@ def _fault(info: zipfile.ZipInfo, end: int, count: int, kind: ArchiveKind) -> st
         reason = f"{info.file_size} bytes cannot come from {info.compress_size}"
     elif count > 1:
         reason = "there twice"
-    elif info.header_offset + _LOCAL + len(info.orig_filename) + info.compress_size > end:
+    elif info.header_offset + _HEADER.size + len(info.orig_filename) + info.compress_size > end:
         reason = "overlaps what follows it"
     return reason
 
@@ -249,9 +249,6 @@ def _member(info: zipfile.ZipInfo, end: int, count: int, kind: ArchiveKind) -> M
         end=end,
         fault=_fault(info, end, count, kind),
     )
-
-
-_HEADER = struct.Struct("<4s5H3L2H")  # a member's own header, before its name
 
 
 class MemberReader:
