@@ -72,8 +72,7 @@ def _without_whole_numbers(arrays: Mapping[str, StoredTensor]) -> dict[str, Stor
     }
 
 
-def _entry(file: str, layer: str, weights: dict[str, StoredArray], *, complete: bool) -> Entry:
-    arrays = {layer_and_weight(key)[1]: array for key, array in weights.items()}
+def _entry(file: str, layer: str, arrays: dict[str, StoredArray], *, complete: bool) -> Entry:
     # The names are all there is, so a weight that is missing is one that the layer has not.
     config = center_and_scale_of(arrays) if complete else {}
     return Entry(file=file, name=layer, path=layer, kind=None, arrays=arrays, config=config)
