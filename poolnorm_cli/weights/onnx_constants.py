@@ -103,7 +103,7 @@ class Constants:
         if key not in self._shapes:
             found = self._source(scope, name)
             if found.tensor is not None:
-                shape = self.of_tensor(found.tensor)
+                shape = self.shape_of(found.tensor)
             else:
                 with self._operator_of(found) as (foldable, inputs):
                     shape = foldable.shape(inputs)
@@ -142,7 +142,7 @@ class Constants:
                     self._values[key] = np.asarray(foldable.values(inputs)).reshape(shape)
         return self._values[key]
 
-    def of_tensor(self, tensor: TensorRef) -> Ints:
+    def shape_of(self, tensor: TensorRef) -> Ints:
         """Return the shape of a tensor.
 
         Raises:
@@ -208,6 +208,12 @@ class NodeInputs:
         self._constants, self._scope, self._node = constants, scope, node
         self.attributes = attributes_of(constants.model.protobuf, node, scope)
 
+    @property
+    def count(self) -> int:
+        """Number of inputs before the first that is left out."""
+        given = self._node.inputs
+        return given.index("") if "" in given else len(given)
+
     def has(self, index: int) -> bool:
         """Whether an input is given."""
         return index < len(self._node.inputs) and bool(self._node.inputs[index])
@@ -242,7 +248,11 @@ class NodeInputs:
                 return sparse_at(protobuf, attribute.sparse)
         return None
 
-    def of_tensor(self, tensor: TensorRef) -> Array:
+    def shape_of(self, tensor: TensorRef) -> Ints:
+        """Return the shape of a tensor."""
+        return self._constants.shape_of(tensor)
+
+    def values_of(self, tensor: TensorRef) -> Array:
         """Return the values of a tensor."""
-        self._constants.of_tensor(tensor)
+        self.shape_of(tensor)  # which refuses what is not read
         return self._constants.read(tensor)

@@ -85,7 +85,7 @@ class OnnxEntry(Entry):
         Args:
             layer: The layer that they are for.
             expected: Its weights in Keras' order, with their shapes.
-            training: It moves its moving statistics, and does not divide by them.
+            training: It updates its moving statistics, and does not divide by them.
 
         Returns:
             The weights as they are in the file: they broadcast to the shapes of any input.

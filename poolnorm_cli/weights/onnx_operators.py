@@ -14,7 +14,7 @@ from poolnorm_cli.weights.onnx_constants import (
     NodeInputs,
     NotConstantError,
 )
-from poolnorm_cli.weights.onnx_tensors import BFLOAT16, DTYPES, unreadable_reason
+from poolnorm_cli.weights.onnx_tensors import BFLOAT16, DTYPES
 
 
 def int_attribute(inputs: NodeInputs, name: str, default: int) -> int:
@@ -120,8 +120,7 @@ def expand_shape(inputs: NodeInputs) -> Ints:
 
 def concat_shape(inputs: NodeInputs) -> Ints:
     """Return the shape that Concat gives."""
-    count = next(index for index in range(10**6) if not inputs.has(index))
-    shapes = [inputs.shape(index) for index in range(count)]
+    shapes = [inputs.shape(index) for index in range(inputs.count)]
     axis = range(len(shapes[0]))[int_attribute(inputs, "axis", 0)]
     around = {(len(shape), shape[:axis], shape[axis + 1 :]) for shape in shapes}
     if len(around) != 1:
@@ -164,9 +163,7 @@ def _constant_shape(inputs: NodeInputs) -> Ints:
         return found.shape
     if tensor is None:
         raise ValueError
-    if problem := unreadable_reason(tensor):
-        raise NotConstantError(problem)
-    return tensor.shape
+    return inputs.shape_of(tensor)
 
 
 def _constant_values(inputs: NodeInputs) -> Array:
@@ -175,12 +172,12 @@ def _constant_values(inputs: NodeInputs) -> Array:
         return found
     if tensor is None:
         raise ValueError
-    return inputs.of_tensor(tensor)
+    return inputs.values_of(tensor)
 
 
 def _constant_of_shape(inputs: NodeInputs) -> Array:
     tensor = inputs.tensor()
-    value = np.zeros(1, "f4") if tensor is None else inputs.of_tensor(tensor)
+    value = np.zeros(1, "f4") if tensor is None else inputs.values_of(tensor)
     return np.full(inputs.sizes(0), value.reshape(-1)[0], value.dtype)
 
 
@@ -215,8 +212,7 @@ def _cast_like(inputs: NodeInputs) -> Array:
 
 
 def _concat(inputs: NodeInputs) -> Array:
-    count = next(index for index in range(10**6) if not inputs.has(index))
-    arrays = [inputs.values(index) for index in range(count)]
+    arrays = [inputs.values(index) for index in range(inputs.count)]
     return np.concatenate(arrays, int_attribute(inputs, "axis", 0))
 
 
