@@ -11,7 +11,7 @@ from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.make_layer import make_layer
 from poolnorm_cli.report.emit import note
 from poolnorm_cli.sizes import LARGEST_CONFIG_BYTES
-from poolnorm_cli.tensors.formats import NPY, NPZ, format_of
+from poolnorm_cli.tensors.formats import NPZ, format_of
 from poolnorm_cli.tensors.space import require_file_target
 from poolnorm_cli.values import frozen
 
@@ -301,16 +301,13 @@ def _check_kept(file: str, entry: "Entry | None") -> None:
     Raises:
         UsageError: There is, or the layer has a name there, which would be lost.
     """
-    from zipfile import ZipFile
-
     from poolnorm_cli.weights.naming import IGNORED, layer_and_weight
+    from poolnorm_cli.weights.npz import member_keys
 
     if entry is None:
         return
     fix = "give --save-weights another file"
-    with ZipFile(file) as archive:
-        keys = [name.removesuffix(NPY.suffix) for name in archive.namelist()]
-    kept = [key for key in keys if layer_and_weight(key)[1] not in IGNORED]
+    kept = [key for key in member_keys(file) if layer_and_weight(key)[1] not in IGNORED]
     if len(kept) > len(entry.arrays):
         what = f"{shown(file)} holds more than {shown(entry.name) or 'the weights of the layer'}"
         raise UsageError(f"{what}, which --save-weights would drop", fix)

@@ -11,9 +11,11 @@ import numpy as np
 from poolnorm_cli.errors import InputError, OutputError, UsageError, shown
 from poolnorm_cli.sizes import LARGEST_WEIGHT_BYTES
 from poolnorm_cli.tensors.dtypes import DTYPES
+from poolnorm_cli.tensors.files import open_regular
 from poolnorm_cli.tensors.formats import NPZ, format_of
 from poolnorm_cli.tensors.outputs import open_output
 from poolnorm_cli.tensors.sources import open_tensors
+from poolnorm_cli.tensors.zip_reader import list_members
 from poolnorm_cli.weights.entry import Entry, StoredArray, group_by_layer
 from poolnorm_cli.weights.naming import IGNORED, are_normalization_weights, layer_and_weight
 
@@ -129,6 +131,16 @@ def entries(file: str) -> list[Entry]:
         for layer, arrays in layers.items()
     ]
     return _with_passed_over(file, found, tensors[0])
+
+
+def member_keys(file: str) -> list[str]:
+    """List the keys of all that is in an `.npz` file, also of what is no array.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    with open_regular(file, file) as descriptor:
+        return [member.key for member in list_members(descriptor, file)]
 
 
 def _refuse_twins(file: str, keys: Iterable[str]) -> None:
