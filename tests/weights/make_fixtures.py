@@ -4,12 +4,15 @@
 
 NAME is keras, tf_keras, torch, torch_onnx, onnx, nested or legacy. `nested` is Keras 3 and `legacy`
 is tf_keras with models in which layers are easily confused; `torch_onnx` is torch's older exporter.
+`checksum` makes the one file of no framework, as earlier versions of poolnorm saved weights.
 
 Each framework leaves its files and `FRAMEWORK.npz`: the tensor `x`, and for each layer its output,
 by the words that run it: `bn x.npy --weights keras.keras::bn_1`. Without a directory the fixtures
 beside this file are made anew, with the few layers that are enough to read each format.
 """
 
+import hashlib
+import json
 import os
 import sys
 from importlib import import_module
@@ -237,8 +240,30 @@ def make_torch_onnx(directory: Path) -> Outputs:
     }
 
 
+def make_checksum(directory: Path) -> None:
+    """Save weights as earlier versions did, with an array of bytes that is their checksum."""
+    from poolnorm_cli.weights.npz import save
+
+    weights = {
+        "gamma": np.ones(3, "<f4"),
+        "beta": np.zeros(3, "<f4"),
+        "moving_mean": np.array([1.2627436, 0.73737854, 0.7662857], "<f4"),
+        "moving_variance": np.array([4.63446, 4.563723, 2.815624], "<f4"),
+    }
+    digest = hashlib.sha256()
+    for name, weight in sorted(weights.items()):
+        digest.update(json.dumps([name, weight.dtype.name, weight.shape]).encode())
+        digest.update(weight.tobytes())
+    text = json.dumps({"version": 1, "sha256": digest.hexdigest()})
+    weights["__poolnorm__"] = np.frombuffer(text.encode(), np.uint8)
+    save(str(directory / "saved_with_checksum.npz"), weights, overwrite=True)
+
+
 def make(framework: str, directory: Path, *, few: bool) -> None:
     """Make the files of a framework."""
+    if framework == "checksum":
+        make_checksum(directory)
+        return
     confusing = import_module("make_legacy")  # beside this script
     makers = {"torch": make_torch, "torch_onnx": make_torch_onnx, "onnx": make_onnx}
     makers |= {"nested": confusing.make_keras, "legacy": confusing.make_tf_keras}
