@@ -236,8 +236,8 @@ def sync_directories(names: Iterable[str]) -> None:
     Raises:
         OSError: The disk fails.
     """
-    for folder in {directory_of(name) or "." for name in names}:
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    for directory in {directory_of(name) or "." for name in names}:
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             with suppress(OSError):  # some file systems cannot, and have no need to
                 os.fsync(fd)

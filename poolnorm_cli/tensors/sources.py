@@ -146,7 +146,7 @@ class FirstInput:
         path = source_path(self.word)
         if path is None or format_of(path) is None or is_stream(self.word):
             return None
-        with suppress(PoolnormError):  # that is told when its turn comes
+        with suppress(PoolnormError):  # reported when its turn comes
             return self.tensors()[0].shape
         return None
 

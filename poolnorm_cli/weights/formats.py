@@ -21,7 +21,7 @@ class Reader(NamedTuple):
     """What reads a kind of file of weights.
 
     Attributes:
-        module: A module of this room.
+        module: A module of this package.
         entries: Its function that lists the layers of a file.
         array_paths: Its function that lists all arrays of a file, for a message about a file
             without any such layer; empty where there is none.

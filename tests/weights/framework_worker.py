@@ -41,7 +41,7 @@ def result(program: str) -> Any:
 
 
 def main() -> None:
-    """Run all calls."""
+    """Run all programs."""
     directory, framework = Path(sys.argv[1]), sys.argv[2]
     run = {"keras": with_keras, "torch": with_torch}[framework]
     for number, call in enumerate(json.loads((directory / "calls.json").read_text())):
