@@ -27,8 +27,9 @@ ROOMS = {
     "backends": 7,
     "engine": 8,
     "batch": 9,
-    "report": 10,
-    "cli": 11,
+    "pictures": 10,
+    "report": 11,
+    "cli": 12,
 }
 FILES = sorted(
     path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem in ROOMS

@@ -1,0 +1,246 @@
+"""A picture as cells: glyphs in colours, on rows of a fixed width, with lines of text around.
+
+canvas = Canvas(40, title="A window of 2")
+canvas.write("A window of 2", "heading")
+canvas.put(2, 4, "ab", "window")
+both = beside(canvas, pixels(colours))
+"""
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from poolnorm_cli.pictures.styles import RGB, Paint, Style, luminance, mean
+
+
+class Cell(NamedTuple):
+    """One character of a picture.
+
+    Attributes:
+        glyph: The character; empty for the right half of a wide one.
+        style: Its colours, or their name.
+        plain: The character that stands here where there are no colours; empty for `glyph`.
+    """
+
+    glyph: str = " "
+    style: Style = "text"
+    plain: str = ""
+
+
+BLANK = Cell()
+SHADES = " ░▒▓█"
+"""From nothing to full: what stands for brightness where there are no colours."""
+
+
+class Canvas:
+    """Rows of cells. It has a width from the start; rows are added as they are drawn on.
+
+    What is drawn beyond the width is cut, so that no picture is wider than it was to be.
+
+    Attributes:
+        width: Columns.
+        title: A short name for it, for people who hear a file instead of seeing it.
+        description: What it shows, in a sentence or two, for the same.
+    """
+
+    def __init__(self, width: int, height: int = 0, *, title: str = "") -> None:
+        """Make an empty picture.
+
+        Args:
+            width: Columns, 1 or more.
+            height: Rows to begin with.
+            title: A short name for it.
+        """
+        self.width, self.title, self.description = width, title, ""
+        self._rows: list[list[Cell]] = []
+        self._grow(height)
+
+    @property
+    def height(self) -> int:
+        """Rows that there are."""
+        return len(self._rows)
+
+    @property
+    def rows(self) -> Sequence[Sequence[Cell]]:
+        """The cells, by row."""
+        return self._rows
+
+    def put(self, row: int, column: int, text: str, style: Style = "text", plain: str = "") -> int:
+        """Write a text into a row.
+
+        Args:
+            row: The row, from 0; rows up to it are added.
+            column: Where it begins, from 0; what is left of the picture is cut.
+            text: Printable characters.
+            style: Their colours, or the name of these.
+            plain: What stands instead of each of them where there are no colours; empty for
+                themselves.
+
+        Returns:
+            The column after it.
+        """
+        self._grow(row + 1)
+        cells = self._rows[row]
+        for glyph in text:
+            wide = _columns(glyph)
+            if column >= 0 and column + max(wide, 1) <= self.width:
+                if not wide:  # an accent, on what stands before it
+                    if column:
+                        before = cells[column - 1]
+                        cells[column - 1] = before._replace(glyph=before.glyph + glyph)
+                    continue
+                cells[column] = Cell(glyph, style, plain)
+                if wide == 2:
+                    cells[column + 1] = Cell("", style, plain)
+            column += wide
+        return column
+
+    def write(self, text: str = "", style: Style = "text") -> None:
+        """Add lines of text below everything: words are wrapped at the width.
+
+        Args:
+            text: The text; empty for an empty line.
+            style: Its colours, or the name of these.
+        """
+        from textwrap import wrap
+
+        for line in wrap(text, self.width) or [""]:
+            self.put(self.height, 0, line, style)
+
+    def fill(self, row: int, column: int, size: tuple[int, int], cell: Cell) -> None:
+        """Fill a rectangle with one cell.
+
+        Args:
+            row: Its first row.
+            column: Its first column.
+            size: Its rows and columns.
+            cell: What it is filled with.
+        """
+        for each in range(row, row + size[0]):
+            self.put(each, column, cell.glyph * size[1], cell.style, cell.plain)
+
+    def paste(self, other: "Canvas", row: int, column: int) -> None:
+        """Draw another picture on this one.
+
+        Args:
+            other: The other one; it stays as it is.
+            row: Where its first row goes.
+            column: Where its first column goes, 0 or more.
+        """
+        self._grow(row + other.height)
+        fits = max(min(other.width, self.width - column), 0)
+        for place, cells in enumerate(other.rows, row):
+            self._rows[place][column : column + fits] = cells[:fits]
+
+    def lines(self) -> Iterator[str]:
+        """Yield the rows as text without colours, blanks at their ends cut."""
+        for cells in self._rows:
+            yield "".join(cell.plain or cell.glyph for cell in cells).rstrip()
+
+    def _grow(self, height: int) -> None:
+        while len(self._rows) < height:
+            self._rows.append([BLANK] * self.width)
+
+
+def _columns(glyph: str) -> int:
+    """Return the columns that a character takes: 0 for an accent, 2 for a wide one."""
+    if glyph < "\u0300":
+        return 1
+    if unicodedata.combining(glyph):
+        return 0
+    return 2 if unicodedata.east_asian_width(glyph) in "WF" else 1
+
+
+def text_width(text: str) -> int:
+    """Return the columns that a text takes."""
+    return sum(map(_columns, text))
+
+
+def beside(*canvases: Canvas, gap: int = 3) -> Canvas:
+    """Put pictures side by side, their tops level.
+
+    Args:
+        canvases: The pictures, 1 or more.
+        gap: Columns between two.
+
+    Returns:
+        A picture as wide as all of them, with the title of the first.
+    """
+    width = sum(each.width for each in canvases) + gap * (len(canvases) - 1)
+    joined = Canvas(width, title=canvases[0].title)
+    column = 0
+    for each in canvases:
+        joined.paste(each, 0, column)
+        column += each.width + gap
+    return joined
+
+
+def stacked(*canvases: Canvas, gap: int = 1) -> Canvas:
+    """Put pictures below each other, their left sides level.
+
+    Args:
+        canvases: The pictures, 1 or more.
+        gap: Empty rows between two.
+
+    Returns:
+        A picture as wide as the widest, with the title of the first.
+    """
+    joined = Canvas(max(each.width for each in canvases), title=canvases[0].title)
+    for place, each in enumerate(canvases):
+        joined.paste(each, joined.height + gap * bool(place), 0)
+    return joined
+
+
+def flowed(canvases: Sequence[Canvas], width: int, gap: int = 3) -> Canvas:
+    """Put pictures side by side as far as a width reaches, and the others below.
+
+    Args:
+        canvases: The pictures, 1 or more.
+        width: Columns that there are.
+        gap: Columns between two; rows of pictures have an empty row between them.
+
+    Returns:
+        A picture of at most this width, unless a single one is wider, with the title of the first.
+    """
+    lines: list[list[Canvas]] = [[]]
+    taken = 0
+    for each in canvases:
+        if lines[-1] and taken + gap + each.width > width:
+            lines.append([])
+            taken = 0
+        taken += each.width + gap * bool(lines[-1])
+        lines[-1].append(each)
+    return stacked(*(beside(*line, gap=gap) for line in lines))
+
+
+def pixels(grid: Sequence[Sequence[RGB | None]]) -> Canvas:
+    """Draw an image in half blocks: a cell shows two pixels, one above the other.
+
+    Without colours, a cell stands for the brightness of its pixels in five steps.
+
+    Args:
+        grid: Rows of colours, all of one length, 1 or more; None is transparent.
+
+    Returns:
+        A picture as wide as the image, with half as many rows, rounded up.
+    """
+    canvas = Canvas(len(grid[0]))
+    nothing: list[RGB | None] = [None] * len(grid[0])
+    for place in range(0, len(grid), 2):
+        below = grid[place + 1] if place + 1 < len(grid) else nothing
+        for column, (upper, lower) in enumerate(zip(grid[place], below, strict=True)):
+            glyph, style, plain = _half_blocks(upper, lower)
+            canvas.put(place // 2, column, glyph, style, plain)
+    if not canvas.height:
+        canvas.put(0, 0, "")
+    return canvas
+
+
+def _half_blocks(upper: RGB | None, lower: RGB | None) -> Cell:
+    seen = [color for color in (upper, lower) if color is not None]
+    if not seen:
+        return BLANK
+    plain = SHADES[min(int(luminance(mean(*seen)) * len(SHADES)), len(SHADES) - 1)]
+    if upper is None:
+        return Cell("▄", Paint(lower), plain)
+    return Cell("▀", Paint(upper, lower), plain)
