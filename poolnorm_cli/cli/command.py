@@ -7,7 +7,7 @@ here. The parameters of a layer become flags, too.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from functools import partial
 from inspect import get_annotations
 from types import NoneType, UnionType
@@ -108,6 +108,7 @@ class Command:
             is a layer, with its class and the parameters that were typed before them.
         layer: The class whose parameters become flags.
         without: Groups that this command lacks, so that they are as by default.
+        takes_steps: Steps may follow, as `! pool max ! bn`; `action` gets them as `steps`.
     """
 
     groups: type
@@ -115,6 +116,11 @@ class Command:
     action: Callable[..., int]
     layer: type[Layer] | None = None
     without: Collection[str] = ()
+    takes_steps: bool = False
+
+    def with_steps(self, steps: Any) -> "Command":
+        """Return the command that does what it does with steps."""
+        return replace(self, action=partial(self.action, steps=steps))
 
     def members(self) -> dict[str, type]:
         """Return the types of the groups by name, in the order of the help."""

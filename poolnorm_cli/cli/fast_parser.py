@@ -68,7 +68,7 @@ class _LeftToTyperError(Exception):
 
 
 @frozen
-class _Spelling:
+class Spelling:
     """One way to write a flag; `value` is what it means alone, None where a value follows."""
 
     flag: Flag
@@ -85,7 +85,7 @@ def read(command: Command, words: Sequence[str]) -> dict[str, Any] | None:
     Returns:
         The values that were typed, by name; None where that is Typer's to do.
     """
-    options, arguments = dict[str, _Spelling](), list[Flag]()
+    options, arguments = dict[str, Spelling](), list[Flag]()
     for flag in command.flags():
         if isinstance(flag.option, Argument):
             arguments.append(flag)
@@ -100,16 +100,22 @@ def read(command: Command, words: Sequence[str]) -> dict[str, Any] | None:
     return values if needed <= values.keys() else None
 
 
-def _spellings(flag: Flag) -> dict[str, _Spelling]:
+def spellings(command: Command) -> dict[str, Spelling]:
+    """Return the flags of a command, by each way to write them."""
+    flags = (flag for flag in command.flags() if not isinstance(flag.option, Argument))
+    return {name: spelling for flag in flags for name, spelling in _spellings(flag).items()}
+
+
+def _spellings(flag: Flag) -> dict[str, Spelling]:
     is_bool, usual = _kind(flag) is bool, flag_of(flag.name)
     names = flag.option.names or (f"{usual}/--no-{usual[2:]}" if is_bool else usual,)
     value = True if is_bool or flag.option.count else None
     found = {}
     for name in names:
         on, _, off = name.partition("/")
-        found[on] = _Spelling(flag, value)
+        found[on] = Spelling(flag, value)
         if off:
-            found[off] = _Spelling(flag, value=False)
+            found[off] = Spelling(flag, value=False)
     return found
 
 
@@ -123,7 +129,7 @@ def _kind(flag: Flag) -> Any:
 
 
 def _cut(
-    options: Mapping[str, _Spelling], words: Sequence[str]
+    options: Mapping[str, Spelling], words: Sequence[str]
 ) -> tuple[list[tuple[str, str]], list[str]]:
     """Tell flags from other words.
 
@@ -142,7 +148,7 @@ def _cut(
     return typed, left
 
 
-def _values(options: Mapping[str, _Spelling], typed: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def _values(options: Mapping[str, Spelling], typed: Sequence[tuple[str, str]]) -> dict[str, Any]:
     """Read the values of flags; of one given twice the last counts.
 
     Raises:

@@ -54,7 +54,11 @@ def _run(args: list[str]) -> int:
     from poolnorm_cli.cli.fast_parser import execute
     from poolnorm_cli.cli.verbs import ROOT
 
-    return execute(args, ROOT)
+    if "!" not in args and "\\!" not in args:
+        return execute(args, ROOT)
+    from poolnorm_cli.cli.pipe_steps import with_steps
+
+    return execute(*with_steps(args, ROOT))
 
 
 def _fail(error: Exception, args: Sequence[str]) -> int:
