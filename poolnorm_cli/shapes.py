@@ -334,10 +334,15 @@ def format_shape(shape: Shape) -> str:
 def parse_shape(text: str) -> Shape:
     """Read `4,28,28,3`, `None,28,28,3` or `N,H,W,3`; parentheses and spaces may stand around.
 
+    Numbers alone may have `x` or spaces between them: `4x28x28x3`.
+
     Raises:
         UsageError: A part is neither a size, None, nor a name.
     """
-    parts = [part.strip() for part in text.strip().strip("()[]").split(",")]
+    inside = text.strip().strip("()[]").strip()
+    if inside[:1].isdigit() and not inside.strip("0123456789xX "):
+        inside = ",".join(inside.lower().replace("x", " ").split())
+    parts = [part.strip() for part in inside.split(",")]
     return tuple(_dim(part, text) for part in parts if part or len(parts) == 1)
 
 

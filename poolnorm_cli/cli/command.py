@@ -15,6 +15,7 @@ from typing import Annotated, Any, TypeAlias, get_args
 
 from poolnorm_cli.layers import LAYERS
 from poolnorm_cli.layers.base import Layer, Parameter
+from poolnorm_cli.layers.keras.spelling import flag_of
 from poolnorm_cli.report.rows import Color, Style, print_message
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.values import frozen
@@ -24,6 +25,11 @@ LAYER_VERBS = tuple(dict.fromkeys(name.split()[0] for name in LAYERS))
 """First words of the layers, as `pool` of `pool max`."""
 LAYER_PANEL = "Layer"
 PRINTING_PANEL = "Printing"
+BOOLEANS = {
+    **dict.fromkeys(("true", "yes", "on"), True),
+    **dict.fromkeys(("false", "no", "off"), False),
+}
+"""Words that people give to flags that take none."""
 
 
 class Option:
@@ -96,6 +102,36 @@ class Flag:
     default: Any
     option: Option
 
+    @property
+    def kind(self) -> Any:
+        """The type of its value, None left aside."""
+        kinds = get_args(self.type)
+        if NoneType not in kinds:
+            return self.type
+        (kind,) = (kind for kind in kinds if kind is not NoneType)
+        return kind
+
+    def spellings(self) -> dict[str, "Spelling"]:
+        """Return the ways to write it, by what is typed; an argument has none."""
+        is_bool, usual = self.kind is bool, flag_of(self.name)
+        names = self.option.names or (f"{usual}/--no-{usual[2:]}" if is_bool else usual,)
+        value = True if is_bool or self.option.count else None
+        found = {}
+        for name in names:
+            on, _, off = name.partition("/")
+            found[on] = Spelling(self, value)
+            if off:
+                found[off] = Spelling(self, value=False)
+        return found
+
+
+@frozen
+class Spelling:
+    """One way to write a flag; `value` is what it means alone, None where a value follows."""
+
+    flag: Flag
+    value: bool | None
+
 
 @frozen(kw_only=True)
 class Command:
@@ -135,6 +171,11 @@ class Command:
             yield from map(_of_layer, self.layer.parameters())
         for group in others:
             yield from _of_group(group)
+
+    def spellings(self) -> dict[str, Spelling]:
+        """Return the flags, by each way to write them."""
+        flags = (flag for flag in self.flags() if not isinstance(flag.option, Argument))
+        return {name: spelling for flag in flags for name, spelling in flag.spellings().items()}
 
     def run(self, values: Mapping[str, Any], typed: Collection[str]) -> int:
         """Do what the command does, and return its exit code.

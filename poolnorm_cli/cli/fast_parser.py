@@ -9,12 +9,9 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING
 from getopt import GetoptError, gnu_getopt
-from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
-from poolnorm_cli.cli.command import Argument, Command, Family, Flag, Node
-from poolnorm_cli.layers.keras.spelling import flag_of
-from poolnorm_cli.values import frozen
+from poolnorm_cli.cli.command import BOOLEANS, Argument, Command, Family, Flag, Node, Spelling
 
 
 _COMPLETE = "_POOLNORM_COMPLETE"
@@ -37,9 +34,10 @@ def execute(words: Sequence[str], root: Family) -> int:
     completes = _COMPLETE in os.environ
     command, left = (None, words) if completes else find(words, root)
     if command is not None:
-        values = read(command, left)
+        values, mended = understand(command, left)
         if values is not None:
             return command.run(values, values.keys())
+        words = [*words[: len(words) - len(left)], *mended]
     from poolnorm_cli.cli.typer_app import run
 
     return run(words, root, is_whole=completes)
@@ -63,16 +61,39 @@ def find(words: Sequence[str], root: Family) -> tuple[Command | None, Sequence[s
     return found, words
 
 
+def understand(
+    command: Command, words: Sequence[str]
+) -> tuple[dict[str, Any] | None, Sequence[str]]:
+    """Read what follows the words of a command, in other spellings where it has to be.
+
+    Args:
+        command: The command.
+        words: What follows.
+
+    Returns:
+        The values that were typed, by name, None where they are Typer's to read; and the words in
+        the spelling of the help.
+
+    Raises:
+        UsageError: Something can mean two things.
+    """
+    values = read(command, words)
+    if values is not None and not has_odd_inputs(values):
+        return values, words
+    from poolnorm_cli.cli.lenient import mend
+
+    words = mend(command, words)
+    return read(command, words), words
+
+
+def has_odd_inputs(values: Mapping[str, Any]) -> bool:
+    """Whether an input that was typed looks like the value of a flag: `3`, `false`."""
+    inputs = values.get("inputs") or ()
+    return any(word.isdigit() or word.lower() in BOOLEANS for word in inputs)
+
+
 class _LeftToTyperError(Exception):
     """There is something about the command line that Typer knows better."""
-
-
-@frozen
-class Spelling:
-    """One way to write a flag; `value` is what it means alone, None where a value follows."""
-
-    flag: Flag
-    value: bool | None
 
 
 def read(command: Command, words: Sequence[str]) -> dict[str, Any] | None:
@@ -90,7 +111,7 @@ def read(command: Command, words: Sequence[str]) -> dict[str, Any] | None:
         if isinstance(flag.option, Argument):
             arguments.append(flag)
         else:
-            options.update(_spellings(flag))
+            options.update(flag.spellings())
     try:
         typed, left = _cut(options, words)
         values = _values(options, typed) | _placed(arguments, left)
@@ -98,34 +119,6 @@ def read(command: Command, words: Sequence[str]) -> dict[str, Any] | None:
         return None
     needed = {s.flag.name for s in options.values() if s.flag.default is MISSING}
     return values if needed <= values.keys() else None
-
-
-def spellings(command: Command) -> dict[str, Spelling]:
-    """Return the flags of a command, by each way to write them."""
-    flags = (flag for flag in command.flags() if not isinstance(flag.option, Argument))
-    return {name: spelling for flag in flags for name, spelling in _spellings(flag).items()}
-
-
-def _spellings(flag: Flag) -> dict[str, Spelling]:
-    is_bool, usual = _kind(flag) is bool, flag_of(flag.name)
-    names = flag.option.names or (f"{usual}/--no-{usual[2:]}" if is_bool else usual,)
-    value = True if is_bool or flag.option.count else None
-    found = {}
-    for name in names:
-        on, _, off = name.partition("/")
-        found[on] = Spelling(flag, value)
-        if off:
-            found[off] = Spelling(flag, value=False)
-    return found
-
-
-def _kind(flag: Flag) -> Any:
-    """Return the type of a flag's value, None left aside."""
-    kinds = get_args(flag.type)
-    if NoneType not in kinds:
-        return flag.type
-    (kind,) = (kind for kind in kinds if kind is not NoneType)
-    return kind
 
 
 def _cut(
@@ -166,7 +159,7 @@ def _values(options: Mapping[str, Spelling], typed: Sequence[tuple[str, str]]) -
 
 
 def _read(flag: Flag, text: str) -> Any:
-    kind = _kind(flag)
+    kind = flag.kind
     if text[:1] in ("", "="):
         raise _LeftToTyperError
     if flag.option.parser is not None:
@@ -190,7 +183,7 @@ def _placed(arguments: Sequence[Flag], words: Sequence[str]) -> dict[str, Any]:
     """
     left, values = list(words), dict[str, Any]()
     for argument in arguments:
-        many = _kind(argument) == list[str]
+        many = argument.kind == list[str]
         if left:
             values[argument.name] = left if many else _read(argument, left.pop(0))
             left = [] if many else left

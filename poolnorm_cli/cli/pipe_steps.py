@@ -9,8 +9,16 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
-from poolnorm_cli.cli.command import LAYER_VERBS, Command, Family, Node, Option, layer_node
-from poolnorm_cli.cli.fast_parser import Spelling, find as find_command, read, spellings
+from poolnorm_cli.cli.command import (
+    LAYER_VERBS,
+    Command,
+    Family,
+    Node,
+    Option,
+    Spelling,
+    layer_node,
+)
+from poolnorm_cli.cli.fast_parser import find as find_command, understand
 from poolnorm_cli.cli.layer_flags import MaskFlags, TrainingFlags, WeightFlags
 from poolnorm_cli.errors import UsageError, error_context, shown
 from poolnorm_cli.layers import LAYERS, find
@@ -116,7 +124,7 @@ def with_steps(words: Sequence[str], root: Family) -> tuple[Sequence[str], Famil
             raise UsageError(what, "type poolnorm pipe INPUT... ! STEP ! STEP")
         return words, root
     path = words[: first - len(left)]
-    flags = {name: each for name, each in spellings(command).items() if name not in _OF_STEPS}
+    flags = {name: each for name, each in command.spellings().items() if name not in _OF_STEPS}
     steps, of_run = parse_steps(words[first:], flags, words[:first])
     given = command.with_steps(steps)
     return [*words[:first], *of_run], _replaced(root, path, given)
@@ -183,7 +191,7 @@ def _apart(words: Sequence[str], of_run: Mapping[str, Spelling]) -> tuple[list[s
     """Tell the words of a step from flags, with their values, that only the run has."""
     kind = _words_of(words)
     node = None if kind is None else step_command(kind)
-    mine = {"--help", "-h"} | (set(spellings(node)) if node is not None else set())
+    mine = {"--help", "-h"} | (set(node.spellings()) if node is not None else set())
     own: list[str] = []
     run: list[str] = []
     rest = iter(words)
@@ -268,10 +276,12 @@ def _layer_step(number: int, words: Sequence[str]) -> LayerStep:
     make = partial(step_command, action=take)
     family = Family("", {words[0]: partial(layer_node, words[0], make)})
     command, left = find_command(words, family)
-    values = None if command is None else read(command, left)
-    if command is not None and values is not None:
-        command.run(values, values.keys())
-        return found[0]
+    if command is not None:
+        values, mended = understand(command, left)
+        if values is not None:
+            command.run(values, values.keys())
+            return found[0]
+        words = [*words[: len(words) - len(left)], *mended]
     from poolnorm_cli.cli.typer_app import run
 
     code = run(words, family)

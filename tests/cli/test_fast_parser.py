@@ -14,6 +14,7 @@ from hypothesis import example, given, settings, strategies as st
 from poolnorm_cli.cli import fast_parser, typer_app
 from poolnorm_cli.cli.command import Argument, Command, Family, Flag, Node
 from poolnorm_cli.cli.fast_parser import find
+from poolnorm_cli.cli.lenient import mend
 from poolnorm_cli.cli.verbs import ROOT
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.values import frozen
@@ -71,12 +72,13 @@ COMMANDS = {
 WORDS = (
     *("x.npy", "-", "normal", "2", "2,3", "2x3", "-1", "-1,2", "0.5", "1e-3", "nan", "same"),
     *("onnx", "float16", "auto", "json", "1_0", " 2", "", "=2", "--", "-h", "--help", "--nope"),
+    *("SAME", "channels-first", "NCHW", "false", "True", "(3,3)", "(3,", "3)", "[1, 2]", "None"),
     *("two words", "é", "4,28,28,3", "None,2,N", "-7", "-.5", "--output=y.npy", "-oy.npy", "-qv"),
 )
 
 
 def spellings(name: str) -> list[str]:
-    whole = [word for flag in flags(name) for word in fast_parser._spellings(flag)]
+    whole = [word for flag in flags(name) for word in flag.spellings()]
     cut = [word[:-1] for word in whole if len(word) > 4]
     return [*whole, *cut, *(f"{word}=2" for word in whole)]
 
@@ -91,7 +93,7 @@ def flags(name: str) -> list[Flag]:
 def meant_well(draw: st.DrawFn, name: str) -> list[str]:
     """Draw a flag with a value that looks like one of its type."""
     flag = draw(st.sampled_from(flags(name)))
-    spelled, spelling = draw(st.sampled_from(sorted(fast_parser._spellings(flag).items())))
+    spelled, spelling = draw(st.sampled_from(sorted(flag.spellings().items())))
     if spelling.value is not None:
         return [spelled]
     words = [w for kind in (flag.type, *get_args(flag.type)) for w in get_args(kind)]
@@ -120,6 +122,27 @@ def test_what_is_read_is_what_typer_reads(words: list[str]) -> None:
     found = by_getopt(words)
     if found is not None:
         assert found == by_typer(words)
+
+
+@settings(max_examples=300, deadline=None)
+@given(lines())
+@example(["pool", "max", "x.npy", "--pool-size", "3", "3", "--padding", "SAME"])
+@example(["bn", "x.npy", "--trainable", "false", "--axis", "1", "-1"])
+@example(["shape", "ln", "4", "28", "28", "3", "--axis=(1, 2)", "--center=no"])
+def test_a_mended_line_is_read_alike_and_needs_no_mending(words: list[str]) -> None:
+    command, left = find(words, ROOT)
+    assert command is not None
+    try:
+        mended = mend(command, left)
+    except UsageError:
+        return
+    assert mend(command, mended) == mended
+    found = fast_parser.read(command, mended)
+    if found is not None:
+        assert found == by_typer([*words[: len(words) - len(left)], *mended])
+    before = fast_parser.read(command, left)
+    if before is not None and not fast_parser.has_odd_inputs(before):
+        assert found == before
 
 
 def written_commands() -> Iterator[str]:
