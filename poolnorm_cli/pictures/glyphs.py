@@ -55,6 +55,9 @@ BLOCKS: dict[str, tuple[Block, ...]] = {
     "┴": (_W, _E, _N),
     "┼": (_W, _E, _N, _S),
     "·": (Block(0.38, 0.44, 0.62, 0.56),),
+    "…": tuple(Block(x, 0.62, x + 0.2, 0.72) for x in (0.06, 0.4, 0.74)),
+    "⋮": tuple(Block(0.38, y, 0.62, y + 0.1) for y in (0.2, 0.45, 0.7)),
+    "–": (Block(0.1, _Y0, 0.9, _Y1),),
 }
 """Glyph -> its rectangles."""
 
