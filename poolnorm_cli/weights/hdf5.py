@@ -49,8 +49,8 @@ def require_sound_heaps(file: IOBase, place: str) -> None:
         place: What messages call it.
 
     Raises:
-        InputError: A heap has an object of no size, or is larger than any that Keras writes; or
-            numbers in the file do not have the 8 bytes that they have everywhere.
+        InputError: A heap has an object of no size or beyond its end, or is larger than any that
+            Keras writes; or numbers in the file do not have the 8 bytes that they have everywhere.
     """
     size = file.seek(0, 2)
     _require_eight_byte_numbers(file, place)
@@ -62,8 +62,8 @@ def require_sound_heaps(file: IOBase, place: str) -> None:
         left -= length
         if length > LARGEST_HEAP_BYTES or left < 0:
             raise InputError.at(place, f"heaps of more than {length} bytes", _FIX)
-        if _loops_forever(_read(file, start, length)):
-            raise InputError.at(place, "a heap with an object of no size", _FIX)
+        if not _is_tiled(_read(file, start, length)):
+            raise InputError.at(place, "a heap with an object of no size, or beyond its end", _FIX)
 
 
 def _require_eight_byte_numbers(file: IOBase, place: str) -> None:
@@ -94,16 +94,20 @@ def _heap_length(file: IOBase, start: int) -> int:
     return int.from_bytes(header[8:], "little")
 
 
-def _loops_forever(heap: bytes) -> bool:
-    """Whether some object is as if it were not there: the next is the same again."""
+def _is_tiled(heap: bytes) -> bool:
+    """Whether the objects of a heap follow one another up to its end.
+
+    After one of no size libhdf5 meets the same again, and after one of nearly 2**64 bytes, where
+    its pointer wraps around, those that came before: it goes round for ever.
+    """
     place = _HEAP_HEADER
     while place + _HEAP_HEADER <= len(heap):
         number, _, size = struct.unpack_from("<HH4xQ", heap, place)
         taken = size if number == 0 else _HEAP_HEADER + (size + 7) // 8 * 8
-        if taken % (1 << 64) == 0:
-            return True
+        if not 0 < taken <= len(heap) - place:
+            return False
         place += taken
-    return False
+    return True
 
 
 def _read(file: IOBase, start: int, count: int) -> bytes:

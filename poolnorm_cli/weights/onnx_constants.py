@@ -21,7 +21,7 @@ from poolnorm_cli.weights.onnx_tensors import (
 
 
 _DEEPEST = 60
-_MOST_AXES = 64
+MOST_AXES = 64
 
 Array = NDArray[Any]
 
@@ -107,7 +107,7 @@ class Constants:
             else:
                 with self._operator_of(found) as (foldable, inputs):
                     shape = foldable.shape(inputs)
-            if len(shape) > _MOST_AXES or prod(shape) * 4 > LARGEST_WEIGHT_BYTES:
+            if len(shape) > MOST_AXES or prod(shape) * 4 > LARGEST_WEIGHT_BYTES:
                 raise NotConstantError("has more values than a weight")
             self._shapes[key] = shape
         return self._shapes[key]
@@ -229,7 +229,7 @@ class NodeInputs:
     def sizes(self, index: int) -> list[int]:
         """Return the values of an input that is a list of sizes or axes."""
         shape = self.shape(index)
-        if len(shape) > 1 or prod(shape) > _MOST_AXES:
+        if len(shape) > 1 or prod(shape) > MOST_AXES:
             raise ValueError
         return [int(size) for size in self.values(index).reshape(-1)]
 

@@ -18,7 +18,7 @@ from poolnorm_cli.weights.fit import (
     fit,
     require_shapes,
 )
-from poolnorm_cli.weights.onnx_constants import Constants, NotConstantError, source_of
+from poolnorm_cli.weights.onnx_constants import MOST_AXES, Constants, NotConstantError, source_of
 from poolnorm_cli.weights.onnx_graph import Attribute, Model, Node, Scope, attributes_of
 from poolnorm_cli.weights.onnx_operators import OPERATORS as FOLDABLE
 from poolnorm_cli.weights.onnx_tensors import FLOATS
@@ -222,6 +222,9 @@ def _entry(
     if "beta" in operator.inputs:
         config["center"] = any(node.inputs[2:3])
     first = int(attributes.get("axis", -1))
+    if first < -MOST_AXES:
+        reasons.append(f"it is over the last {-first} axes, and no tensor has so many")
+        first = -1
     rank = constants.model.rank_of(scope, node.inputs[0]) if first >= 0 and node.inputs else None
     missing = [weight for weight in _required(operator) if not _has_input(node, operator, weight)]
     reasons += [f"it has no {weight}" for weight in missing]

@@ -53,6 +53,16 @@ def test_an_object_of_no_size_is_refused(poolnorm: Command, size: int) -> None:
     assert (result.code, "a heap with an object of no size" in result.err) == (4, True)
 
 
+@pytest.mark.parametrize("size", [(1 << 64) - 48, (1 << 64) - 9728, 9728, 1 << 63])
+def test_an_object_beyond_the_end_of_its_heap_is_refused(poolnorm: Command, size: int) -> None:
+    """A size of nearly 2**64 bytes leads back to what came before it, and so round for ever."""
+    places = objects((FIXTURES / "legacy_renamed.h5").read_bytes())
+    altered(places[2][0] + 8, struct.pack("<Q", size))
+
+    result = poolnorm("info m.h5")
+    assert (result.code, "or beyond its end" in result.err) == (4, True)
+
+
 def test_a_heap_across_two_pieces_of_the_file_is_found(poolnorm: Command) -> None:
     data = bytearray((FIXTURES / "legacy_renamed.h5").read_bytes())
     place = next(p for p, number in objects(data) if number == 0)

@@ -125,6 +125,20 @@ def test_an_axis_counted_from_the_front_goes_on_to_the_last_of_any_input(poolnor
     assert "the input has rank 1" in poolnorm("ln x.npy --weights m.onnx").err
 
 
+def test_more_axes_than_any_tensor_has_are_refused(poolnorm: Command) -> None:
+    """Each of them would be an entry of a list."""
+    weights = {"s": np.ones(4, np.float32)}
+    far = node("LayerNormalization", ["x", "s"], ["y"], name="far", axis=-(1 << 40))
+    near = node("LayerNormalization", ["y", "s"], ["z"], name="near")
+    save(model([far, near], weights))
+
+    np.save("x.npy", X)
+
+    assert poolnorm("ln x.npy --weights m.onnx::near -q").code == 0
+    result = poolnorm("ln x.npy --weights m.onnx::far")
+    assert (result.code, f"over the last {1 << 40} axes" in result.err) == (4, True)
+
+
 def test_weights_that_broadcast_are_saved_as_they_were_used(poolnorm: Command) -> None:
     weights = {"s": R.normal(size=(3, 1)).astype("f4"), "b": np.float32(2)}
     made = model([node("LayerNormalization", ["x", "s", "b"], ["y"], name="n", axis=1)], weights)
