@@ -111,13 +111,18 @@ class Flag:
         (kind,) = (kind for kind in kinds if kind is not NoneType)
         return kind
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its spellings, as `--output` and `-o`, or `--center/--no-center`."""
+        usual = flag_of(self.name)
+        usual = f"{usual}/--no-{usual[2:]}" if self.kind is bool else usual
+        return self.option.names or (usual,)
+
     def spellings(self) -> dict[str, "Spelling"]:
         """Return the ways to write it, by what is typed; an argument has none."""
-        is_bool, usual = self.kind is bool, flag_of(self.name)
-        names = self.option.names or (f"{usual}/--no-{usual[2:]}" if is_bool else usual,)
-        value = True if is_bool or self.option.count else None
+        value = True if self.kind is bool or self.option.count else None
         found = {}
-        for name in names:
+        for name in self.names:
             on, _, off = name.partition("/")
             found[on] = Spelling(self, value)
             if off:

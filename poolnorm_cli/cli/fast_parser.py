@@ -1,6 +1,7 @@
 """Command lines with nothing wrong in them, read without Typer, which takes long to import.
 
-`getopt` knows flags and words. Whatever it does not take, or a value that is not of its flag's
+`getopt` knows flags and words. Whatever it does not take may be a question, such as --help, or has
+a verb or flag that is none (`questions.py`); the rest, such as a value that is not of its flag's
 type, is left to Typer, which says what is wrong. So nothing is refused here, and what is read is
 what Typer would read.
 """
@@ -31,16 +32,21 @@ def execute(words: Sequence[str], root: Family) -> int:
     Raises:
         PoolnormError: It cannot be parsed, or whatever comes of it.
     """
-    completes = _COMPLETE in os.environ
-    command, left = (None, words) if completes else find(words, root)
-    if command is not None:
-        values, mended = understand(command, left)
-        if values is not None:
-            return command.run(values, values.keys())
-        words = [*words[: len(words) - len(left)], *mended]
+    if _COMPLETE not in os.environ:
+        command, left = find(words, root)
+        if command is not None:
+            values, mended = understand(command, left)
+            if values is not None:
+                return command.run(values, values.keys())
+            words = [*words[: len(words) - len(left)], *mended]
+        from poolnorm_cli.cli.questions import answer
+
+        code = answer(words, root)
+        if code is not None:
+            return code
     from poolnorm_cli.cli.typer_app import run
 
-    return run(words, root, is_whole=completes)
+    return run(words, root, is_whole=_COMPLETE in os.environ)
 
 
 def find(words: Sequence[str], root: Family) -> tuple[Command | None, Sequence[str]]:

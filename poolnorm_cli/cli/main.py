@@ -48,7 +48,7 @@ def run(args: Sequence[str]) -> int:
 
 
 def _run(args: list[str]) -> int:
-    if args == ["--version"]:
+    if args in (["--version"], ["-V"]):
         print(VERSION)
         return 0
     from poolnorm_cli.cli.fast_parser import execute

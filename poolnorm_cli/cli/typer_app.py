@@ -1,4 +1,4 @@
-"""The application as Typer has it: for help, completion, and command lines that are wrong."""
+"""The application as Typer has it: for completion, and command lines that are wrong."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from poolnorm_cli.errors import UsageError
 
 
 def function(command: Command) -> Callable[..., int]:
-    """Make the function of a command, with the signature and the help that Typer reads.
+    """Make the function of a command, with the signature that Typer reads.
 
     Raises:
         ValueError: Two flags of one command have one name.
@@ -79,7 +79,10 @@ def _version(value: bool) -> None:  # noqa: FBT001 - Typer calls it with the fla
 def _root(
     *,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+        bool,
+        typer.Option(
+            "--version", "-V", help="Print the version.", callback=_version, is_eager=True
+        ),
     ] = False,
 ) -> None:
     """Stand for the program itself."""
@@ -123,7 +126,7 @@ def _build(root: Family, words: Sequence[str]) -> typer.Typer:
     """Make the application with the one command that the words begin with, or with all of them."""
     app = typer.Typer(
         name=PROGRAM,
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        context_settings={"help_option_names": []},  # what is asked for is answered before
         pretty_exceptions_enable=False,
     )
     app.callback(help=root.text)(_root)

@@ -55,8 +55,12 @@ def parse_layer(words: Sequence[str]) -> "tuple[Layer, Checkpoint, LayerFlags]":
 
     layers = layer_family("", make)
     if not words or words[0] not in layers.members:
+        from poolnorm_cli.cli.mistakes import meant_word
+
         name = words[0] if words else ""
-        raise UsageError(f"no layer {name!r}", f"give one of: {', '.join(LAYERS)}")
+        meant = meant_word(name, layers, [])
+        fix = f"did you mean {meant}?" if meant else f"give one of: {', '.join(LAYERS)}"
+        raise UsageError(f"no layer {name!r}", fix)
     execute(words, layers)
     return read[0]
 
@@ -66,8 +70,6 @@ _TEXT = """Compare two tensors, or what a layer gives on several backends.
 Exit code 0 if they are equal, 1 if they differ, 2 on an error, as cmp does.
 
 Example: poolnorm compare y.npy z.npy --rtol 1e-5
-
-Example: poolnorm compare --backends numpy,onnx:cpu -- pool max x.npy --pool-size 3
 """
 
 
@@ -92,7 +94,11 @@ class ComparisonFlags:
     ] = None
     backends: Annotated[
         str | None,
-        Option(metavar="LIST", help=f"Run a layer on these: {', '.join(full_names())}."),
+        Option(
+            metavar="LIST",
+            help=f"Run a layer on these: {', '.join(full_names())}; as --backends numpy,onnx:cpu "
+            "-- pool max x.npy.",
+        ),
     ] = None
     rtol: Annotated[
         float | None,

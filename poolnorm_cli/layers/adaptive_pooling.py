@@ -214,6 +214,9 @@ class AdaptiveMaxPooling(AdaptivePooling):
     keeps_integers: ClassVar[bool] = True
     pooling: ClassVar[type[Pooling]] = MaxPooling
     reduction: ClassVar[str] = "max"
+    formula: ClassVar[str] = (
+        "y[i] = max of x[j], j from floor(i*n/m) to ceil((i+1)*n/m) - 1, of n to m"
+    )
 
     def _reduce(self, x: "Array", bounds: "Mapping[int, Bounds]") -> "Array":
         """Take the maximum; NaN propagates and a window of -inf gives -inf."""
@@ -238,6 +241,9 @@ class AdaptiveAveragePooling(AdaptivePooling):
     keras_name: ClassVar[str] = "AdaptiveAveragePooling"
     pooling: ClassVar[type[Pooling]] = AveragePooling
     reduction: ClassVar[str] = "mean"
+    formula: ClassVar[str] = (
+        "y[i] = mean of x[j], j from floor(i*n/m) to ceil((i+1)*n/m) - 1, of n to m"
+    )
 
     def _reduce(self, x: "Array", bounds: "Mapping[int, Bounds]") -> "Array":
         """Average the cells, summed in float64."""

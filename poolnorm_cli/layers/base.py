@@ -57,6 +57,8 @@ class Layer(ABC):
     """The Keras class; a pooling class has its spatial rank appended."""
     example: ClassVar[str] = ""
     """Flags for the example that the help shows."""
+    formula: ClassVar[str] = ""
+    """What it computes, in one line."""
     always_shown: ClassVar[tuple[str, ...]] = ()
     """Parameters that are shown even where they have their default."""
     fixed: ClassVar[dict[str, Any]] = {}

@@ -80,6 +80,7 @@ class GlobalMaxPooling(GlobalPooling):
     keras_name: ClassVar[str] = "GlobalMaxPooling"
     reduction: ClassVar[str] = "max"
     example: ClassVar[str] = "--keepdims"
+    formula: ClassVar[str] = "y[n, c] = max of x[n, ..., c] over all spatial axes"
     keeps_integers: ClassVar[bool] = True
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
@@ -143,6 +144,7 @@ class GlobalAveragePooling(GlobalPooling, Maskable):
     words: ClassVar[str] = "gpool average"
     keras_name: ClassVar[str] = "GlobalAveragePooling"
     reduction: ClassVar[str] = "mean"
+    formula: ClassVar[str] = "y[n, c] = mean of x[n, ..., c] over all spatial axes"
 
     def mask_shape(self, shape: Shape) -> Shape:
         """Return (batch, steps): which steps of each sample count.

@@ -220,6 +220,9 @@ class GroupNormalization(GroupedNormalization):
     words: ClassVar[str] = "gn"
     always_shown: ClassVar[tuple[str, ...]] = ("groups", "axis", "epsilon")
     example: ClassVar[str] = "--groups 3"
+    formula: ClassVar[str] = (
+        "y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, over each group"
+    )
 
     def __post_init__(self) -> None:
         """Validate the parameters, as far as that needs no input."""
@@ -254,6 +257,9 @@ class InstanceNormalization(GroupedNormalization):
     words: ClassVar[str] = "in"
     fixed: ClassVar[dict[str, Any]] = {"groups": -1}
     example: ClassVar[str] = "--axis -1"
+    formula: ClassVar[str] = (
+        "y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, over each channel"
+    )
 
     def group_count(self, channels: int) -> int:
         """Return the number of channels."""

@@ -25,6 +25,7 @@ class LayerNormalization(AffineNormalization):
     words: ClassVar[str] = "ln"
     keras_name: ClassVar[str] = "LayerNormalization"
     example: ClassVar[str] = "--axis -1"
+    formula: ClassVar[str] = "y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, over --axis"
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Compute `(x - mean) / sqrt(variance + epsilon) * gamma + beta`, the variance biased.

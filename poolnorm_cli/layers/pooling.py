@@ -190,6 +190,7 @@ class MaxPooling(Pooling):
     words: ClassVar[str] = "pool max"
     keras_name: ClassVar[str] = "MaxPooling"
     example: ClassVar[str] = "--pool-size 2"
+    formula: ClassVar[str] = "y[i] = max of x[i*strides - pad + k], k = 0 .. pool_size-1"
     keeps_integers: ClassVar[bool] = True
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
@@ -257,6 +258,9 @@ class AveragePooling(Pooling):
     words: ClassVar[str] = "pool average"
     keras_name: ClassVar[str] = "AveragePooling"
     example: ClassVar[str] = "--pool-size 3 --padding same"
+    formula: ClassVar[str] = (
+        "y[i] = mean of x[i*strides - pad + k], k = 0 .. pool_size-1, without padding"
+    )
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Average the cells of the input under the window; padding is not counted.

@@ -26,6 +26,7 @@ class RMSNormalization(Normalization):
     keras_name: ClassVar[str] = "RMSNormalization"
     always_shown: ClassVar[tuple[str, ...]] = ("axis", "epsilon")
     example: ClassVar[str] = "--axis -1"
+    formula: ClassVar[str] = "y = scale * x / sqrt(mean(x**2) + epsilon), the mean over --axis"
     centered: ClassVar[bool] = False
     weight_names: ClassVar[tuple[str, ...]] = ("scale",)
 
@@ -141,6 +142,7 @@ class UnitNormalization(Normalization):
     words: ClassVar[str] = "unit"
     keras_name: ClassVar[str] = "UnitNormalization"
     example: ClassVar[str] = "--axis -1"
+    formula: ClassVar[str] = "y = x / max(sqrt(sum(x**2)), 1e-12), the sum over --axis"
     centered: ClassVar[bool] = False
     least_power: ClassVar[float] = _LEAST_NORM**2
 

@@ -77,4 +77,4 @@ def test_inputs_are_needed_where_nothing_is_folded(poolnorm: Command) -> None:
 
 
 def test_other_layers_do_not_fold(poolnorm: Command) -> None:
-    assert "no such option: --fold" in poolnorm("ln x.npy --fold").err
+    assert "no such flag --fold" in poolnorm("ln x.npy --fold").err

@@ -151,7 +151,7 @@ def test_empty_tensors_are_equal(poolnorm: Command) -> None:
         ("--backends numpy -- bn x.npy", "--backends numpy names fewer than two"),
         ("--backends numpy,torch -- bn x.npy", "--backends has 'torch'; give some of numpy, onnx,"),
         ("--backends numpy,onnx -- conv x.npy", "no layer 'conv'; give one of: pool max,"),
-        ("--backends numpy,onnx -- bn x.npy --nope 1", "no such option: --nope"),
+        ("--backends numpy,onnx -- bn x.npy --nope 1", "no such flag --nope"),
         ("--backends numpy,onnx -- bn nope.npy", "nope.npy: no such file"),
     ],
 )

@@ -107,7 +107,7 @@ def test_only_one_axis_of_steps_has_a_mask(poolnorm: Command, x: Array) -> None:
 
 
 def test_a_layer_without_masks_has_no_flag(poolnorm: Command, steps: Array) -> None:
-    assert "no such option: --mask" in poolnorm("gpool max s.npy --mask m.npy").err
+    assert "no such flag --mask" in poolnorm("gpool max s.npy --mask m.npy").err
     with pytest.raises(UsageError, match="GlobalMaxPooling1D takes no mask; leave out --mask"):
         run_array(find("gpool", "max")(), steps, mask=np.ones((5, 9)))
 

@@ -31,6 +31,9 @@ class BatchNormalization(BatchParameters):
     words: ClassVar[str] = "bn"
     keras_name: ClassVar[str] = "BatchNormalization"
     example: ClassVar[str] = "--weights bn.npz"
+    formula: ClassVar[str] = (
+        "y = gamma * (x - moving_mean) / sqrt(moving_variance + epsilon) + beta"
+    )
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Compute `(x - mean) / sqrt(variance + epsilon) * gamma + beta`.
