@@ -5,7 +5,7 @@ A backend is one file of this package and one row of `BACKENDS`; flags, help, me
 opened.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,6 +17,7 @@ from poolnorm_cli.values import frozen
 if TYPE_CHECKING:
     from poolnorm_cli.layers.base import Layer
     from poolnorm_cli.layers.call import Array, Call, Weights
+    from poolnorm_cli.layers.chain import Chain
 
 
 DEFAULT_BACKEND = "numpy"
@@ -46,6 +47,33 @@ class Backend(Protocol):
             The output of the block, in the dtype of `x`; its memory may be used again for the
             next block.
         """
+
+
+def apply_chain(
+    backend: Backend,
+    chain: "Chain",
+    x: "Array",
+    weights: "Sequence[Weights]",
+    calls: "Sequence[Call]",
+) -> "Array":
+    """Compute one block by several layers: at once where a backend can, else one after another.
+
+    Args:
+        backend: Computes them. One that has an `apply_chain`, with the arguments below, is asked.
+        chain: The layers; the batch axis of their shapes is not looked at.
+        x: Samples along axis 0, in the dtype in which the first layer computes.
+        weights: Those of each layer, by their Keras names.
+        calls: How each layer is called.
+
+    Returns:
+        The output, in the dtype in which the last layer computes; its memory may be used again for
+        the next block.
+    """
+    own = getattr(backend, "apply_chain", None)
+    if own is None:
+        return chain.apply(x, weights, calls, backend.apply)
+    y: Array = own(chain, x, weights, calls)
+    return y
 
 
 def _one_array(block: int, cells: int) -> int:

@@ -19,7 +19,7 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
     from onnx import ModelProto
@@ -94,10 +94,8 @@ class BlockGraph:
     @property
     def monitors(self) -> bool:
         """Whether the graph computes statistics, and returns them to be checked for overflow."""
-        layer, rank = self.layer, len(self.shape)
-        if not isinstance(layer, Normalization) or isinstance(layer, Trainable) or self.in_units:
-            return False
-        return self.strip is None and not layer.statistics_axes(rank, training=self.training)
+        own = takes_own_statistics(self.layer, len(self.shape), training=self.training)
+        return own and self.strip is None and not self.in_units
 
     def _moments(self, graph: GraphBuilder) -> GraphMoments | None:
         """Declare the statistics that the block is given, if it is given any."""
@@ -108,12 +106,54 @@ class BlockGraph:
             axes = layer.reduced_axes(rank)
         elif not axes:
             return None
-        kept = tuple(1 if axis in axes else size for axis, size in enumerate(self.shape))
-        if isinstance(layer, Trainable) and layer.has_ghost_batches:
-            kept = (ROWS, *kept[1:])
-        shapes: Mapping[str, Shape] = {"mean": kept, "variance": kept, "count": (), "unit": kept}
-        names = MOMENTS if self.in_units else MOMENTS[:-1]
-        return GraphMoments(*(graph.input(name, "float64", shapes[name]) for name in names))
+        return declare_moments(graph, layer, self.shape, axes, in_units=self.in_units)
+
+
+def takes_own_statistics(layer: Layer, rank: int, *, training: bool) -> bool:
+    """Whether the graph of a layer takes its statistics from the block itself.
+
+    Args:
+        layer: The layer.
+        rank: Axes of its input.
+        training: It is in training.
+
+    Returns:
+        False where they are given, and where there are none.
+    """
+    if not isinstance(layer, Normalization) or isinstance(layer, Trainable):
+        return False
+    return not layer.statistics_axes(rank, training=training)
+
+
+def declare_moments(
+    graph: GraphBuilder,
+    layer: Layer,
+    shape: Shape,
+    axes: Ints,
+    *,
+    in_units: bool = False,
+    start: str = "",
+) -> GraphMoments:
+    """Declare the statistics that a layer is given.
+
+    Args:
+        graph: The graph.
+        layer: The layer.
+        shape: Shape of its input.
+        axes: Those over which the statistics are.
+        in_units: They are in units of a power of two, which is given too.
+        start: What the names of these inputs begin with.
+
+    Returns:
+        The inputs, in float64.
+    """
+    kept = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
+    if isinstance(layer, Trainable) and layer.has_ghost_batches:
+        kept = (ROWS, *kept[1:])
+    shapes: Mapping[str, Shape] = {"mean": kept, "variance": kept, "count": (), "unit": kept}
+    names = MOMENTS if in_units else MOMENTS[:-1]
+    given = (graph.input(f"{start}{name}", "float64", shapes[name]) for name in names)
+    return GraphMoments(*given)
 
 
 @frozen
@@ -150,23 +190,12 @@ class FileGraph:
                 the layer cannot be trained on, or the model is too large for a file.
             UnavailableError: `onnx` is not installed, or ONNX Runtime cannot run the model.
         """
-        _check_opset(self.opset)
-        if 0 in self.shape[1:]:
-            what = f"--export for an input of shape ({format_shape(self.shape)}), which is empty"
-            raise UsageError(what, "give an input with 1 or more on every axis but the batch's")
-        if self.training and isinstance(self.layer, Trainable):
-            self.layer.ghost_batch_count(self.shape[0])
-        model, notes = self.model(weights)
-        if model.ByteSize() > LARGEST_PROTOBUF_BYTES:
-            raise UsageError("--export of more than 2 GiB of weights", "ONNX files are smaller")
-        _check(model)
-        data: bytes = model.SerializeToString()
-        provider = choose("cpu", notes.append)
-        try:
-            provider.session(data, threads=1)
-        except UnavailableError as error:
-            raise _refused(provider, self.opset, error) from error
-        return data, notes
+
+        def build() -> "tuple[ModelProto, list[str]]":
+            require_gathered(self.layer, self.shape, training=self.training)
+            return self.model(weights)
+
+        return serialized(build, self.opset)
 
     def model(self, weights: "Mapping[str, NDArray[Any]]") -> "tuple[ModelProto, list[str]]":
         """Build the model, its weights inline, its input and outputs named after the layer."""
@@ -199,6 +228,54 @@ class FileGraph:
 
         keras = self.layer.call_text(self.shape)
         return {"command": self.command, "keras": keras, "poolnorm_version": __version__}
+
+
+def require_gathered(layer: Layer, shape: Ints, *, training: bool) -> None:
+    """Refuse an input for which there is no graph in a file.
+
+    Args:
+        layer: The layer.
+        shape: Shape of its input.
+        training: It is in training.
+
+    Raises:
+        UsageError: The input has no cells, or is a batch that the layer cannot be trained on.
+    """
+    if 0 in shape[1:]:
+        what = f"--export for an input of shape ({format_shape(shape)}), which is empty"
+        raise UsageError(what, "give an input with 1 or more on every axis but the batch's")
+    if training and isinstance(layer, Trainable):
+        layer.ghost_batch_count(shape[0])
+
+
+def serialized(
+    build: "Callable[[], tuple[ModelProto, list[str]]]", opset: int
+) -> tuple[bytes, list[str]]:
+    """Build a model and check it as its readers will.
+
+    Args:
+        build: Makes the model, and notes on how it computes.
+        opset: Version of the operator set.
+
+    Returns:
+        The bytes of a file, and the notes.
+
+    Raises:
+        UsageError: There is no such operator set, or the model is too large for a file.
+        UnavailableError: `onnx` is not installed, or ONNX Runtime cannot run the model.
+    """
+    _check_opset(opset)
+    model, notes = build()
+    if model.ByteSize() > LARGEST_PROTOBUF_BYTES:
+        raise UsageError("--export of more than 2 GiB of weights", "ONNX files are smaller")
+    _check(model)
+    data: bytes = model.SerializeToString()
+    provider = choose("cpu", notes.append)
+    try:
+        provider.session(data, threads=1)
+    except UnavailableError as error:
+        raise _refused(provider, opset, error) from error
+    return data, notes
 
 
 def newest_opset(provider: Provider, most: int) -> int:

@@ -11,22 +11,24 @@ from numpy.typing import NDArray
 from poolnorm_cli.backends import Notify, ignore
 from poolnorm_cli.backends.installed import import_onnx
 from poolnorm_cli.backends.layer_graphs import BATCH, BlockGraph
+from poolnorm_cli.backends.onnx_feeds import as_float64, statistics_feeds
 from poolnorm_cli.backends.providers import Provider, choose
-from poolnorm_cli.kernels.extremes import in_power_of_two_units
 from poolnorm_cli.layers.normalization import Normalization, splits_weights
 from poolnorm_cli.layers.range_checks import (
     parameters_may_overflow,
     statistics_may_overflow,
-    statistics_of,
     values_may_overflow,
 )
-from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.sizes import BLOCK_BYTES, DEVICE_BLOCK_BYTES, SCANNED_FIRST_BYTES
 
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from poolnorm_cli.backends.onnx_chain import ChainRunner
     from poolnorm_cli.layers.base import Layer
     from poolnorm_cli.layers.call import Array, Call, Weights
+    from poolnorm_cli.layers.chain import Chain
 
 
 _MAX_SESSIONS = 32
@@ -74,6 +76,7 @@ class OnnxBackend:
         self._provider, self._threads, self._detail = provider, threads, detail
         self._sessions: OrderedDict[tuple[Any, ...], _Session] = OrderedDict()
         self._checked: tuple[bool, tuple[Any, ...]] = False, (None, None, None)
+        self._chains: ChainRunner | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as what it takes to open the same in another process.
@@ -107,6 +110,28 @@ class OnnxBackend:
         if found and statistics_may_overflow(layer, x.dtype, found):
             y, _ = self._run(layer, x, weights, call, in_units=True, monitor=False)
         return y
+
+    def apply_chain(
+        self, chain: "Chain", x: "Array", weights: "Sequence[Weights]", calls: "Sequence[Call]"
+    ) -> "Array":
+        """Compute one block by one graph of several layers, with nothing brought back in between.
+
+        Args:
+            chain: The layers; the batch axis of their shapes is not looked at.
+            x: Whole samples along axis 0, in the dtype in which the first layer computes.
+            weights: Those of each layer, by their Keras names.
+            calls: How each layer is called.
+
+        Returns:
+            The output, in the dtype in which the last layer computes; it is overwritten by the
+            next block.
+        """
+        if self._chains is None:
+            from poolnorm_cli.backends.onnx_chain import ChainRunner
+
+            given = self._provider, self._threads, self._detail
+            self._chains = ChainRunner(*given, self.apply)
+        return self._chains.apply(chain, x, weights, calls)
 
     def _run(
         self,
@@ -228,17 +253,7 @@ def _feeds(
     feeds = {**_weight_feeds(opened, layer, x, weights, call), "x": np.ascontiguousarray(x)}
     if call.mask is not None:
         feeds["mask"] = np.ascontiguousarray(call.mask)
-    statistics: dict[str, NDArray[Any]] = {}
-    if isinstance(layer, Normalization):
-        statistics = _statistics_feeds(layer, x, weights, call, in_units=in_units)
-    if isinstance(layer, Trainable):
-        if layer.has_ghost_batches:  # the graph has a row a sample, also where one serves them all
-            statistics = {
-                name: np.broadcast_to(row, (len(x), *row.shape[1:])) if row.ndim else row
-                for name, row in statistics.items()
-            }
-        statistics |= layer.extra_inputs(weights, call, x.shape)
-    return feeds | {name: _as_float64(values) for name, values in statistics.items()}
+    return feeds | statistics_feeds(layer, x, weights, call, in_units=in_units)
 
 
 def _weight_feeds(
@@ -248,30 +263,8 @@ def _weight_feeds(
     if call.strip is not None or splits_weights(layer, x.ndim):
         if isinstance(layer, Normalization):
             weights = layer.weights_at(weights, call.origin(x.ndim), x.shape)
-        return {name: _as_float64(weight) for name, weight in weights.items()}
+        return {name: as_float64(weight) for name, weight in weights.items()}
     if opened.weights is not weights:
         opened.weights = weights
-        opened.feeds = {name: _as_float64(weight) for name, weight in weights.items()}
+        opened.feeds = {name: as_float64(weight) for name, weight in weights.items()}
     return opened.feeds
-
-
-def _statistics_feeds(
-    layer: Normalization, x: "Array", weights: "Weights", call: "Call", *, in_units: bool
-) -> dict[str, NDArray[Any]]:
-    """Return the statistics that a block is normalized by, if the graph does not compute them."""
-    if in_units:
-        mean, variance, count = statistics_of(layer, x, weights, call)
-        mean, variance, unit = in_power_of_two_units(mean, variance, getattr(layer, "epsilon", 0.0))
-        return {"mean": mean, "variance": variance, "unit": unit, "count": count}
-    if call.moments is None:
-        return {}
-    mean, variance = layer.block_statistics(call.moments, call.origin(x.ndim), x.shape)
-    return {
-        "mean": mean,
-        "variance": variance,
-        "count": np.array(float(np.max(call.moments.count))),
-    }
-
-
-def _as_float64(array: NDArray[Any]) -> NDArray[np.float64]:
-    return np.ascontiguousarray(array, dtype=np.float64).reshape(array.shape)

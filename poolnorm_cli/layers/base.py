@@ -1,5 +1,6 @@
 """What a layer is: a frozen value of parameters, from which everything else is derived."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, fields
@@ -121,6 +122,20 @@ class Layer(ABC):
         """
         del shape, dtype
         return 0.0
+
+    def output_limit(self, limit: float, shape: Shape, weights: "Weights") -> float:
+        """Return a magnitude that no value of the output exceeds.
+
+        Args:
+            limit: One that no value of the input exceeds, all of which are finite.
+            shape: Shape of the input.
+            weights: The weights.
+
+        Returns:
+            The magnitude, rounding left aside; infinity where a value may be none.
+        """
+        del limit, shape, weights
+        return math.inf
 
     def weight_shapes(self, shape: Shape) -> dict[str, Ints]:
         """Return the weights in Keras' order, each with its shape for an input of `shape`."""

@@ -162,6 +162,28 @@ class Normalization(Layer):
         axis = tuple(axis - before for axis in axes)
         return replace(self, axis=axis), merge_leading_axes(shape, axes[0])
 
+    def output_limit(self, limit: float, shape: Shape, weights: "Weights") -> float:
+        """Return what a value can be at most that is divided by the deviation of N cells.
+
+        That is the root of N, before gamma and beta, whatever the input.
+
+        Args:
+            limit: Makes no difference.
+            shape: Shape of the input.
+            weights: gamma or scale, and beta, as far as the layer has them.
+
+        Returns:
+            Twice that; infinity where nothing keeps the layer from dividing by 0.
+        """
+        del limit
+        if not max(getattr(self, "epsilon", 0.0), self.least_power) > 0:
+            return math.inf
+        cells = math.prod(size for size in shape if isinstance(size, int))
+        factors = [w for name, w in weights.items() if name != "beta"]
+        addends = [w for name, w in weights.items() if name == "beta"]
+        factor = _largest(factors) if factors else 1.0
+        return 2 * math.sqrt(cells) * factor + _largest(addends)
+
     def strips(self, shape: Ints, items: int) -> "list[Strip]":
         """Cut samples anywhere: with its statistics known, each item is for itself.
 
@@ -226,6 +248,11 @@ def splits_weights(layer: Layer, rank: int) -> bool:
         False too for a layer that is no normalization.
     """
     return isinstance(layer, Normalization) and 0 in layer.axes(rank)
+
+
+def _largest(weights: "list[Array]") -> float:
+    """Return the largest magnitude in arrays; 0 where there are none."""
+    return max((float(abs(weight).max(initial=0.0)) for weight in weights), default=0.0)
 
 
 def _part(axes: Ints, origin: Ints, shape: Ints) -> tuple[slice, ...]:

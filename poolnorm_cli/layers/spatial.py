@@ -14,7 +14,7 @@ from poolnorm_cli.strips import channels_as_images, rows_for
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from poolnorm_cli.layers.call import Array, Call
+    from poolnorm_cli.layers.call import Array, Call, Weights
     from poolnorm_cli.strips import Strip
 
 
@@ -37,6 +37,20 @@ class SpatialLayer(Layer):
             return self, shape
         last: Any = {"data_format": "channels_last"}
         return replace(self, **last), channels_as_images(shape)
+
+    def output_limit(self, limit: float, shape: Shape, weights: "Weights") -> float:
+        """Return the limit of the input: a value of a window, or their mean, is no larger.
+
+        Args:
+            limit: One that no value of the input exceeds, all of which are finite.
+            shape: Not used.
+            weights: Not used: there are none.
+
+        Returns:
+            `limit`.
+        """
+        del shape, weights
+        return limit
 
     def strips(self, shape: Ints, items: int) -> "list[Strip]":
         """Cut the first spatial axis.

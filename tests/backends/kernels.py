@@ -16,8 +16,9 @@ _KERNELS = {
     **dict.fromkeys(
         ["ReduceMean", "ReduceSum", "Reciprocal", "Sqrt", "Sub", "Sum", "Tile"], _FLOATS
     ),
-    **dict.fromkeys(["Cast", "Concat", "Expand", "Gather", "Identity", "Reshape", "Slice"], _ANY),
+    **dict.fromkeys(["Concat", "Expand", "Gather", "Identity", "Reshape", "Slice"], _ANY),
     **dict.fromkeys(["Transpose", "Unsqueeze"], _ANY),
+    "Cast": _ANY | {"FLOAT16", "BFLOAT16"},
     "Max": _FLOATS | _INTEGERS,
     "Where": _FLOATS | {"INT32", "INT64", "UINT8"},
 }

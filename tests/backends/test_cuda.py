@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.backends import Backend
+from poolnorm_cli.backends.numpy_backend import NUMPY
+from tests.backends.chains import ChainCase
 from tests.backends.test_agreement import BY_NAME, compare
+from tests.backends.test_chains import CHAINS, NAMES, through, tolerance
 from tests.backends.test_session import layer
 from tests.conftest import Command, opened
 
@@ -23,6 +26,15 @@ def device() -> Backend:
 @pytest.mark.parametrize("name", BY_NAME)
 def test_cuda_gives_what_numpy_gives(name: str, device: Backend) -> None:
     compare(BY_NAME[name], device)
+
+
+@pytest.mark.parametrize("case", CHAINS, ids=NAMES)
+def test_a_chain_on_cuda_gives_what_numpy_gives(case: ChainCase, device: Backend) -> None:
+    x, weights = case.x(), case.weights()
+    expected = through(case, x, weights, NUMPY)
+    np.testing.assert_allclose(
+        through(case, x, weights, device), expected, rtol=tolerance(case), atol=tolerance(case)
+    )
 
 
 def test_the_command_runs_on_cuda(device: Backend, poolnorm: Command, x: object) -> None:

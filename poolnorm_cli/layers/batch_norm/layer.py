@@ -1,5 +1,6 @@
 """Batch normalization as Keras 3 computes it, with every parameter of Keras 2."""
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from poolnorm_cli.layers.batch_norm.parameters import BatchParameters
@@ -203,6 +204,26 @@ class BatchNormalization(BatchParameters):
         from poolnorm_cli.layers.batch_norm.graph import build_updated
 
         return build_updated(self, graph, weights, call)
+
+    def output_limit(self, limit: float, shape: Shape, weights: "Weights") -> float:
+        """Return the limit times the largest scale, plus the largest shift.
+
+        Args:
+            limit: One that no value of the input exceeds, all of which are finite.
+            shape: Not used.
+            weights: All weights of the layer.
+
+        Returns:
+            The magnitude in inference; infinity where a scale is none.
+        """
+        del shape
+        import numpy as np
+
+        with np.errstate(all="ignore"):
+            folded = self.fold(weights)
+            scale, shift = (float(abs(folded[n]).max(initial=0.0)) for n in ("scale", "shift"))
+        most = limit * scale + shift
+        return most if math.isfinite(most) else math.inf
 
     def fold(self, weights: "Weights") -> dict[str, Any]:
         """Return the scale and shift that the layer amounts to in inference, per channel."""
