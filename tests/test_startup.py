@@ -82,6 +82,13 @@ def test_headers_need_no_array_and_statistics_no_table(tmp_path: Path) -> None:
     assert not {"rich", "onnx", "onnxruntime"} & made
 
 
+def test_a_picture_needs_no_table(tmp_path: Path) -> None:
+    source = str(tmp_path / "x.npy")
+    modules_of("generate", "normal", "2,6,6,3", "-o", source)
+
+    assert not {"rich", "typer", "PIL", "onnx", "onnxruntime"} & modules_of("show", source)
+
+
 def test_there_is_at_least_one_thread() -> None:
     assert 1 <= default_threads() <= 4
 

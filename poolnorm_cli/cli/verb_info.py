@@ -134,7 +134,7 @@ class ArrayRow(Row):
 
     def entry(self) -> Mapping[str, Any]:
         """Return the object in `arrays`."""
-        return self._facts | _stats_entry(self._stats)
+        return self._facts | stats_entry(self._stats)
 
 
 def _stats_cells(stats: "Statistics | None") -> dict[str, str]:
@@ -158,7 +158,8 @@ def _extreme(extreme: "Extreme | None") -> str:
     return f"{text} @ {format_shape(index)}"
 
 
-def _stats_entry(stats: "Statistics | None") -> dict[str, Any]:
+def stats_entry(stats: "Statistics | None") -> dict[str, Any]:
+    """Return what a document says of statistics: `stats`, or nothing without any."""
     if stats is None:
         return {}
     numbers = asdict(stats)

@@ -39,32 +39,60 @@ class Statistics:
     std: float | None
 
 
+class Counter:
+    """Gathers the statistics of items that come in pieces, in order."""
+
+    def __init__(self) -> None:
+        """Have seen nothing."""
+        self._nan = self._inf = self._seen = 0
+        self._least: tuple[Any, int] | None = None
+        self._most: tuple[Any, int] | None = None
+        self._moments = moments_of(np.empty(0), (0,))
+
+    def add(self, flat: NDArray[Any]) -> NDArray[Any]:
+        """Add the next items, and return those of them that are finite."""
+        finite, nans = _finite(flat)
+        self._nan, self._inf = self._nan + nans, self._inf + len(flat) - nans - len(finite)
+        if nans < len(flat):
+            low, high = _extremes(flat)
+            self._least = _better(self._least, (flat[low], self._seen + low), np.less)
+            self._most = _better(self._most, (flat[high], self._seen + high), np.greater)
+        self._moments = merge(self._moments, moments_of(finite, (0,)))
+        self._seen += len(flat)
+        return finite
+
+    def statistics(self, shape: Ints, corner: Ints | None = None) -> Statistics:
+        """Return what was found.
+
+        Args:
+            shape: The shape that all items have together.
+            corner: The index of the first item; that of all zeros where None.
+
+        Returns:
+            The statistics, with places counted from the corner on.
+        """
+        corner = corner or (0,) * len(shape)
+        return Statistics(
+            self._nan,
+            self._inf,
+            _placed(self._least, shape, corner),
+            _placed(self._most, shape, corner),
+            *_spread(self._moments),
+        )
+
+
 def statistics(tensor: "Tensor") -> Statistics:
     """Read a tensor once and describe its values.
 
     Raises:
         InputError: The tensor cannot be read.
     """
-    if not tensor.shape or not tensor.nbytes:
-        return Statistics(0, 0, None, None, None, None)
-    rows = max(BLOCK_BYTES // (8 * prod(tensor.shape[1:])), 1)
-    nan = inf = start = 0
-    least: tuple[Any, int] | None = None
-    most: tuple[Any, int] | None = None
-    moments = moments_of(np.empty(0), (0,))
-    for block in tensor.blocks(rows):
-        flat = block.reshape(-1)
-        finite, nans = _finite(flat)
-        nan, inf = nan + nans, inf + len(flat) - nans - len(finite)
-        if nans < len(flat):
-            low, high = _extremes(flat)
-            least = _better(least, (flat[low], start + low), np.less)
-            most = _better(most, (flat[high], start + high), np.greater)
-        moments = merge(moments, moments_of(finite, (0,)))
-        start += len(flat)
-    return Statistics(
-        nan, inf, _placed(least, tensor.shape), _placed(most, tensor.shape), *_spread(moments)
-    )
+    counter = Counter()
+    if tensor.shape and tensor.nbytes:
+        rows = max(BLOCK_BYTES // (8 * prod(tensor.shape[1:])), 1)
+        for block in tensor.blocks(rows):
+            counter.add(block.reshape(-1))
+    return counter.statistics(tensor.shape)
 
 
 def _finite(flat: NDArray[Any]) -> tuple[NDArray[Any], int]:
@@ -88,11 +116,12 @@ def _better(old: tuple[Any, int] | None, new: tuple[Any, int], beats: Any) -> tu
     return new if old is None or beats(new[0], old[0]) else old
 
 
-def _placed(found: tuple[Any, int] | None, shape: Ints) -> Extreme | None:
+def _placed(found: tuple[Any, int] | None, shape: Ints, corner: Ints) -> Extreme | None:
     if found is None:
         return None
     value, place = found
-    return value.item(), tuple(int(i) for i in np.unravel_index(place, shape))
+    index = np.unravel_index(place, shape)
+    return value.item(), tuple(int(i) + first for i, first in zip(index, corner, strict=True))
 
 
 def _spread(moments: Moments) -> tuple[float | None, float | None]:

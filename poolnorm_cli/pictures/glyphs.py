@@ -34,6 +34,11 @@ _W, _E, _N, _S = (
     Block(_X0, 0, _X1, _Y1),
     Block(_X0, _Y0, _X1, 1),
 )
+_DOTS = [Block(x, y / 4 + 0.02, x + 0.42, y / 4 + 0.23) for y in range(4) for x in (0.04, 0.54)]
+_DOT_BITS = (0x01, 0x08, 0x02, 0x10, 0x04, 0x20, 0x40, 0x80)
+"""Bits of the dots of a braille character, row by row."""
+_BRAILLE = {chr(0x2800 + bits): [bool(bits & bit) for bit in _DOT_BITS] for bits in range(1, 256)}
+"""Character -> whether it has each of its dots."""
 BLOCKS: dict[str, tuple[Block, ...]] = {
     **_EIGHTHS,
     **_LEFT_EIGHTHS,
@@ -69,6 +74,10 @@ _ASCII = dict(
     )
 )
 """Glyph -> the letter of ASCII that stands for it, in one column as well."""
+_ASCII |= {
+    glyph: ":" if any(has[:4]) and any(has[4:]) else "'" if any(has[:4]) else "."
+    for glyph, has in _BRAILLE.items()
+}
 
 
 def writable(glyph: str, encoding: str) -> str:

@@ -1,0 +1,184 @@
+"""`show`: a tensor as a picture, with its histogram and statistics."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+from poolnorm_cli.cli.command import Command, InputFlags, Option, PrintingFlags
+from poolnorm_cli.cli.picture_flags import (
+    PICTURE_PANEL,
+    PictureFileFlags,
+    check_picture_files,
+    keep_picture,
+    terminal_for,
+)
+from poolnorm_cli.cli.shown_tensors import ChoiceFlags, DataFormat, page_for, picture_entry
+from poolnorm_cli.errors import PoolnormError
+from poolnorm_cli.report.emit import note, open_report
+from poolnorm_cli.report.errors import print_error
+from poolnorm_cli.report.rows import Row
+from poolnorm_cli.values import frozen
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.engine.thumbnail import Thumbnail
+    from poolnorm_cli.pictures.canvas import Canvas
+    from poolnorm_cli.pictures.tensor_page import Page
+    from poolnorm_cli.pictures.terminal import Terminal
+    from poolnorm_cli.tensors.tensor import Tensor
+
+_TEXT = (
+    "Draw a tensor, with its histogram and statistics.\n\n"
+    "Three channels are the colours of an image; one is drawn in colours from dark blue (least) to "
+    "yellow (greatest), and others side by side. Rank 3 is drawn as lines, rank 5 as slices, rank "
+    "2 as a map of rows. A cell that stands for several values has their mean, and is marked if "
+    "one of them is NaN or infinite. Only the sample that is shown is read.\n\n"
+    "Example: poolnorm show x.npy --sample 3"
+)
+_MOST_ARRAYS = 8
+"""Arrays of a file that are drawn for people."""
+
+
+@frozen(kw_only=True)
+class ViewFlags(ChoiceFlags):
+    """How a tensor is seen."""
+
+    data_format: Annotated[
+        DataFormat,
+        Option(help="Where channels stand.", rich_help_panel=PICTURE_PANEL),
+    ] = "channels_last"
+    unbatched: Annotated[
+        bool,
+        Option(
+            "--unbatched",
+            help="The tensor is one sample: it has no axis of samples.",
+            rich_help_panel=PICTURE_PANEL,
+        ),
+    ] = False
+    everything: Annotated[
+        bool,
+        Option(
+            "--all",
+            help="Read the whole tensor for the statistics, not only what is drawn.",
+            rich_help_panel=PICTURE_PANEL,
+        ),
+    ] = False
+
+
+@frozen(kw_only=True)
+class ShowFlags:
+    """What was typed after `show`."""
+
+    inputs: InputFlags
+    view: ViewFlags
+    pictures: PictureFileFlags
+    printing: PrintingFlags
+
+
+def _run(flags: ShowFlags) -> int:
+    pictures, style = flags.pictures, flags.printing.style()
+    check_picture_files(pictures, flags.inputs.inputs, overwrite=pictures.overwrite)
+    terminal = terminal_for(style)
+    page, failed = page_for(terminal), list[str]()
+    report = open_report(style)
+    drawn: list[Canvas] = []
+    for thumbnail in _thumbnails(flags, page, failed):
+        row = _PictureRow(thumbnail, page, terminal)
+        if style.json or len(drawn) < _MOST_ARRAYS:
+            report.add(row)
+        else:
+            note(f"not drawn: {thumbnail.name}; name it to see it", style)
+        if len(drawn) < _MOST_ARRAYS:
+            drawn.append(row.canvas())
+    if pictures.is_kept and drawn:
+        from poolnorm_cli.pictures.canvas import stacked
+
+        whole = drawn[0] if len(drawn) == 1 else stacked(*drawn, gap=1)
+        keep_picture(whole, pictures, overwrite=pictures.overwrite)
+    report.close(lambda found: {"schema": 1, "command": "show", "pictures": [], **found})
+    return 1 if failed else 0
+
+
+def _thumbnails(flags: ShowFlags, page: "Page", failed: list[str]) -> "Iterator[Thumbnail]":
+    """Yield those of all arrays, and add the names of inputs that cannot be read."""
+    from poolnorm_cli.tensors.sources import open_input
+
+    style = flags.printing.style()
+    for word in flags.inputs.inputs:
+        try:
+            for tensor in open_input(word, flags.inputs.key, True):  # noqa: FBT003
+                for text in (*tensor.notes, *_notes(tensor, flags.view)):
+                    note(text, style)
+                yield _thumbnail(tensor, flags.view, page)
+                tensor.close()
+        except PoolnormError as error:
+            if len(flags.inputs.inputs) == 1:
+                raise
+            print_error(error)
+            failed.append(word)
+
+
+def _thumbnail(tensor: "Tensor", flags: ViewFlags, page: "Page") -> "Thumbnail":
+    from poolnorm_cli.engine.thumbnail import thumbnail
+    from poolnorm_cli.engine.view import view_of
+    from poolnorm_cli.errors import error_context
+
+    wanted = flags.wanted(
+        page.room(),
+        channels_first=flags.data_format == "channels_first",
+        unbatched=flags.unbatched,
+        everything=flags.everything,
+    )
+    with error_context(tensor.name):
+        view = view_of(tensor.shape, wanted)
+    return thumbnail(tensor, view)
+
+
+def _notes(tensor: "Tensor", flags: ViewFlags) -> "Iterator[str]":
+    """Say where what is drawn may not be what is meant."""
+    shape = tensor.shape
+    if flags.unbatched or len(shape) != 3:
+        return
+    if shape[2] in (1, 3, 4) and min(shape[:2]) > 4:
+        yield f"{tensor.name} is read as (samples, steps, channels); --unbatched draws one image"
+
+
+class _PictureRow(Row):
+    """A tensor as a picture."""
+
+    section = "pictures"
+
+    def __init__(self, thumbnail: "Thumbnail", page: "Page", terminal: "Terminal") -> None:
+        """Hold what is drawn.
+
+        Args:
+            thumbnail: The thumbnail of the tensor.
+            page: The size of the page that it was made for.
+            terminal: What can be shown.
+        """
+        self._thumbnail, self._page, self._terminal = thumbnail, page, terminal
+
+    def canvas(self, *, bare: bool = False) -> "Canvas":
+        """Draw it; bare without its statistics."""
+        from poolnorm_cli.pictures.tensor_page import tensor_page
+
+        return tensor_page(self._thumbnail, self._page, bare=bare)
+
+    def fields(self) -> Sequence[str]:
+        """Return the lines of the picture, and an empty one below it."""
+        return [self._text(self.canvas()) + "\n"]
+
+    def essential(self) -> str:
+        """Return the picture alone."""
+        return self._text(self.canvas(bare=True))
+
+    def entry(self) -> Mapping[str, Any]:
+        """Return the object in `pictures`."""
+        return picture_entry(self._thumbnail)
+
+    def _text(self, canvas: "Canvas") -> str:
+        from poolnorm_cli.pictures.terminal import text
+
+        return "\n".join(text(canvas, self._terminal))
+
+
+NODE = Command(groups=ShowFlags, text=_TEXT, action=_run)

@@ -1,0 +1,168 @@
+"""Lines, bars and histograms of values."""
+
+from collections.abc import Sequence
+
+from poolnorm_cli.pictures.canvas import Canvas, text_width
+from poolnorm_cli.pictures.styles import Paint
+from poolnorm_cli.pictures.tensor_colors import LINE, MARK, MARKS, Scale, number
+
+
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+_ROW_BLOCKS = " ▏▎▍▌▋▊▉█"
+_BRAILLE = 0x2800
+_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+"""Bits of the dots of a braille character, by row and column."""
+
+
+def histogram(counts: Sequence[int], ends: tuple[float, float], width: int, rows: int) -> Canvas:
+    """Draw how many values there are of each size.
+
+    Args:
+        counts: How many are in each bin, from the least values to the greatest.
+        ends: The least value and the greatest.
+        width: Columns.
+        rows: Rows of the bars; one more has the ends.
+
+    Returns:
+        The picture; a bin that has any value has at least an eighth of a row.
+    """
+    canvas = Canvas(width, rows + 1)
+    most, each = max(counts), max(width // len(counts), 1)
+    for place, count in enumerate(counts):
+        eighths = max(round(count / most * rows * 8), 1) if count else 0
+        for row in range(rows):
+            level = min(max(eighths - 8 * (rows - 1 - row), 0), 8)
+            if level:
+                canvas.put(row, place * each, _BLOCKS[level] * each, LINE)
+    span = min(each * len(counts), width)
+    low, high = number(ends[0]), number(ends[1])
+    canvas.put(rows, 0, low, "muted")
+    if ends[0] != ends[1]:
+        canvas.put(rows, max(span - text_width(high), len(low) + 1), high, "muted")
+    return canvas
+
+
+class _Dots:
+    """A grid of dots, 2 x 4 to a character."""
+
+    def __init__(self, columns: int, rows: int) -> None:
+        self.width, self.height = 2 * columns, 4 * rows
+        self._bits = [[0] * columns for _ in range(rows)]
+
+    def column(self, x: int, upper: int, lower: int) -> None:
+        """Set the dots of a column from one row to another."""
+        for y in range(min(upper, lower), max(upper, lower) + 1):
+            self._bits[y // 4][x // 2] |= _DOTS[y % 4][x % 2]
+
+    def glyph(self, row: int, column: int) -> str:
+        bits = self._bits[row][column]
+        return chr(_BRAILLE + bits) if bits else " "
+
+
+def line(
+    values: tuple[Sequence[float], Sequence[float]],
+    marks: Sequence[int],
+    scale: Scale,
+    size: tuple[int, int],
+    paint: Paint = LINE,
+) -> Canvas:
+    """Draw values one after another as a line, or their ranges as a band.
+
+    Args:
+        values: The lower and the upper end at each place, from left to right; 1 or more.
+        marks: Where there is a NaN or an infinity.
+        scale: The values at the lower and at the upper edge.
+        size: Columns and rows.
+        paint: The colour of the line.
+
+    Returns:
+        The picture.
+    """
+    columns, rows = size
+    canvas, dots = Canvas(columns, rows), _Dots(columns, rows)
+    lows, highs = values
+    count = len(lows)
+
+    def down(value: float) -> int:
+        return round((1 - scale.place(value)) * (dots.height - 1))
+
+    def across(place: int) -> int:
+        return place * (dots.width - 1) // max(count - 1, 1)
+
+    before: tuple[int, int, int] | None = None
+    for place in range(count):
+        if marks[place]:
+            before = None
+            continue
+        x, upper, lower = across(place), down(highs[place]), down(lows[place])
+        if before is not None:
+            _join(dots, before, (x, upper, lower))
+        dots.column(x, upper, lower)
+        before = (x, upper, lower)
+    for row in range(rows):
+        for column in range(columns):
+            canvas.put(row, column, dots.glyph(row, column), paint)
+    for place, mark in enumerate(marks):
+        if mark:
+            row = {1: rows // 2, 2: 0, 3: rows - 1}[mark]
+            canvas.put(row, across(place) // 2, MARKS[mark], MARK)
+    return canvas
+
+
+def _join(dots: _Dots, before: tuple[int, int, int], here: tuple[int, int, int]) -> None:
+    """Draw the way from the middle of one range to that of the next."""
+    first, last = before[0], here[0]
+    start, end = (before[1] + before[2]) / 2, (here[1] + here[2]) / 2
+    steps = max(last - first, 1)
+    previous = start
+    for step in range(1, steps + 1):
+        y = start + (end - start) * step / steps
+        x = first + step
+        middle = (previous + y) / 2
+        dots.column(x - 1, round(previous), round(middle))
+        dots.column(x, round(middle), round(y))
+        previous = y
+
+
+def bars(values: Sequence[float], marks: Sequence[int], scale: Scale, width: int) -> Canvas:
+    """Draw a bar for each value, with its place and the value.
+
+    Bars begin at zero, where the scale has it.
+
+    Args:
+        values: The values.
+        marks: Which of them are NaN or infinite.
+        scale: The values at the left and at the right edge.
+        width: Columns.
+
+    Returns:
+        The picture, of a row for each value.
+    """
+    texts = [MARK_TEXTS.get(mark) or number(v) for v, mark in zip(values, marks, strict=True)]
+    label, wide = len(str(len(values) - 1)) + 1, max(map(len, texts)) + 1
+    canvas = Canvas(width, len(values))
+    room = max(width - label - wide, 1)
+    zero = scale.place(0.0)
+    for row, (value, mark, text) in enumerate(zip(values, marks, texts, strict=True)):
+        canvas.put(row, 0, str(row), "muted")
+        canvas.put(row, label, f"{text:>{wide - 1}}", MARK if mark else "text")
+        if not mark:
+            ends = sorted((zero, scale.place(value)))
+            _bar(canvas, row, label + wide, (ends[0] * room, ends[1] * room))
+    return canvas
+
+
+MARK_TEXTS = {1: "NaN", 2: "inf", 3: "-inf"}
+
+
+def _bar(canvas: Canvas, row: int, left: int, ends: tuple[float, float]) -> None:
+    first, last = int(ends[0]), ends[1]
+    column = first
+    while last - column >= 1:
+        canvas.put(row, left + column, "█", LINE)
+        column += 1
+    eighths = round((last - column) * 8)
+    if eighths > 0:
+        canvas.put(row, left + column, _ROW_BLOCKS[eighths], LINE)
+    elif column == first:
+        canvas.put(row, left + column, "▏", LINE)

@@ -1,0 +1,273 @@
+"""Pages of pictures of tensors: one with its statistics, two side by side, and where two differ."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from poolnorm_cli.engine.distribution import QUANTILES
+from poolnorm_cli.engine.view import Room
+from poolnorm_cli.pictures.canvas import Canvas, beside, stacked, text_width
+from poolnorm_cli.pictures.tensor import legend, picture, scale_of
+from poolnorm_cli.pictures.tensor_chart import histogram
+from poolnorm_cli.pictures.tensor_colors import MARK, MARK_NAMES, MARKS, Scale, number
+from poolnorm_cli.shapes import format_shape
+
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from poolnorm_cli.engine.statistics import Extreme
+    from poolnorm_cli.engine.thumbnail import Thumbnail
+
+PANEL = 34
+"""Columns of the statistics beside a picture."""
+_GAP = 3
+_LEAST_BESIDE = 76
+"""Columns from which on two things stand side by side."""
+_HISTOGRAM_ROWS = 5
+_LEAST_ROWS, _MOST_ROWS = 16, 48
+
+
+class Page(NamedTuple):
+    """The size of a page.
+
+    Attributes:
+        width: Columns.
+        height: Rows of the screen; pages may be longer.
+    """
+
+    width: int
+    height: int
+
+    @property
+    def has_sides(self) -> bool:
+        """Whether two things fit side by side."""
+        return self.width >= _LEAST_BESIDE
+
+    def room(self) -> Room:
+        """Return the room for the one picture of a page, beside which are its statistics."""
+        columns = self.width - PANEL - _GAP if self.has_sides else self.width
+        return Room(max(columns, 8), self._rows(6))
+
+    def half(self, count: int = 2) -> Room:
+        """Return the room for each of some pictures that are compared."""
+        fit = (self.width + _GAP) // count - _GAP
+        columns = fit if self.has_sides and fit >= 24 else self.width
+        if self.has_sides and fit < 24:
+            columns = (self.width - _GAP) // 2
+        return Room(max(columns, 8), self._rows(9))
+
+    def _rows(self, other: int) -> int:
+        return min(max(self.height - other, _LEAST_ROWS), _MOST_ROWS)
+
+
+def tensor_page(thumbnail: "Thumbnail", page: Page, *, bare: bool = False) -> Canvas:
+    """Draw a tensor, with its histogram and statistics beside or below it.
+
+    Args:
+        thumbnail: Its thumbnail, made for `page.room()`.
+        page: The size of the page.
+        bare: The picture alone.
+
+    Returns:
+        The page.
+    """
+    scale, room = scale_of([thumbnail]), page.room()
+    drawn = _framed(thumbnail, scale, room)
+    if bare:
+        return _titled(drawn, thumbnail)
+    head = _heading(thumbnail, scale, page.width)
+    panel = _panel(thumbnail, min(PANEL, page.width))
+    body = beside(drawn, panel, gap=_GAP) if page.has_sides else stacked(drawn, panel)
+    return _titled(stacked(head, body, gap=0), thumbnail)
+
+
+def pair_page(
+    thumbnails: "Sequence[Thumbnail]", page: Page, words: "Sequence[str]", *, own_scales: bool
+) -> Canvas:
+    """Draw tensors side by side, or below each other where that is too wide, on one scale.
+
+    Args:
+        thumbnails: Theirs, made for `page.half()`.
+        page: The size of the page.
+        words: Lines above them.
+        own_scales: Each has a scale of its own.
+
+    Returns:
+        The page.
+    """
+    together = scale_of(thumbnails)
+    head = Canvas(page.width)
+    for index, text in enumerate(words):
+        head.write(text, "text" if index else "heading")
+    columns = []
+    for each in thumbnails:
+        scale = scale_of([each]) if own_scales else together
+        columns.append(_column(each, scale, page.half(len(thumbnails)), page))
+    flows = page.has_sides
+    body = _flowed(columns, page.width) if flows else stacked(*columns)
+    whole = stacked(head, body, gap=0) if words else body
+    if not own_scales and (note := _narrow(thumbnails, together)):
+        foot = Canvas(page.width)
+        foot.write(note, "muted")
+        whole = stacked(whole, foot, gap=1)
+    return _titled(whole, *thumbnails)
+
+
+def _flowed(columns: "Sequence[Canvas]", width: int) -> Canvas:
+    from poolnorm_cli.pictures.canvas import flowed
+
+    return flowed(columns, width, gap=_GAP)
+
+
+def _narrow(thumbnails: "Sequence[Thumbnail]", scale: Scale) -> str | None:
+    """Say where one of the tensors has next to nothing of the scale."""
+    whole = scale.high - scale.low
+    for each in thumbnails:
+        found = each.distribution
+        if found is not None and whole and found.high - found.low < whole / 10:
+            return "One scale for all: --own-scale shows each on a scale of its own."
+    return None
+
+
+def _titled(canvas: Canvas, *thumbnails: "Thumbnail") -> Canvas:
+    canvas.title = " and ".join(
+        f"{each.name}, shape {format_shape(each.shape) or '()'}" for each in thumbnails
+    )
+    canvas.description = "; ".join(_sentence(each) for each in thumbnails)
+    return canvas
+
+
+def _sentence(thumbnail: "Thumbnail") -> str:
+    found = thumbnail.distribution
+    if found is None:
+        return f"{thumbnail.name}: no finite values"
+    mean = thumbnail.statistics.mean
+    text = f"{thumbnail.name}: values {number(found.low)} to {number(found.high)}"
+    return text + ("" if mean is None else f", mean {number(mean)}")
+
+
+def _framed(thumbnail: "Thumbnail", scale: Scale, room: Room) -> Canvas:
+    """Draw a picture with what explains its colours and marks below it."""
+    drawn = picture(thumbnail, scale, room)
+    parts = [drawn]
+    view = thumbnail.view
+    if view.kind in ("map", "image") and not view.rgb and thumbnail.distribution:
+        parts.append(legend(scale, max(min(room.columns, max(drawn.width, 24)), 8)))
+    marks = sorted(set(thumbnail.marks.reshape(-1).tolist()) - {0})
+    if marks and view.kind != "number":
+        line = Canvas(room.columns, 1)
+        column = 0
+        for mark in marks:
+            column = line.put(0, column, MARKS[mark], MARK) + 1
+            column = line.put(0, column, MARK_NAMES[mark], "text") + 2
+        parts.append(line)
+    # As wide as its room, so that what is beside it does not depend on what is drawn.
+    return stacked(Canvas(min(room.columns, max(part.width for part in parts))), *parts, gap=0)
+
+
+def _heading(thumbnail: "Thumbnail", scale: Scale, width: int) -> Canvas:
+    canvas = Canvas(width)
+    canvas.write(f"{thumbnail.name} {shape_text(thumbnail)} {thumbnail.dtype}", "heading")
+    text = ", ".join(_facts(thumbnail, scale))
+    if text:
+        canvas.write(text[0].upper() + text[1:] + ".", "muted")
+    canvas.write()
+    return canvas
+
+
+def shape_text(thumbnail: "Thumbnail") -> str:
+    """Write the shape of a tensor as Keras does."""
+    shape = thumbnail.shape
+    inside = ", ".join(map(str, shape))
+    return f"({inside},)" if len(shape) == 1 else f"({inside})"
+
+
+def _facts(thumbnail: "Thumbnail", scale: Scale) -> list[str]:
+    """Say what of the tensor is shown, and how."""
+    view = thumbnail.view
+    axes, facts = view.axes, []
+    if axes.sample is not None and view.shape[axes.sample] > 1:
+        facts.append(f"sample {view.sample} of {view.shape[axes.sample]}")
+    if view.rgb:
+        how = scale.as_is or f"{number(scale.low)} dark, {number(scale.high)} bright"
+        facts.append(f"channels as red, green and blue ({how})")
+    elif axes.channel is not None and view.shape[axes.channel] > 1:
+        many, shown = view.shape[axes.channel], view.cells(axes.channel)
+        if view.channel is not None:
+            facts.append(f"channel {view.channel} of {many}")
+        else:
+            facts.append(f"channels 0 to {shown - 1} of {many}")
+    if axes.slices:
+        count = len(thumbnail.cells)
+        facts.append(f"slices 0 to {count - 1} of {count + view.left}")
+    facts += _cell_facts(thumbnail)
+    if view.left and not axes.slices:
+        facts.append("--channel shows one")
+    return facts
+
+
+def _cell_facts(thumbnail: "Thumbnail") -> list[str]:
+    """Say what a cell of the picture stands for, where it is for more than one item."""
+    view = thumbnail.view
+    down, across = view.factors
+    if view.kind == "line":
+        return [f"each point the range of {across} values"] if across > 1 else []
+    if max(down, across) > 1:
+        return [f"each cell the mean of {down} x {across} values"]
+    return []
+
+
+def _column(thumbnail: "Thumbnail", scale: Scale, room: Room, page: Page) -> Canvas:
+    """Draw one of several tensors, with a short account of its values below it."""
+    head = Canvas(room.columns)
+    head.write(f"{thumbnail.name} {shape_text(thumbnail)} {thumbnail.dtype}", "heading")
+    text = ", ".join(_facts(thumbnail, scale))
+    if text:
+        head.write(text[0].upper() + text[1:] + ".", "muted")
+    foot = Canvas(room.columns)
+    found, stats = thumbnail.distribution, thumbnail.statistics
+    if found is not None and thumbnail.view.kind != "number":
+        mean, std = number(stats.mean or 0.0), number(stats.std or 0.0)
+        ends = f"min {number(found.low)}, max {number(found.high)}"
+        foot.write(f"{ends}, mean {mean}, std {std}", "muted")
+        if page.height > 30:
+            ends_of = (found.low, found.high)
+            width = min(room.columns, PANEL)
+            foot = stacked(foot, histogram(found.counts, ends_of, width, 3), gap=0)
+    if stats.nan or stats.inf:
+        foot.write(f"{stats.nan} NaN, {stats.inf} infinite")
+    return stacked(Canvas(room.columns), head, _framed(thumbnail, scale, room), foot, gap=0)
+
+
+def _panel(thumbnail: "Thumbnail", width: int) -> Canvas:
+    """Write the statistics, with a histogram below them."""
+    canvas = Canvas(width)
+    stats, found = thumbnail.statistics, thumbnail.distribution
+    about = "~" if found is not None and found.sampled else ""
+    rows: list[tuple[str, str, str]] = [("values", f"{thumbnail.count:,}", "")]
+    if thumbnail.dtype.startswith(("float", "bfloat")):
+        rows += [("NaN", f"{stats.nan:,}", ""), ("infinite", f"{stats.inf:,}", "")]
+    rows.append(("min", *_extreme(stats.minimum)))
+    quantiles = [] if found is None else list(zip(QUANTILES, found.quantiles, strict=True))
+    for share, value in quantiles:
+        name = "median" if share == 0.5 else f"{round(share * 100)} %"
+        rows.append((name, about + number(value), ""))
+    rows.append(("max", *_extreme(stats.maximum)))
+    if stats.mean is not None and stats.std is not None:
+        rows += [("mean", number(stats.mean), ""), ("std", number(stats.std), "")]
+    wide = max(text_width(value) for _, value, _ in rows)
+    for name, text, place in rows:
+        row = canvas.height
+        canvas.put(row, 0, name, "muted")
+        canvas.put(row, 10, f"{text:>{wide}}")
+        canvas.put(row, 12 + wide, place, "muted")
+    if found is None or sum(found.counts) == 0:
+        return canvas
+    ends = (found.low, found.high)
+    return stacked(canvas, histogram(found.counts, ends, width, _HISTOGRAM_ROWS))
+
+
+def _extreme(extreme: "Extreme | None") -> tuple[str, str]:
+    if extreme is None:
+        return "-", ""
+    value, index = extreme
+    return number(value), f"at {format_shape(index)}"
