@@ -104,7 +104,7 @@ def commands() -> Iterator[list[str]]:
         yield from (words for words in layers if words[0] == verb)
     for verb in OTHER_VERBS:
         yield [verb]
-    yield ["shape", "pool", "max"]
+    yield from (["shape", *words] for words in (["pool", "max"], ["pipe"], ["solve"]))
 
 
 def main() -> int:

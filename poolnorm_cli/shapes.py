@@ -4,6 +4,7 @@ Every shape that the tool prints, allocates, declares in a graph or checks comes
 rule of 'same' padding has this one body. Nothing here needs NumPy.
 """
 
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from poolnorm_cli.errors import UsageError
@@ -43,8 +44,36 @@ class Window(NamedTuple):
 
     def bounds(self, length: int) -> list[tuple[int, int]]:
         """Return the first real cell and the end, on an axis of `length`, under each place."""
-        starts = (place * self.stride - self.low for place in range(self.count))
-        return [(max(start, 0), min(start + self.size, length)) for start in starts]
+        return [self.bounds_at(place, length) for place in range(self.count)]
+
+    def bounds_at(self, place: int, length: int) -> tuple[int, int]:
+        """Return the first real cell and the end under one place.
+
+        Args:
+            place: Which one, from 0.
+            length: Cells on the axis.
+
+        Returns:
+            Both, as indices of the axis.
+        """
+        start = place * self.stride - self.low
+        return max(start, 0), min(start + self.size, length)
+
+    def unread(self, length: int) -> Iterator[tuple[int, int]]:
+        """Yield first cell and end of each run of cells of an axis that no place reaches."""
+        for place in range(self.count - 1 if self.stride > self.size else 0):
+            first = place * self.stride - self.low + self.size
+            yield first, first + self.stride - self.size
+        end = self.bounds_at(self.count - 1, length)[1] if self.count else 0
+        if end < length:
+            yield end, length
+
+    def unread_count(self, length: int) -> int:
+        """Count the cells of an axis of `length` that no place reaches."""
+        if not self.count:
+            return length
+        between = (self.count - 1) * max(self.stride - self.size, 0)
+        return between + length - self.bounds_at(self.count - 1, length)[1]
 
     def clipped(self, length: int) -> "Window":
         """Return the smallest window that has the same real cells of an axis under each place.
@@ -87,7 +116,7 @@ def window(length: int, size: int, stride: int, padding: Padding) -> Window:
     """Place a window on an axis as Keras' pooling layers do (TensorFlow's padding 'SAME').
 
     'valid' keeps whole windows only. 'same' gives ceil(length / stride) places; the padding this
-    needs is never negative and its odd cell comes last. `window_formula` says the same in words.
+    needs is never negative and its odd cell comes last. `formulas.py` says the same in words.
 
     Args:
         length: Cells on the axis.
@@ -118,28 +147,6 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def window_formula(length: int, size: int, stride: int, padding: Padding) -> str:
-    """Write how `window` places a window on an axis: the formulas with their numbers.
-
-    Args:
-        length: Cells on the axis.
-        size: Cells under the window.
-        stride: Cells from one place to the next.
-        padding: `valid` or `same`.
-
-    Returns:
-        Part of a line: the parameters, the number of places, and the pads if there may be any.
-    """
-    placed = window(length, size, stride, padding)
-    count = placed.count
-    given = f"{counted(length, 'cell')}, window {size}, stride {stride}, padding '{padding}'"
-    if padding == "valid":
-        return f"{given}: ({length} - {size}) // {stride} + 1 = {counted(count, 'place')}"
-    places = f"ceil({length} / {stride}) = {counted(count, 'place')}"
-    total = f"max(({count} - 1) * {stride} + {size} - {length}, 0) = {placed.low + placed.high}"
-    return f"{given}: {places}; pads {total}: {placed.low} before, {placed.high} after"
-
-
 def adaptive_bounds(length: int, count: int) -> list[tuple[int, int]]:
     """Place windows that cover an axis evenly, as Keras' adaptive pooling and PyTorch's do.
 
@@ -153,24 +160,21 @@ def adaptive_bounds(length: int, count: int) -> list[tuple[int, int]]:
     Returns:
         The first cell and the end of each window.
     """
-    return [(i * length // count, -(-(i + 1) * length // count)) for i in range(count)]
+    return [adaptive_bounds_at(place, length, count) for place in range(count)]
 
 
-def adaptive_formula(length: int, count: int, most: int) -> str:
-    """Write how `adaptive_bounds` places windows: the formulas, and the first of the bounds.
+def adaptive_bounds_at(place: int, length: int, count: int) -> tuple[int, int]:
+    """Return the first cell and the end of one of the windows of `adaptive_bounds`.
 
     Args:
+        place: Which one, from 0.
         length: Cells on the axis.
         count: Number of windows.
-        most: How many bounds are written at most.
 
     Returns:
-        Part of a line.
+        Both, as indices of the axis.
     """
-    bounds = [f"{first}-{end}" for first, end in adaptive_bounds(length, count)]
-    shown = ", ".join([*bounds[:most], *(["..."] if count > most else [])])
-    span = f"from floor(i * {length} / {count}) to ceil((i + 1) * {length} / {count})"
-    return f"{counted(length, 'cell')}, {counted(count, 'window')} {span}: {shown}"
+    return place * length // count, -(-(place + 1) * length // count)
 
 
 def window_count(length: Dim, size: int, stride: int, padding: Padding) -> Dim:
@@ -191,15 +195,40 @@ def window_count(length: Dim, size: int, stride: int, padding: Padding) -> Dim:
     if length is None:
         return None
     extra = stride - size if padding == "valid" else stride - 1
-    total = f"{_atom(length)}{extra:+d}" if extra else _atom(length)
+    total = f"{atom(length)}{extra:+d}" if extra else atom(length)
     if stride == 1:
         return total
     return f"({total})//{stride}" if extra else f"{total}//{stride}"
 
 
-def _atom(name: str) -> str:
+def window_pads(length: Dim, size: int, stride: int, padding: Padding) -> tuple[Dim, Dim]:
+    """Return the cells of padding at both ends of an axis that may be symbolic.
+
+    Args:
+        length: Cells on the axis: a number, a name or expression, or None.
+        size: Cells under the window.
+        stride: Cells from one place to the next.
+        padding: `valid` or `same`.
+
+    Returns:
+        Those before the axis and those after it; for a name expressions in Python's integer
+        arithmetic, where they depend on it; None for None, where they would.
+    """
+    if isinstance(length, int) or padding == "valid" or 1 in {size, stride}:
+        # What does not depend on the length is so for any that is not smaller than the window.
+        placed = window(length if isinstance(length, int) else size, size, stride, padding)
+        return placed.low, placed.high
+    if length is None:
+        return None, None
+    total = f"{size - 1}-({atom(length)}-1)%{stride}"  # what the last place reaches over
+    total = total if size >= stride else f"max({total},0)"
+    return f"({total})//2", f"({total}+1)//2"
+
+
+def atom(size: int | str) -> str:
     """Put an expression in parentheses, so that more can be appended to it."""
-    return name if name.isidentifier() else f"({name})"
+    text = str(size)
+    return text if text.isidentifier() or text.isdigit() else f"({text})"
 
 
 def spatial_axes(rank: int, data_format: DataFormat) -> Ints:

@@ -98,17 +98,22 @@ def test_pooling_says_window_stride_pads_and_divisor(poolnorm: Command) -> None:
             "axis 1: 28 cells, window 3, stride 2, padding 'same': ceil(28 / 2) = 14 places; "
             "pads max((14 - 1) * 2 + 3 - 28, 0) = 1: 0 before, 1 after"
         ),
+        "axis 1: real cells under the window: 3 at places 0-12, 2 at place 13",
         (
             "axis 2: 5 cells, window 2, stride 2, padding 'same': ceil(5 / 2) = 3 places; "
             "pads max((3 - 1) * 2 + 2 - 5, 0) = 1: 0 before, 1 after"
         ),
+        "axis 2: real cells under the window: 2 at places 0-1, 1 at place 2",
         (
             "y = sum of the cells under the window / the real cells, 2 to 6 of them; "
             "padding does not count"
         ),
     ]
     assert lines(poolnorm, "pool max x.npy")[1:] == [
-        "axis 2: 5 cells, window 2, stride 2, padding 'valid': (5 - 2) // 2 + 1 = 2 places",
+        (
+            "axis 2: 5 cells, window 2, stride 2, padding 'valid': (5 - 2) // 2 + 1 = 2 places; "
+            "cell 4 never read"
+        ),
         "y = max of the cells under the window; NaN wins, padding is never looked at",
     ]
     assert lines(poolnorm, "pool average x.npy")[2] == (

@@ -1,32 +1,20 @@
 """`shape`: the output shape of a layer, without data and without NumPy."""
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from poolnorm_cli.cli.command import Argument, Command, PrintingFlags, layer_family
-from poolnorm_cli.errors import UsageError
+from poolnorm_cli.calculator.answer import explanation, head
+from poolnorm_cli.calculator.steps import Step, follow_one
+from poolnorm_cli.cli.command import Command, Family, PrintingFlags, layer_family
+from poolnorm_cli.cli.shape_flags import AnswerFlags, ShapeArgument, print_field, read_shape
 from poolnorm_cli.layers import find
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.make_layer import make_layer
 from poolnorm_cli.report.emit import emit
 from poolnorm_cli.report.rows import Row
 from poolnorm_cli.report.text import keras_shape
-from poolnorm_cli.shapes import Shape, format_shape, parse_shape
+from poolnorm_cli.shapes import format_shape
 from poolnorm_cli.values import frozen
-
-
-@frozen(kw_only=True)
-class ShapeArgument:
-    """The shape that goes in."""
-
-    shape: Annotated[
-        str,
-        Argument(
-            metavar="SHAPE",
-            help="As 4,28,28,3 or None,28,28,3 or N,H,W,3; or a file whose header is read.",
-            show_default=False,
-        ),
-    ]
 
 
 @frozen(kw_only=True)
@@ -34,6 +22,7 @@ class ShapeFlags:
     """What was typed after `shape LAYER`, apart from the layer's own parameters."""
 
     shape: ShapeArgument
+    answer: AnswerFlags
     printing: PrintingFlags
 
 
@@ -46,13 +35,14 @@ def _shape_command(name: str) -> Command:
 
 def _run(kind: type[Layer], parameters: dict[str, Any], flags: ShapeFlags) -> int:
     layer = make_layer(kind, parameters, {}, "")
-    shape = read_shape(flags.shape.shape)
-    row = _ShapeRow(layer, shape)
+    step = follow_one(layer, read_shape(flags.shape.shape))
+    if flags.answer.field is not None:
+        return print_field([step], flags.answer.field)
+    row = _ShapeRow(step, explained=flags.answer.explain)
 
     def document(entries: dict[str, list[Any]]) -> Mapping[str, Any]:
-        head = {"schema": 1, "command": f"shape {layer.words}", "layer": layer.config(shape)}
-        (entry,) = entries[row.section]
-        return {**head, **entry}
+        only: Mapping[str, Any] = entries[row.section][0]
+        return only
 
     emit([row], document, flags.printing.style())
     return 0
@@ -61,26 +51,24 @@ def _run(kind: type[Layer], parameters: dict[str, Any], flags: ShapeFlags) -> in
 class _ShapeRow(Row):
     """What becomes of a shape."""
 
-    def __init__(self, layer: Layer, shape: Shape) -> None:
-        """Find the output shape.
+    def __init__(self, step: Step, *, explained: bool) -> None:
+        """Keep what is known.
 
         Args:
-            layer: The layer.
-            shape: Shape of the input.
-
-        Raises:
-            UsageError: The layer cannot take it.
+            step: The layer, and the shapes before and after.
+            explained: It is wanted how that comes.
         """
-        self._layer, self._before, self._after = layer, shape, layer.output_shape(shape)
+        self._step, self._explained = step, explained
 
     @property
     def heading(self) -> str:
         """The layer as one would type it in Keras."""
-        return self._layer.call_text(self._before)
+        return self._step.layer.call_text(self._step.before)
 
     def cells(self) -> Mapping[str, str]:
         """Return both shapes."""
-        return {"shape": keras_shape(self._before), "output shape": keras_shape(self._after)}
+        before, after = self._step.before, self._step.after
+        return {"shape": keras_shape(before), "output shape": keras_shape(after)}
 
     def fields(self) -> Sequence[str]:
         """Return both shapes, and the layer as Keras prints it."""
@@ -88,32 +76,31 @@ class _ShapeRow(Row):
 
     def essential(self) -> str:
         """Return the output shape alone."""
-        return format_shape(self._after)
+        return format_shape(self._step.after)
+
+    def details(self, width: int) -> Iterable[str]:
+        """Return the lines of the explanation."""
+        del width
+        return self._step.layer.explain_shape(self._step.before) if self._explained else ()
 
     def entry(self) -> Mapping[str, Any]:
-        """Return both shapes and the layer."""
-        return {"input_shape": self._before, "output_shape": self._after, "keras": self.heading}
+        """Return the whole document: there is one shape in it."""
+        step = self._step
+        more = explanation(step.layer, step) if self._explained else {}
+        return head(step.layer, step) | more
 
 
-def read_shape(text: str) -> Shape:
-    """Return the shape that a text spells, or that the header of the file it names gives.
+def _solve() -> Command:
+    from poolnorm_cli.cli.verb_shape_solve import COMMAND
 
-    Raises:
-        UsageError: It is neither, or the file holds several arrays.
-        InputError: The file cannot be read.
-    """
-    if text != "-" and not any(mark in text for mark in "./"):  # neither a suffix nor a path
-        return parse_shape(text)
-    from poolnorm_cli.tensors.names import names_tensor
-    from poolnorm_cli.tensors.sources import open_input
-
-    if not names_tensor(text):
-        return parse_shape(text)
-    first, *others = open_input(text, None, True)  # noqa: FBT003 - any dtype has a shape
-    if others:
-        names = ", ".join(str(tensor.key) for tensor in (first, *others))
-        raise UsageError.at(text, f"holds {names}", f"name one of them, as {text}::{first.key}")
-    return first.shape
+    return COMMAND
 
 
-NODE = layer_family("Print a layer's output shape, without any data.", _shape_command)
+def _pipe() -> Command:
+    from poolnorm_cli.cli.verb_shape_pipe import COMMAND
+
+    return COMMAND
+
+
+_LAYERS = layer_family("Print a layer's output shape, without any data.", _shape_command)
+NODE = Family(_LAYERS.text, {**_LAYERS.members, "pipe": _pipe, "solve": _solve})

@@ -23,6 +23,7 @@ from poolnorm_cli.values import frozen
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from poolnorm_cli.layers.axis_rules import AxisRule
     from poolnorm_cli.layers.call import Array, Facts, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
     from poolnorm_cli.strips import Bounds, Strip
@@ -179,12 +180,19 @@ class AdaptivePooling(SpatialLayer):
 
     def explain(self, facts: "Facts") -> list[str]:
         """Describe which cells each window has, and what is made of them."""
-        from poolnorm_cli.layers.explain import adaptive_line
+        return self.explain_shape(facts.shape)
 
-        lines = [
-            adaptive_line(a, facts.shape[a], m) for a, m in self.window_counts(facts.shape).items()
-        ]
-        return [*lines, f"y = {self.reduction} of the cells under each window"]
+    def axis_rules(self, shape: Shape) -> "list[AxisRule]":
+        """Return how windows cover each spatial axis."""
+        from poolnorm_cli.layers.axis_rules import AdaptiveRule
+
+        counts = self.window_counts(shape).items()
+        return [AdaptiveRule(axis=a, length=shape[a], count=count) for a, count in counts]
+
+    def formula_lines(self, shape: Shape) -> list[str]:
+        """Describe the reduction of the cells under each window."""
+        del shape
+        return [f"y = {self.reduction} of the cells under each window"]
 
     def plain_op_limit(self, shape: Ints, dtype: str) -> float:
         """Return the limit of the pooling that this is where all windows have one size.

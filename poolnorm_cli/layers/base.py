@@ -16,6 +16,7 @@ from poolnorm_cli.values import frozen
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from poolnorm_cli.layers.axis_rules import AxisRule, Statistics
     from poolnorm_cli.layers.call import Array, Facts, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
     from poolnorm_cli.strips import Strip
@@ -225,6 +226,45 @@ class Layer(ABC):
     def explain(self, facts: "Facts") -> list[str]:
         """Describe in words, with the numbers of a run, how the output came about; a line each."""
         del facts
+        return []
+
+    def axis_rules(self, shape: Shape) -> "list[AxisRule]":
+        """Return how the layer goes along each axis along which it pools; [] where it does not.
+
+        Raises:
+            UsageError: The layer cannot take an input of `shape`.
+        """
+        del shape
+        return []
+
+    def statistics(self, shape: Shape) -> "Statistics | None":
+        """Return over which cells of an input of `shape` it takes the statistics it normalizes by.
+
+        None where it takes none.
+        """
+        del shape
+        return None
+
+    def explain_shape(self, shape: Shape) -> list[str]:
+        """Describe in words what the layer does with any input of `shape`; a line each.
+
+        Args:
+            shape: Shape of the input, whose dims may be symbolic.
+
+        Returns:
+            The rule of each axis with its numbers, the formula, and the weights.
+
+        Raises:
+            UsageError: The layer cannot take such an input.
+        """
+        from poolnorm_cli.formulas import weights_text
+
+        lines = [line for rule in self.axis_rules(shape) for line in rule.lines()]
+        return [*lines, *self.formula_lines(shape), *weights_text(self.weight_shapes(shape))]
+
+    def formula_lines(self, shape: Shape) -> list[str]:
+        """Describe how values become others, apart from where windows are; a line each."""
+        del shape
         return []
 
     def keras_class(self, shape: Shape) -> str:

@@ -4,26 +4,17 @@ Each function returns text for people, with the numbers of one run; what a layer
 is in `Facts`. They take numbers, never a layer.
 """
 
-from collections.abc import Mapping, Sequence
-from math import prod
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from poolnorm_cli.shapes import (
-    Ints,
-    Padding,
-    Window,
-    adaptive_formula,
-    counted,
-    format_shape,
-    window_formula,
-)
+from poolnorm_cli.formulas import MOST_SHOWN
+from poolnorm_cli.shapes import Ints, counted
 
 
 if TYPE_CHECKING:
+    from poolnorm_cli.layers.axis_rules import WindowRule
     from poolnorm_cli.layers.call import Array, Facts, Weights
 
-_MOST_SHOWN = 4
-"""Numbers of a vector, or windows of an axis, that an explanation shows."""
 _AFFINE = (("*", "gamma"), ("+", "beta"))
 
 
@@ -32,8 +23,8 @@ def format_vector(values: Any) -> str:
     import numpy as np
 
     flat = np.asarray(values, dtype=np.float64).reshape(-1)
-    shown = [f"{value:.6g}" for value in flat[:_MOST_SHOWN]]
-    return f"[{' '.join([*shown, *(['...'] if len(flat) > _MOST_SHOWN else [])])}]"
+    shown = [f"{value:.6g}" for value in flat[:MOST_SHOWN]]
+    return f"[{' '.join([*shown, *(['...'] if len(flat) > MOST_SHOWN else [])])}]"
 
 
 def moving_average_lines(
@@ -56,38 +47,6 @@ def moving_average_lines(
     ]
 
 
-def cell_count_text(shape: Ints, axes: Ints) -> str:
-    """Write how many cells statistics are taken over: `axes 0,1: 4 * 28 = 112 cells`.
-
-    Args:
-        shape: Shape of the input.
-        axes: The axes that are reduced, 1 or more.
-
-    Returns:
-        Part of a line.
-    """
-    sizes = [shape[axis] for axis in axes]
-    cells = counted(prod(sizes), "cell")
-    if len(axes) == 1:
-        return f"axis {axes[0]}: {cells}"
-    return f"axes {','.join(map(str, axes))}: {' * '.join(map(str, sizes))} = {cells}"
-
-
-def reduction_text(shape: Ints, axes: Ints) -> str:
-    """Write which cells a statistic is taken over, and how many statistics there are.
-
-    Args:
-        shape: Shape of the input.
-        axes: The axes that are reduced, 1 or more.
-
-    Returns:
-        Part of a line.
-    """
-    others = tuple(size for axis, size in enumerate(shape) if axis not in axes)
-    each = f", one of each per place of ({format_shape(others)})" if others else ""
-    return f"{cell_count_text(shape, axes)}{each}"
-
-
 def moments_lines(epsilon: float, facts: "Facts", over: str, first: "Array | None") -> list[str]:
     """Write the formula of a normalization by mean and variance, and its numbers.
 
@@ -101,13 +60,26 @@ def moments_lines(epsilon: float, facts: "Facts", over: str, first: "Array | Non
         The lines, those of the weights last.
     """
     shown = () if first is None else (("mean", first.mean()), ("variance", first.var()))
-    affine = "".join(f" {sign} {name}" for sign, name in _AFFINE if name in facts.weights)
+    *statistics, formula = normalization_lines(epsilon, facts.weights.keys(), over)
+    return [*statistics, *first_statistic_lines(*shown), formula, *weight_lines(facts)]
+
+
+def normalization_lines(epsilon: float, weights: Collection[str], over: str) -> list[str]:
+    """Write the formula of a normalization by mean and variance.
+
+    Args:
+        epsilon: What is added to the variance.
+        weights: Names of those that the layer has.
+        over: Which cells the statistics are taken over, in words.
+
+    Returns:
+        The lines, the formula last.
+    """
+    affine = "".join(f" {sign} {name}" for sign, name in _AFFINE if name in weights)
     return [
         f"mean and variance over {over}",
         "variance = sum((x - mean)**2) / N, the biased one",
-        *first_statistic_lines(*shown),
         f"y = (x - mean) / sqrt(variance + epsilon){affine}, epsilon = {epsilon:g}",
-        *weight_lines(facts),
     ]
 
 
@@ -138,53 +110,25 @@ def weight_lines(facts: "Facts") -> list[str]:
     return [f"{name} = {format_vector(weight)}" for name, weight in facts.weights.items()]
 
 
-def window_lines(shape: Ints, sizes: Sequence[tuple[int, int, int]], padding: Padding) -> list[str]:
-    """Write how a window goes along each axis, by the sizes as they were given.
-
-    What is computed with is clipped to the cells there are, and makes the same of them.
-
-    Args:
-        shape: Shape of the input.
-        sizes: For each spatial axis the axis, the size of the window on it, and its stride.
-        padding: `valid` or `same`.
-
-    Returns:
-        A line for each spatial axis: size, stride, padding, and the places of the window.
-    """
-    return [
-        f"axis {axis}: {window_formula(shape[axis], size, stride, padding)}"
-        for axis, size, stride in sizes
-    ]
-
-
-def divisor_text(shape: Ints, windows: Mapping[int, Window]) -> str:
+def divisor_text(rules: "Sequence[WindowRule]") -> str:
     """Write what an average divides by: padding does not count.
 
     Args:
-        shape: Shape of the input.
-        windows: Spatial axis -> the window on it.
+        rules: How the window goes along each spatial axis.
 
     Returns:
         Part of a line.
     """
-    least, most = 1, 1
-    for axis, placed in windows.items():
-        real = placed.cells(shape[axis]) or [0]
-        least, most = least * min(real), most * max(real)
+    least, most, known = 1, 1, True
+    for rule in rules:
+        cells = rule.cells()
+        if cells is None:  # of an axis of unknown size, or without a place
+            full = all(pad == 0 for pad in rule.pads)
+            cells = (rule.size, rule.size) if full else (0, rule.size)
+        known = known and cells[0] > 0
+        least, most = least * cells[0], most * cells[1]
+    if not known:
+        return f"the real cells, {most} or fewer at a border; padding does not count"
     same = f"the {counted(most, 'cell')}"
-    cells = same if least == most else f"the real cells, {least} to {most} of them"
-    return f"{cells}; padding does not count"
-
-
-def adaptive_line(axis: int, length: int, count: int) -> str:
-    """Write which cells each window of an adaptive pooling has.
-
-    Args:
-        axis: The spatial axis.
-        length: Its cells.
-        count: The number of windows on it.
-
-    Returns:
-        A line.
-    """
-    return f"axis {axis}: {adaptive_formula(length, count, _MOST_SHOWN)}"
+    cells_text = same if least == most else f"the real cells, {least} to {most} of them"
+    return f"{cells_text}; padding does not count"

@@ -15,6 +15,7 @@ from poolnorm_cli.values import frozen
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from poolnorm_cli.layers.axis_rules import AxisRule
     from poolnorm_cli.layers.call import Array, Facts, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
 
@@ -60,12 +61,31 @@ class GlobalPooling(SpatialLayer):
 
     def explain(self, facts: "Facts") -> list[str]:
         """Describe which cells become one."""
-        from poolnorm_cli.layers.explain import cell_count_text
+        return self.formula_lines(facts.shape, masked=facts.masked)
 
-        axes = spatial_axes(len(facts.shape), self.data_format)
+    def axis_rules(self, shape: Shape) -> "list[AxisRule]":
+        """Return that each spatial axis becomes one value."""
+        from poolnorm_cli.layers.axis_rules import WholeRule
+
+        axes = spatial_axes(len(shape), self.data_format)
+        return [WholeRule(axis=axis, length=shape[axis]) for axis in axes]
+
+    def formula_lines(self, shape: Shape, *, masked: bool = False) -> list[str]:
+        """Describe which cells become one.
+
+        Args:
+            shape: Shape of the input.
+            masked: A mask says which steps count.
+
+        Returns:
+            The lines.
+        """
+        from poolnorm_cli.formulas import cell_count_text
+
+        axes = spatial_axes(len(shape), self.data_format)
         kept = "keep size 1" if self.keepdims else "are dropped"
-        counted = ", of which those count that the mask lets," if facts.masked else ""
-        over = f"{cell_count_text(facts.shape, axes)}{counted}"
+        counted = ", of which those count that the mask lets," if masked else ""
+        over = f"{cell_count_text(shape, axes)}{counted}"
         return [
             f"y = {self.reduction} over {over} of each sample and channel",
             f"the axes {kept}",

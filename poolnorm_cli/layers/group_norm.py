@@ -9,12 +9,13 @@ from poolnorm_cli.layers.affine import AffineNormalization
 from poolnorm_cli.layers.call import INFERENCE, Call
 from poolnorm_cli.layers.maskable import Maskable
 from poolnorm_cli.layers.normalization import apply_affine, require_rank
-from poolnorm_cli.shapes import Ints, Shape, counted, known_sizes, within_64_bits
+from poolnorm_cli.shapes import Ints, Shape, counted, format_shape, known_sizes, within_64_bits
 from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
     from poolnorm_cli.kernels.moments import Moments
+    from poolnorm_cli.layers.axis_rules import Statistics
     from poolnorm_cli.layers.base import Layer
     from poolnorm_cli.layers.call import Array, Facts, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
@@ -143,21 +144,49 @@ class GroupedNormalization(AffineNormalization, Maskable):
 
     def explain(self, facts: "Facts") -> list[str]:
         """Describe how the channels are grouped, and over which cells the statistics are taken."""
-        from poolnorm_cli.layers.explain import cell_count_text, first_cells, moments_lines
+        from poolnorm_cli.layers.explain import first_cells, moments_lines
 
+        what, over, inside = self._split(facts.shape, masked=facts.masked)
+        first = None if facts.masked else facts.first
         (axis,) = self.axes(len(facts.shape))
         grouped = self._grouped(facts.shape, axis)
-        count, size = grouped[axis : axis + 2]
-        inside = tuple(a for a in range(1, len(grouped)) if a != axis)
-        split = (
-            f"{counted(count * size, 'channel')} in {counted(count, 'group')} of {size}, split as"
-        )
-        masked = ", of which those count that the mask lets," if facts.masked else ""
-        over = f"{cell_count_text(grouped, inside)}{masked} of each sample and group"
-        what = f"{split} ({','.join(map(str, grouped))})"
-        first = None if facts.masked else facts.first
         sample = None if first is None else first.reshape((1, *grouped[1:]))
         return [what, *moments_lines(self.epsilon, facts, over, first_cells(sample, inside))]
+
+    def formula_lines(self, shape: Shape) -> list[str]:
+        """Describe how the channels are grouped, and over which cells the statistics are taken."""
+        from poolnorm_cli.layers.explain import normalization_lines
+
+        what, over, _ = self._split(shape)
+        return [what, *normalization_lines(self.epsilon, self.weight_shapes(shape), over)]
+
+    def _split(self, shape: Shape, *, masked: bool = False) -> tuple[str, str, Ints]:
+        """Say how channels are grouped, and what a statistic is over; with axes of the groups."""
+        from poolnorm_cli.formulas import cell_count_text
+
+        (axis,) = self.axes(len(shape))
+        (channels,) = known_sizes(shape, (axis,))
+        count = self.group_count(channels)
+        size = channels // max(count, 1)
+        grouped = (*shape[:axis], count, size, *shape[axis + 1 :])
+        inside = tuple(a for a in range(1, len(grouped)) if a != axis)
+        split = f"{counted(count * size, 'channel')} in {counted(count, 'group')} of {size}"
+        that = ", of which those count that the mask lets," if masked else ""
+        over = f"{cell_count_text(grouped, inside)}{that} of each sample and group"
+        return f"{split}, split as ({format_shape(grouped)})", over, inside
+
+    def statistics(self, shape: Shape) -> "Statistics | None":
+        """Return over which cells the statistics of a group are taken."""
+        from poolnorm_cli.formulas import product
+        from poolnorm_cli.layers.axis_rules import Statistics
+
+        (axis,) = self.axes(len(shape))
+        (channels,) = known_sizes(shape, (axis,))
+        groups = self.group_count(channels)
+        axes = tuple(range(1, len(shape)))
+        inside = [shape[a] for a in axes if a != axis]
+        cells = product([*inside, channels // max(groups, 1)])
+        return Statistics(axes, cells, product([shape[0], groups]))
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add InstanceNormalization or GroupNormalization, or operators where it must be exact.

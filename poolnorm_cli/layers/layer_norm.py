@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 from poolnorm_cli.layers.affine import AffineNormalization
 from poolnorm_cli.layers.call import INFERENCE, Call
 from poolnorm_cli.layers.normalization import affine_vector, apply_affine
+from poolnorm_cli.shapes import Shape
 from poolnorm_cli.values import frozen
 
 
@@ -58,11 +59,20 @@ class LayerNormalization(AffineNormalization):
 
     def explain(self, facts: "Facts") -> list[str]:
         """Describe over which cells the statistics are taken, and by which formula."""
-        from poolnorm_cli.layers.explain import first_cells, moments_lines, reduction_text
+        from poolnorm_cli.formulas import reduction_text
+        from poolnorm_cli.layers.explain import first_cells, moments_lines
 
         axes = self.axes(len(facts.shape))
         first = first_cells(facts.first, axes)
         return moments_lines(self.epsilon, facts, reduction_text(facts.shape, axes), first)
+
+    def formula_lines(self, shape: Shape) -> list[str]:
+        """Describe over which cells the statistics are taken, and by which formula."""
+        from poolnorm_cli.formulas import reduction_text
+        from poolnorm_cli.layers.explain import normalization_lines
+
+        over = reduction_text(shape, self.axes(len(shape)))
+        return normalization_lines(self.epsilon, self.weight_shapes(shape), over)
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add LayerNormalization, or operators where axes are not trailing or it must be exact.

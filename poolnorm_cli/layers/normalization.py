@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from poolnorm_cli.kernels.moments import Moments
+    from poolnorm_cli.layers.axis_rules import Statistics
     from poolnorm_cli.layers.call import Array, Call, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, GraphMoments, Value
     from poolnorm_cli.strips import Strip
@@ -216,6 +217,15 @@ class Normalization(Layer):
         """
         del strip
         return shape
+
+    def statistics(self, shape: Shape) -> "Statistics | None":
+        """Return over which cells the statistics are taken that values are normalized by."""
+        from poolnorm_cli.formulas import product
+        from poolnorm_cli.layers.axis_rules import Statistics
+
+        axes = self.reduced_axes(len(shape))
+        others = (size for axis, size in enumerate(shape) if axis not in axes)
+        return Statistics(axes, product(shape[axis] for axis in axes), product(others))
 
     def weights_at(self, weights: "Weights", origin: Ints, shape: Ints) -> "Weights":
         """Return the part of the weights that is for a block.

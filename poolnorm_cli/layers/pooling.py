@@ -29,6 +29,7 @@ from poolnorm_cli.values import frozen
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from poolnorm_cli.layers.axis_rules import AxisRule, WindowRule
     from poolnorm_cli.layers.call import Array, Facts, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
     from poolnorm_cli.strips import Strip
@@ -53,6 +54,8 @@ class Pooling(SpatialLayer):
     data_format: Annotated[DataFormat, "Where the channels are."] = "channels_last"
 
     always_shown: ClassVar[tuple[str, ...]] = ("pool_size",)
+    averages: ClassVar[bool] = False
+    """It divides by the number of real cells under the window."""
 
     def __post_init__(self) -> None:
         """Validate the parameters, as far as that needs no input."""
@@ -144,15 +147,30 @@ class Pooling(SpatialLayer):
 
     def explain(self, facts: "Facts") -> list[str]:
         """Describe how the window goes along each axis, and what is made of the cells under it."""
-        from poolnorm_cli.layers.explain import window_lines
+        return self.explain_shape(facts.shape)
 
-        windows = window_lines(facts.shape, self._sizes(facts.shape), self.padding)
-        return [*windows, *self.reduction_lines(facts)]
+    def axis_rules(self, shape: Shape) -> "list[AxisRule]":
+        """Return how the window goes along each spatial axis, its sizes as they were given.
 
-    def reduction_lines(self, facts: "Facts") -> list[str]:
-        """Describe the reduction of the cells under the window."""
-        del facts
-        return []
+        Raises:
+            UsageError: The rank is not 3, 4 or 5, or the sizes are not one per spatial axis.
+        """
+        return [*self._rules(shape)]
+
+    def _rules(self, shape: Shape) -> "list[WindowRule]":
+        from poolnorm_cli.layers.axis_rules import WindowRule
+
+        return [
+            WindowRule(
+                axis=axis,
+                length=shape[axis],
+                size=size,
+                stride=stride,
+                padding=self.padding,
+                averages=self.averages,
+            )
+            for axis, size, stride in self._sizes(shape)
+        ]
 
     def _sizes(self, shape: Shape) -> list[tuple[int, int, int]]:
         """List (axis, window size, stride) for every spatial axis."""
@@ -213,9 +231,9 @@ class MaxPooling(Pooling):
         """Take the maximum of the maxima of strips."""
         return largest(parts)
 
-    def reduction_lines(self, facts: "Facts") -> list[str]:
+    def formula_lines(self, shape: Shape) -> list[str]:
         """Describe the reduction of the cells under the window."""
-        del facts
+        del shape
         return ["y = max of the cells under the window; NaN wins, padding is never looked at"]
 
     def plain_op_limit(self, shape: Ints, dtype: str) -> float:
@@ -261,6 +279,7 @@ class AveragePooling(Pooling):
     formula: ClassVar[str] = (
         "y[i] = mean of x[i*strides - pad + k], k = 0 .. pool_size-1, without padding"
     )
+    averages: ClassVar[bool] = True
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Average the cells of the input under the window; padding is not counted.
@@ -282,12 +301,11 @@ class AveragePooling(Pooling):
         """Average the means of strips."""
         return average(parts)
 
-    def reduction_lines(self, facts: "Facts") -> list[str]:
+    def formula_lines(self, shape: Shape) -> list[str]:
         """Describe the reduction of the cells under the window."""
         from poolnorm_cli.layers.explain import divisor_text
 
-        cells = divisor_text(facts.shape, self.windows(facts.shape))
-        return [f"y = sum of the cells under the window / {cells}"]
+        return [f"y = sum of the cells under the window / {divisor_text(self._rules(shape))}"]
 
     def plain_op_limit(self, shape: Ints, dtype: str) -> float:
         """Return up to where the sum of AveragePool, a float32, is exact and cannot overflow.

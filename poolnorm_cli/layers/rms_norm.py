@@ -83,21 +83,20 @@ class RMSNormalization(Normalization):
 
     def explain(self, facts: "Facts") -> list[str]:
         """Describe over which cells the squares are averaged, and by which formula."""
-        from poolnorm_cli.layers.explain import (
-            first_cells,
-            first_statistic_lines,
-            reduction_text,
-            weight_lines,
-        )
+        from poolnorm_cli.layers.explain import first_cells, first_statistic_lines, weight_lines
 
-        axes = self.axes(len(facts.shape))
-        first = first_cells(facts.first, axes)
+        first = first_cells(facts.first, self.axes(len(facts.shape)))
         shown = () if first is None else (("mean(x**2)", (first**2).mean()),)
+        statistic, formula = self.formula_lines(facts.shape)
+        return [statistic, *first_statistic_lines(*shown), formula, *weight_lines(facts)]
+
+    def formula_lines(self, shape: Shape) -> list[str]:
+        """Describe over which cells the squares are averaged, and by which formula."""
+        from poolnorm_cli.formulas import reduction_text
+
         return [
-            f"mean(x**2) over {reduction_text(facts.shape, axes)}",
-            *first_statistic_lines(*shown),
+            f"mean(x**2) over {reduction_text(shape, self.axes(len(shape)))}",
             f"y = x / sqrt(mean(x**2) + epsilon) * scale, epsilon = {self.epsilon:g}",
-            *weight_lines(facts),
         ]
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
@@ -176,14 +175,19 @@ class UnitNormalization(Normalization):
 
     def explain(self, facts: "Facts") -> list[str]:
         """Describe over which cells the norm is taken, and by which formula."""
-        from poolnorm_cli.layers.explain import first_cells, first_statistic_lines, reduction_text
+        from poolnorm_cli.layers.explain import first_cells, first_statistic_lines
 
-        axes = self.axes(len(facts.shape))
-        first = first_cells(facts.first, axes)
+        first = first_cells(facts.first, self.axes(len(facts.shape)))
         shown = () if first is None else (("norm", (first**2).sum() ** 0.5),)
+        statistic, formula = self.formula_lines(facts.shape)
+        return [statistic, *first_statistic_lines(*shown), formula]
+
+    def formula_lines(self, shape: Shape) -> list[str]:
+        """Describe over which cells the norm is taken, and by which formula."""
+        from poolnorm_cli.formulas import reduction_text
+
         return [
-            f"norm = sqrt(sum(x**2)) over {reduction_text(facts.shape, axes)}",
-            *first_statistic_lines(*shown),
+            f"norm = sqrt(sum(x**2)) over {reduction_text(shape, self.axes(len(shape)))}",
             f"y = x / max(norm, {_LEAST_NORM:g})",
         ]
 

@@ -2,10 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from poolnorm_cli.formulas import cell_count_text
 from poolnorm_cli.layers.batch_norm.statistics import KERAS_EPSILON, fold, mean_and_variance
 from poolnorm_cli.layers.call import Facts
-from poolnorm_cli.layers.explain import cell_count_text, format_vector, moving_average_lines
-from poolnorm_cli.shapes import counted
+from poolnorm_cli.layers.explain import format_vector, moving_average_lines
+from poolnorm_cli.shapes import Shape, counted
 
 
 if TYPE_CHECKING:
@@ -27,6 +28,43 @@ def explain(layer: "BatchParameters", facts: Facts) -> list[str]:
         return _inference(layer, facts)
     lines = [*_statistics(layer, facts, facts.moments), *_formula(layer, facts, facts.moments)]
     return [*lines, *_moved(layer, facts)]
+
+
+def shape_lines(layer: "BatchParameters", shape: Shape) -> list[str]:
+    """Write what the layer does with any input of a shape, in inference and in training.
+
+    Args:
+        layer: The layer.
+        shape: Shape of the input, whose dims may be symbolic.
+
+    Returns:
+        The lines.
+    """
+    moving = _affine("(x - moving_mean) / sqrt(moving_variance + epsilon)", layer)
+    lines = [f"inference: y = {moving}, epsilon = {layer.epsilon:g}; no statistics are taken"]
+    if not layer.trainable:
+        return [*lines, "training: the same, for the layer is not trainable"]
+    over = cell_count_text(shape, layer.reduced_axes(len(shape)))
+    own = _affine(_corrected("(x - mean) / sqrt(variance + epsilon)", layer), layer)
+    ghosts = layer.virtual_batch_size
+    each = f", of each ghost batch of {ghosts} samples" if ghosts is not None else ""
+    variance = "moving_stddev" if layer.renorm else "moving_variance"
+    moved = "batch * N / (N - 1)" if layer.fused else "batch"
+    keep, share = f"{layer.momentum:g}", f"{1 - layer.momentum:g}"
+    return [
+        *lines,
+        f"training: mean and variance over {over} per channel{each}, the variance the biased one",
+        f"training: y = {own}",
+        f"training: moving_mean = moving_mean * {keep} + batch * {share}",
+        f"training: {variance} = {variance} * {keep} + {moved} * {share}",
+    ]
+
+
+def _corrected(inner: str, layer: "BatchParameters") -> str:
+    """Write what renorm and an adjustment make of the normalized value."""
+    if layer.renorm:
+        inner = f"({inner} * r + d)"
+    return f"({inner} * s + b)" if layer.adjustment is not None else inner
 
 
 def _inference(layer: "BatchParameters", facts: Facts) -> list[str]:
@@ -93,11 +131,10 @@ def _formula(layer: "BatchParameters", facts: Facts, moments: "Moments") -> list
             f"r = sqrt(variance + epsilon) / renorm_stddev = {format_vector(terms['r'])}{clipped}",
             f"d = (mean - renorm_mean) / renorm_stddev = {format_vector(terms['d'])}{clipped}",
         ]
-        inner = f"({inner} * r + d)"
     if layer.adjustment is not None:
-        inner = f"({inner} * s + b)"
         lines.append(f"s and b are the scale and bias of the adjustment {layer.adjustment!r}")
-    return [*lines, f"y = {_affine(inner, layer)}, epsilon = {layer.epsilon:g}"]
+    y = _affine(_corrected(inner, layer), layer)
+    return [*lines, f"y = {y}, epsilon = {layer.epsilon:g}"]
 
 
 def _affine(inner: str, layer: "BatchParameters") -> str:

@@ -253,3 +253,9 @@ class BatchNormalization(BatchParameters):
         from poolnorm_cli.layers.batch_norm.explain import explain
 
         return explain(self, facts)
+
+    def formula_lines(self, shape: Shape) -> list[str]:
+        """Describe what inference and training do with any input of `shape`."""
+        from poolnorm_cli.layers.batch_norm.explain import shape_lines
+
+        return shape_lines(self, shape)
