@@ -1,0 +1,181 @@
+"""The calculator in Chromium: it is typed into, clicked and read, and answers as the command."""
+
+import json
+import random
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.conftest import Command
+from tests.site.conftest import opened
+
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+
+def test_what_is_typed_is_answered(page: Any) -> None:
+    _type(page, shape="1,7,7,1", pool_size="3", strides="2")
+
+    assert page.inner_text("#output") == "1,3,3,1"
+    assert page.inner_text("#keras") == "MaxPooling2D(pool_size=3, strides=2)"
+    words = "poolnorm shape pool max 1,7,7,1 --pool-size 3 --strides 2"
+    assert page.inner_text("#command") == words
+
+    _choose(page, padding="same")
+    assert page.inner_text("#output") == "1,4,4,1"
+
+
+def test_a_layer_is_chosen_with_the_keyboard_alone(page: Any) -> None:
+    page.focus("#layer")
+    _then(page, lambda: page.keyboard.type("ln"))
+    page.keyboard.press("Tab")
+    _then(page, lambda: page.keyboard.type("2,3,4"))
+    page.wait_for_function("location.hash.endsWith('shape=2,3,4')")
+
+    assert page.inner_text("#output") == "2,3,4"
+    assert page.inner_text("#keras").startswith("LayerNormalization(axis=-1")
+
+
+def test_an_error_of_the_tool_is_shown_as_it_is(page: Any, poolnorm: Command) -> None:
+    _type(page, shape="1,2,2,1", pool_size="3")
+
+    assert page.inner_text("#error") == poolnorm("shape pool max 1,2,2,1 --pool-size 3").err.strip()
+    assert not page.is_visible("#answer")
+
+    _type(page, pool_size="2")
+    assert page.inner_text("#output") == "1,1,1,1"
+    assert not page.is_visible("#error")
+
+
+def test_a_link_holds_the_whole_question(page: Any, browser: Any, site: str) -> None:
+    _choose(page, layer="pool average")
+    _type(page, shape="N,3,H,9", pool_size="2,3", strides="1", **{"from": "9,9", "to": "4,4"})
+    _choose(page, data_format="channels_first")
+    address, asked = page.url, _form(page)
+    assert "shape=N,3,H,9" in address
+
+    other = browser.new_page()
+    other.goto(address)
+    other.wait_for_selector("main[data-answered^='#']")
+    assert _form(other) == asked
+    assert other.inner_text("#output") == page.inner_text("#output")
+    assert other.url == address
+    other.close()
+
+
+def test_the_link_and_the_command_are_copied(page: Any) -> None:
+    _type(page, shape="1,9,9,1")
+    page.click("#copy-link")
+    page.wait_for_function("document.getElementById('copy-link').textContent === 'Copied'")
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
+
+    page.click("[data-copies=command]")
+    page.wait_for_function("document.querySelector('[data-copies]').textContent === 'Copied'")
+    assert page.evaluate("navigator.clipboard.readText()") == page.inner_text("#command")
+
+
+def test_a_phone_shows_everything_without_scrolling_sideways(page: Any) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    opened(page, "layer=bn&shape=None,224,224,64&epsilon=0.00001&momentum=0.9")
+
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    for name in ("#layer", "#shape", "#field-axis", "#field-momentum", "#output"):
+        box = page.locator(name).bounding_box()
+        assert box["x"] >= 0, name
+        assert box["x"] + box["width"] <= 360, name
+    assert page.locator("#field-axis").bounding_box()["height"] >= 40  # room for a finger
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_is_read_on_light_and_dark(page: Any, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)
+    colors = page.evaluate(
+        "['color', 'backgroundColor'].map((name) => getComputedStyle(document.body)[name])"
+    )
+    ink, paper = (sum(map(int, color[4:-1].split(","))) for color in colors)
+
+    assert (ink < paper) == (scheme == "light")
+    assert abs(ink - paper) > 3 * 150
+    page.emulate_media(color_scheme="light")
+
+
+def test_answers_are_those_of_the_command(page: Any, poolnorm: Command) -> None:
+    for question, words in _questions(150):
+        opened(page, urlencode(question))
+        told = poolnorm("shape", *words, "--json")
+        found = json.loads(told.out)
+        if told.code:
+            assert page.inner_text("#error") == told.err.strip(), words
+        else:
+            shape = ",".join(str(size) for size in found["output_shape"])
+            assert page.inner_text("#output") == shape, words
+            assert page.inner_text("#keras") == found["keras"], words
+
+
+def _questions(count: int) -> Iterator[tuple[dict[str, str], list[str]]]:
+    """Make questions at random, and the words of each: good ones and wrong ones."""
+    draw = random.Random(7)  # noqa: S311 - nothing secret
+    for _ in range(count):
+        layer = draw.choice(list(_PARAMETERS))
+        rank = draw.choice((2, 3, 3, 4, 4, 4, 5))
+        dims = [draw.choice(("None", "N", "7", "28", "64", "3", "1")) for _ in range(rank)]
+        question = {"layer": layer, "shape": ",".join(dims)}
+        for name, values in _PARAMETERS[layer].items():
+            if draw.random() < 0.6:
+                question[name] = draw.choice(values)
+        flags = [
+            word
+            for name, value in question.items()
+            if name not in ("layer", "shape")
+            for word in _flag(name, value)
+        ]
+        yield question, [*layer.split(), question["shape"], *flags]
+
+
+def _flag(name: str, value: str) -> list[str]:
+    if value in ("true", "false"):
+        return [f"--{'' if value == 'true' else 'no-'}{name}"]
+    return [f"--{name.replace('_', '-')}", value]
+
+
+_SIZES = ("1", "2", "3", "2,3", "3x3", "5", "0", "abc", "2,2,2")
+_FORMATS = {"data_format": ("channels_last", "channels_first")}
+_WINDOW = {"pool_size": _SIZES, "strides": _SIZES, "padding": ("valid", "same"), **_FORMATS}
+_AFFINE = {"axis": ("-1", "1", "1,2", "9"), "epsilon": ("0.1", "x"), "center": ("true", "false")}
+_PARAMETERS: dict[str, dict[str, tuple[str, ...]]] = {
+    "pool max": _WINDOW,
+    "pool average": _WINDOW,
+    "gpool max": {**_FORMATS, "keepdims": ("true", "false")},
+    "apool average": {**_FORMATS, "output_size": _SIZES},
+    "bn": _AFFINE,
+    "ln": _AFFINE,
+    "gn": {**_AFFINE, "groups": ("1", "3", "-1")},
+    "unit": {"axis": ("-1", "1", "1,2")},
+}
+
+
+def _then(page: Any, act: Any) -> None:
+    """Do something to the form, and wait for the answer to what it then holds."""
+    page.evaluate("() => { delete document.querySelector('main').dataset.answered; }")
+    act()
+    page.wait_for_function("document.querySelector('main').dataset.answered === location.hash")
+
+
+def _type(page: Any, **values: str) -> None:
+    for name, text in values.items():
+        _then(page, lambda n=name, t=text: page.fill(f"[name='{n}']", t))
+
+
+def _choose(page: Any, **values: str) -> None:
+    for name, value in values.items():
+        _then(page, lambda n=name, v=value: page.select_option(f"[name='{n}']", v))
+
+
+def _form(page: Any) -> dict[str, str]:
+    fields = "[...document.querySelectorAll('[name]')].filter((field) => 'value' in field)"
+    found: dict[str, str] = page.evaluate(
+        f"Object.fromEntries({fields}.map((field) => [field.name, field.value]))"
+    )
+    return found
