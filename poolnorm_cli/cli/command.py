@@ -331,14 +331,17 @@ class PrintingFlags:
         """What prints details on standard error where --verbose asks for them."""
         return print_message if self.verbose else lambda _: None
 
-    def style(self, *, precision: int | None = None, to_stderr: bool = False) -> Style:
+    def style(
+        self, *, precision: int | None = None, to_stderr: bool = False, values: bool = False
+    ) -> Style:
         """Return the style that a report is printed in.
 
         Args:
             precision: Digits of floating-point values; None for NumPy's own.
             to_stderr: Standard output carries data.
+            values: All values are printed, however high the screen is.
 
         Returns:
             The style.
         """
-        return Style(self.json, self.quiet, self.color, precision, to_stderr)
+        return Style(self.json, self.quiet, self.color, precision, to_stderr, values)

@@ -1,7 +1,10 @@
 """What a layer verb prints: a row for each tensor, the document, and what is said beside them."""
 
+import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import PoolnormError, printable
@@ -14,14 +17,20 @@ from poolnorm_cli.report.text import (
     json_values,
     keras_shape,
     penalties_text,
+    size_text,
     values_text,
 )
+from poolnorm_cli.shapes import counted
+from poolnorm_cli.tensors.dtypes import DTYPES
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.engine.batch_norm_folding import Folded
-    from poolnorm_cli.engine.outcome import Estimate, Outcome
+    from poolnorm_cli.engine.outcome import Outcome
     from poolnorm_cli.engine.profile import Profile
+
+
+LISTS_ALL = "`| cat` or --json lists every tensor"
+"""What is said where a table would have more rows than anybody reads."""
 
 
 class _OutcomeRow(Row):
@@ -74,10 +83,22 @@ class _OutcomeRow(Row):
         )
 
     def details(self, width: int) -> Iterable[str]:
-        """Yield the lines of the explanation, then the values."""
-        yield from self._outcome.explanation
+        """Return the lines of the explanation."""
+        del width
+        return self._outcome.explanation
+
+    def values(self, width: int, height: int | None = None) -> Iterable[str]:
+        """Yield the values that are shown, as many as there is room for.
+
+        Args:
+            width: Columns up to which they are written side by side.
+            height: Lines that there is room for; None for any number.
+
+        Yields:
+            Their lines, as one text.
+        """
         if self._outcome.edges is not None:
-            yield values_text(self._outcome.edges, self._precision, width)
+            yield values_text(self._outcome.edges, self._precision, width, height)
 
     def entry(self) -> Mapping[str, Any]:
         """Return the object in `results`."""
@@ -101,6 +122,43 @@ class _OutcomeRow(Row):
         return entry
 
 
+class _Totals:
+    """What a run comes to, counted as it goes on, in memory that does not grow with it.
+
+    Attributes:
+        tensors: Those that went through.
+        skipped: Inputs whose output was there.
+        failed: Inputs that failed.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.tensors = self.skipped = self.failed = 0
+        self._bytes_in = self._bytes_out = 0
+        self._writes = False
+        self._began = time.monotonic()
+
+    def add(self, outcome: "Outcome") -> None:
+        """Count a tensor that went through."""
+        self.tensors += 1
+        self._bytes_in += prod(outcome.input_shape) * DTYPES[outcome.input_dtype].itemsize
+        self._bytes_out += prod(outcome.output_shape) * DTYPES[outcome.dtype].itemsize
+        self._writes = self._writes or outcome.output is not None
+
+    def lines(self) -> list[str]:
+        """Return what stands on a terminal in place of a table of very many rows."""
+        seconds = time.monotonic() - self._began
+        counts = [f"{counted(self.tensors, 'tensor')} done"]
+        counts += [f"{self.skipped} skipped"] if self.skipped else []
+        counts += [f"{self.failed} failed"] if self.failed else []
+        out = "written" if self._writes else "computed, nothing written (-O DIR writes)"
+        moved = f"{size_text(self._bytes_in)} read, {size_text(self._bytes_out)} {out}"
+        return [
+            f"{', '.join(counts)}: {moved}, in {seconds:.1f} s",
+            LISTS_ALL,
+        ]
+
+
 class LayerReport:
     """Prints the result of every input of a run as it is done: the `Listener` of a batch."""
 
@@ -115,10 +173,12 @@ class LayerReport:
             OutputError: Standard output is closed.
         """
         self._layer, self._style = layer, style
-        self._report = open_report(style, lambda: _head(layer))
+        self._report = open_report(style, lambda: document_head(layer))
+        self._totals = _Totals()
 
     def done(self, outcome: "Outcome") -> None:
         """Report a tensor that went through."""
+        self._totals.add(outcome)
         self._report.add(_OutcomeRow(outcome, self._layer, self._style.precision))
 
     def noted(self, note: str) -> None:
@@ -132,7 +192,8 @@ class LayerReport:
             name: The input.
             error: Why.
         """
-        _add_failure(self._report, name, error)
+        self._totals.failed += 1
+        add_failure(self._report, name, error, self._totals.failed)
 
     def skipped(self, name: str, output: str) -> None:
         """Report an input whose output was there already.
@@ -141,8 +202,13 @@ class LayerReport:
             name: The input.
             output: The output.
         """
+        self._totals.skipped += 1
         entry = {"input": name, "output": output, "skipped": True}
-        text = f"skipped: {printable(name)}: {printable(output)} exists"
+        text: str | None = f"skipped: {printable(name)}: {printable(output)} exists"
+        most = self._report.most_lines
+        if most is not None and self._totals.skipped > most:
+            is_first = self._totals.skipped == most + 1
+            text = "more outputs exist; their inputs are skipped" if is_first else None
         self._report.add_entry(entry, text)
 
     def resumed(self, name: str, output: str | None) -> None:
@@ -152,6 +218,7 @@ class LayerReport:
             name: The input.
             output: The output; None where there is none.
         """
+        self._totals.skipped += 1
         self._report.add_entry({"input": name, "output": output, "skipped": True})
 
     def left(self, name: str, output: str | None) -> None:
@@ -176,16 +243,27 @@ class LayerReport:
 
     def close(self) -> None:
         """Print what could only be printed at the end."""
-        self._report.close()
+        self._report.close(summary=self._totals.lines())
 
 
-def _head(layer: Layer) -> dict[str, Any]:
+def document_head(layer: Layer) -> dict[str, Any]:
+    """Return the beginning of every document about a layer."""
     return {"schema": 1, "command": layer.words, "layer": layer.config()}
 
 
-def _add_failure(report: Report, name: str, error: PoolnormError) -> None:
-    """Print the error of an input, and add its entry."""
-    print_error(error)
+def add_failure(report: Report, name: str, error: PoolnormError, count: int = 1) -> None:
+    """Print the error of an input, and add its entry.
+
+    Args:
+        report: What prints.
+        name: The input.
+        error: What is the matter with it.
+        count: How many have failed so far: on a terminal, those after the first few are counted.
+    """
+    if report.most_lines is None or count <= report.most_lines:
+        print_error(error)
+    elif count == report.most_lines + 1:
+        print("more inputs fail; a journal (--journal FILE) has the error of each", file=sys.stderr)
     facts = {key: value for key, value in document_of(error).items() if key != "schema"}
     report.add_entry({"input": name} | facts)
 
@@ -207,121 +285,6 @@ def _megabytes(size: int) -> str:
 
 def _rate(rate: float) -> str:
     return f"{rate / 1e9:.2f} GB/s"
-
-
-class _EstimateRow(Row):
-    """What would be done to one tensor."""
-
-    def __init__(self, estimate: "Estimate", layer: Layer) -> None:
-        """Hold the estimate.
-
-        Args:
-            estimate: What would be done.
-            layer: By what.
-        """
-        self._estimate, self._layer = estimate, layer
-
-    @property
-    def heading(self) -> str:
-        """What was asked for."""
-        return "dry run"
-
-    def cells(self) -> Mapping[str, str]:
-        """Return shapes, dtype, bytes and memory."""
-        estimate = self._estimate
-        return {
-            "input": printable(estimate.input),
-            "shape": keras_shape(estimate.input_shape),
-            "output shape": keras_shape(estimate.output_shape),
-            "dtype": estimate.dtype,
-            "bytes": str(estimate.nbytes),
-            "memory": str(estimate.memory),
-            "output": printable(estimate.output or "-"),
-        }
-
-    def entry(self) -> Mapping[str, Any]:
-        """Return the object in `results`."""
-        return asdict(self._estimate) | {"keras": self._layer.call_text(self._estimate.input_shape)}
-
-
-class DryRunReport:
-    """Prints what a run would do to every tensor."""
-
-    def __init__(self, layer: Layer, style: Style) -> None:
-        """Prepare to report on a layer.
-
-        Args:
-            layer: What would be run.
-            style: How to print.
-
-        Raises:
-            OutputError: Standard output is closed.
-        """
-        self._layer, self._report = layer, open_report(style)
-
-    def add(self, estimate: "Estimate") -> None:
-        """Report a tensor."""
-        self._report.add(_EstimateRow(estimate, self._layer))
-
-    def failed(self, name: str, error: PoolnormError) -> None:
-        """Report an input that would fail.
-
-        Args:
-            name: The input.
-            error: Why.
-        """
-        _add_failure(self._report, name, error)
-
-    def close(self) -> None:
-        """Print what is printed at the end."""
-        head = _head(self._layer) | {"dry_run": True, "results": []}
-        self._report.close(lambda found: head | found)
-
-
-class _FoldedRow(Row):
-    """One line about a folded layer."""
-
-    def __init__(self, *fields: Any, precision: int | None = None) -> None:
-        """Hold its fields: texts, and arrays of which values are printed with so many digits."""
-        self._fields, self._precision = fields, precision
-
-    def fields(self) -> Sequence[str]:
-        """Return them as text."""
-        import numpy as np
-
-        return [
-            field
-            if isinstance(field, str)
-            else np.array2string(field, precision=self._precision, max_line_width=10**9)
-            for field in self._fields
-        ]
-
-
-def emit_folded(layer: Layer, folded: "Folded", style: Style) -> None:
-    """Print scale and shift, and the largest error on each input.
-
-    Args:
-        layer: The layer that was folded.
-        folded: What came of it.
-        style: How to print.
-
-    Raises:
-        OutputError: Standard output is closed.
-    """
-
-    def document(_: Mapping[str, Any]) -> Mapping[str, Any]:
-        errors = {name: json_number(error) for name, error in folded.errors.items()}
-        arrays = {"scale": json_values(folded.scale), "shift": json_values(folded.shift)}
-        return _head(layer) | arrays | {"largest_error": errors}
-
-    rows = [
-        _FoldedRow("y = x * scale + shift"),
-        _FoldedRow("scale", folded.scale, precision=style.precision),
-        _FoldedRow("shift", folded.shift, precision=style.precision),
-    ]
-    for name, error in folded.errors.items():
-        rows.append(_FoldedRow("largest error", f"{error:.3g}", printable(name)))
-    emit(rows, document, style)
 
 
 class _ProgramRow(Row):

@@ -8,9 +8,10 @@ from poolnorm_cli.batch.group_commit import Serial
 from poolnorm_cli.batch.inputs import Reading, Shard, directories, expand, read_list
 from poolnorm_cli.batch.plan import Plan, existing
 from poolnorm_cli.batch.tasks import OutputFiles, Work
+from poolnorm_cli.cli.dry_run_report import DryRunReport
 from poolnorm_cli.cli.file_flags import roles
 from poolnorm_cli.cli.layer_flags import LayerFlags
-from poolnorm_cli.cli.layer_report import DryRunReport, LayerReport
+from poolnorm_cli.cli.layer_report import LayerReport
 from poolnorm_cli.cli.run_flags import BackendFlags, BatchFlags
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.layers.base import Layer
@@ -126,7 +127,7 @@ class ManyInputs(NamedTuple):
             PoolnormError: The fault of the only input, or of the whole run.
         """
         plan, inputs, flags = self.plan, self.inputs, self.flags
-        report = DryRunReport(job.layer, flags.printing.style())
+        report = DryRunReport(job.layer, flags.printing.style(), _processes(inputs, flags.batch))
         with open_journal(plan, job, flags) as journal:
             failed = 0
             if journal is not None:
@@ -242,14 +243,20 @@ def executor_for(
         from poolnorm_cli.batch.dask_executor import DaskExecutor
 
         return DaskExecutor(work, batch.dask, inputs, print_message)
-    jobs = _jobs(inputs) if batch.jobs == "auto" else int(batch.jobs)
-    if jobs == 1 or any(item.uses_stream for item in inputs):
+    jobs = _processes(inputs, batch)
+    if jobs == 1:
         return Serial(work)
     if backend.profile:
         raise UsageError(f"--profile with {jobs} processes", "give --jobs 1")
     from poolnorm_cli.batch.process_pool import ProcessPool
 
     return ProcessPool(work, jobs)
+
+
+def _processes(inputs: "Sequence[Input]", batch: BatchFlags) -> int:
+    """Count the processes of this machine that work: only this one can use its streams."""
+    jobs = _jobs(inputs) if batch.jobs == "auto" else int(batch.jobs)
+    return 1 if jobs == 1 or any(item.uses_stream for item in inputs) else jobs
 
 
 _SMALL_RUN = 16

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from poolnorm_cli.cli.file_flags import check_files
 from poolnorm_cli.cli.layer_flags import LayerFlags
-from poolnorm_cli.cli.layer_report import DryRunReport, LayerReport
+from poolnorm_cli.cli.layer_report import LayerReport
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.report.errors import error_of
@@ -81,6 +81,8 @@ class OneInput(NamedTuple):
         Raises:
             PoolnormError: What the run would raise for them.
         """
+        from poolnorm_cli.cli.dry_run_report import DryRunReport
+
         report = DryRunReport(job.layer, self.flags.printing.style())
         for tensor in () if self.is_left else self.first.open():
             report.add(job.estimate(tensor, self.target, self._place))

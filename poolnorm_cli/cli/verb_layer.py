@@ -14,7 +14,7 @@ from poolnorm_cli.cli.checkpoint import (
 from poolnorm_cli.cli.command import Command
 from poolnorm_cli.cli.file_flags import check_files
 from poolnorm_cli.cli.layer_flags import LayerFlags
-from poolnorm_cli.cli.layer_report import LayerReport, emit_folded
+from poolnorm_cli.cli.layer_report import LayerReport
 from poolnorm_cli.cli.run_one import OneInput, has_one_input, one_input
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.layers import find
@@ -93,7 +93,9 @@ def _run_on(
 ) -> int:
     """Run a layer, or say what a run would do; `on_start` is called once nothing is refused."""
     style = flags.printing.style(
-        precision=flags.values.precision, to_stderr=flags.outputs.output == STDIN
+        precision=flags.values.precision,
+        to_stderr=flags.outputs.output == STDIN,
+        values=bool(flags.values.values),
     )
     reporter = LayerReport(layer, style)
     saves = flags.weights.save_weights is not None
@@ -201,6 +203,7 @@ def _shown(flags: LayerFlags) -> bool:
 
 def _fold(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags) -> int:
     """Fold a layer as the flags say, and return the exit code."""
+    from poolnorm_cli.cli.folded_report import emit_folded
     from poolnorm_cli.engine.batch_norm_folding import fold, save_folded
 
     outputs, entry = flags.outputs, checkpoint.entry

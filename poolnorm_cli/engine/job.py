@@ -332,6 +332,7 @@ class Job:
             output_shape=plan.output_shape,
             input_dtype=tensor.dtype.name,
             dtype=plan.result,
+            input_nbytes=tensor.nbytes,
             nbytes=plan.output_bytes,
             memory=memory_needed(plan, tensor),
         )

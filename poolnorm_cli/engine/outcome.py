@@ -54,6 +54,7 @@ class Estimate:
         output_shape: Shape of the output.
         input_dtype: Its dtype.
         dtype: Dtype of the output.
+        input_nbytes: Bytes of the input's values.
         nbytes: Bytes of the output's values.
         memory: About the largest number of bytes that a process would have.
     """
@@ -64,5 +65,6 @@ class Estimate:
     output_shape: Ints
     input_dtype: str
     dtype: str
+    input_nbytes: int
     nbytes: int
     memory: int

@@ -135,7 +135,7 @@ class _PlainReport(Report):
     def add(self, row: Row) -> None:
         """Print a row, and what is below it."""
         print(*row.fields(), sep="\t", file=self.style.stream)
-        for text in row.details(sys.maxsize):
+        for text in (*row.details(sys.maxsize), *row.values(sys.maxsize)):
             print(text, file=self.style.stream)
 
 
@@ -180,9 +180,14 @@ class _DocumentReport(Report):
         del text
         self._entries.setdefault(Row.section, []).append(entry)
 
-    def close(self, document: Document | None = None, below: Sequence[str] = ()) -> None:
+    def close(
+        self,
+        document: Document | None = None,
+        below: Sequence[str] = (),
+        summary: Sequence[str] = (),
+    ) -> None:
         """Print the document."""
-        del below
+        del below, summary
         if document is not None:
             print(json_text(document(self._entries)), file=self.style.stream)
 
@@ -218,9 +223,14 @@ class _StreamReport(Report):
         del lines, essential
         self._end += f", {json_text(name)}: {json_text(value)}"
 
-    def close(self, document: Document | None = None, below: Sequence[str] = ()) -> None:
+    def close(
+        self,
+        document: Document | None = None,
+        below: Sequence[str] = (),
+        summary: Sequence[str] = (),
+    ) -> None:
         """End the document."""
-        del document, below
+        del document, below, summary
         self._begin()
         self.style.stream.write(self._end + "}\n")
 

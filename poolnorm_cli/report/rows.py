@@ -25,6 +25,7 @@ class Style:
         color: Colour on a terminal, always, or never.
         precision: Digits of floating-point values; None for NumPy's own.
         to_stderr: Standard output carries data, so people read standard error.
+        values: Print all values that there are, however high the screen is.
     """
 
     json: bool = False
@@ -32,6 +33,7 @@ class Style:
     color: Color = "auto"
     precision: int | None = None
     to_stderr: bool = False
+    values: bool = False
 
     @property
     def stream(self) -> TextIO:
@@ -77,15 +79,28 @@ class Row:
         return None
 
     def details(self, width: int) -> Iterable[str]:
-        """Return the lines below it, which are below the table on a terminal.
+        """Return the lines below it, which are above the table on a terminal.
 
         Args:
-            width: Columns up to which values are written side by side.
+            width: Columns that there are.
 
         Returns:
             The lines.
         """
         del width
+        return ()
+
+    def values(self, width: int, height: int | None = None) -> Iterable[str]:
+        """Return the lines of values below its details.
+
+        Args:
+            width: Columns up to which values are written side by side.
+            height: Lines that there is room for; None for any number.
+
+        Returns:
+            The lines.
+        """
+        del width, height
         return ()
 
     def entry(self) -> Any:
@@ -94,7 +109,14 @@ class Row:
 
 
 class Report(ABC):
-    """Prints rows in one style: as they come, where the style allows it."""
+    """Prints rows in one style: as they come, where the style allows it.
+
+    Attributes:
+        most_lines: Of the errors of a run, and of outputs that exist, so many are printed one by
+            one; None for all.
+    """
+
+    most_lines: int | None = None
 
     def __init__(self, style: Style) -> None:
         """Prepare to print in a style."""
@@ -134,14 +156,20 @@ class Report(ABC):
         for text in lines:
             print(text, file=sys.stderr)
 
-    def close(self, document: Document | None = None, below: Sequence[str] = ()) -> None:
+    def close(
+        self,
+        document: Document | None = None,
+        below: Sequence[str] = (),
+        summary: Sequence[str] = (),
+    ) -> None:
         """Print what is printed at the end.
 
         Args:
             document: Makes the document of --json; None where its entries are written as they come.
             below: Lines that only a terminal gets, below its tables.
+            summary: Lines that a terminal gets in place of a table of very many rows.
         """
-        del document, below
+        del document, below, summary
 
 
 def print_note(text: str) -> None:

@@ -17,6 +17,12 @@ FEW, FEW_WIDE = 4, 20
 _MANY_COLUMNS = 6
 _MOST = 1000
 """Rows of a table, so that memory does not grow with the number of inputs."""
+_READ = 40
+"""Rows up to which a table is read, though the screen is lower."""
+_MARGIN = 2
+"""Lines of a screen that are left: for the command that was typed, and the next one."""
+_FEWEST = 3
+"""Lines of values that there is always room for."""
 _UNBOUNDED = 10_000
 _STYLES = {"input": "cyan", "array": "cyan", "layer": "cyan", "output shape": "bold green"}
 
@@ -35,16 +41,19 @@ def console(style: Style) -> Console:
     )
 
 
-def show(title: str, rows: Sequence[Mapping[str, str]], style: Style) -> None:
-    """Print a table of rows with the same columns, which are named by the keys.
+def tables(title: str, rows: Sequence[Mapping[str, str]], style: Style) -> list[Grid]:
+    """Make a table of rows with the same columns, which are named by the keys.
 
-    Where a few rows do not fit side by side, each is printed as a table of names and values, so
-    that no shape is broken over lines.
+    Where a few rows do not fit side by side, each becomes a table of names and values, so that no
+    shape is broken over lines.
 
     Args:
         title: What stands above the table; empty for nothing.
         rows: Texts by column.
         style: How to print.
+
+    Returns:
+        The table, or the tables.
     """
     target = console(style)
     title = encodable(title, style.stream)
@@ -53,10 +62,8 @@ def show(title: str, rows: Sequence[Mapping[str, str]], style: Style) -> None:
     wanted = target.measure(grid, options=target.options.update(max_width=_UNBOUNDED)).maximum
     few = FEW_WIDE if len(rows[0]) > _MANY_COLUMNS else FEW
     if len(rows) > few or wanted <= target.width:
-        target.print(grid)
-        return
-    for place, row in enumerate(rows):
-        target.print(_upright("" if place else title, row))
+        return [grid]
+    return [_upright("" if place else title, row) for place, row in enumerate(rows)]
 
 
 def _grid(title: str, rows: Sequence[Mapping[str, str]]) -> Grid:
@@ -80,7 +87,9 @@ def _upright(title: str, row: Mapping[str, str]) -> Grid:
 
 
 class TableReport(Report):
-    """Keeps rows, and prints them in one table a section at the end, with their details below."""
+    """Keeps rows, and prints them in one table a section at the end, below their details."""
+
+    most_lines = 10
 
     def __init__(self, style: Style, sections: Sequence[str], *, is_bounded: bool) -> None:
         """Prepare empty tables.
@@ -105,16 +114,28 @@ class TableReport(Report):
         else:
             self._more += 1
 
-    def close(self, document: Document | None = None, below: Sequence[str] = ()) -> None:
-        """Print the tables, and below each the details of its rows.
+    def close(
+        self,
+        document: Document | None = None,
+        below: Sequence[str] = (),
+        summary: Sequence[str] = (),
+    ) -> None:
+        """Print the tables, above each the details of its rows: the last line is what is read.
 
         Args:
             document: Not printed on a terminal.
             below: Lines below the last table.
+            summary: Lines in place of a table that would have more rows than anybody reads.
         """
         del document
         for rows in self._sections.values():
-            if rows:
+            if not rows:
+                continue
+            if summary and len(rows) + self._more > max(console(self.style).height, _READ):
+                headings = {row.heading: Text(row.heading, style="bold") for row in rows}
+                console(self.style).print(*headings.values(), sep="\n", soft_wrap=True)
+                below = (*summary, *below)
+            else:
                 self._show(rows)
         for text in below:
             print(text, file=self.style.stream)
@@ -124,15 +145,29 @@ class TableReport(Report):
         headings = [row.heading for row in rows]
         if len(set(headings)) > 1:  # tensors of several ranks
             cells = [c | {"layer": heading} for c, heading in zip(cells, headings, strict=True)]
-        show(headings[0] if len(set(headings)) == 1 else "", cells, self.style)
+        title = headings[0] if len(set(headings)) == 1 else ""
+        grids = tables(title, cells, self.style)
+        target = console(self.style)
+        used = sum(len(target.render_lines(grid, pad=False)) for grid in grids)
+        self._show_details(rows, cells, target.height - used - _MARGIN)
+        for grid in grids:
+            target.print(grid)
         if self._more:
             text = f"and {self._more} more; `| cat` or --json lists all of them"
-            console(self.style).print(Text(text), soft_wrap=True)
+            target.print(Text(text), soft_wrap=True)
+
+    def _show_details(
+        self, rows: Sequence[Row], cells: Sequence[Mapping[str, str]], room: int
+    ) -> None:
+        """Print the details of rows, and of their values as many as the screen has room for."""
         target = console(self.style)
-        for row, its_cells in zip(rows, cells, strict=True):
-            lines = list(row.details(target.width))
-            if lines and len(rows) > 1:
-                name = next(iter(its_cells.values()))
-                target.print(Text(name, style="cyan"))
+        details = [list(row.details(target.width)) for row in rows]
+        named = len(rows) > 1
+        room -= sum(text.count("\n") + 1 for lines in details for text in lines)
+        height = None if self.style.values else max(room // len(rows) - named, _FEWEST)
+        for row, above, its_cells in zip(rows, details, cells, strict=True):
+            lines = [*above, *row.values(target.width, height)]
+            if lines and named:
+                target.print(Text(next(iter(its_cells.values())), style="cyan"))
             for text in lines:
                 target.print(Text(text), soft_wrap=True)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _SHORT = 100
 _DIGITS = r"\d{60,}"
+_NEXT_UNIT, _NO_DECIMALS = 1000, 100
 _LONGEST = 1200
 """Characters of each half of a message, what was wrong and what to type instead."""
 
@@ -53,25 +54,60 @@ def keras_shape(shape: Shape) -> str:
     return f"({inside},)" if len(shape) == 1 else f"({inside})"
 
 
-def values_text(edges: "Edges", precision: int | None, width: int) -> str:
-    """Write the edges of an array as NumPy prints the whole of it.
+def size_text(size: int) -> str:
+    """Write a number of bytes for people: `12 B`, `1.5 KiB`, `23 MiB`."""
+    number, unit = float(size), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if number < _NEXT_UNIT:
+            break
+        number, unit = number / 1024, larger
+    digits = 0 if unit == "B" or number >= _NO_DECIMALS else 1
+    return f"{number:.{digits}f} {unit}"
+
+
+def values_text(
+    edges: "Edges", precision: int | None, width: int, height: int | None = None
+) -> str:
+    """Write the edges of an array as NumPy prints the whole of it, or fewer of them.
 
     Args:
         edges: What is shown of the array.
         precision: Digits of floating-point values; None for NumPy's own.
         width: Columns up to which values are written side by side.
+        height: Lines that there is room for; None for any number.
 
     Returns:
-        The lines, as one text.
+        The lines, as one text. Where there is room for fewer, they are of the first sample alone,
+        or of the first row of it, and so on; the line above them says so.
     """
     import numpy as np
 
-    return np.array2string(
-        edges.array,
-        max_line_width=width,
-        precision=precision,
-        threshold=edges.array.size if edges.whole else 0,
-    )
+    def text(array: "NDArray[Any]", threshold: int, edge: int) -> str:
+        return np.array2string(
+            array,
+            max_line_width=width,
+            precision=precision,
+            threshold=threshold,
+            edgeitems=edge,
+        )
+
+    array = edges.array
+    whole = text(array, array.size if edges.whole else 0, 3)
+    if height is None or whole.count("\n") < height:
+        return whole
+    for first in range(array.ndim):
+        part = array[(0,) * first]
+        above = f"{_of_first(first)} (--values prints more):\n" if first else ""
+        for edge in (3, 2):
+            fewer = above + text(part, 0, edge)
+            if fewer.count("\n") < height:
+                return fewer
+    return f"{_of_first(array.ndim)}: {array.flat[0]} (--values prints more)"
+
+
+def _of_first(axes: int) -> str:
+    """Say that values are those at index 0 of so many axes."""
+    return f"at [{', '.join(['0'] * axes)}]"
 
 
 def penalties_text(outcome: "Outcome") -> str:

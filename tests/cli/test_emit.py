@@ -120,9 +120,9 @@ def test_a_terminal_gets_a_table_a_section(monkeypatch: pytest.MonkeyPatch) -> N
     lines = [line.split() for line in stream.getvalue().splitlines()]
 
     assert lines[0] == ["a", "b"]
-    assert [word for word in lines[2] if word.isalpha()] == ["number", "square", "layer"]
-    assert lines[-2:] == [["prime"], ["below"]]
-    assert lines[-3] == ["2"]
+    assert lines[1:3] == [["2"], ["prime"]]
+    assert [word for word in lines[4] if word.isalpha()] == ["number", "square", "layer"]
+    assert lines[-1] == ["below"]
 
 
 def test_a_document_of_a_run_is_written_as_it_goes_on(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 
 from poolnorm_cli.cli import main
 from poolnorm_cli.report.rows import Style
-from poolnorm_cli.report.table import show
+from poolnorm_cli.report.table import console, tables
 from tests.conftest import Command, process
 
 
@@ -119,7 +119,8 @@ def test_a_table_counts_the_escapes_as_it_prints_them(
     monkeypatch.setenv("TERM", "dumb")
     monkeypatch.setattr(sys, "stdout", Terminal(written, encoding=encoding, errors="strict"))
     rows = [{"input": name, "shape": "(4, 28, 28, 3)"} for name in (NAME, "한x.npy")]
-    show("MaxPooling2D(name='한')", rows, Style(color="never"))
+    style = Style(color="never")
+    console(style).print(*tables("MaxPooling2D(name='한')", rows, style))
     sys.stdout.flush()
     lines = written.getvalue().decode(encoding).splitlines()
 
