@@ -16,7 +16,7 @@ from poolnorm_cli import __version__
 from poolnorm_cli.batch.group_commit import Done, GroupCommit
 from poolnorm_cli.batch.inputs import Input
 from poolnorm_cli.batch.tasks import Result, Task, Work
-from poolnorm_cli.engine.memory_estimate import format_size, memory_needed
+from poolnorm_cli.engine.memory_estimate import format_size
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.kernels.memory import clear as clear_kernel_memory
 from poolnorm_cli.machine import memory_in_use
@@ -25,7 +25,6 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.engine.layer_pass import LayerPass
     from poolnorm_cli.tensors.tensor import Tensor
 
 
@@ -69,8 +68,8 @@ def run_tasks(work: Work, tasks: Sequence[Task]) -> list[Result]:
     Returns:
         What came of each, in order.
     """
-    memory, job = worker_memory(work.job.memory), work.job
-    own = replace(work, job=replace(job, state=replace(job.state), threads=1, limiter=memory))
+    memory = worker_memory(work.job.memory)
+    own = replace(work, job=work.job.in_worker(memory))
     commits = GroupCommit(own, safely=True)
     done: Done = []
     try:
@@ -88,10 +87,7 @@ def run_tasks(work: Work, tasks: Sequence[Task]) -> list[Result]:
 
 def work_to_remote(work: Work) -> Work:
     """Return the work with its files named from the root."""
-    job = work.job
-    if job.mask is not None:
-        job = replace(job, mask=replace(job.mask, word=absolute(job.mask.word)))
-    return replace(work, job=job)
+    return replace(work, job=work.job.with_files(absolute))
 
 
 def task_to_remote(task: Task) -> Task:
@@ -186,17 +182,17 @@ class WorkerMemory:
     asked: bool = False
     share: float = 1.0
 
-    def admit(self, plan: "LayerPass", tensor: "Tensor") -> None:
+    def admit(self, needed: int, tensor: "Tensor") -> None:
         """Wait until there is memory for a tensor; `release` gives it back.
 
         Args:
-            plan: The layer on the tensor.
+            needed: Bytes that a process needs for it.
             tensor: The tensor.
 
         Raises:
             UsageError: It takes more than there is, even alone.
         """
-        needed = memory_needed(plan, tensor) - PROCESS_BYTES
+        needed -= PROCESS_BYTES
         if needed > self.limit:
             raise self._refused(tensor, needed)
         _QUEUE.acquire(needed, self.limit)

@@ -135,7 +135,7 @@ def parts_of(reading: "Reading", job: Job, item: "Input") -> "tuple[NpyTensor, l
         return None
     if is_url(item.word) or is_url(item.target):
         return None
-    if job.preview or job.explain or job.mask:
+    if not job.is_divisible:
         return None
     if not _is_positional(item.word) or _size(item.word) < SPLIT_BYTES:
         return None

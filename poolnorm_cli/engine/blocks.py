@@ -45,6 +45,8 @@ class BlockPlan:
         pool: The threads that work on blocks.
         profiler: Counts where the time goes.
         factor: What outputs are multiplied by.
+        most_rows: Samples that a block may have, where less than whole grains are enough: no
+            statistics are gathered over them. None for as many as there are by default.
     """
 
     layer: Layer
@@ -58,6 +60,7 @@ class BlockPlan:
     pool: ThreadPool = ONE_THREAD
     profiler: Profiler | NoProfiler = NO_PROFILER
     factor: int = 1
+    most_rows: int | None = None
 
     @cached_property
     def is_whole(self) -> bool:
@@ -113,7 +116,18 @@ class BlockPlan:
         """Samples to a block: it follows from shape and backend alone, in whole grains."""
         grain = grain_rows(self.shape[1:])
         size = prod(self.shape[1:]) * self.compute_dtype.itemsize
-        return max(self.backend.block_bytes // max(size * grain, 1), 1) * grain
+        rows = max(self.backend.block_bytes // max(size * grain, 1), 1) * grain
+        return rows if self.most_rows is None else min(rows, self.most_rows)
+
+    def fitted_to(self, tensor: "Tensor") -> Self:
+        """Return the plan for outputs alone, in no more samples at a time than suit a tensor.
+
+        Where a block of it is computed by another layer first, it should be small enough for both.
+        """
+        best = tensor.best_rows
+        if best is None or not self.is_whole or self.backend is not NUMPY:
+            return self
+        return replace(self, most_rows=best)
 
     @property
     def block_items(self) -> int:

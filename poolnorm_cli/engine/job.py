@@ -4,13 +4,14 @@ import time
 from contextlib import nullcontext
 from dataclasses import field, replace
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from poolnorm_cli.backends import Backend, row_of
 from poolnorm_cli.backends.numpy_backend import NUMPY
 from poolnorm_cli.engine.layer_pass import LayerPass, Masks, Weights
-from poolnorm_cli.engine.outcome import Estimate, Outcome
+from poolnorm_cli.engine.outcome import Estimate, Outcome, estimate_of
 from poolnorm_cli.engine.profile import NO_PROFILER, NoProfiler, Profiler
+from poolnorm_cli.engine.streaming import gathered, stream
 from poolnorm_cli.engine.threads import ONE_THREAD, pool_for
 from poolnorm_cli.engine.training import BatchStatistics, TrainingState, TrainingStep
 from poolnorm_cli.errors import PoolnormError, UsageError, error_context
@@ -25,13 +26,12 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from poolnorm_cli.engine.masks import MaskFile
     from poolnorm_cli.engine.memory_estimate import MemoryLimiter
     from poolnorm_cli.engine.preview import FirstSample, Preview
-    from poolnorm_cli.kernels.moments import Moments
-    from poolnorm_cli.tensors.outputs import Output
+    from poolnorm_cli.tensors.outputs import ArrayWriter, Output
     from poolnorm_cli.tensors.tensor import Tensor
 
 
@@ -86,6 +86,33 @@ class Job:
         return self.training and isinstance(self.layer, Trainable)
 
     @property
+    def is_divisible(self) -> bool:
+        """Whether parts of a tensor may be run apart, and their results put together."""
+        return not (self.preview or self.explain or self.mask)
+
+    def limited(self, threads: int, memory: int | None) -> Self:
+        """Return the job within limits.
+
+        Args:
+            threads: Threads that work on the blocks of a tensor.
+            memory: Bytes that a process may take; None for any number.
+
+        Returns:
+            The job.
+        """
+        return replace(self, threads=threads, memory=memory)
+
+    def in_worker(self, limiter: "MemoryLimiter | None") -> Self:
+        """Return the job for a thread of a worker, with a state of its own."""
+        return replace(self, state=replace(self.state), threads=1, limiter=limiter)
+
+    def with_files(self, rename: "Callable[[str], str]") -> Self:
+        """Return the job with other names for the files that it reads."""
+        if self.mask is None:
+            return self
+        return replace(self, mask=replace(self.mask, word=rename(self.mask.word)))
+
+    @property
     def constrained_weights(self) -> Weights:
         """The weights that have a constraint, projected by it as they are saved."""
         return apply_constraints(self.layer, self.state.trained or {})
@@ -110,7 +137,9 @@ class Job:
         if target is not None and (is_heavy or plan.statistics_axes):
             self.require_free_space(target, tensor)
         if self.limiter is not None:
-            self.limiter.admit(plan, tensor)
+            from poolnorm_cli.engine.memory_estimate import memory_needed
+
+            self.limiter.admit(memory_needed(plan, tensor), tensor)
             return plan
         if self.memory is None and not is_heavy:
             return plan
@@ -193,6 +222,7 @@ class Job:
         output: "Output | None",
         target: str | None,
         step: TrainingStep | None = None,
+        sinks: "Sequence[ArrayWriter]" = (),
     ) -> Outcome:
         """Run the layer on one tensor and add the result to `output`.
 
@@ -201,6 +231,7 @@ class Job:
             output: Where the result goes; None to compute it only.
             target: Name of the output, for the report.
             step: What `apply_step` made of the tensor, where that was done elsewhere.
+            sinks: Take the result, too.
 
         Returns:
             What was done.
@@ -212,12 +243,13 @@ class Job:
         try:
             plan = self.plan_for(tensor, None if output is None else output.target)
             if step is None:  # before anything is written: this may refuse the batch
-                moments = self._moments(plan, tensor) if plan.statistics_axes else None
+                moments = gathered(plan, tensor, self.under_mask)
                 step = self.state.apply_step(plan, moments)
             if step.step != plan.step:
                 plan = replace(plan, step=step.step)
             preview, first = self._watchers(plan) if self.preview or self.explain else (None, None)
-            self._stream(plan, step, tensor, output, preview, first)
+            masked = self.under_mask(plan, tensor)
+            stream(*masked, step, tensor, output, preview, first, sinks)
             explanation = () if first is None else self._explanation(plan, step, first)
         except PoolnormError as error:
             raise error.within(tensor.name) from None
@@ -241,6 +273,7 @@ class Job:
         output: "Output | None",
         target: str | None,
         steps: "Sequence[TrainingStep | None] | None" = None,
+        others: "Sequence[Output]" = (),
     ) -> list[Outcome]:
         """Run the layer on the tensors of one input, and keep `output` if all went through.
 
@@ -249,6 +282,7 @@ class Job:
             output: Where the results go; None to compute them only.
             target: Name of the output, for the report.
             steps: What `apply_step` made of the tensors, where that was done elsewhere.
+            others: Where else something goes; a layer alone has no use for them.
 
         Returns:
             What was done to each.
@@ -256,6 +290,7 @@ class Job:
         Raises:
             PoolnormError: With the name of the tensor in front; there is no output then.
         """
+        del others
         outcomes = []
         with nullcontext() if output is None else output:
             for index, tensor in enumerate(tensors):
@@ -273,7 +308,7 @@ class Job:
         with error_context(tensor.name):
             plan = self.plan_for(tensor)
             plan.layer.output_shape(plan.shape)
-            return BatchStatistics(plan.shape, plan.dtype, self._moments(plan, tensor))
+            return BatchStatistics(plan.shape, plan.dtype, gathered(plan, tensor, self.under_mask))
 
     def accumulate(self, statistics: BatchStatistics) -> None:
         """Add a tensor to the one batch of all, in the order of the inputs.
@@ -325,17 +360,7 @@ class Job:
             if target is not None:
                 self.require_free_space(target, tensor)
             plan = self.check_header(tensor)
-        return Estimate(
-            input=tensor.name,
-            output=place,
-            input_shape=tensor.shape,
-            output_shape=plan.output_shape,
-            input_dtype=tensor.dtype.name,
-            dtype=plan.result,
-            input_nbytes=tensor.nbytes,
-            nbytes=plan.output_bytes,
-            memory=memory_needed(plan, tensor),
-        )
+        return estimate_of(plan, tensor, place, memory_needed(plan, tensor))
 
     def initialize_weights(self, tensor: "Tensor") -> None:
         """Have the weights for such an input, the initial ones where none are given.
@@ -359,40 +384,3 @@ class Job:
         is_masked = self.mask is not None
         more = step.updated, first.sample, is_masked
         return tuple(plan.layer.explain(Facts(plan.shape, step.weights, step.moments, *more)))
-
-    def _stream(
-        self,
-        plan: LayerPass,
-        step: TrainingStep,
-        tensor: "Tensor",
-        out: "Output | None",
-        preview: "Preview | None",
-        first: "FirstSample | None",
-    ) -> None:
-        """Push the blocks of a tensor through the layer."""
-        dtype, writer = DTYPES[plan.result], None
-        if out:
-            writer = out.add(tensor.key, plan.output_shape, dtype, tensor.compressed)
-            self.profiler.count_bytes("written", plan.output_bytes)
-        self.profiler.count_bytes("read", tensor.nbytes)
-        blocks, masks = plan.blocks(tensor), None
-        if self.mask is not None:
-            plan, masks = self.under_mask(plan, tensor)
-        if first is not None:
-            blocks = first.watch(blocks, plan.tensor_ranges(tensor)[0], plan.shape[1:])
-        outputs = plan.outputs(blocks, step.weights, step.moments, masks)
-        for block in self.profiler.timed("next", outputs):
-            if writer:
-                with self.profiler.span("write"):
-                    writer.write(block)
-            if preview:
-                preview.add(block)
-        if writer:
-            writer.close()
-
-    def _moments(self, plan: LayerPass, tensor: "Tensor") -> "Moments | None":
-        if not plan.statistics_axes:
-            return None
-        tensor.spool()
-        self.profiler.count_bytes("read", tensor.nbytes)
-        return plan.moments(plan.blocks(tensor), self.under_mask(plan, tensor)[1])

@@ -23,8 +23,27 @@ if TYPE_CHECKING:
 
 Weights = dict[str, Array]
 Masks = Iterable[Array] | None
-MaskedCells = tuple[Array, Array | None]
+MaskedCells = tuple[Any, Array | None]
 """Cells, and their mask; None where all of them count."""
+
+
+class DeferredBlock:
+    """A block that is still to be computed of another one, by the thread that works on it.
+
+    Its memory comes from `acquire`, and nobody else reads it.
+    """
+
+    def __init__(self, compute: Callable[[], Array], samples: int) -> None:
+        """Hold what is to be done.
+
+        Args:
+            compute: Returns the block.
+            samples: Samples that it has.
+        """
+        self.computed, self._samples = compute, samples
+
+    def __len__(self) -> int:
+        return self._samples
 
 
 class Block(NamedTuple):
@@ -33,13 +52,13 @@ class Block(NamedTuple):
     Attributes:
         start: The index of its first sample.
         strip: Which rows of that sample it is; None where it is whole samples.
-        cells: What was read.
+        cells: What was read, or is still to be computed.
         mask: Its mask; None where all cells count.
     """
 
     start: int
     strip: Strip | None
-    cells: Array
+    cells: Array | DeferredBlock
     mask: Array | None
 
 
@@ -115,6 +134,8 @@ class LayerPass(BlockPlan):
         weights: Weights,
         moments: "Moments | None",
         masks: Masks = None,
+        *,
+        kept: bool = False,
     ) -> Iterator[Array]:
         """Yield the outputs in order, in the compute dtype unless that is narrower.
 
@@ -125,13 +146,14 @@ class LayerPass(BlockPlan):
             weights: What the layer names, in the shapes given there.
             moments: What `moments` returned.
             masks: What `mask_blocks` returned; None without a mask.
+            kept: Who takes an output releases its memory.
 
         Yields:
             Arrays, of which the first axes may be a part of the output's.
         """
         if self.inner is not self:
             yield from self.inner.outputs(
-                blocks, weights, self.inner.reshape_moments(moments), masks
+                blocks, weights, self.inner.reshape_moments(moments), masks, kept=kept
             )
             return
 
@@ -141,14 +163,20 @@ class LayerPass(BlockPlan):
                 x, mask = self.layer_input(block)
                 call = Call(self.training, moments, block.start, self.step, mask, block.strip)
                 y = self.backend.apply(self.layer, x, weights, call)
-                return call, y if self.factor == 1 else np.multiply(y, self.factor, out=y)
+                y = y if self.factor == 1 else np.multiply(y, self.factor, out=y)
+                if kept and np.may_share_memory(x, y):
+                    y = y.copy()
+                if isinstance(block.cells, DeferredBlock) and not np.may_share_memory(x, y):
+                    release(x)
+                return call, y
 
         placed = placed_blocks(blocks, masks, self.first_sample, self.strips)
         results = self.pool.ordered_map(apply, placed)
         merged = self._merged(results) if self.strips else (y for _, y in results)
         for result in merged:
             yield result
-            release(result)
+            if not kept:
+                release(result)
 
     def _merged(self, results: Iterator[tuple[Call, Array]]) -> Iterator[Array]:
         """Put together what the strips of each sample gave."""
@@ -162,13 +190,17 @@ class LayerPass(BlockPlan):
     ) -> Iterator[list["Moments"]]:
         def timed(pair: MaskedCells) -> list["Moments"]:
             with self.profiler.span("compute"):
-                return work((self._cast(pair[0]), pair[1]))
+                cells = self._cast(pair[0])
+                found = work((cells, pair[1]))
+                if isinstance(pair[0], DeferredBlock):
+                    release(cells)
+                return found
 
         return iter(self.profiler.timed("next", self.pool.ordered_map(timed, pairs)))
 
     def layer_input(self, block: Block) -> MaskedCells:
         """Return what a layer is given of a block: in the compute dtype, with its mask."""
-        cells, mask, strip = block.cells, block.mask, block.strip
+        cells, mask, strip = computed(block.cells), block.mask, block.strip
         if strip is not None:
             cells = cells[strip.first : strip.end].reshape(strip.shape(self.shape))
             if mask is not None:
@@ -176,11 +208,17 @@ class LayerPass(BlockPlan):
                 mask = mask.reshape(cells.shape[: len(layer.mask_shape(self.shape))])
         return self._cast(cells), mask
 
-    def _cast(self, cells: Array) -> Array:
+    def _cast(self, cells: Array | DeferredBlock) -> Array:
+        cells = computed(cells)
         if cells.dtype == self.compute_dtype:
             return cells
         with np.errstate(all="ignore"):
             return cells.astype(self.compute_dtype)
+
+
+def computed(cells: Array | DeferredBlock) -> Array:
+    """Return a block, computed now where that is still to be done."""
+    return cells.computed() if isinstance(cells, DeferredBlock) else cells
 
 
 def placed_blocks(

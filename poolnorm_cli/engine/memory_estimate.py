@@ -25,11 +25,11 @@ _SIZE = r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?"
 class MemoryLimiter(Protocol):
     """What several tasks of one process share."""
 
-    def admit(self, plan: "LayerPass", tensor: "Tensor") -> None:
+    def admit(self, needed: int, tensor: "Tensor") -> None:
         """Wait until there is memory for a tensor.
 
         Args:
-            plan: The layer on the tensor.
+            needed: Bytes that a process needs for it, as `memory_needed` says.
             tensor: The tensor.
 
         Raises:

@@ -9,7 +9,30 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
+    from poolnorm_cli.engine.layer_pass import LayerPass
     from poolnorm_cli.engine.preview import Edges
+    from poolnorm_cli.tensors.tensor import Tensor
+
+
+@frozen
+class StepOutcome:
+    """What a step of a pipeline made of what came to it.
+
+    Attributes:
+        number: Its place among all steps, from 1.
+        name: What it is called.
+        words: Its layer, as `pool max`; `tee` for a step that writes what passes.
+        keras: The layer as one would type it in Keras; the file that a tee wrote.
+        shape: The shape after it.
+        dtype: The dtype after it, by name.
+    """
+
+    number: int
+    name: str
+    words: str
+    keras: str
+    shape: Ints
+    dtype: str
 
 
 @frozen
@@ -28,6 +51,7 @@ class Outcome:
         explanation: How the output came about, in lines; empty where that was not asked for.
         penalties: The penalty of each weight that has a regularizer, by name.
         notes: What else to tell of the input's file and of the training step, in lines.
+        steps: What each step of a pipeline made of it; empty for a layer alone.
     """
 
     input: str
@@ -41,6 +65,7 @@ class Outcome:
     explanation: tuple[str, ...] = ()
     penalties: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    steps: tuple[StepOutcome, ...] = ()
 
 
 @frozen
@@ -57,6 +82,7 @@ class Estimate:
         input_nbytes: Bytes of the input's values.
         nbytes: Bytes of the output's values.
         memory: About the largest number of bytes that a process would have.
+        steps: What each step of a pipeline would make of it; empty for a layer alone.
     """
 
     input: str
@@ -68,3 +94,29 @@ class Estimate:
     input_nbytes: int
     nbytes: int
     memory: int
+    steps: tuple[StepOutcome, ...] = ()
+
+
+def estimate_of(plan: "LayerPass", tensor: "Tensor", place: str | None, memory: int) -> Estimate:
+    """Say what would be done to a tensor.
+
+    Args:
+        plan: The layer on the tensor.
+        tensor: The input.
+        place: Where the output would go, as it is shown; None where nothing is written.
+        memory: Bytes that a process would have.
+
+    Returns:
+        Shapes, dtypes and bytes.
+    """
+    return Estimate(
+        input=tensor.name,
+        output=place,
+        input_shape=tensor.shape,
+        output_shape=plan.output_shape,
+        input_dtype=tensor.dtype.name,
+        dtype=plan.result,
+        input_nbytes=tensor.nbytes,
+        nbytes=plan.output_bytes,
+        memory=memory,
+    )

@@ -82,6 +82,7 @@ class Tensor(ABC):
         file: What tells, on this machine, whether its file is still the same; None for what is no
             file here.
         packed: The bytes that it takes where it is deflated, or may be; None elsewhere.
+        best_rows: The most samples that it should be read in at a time; None where that is all one.
     """
 
     path: Path | str | None
@@ -91,6 +92,7 @@ class Tensor(ABC):
     notes: tuple[str, ...] = ()
     file: Stamp | None = None
     packed: int | None = None
+    best_rows: int | None = None
 
     def __init__(
         self,
@@ -123,6 +125,11 @@ class Tensor(ABC):
             raise InputError.at(name, "the shape says 2**62 bytes or more", "save it again")
         self.limit: int | None = None
         self.source: object = None
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes that one pass reads of it."""
+        return self.nbytes
 
     def spool(self) -> None:  # noqa: B027 - files can be read again as they are
         """Make sure that the data can be read more than once."""

@@ -1,0 +1,195 @@
+"""The steps of a pipeline on one tensor: statistics first, then the pass that writes."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from poolnorm_cli.backends import row_of
+from poolnorm_cli.engine.job import Job
+from poolnorm_cli.engine.outcome import Outcome
+from poolnorm_cli.engine.step_tensor import PassedTensor, StepTensor, VirtualTensor
+from poolnorm_cli.engine.streaming import gathered
+from poolnorm_cli.errors import PoolnormError
+from poolnorm_cli.layers.pipeline import Step
+from poolnorm_cli.layers.trainable import penalties
+from poolnorm_cli.shapes import Ints
+from poolnorm_cli.tensors.dtypes import DTYPES
+from poolnorm_cli.values import frozen
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+    from poolnorm_cli.engine.layer_pass import LayerPass, Masks
+    from poolnorm_cli.engine.training import TrainingStep
+    from poolnorm_cli.tensors.outputs import ArrayWriter, Output
+    from poolnorm_cli.tensors.tensor import Tensor
+
+
+class StepJob(NamedTuple):
+    """A step, and how its layer is run."""
+
+    step: Step
+    job: Job
+
+
+@frozen
+class Tee:
+    """A step that writes what passes.
+
+    Attributes:
+        number: Its place among all steps, from 1.
+        after: How many layers come before it.
+        target: Where it writes to, as it was typed.
+    """
+
+    number: int
+    after: int
+    target: str
+
+
+class PipelineRun:
+    """The steps on one tensor: statistics first, then the pass in which all is written."""
+
+    def __init__(
+        self,
+        steps: "Sequence[StepJob]",
+        tees: "Sequence[Tee]",
+        tensor: "Tensor",
+        others: "Sequence[Output]",
+    ) -> None:
+        """Gather the statistics of every step, in order, and move the weights on in training.
+
+        Args:
+            steps: The layers.
+            tees: What is written in between.
+            tensor: The input.
+            others: Where each tee writes to; none where nothing is written.
+
+        Raises:
+            PoolnormError: The tensor cannot be read, or a step refuses it.
+        """
+        self._count, self._name = len(steps), tensor.name
+        self._sinks: list[ArrayWriter] = []
+        self.penalties: dict[str, float] = {}
+        self.notes: tuple[str, ...] = ()
+        self.explanation: tuple[str, ...] = ()
+        self._tees = list(zip(tees, others, strict=False))
+        self._watched: list[tuple[VirtualTensor, Tee, Output]] = []
+        current = tensor
+        if any(tee.after == 0 for tee, _ in self._tees):
+            current = PassedTensor(tensor)
+            self._watch(current, 0)
+        *before, self._last = steps
+        for count, each in enumerate(before, 1):
+            plan, step = self._begun(each, current)
+            masks = None
+            if each.job.mask is not None:
+                with _titled(each.step.title, tensor.name):
+                    plan, _ = each.job.under_mask(plan, current)
+                masks = _masks_of(each.job, plan, current)
+            made = StepTensor(current, plan, step, masks)
+            self._watch(made, count)
+            current = made
+        self._current = current
+        self._last_plan, self._last_step = self._begun(self._last, current)
+
+    def stream(self, output: "Output | None", target: str | None) -> Outcome:
+        """Run the last step, which reads what all others make; write what is written.
+
+        Args:
+            output: Where the result goes; None to compute it only.
+            target: Name of the output, for the report.
+
+        Returns:
+            What the last step made of what came to it.
+
+        Raises:
+            PoolnormError: Something cannot be read or written.
+        """
+        for tensor, _, other in self._watched:
+            self._sink(tensor.sinks, other, tensor.shape, tensor.dtype.name)
+        last: list[ArrayWriter] = []
+        plan = self._last_plan
+        for tee, other in self._tees:
+            if tee.after == self._count:
+                self._sink(last, other, plan.output_shape, plan.result)
+        step = replace(self._last_step, notes=())
+        outcome = self._last.job.run(self._current, output, target, step, last)
+        for sink in self._sinks:
+            sink.close()
+        return outcome
+
+    def _watch(self, tensor: VirtualTensor, after: int) -> None:
+        self._watched += [(tensor, t, other) for t, other in self._tees if t.after == after]
+
+    def _sink(self, sinks: "list[ArrayWriter]", other: "Output", shape: Ints, dtype: str) -> None:
+        tensor = self._current
+        writer = other.add(tensor.key, shape, DTYPES[dtype], tensor.compressed)
+        sinks.append(writer)
+        self._sinks.append(writer)
+
+    def _begun(self, each: StepJob, tensor: "Tensor") -> "tuple[LayerPass, TrainingStep]":
+        """Return the plan of a step, and what it is computed with, gathered now."""
+        (named, job), name = each, self._name
+        with _titled(named.title, name):
+            plan = job.plan_of(tensor.shape, tensor.dtype.name)
+            moments = gathered(plan, tensor, job.under_mask)
+            step = job.state.apply_step(plan, moments)
+        if step.step != plan.step:
+            plan = replace(plan, step=step.step)
+        if step.weights:
+            found = penalties(job.layer, step.weights)
+            self.penalties |= {f"{named.name}/{key}": each for key, each in found.items()}
+        self.notes += tuple(f"{named.title}: {note}" for note in step.notes)
+        return plan, step
+
+
+class _titled:  # noqa: N801 - used as a function
+    """Put the title of a step into the errors of a block, unless they are those of the input."""
+
+    def __init__(self, title: str, name: str) -> None:
+        self._title, self._name = title, name
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: "type[BaseException] | None",
+        error: BaseException | None,
+        trace: "TracebackType | None",
+    ) -> None:
+        if isinstance(error, PoolnormError):
+            inside = error if error.is_at(self._name) else error.within(self._title)
+            raise inside.within(self._name) from None
+
+
+def _masks_of(job: Job, plan: "LayerPass", tensor: "Tensor") -> "Callable[[], Masks]":
+    return lambda: job.under_mask(plan, tensor)[1]
+
+
+def memory_needed_of(plans: "Sequence[LayerPass]", tensor: "Tensor") -> int:
+    """Estimate the bytes of a process that runs all steps at once."""
+    from poolnorm_cli.engine.memory_estimate import memory_needed
+
+    total = 0
+    for plan in plans:
+        own = memory_needed(plan, tensor)
+        total += own if not total else own - row_of(plan.backend).process_bytes
+        tensor = VirtualTensor(tensor, plan.output_shape, DTYPES[plan.result])
+    return total
+
+
+def require_machine(plans: "Sequence[LayerPass]", tensor: "Tensor") -> None:
+    """Refuse a step that this machine's memory cannot hold.
+
+    Raises:
+        UsageError: There is one.
+    """
+    for plan in plans:
+        if plan.is_heavy:
+            from poolnorm_cli.engine.memory_estimate import require_memory
+
+            require_memory(plan, tensor)
+        tensor = VirtualTensor(tensor, plan.output_shape, DTYPES[plan.result])

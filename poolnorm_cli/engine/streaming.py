@@ -1,0 +1,90 @@
+"""The blocks of a tensor on their way through a layer to whoever takes the results."""
+
+from typing import TYPE_CHECKING
+
+from poolnorm_cli.engine.layer_pass import LayerPass, Masks, computed
+from poolnorm_cli.tensors.dtypes import DTYPES
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from poolnorm_cli.engine.preview import FirstSample, Preview
+    from poolnorm_cli.engine.training import TrainingStep
+    from poolnorm_cli.kernels.moments import Moments
+    from poolnorm_cli.tensors.outputs import ArrayWriter, Output
+    from poolnorm_cli.tensors.tensor import Tensor
+
+
+def stream(
+    plan: LayerPass,
+    masks: Masks,
+    step: "TrainingStep",
+    tensor: "Tensor",
+    out: "Output | None",
+    preview: "Preview | None" = None,
+    first: "FirstSample | None" = None,
+    sinks: "Sequence[ArrayWriter]" = (),
+) -> None:
+    """Push the blocks of a tensor through a layer.
+
+    Args:
+        plan: The layer on the tensor.
+        masks: The mask in the blocks of the plan; None without one.
+        step: The weights, and the statistics where the layer asks for them.
+        tensor: The tensor.
+        out: Where the result goes; None to compute it only.
+        preview: Keeps what is shown of it.
+        first: Keeps the first sample.
+        sinks: Take the result, too.
+
+    Raises:
+        PoolnormError: The tensor cannot be read, or the result not be written.
+    """
+    profiler, writers = plan.profiler, list(sinks)
+    writer = None
+    if masks is None and first is None:
+        plan = plan.fitted_to(tensor)
+    if out:
+        dtype = DTYPES[plan.result]
+        writer = out.add(tensor.key, plan.output_shape, dtype, tensor.compressed)
+        writers.insert(0, writer)
+        profiler.count_bytes("written", plan.output_bytes)
+    profiler.count_bytes("read", tensor.stored_bytes)
+    blocks = plan.blocks(tensor)
+    if first is not None:
+        read = map(computed, blocks)
+        blocks = first.watch(read, plan.tensor_ranges(tensor)[0], plan.shape[1:])
+    outputs = plan.outputs(blocks, step.weights, step.moments, masks)
+    for block in profiler.timed("next", outputs):
+        if writers:
+            with profiler.span("write"):
+                for each in writers:
+                    each.write(block)
+        if preview:
+            preview.add(block)
+    if writer:
+        writer.close()
+
+
+def gathered(
+    plan: LayerPass, tensor: "Tensor", under_mask: "Callable[..., tuple[LayerPass, Masks]]"
+) -> "Moments | None":
+    """Read a tensor for the statistics that a layer asks for.
+
+    Args:
+        plan: The layer on the tensor.
+        tensor: The tensor.
+        under_mask: Returns the mask in the blocks of the plan, behind the plan.
+
+    Returns:
+        The statistics; None where the layer asks for none.
+
+    Raises:
+        PoolnormError: The tensor cannot be read, or has no such mask.
+    """
+    if not plan.statistics_axes:
+        return None
+    tensor.spool()
+    plan.profiler.count_bytes("read", tensor.stored_bytes)
+    return plan.moments(plan.blocks(tensor), under_mask(plan, tensor)[1])
