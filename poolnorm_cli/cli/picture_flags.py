@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 from poolnorm_cli.cli.command import Option
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.report.rows import Style
-from poolnorm_cli.tensors.file_roles import Role, already_exists, input_roles, refuse_shared_files
 from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
     from poolnorm_cli.pictures.canvas import Canvas
     from poolnorm_cli.pictures.terminal import Terminal
+    from poolnorm_cli.tensors.file_roles import Role
 
 PICTURE_PANEL = "Picture"
 
@@ -54,8 +54,10 @@ class PictureFileFlags(PictureFlags):
     ] = False
 
 
-def picture_roles(flags: PictureFlags) -> Iterator[Role]:
+def picture_roles(flags: PictureFlags) -> "Iterator[Role]":
     """List the files that pictures are written to."""
+    from poolnorm_cli.tensors.file_roles import Role
+
     for flag, file in (("--save-svg", flags.save_svg), ("--save-png", flags.save_png)):
         if file is not None:
             yield Role(flag, file, written=True)
@@ -80,22 +82,27 @@ def check_picture_files(
         return
     import os
 
+    from poolnorm_cli.tensors.file_roles import already_exists, input_roles, refuse_shared_files
+
     for role in roles:
         _require_kind(role)
+    refuse_shared_files(roles, input_roles(words))
+    for role in roles:
         if not overwrite and os.path.lexists(role.word):
             raise already_exists(role.word)
-    refuse_shared_files(roles, input_roles(words))
     if flags.save_png is not None:
         from poolnorm_cli.pictures.png import require_pillow
 
         require_pillow()
 
 
-def _require_kind(role: Role) -> None:
+def _require_kind(role: "Role") -> None:
     """Refuse standard output, and the suffix of the other kind."""
     kind, other = ("svg", "png") if role.flag == "--save-svg" else ("png", "svg")
     if role.word in {"", "-"}:
-        raise UsageError(f"{role.flag} {role.word!r} is no file", f"give {role.flag} a.{kind}")
+        raise UsageError(
+            f"{role.flag} {role.word!r} does not name a file", f"give {role.flag} a.{kind}"
+        )
     if role.word.lower().endswith(f".{other}"):
         what = f"{role.flag} writes {kind.upper()}"
         raise UsageError.at(role.word, what, f"give --save-{other}, or the name of a .{kind} file")

@@ -6,6 +6,7 @@ from typing import Any
 from poolnorm_cli.calculator.answer import explanation, head
 from poolnorm_cli.calculator.steps import Step, follow_one
 from poolnorm_cli.cli.command import Command, Family, PrintingFlags, layer_family
+from poolnorm_cli.cli.draw_flags import DrawFlags, draw_layer
 from poolnorm_cli.cli.shape_flags import AnswerFlags, ShapeArgument, print_field, read_shape
 from poolnorm_cli.layers import find
 from poolnorm_cli.layers.base import Layer
@@ -23,6 +24,7 @@ class ShapeFlags:
 
     shape: ShapeArgument
     answer: AnswerFlags
+    picture: DrawFlags
     printing: PrintingFlags
 
 
@@ -38,13 +40,16 @@ def _run(kind: type[Layer], parameters: dict[str, Any], flags: ShapeFlags) -> in
     step = follow_one(layer, read_shape(flags.shape.shape))
     if flags.answer.field is not None:
         return print_field([step], flags.answer.field)
+    style = flags.printing.style()
+    drawing = draw_layer(layer, step.before, flags.shape.shape, flags.picture, style)
     row = _ShapeRow(step, explained=flags.answer.explain)
 
     def document(entries: dict[str, list[Any]]) -> Mapping[str, Any]:
         only: Mapping[str, Any] = entries[row.section][0]
-        return only
+        return {**only, **drawing.entry()}
 
-    emit([row], document, flags.printing.style())
+    emit([row], document, style)
+    drawing.print(style)
     return 0
 
 

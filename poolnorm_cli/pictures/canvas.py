@@ -137,6 +137,16 @@ class Canvas:
         for cells in self._rows:
             yield "".join(cell.plain or cell.glyph for cell in cells).rstrip()
 
+    def trimmed(self) -> "Canvas":
+        """Return the picture without the columns on its right in which nothing is."""
+        used = (
+            column + 1 for cells in self._rows for column, cell in enumerate(cells) if cell != BLANK
+        )
+        other = Canvas(max(used, default=1), self.height, title=self.title)
+        other.description = self.description
+        other.paste(self, 0, 0)
+        return other
+
     def _grow(self, height: int) -> None:
         while len(self._rows) < height:
             self._rows.append([BLANK] * self.width)

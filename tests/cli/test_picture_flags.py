@@ -44,7 +44,7 @@ def test_a_file_that_exists_is_left() -> None:
 @pytest.mark.parametrize(
     ("flags", "words", "told"),
     [
-        (PictureFlags(save_svg="-"), (), "no file"),
+        (PictureFlags(save_svg="-"), (), "does not name a file"),
         (PictureFlags(save_svg="a.PNG"), (), "--save-png"),
         (PictureFlags(save_png="a.svg"), (), "--save-svg"),
         (PictureFlags(save_svg="x"), ("x",), "x: --save-svg is the input x"),

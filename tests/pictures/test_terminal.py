@@ -80,7 +80,7 @@ def test_half_blocks_are_one_colour_where_there_are_none() -> None:
     (line,) = text(image, Terminal(depth="truecolor", encoding="latin-1"))
     assert line == "\033[48;2;100;50;0m \033[0m"
     (line,) = text(image, Terminal(encoding="ascii"))
-    assert line == "."
+    assert line == ":"
 
 
 def test_every_block_has_a_letter_of_ascii() -> None:

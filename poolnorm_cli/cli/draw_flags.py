@@ -1,0 +1,111 @@
+"""`--draw`: the picture of what a layer does to a shape."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+from poolnorm_cli.cli.command import Option
+from poolnorm_cli.cli.picture_flags import (
+    PICTURE_PANEL,
+    PictureFileFlags,
+    check_picture_files,
+    keep_picture,
+    print_picture,
+    terminal_for,
+)
+from poolnorm_cli.report.rows import Style
+from poolnorm_cli.shapes import Shape
+from poolnorm_cli.values import frozen
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from poolnorm_cli.layers.base import Layer
+    from poolnorm_cli.pictures.canvas import Canvas
+    from poolnorm_cli.pictures.terminal import Terminal
+
+_FILE_SIZE = 100, 60
+"""Columns and rows of a picture in a file, whatever the terminal has."""
+
+
+@frozen(kw_only=True)
+class DrawFlags(PictureFileFlags):
+    """Whether a picture is drawn, and where it is kept."""
+
+    draw: Annotated[
+        bool,
+        Option(
+            "--draw",
+            help="Draw the windows over the input, or the cells that share a statistic.",
+            rich_help_panel=PICTURE_PANEL,
+        ),
+    ] = False
+
+
+def draw_layer(
+    layer: "Layer", shape: Shape, word: str, flags: DrawFlags, style: Style
+) -> "Drawing":
+    """Draw what a layer does to a shape, as far as that is wanted, and keep it in files.
+
+    Args:
+        layer: The layer.
+        shape: Shape of the input.
+        word: What was given as the shape, which may be a file.
+        flags: What was typed.
+        style: How to print.
+
+    Returns:
+        What is left to print.
+
+    Raises:
+        UsageError: a size that is drawn is not known, or a file exists.
+        OutputError: A file cannot be written.
+        UnavailableError: A PNG is wanted, and Pillow is not installed.
+    """
+    if not (flags.draw or flags.is_kept):
+        return Drawing()
+    from poolnorm_cli.pictures.layer import layer_picture
+
+    return _drawn(partial(layer_picture, layer, shape), word, flags, style)
+
+
+def _drawn(
+    make: "Callable[[int, int], Canvas]", word: str, flags: DrawFlags, style: Style
+) -> "Drawing":
+    """Keep a picture, and return it as it is to be printed."""
+    check_picture_files(flags, [word], overwrite=flags.overwrite)
+    terminal = terminal_for(style)
+    canvas = make(terminal.width, terminal.height) if flags.draw else None
+    if flags.is_kept:
+        keep_picture(make(*_FILE_SIZE).trimmed(), flags, overwrite=flags.overwrite)
+    return Drawing(canvas, terminal)
+
+
+@frozen
+class Drawing:
+    """A picture that is to be printed, or none.
+
+    Attributes:
+        canvas: The picture.
+        terminal: What it is printed on.
+    """
+
+    canvas: "Canvas | None" = None
+    terminal: "Terminal | None" = None
+
+    def entry(self) -> dict[str, list[str]]:
+        """Return what a document has of it: its lines, without colours."""
+        return {} if self.canvas is None else {"drawing": list(self.canvas.lines())}
+
+    def print(self, style: Style) -> None:
+        """Print it below everything else, unless only the essential is wanted.
+
+        Args:
+            style: How to print.
+
+        Raises:
+            OutputError: Standard output is closed.
+        """
+        if self.canvas is not None and not (style.json or style.quiet):
+            print(file=style.stream)
+            print_picture(self.canvas, style, self.terminal)

@@ -1,0 +1,173 @@
+"""The windows of pooling over one axis: its cells, and a line for each place of the window."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from poolnorm_cli.pictures.canvas import Canvas
+from poolnorm_cli.pictures.marks import OWN, PADDING, SHARED, UNREAD, Mark, mark_of, put_mark
+from poolnorm_cli.pictures.places import Places
+
+
+_WIDEST = 5
+"""Columns of a cell at most: larger indexes are written at some of the cells only."""
+_READABLE = 6
+"""Cells on either side that are left, where the middle of an axis is left out."""
+_GAP = "…"
+_GAP_WIDTH = 3
+_NARROW = 60
+
+
+class _Layout(NamedTuple):
+    """Which cells of a padded axis are drawn, and how wide.
+
+    Attributes:
+        head: The first cells, or all of them.
+        tail: The last cells, where some before them are left out.
+        step: Columns from one to the next.
+        label: Columns before them.
+    """
+
+    head: range
+    tail: range
+    step: int
+    label: int
+
+    @property
+    def tile(self) -> int:
+        """Columns of a cell, without the gap after it."""
+        return self.step - 1 if self.step > 2 else self.step
+
+    @property
+    def gap(self) -> int:
+        """The column at which cells are left out."""
+        return self.label + len(self.head) * self.step
+
+    @property
+    def width(self) -> int:
+        """Columns of all."""
+        left_out = _GAP_WIDTH if self.tail else 0
+        cells = len(self.head) + len(self.tail)
+        return self.label + cells * self.step + left_out - (self.step - self.tile)
+
+    def columns(self) -> Iterator[tuple[int, int]]:
+        """Yield each cell with its column."""
+        for number, cell in enumerate(self.head):
+            yield self.label + number * self.step, cell
+        for number, cell in enumerate(self.tail):
+            yield self.gap + _GAP_WIDTH + number * self.step, cell
+
+
+def axis_picture(places: Places, width: int, height: int) -> tuple[Canvas, set[Mark]]:
+    """Draw the windows over one axis.
+
+    The first line has the indexes of the cells, the second how many windows read each; below it,
+    each place of the window has a line.
+
+    Args:
+        places: The windows.
+        width: Columns that there are, 20 or more.
+        height: Rows that there are, 5 or more; windows in the middle are left out.
+
+    Returns:
+        A picture of at most this width and height, and the marks in it.
+    """
+    layout = _layout(places, width)
+    canvas = Canvas(layout.width)
+    seen = set[Mark]()
+    _put_label(canvas, layout, 0, "cell")
+    _put_label(canvas, layout, 1, "read by" if layout.label > len("read by") else "read")
+    every = _label_every(places, layout)
+    for column, cell in layout.columns():
+        if 0 <= cell < places.length and cell % every == 0:
+            text = str(cell)
+            canvas.put(0, column, text.rjust(layout.tile) if every == 1 else text, "muted")
+        seen.add(_put_count(canvas, column, layout.tile, cell, places))
+    if layout.tail:
+        for row in (0, 1):
+            canvas.put(row, layout.gap + 1, _GAP, "muted")
+    for place in _drawn_places(places, layout, height - 2):
+        row = canvas.height
+        if place is None:
+            _put_label(canvas, layout, row, "⋮")
+            continue
+        _put_label(canvas, layout, row, str(place))
+        seen |= _put_window(canvas, row, layout, place, places)
+    return canvas, seen
+
+
+def _put_label(canvas: Canvas, layout: _Layout, row: int, text: str) -> None:
+    canvas.put(row, 0, text.rjust(layout.label - 1), "muted")
+
+
+def _layout(places: Places, width: int) -> _Layout:
+    """Find the widest cells with which all of the axis fits; else leave its middle out."""
+    words = "read" if width < _NARROW else "read by"
+    label = max(len(words), len(str(max(places.count - 1, 0)))) + 1
+    room = width - label
+    first, end = places.padded.start, places.padded.stop
+    widest = min(max(len(str(places.length - 1)) + 1, 3), _WIDEST)
+    for step in (widest, 2, 1):
+        gap = 1 if step > 2 else 0  # after the last cell, where it is not drawn
+        if (end - first) * step - gap <= room:
+            return _Layout(range(first, end), range(0), step, label)
+    step = widest if room // widest >= 2 * _READABLE else 2
+    kept = (room - _GAP_WIDTH) // step
+    return _Layout(range(first, first + kept - kept // 2), range(end - kept // 2, end), step, label)
+
+
+def _label_every(places: Places, layout: _Layout) -> int:
+    """Return how far apart the cells are whose indexes are written."""
+    longest = len(str(places.length - 1))
+    if longest <= layout.tile and longest < layout.step:
+        return 1
+    every = 2
+    while every * layout.step <= longest + 1:
+        every = {1: 2, 2: 5, 5: 10}[int(str(every)[0])] * 10 ** (len(str(every)) - 1)
+    return every
+
+
+def _put_count(canvas: Canvas, column: int, tile: int, cell: int, places: Places) -> Mark:
+    """Write how many windows read a cell, and return what it is."""
+    if not 0 <= cell < places.length:
+        put_mark(canvas, 1, column, tile, PADDING)
+        return PADDING
+    count = len(places.readers(cell))
+    if not count:
+        put_mark(canvas, 1, column, tile, UNREAD)
+        return UNREAD
+    mark = OWN if count == 1 else SHARED
+    text = str(count) if len(str(count)) <= tile else "+"
+    canvas.put(1, column, text.rjust(tile), mark.style)
+    return mark
+
+
+def _put_window(canvas: Canvas, row: int, layout: _Layout, place: int, places: Places) -> set[Mark]:
+    """Draw the cells of an axis, those under the window at a place marked; return the marks."""
+    span = places.span(place)
+    seen = set[Mark]()
+    for column, cell in layout.columns():
+        mark = mark_of(cell, span, places)
+        if mark is not None:
+            put_mark(canvas, row, column, layout.tile, mark, str(cell))
+            seen.add(mark)
+    if layout.tail:
+        canvas.put(row, layout.gap + 1, _GAP, "muted")
+    return seen
+
+
+def _drawn_places(places: Places, layout: _Layout, most: int) -> list[int | None]:
+    """List the places that have a line: all, or the first, None, and the last.
+
+    Where cells are left out, these are places at which a cell that is drawn is under the window.
+    """
+    if places.count <= most and not layout.tail:
+        return list(range(places.count))
+    half = min((most - 1) // 2, places.count)
+    first = [p for p in range(half) if places.span(p)[0] < layout.head.stop]
+    begin = layout.tail.start if layout.tail else layout.head.stop
+    last = [
+        p
+        for p in range(max(places.count - half, len(first)), places.count)
+        if not layout.tail or places.span(p)[1] > begin
+    ]
+    return [*first, *([None] if len(first) + len(last) < places.count else []), *last]

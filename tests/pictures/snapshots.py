@@ -1,0 +1,75 @@
+"""Pictures as they are to look: `python -m tests.pictures.snapshots` writes them anew.
+
+Look at each that changes, on a light and on a dark terminal, before it is committed.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from poolnorm_cli.layers import find
+from poolnorm_cli.layers.make_layer import make_layer
+from poolnorm_cli.pictures.canvas import Canvas
+from poolnorm_cli.pictures.layer import layer_picture
+from poolnorm_cli.pictures.svg import svg
+from poolnorm_cli.pictures.terminal import Depth, Terminal, text
+from poolnorm_cli.shapes import parse_shape
+
+
+PLACE = Path(__file__).parent / "snapshots"
+DEPTHS: tuple[Depth, ...] = ("16", "256", "truecolor")
+WIDTHS = (40, 80, 200)
+CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "same": ("pool max", "1,10,1", {"pool_size": 3, "strides": 2, "padding": "same"}),
+    "gaps": ("pool average", "1,9,1", {"pool_size": 2, "strides": 3}),
+    "long": ("pool max", "1,224,1", {"pool_size": 3, "strides": 2, "padding": "same"}),
+    "tiles": ("pool max", "1,5,5,1", {"pool_size": 2}),
+    "grid": ("pool average", "1,5,5,1", {"pool_size": 3, "strides": 2, "padding": "same"}),
+    "first": ("pool max", "1,2,4,6", {"pool_size": (2, 3), "data_format": "channels_first"}),
+    "space": ("pool max", "1,4,5,6,1", {"pool_size": 3, "strides": 2, "padding": "same"}),
+    "images": ("pool max", "1,224,112,3", {"pool_size": 3, "strides": 2, "padding": "same"}),
+    "global": ("gpool average", "1,6,4,3", {}),
+    "adaptive": ("apool average", "1,10,1", {"output_size": 4}),
+    "bn": ("bn", "None,4,4,3", {}),
+    "ln": ("ln", "2,4,3", {}),
+    "gn": ("gn", "2,4,4,6", {"groups": 3}),
+    "groups": ("gn", "2,5,64", {"groups": 4}),
+    "in": ("in", "2,3,4,4", {"axis": 1}),
+    "unit": ("unit", "4,6", {}),
+}
+
+
+def drawn(name: str, width: int, height: int = 24) -> Canvas:
+    words, shape, parameters = CASES[name]
+    layer = make_layer(find(*words.split()), parameters, {}, "")
+    return layer_picture(layer, parse_shape(shape), width, height)
+
+
+def snapshots() -> Iterator[tuple[str, str]]:
+    """Yield the name of each file and what is to be in it."""
+    for name in CASES:
+        for width in WIDTHS:
+            yield f"{name}-{width}.txt", _joined(drawn(name, width), Terminal())
+    for name in ("same", "grid", "gaps", "gn"):
+        for depth in DEPTHS:
+            yield f"{name}-{depth}.txt", _joined(drawn(name, 80), Terminal(depth=depth))
+        yield f"{name}-ascii.txt", _joined(drawn(name, 80), Terminal(encoding="ascii"))
+        yield f"{name}.svg", svg(drawn(name, 80).trimmed())
+
+
+def _joined(canvas: Canvas, terminal: Terminal) -> str:
+    return "".join(f"{line}\n" for line in text(canvas, terminal))
+
+
+def main() -> None:
+    PLACE.mkdir(exist_ok=True)
+    wanted = dict(snapshots())
+    for path in PLACE.iterdir():
+        if path.name not in wanted:
+            path.unlink()
+    for name, content in wanted.items():
+        (PLACE / name).write_text(content, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
