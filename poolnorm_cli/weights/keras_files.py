@@ -86,6 +86,20 @@ def archive_array_paths(file: str) -> list[str]:
     return list(_archive(file).arrays)
 
 
+def model_config(file: str) -> str | bytes | None:
+    """Return the config of the model in a `.keras` or HDF5 file; None where there is none.
+
+    Raises:
+        InputError: It is damaged, or asks for what no weights need.
+        UnavailableError: h5py is not installed.
+    """
+    if file.lower().endswith(".keras"):
+        weights, config = _archive_members(file)
+        weights.close()
+        return config
+    return walk(open_span(file), file).config
+
+
 def sharded_entries(file: str) -> list[Entry]:
     """List the normalization layers of sharded weights.
 
