@@ -32,21 +32,24 @@ def execute(words: Sequence[str], root: Family) -> int:
     Raises:
         PoolnormError: It cannot be parsed, or whatever comes of it.
     """
-    if _COMPLETE not in os.environ:
-        command, left = find(words, root)
-        if command is not None:
-            values, mended = understand(command, left)
-            if values is not None:
-                return command.run(values, values.keys())
-            words = [*words[: len(words) - len(left)], *mended]
-        from poolnorm_cli.cli.questions import answer
+    if _COMPLETE in os.environ:
+        from poolnorm_cli.cli.completion_shells import reply
 
-        code = answer(words, root)
-        if code is not None:
-            return code
+        return reply(root)
+    command, left = find(words, root)
+    if command is not None:
+        values, mended = understand(command, left)
+        if values is not None:
+            return command.run(values, values.keys())
+        words = [*words[: len(words) - len(left)], *mended]
+    from poolnorm_cli.cli.questions import answer
+
+    code = answer(words, root)
+    if code is not None:
+        return code
     from poolnorm_cli.cli.typer_app import run
 
-    return run(words, root, is_whole=_COMPLETE in os.environ)
+    return run(words, root)
 
 
 def find(words: Sequence[str], root: Family) -> tuple[Command | None, Sequence[str]]:

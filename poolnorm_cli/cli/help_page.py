@@ -118,13 +118,22 @@ def panels_of(command: Command) -> dict[str, list[Flag]]:
     """Return the flags of a command by panel, in the order in which the help has them."""
     found: dict[str, list[Flag]] = {}
     for flag in command.flags():
-        found.setdefault(_panel(flag, command), []).append(flag)
+        found.setdefault(panel_of(flag, command), []).append(flag)
     first = (_ARGUMENTS, _FLAGS, *PANELS)
     titles = sorted(found, key=lambda title: first.index(title) if title in first else len(first))
     return {title: found[title] for title in titles}
 
 
-def _panel(flag: Flag, command: Command) -> str:
+def panel_of(flag: Flag, command: Command) -> str:
+    """Return the title of the panel that a flag stands in.
+
+    Args:
+        flag: The flag.
+        command: Its command.
+
+    Returns:
+        The title.
+    """
     if isinstance(flag.option, Argument):
         return _ARGUMENTS
     usual = _FLAGS if command.layer is None else "Input"
@@ -184,7 +193,7 @@ def _of_family(family: Family, path: str) -> Page:
     verbs, leaves = list[Entry](), list[Entry]()
     for name, make in family.members.items():
         below = make()
-        entry = Entry(_with_kinds(name, below), "", _sentence(below))
+        entry = Entry(_with_kinds(name, below), "", first_sentence(below.text))
         (verbs if name in LAYER_VERBS else leaves).append(entry)
     first = _first_command(family)
     node: Node = family
@@ -216,8 +225,9 @@ def _with_kinds(name: str, node: Node) -> str:
     return f"{name} {'|'.join(node.members)}" if isinstance(node, Family) else name
 
 
-def _sentence(node: Node) -> str:
-    return next(iter(paragraphs(node.text)[0]), "")
+def first_sentence(text: str) -> str:
+    """Return what the text of a command says in short."""
+    return next(iter(paragraphs(text)[0]), "")
 
 
 def _of_program(root: Family) -> Page:
@@ -249,4 +259,4 @@ def _verbs(root: Family, verbs: Sequence[str]) -> Iterator[Entry]:
     for verb in verbs:
         node: Any = root.members[verb]()
         is_layer = verb in LAYER_VERBS
-        yield Entry(_with_kinds(verb, node) if is_layer else verb, "", _sentence(node))
+        yield Entry(_with_kinds(verb, node) if is_layer else verb, "", first_sentence(node.text))

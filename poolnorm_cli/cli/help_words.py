@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from typing import Literal, get_origin
 
 from poolnorm_cli.cli import PROGRAM
 from poolnorm_cli.cli.command import Argument, Command, Family, Flag, Node
@@ -9,6 +10,7 @@ from poolnorm_cli.cli.help_layout import laid_out, width, wrapped
 from poolnorm_cli.cli.help_page import Entry, entry_of, page_of, walk
 from poolnorm_cli.cli.help_topics import TOPICS
 from poolnorm_cli.cli.mistakes import nearest, nearest_flag, unknown_flag, unknown_word
+from poolnorm_cli.cli.value_words import choices_of
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.report.colors import color_of, is_colored, paint
 
@@ -44,7 +46,7 @@ def _explanation(words: Sequence[str], root: Family, *, colored: bool) -> Iterat
     if flags and isinstance(node, Command):
         for place, name in enumerate(flags):
             yield from [""] if place else []
-            yield from _of_flag(_found(name, node, path), path, colored=colored)
+            yield from _of_flag(_found(name, node, path), node, path, colored=colored)
     elif flags and not path:
         yield from _of_flag_anywhere(flags[0], root, colored=colored)
     elif left and isinstance(node, Family):
@@ -53,23 +55,23 @@ def _explanation(words: Sequence[str], root: Family, *, colored: bool) -> Iterat
         yield laid_out(page_of(node, path), width(), colored=colored)
 
 
-def _of_flag(flag: Flag, path: Sequence[str], *, colored: bool) -> Iterator[str]:
+def _of_flag(flag: Flag, command: Command, path: Sequence[str], *, colored: bool) -> Iterator[str]:
     """Explain a flag: how it is typed, what it does, what may be given."""
     entry = entry_of(flag)
     names = paint(entry.names, "name") if colored else entry.names
     yield f"{PROGRAM} {' '.join(path)} {names} {entry.value}".rstrip()
     yield ""
-    for text in _told(flag, entry):
+    for text in _told(flag, command, entry):
         yield from wrapped(text, width())
 
 
-def _told(flag: Flag, entry: Entry) -> Iterator[str]:
+def _told(flag: Flag, command: Command, entry: Entry) -> Iterator[str]:
     yield entry.text
     if entry.value in _VALUES:
         yield _VALUES[entry.value]
-    known = flag.option.keywords.get("known")
-    if known is not None:
-        yield f"Names: {', '.join(known())}."
+    choices = choices_of(flag, command)
+    if choices and get_origin(flag.kind) is not Literal:
+        yield f"Names: {', '.join(choices)}."
 
 
 def _found(name: str, command: Command, path: Sequence[str]) -> Flag:
@@ -91,19 +93,19 @@ def _flags(command: Command) -> dict[str, Flag]:
 
 def _of_flag_anywhere(name: str, root: Family, *, colored: bool) -> Iterator[str]:
     """Explain a flag by the first command that has it, and list the others."""
-    having: list[tuple[list[str], Flag]] = []
+    having: list[tuple[list[str], Command]] = []
     known: dict[str, None] = {}
     for path, command in _commands(root, []):
         flags = _flags(command)
         known |= dict.fromkeys(flags)
         if name in flags:
-            having.append((path, flags[name]))
+            having.append((path, command))
     if not having:
         meant = nearest_flag(name, known)
         fix = f"did you mean {meant}?" if meant else f"type {PROGRAM} --help"
         raise UsageError(f"no such flag {name}", fix)
-    (path, flag), *others = having
-    yield from _of_flag(flag, path, colored=colored)
+    (path, command), *others = having
+    yield from _of_flag(_flags(command)[name], command, path, colored=colored)
     if others:
         yield ""
         yield from wrapped(f"Also of {', '.join(' '.join(path) for path, _ in others)}.", width())

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from poolnorm_cli.cli import completion_install
 from poolnorm_cli.cli.command import Family
 from poolnorm_cli.cli.help_layout import laid_out, width
 from poolnorm_cli.cli.help_page import page_of, walk
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.report.rows import Color
 
 _HELP = ("-h", "--help")
-_OF_THE_PROGRAM = ("-V", "--version", "--install-completion", "--show-completion")
+_VERSION = ("-V", "--version")
 _STEP = "!"
 """What stands before each step of a pipeline."""
 
@@ -43,7 +44,9 @@ def answer(words: Sequence[str], root: Family) -> int | None:
         _show_help(asked or (), root, color_of(words))
         return 0
     node, path, left = walk(words, root)
-    if left[:1] and left[0] in _OF_THE_PROGRAM and not path:
+    if not path and left[0].partition("=")[0] in completion_install.FLAGS:
+        return completion_install.run(left)
+    if not path and left[0] in _VERSION:
         return None
     if isinstance(node, Family):
         raise unknown_word(left, node, path)

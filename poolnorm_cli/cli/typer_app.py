@@ -1,4 +1,4 @@
-"""The application as Typer has it: for completion, and command lines that are wrong."""
+"""The application as Typer has it: for command lines that are wrong."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -88,13 +88,12 @@ def _root(
     """Stand for the program itself."""
 
 
-def run(words: Sequence[str], root: Family, *, is_whole: bool = False) -> int:
+def run(words: Sequence[str], root: Family) -> int:
     """Run a command line through Typer.
 
     Args:
         words: The command line, without the program.
         root: The commands that there are.
-        is_whole: Make all of them, not only the one that is meant, as completion needs it.
 
     Returns:
         The exit code.
@@ -103,7 +102,7 @@ def run(words: Sequence[str], root: Family, *, is_whole: bool = False) -> int:
         PoolnormError: It cannot be parsed, or whatever comes of it.
         KeyboardInterrupt: A person has interrupted it.
     """
-    app = _build(root, [] if is_whole else words)
+    app = _build(root, words)
     try:
         code: Any = app(list(words) or ["--help"], prog_name=PROGRAM, standalone_mode=False)
     except typer.Abort as abort:
@@ -126,6 +125,7 @@ def _build(root: Family, words: Sequence[str]) -> typer.Typer:
     """Make the application with the one command that the words begin with, or with all of them."""
     app = typer.Typer(
         name=PROGRAM,
+        add_completion=False,
         context_settings={"help_option_names": []},  # what is asked for is answered before
         pretty_exceptions_enable=False,
     )
