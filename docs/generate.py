@@ -1,10 +1,12 @@
 """Write what the documentation shows of the program: run `python docs/generate.py`.
 
-Two things are generated, so that neither can rot: the reference of every `--help`, and the output
-below each command in the console blocks of the pages. `--check` says whether they are current.
+Three things are generated, so that none can rot: the reference of every `--help`, the output below
+each command in the console blocks of the pages, and the drawings. `--check` says whether they are
+current.
 """
 
 import argparse
+import io
 import os
 import pty
 import re
@@ -13,12 +15,35 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import chdir, redirect_stdout
 from pathlib import Path
 
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "cli.md"
 PAGES = ("README.md", "samples/README.md", "docs/guide.md", "docs/batch_normalization.md")
+PICTURES = {
+    "windows": "shape pool average 1,5,5,1 --pool-size 3 --strides 2 --padding same",
+    "pool-max": "shape pool max 1,4,6,1 --pool-size 2",
+    "pool-average": "shape pool average 1,5,5,1 --pool-size 2 --padding same",
+    "pool-valid": "shape pool max 1,7,1 --pool-size 3 --strides 2",
+    "pool-same": "shape pool max 1,8,1 --pool-size 3 --strides 2 --padding same",
+    "pool-gaps": "shape pool max 1,9,1 --pool-size 2 --strides 3",
+    "pool-1d": "shape pool max 1,12,1 --pool-size 3 --padding same",
+    "pool-3d": "shape pool max 1,4,6,8,1 --pool-size 2",
+    "pool-same-even": "shape pool average 1,6,6,1 --pool-size 3 --strides 2 --padding same",
+    "gpool": "shape gpool average 1,4,6,1",
+    "apool": "shape apool average 1,10,1 --output-size 4",
+    "apool-2d": "shape apool max 1,5,7,1 --output-size 2,3",
+    "bn": "shape bn 2,2,3,4",
+    "bn-first": "shape bn 2,4,2,3 --axis 1",
+    "ln": "shape ln 2,3,4",
+    "gn": "shape gn 2,2,3,6 --groups 3",
+    "in": "shape in 2,2,3,4",
+    "rms": "shape rms 2,3,6",
+    "unit": "shape unit 4,6",
+}
+"""Pictures that the pages show: name in docs/pictures -> the words after `poolnorm`."""
 WIDTH = 104
 _BLOCK = re.compile(r"(```console\n)(.*?)(```)", re.DOTALL)
 _SECONDS = (
@@ -107,6 +132,20 @@ def commands() -> Iterator[list[str]]:
     yield from (["shape", *words] for words in (["pool", "max"], ["pipe"], ["solve"]))
 
 
+def pictures() -> Iterator[tuple[Path, str]]:
+    """Draw every picture: yield its file, and what is to be in it."""
+    from poolnorm_cli.cli.main import run
+
+    with tempfile.TemporaryDirectory() as place, chdir(ROOT):
+        for name, words in PICTURES.items():
+            file = Path(place) / f"{name}.svg"
+            with redirect_stdout(io.StringIO()):
+                code = run([*words.split(), "--save-svg", str(file)])
+            if code:
+                raise SystemExit(code)
+            yield ROOT / "docs" / "pictures" / file.name, file.read_text(encoding="utf-8")
+
+
 def main() -> int:
     """Write the pages, or with --check say which are not current."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -115,13 +154,21 @@ def main() -> int:
     wanted = {REFERENCE: reference()}
     for name in PAGES:
         wanted[ROOT / name] = page((ROOT / name).read_text())
+    wanted |= dict(pictures())
+    left = set((ROOT / "docs" / "pictures").glob("*")) - set(wanted)
+    for path in left:
+        if check:
+            print(f"{path.relative_to(ROOT)} is not among the pictures")  # noqa: T201
+        else:
+            path.unlink()
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
     for path in stale:
         if check:
             print(f"{path.relative_to(ROOT)} is not current: run python docs/generate.py")  # noqa: T201
         else:
-            path.write_text(wanted[path])
-    return 1 if check and stale else 0
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(wanted[path], encoding="utf-8")
+    return 1 if check and (stale or left) else 0
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.pictures.canvas import Canvas
     from poolnorm_cli.pictures.terminal import Terminal
 
-_FILE_SIZE = 100, 60
+_FILE_SIZE = 80, 60
 """Columns and rows of a picture in a file, whatever the terminal has."""
 
 
@@ -77,7 +77,10 @@ def _drawn(
     terminal = terminal_for(style)
     canvas = make(terminal.width, terminal.height) if flags.draw else None
     if flags.is_kept:
-        keep_picture(make(*_FILE_SIZE).trimmed(), flags, overwrite=flags.overwrite)
+        from poolnorm_cli.pictures.canvas import titled
+
+        kept = titled(make(*_FILE_SIZE)).trimmed()
+        keep_picture(kept, flags, overwrite=flags.overwrite)
     return Drawing(canvas, terminal)
 
 

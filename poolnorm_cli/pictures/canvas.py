@@ -201,6 +201,18 @@ def stacked(*canvases: Canvas, gap: int = 1) -> Canvas:
     return joined
 
 
+def titled(canvas: Canvas) -> Canvas:
+    """Write the title of a picture above it, for those who see nothing else beside it.
+
+    The title, or the description where there is one, is wrapped at the width of the picture.
+    """
+    words = Canvas(canvas.width, title=canvas.title)
+    words.write(canvas.description or canvas.title)
+    joined = stacked(words, canvas)
+    joined.description = canvas.description
+    return joined
+
+
 def flowed(canvases: Sequence[Canvas], width: int, gap: int = 3) -> Canvas:
     """Put pictures side by side as far as a width reaches, and the others below.
 

@@ -58,7 +58,7 @@ def grid_picture(
     key = Canvas(width)
     if output is not None:
         key.write("A letter: the only window that reads a cell. A number: how many do.", "muted")
-    top = stacked(top, key, gap=0) if key.height and _most_readers(rows, columns) > 1 else top
+    top = stacked(top, key) if key.height and _most_readers(rows, columns) > 1 else top
     marks = {_mark(r, c, rows, columns) for r, c in _padded(rows, columns)}
     if not any(p.low or p.high or p.overlaps for p in (rows, columns)):
         return top, marks
@@ -150,17 +150,32 @@ def _output(rows: Places, columns: Places) -> Canvas | None:
 
 def _panels(rows: Places, columns: Places, width: int, height: int) -> Canvas:
     """Draw windows by themselves: as many as there is room for, the first ones and the last."""
-    windows = list(product(range(rows.count), range(columns.count)))
-    one = _panel(*windows[0], rows, columns)
+    one = _panel(0, 0, rows, columns)
     across = max((width + _GAP) // (one.width + _GAP), 1)
-    most = across * max((height + 1) // (one.height + 1), _PANEL_ROWS)
-    if len(windows) > most:
-        left_out = Canvas(len("…"))
-        left_out.put(1, 0, "…", "muted")
-        first = [_panel(*place, rows, columns) for place in windows[: most - 2]]
-        last = _panel(*windows[-1], rows, columns)
-        return flowed([*first, beside(left_out, last, gap=_GAP)], width, _GAP)
-    return flowed([_panel(*place, rows, columns) for place in windows], width, _GAP)
+    lines = max((height + 1) // (one.height + 1), _PANEL_ROWS)
+    if columns.count <= across:  # as they lie in the output
+        shown = range(rows.count) if rows.count <= lines else range(lines - 1)
+        parts = [_panel_row(row, rows, columns) for row in shown]
+        if len(shown) < rows.count:
+            parts += [_left_out("⋮"), _panel_row(rows.count - 1, rows, columns)]
+        return stacked(*parts)
+    windows = list(product(range(rows.count), range(columns.count)))
+    if len(windows) <= across * lines:
+        return flowed([_panel(*place, rows, columns) for place in windows], width, _GAP)
+    first = [_panel(*place, rows, columns) for place in windows[: max(across * lines - 2, 1)]]
+    last = _panel(*windows[-1], rows, columns)
+    return flowed([*first, beside(_left_out("…"), last, gap=_GAP)], width, _GAP)
+
+
+def _panel_row(down: int, rows: Places, columns: Places) -> Canvas:
+    panels = (_panel(down, across, rows, columns) for across in range(columns.count))
+    return beside(*panels, gap=_GAP)
+
+
+def _left_out(glyph: str) -> Canvas:
+    canvas = Canvas(1)
+    canvas.put(0, 0, glyph, "muted")
+    return canvas
 
 
 def _panel(down: int, across: int, rows: Places, columns: Places) -> Canvas:

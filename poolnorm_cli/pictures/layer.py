@@ -45,8 +45,7 @@ def layer_picture(layer: "Layer", shape: Shape, width: int = 80, height: int = 2
         windows_picture(places, width, height) if places else _normalization(layer, shape, width)
     )
     canvas.title = layer.call_text(shape)
-    before, result = format_shape(shape), format_shape(after)
-    canvas.description = f"{canvas.title} makes ({result}) of an input of ({before})."
+    canvas.description = f"{canvas.title}: ({format_shape(shape)}) gives ({format_shape(after)})"
     return canvas
 
 
