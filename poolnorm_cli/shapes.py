@@ -251,10 +251,11 @@ def spatial_rank(shape: Shape) -> int:
         UsageError: The rank is another one.
     """
     if len(shape) not in (3, 4, 5):
-        raise UsageError(
-            f"the input has rank {len(shape)}, shape ({format_shape(shape)})",
-            "pooling takes rank 3, 4 or 5: batch, one to three spatial axes, channels",
-        )
+        fix = "pooling takes rank 3, 4 or 5: batch, one to three spatial axes, channels"
+        if len(shape) == 2:
+            fix += "; save an image without channels as x[None, ..., None], or give --unbatched "
+            fix += "for one sample of steps and channels"
+        raise UsageError(f"the input has rank {len(shape)}, shape ({format_shape(shape)})", fix)
     return len(shape) - 2
 
 

@@ -170,6 +170,7 @@ class FileGraph:
         opset: Version of the operator set.
         command: The command line that makes this layer, kept in the file.
         masked: Take a mask as a second input.
+        unbatched: Inputs and outputs have no batch axis; the layer's has one sample.
     """
 
     layer: Layer
@@ -181,6 +182,7 @@ class FileGraph:
     opset: int = DEFAULT_OPSET
     command: str = ""
     masked: bool = False
+    unbatched: bool = False
 
     def serialized(self, weights: "Mapping[str, NDArray[Any]]") -> tuple[bytes, list[str]]:
         """Return the checked model as bytes, and notes on how it computes.
@@ -204,24 +206,35 @@ class FileGraph:
         trained = self.layer if self.training and isinstance(self.layer, Trainable) else None
         rank = len(self.shape)
         fixed = splits_weights(self.layer, rank) or bool(trained and trained.fixes_batch(rank))
-        shape: Shape = self.shape if fixed else (BATCH, *self.shape[1:])
-        x = graph.cast(graph.input(f"{name}_input", self.dtype, shape), self.compute)
+        shape: Shape = self.shape if fixed or self.unbatched else (BATCH, *self.shape[1:])
+        x = graph.cast(self._input(graph, f"{name}_input", self.dtype, shape), self.compute)
         constants = {key: graph.weight(f"{name}/{key}", array) for key, array in weights.items()}
         axes = self.layer.statistics_axes(rank, training=self.training)
         mask = None
         if self.masked:
             maskable = require_maskable(self.layer, shape)
-            mask = graph.input(f"{name}_mask", "bool", maskable.mask_shape(shape))
+            mask = self._input(graph, f"{name}_mask", "bool", maskable.mask_shape(shape))
         call = GraphCall(shape, self.compute, self.training, mask=mask)
         if axes and isinstance(self.layer, Normalization):
             call = replace(call, moments=self.layer.build_moments(graph, x, axes, call))
         y = graph.cast(self.layer.build(graph, x, constants, call), self.result)
-        outputs = {name: (y, self.result, self.layer.output_shape(shape))}
+        result = self.layer.output_shape(shape)
+        if self.unbatched:
+            result = result[1:]
+            y = graph.reshape(y, [int(size or 0) for size in result])
+        outputs = {name: (y, self.result, result)}
         updated = trained.build_updated(graph, constants, call) if trained else {}
         for key in (key for key in weights if key in updated):  # in Keras' order
             value = updated[key]
             outputs[f"{name}_{key}"] = (value, graph.dtype(value), weights[key].shape)
         return graph.model(name, outputs, self._metadata()), graph.notes
+
+    def _input(self, graph: GraphBuilder, name: str, dtype: str, shape: Shape) -> str:
+        """Declare an input, to which a batch axis of one sample is added where it has none."""
+        if not self.unbatched:
+            return graph.input(name, dtype, shape)
+        given = graph.input(name, dtype, shape[1:])
+        return graph.reshape(given, [int(size or 0) for size in shape])
 
     def _metadata(self) -> dict[str, str]:
         from poolnorm_cli import __version__

@@ -59,6 +59,7 @@ def parameters(
         layer = repr(job.layer)
     mask = job.mask and [redact_url(job.mask.word), input_version(Input(job.mask.word))]
     facts = [poolnorm_cli.__version__, layer, mask, job.training, job.dtype, engine]
+    facts += ["unbatched"] if job.unbatched else []
     digest.update(json.dumps([*facts, key, bfloat16]).encode())
     for name, weight in sorted((weights or {}).items()):
         digest.update(f"{name} {weight.dtype.str} {weight.shape} ".encode())

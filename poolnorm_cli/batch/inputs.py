@@ -14,6 +14,7 @@ from poolnorm_cli.sizes import LIST_PIECE_BYTES, LONGEST_LISTED_NAME_BYTES
 from poolnorm_cli.tensors.formats import directory_suffixes, either
 from poolnorm_cli.tensors.names import STDIN, directory_of, is_stream, shown_input, source_path
 from poolnorm_cli.tensors.sources import open_input, open_tensors
+from poolnorm_cli.tensors.tensor import with_batch_axis
 from poolnorm_cli.urls import is_hidden, is_url, redact_url
 from poolnorm_cli.values import frozen
 
@@ -79,11 +80,13 @@ class Reading:
         limit: Bytes that a copy of an input which does not say its size may take; None for what
             is usual.
         first: The first input, which may have been opened already.
+        unbatched: Their tensors have no batch axis, and get one.
     """
 
     bfloat16: bool = False
     limit: int | None = None
     first: "FirstInput | None" = None
+    unbatched: bool = False
 
     def open(self, item: Input) -> "Iterator[Tensor]":
         """Open the tensors of an input, one after another.
@@ -94,8 +97,9 @@ class Reading:
         first, is_file = self.first, not (item.is_stream or item.word == STDIN)
         if first is not None and is_file and (item.word, item.key) == (first.word, first.key):
             return first.open_file()
-        opened = open_input if item.is_stream else open_tensors
-        return opened(item.word, item.key, self.bfloat16, self.limit)
+        opening = open_input if item.is_stream else open_tensors
+        opened = opening(item.word, item.key, self.bfloat16, self.limit)
+        return with_batch_axis(opened) if self.unbatched else opened
 
 
 def directories(inputs: Sequence[Input]) -> set[str]:

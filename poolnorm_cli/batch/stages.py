@@ -235,7 +235,7 @@ class Stages:
         """Open the file that all parts write to."""
         outputs, plan = self._work.outputs, self._work.job.plan_for(tensor)
         target, dtype = str(state.input.target), DTYPES[plan.result]
-        header = build_header(plan.output_shape, descr_of(dtype))
+        header = build_header(self._work.job.written_shape(plan), descr_of(dtype))
         self._work.job.require_free_space(target, tensor)
         outputs.make_directory(target)
         overwrite = outputs.overwrite or state.again
@@ -263,6 +263,7 @@ class Stages:
             dtype=plan.result,
             seconds=seconds,
             penalties=penalties(plan.layer, state.steps[0].weights if state.steps else {}),
+            unbatched=self._work.job.unbatched,
         )
         return [], [(number, InputResult(state.input, (outcome,), fingerprint, seconds))]
 

@@ -39,8 +39,8 @@ class _EstimateRow(Row):
         estimate = self._estimate
         return {
             "input": printable(estimate.input),
-            "shape": keras_shape(estimate.input_shape),
-            "output shape": keras_shape(estimate.output_shape),
+            "shape": keras_shape(estimate.file_shapes[0]),
+            "output shape": keras_shape(estimate.file_shapes[1]),
             "dtype": estimate.dtype,
             "in": size_text(estimate.input_nbytes),
             "out": size_text(estimate.nbytes),
@@ -53,8 +53,7 @@ class _EstimateRow(Row):
         estimate = self._estimate
         return (
             printable(estimate.input),
-            keras_shape(estimate.input_shape),
-            keras_shape(estimate.output_shape),
+            *map(keras_shape, estimate.file_shapes),
             estimate.dtype,
             str(estimate.nbytes),
             str(estimate.memory),
@@ -63,7 +62,10 @@ class _EstimateRow(Row):
 
     def entry(self) -> Mapping[str, Any]:
         """Return the object in `results`."""
-        return asdict(self._estimate) | {"keras": self._layer.call_text(self._estimate.input_shape)}
+        estimate = self._estimate
+        entry = {key: value for key, value in asdict(estimate).items() if key != "unbatched"}
+        entry["input_shape"], entry["output_shape"] = estimate.file_shapes
+        return entry | {"keras": self._layer.call_text(estimate.input_shape)}
 
 
 class DryRunReport:

@@ -77,6 +77,7 @@ def report_graph(flags: LayerFlags, job: "Job", tensor: "Tensor", reporter: "Lay
             input_dtype=tensor.dtype.name,
             dtype=run.result,
             seconds=0.0,
+            unbatched=job.unbatched,
         )
     )
 

@@ -278,7 +278,13 @@ class LayerFlags:
 
         name = (self.inputs.inputs or [""])[0]
         bfloat16, limit = self.outputs.dtype == "bfloat16", self.backend.memory(1)
-        return FirstInput(name, self.inputs.key, bfloat16=bfloat16, limit=limit)
+        return FirstInput(
+            name,
+            self.inputs.key,
+            bfloat16=bfloat16,
+            limit=limit,
+            unbatched=self.inputs.unbatched,
+        )
 
     @property
     def synced(self) -> bool:

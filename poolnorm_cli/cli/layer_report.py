@@ -20,7 +20,7 @@ from poolnorm_cli.report.text import (
     size_text,
     values_text,
 )
-from poolnorm_cli.shapes import counted
+from poolnorm_cli.shapes import Ints, counted
 from poolnorm_cli.tensors.dtypes import DTYPES
 
 
@@ -56,8 +56,8 @@ class _OutcomeRow(Row):
         outcome = self._outcome
         cells = {
             "input": printable(outcome.input),
-            "shape": keras_shape(outcome.input_shape),
-            "output shape": keras_shape(outcome.output_shape),
+            "shape": keras_shape(outcome.file_shapes[0]),
+            "output shape": keras_shape(outcome.file_shapes[1]),
             "dtype": outcome.dtype,
             "seconds": f"{outcome.seconds:.3f}",
         }
@@ -73,8 +73,7 @@ class _OutcomeRow(Row):
         outcome = self._outcome
         return (
             printable(outcome.input),
-            keras_shape(outcome.input_shape),
-            keras_shape(outcome.output_shape),
+            *map(keras_shape, outcome.file_shapes),
             outcome.dtype,
             self.heading,
             f"{outcome.seconds:.6f}",
@@ -106,8 +105,8 @@ class _OutcomeRow(Row):
         entry: dict[str, Any] = {
             "input": outcome.input,
             "output": outcome.output,
-            "input_shape": outcome.input_shape,
-            "output_shape": outcome.output_shape,
+            "input_shape": outcome.file_shapes[0],
+            "output_shape": outcome.file_shapes[1],
             "input_dtype": outcome.input_dtype,
             "dtype": outcome.dtype,
             "keras": self.heading,
@@ -177,7 +176,13 @@ class LayerReport:
         self._totals = _Totals()
 
     def done(self, outcome: "Outcome") -> None:
-        """Report a tensor that went through."""
+        """Report a tensor that went through; of the first, that it looks like something else."""
+        if not self._totals.tensors and not outcome.unbatched:
+            data_format = getattr(self._layer, "data_format", "channels_last")
+            read_as = _image_read_as(outcome.input_shape, data_format)
+            if read_as is not None:
+                what = f"{keras_shape(outcome.input_shape)} is read as {read_as}"
+                self._report.note(f"{outcome.input}: {what}; if it is one image, give --unbatched")
         self._totals.add(outcome)
         self._report.add(_OutcomeRow(outcome, self._layer, self._style.precision))
 
@@ -244,6 +249,25 @@ class LayerReport:
     def close(self) -> None:
         """Print what could only be printed at the end."""
         self._report.close(summary=self._totals.lines())
+
+
+def _image_read_as(shape: Ints, data_format: str) -> str | None:
+    """Return what the axes of a tensor are taken for that may be one image without a batch axis.
+
+    Args:
+        shape: Shape of the tensor.
+        data_format: Where the layer has its channels.
+
+    Returns:
+        Names of the axes; None where the shape is not that of an image of 1, 3 or 4 channels.
+    """
+    if len(shape) != 3:
+        return None
+    last = data_format == "channels_last"
+    channels, sizes = (shape[2], shape[:2]) if last else (shape[0], shape[1:])
+    if channels not in (1, 3, 4) or min(sizes) <= channels:
+        return None
+    return "(batch, steps, channels)" if last else "(batch, channels, steps)"
 
 
 def document_head(layer: Layer) -> dict[str, Any]:

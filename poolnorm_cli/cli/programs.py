@@ -63,6 +63,8 @@ def programs(
         from poolnorm_cli.layers.programs.torch import torch_program
 
         written["torch"] = torch_program(layer, setting)
+    if flags.inputs.unbatched:
+        written = {name: f"{text.rstrip()}\ny = y[0]" for name, text in written.items()}
     return written
 
 
@@ -74,11 +76,11 @@ def _setting(
     dtype, training = tensor.dtype.name, flags.training.training
     result = asked or layer.result_dtype(dtype)
     compute = "float64" if result == "float64" else layer.compute_dtype(dtype)
-    mask = None
+    mask, axis = None, "[None]" if flags.inputs.unbatched else ""
     if flags.mask.mask is not None:
-        held = MaskFile(str(flags.mask.mask))
+        held = MaskFile(str(flags.mask.mask), flags.inputs.unbatched)
         held.mask_for(tensor, layer)  # refuses what does not fit
-        mask = f"({_loading(held.array_for(tensor))} != 0)"
+        mask = f"({_loading(held.array_for(tensor))}{axis} != 0)"
     weights = read_weights(layer, checkpoint, flags, first)
     started = initial_weights(layer, tensor.shape, dtype)
     kind = compute if compute == "float64" else "float32"
@@ -93,7 +95,7 @@ def _setting(
         dtype=dtype,
         compute=compute,
         result=result,
-        x=_loading(tensor),
+        x=f"{_loading(tensor)}{axis}",
         training=training,
         mask=mask,
         weights=words,

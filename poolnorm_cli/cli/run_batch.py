@@ -206,7 +206,10 @@ def _plan(layer: Layer, flags: LayerFlags, first: "FirstInput") -> Plan:
         directory=outputs.output_dir,
         template=outputs.output_name,
         reading=Reading(
-            outputs.dtype == "bfloat16", flags.backend.memory(1), first.at(sources[0].word)
+            outputs.dtype == "bfloat16",
+            flags.backend.memory(1),
+            first.at(sources[0].word),
+            inputs.unbatched,
         ),
         overwrite=outputs.overwrite,
         skip_existing=outputs.skip_existing,

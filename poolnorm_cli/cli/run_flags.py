@@ -71,6 +71,14 @@ class FileInputFlags(InputFlags):
             rich_help_panel=_MANY_PANEL,
         ),
     ] = False
+    unbatched: Annotated[
+        bool,
+        Option(
+            "--unbatched",
+            help="Inputs have no batch axis: one is added for the layer, whose axes count it, and "
+            "taken away again.",
+        ),
+    ] = False
     shard: Annotated[
         str | None,
         Option(

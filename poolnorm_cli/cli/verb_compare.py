@@ -193,6 +193,7 @@ def _backends(comparison: ComparisonFlags, flags: CompareFlags) -> "Iterator[Dif
     from poolnorm_cli.engine.masks import MaskFile
     from poolnorm_cli.engine.training import TrainingState, with_constants
     from poolnorm_cli.tensors.sources import open_input
+    from poolnorm_cli.tensors.tensor import with_batch_axis
 
     backends = _open(str(comparison.backends), flags.printing.notify_details)
     layer, checkpoint, typed = parse_layer(comparison.words)
@@ -202,10 +203,12 @@ def _backends(comparison: ComparisonFlags, flags: CompareFlags) -> "Iterator[Dif
         TrainingState(read_weights(layer, checkpoint, typed, typed.first_input())),
         typed.training.training,
         dtype,
-        mask=None if mask is None else MaskFile(mask),
+        mask=None if mask is None else MaskFile(mask, typed.inputs.unbatched),
+        unbatched=typed.inputs.unbatched,
     )
     for name in typed.inputs.inputs or ():
-        for tensor in open_input(name, typed.inputs.key, dtype == "bfloat16"):
+        opened = open_input(name, typed.inputs.key, dtype == "bfloat16")
+        for tensor in with_batch_axis(opened) if typed.inputs.unbatched else opened:
             yield from compare_backends(job, tensor, backends, comparison.tolerance)
 
 

@@ -160,6 +160,7 @@ def _job(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, first: "FirstI
         memory=backend.memory(1),
         profiler=Profiler() if backend.profile else NO_PROFILER,
         rank=entry.needed_rank if (entry := checkpoint.entry) else None,
+        unbatched=flags.inputs.unbatched,
     )
 
 
@@ -167,7 +168,7 @@ def _open_mask(layer: Layer, word: str, flags: LayerFlags) -> "MaskFile":
     """Open the mask, and say where it does not do what one may expect of it."""
     from poolnorm_cli.engine.masks import MaskFile
 
-    mask = MaskFile(word)
+    mask = MaskFile(word, flags.inputs.unbatched)
     if prints_notes(flags.printing.style()):
         maskable = require_maskable(layer, ())
         ignored = maskable.ignores_mask(training=flags.training.training)
@@ -229,6 +230,8 @@ def _fold(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags) -> int:
 
 def _tensors(flags: LayerFlags) -> "Iterator[Tensor]":
     from poolnorm_cli.tensors.sources import open_tensors
+    from poolnorm_cli.tensors.tensor import with_batch_axis
 
     for name in flags.inputs.inputs or ():
-        yield from open_tensors(name, flags.inputs.key, flags.outputs.dtype == "bfloat16")
+        opened = open_tensors(name, flags.inputs.key, flags.outputs.dtype == "bfloat16")
+        yield from with_batch_axis(opened) if flags.inputs.unbatched else opened

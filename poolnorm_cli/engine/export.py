@@ -77,6 +77,7 @@ class GraphOutput:
             opset,
             command,
             job.mask is not None and heeds_mask(plan.layer, training=plan.training),
+            job.unbatched,
         )
         data, notes = graph.serialized(fitted)
         for note in notes:

@@ -57,6 +57,7 @@ class Job:
         limiter: Limits the memory of all tasks in this process together, in place of `memory`.
         profiler: Counts where the time goes.
         rank: Axes that an input must have, for which the layer's axes were counted; None for any.
+        unbatched: The batch axis of inputs is not theirs, so that outputs have none.
     """
 
     layer: Layer
@@ -72,6 +73,7 @@ class Job:
     limiter: "MemoryLimiter | None" = None
     profiler: Profiler | NoProfiler = NO_PROFILER
     rank: int | None = None
+    unbatched: bool = False
     _plans: dict[tuple[Ints, str], LayerPass] = field(default_factory=dict, init=False)
 
     @property
@@ -182,6 +184,10 @@ class Job:
         self._plans[shape, dtype] = plan
         return plan
 
+    def written_shape(self, plan: LayerPass) -> Ints:
+        """Return the shape of an output as it is written: without a batch axis that was added."""
+        return plan.output_shape[1:] if self.unbatched else plan.output_shape
+
     def require_free_space(self, target: str, tensor: "Tensor") -> None:
         """Refuse an output of a tensor that cannot be, or has no room where it goes.
 
@@ -249,7 +255,8 @@ class Job:
                 plan = replace(plan, step=step.step)
             preview, first = self._watchers(plan) if self.preview or self.explain else (None, None)
             masked = self.under_mask(plan, tensor)
-            stream(*masked, step, tensor, output, preview, first, sinks)
+            shape = self.written_shape(plan)
+            stream(*masked, step, tensor, output, preview, first, sinks, shape)
             explanation = () if first is None else self._explanation(plan, step, first)
         except PoolnormError as error:
             raise error.within(tensor.name) from None
@@ -265,6 +272,7 @@ class Job:
             explanation=explanation,
             penalties=penalties(self.layer, step.weights) if step.weights else {},
             notes=tensor.notes + step.notes,
+            unbatched=self.unbatched,
         )
 
     def run_all(
@@ -360,7 +368,8 @@ class Job:
             if target is not None:
                 self.require_free_space(target, tensor)
             plan = self.check_header(tensor)
-        return estimate_of(plan, tensor, place, memory_needed(plan, tensor))
+        needed = memory_needed(plan, tensor)
+        return estimate_of(plan, tensor, place, needed, unbatched=self.unbatched)
 
     def initialize_weights(self, tensor: "Tensor") -> None:
         """Have the weights for such an input, the initial ones where none are given.
@@ -375,7 +384,7 @@ class Job:
         """Return what keeps the edges of the output and the first sample, where they are shown."""
         from poolnorm_cli.engine.preview import FirstSample, Preview
 
-        preview = Preview(plan.output_shape) if self.preview else None
+        preview = Preview(self.written_shape(plan)) if self.preview else None
         return preview, FirstSample() if self.explain else None
 
     def _explanation(

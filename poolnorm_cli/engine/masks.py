@@ -11,6 +11,7 @@ from poolnorm_cli.sizes import MASK_PIECE_BYTES
 from poolnorm_cli.tensors.formats import either
 from poolnorm_cli.tensors.names import STDIN
 from poolnorm_cli.tensors.sources import open_tensors
+from poolnorm_cli.tensors.tensor import with_batch_axis
 from poolnorm_cli.values import frozen
 
 
@@ -28,9 +29,11 @@ class MaskFile:
 
     Attributes:
         word: The file, or `file.npz::NAME`.
+        unbatched: Inputs have no batch axis, and so neither has it.
     """
 
     word: str
+    unbatched: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a stream, which could be read once only."""
@@ -44,7 +47,7 @@ class MaskFile:
         Raises:
             InputError: It cannot be read.
         """
-        return next(iter(open_tensors(self.word))).shape
+        return next(self._open()).shape
 
     def array_for(self, tensor: "Tensor") -> "Tensor":
         """Return the array of the file that is the mask of a tensor.
@@ -53,7 +56,7 @@ class MaskFile:
             UsageError: It has several, and none of them is called as the tensor is.
             InputError: It cannot be read.
         """
-        found = list(open_tensors(self.word))
+        found = list(self._open())
         if len(found) == 1:
             return found[0]
         by_key = [each for each in found if each.key == tensor.key]
@@ -63,6 +66,10 @@ class MaskFile:
                 f"--mask {self.word} holds {names}", f"name one, as {self.word}::{found[0].key}"
             )
         return by_key[0]
+
+    def _open(self) -> "Iterator[Tensor]":
+        opened = open_tensors(self.word)
+        return with_batch_axis(opened) if self.unbatched else opened
 
     def mask_for(self, tensor: "Tensor", layer: Layer) -> "tuple[Tensor | BroadcastMask, int]":
         """Return the mask for a tensor, its shape checked; a cell counts where it is not 0.

@@ -52,6 +52,7 @@ class Outcome:
         penalties: The penalty of each weight that has a regularizer, by name.
         notes: What else to tell of the input's file and of the training step, in lines.
         steps: What each step of a pipeline made of it; empty for a layer alone.
+        unbatched: The first axis of both shapes is neither in the input's file nor in the output.
     """
 
     input: str
@@ -66,6 +67,13 @@ class Outcome:
     penalties: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     steps: tuple[StepOutcome, ...] = ()
+    unbatched: bool = False
+
+    @property
+    def file_shapes(self) -> tuple[Ints, Ints]:
+        """Shapes of input and output as their files have them."""
+        first = 1 if self.unbatched else 0
+        return self.input_shape[first:], self.output_shape[first:]
 
 
 @frozen
@@ -83,6 +91,7 @@ class Estimate:
         nbytes: Bytes of the output's values.
         memory: About the largest number of bytes that a process would have.
         steps: What each step of a pipeline would make of it; empty for a layer alone.
+        unbatched: As of an outcome.
     """
 
     input: str
@@ -95,9 +104,18 @@ class Estimate:
     nbytes: int
     memory: int
     steps: tuple[StepOutcome, ...] = ()
+    unbatched: bool = False
+
+    @property
+    def file_shapes(self) -> tuple[Ints, Ints]:
+        """Shapes of input and output as their files have them."""
+        first = 1 if self.unbatched else 0
+        return self.input_shape[first:], self.output_shape[first:]
 
 
-def estimate_of(plan: "LayerPass", tensor: "Tensor", place: str | None, memory: int) -> Estimate:
+def estimate_of(
+    plan: "LayerPass", tensor: "Tensor", place: str | None, memory: int, *, unbatched: bool = False
+) -> Estimate:
     """Say what would be done to a tensor.
 
     Args:
@@ -105,6 +123,7 @@ def estimate_of(plan: "LayerPass", tensor: "Tensor", place: str | None, memory: 
         tensor: The input.
         place: Where the output would go, as it is shown; None where nothing is written.
         memory: Bytes that a process would have.
+        unbatched: The batch axis of the tensor is not in its file.
 
     Returns:
         Shapes, dtypes and bytes.
@@ -119,4 +138,5 @@ def estimate_of(plan: "LayerPass", tensor: "Tensor", place: str | None, memory: 
         input_nbytes=tensor.nbytes,
         nbytes=plan.output_bytes,
         memory=memory,
+        unbatched=unbatched,
     )

@@ -245,7 +245,8 @@ class PipelineJob(Job):
         with error_context(tensor.name):
             plan = self.plan_for(tensor, target)
             plans = self.plans(tensor.shape, tensor.dtype.name)
-        found = estimate_of(plan, tensor, place, memory_needed_of(plans, tensor))
+        needed = memory_needed_of(plans, tensor)
+        found = estimate_of(plan, tensor, place, needed, unbatched=self.unbatched)
         return replace(found, steps=self._step_outcomes(plans, tensor))
 
     def initialize_weights(self, tensor: "Tensor") -> None:
@@ -315,7 +316,9 @@ class PipelineJob(Job):
     ) -> tuple[StepOutcome, ...]:
         """Say what is there after each step, those that only write included."""
         shape, dtype = tensor.shape, tensor.dtype.name
-        after = [(shape, dtype), *((plan.output_shape, plan.result) for plan in plans)]
+        first = 1 if self.unbatched else 0
+        after = [(shape[first:], dtype)]
+        after += [(plan.output_shape[first:], plan.result) for plan in plans]
         found = [
             StepOutcome(tee.number, "tee", "tee", tee.target, *after[tee.after])
             for tee in self.tees

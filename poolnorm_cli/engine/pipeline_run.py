@@ -125,6 +125,7 @@ class PipelineRun:
 
     def _sink(self, sinks: "list[ArrayWriter]", other: "Output", shape: Ints, dtype: str) -> None:
         tensor = self._current
+        shape = shape[1:] if self._last.job.unbatched else shape
         writer = other.add(tensor.key, shape, DTYPES[dtype], tensor.compressed)
         sinks.append(writer)
         self._sinks.append(writer)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.engine.preview import FirstSample, Preview
     from poolnorm_cli.engine.training import TrainingStep
     from poolnorm_cli.kernels.moments import Moments
+    from poolnorm_cli.shapes import Ints
     from poolnorm_cli.tensors.outputs import ArrayWriter, Output
     from poolnorm_cli.tensors.tensor import Tensor
 
@@ -25,6 +26,7 @@ def stream(
     preview: "Preview | None" = None,
     first: "FirstSample | None" = None,
     sinks: "Sequence[ArrayWriter]" = (),
+    written: "Ints | None" = None,
 ) -> None:
     """Push the blocks of a tensor through a layer.
 
@@ -37,6 +39,7 @@ def stream(
         preview: Keeps what is shown of it.
         first: Keeps the first sample.
         sinks: Take the result, too.
+        written: Shape of the result in `out`; None for that of the plan.
 
     Raises:
         PoolnormError: The tensor cannot be read, or the result not be written.
@@ -47,7 +50,8 @@ def stream(
         plan = plan.fitted_to(tensor)
     if out:
         dtype = DTYPES[plan.result]
-        writer = out.add(tensor.key, plan.output_shape, dtype, tensor.compressed)
+        shape = plan.output_shape if written is None else written
+        writer = out.add(tensor.key, shape, dtype, tensor.compressed)
         writers.insert(0, writer)
         profiler.count_bytes("written", plan.output_bytes)
     profiler.count_bytes("read", tensor.stored_bytes)

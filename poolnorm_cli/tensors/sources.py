@@ -6,12 +6,13 @@ import os
 import sys
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import InputError, PoolnormError, UsageError
 from poolnorm_cli.tensors.files import stamp_of
 from poolnorm_cli.tensors.formats import either, format_of, neither
 from poolnorm_cli.tensors.names import STDIN, is_stream, no_keys_error, source_path, split_word
+from poolnorm_cli.tensors.tensor import with_batch_axis
 from poolnorm_cli.urls import is_url
 
 
@@ -103,7 +104,13 @@ class FirstInput:
     """
 
     def __init__(
-        self, word: str, key: str | None = None, *, bfloat16: bool = False, limit: int | None = None
+        self,
+        word: str,
+        key: str | None = None,
+        *,
+        bfloat16: bool = False,
+        limit: int | None = None,
+        unbatched: bool = False,
     ) -> None:
         """Remember what to open.
 
@@ -112,21 +119,25 @@ class FirstInput:
             key: As for `open_input`.
             bfloat16: Whether arrays of two raw bytes are bfloat16.
             limit: Bytes that a copy of what does not say its size may take.
+            unbatched: Its tensors have no batch axis, and get one.
         """
         self.word, self.key = word, key
-        self._bfloat16, self._limit = bfloat16, limit
+        self._bfloat16, self._limit, self._unbatched = bfloat16, limit, unbatched
         self._found: list[Tensor] | None = None
 
     def __reduce__(self) -> tuple[partial[FirstInput], tuple[str, str | None]]:
         """Pickle what to open, and nothing that is open: another process opens it again."""
-        make = partial(FirstInput, bfloat16=self._bfloat16, limit=self._limit)
-        return make, (self.word, self.key)
+        return partial(FirstInput, **self._options), (self.word, self.key)
 
     def at(self, word: str) -> FirstInput:
         """Return the first input under this name: this one, or a new one that is not open yet."""
         if word == self.word:
             return self
-        return FirstInput(word, self.key, bfloat16=self._bfloat16, limit=self._limit)
+        return FirstInput(word, self.key, **self._options)
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {"bfloat16": self._bfloat16, "limit": self._limit, "unbatched": self._unbatched}
 
     def tensors(self) -> Sequence[Tensor]:
         """Return its tensors; they are opened at the first call, and again if the file has changed.
@@ -137,7 +148,8 @@ class FirstInput:
         """
         found = self._found  # which another thread of a worker may forget meanwhile
         if found is None or self._has_changed(found):
-            found = list(open_tensors(self.word, self.key, self._bfloat16, self._limit))
+            opened = open_tensors(self.word, self.key, self._bfloat16, self._limit)
+            found = list(with_batch_axis(opened) if self._unbatched else opened)
             self._found = found
         return found
 
@@ -158,7 +170,8 @@ class FirstInput:
             UsageError: It has no names of arrays, and one is wanted; or it is a terminal.
         """
         if self.word == STDIN or is_stream(self.word):
-            return open_input(self.word, self.key, self._bfloat16, self._limit)
+            opened = open_input(self.word, self.key, self._bfloat16, self._limit)
+            return with_batch_axis(opened) if self._unbatched else opened
         return self.open_file()
 
     def open_file(self) -> Iterator[Tensor]:

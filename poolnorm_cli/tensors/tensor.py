@@ -275,6 +275,21 @@ class Tensor(ABC):
         return InputError.at(self.name, what, "copy or save it again")
 
 
+def with_batch_axis(tensors: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Make each tensor one sample: its bytes stay, and its shape begins with a 1.
+
+    Args:
+        tensors: Tensors without a batch axis, which nobody has read yet.
+
+    Yields:
+        The same tensors. A single number stays what it is, since no layer takes it.
+    """
+    for tensor in tensors:
+        if tensor.shape:
+            tensor.shape = (1, *tensor.shape)
+        yield tensor
+
+
 def even_ranges(length: int, rows: int) -> Iterator[RowRange]:
     """Cut an axis into slices of as many rows each, the last of which may have fewer.
 
