@@ -287,6 +287,15 @@ class LayerFlags:
         )
 
     @property
+    def has_extras(self) -> bool:
+        """Whether a flag was typed that does nothing in some runs."""
+        outputs, values, inputs = self.outputs, self.values, self.inputs
+        given = outputs.overwrite or outputs.skip_existing or outputs.fail_fast
+        given = given or inputs.recursive or values.explain or self.backend.profile
+        others = (outputs.sync, values.values, values.precision, inputs.relative_to)
+        return given or others != (None,) * 4 or self.export != ExportFlags()
+
+    @property
     def synced(self) -> bool:
         """Whether files are on the disk before they get their names: where a run relies on them."""
         if self.outputs.sync is not None:

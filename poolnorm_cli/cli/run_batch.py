@@ -13,6 +13,7 @@ from poolnorm_cli.cli.file_flags import roles
 from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.cli.layer_report import LayerReport
 from poolnorm_cli.cli.run_flags import BackendFlags, BatchFlags
+from poolnorm_cli.cli.standard_input import missing_input
 from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.machine import processors
@@ -185,9 +186,9 @@ def _plan(layer: Layer, flags: LayerFlags, first: "FirstInput") -> Plan:
     if inputs.files_from is not None:
         more = read_list(inputs.files_from, null=inputs.null)
     if not (words or more):
-        what = "missing argument 'INPUT...'"
-        if inputs.files_from is not None:
-            what = f"--files-from {inputs.files_from} names no input"
+        if inputs.files_from is None:
+            raise missing_input(layer.words)
+        what = f"--files-from {inputs.files_from} names no input"
         raise UsageError(what, f"type poolnorm {layer.words} --help")
     expanded = expand(
         words,

@@ -9,6 +9,7 @@ import typer
 
 from poolnorm_cli.cli import PROGRAM, VERSION
 from poolnorm_cli.cli.command import Argument, Command, Family, Flag, Node, Option
+from poolnorm_cli.cli.standard_input import missing_input
 from poolnorm_cli.errors import UsageError
 
 
@@ -116,6 +117,9 @@ def _usage(error: typer.TyperException) -> UsageError:
     """Put what Typer says of the command line into one line with the way to the help."""
     context: Any = getattr(error, "ctx", None)
     path = context.command_path if context else PROGRAM
+    parameter: Any = getattr(error, "param", None)
+    if getattr(parameter, "name", None) == "inputs" and "Missing" in type(error).__name__:
+        return missing_input(path.removeprefix(f"{PROGRAM} "))
     text = " ".join(error.format_message().split()).rstrip(".")
     text = text.removeprefix("Invalid value for ").removeprefix("Invalid value: ")
     return UsageError(text[:1].lower() + text[1:], f"type {path} --help")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from poolnorm_cli.backends import BACKENDS, Notify, full_names, open_backend
 from poolnorm_cli.cli.command import Argument, Command, Option, PrintingFlags, layer_family
 from poolnorm_cli.cli.fast_parser import execute
+from poolnorm_cli.cli.standard_input import has_data
 from poolnorm_cli.errors import UsageError, printable
 from poolnorm_cli.layers import LAYERS
 from poolnorm_cli.layers.base import Layer
@@ -174,7 +175,10 @@ def _files(comparison: ComparisonFlags, flags: CompareFlags) -> "Iterator[Differ
     on_note = partial(note, style=flags.printing.style())
     if len(comparison.words) != 2:
         what = f"compare takes two files, not {len(comparison.words)}"
-        raise UsageError(what, "give A B, or --backends LIST -- and a layer")
+        fix = "give A B, or --backends LIST -- and a layer"
+        if len(comparison.words) == 1 and has_data():
+            fix = f"standard input is read as -: type poolnorm compare {comparison.words[0]} -"
+        raise UsageError(what, fix)
     a, b = comparison.words
     return compare_files(
         a,

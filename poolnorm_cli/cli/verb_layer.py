@@ -21,7 +21,7 @@ from poolnorm_cli.layers import find
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.maskable import Maskable, require_maskable
 from poolnorm_cli.layers.trainable import Trainable
-from poolnorm_cli.report.emit import prints_notes, prints_values
+from poolnorm_cli.report.emit import note, prints_notes, prints_values
 from poolnorm_cli.report.rows import print_note
 from poolnorm_cli.tensors.file_roles import Role
 from poolnorm_cli.tensors.formats import NPZ, format_of
@@ -62,6 +62,11 @@ def _run(kind: type[Layer], parameters: dict[str, Any], flags: LayerFlags) -> in
     if flags.training.training:
         _check_training(flags)
     run, definition = _one_or_many(layer, flags, first), flags.definition
+    if (parameters and layer.weight_names) or flags.has_extras:
+        from poolnorm_cli.cli.idle_flags import idle_note
+
+        if text := idle_note(layer, parameters, flags):
+            note(text, flags.printing.style())
     wants_program = definition.keras or definition.torch
     if definition.save_config is None and not wants_program:
         return _run_on(run, layer, checkpoint, flags)
@@ -172,11 +177,11 @@ def _open_mask(layer: Layer, word: str, flags: LayerFlags) -> "MaskFile":
     if prints_notes(flags.printing.style()):
         maskable = require_maskable(layer, ())
         ignored = maskable.ignores_mask(training=flags.training.training)
-        note = f"--mask makes no difference: {ignored}" if ignored else None
+        text = f"--mask makes no difference: {ignored}" if ignored else None
         with suppress(PoolnormError):  # one that cannot be read is refused when it is needed
-            note = note or maskable.mask_note(mask.shape)
-        if note:
-            print_note(note)
+            text = text or maskable.mask_note(mask.shape)
+        if text:
+            print_note(text)
     return mask
 
 
