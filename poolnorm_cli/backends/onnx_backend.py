@@ -13,6 +13,7 @@ from poolnorm_cli.backends.installed import import_onnx
 from poolnorm_cli.backends.layer_graphs import BATCH, BlockGraph
 from poolnorm_cli.backends.onnx_feeds import as_float64, statistics_feeds
 from poolnorm_cli.backends.providers import Provider, choose
+from poolnorm_cli.layers.chain import ChainLayer
 from poolnorm_cli.layers.normalization import Normalization, splits_weights
 from poolnorm_cli.layers.range_checks import (
     parameters_may_overflow,
@@ -97,6 +98,8 @@ class OnnxBackend:
         Returns:
             The output, in the dtype of `x`; it is overwritten by the next block.
         """
+        if isinstance(layer, ChainLayer):
+            return self.apply_chain(layer.chain, x, layer.weights, layer.calls_at(call.start))
         shape = layer.block_shape(x.shape, call.strip)
         if 0 in (*x.shape, *shape):
             return layer.apply(x, weights, call)  # no cells: runtimes refuse them

@@ -4,10 +4,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from poolnorm_cli.backends import row_of
+from poolnorm_cli.engine.fused_steps import FusedSteps, as_one, fused
 from poolnorm_cli.engine.job import Job
 from poolnorm_cli.engine.outcome import Outcome
 from poolnorm_cli.engine.step_tensor import PassedTensor, StepTensor, VirtualTensor
 from poolnorm_cli.engine.streaming import gathered
+from poolnorm_cli.engine.training import TrainingState
 from poolnorm_cli.errors import PoolnormError
 from poolnorm_cli.layers.pipeline import Step
 from poolnorm_cli.layers.trainable import penalties
@@ -76,7 +78,8 @@ class PipelineRun:
         self.explanation: tuple[str, ...] = ()
         self._tees = list(zip(tees, others, strict=False))
         self._watched: list[tuple[VirtualTensor, Tee, Output]] = []
-        current = tensor
+        current: Tensor = tensor
+        group: FusedSteps | None = None
         if any(tee.after == 0 for tee, _ in self._tees):
             current = PassedTensor(tensor)
             self._watch(current, 0)
@@ -88,11 +91,28 @@ class PipelineRun:
                 with _titled(each.step.title, tensor.name):
                     plan, _ = each.job.under_mask(plan, current)
                 masks = _masks_of(each.job, plan, current)
-            made = StepTensor(current, plan, step, masks)
-            self._watch(made, count)
+            group = None if masks else fused(group, current, plan, step, each.step.name)
+            source, plan, step = as_one(group, plan, step)
+            made = StepTensor(source or current, plan, step, masks)
+            if self._watch(made, count):
+                group = None  # what is written in between comes back for that
             current = made
         self._current = current
         self._last_plan, self._last_step = self._begun(self._last, current)
+        if self._last.job.mask is None and not self._last.job.explain:
+            self._fuse_last(group)
+
+    def _fuse_last(self, before: FusedSteps | None) -> None:
+        """Compute the last step together with those before it, where a backend can."""
+        (named, job), plan, step = self._last, self._last_plan, self._last_step
+        steps = fused(before, self._current, plan, step, named.name)
+        source, plan, again = as_one(steps, plan, step)
+        if source is None:
+            return
+        job = replace(job, layer=plan.layer, dtype=plan.result, state=TrainingState({}))
+        job = replace(job, training=False, rank=None)
+        self._current, self._last = source, StepJob(named, job)
+        self._last_step = replace(again, updated=step.updated)
 
     def stream(self, output: "Output | None", target: str | None) -> Outcome:
         """Run the last step, which reads what all others make; write what is written.
@@ -120,8 +140,10 @@ class PipelineRun:
             sink.close()
         return outcome
 
-    def _watch(self, tensor: VirtualTensor, after: int) -> None:
-        self._watched += [(tensor, t, other) for t, other in self._tees if t.after == after]
+    def _watch(self, tensor: VirtualTensor, after: int) -> bool:
+        found = [(tensor, t, other) for t, other in self._tees if t.after == after]
+        self._watched += found
+        return bool(found)
 
     def _sink(self, sinks: "list[ArrayWriter]", other: "Output", shape: Ints, dtype: str) -> None:
         tensor = self._current

@@ -5,15 +5,17 @@ that it knows what passes between the layers.
 """
 
 import math
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
 
+from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.layers.call import INFERENCE
 from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from poolnorm_cli.layers.base import Layer
     from poolnorm_cli.layers.call import Array, Call, Weights
     from poolnorm_cli.layers.pipeline import Pipeline
     from poolnorm_cli.shapes import Ints, Shape
@@ -38,7 +40,7 @@ class Link:
         result: Dtype of its output, as a file has it.
     """
 
-    layer: "Layer"
+    layer: Layer
     name: str
     shape: "Shape"
     compute: str
@@ -169,7 +171,7 @@ class Chain:
         return found
 
 
-def _compute(layer: "Layer", dtype: str, result: str) -> str:
+def _compute(layer: Layer, dtype: str, result: str) -> str:
     own = layer.compute_dtype(dtype)  # which may refuse what is stored
     return "float64" if result == "float64" else own
 
@@ -195,3 +197,50 @@ def between(x: "Array", result: str, compute: str) -> "Array":
         else:
             x = x.astype(result, copy=False)
         return x.astype(compute, copy=False)
+
+
+@frozen(kw_only=True, eq=False)
+class ChainLayer(Layer):
+    """A chain as one layer, called as is known beforehand: what a run hands to a backend.
+
+    Attributes:
+        chain: The layers.
+        weights: Those of each layer, by their Keras names.
+        calls: How each layer is called on the first block, with statistics where it needs any.
+    """
+
+    chain: Chain
+    weights: "tuple[Weights, ...]"
+    calls: "tuple[Call, ...]"
+
+    words: ClassVar[str] = "pipe"
+    keras_name: ClassVar[str] = "Sequential"
+
+    def output_shape(self, shape: "Shape") -> "Shape":
+        """Return the shape of what the last layer gives."""
+        for link in self.chain.links:
+            shape = link.layer.output_shape(shape)
+        return shape
+
+    def compute_dtype(self, dtype: str) -> str:
+        """Return the dtype in which the first layer computes."""
+        del dtype
+        return self.chain.links[0].compute
+
+    def calls_at(self, start: int) -> "tuple[Call, ...]":
+        """Return how each layer is called on the block that starts at a sample."""
+        return tuple(replace(call, start=start) for call in self.calls)
+
+    def apply(self, x: "Array", weights: "Weights", call: "Call" = INFERENCE) -> "Array":
+        """Compute one block layer by layer.
+
+        Args:
+            x: Whole samples, in the dtype in which the first layer computes.
+            weights: Not used: the chain has its own.
+            call: Where the block starts.
+
+        Returns:
+            The output, in the dtype in which the last layer computes.
+        """
+        del weights
+        return self.chain.apply(x, self.weights, self.calls_at(call.start))
