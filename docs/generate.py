@@ -1,6 +1,6 @@
 """Write what the documentation shows of the program: run `python docs/generate.py`.
 
-Three things are generated, so that none can rot: the reference of every `--help`, the output below
+Three things are generated, so that none can rot: the reference of every command, the output below
 each command in the console blocks of the pages, and the drawings. `--check` says whether they are
 current.
 """
@@ -11,7 +11,6 @@ import os
 import pty
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -101,37 +100,6 @@ def _shown(block: str, directory: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def reference() -> str:
-    """Return the reference of every command, from its help."""
-    parts = ["# The commands of poolnorm", "", "Generated from `--help`: do not edit.", ""]
-    for words in commands():
-        told = subprocess.run(  # noqa: S603 - our own program
-            [sys.executable, "-m", "poolnorm_cli", *words, "--help"],
-            env=environment() | {"TERM": "dumb"},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        shown = "\n".join(line.rstrip() for line in told.strip().splitlines())
-        parts += [f"## poolnorm {' '.join(words)}".rstrip(), "", "```text", shown, "```", ""]
-    return "\n".join(parts)
-
-
-def commands() -> Iterator[list[str]]:
-    """List the words of every command: the root, the verbs, and the layers below some."""
-    from poolnorm_cli.cli.command import LAYER_VERBS
-    from poolnorm_cli.cli.verbs import OTHER_VERBS
-    from poolnorm_cli.layers import LAYERS
-
-    yield []
-    layers = [name.split() for name in LAYERS]
-    for verb in LAYER_VERBS:
-        yield from (words for words in layers if words[0] == verb)
-    for verb in OTHER_VERBS:
-        yield [verb]
-    yield from (["shape", *words] for words in (["pool", "max"], ["pipe"], ["solve"]))
-
-
 def pictures() -> Iterator[tuple[Path, str]]:
     """Draw every picture: yield its file, and what is to be in it."""
     from poolnorm_cli.cli.main import run
@@ -151,6 +119,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if outdated")
     check = parser.parse_args().check
+    from reference import reference
+
     wanted = {REFERENCE: reference()}
     for name in PAGES:
         wanted[ROOT / name] = page((ROOT / name).read_text())

@@ -23,10 +23,22 @@ def test_pages_and_reference_are_current() -> None:
 
 def test_every_parameter_is_in_the_reference() -> None:
     reference = (ROOT / "docs" / "cli.md").read_text()
+    shared = reference.split("\n## Flags of all layer verbs\n")[1].split("\n## ")[0]
     for name in LAYERS:
-        section = reference.split(f"## poolnorm {name}\n")[1].split("\n## ")[0]
+        section = reference.split(f"\n### poolnorm {name}\n")[1].split("\n##")[0]
         for parameter in find(*name.split()).parameters():
-            assert parameter.flag in section, f"{name} {parameter.flag}"
+            assert f"| `{parameter.flag}" in section + shared, f"{name} {parameter.flag}"
+
+
+def test_the_reference_can_be_read() -> None:
+    reference = (ROOT / "docs" / "cli.md").read_text()
+    links = re.findall(r"\]\(#([\w-]+)\)", reference)
+    headings = re.findall(r"^#+ (.*)$", reference, flags=re.MULTILINE)
+
+    assert len(reference) < 60_000
+    assert not re.search("[╭│╰─]", reference)
+    assert {heading.lower().replace(" ", "-") for heading in headings} >= set(links)
+    assert reference.count("| `--backend numpy") == 1
 
 
 def test_the_page_of_results_is_that_of_their_file() -> None:

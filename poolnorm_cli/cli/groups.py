@@ -18,7 +18,7 @@ OTHER_GROUP = "More"
 PANELS = (
     "Layer",
     "Output",
-    "Pictures",
+    "Picture",
     "Input",
     "Weights",
     "Printing",

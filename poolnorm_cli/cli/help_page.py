@@ -15,7 +15,8 @@ from poolnorm_cli.values import frozen
 _EXAMPLE = "Example: "
 _ARGUMENTS = "Arguments"
 _FLAGS = "Flags"
-_LAYERS = "Layers"
+_KINDS, _LAYERS, _BESIDE = "Kinds", "Layers", "Beside layers"
+_LAYER = "Layer"
 ROOT_EXAMPLE = f"{PROGRAM} pool max x.npy --pool-size 2 -o y.npy"
 
 
@@ -171,17 +172,25 @@ def _of_command(command: Command, path: str) -> Page:
     told, examples = paragraphs(command.text)
     panels = panels_of(command)
     arguments = [entry_of(flag).names for flag in panels.get(_ARGUMENTS, ())]
-    own = next((flag for flag in panels.get("Layer", ())), None)
+    own = next((flag for flag in panels.get(_LAYER, ())), None)
     below = [] if own is None else [_explains(path, own.names[0].partition("/")[0])]
+    steps = ["!", "STEP", "!", "STEP", "..."] if command.takes_steps else []
     return Page(
         path=path,
-        usage=" ".join([PROGRAM, path, *arguments, "[FLAGS]"]),
+        usage=" ".join([PROGRAM, path, *arguments, "[FLAGS]", *steps]),
         sentences=told,
         formula="" if command.layer is None else command.layer.formula,
         example=next(iter(examples), ""),
-        panels={title: list(map(entry_of, flags)) for title, flags in panels.items()},
+        panels=_entries(panels, takes_steps=command.takes_steps),
         below=below,
     )
+
+
+def _entries(panels: Mapping[str, Sequence[Flag]], *, takes_steps: bool) -> dict[str, list[Entry]]:
+    found = {title: list(map(entry_of, flags)) for title, flags in panels.items()}
+    if takes_steps:
+        found.setdefault(_ARGUMENTS, []).append(_STEP)
+    return found
 
 
 def _explains(path: str, name: str) -> str:
@@ -200,14 +209,15 @@ def _of_family(family: Family, path: str) -> Page:
     for word in first:
         node = node.members[word]() if isinstance(node, Family) else node
     examples = paragraphs(node.text)[1]
-    kinds = "|".join(family.members) if not verbs else "LAYER"
+    kinds = "LAYER" if verbs else "|".join(family.members)
+    panels = {_LAYERS: verbs, _BESIDE: leaves} if verbs else {_KINDS: leaves}
     return Page(
         path=path,
         usage=f"{PROGRAM} {path} {kinds} ... [FLAGS]",
         sentences=paragraphs(family.text)[0],
         formula="",
         example=next(iter(examples), ""),
-        panels={title: found for title, found in (("Kinds", leaves), (_LAYERS, verbs)) if found},
+        panels=panels,
         below=[f"{PROGRAM} help {path} {' '.join(first)} lists the flags."],
     )
 
@@ -246,6 +256,9 @@ def _of_program(root: Family) -> Page:
     )
 
 
+_STEP = Entry(
+    "! STEP", "", "A layer verb with its own flags, as ! pool max --pool-size 2; or tee FILE."
+)
 ROOT_FLAGS = (
     Entry("-h, --help", "", "Print the help; after a verb, that of the verb."),
     Entry("-V, --version", "", "Print the version."),

@@ -92,9 +92,9 @@ class _StepRow(Row):
 
 COMMAND = Command(
     groups=_Flags,
-    text="Print the shape after each of several layers, and what an output depends on: its "
-    "receptive field, the jump to the next one's, and start, the middle of the first one's, where "
-    f"cell 0 of the input goes from 0 to 1.\n\nExample: {_EXAMPLE}",
+    text="Print the shape after each of several layers, and what an output depends on.\n\n"
+    "That is its receptive field, the jump to the next one's, and start, the middle of the first "
+    f"one's, where cell 0 of the input goes from 0 to 1.\n\nExample: {_EXAMPLE}",
     action=_run,
     takes_steps=True,
 )

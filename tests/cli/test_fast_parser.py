@@ -149,7 +149,9 @@ def written_commands() -> Iterator[str]:
     """List the commands of the README, and the example of each help."""
     text = (DOCUMENTS / "README.md").read_text() + (DOCUMENTS / "docs" / "cli.md").read_text()
     for line in re.findall(r"^ *(?:\$ |Example: )?(poolnorm [^|>\n$]*)", text, flags=re.MULTILINE):
-        if not re.search(r"--help|--version|\.\.\.|\*| -- |\\$|#|&|--install", line):
+        if not re.search(
+            r"--help|--version|\.\.\.|\*| -- |\\$|#|&|--install| ! |^poolnorm help|[A-Z]{3}", line
+        ):
             yield line.strip()
 
 
