@@ -69,7 +69,7 @@ PARAMETERS = (
     _Rule(
         ("renorm",),
         "without --training",
-        lambda layer, flags: not _trains(layer, flags) and flags.weights.save_weights is None,
+        lambda layer, flags: not _trains(layer, flags) and flags.weights == type(flags.weights)(),
     ),
     _Rule(
         _BATCHES,

@@ -22,7 +22,7 @@ CASES = [
     ("pool max x.npy --pool-size 2,2,2 -o y.npy", 2, "--pool-size 2,2,2 has 3 sizes, the input has 2 spatial axes"),
     ("pool max x.npy --pool-size two -o y.npy", 2, "'--pool-size': 'two' is not 2, 2,3 or 2x3; type poolnorm pool max --help"),
     ("pool max x.npy --padding full -o y.npy", 2, "'--padding': 'full' is not one of 'valid', 'same'"),
-    ("pool max x.npy --data-format nchw -o y.npy", 2, "'nchw' is not one of 'channels_last', 'channels_first'"),
+    ("pool max x.npy --data-format nchx -o y.npy", 2, "'nchx' is not one of 'channels_last', 'channels_first'"),
     ("pool max x.npy --pool-sise 2", 2, "no such flag --pool-sise of pool max; did you mean --pool-size?"),
     ("pool max", 2, "missing argument 'INPUT...'"),
     ("pool", 2, "pool lacks its kind; give max or average"),
