@@ -41,6 +41,8 @@ PICTURES = {
     "in": "shape in 2,2,3,4",
     "rms": "shape rms 2,3,6",
     "unit": "shape unit 4,6",
+    "pipe": "shape pipe 1,24,24,3 ! pool max --pool-size 3 --strides 2 --padding same "
+    "! bn ! pool average --pool-size 3 --strides 2",
 }
 """Pictures that the pages show: name in docs/pictures -> the words after `poolnorm`."""
 WIDTH = 104
@@ -108,7 +110,8 @@ def pictures() -> Iterator[tuple[Path, str]]:
         for name, words in PICTURES.items():
             file = Path(place) / f"{name}.svg"
             with redirect_stdout(io.StringIO()):
-                code = run([*words.split(), "--save-svg", str(file)])
+                own, mark, steps = words.partition(" ! ")
+                code = run([*own.split(), "--save-svg", str(file), *f"{mark}{steps}".split()])
             if code:
                 raise SystemExit(code)
             yield ROOT / "docs" / "pictures" / file.name, file.read_text(encoding="utf-8")

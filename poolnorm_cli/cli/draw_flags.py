@@ -1,4 +1,4 @@
-"""`--draw`: the picture of what a layer does to a shape."""
+"""`--draw`: the picture of what a layer, or several, do to a shape."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -18,8 +18,9 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from poolnorm_cli.calculator.steps import Step
     from poolnorm_cli.layers.base import Layer
     from poolnorm_cli.pictures.canvas import Canvas
     from poolnorm_cli.pictures.terminal import Terminal
@@ -67,6 +68,30 @@ def draw_layer(
     from poolnorm_cli.pictures.layer import layer_picture
 
     return _drawn(partial(layer_picture, layer, shape), word, flags, style)
+
+
+def draw_steps(steps: "Sequence[Step]", word: str, flags: DrawFlags, style: Style) -> "Drawing":
+    """Draw what an output of several layers depends on, as far as that is wanted.
+
+    Args:
+        steps: The layers with the shapes before and after each, 1 or more.
+        word: What was given as the shape, which may be a file.
+        flags: What was typed.
+        style: How to print.
+
+    Returns:
+        What is left to print.
+
+    Raises:
+        UsageError: A size that is drawn is not known, or a file exists.
+        OutputError: A file cannot be written.
+        UnavailableError: A PNG is wanted, and Pillow is not installed.
+    """
+    if not (flags.draw or flags.is_kept):
+        return Drawing()
+    from poolnorm_cli.pictures.pipeline import pipeline_picture
+
+    return _drawn(partial(pipeline_picture, steps), word, flags, style)
 
 
 def _drawn(

@@ -6,6 +6,7 @@ from typing import Any
 from poolnorm_cli.calculator.answer import pipe_document
 from poolnorm_cli.calculator.steps import Step, follow, size_text
 from poolnorm_cli.cli.command import Command, PrintingFlags
+from poolnorm_cli.cli.draw_flags import DrawFlags, draw_steps
 from poolnorm_cli.cli.pipe_steps import TypedStep, pipeline_of
 from poolnorm_cli.cli.shape_flags import AnswerFlags, ShapeArgument, print_field, read_shape
 from poolnorm_cli.errors import UsageError
@@ -25,6 +26,7 @@ class _Flags:
 
     shape: ShapeArgument
     answer: AnswerFlags
+    picture: DrawFlags
     printing: PrintingFlags
 
 
@@ -35,14 +37,18 @@ def _run(flags: _Flags, steps: Sequence[TypedStep] = ()) -> int:
     followed = follow(pipeline, read_shape(flags.shape.shape))
     if flags.answer.field is not None:
         return print_field(followed, flags.answer.field)
+    style = flags.printing.style()
+    drawing = draw_steps(followed, flags.shape.shape, flags.picture, style)
     explained = flags.answer.explain
     last = followed[-1]
     rows = [_StepRow(step, explained=explained, last=step is last) for step in followed]
 
     def document(entries: dict[str, list[Any]]) -> Mapping[str, Any]:
-        return pipe_document(followed) | {"steps": entries[_StepRow.section]}
+        told = pipe_document(followed) | {"steps": entries[_StepRow.section]}
+        return told | drawing.entry()
 
-    emit(rows, document, flags.printing.style())
+    emit(rows, document, style)
+    drawing.print(style)
     return 0
 
 

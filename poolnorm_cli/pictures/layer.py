@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.layers.base import Layer
     from poolnorm_cli.layers.normalization import Normalization
 
-_NARROWEST = 24
+NARROWEST = 24
 """Columns that a picture of windows takes at least."""
 _ROWS = 6
 """Rows of the picture of an axis at least, headings left out."""
@@ -39,7 +39,7 @@ def layer_picture(layer: "Layer", shape: Shape, width: int = 80, height: int = 2
         UsageError: The layer cannot take the shape, or a size that is drawn is not known.
     """
     after = layer.output_shape(shape)
-    width = max(width, _NARROWEST)
+    width = max(width, NARROWEST)
     places = places_of(layer, shape)
     canvas = (
         windows_picture(places, width, height) if places else _normalization(layer, shape, width)

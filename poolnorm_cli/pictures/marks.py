@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from poolnorm_cli.pictures.canvas import Canvas
 from poolnorm_cli.pictures.places import Places, Span
+from poolnorm_cli.pictures.styles import LOOKS
 
 
 class Mark(NamedTuple):
@@ -26,7 +27,7 @@ class Mark(NamedTuple):
     @property
     def is_tile(self) -> bool:
         """Whether its ground tells, so that there is room for a number on it."""
-        return self in {OWN, SHARED}
+        return LOOKS[self.style].paint.ground is not None
 
 
 OWN = Mark("window", "█", "under the window")
@@ -34,6 +35,10 @@ SHARED = Mark("overlap", "▓", "under several windows")
 PADDING = Mark("padding", "░", "padding")
 UNREAD = Mark("unread", "×", "read by no window")
 OTHER = Mark("muted", "·", "not under this window")
+OUTPUT = Mark("other", "▓", "an output")
+FIELD = Mark("window", "█", "what it depends on")
+AWAY = Mark("muted", "·", "what it does not depend on")
+_ORDER = (OWN, SHARED, OUTPUT, FIELD, PADDING, UNREAD, OTHER, AWAY)
 
 
 def mark_of(cell: int, span: Span, places: Places) -> Mark | None:
@@ -89,7 +94,7 @@ def legend(marks: Iterable[Mark], width: int) -> Canvas:
     canvas = Canvas(width)
     found = set(marks)
     column = row = 0
-    for mark in (each for each in (OWN, SHARED, PADDING, UNREAD, OTHER) if each in found):
+    for mark in (each for each in _ORDER if each in found):
         if column and column + 3 + len(mark.meaning) > width:
             row, column = row + 1, 0
         put_mark(canvas, row, column, 2 if mark.is_tile or mark is PADDING else 1, mark)

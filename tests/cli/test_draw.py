@@ -98,3 +98,24 @@ def test_a_picture_replaces_another_where_that_is_wanted(poolnorm: Command) -> N
 
     assert poolnorm("shape pool max 1,6,1 --save-svg there.svg --overwrite").code == 0
     assert Path("there.svg").read_text().startswith("<svg")
+
+
+PIPE = "shape pipe 1,12,12,3 --draw{} ! pool max --pool-size 3 --strides 2 ! bn ! gpool average"
+
+
+def test_a_pipeline_is_drawn_by_what_an_output_depends_on(poolnorm: Command) -> None:
+    done = poolnorm(PIPE.format(" --save-svg a.svg"))
+
+    assert done.code == 0
+    assert "h and w: the output depends on cells 0 to 10 of 12 cells" in done.out
+    assert "4 gpool average" not in done.out
+    assert "3 gpool average" in done.out
+    assert "MaxPooling2D" in Path("a.svg").read_text()
+    assert json.loads(poolnorm(PIPE.format(" --json")).out)["drawing"]
+
+
+def test_the_step_whose_size_is_not_known_is_named(poolnorm: Command) -> None:
+    done = poolnorm("shape pipe 1,H,W,3 --draw ! bn ! pool max")
+
+    assert (done.code, done.out) == (2, "")
+    assert "step 2 (pool max)" in done.err

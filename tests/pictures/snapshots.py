@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from poolnorm_cli.calculator.steps import follow
 from poolnorm_cli.layers import find
 from poolnorm_cli.layers.make_layer import make_layer
+from poolnorm_cli.layers.pipeline import Pipeline, Step
 from poolnorm_cli.pictures.canvas import Canvas
 from poolnorm_cli.pictures.layer import layer_picture
+from poolnorm_cli.pictures.pipeline import pipeline_picture
 from poolnorm_cli.pictures.svg import svg
 from poolnorm_cli.pictures.terminal import Depth, Terminal, text
 from poolnorm_cli.shapes import parse_shape
@@ -18,6 +21,10 @@ from poolnorm_cli.shapes import parse_shape
 
 PLACE = Path(__file__).parent / "snapshots"
 DEPTHS: tuple[Depth, ...] = ("16", "256", "truecolor")
+_POOLS: list[tuple[str, dict[str, Any]]] = [
+    ("pool max", {"pool_size": 3, "strides": 2, "padding": "same"}),
+    ("pool average", {"pool_size": 2, "strides": 3}),
+]
 WIDTHS = (40, 80, 200)
 CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "same": ("pool max", "1,10,1", {"pool_size": 3, "strides": 2, "padding": "same"}),
@@ -45,11 +52,28 @@ def drawn(name: str, width: int, height: int = 24) -> Canvas:
     return layer_picture(layer, parse_shape(shape), width, height)
 
 
+PIPES: dict[str, tuple[str, list[tuple[str, dict[str, Any]]]]] = {
+    "field": ("1,28,20,3", [*_POOLS, ("gpool max", {})]),
+    "wide": ("1,224,224,3", [("pool max", {}), ("apool max", {"output_size": 5})]),
+    "norms": ("2,3,4", [("ln", {}), ("gn", {"groups": 2})]),
+}
+
+
+def drawn_pipe(name: str, width: int) -> Canvas:
+    shape, layers = PIPES[name]
+    made = [make_layer(find(*words.split()), given, {}, "") for words, given in layers]
+    steps = tuple(Step(layer, f"step{n}", n) for n, layer in enumerate(made, 1))
+    return pipeline_picture(follow(Pipeline(steps), parse_shape(shape)), width)
+
+
 def snapshots() -> Iterator[tuple[str, str]]:
     """Yield the name of each file and what is to be in it."""
     for name in CASES:
         for width in WIDTHS:
             yield f"{name}-{width}.txt", _joined(drawn(name, width), Terminal())
+    for name in PIPES:
+        for width in WIDTHS:
+            yield f"{name}-{width}.txt", _joined(drawn_pipe(name, width), Terminal())
     for name in ("same", "grid", "gaps", "gn"):
         for depth in DEPTHS:
             yield f"{name}-{depth}.txt", _joined(drawn(name, 80), Terminal(depth=depth))
