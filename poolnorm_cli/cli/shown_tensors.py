@@ -94,5 +94,5 @@ def picture_entry(thumbnail: "Thumbnail") -> dict[str, Any]:
         **stats_entry(thumbnail.statistics),
         "quantiles": quantiles,
         "histogram": histogram,
-        "sampled": found is not None and found.sampled,
+        "values_per_sampled": 1 if found is None else found.step,
     }

@@ -1,6 +1,7 @@
 """Cells of a small picture, in which the items of rows of a tensor are gathered."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,11 @@ _HUGE = 2.0**800
 """Above it, sums of float64 might overflow; such values are summed at a small scale."""
 
 
-def unraveled(row: int, rows: int, shape: Ints) -> Sequence[NDArray[np.intp]]:
+Places = Sequence[NDArray[np.intp] | None]
+"""The index of each row along each leading axis; None where all have the index 0."""
+
+
+def unraveled(row: int, rows: int, shape: Ints) -> Places:
     """Return the index along each leading axis of consecutive rows.
 
     Args:
@@ -23,27 +28,29 @@ def unraveled(row: int, rows: int, shape: Ints) -> Sequence[NDArray[np.intp]]:
         shape: Sizes of the leading axes.
 
     Returns:
-        An index for each axis and row.
+        Their places.
     """
     index = np.arange(row, row + rows, dtype=np.intp)
-    places = []
+    places: list[NDArray[np.intp] | None] = []
+    outer = prod(shape)
     for size in reversed(shape):
-        places.append(index % size if size > 1 else np.zeros_like(index))
-        index = index // size if size > 1 else index
+        outer //= max(size, 1)
+        if size == 1:
+            places.append(None)
+            continue
+        places.append(index % size if outer > 1 else index)
+        index = index // size if outer > 1 else index
     return places[::-1]
 
 
 def selected(
-    block: NDArray[Any],
-    places: Sequence[NDArray[np.intp]],
-    outer: Sequence[Cut],
-    inner: Sequence[Cut],
-) -> tuple[NDArray[Any], Sequence[NDArray[np.intp]]]:
+    block: NDArray[Any], places: Places, outer: Sequence[Cut], inner: Sequence[Cut]
+) -> tuple[NDArray[Any], Places]:
     """Return what cuts take of a block of rows, and where the rows that are left stand.
 
     Args:
         block: Rows of any shape.
-        places: The index of each row along each leading axis.
+        places: Where they stand.
         outer: What is taken of the leading axes.
         inner: What is taken of the axes of a row.
 
@@ -52,22 +59,24 @@ def selected(
     """
     keep: NDArray[np.bool_] | None = None
     for place, cut in zip(places, outer, strict=True):
-        own = (place >= cut.start) & (place < cut.stop)
-        if own.all():
+        if place is None or (place.min() >= cut.start and place.max() < cut.stop):
             continue
+        own = (place >= cut.start) & (place < cut.stop)
         keep = own if keep is None else keep & own
     if keep is not None:
-        block, places = block[keep], [place[keep] for place in places]
+        block = block[keep]
+        places = [None if place is None else place[keep] for place in places]
     return block[(slice(None), *(slice(cut.start, cut.stop) for cut in inner))], places
 
 
 def runs_of(
-    cells: Sequence[NDArray[np.intp]], rows: int
+    places: Places, cuts: Sequence[Cut], rows: int
 ) -> tuple[NDArray[np.intp], tuple[NDArray[np.intp], ...]]:
     """Return where rows of another cell begin, and the cell of each such run.
 
     Args:
-        cells: The cell of each row along each leading axis.
+        places: Where the rows stand.
+        cuts: What is taken of the leading axes.
         rows: How many rows there are, 1 or more.
 
     Returns:
@@ -75,10 +84,21 @@ def runs_of(
     """
     begins = np.zeros(rows, bool)
     begins[0] = True
-    for cell in cells:
+    cells: list[NDArray[np.intp] | None] = []
+    for place, cut in zip(places, cuts, strict=True):
+        if place is None or cut.cells == 1:
+            cells.append(None)
+            continue
+        cell = (place - cut.start) // cut.factor if cut.factor > 1 else place - cut.start
         begins[1:] |= cell[1:] != cell[:-1]
+        cells.append(cell)
     runs = np.flatnonzero(begins)
-    return runs, tuple(cell[runs] for cell in cells)
+    zeros = np.zeros_like(runs)
+    return runs, tuple(zeros if cell is None else cell[runs] for cell in cells)
+
+
+_FEW_ROWS = 4
+"""Rows to a run up to which one call for all runs is faster than one for each."""
 
 
 def reduced(
@@ -95,7 +115,11 @@ def reduced(
     Returns:
         An array with a row for each run.
     """
-    if len(runs) < len(block):
+    if len(runs) * _FEW_ROWS < len(block) and block.ndim > 1:
+        ends = [*runs[1:].tolist(), len(block)]
+        pairs = zip(runs.tolist(), ends, strict=True)
+        block = np.stack([ufunc.reduce(block[start:end], axis=0) for start, end in pairs])
+    elif len(runs) < len(block):
         block = ufunc.reduceat(block, runs, axis=0)
     for axis, factor in enumerate(factors, start=1):
         if factor > 1 and block.shape[axis] > 1:

@@ -26,7 +26,7 @@ class Distribution:
         quantiles: Those of `QUANTILES`, in order.
         counts: How many are in each of some bins of equal width.
         edges: The lower end of each bin, and the upper end of the last.
-        sampled: Quantiles and counts are of every k-th value.
+        step: Quantiles and counts are of every value, or of one in so many.
     """
 
     low: float
@@ -34,7 +34,7 @@ class Distribution:
     quantiles: tuple[float, ...]
     counts: tuple[int, ...]
     edges: tuple[float, ...]
-    sampled: bool
+    step: int
 
 
 class Values:
@@ -80,7 +80,7 @@ class Values:
             tuple(map(float, quantiles)),
             tuple(map(int, counts)),
             tuple(map(float, edges)),
-            self._step > 1,
+            self._step,
         )
 
 

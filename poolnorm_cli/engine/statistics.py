@@ -54,7 +54,7 @@ class Counter:
         finite, nans = _finite(flat)
         self._nan, self._inf = self._nan + nans, self._inf + len(flat) - nans - len(finite)
         if nans < len(flat):
-            low, high = _extremes(flat)
+            low, high = _extremes(flat, may_be_nan=nans > 0)
             self._least = _better(self._least, (flat[low], self._seen + low), np.less)
             self._most = _better(self._most, (flat[high], self._seen + high), np.greater)
         self._moments = merge(self._moments, moments_of(finite, (0,)))
@@ -105,9 +105,9 @@ def _finite(flat: NDArray[Any]) -> tuple[NDArray[Any], int]:
     return flat[finite], int(np.isnan(flat).sum())
 
 
-def _extremes(flat: NDArray[Any]) -> tuple[int, int]:
+def _extremes(flat: NDArray[Any], *, may_be_nan: bool) -> tuple[int, int]:
     """Return the first places of the least and the greatest value that is not NaN."""
-    if flat.dtype.kind == "f":
+    if may_be_nan:
         return int(np.nanargmin(flat)), int(np.nanargmax(flat))
     return int(np.argmin(flat)), int(np.argmax(flat))
 

@@ -7,14 +7,22 @@ million of them, and of every k-th of more. All of it follows from the values an
 tensor is cut into blocks changes nothing but the last digits of a mean.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from poolnorm_cli.engine.cells import Cells, cells_for, reduced, runs_of, selected, unraveled
+from poolnorm_cli.engine.cells import (
+    Cells,
+    Places,
+    cells_for,
+    reduced,
+    runs_of,
+    selected,
+    unraveled,
+)
 from poolnorm_cli.engine.distribution import Distribution, Values
 from poolnorm_cli.engine.statistics import Counter, Statistics
 from poolnorm_cli.engine.view import View
@@ -137,15 +145,11 @@ class Painter:
         if shown.size:
             self._paint(shown, places)
 
-    def _paint(self, block: NDArray[Any], places: Sequence[NDArray[np.intp]]) -> None:
+    def _paint(self, block: NDArray[Any], places: Places) -> None:
         """Add selected rows to the cells of the picture."""
         inner = self._first_inner
         factors = [cut.factor for cut in self.view.cuts[inner:]]
-        cells = [
-            (place - cut.start) // cut.factor
-            for place, cut in zip(places, self.view.cuts[:inner], strict=True)
-        ]
-        runs, where = runs_of(cells, len(block))
+        runs, where = runs_of(places, self.view.cuts[:inner], len(block))
         finite = np.isfinite(block) if block.dtype.kind == "f" else None
         if finite is not None and not finite.all():
             tests = (np.isnan(block), block == np.inf, block == -np.inf)

@@ -195,13 +195,12 @@ def _facts(thumbnail: "Thumbnail", scale: Scale) -> list[str]:
         if view.channel is not None:
             facts.append(f"channel {view.channel} of {many}")
         else:
-            facts.append(f"channels 0 to {shown - 1} of {many}")
+            more = " (--channel N shows one)" if view.left else ""
+            facts.append(f"channels 0 to {shown - 1} of {many}{more}")
     if axes.slices:
         count = len(thumbnail.cells)
         facts.append(f"slices 0 to {count - 1} of {count + view.left}")
     facts += _cell_facts(thumbnail)
-    if view.left and not axes.slices:
-        facts.append("--channel shows one")
     return facts
 
 
@@ -242,7 +241,6 @@ def _panel(thumbnail: "Thumbnail", width: int) -> Canvas:
     """Write the statistics, with a histogram below them."""
     canvas = Canvas(width)
     stats, found = thumbnail.statistics, thumbnail.distribution
-    about = "~" if found is not None and found.sampled else ""
     rows: list[tuple[str, str, str]] = [("values", f"{thumbnail.count:,}", "")]
     if thumbnail.dtype.startswith(("float", "bfloat")):
         rows += [("NaN", f"{stats.nan:,}", ""), ("infinite", f"{stats.inf:,}", "")]
@@ -250,7 +248,7 @@ def _panel(thumbnail: "Thumbnail", width: int) -> Canvas:
     quantiles = [] if found is None else list(zip(QUANTILES, found.quantiles, strict=True))
     for share, value in quantiles:
         name = "median" if share == 0.5 else f"{round(share * 100)} %"
-        rows.append((name, about + number(value), ""))
+        rows.append((name, number(value), ""))
     rows.append(("max", *_extreme(stats.maximum)))
     if stats.mean is not None and stats.std is not None:
         rows += [("mean", number(stats.mean), ""), ("std", number(stats.std), "")]
@@ -262,6 +260,8 @@ def _panel(thumbnail: "Thumbnail", width: int) -> Canvas:
         canvas.put(row, 12 + wide, place, "muted")
     if found is None or sum(found.counts) == 0:
         return canvas
+    if found.step > 1:
+        canvas.write(f"(5 % to 95 % and bars: of one value in {found.step})", "muted")
     ends = (found.low, found.high)
     return stacked(canvas, histogram(found.counts, ends, width, _HISTOGRAM_ROWS))
 
