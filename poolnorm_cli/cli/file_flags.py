@@ -41,6 +41,8 @@ def roles(layer: Layer, flags: LayerFlags) -> Iterator[Role]:
     written = {
         "--save-config": definition.save_config,
         "--export": flags.export.export,
+        "--save-svg": flags.pictures.save_svg,
+        "--save-png": flags.pictures.save_png,
         "--journal": flags.batch.journal,
         "--output": "-" if flags.outputs.output == "-" else None,
     }

@@ -4,6 +4,7 @@ import os
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from poolnorm_cli.cli.command import LAYER_PANEL, PRINTING_PANEL, Option, PrintingFlags
+from poolnorm_cli.cli.picture_flags import PICTURE_PANEL, ChoiceFlags, PictureFlags
 from poolnorm_cli.cli.run_flags import BackendFlags, BatchFlags, ExportFlags, FileInputFlags
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.values import frozen
@@ -128,6 +129,44 @@ class ValueFlags:
             rich_help_panel=PRINTING_PANEL,
         ),
     ] = False
+
+
+@frozen(kw_only=True)
+class LayerPictureFlags(ChoiceFlags, PictureFlags):
+    """Whether input and output are drawn."""
+
+    show: Annotated[
+        bool,
+        Option(
+            "--show",
+            help="Draw the input and the output side by side, on one scale, in place of values.",
+            rich_help_panel=PICTURE_PANEL,
+        ),
+    ] = False
+    own_scale: Annotated[
+        bool,
+        Option(
+            "--own-scale",
+            help="Draw each on a scale of its own.",
+            rich_help_panel=PICTURE_PANEL,
+        ),
+    ] = False
+
+    def __post_init__(self) -> None:
+        """Refuse flags that do nothing without a picture."""
+        given = {
+            "--sample": self.sample is not None,
+            "--channel": self.channel is not None,
+            "--own-scale": self.own_scale,
+        }
+        for flag, is_given in given.items():
+            if is_given and not self.is_wanted:
+                raise UsageError(f"{flag} without a picture", "give --show too")
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether pictures are made."""
+        return self.show or self.is_kept
 
 
 @frozen(kw_only=True)
@@ -263,6 +302,7 @@ class LayerFlags:
     outputs: OutputFlags
     printing: PrintingFlags
     values: ValueFlags
+    pictures: LayerPictureFlags
     backend: BackendFlags
     export: ExportFlags
     definition: DefinitionFlags

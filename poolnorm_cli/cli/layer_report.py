@@ -25,6 +25,7 @@ from poolnorm_cli.tensors.dtypes import DTYPES
 
 
 if TYPE_CHECKING:
+    from poolnorm_cli.cli.layer_pictures import LayerPictures
     from poolnorm_cli.engine.outcome import Outcome
     from poolnorm_cli.engine.profile import Profile
 
@@ -36,15 +37,24 @@ LISTS_ALL = "`| cat` or --json lists every tensor"
 class _OutcomeRow(Row):
     """What a layer did to one tensor."""
 
-    def __init__(self, outcome: "Outcome", layer: Layer, precision: int | None) -> None:
+    def __init__(
+        self,
+        outcome: "Outcome",
+        layer: Layer,
+        precision: int | None,
+        pictures: "LayerPictures | None",
+    ) -> None:
         """Hold the outcome.
 
         Args:
             outcome: What came of the tensor.
             layer: What was done to it.
             precision: Digits of its values; None for NumPy's own.
+            pictures: Draws it; None where no picture is wanted.
         """
         self._outcome, self._layer, self._precision = outcome, layer, precision
+        self._pictures = pictures
+        self._picture = None if pictures is None else pictures.drawn(outcome)
 
     @property
     def heading(self) -> str:
@@ -87,7 +97,7 @@ class _OutcomeRow(Row):
         return self._outcome.explanation
 
     def values(self, width: int, height: int | None = None) -> Iterable[str]:
-        """Yield the values that are shown, as many as there is room for.
+        """Yield the picture, and the values that are shown, as many as there is room for.
 
         Args:
             width: Columns up to which they are written side by side.
@@ -96,6 +106,8 @@ class _OutcomeRow(Row):
         Yields:
             Their lines, as one text.
         """
+        if self._picture is not None:
+            yield self._picture
         if self._outcome.edges is not None:
             yield values_text(self._outcome.edges, self._precision, width, height)
 
@@ -118,6 +130,8 @@ class _OutcomeRow(Row):
             entry["penalties"] = {k: json_number(v) for k, v in outcome.penalties.items()}
         if outcome.edges is not None and outcome.edges.whole:
             entry["values"] = json_values(outcome.edges.array)
+        if self._pictures is not None:
+            entry["pictures"] = self._pictures.entry(outcome)
         return entry
 
 
@@ -161,17 +175,18 @@ class _Totals:
 class LayerReport:
     """Prints the result of every input of a run as it is done: the `Listener` of a batch."""
 
-    def __init__(self, layer: Layer, style: Style) -> None:
+    def __init__(self, layer: Layer, style: Style, pictures: "LayerPictures | None" = None) -> None:
         """Prepare to report on a layer.
 
         Args:
             layer: What is run.
             style: How to print.
+            pictures: Draws input and output; None where no picture is wanted.
 
         Raises:
             OutputError: Standard output is closed.
         """
-        self._layer, self._style = layer, style
+        self._layer, self._style, self._pictures = layer, style, pictures
         self._report = open_report(style, lambda: document_head(layer))
         self._totals = _Totals()
 
@@ -179,12 +194,12 @@ class LayerReport:
         """Report a tensor that went through; of the first, that it looks like something else."""
         if not self._totals.tensors and not outcome.unbatched:
             data_format = getattr(self._layer, "data_format", "channels_last")
-            read_as = _image_read_as(outcome.input_shape, data_format)
+            read_as = image_read_as(outcome.input_shape, data_format)
             if read_as is not None:
                 what = f"{keras_shape(outcome.input_shape)} is read as {read_as}"
                 self._report.note(f"{outcome.input}: {what}; if it is one image, give --unbatched")
         self._totals.add(outcome)
-        self._report.add(_OutcomeRow(outcome, self._layer, self._style.precision))
+        self._report.add(_OutcomeRow(outcome, self._layer, self._style.precision, self._pictures))
 
     def noted(self, note: str) -> None:
         """Report something about the file of an input."""
@@ -247,11 +262,13 @@ class LayerReport:
         self._report.add_fact("profile", asdict(profile), lines, essential=True)
 
     def close(self) -> None:
-        """Print what could only be printed at the end."""
+        """Print what could only be printed at the end, and write the files of pictures."""
+        if self._pictures is not None and (told := self._pictures.keep()):
+            self._report.note(told)
         self._report.close(summary=self._totals.lines())
 
 
-def _image_read_as(shape: Ints, data_format: str) -> str | None:
+def image_read_as(shape: Ints, data_format: str) -> str | None:
     """Return what the axes of a tensor are taken for that may be one image without a batch axis.
 
     Args:

@@ -1,66 +1,22 @@
-"""Flags that choose what of a tensor is shown, and what a document says of it."""
+"""The page that pictures of tensors are made for, and what a document says of them."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from poolnorm_cli.cli.command import Option
-from poolnorm_cli.cli.picture_flags import PICTURE_PANEL
+from poolnorm_cli.pictures.tensor_room import Page
 from poolnorm_cli.report.text import json_number
-from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
     from poolnorm_cli.engine.thumbnail import Thumbnail
-    from poolnorm_cli.engine.view import Room, Wanted
-    from poolnorm_cli.pictures.tensor_page import Page
     from poolnorm_cli.pictures.terminal import Terminal
 
 
-@frozen(kw_only=True)
-class ChoiceFlags:
-    """Which part of a tensor is shown."""
-
-    sample: Annotated[
-        int | None,
-        Option(
-            metavar="N",
-            help="The sample to show, from 0; -1 is the last. "
-            "[default: the first; of rank 2 all, a row each]",
-            show_default=False,
-            rich_help_panel=PICTURE_PANEL,
-        ),
-    ] = None
-    channel: Annotated[
-        int | None,
-        Option(
-            metavar="N",
-            help="Show this channel alone.  [default: three as colours, others side by side]",
-            show_default=False,
-            rich_help_panel=PICTURE_PANEL,
-        ),
-    ] = None
-
-    def wanted(self, room: "Room", **more: Any) -> "Wanted":
-        """Return what is to be shown in a room.
-
-        Args:
-            room: The room for the picture.
-            more: Other fields of what is wanted.
-
-        Returns:
-            It.
-        """
-        from poolnorm_cli.engine.view import Wanted
-
-        return Wanted(room, self.sample, self.channel, **more)
+FILE_PAGE = Page(100, 40)
+"""The page of a picture in a file, whatever the terminal has."""
 
 
-DataFormat = Literal["channels_last", "channels_first"]
-
-
-def page_for(terminal: "Terminal") -> "Page":
+def page_for(terminal: "Terminal") -> Page:
     """Return the page that a terminal has room for."""
-    from poolnorm_cli.pictures.tensor_page import Page
-
     return Page(max(terminal.width, 20), terminal.height)
 
 

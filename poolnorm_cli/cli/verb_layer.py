@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.cli.checkpoint import (
@@ -102,11 +103,18 @@ def _run_on(
         to_stderr=flags.outputs.output == STDIN,
         values=bool(flags.values.values),
     )
-    reporter = LayerReport(layer, style)
+    pictures = None
+    if flags.pictures.is_wanted:
+        from poolnorm_cli.cli.layer_pictures import layer_pictures
+
+        pictures = layer_pictures(layer, flags, run.words, style)
+    reporter = LayerReport(layer, style, pictures)
     saves = flags.weights.save_weights is not None
     lock = locked_checkpoint(layer, checkpoint, flags) if saves else nullcontext(checkpoint)
     with lock as held:
         job = _job(layer, held, flags, run.first)
+        if pictures is not None:
+            job = replace(job, pictures=pictures.wanted)
         if flags.batch.dry_run:
             if on_start is not None:
                 on_start()
@@ -204,6 +212,8 @@ def _shown(flags: LayerFlags) -> bool:
         return False
     if flags.values.values is not None:
         return bool(flags.values.values)
+    if flags.pictures.show:
+        return False
     return outputs.output is None and outputs.output_dir is None
 
 

@@ -6,23 +6,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 from poolnorm_cli.cli.command import Command, InputFlags, Option, PrintingFlags
 from poolnorm_cli.cli.picture_flags import (
     PICTURE_PANEL,
+    ChoiceFlags,
     PictureFileFlags,
     check_picture_files,
     keep_picture,
     terminal_for,
 )
-from poolnorm_cli.cli.shown_tensors import ChoiceFlags, DataFormat, page_for, picture_entry
+from poolnorm_cli.cli.shown_tensors import page_for, picture_entry
 from poolnorm_cli.errors import PoolnormError
 from poolnorm_cli.report.emit import note, open_report
 from poolnorm_cli.report.errors import print_error
 from poolnorm_cli.report.rows import Row
+from poolnorm_cli.report.text import keras_shape
+from poolnorm_cli.shapes import DataFormat
 from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
     from poolnorm_cli.engine.thumbnail import Thumbnail
     from poolnorm_cli.pictures.canvas import Canvas
-    from poolnorm_cli.pictures.tensor_page import Page
+    from poolnorm_cli.pictures.tensor_room import Page
     from poolnorm_cli.pictures.terminal import Terminal
     from poolnorm_cli.tensors.tensor import Tensor
 
@@ -135,11 +138,12 @@ def _thumbnail(tensor: "Tensor", flags: ViewFlags, page: "Page") -> "Thumbnail":
 
 def _notes(tensor: "Tensor", flags: ViewFlags) -> "Iterator[str]":
     """Say where what is drawn may not be what is meant."""
-    shape = tensor.shape
-    if flags.unbatched or len(shape) != 3:
-        return
-    if shape[2] in (1, 3, 4) and min(shape[:2]) > 4:
-        yield f"{tensor.name} is read as (samples, steps, channels); --unbatched draws one image"
+    from poolnorm_cli.cli.layer_report import image_read_as
+
+    read_as = None if flags.unbatched else image_read_as(tensor.shape, flags.data_format)
+    if read_as is not None:
+        what = f"{keras_shape(tensor.shape)} is read as {read_as}"
+        yield f"{tensor.name}: {what}; if it is one image, give --unbatched"
 
 
 class _PictureRow(Row):

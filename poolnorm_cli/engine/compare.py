@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolnorm_cli.backends import Backend
-from poolnorm_cli.engine.layer_pass import LayerPass
 from poolnorm_cli.engine.threads import ONE_THREAD
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.kernels.differences import ItemDifferences, Tolerance, item_differences
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.sizes import BLOCK_BYTES
-from poolnorm_cli.tensors.codecs import decode, encode
+from poolnorm_cli.tensors.codecs import as_stored
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.names import STDIN, identity, is_stream
 from poolnorm_cli.tensors.sources import open_input
@@ -249,14 +248,7 @@ def compare_backends(
         Difference(first, name, (shape, shape), (plan.result, plan.result)) for name in others
     ]
     for blocks in zip(*map(outputs, backends.values()), strict=True):
-        reference, *rest = (_rounded(block, plan) for block in blocks)
+        reference, *rest = (as_stored(block, DTYPES[plan.result]) for block in blocks)
         for result, block in zip(results, rest, strict=True):
             result.add(reference, block, tolerance)
     return results
-
-
-def _rounded(block: NDArray[Any], plan: LayerPass) -> NDArray[Any]:
-    """Return a block as a file of the result's dtype would hold it."""
-    dtype = DTYPES[plan.result]
-    stored = encode(block, dtype)
-    return decode(stored.tobytes(), dtype, swapped=False).reshape(block.shape)

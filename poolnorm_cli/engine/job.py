@@ -11,12 +11,11 @@ from poolnorm_cli.backends.numpy_backend import NUMPY
 from poolnorm_cli.engine.layer_pass import LayerPass, Masks, Weights
 from poolnorm_cli.engine.outcome import Estimate, Outcome, estimate_of
 from poolnorm_cli.engine.profile import NO_PROFILER, NoProfiler, Profiler
-from poolnorm_cli.engine.streaming import gathered, stream
+from poolnorm_cli.engine.streaming import explained, gathered, stream
 from poolnorm_cli.engine.threads import ONE_THREAD, pool_for
 from poolnorm_cli.engine.training import BatchStatistics, TrainingState, TrainingStep
 from poolnorm_cli.errors import PoolnormError, UsageError, error_context
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.layers.call import Facts
 from poolnorm_cli.layers.trainable import Trainable, apply_constraints, penalties
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.sizes import ONE_THREAD_BLOCK_BYTES
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.engine.masks import MaskFile
     from poolnorm_cli.engine.memory_estimate import MemoryLimiter
     from poolnorm_cli.engine.preview import FirstSample, Preview
+    from poolnorm_cli.engine.view import Wanted
     from poolnorm_cli.tensors.outputs import ArrayWriter, Output
     from poolnorm_cli.tensors.tensor import Tensor
 
@@ -50,6 +50,7 @@ class Job:
         dtype: Dtype of the outputs; None for the one that the layer gives.
         preview: Keep the values of each output that are shown.
         explain: Have the layer explain each output.
+        pictures: Make pictures of each input and its output, for each of these sizes.
         mask: Which cells of the inputs count; None where all do.
         backend: Computes the blocks.
         threads: Threads that work on the blocks of a tensor; None for the usual number.
@@ -66,6 +67,7 @@ class Job:
     dtype: str | None = None
     preview: bool = False
     explain: bool = False
+    pictures: "tuple[Wanted, ...]" = ()
     mask: "MaskFile | None" = None
     backend: Backend = NUMPY
     threads: int | None = None
@@ -90,7 +92,7 @@ class Job:
     @property
     def is_divisible(self) -> bool:
         """Whether parts of a tensor may be run apart, and their results put together."""
-        return not (self.preview or self.explain or self.mask)
+        return not (self.preview or self.explain or self.mask or self.pictures)
 
     def limited(self, threads: int, memory: int | None) -> Self:
         """Return the job within limits.
@@ -253,11 +255,13 @@ class Job:
                 step = self.state.apply_step(plan, moments)
             if step.step != plan.step:
                 plan = replace(plan, step=step.step)
-            preview, first = self._watchers(plan) if self.preview or self.explain else (None, None)
+            watched = self.preview or self.explain or self.pictures
+            preview, first = self._watchers(plan) if watched else (None, None)
             masked = self.under_mask(plan, tensor)
             shape = self.written_shape(plan)
             stream(*masked, step, tensor, output, preview, first, sinks, shape)
-            explanation = () if first is None else self._explanation(plan, step, first)
+            is_masked = self.mask is not None
+            explanation = explained(plan, step, first, is_masked=is_masked) if first else ()
         except PoolnormError as error:
             raise error.within(tensor.name) from None
         return Outcome(
@@ -273,6 +277,7 @@ class Job:
             penalties=penalties(self.layer, step.weights) if step.weights else {},
             notes=tensor.notes + step.notes,
             unbatched=self.unbatched,
+            pictures=preview.pictures(tensor) if preview else (),
         )
 
     def run_all(
@@ -385,11 +390,9 @@ class Job:
         from poolnorm_cli.engine.preview import FirstSample, Preview
 
         preview = Preview(self.written_shape(plan)) if self.preview else None
-        return preview, FirstSample() if self.explain else None
+        first = FirstSample() if self.explain else None
+        if not self.pictures:
+            return preview, first
+        from poolnorm_cli.engine.watching import Pictures
 
-    def _explanation(
-        self, plan: LayerPass, step: TrainingStep, first: "FirstSample"
-    ) -> tuple[str, ...]:
-        is_masked = self.mask is not None
-        more = step.updated, first.sample, is_masked
-        return tuple(plan.layer.explain(Facts(plan.shape, step.weights, step.moments, *more)))
+        return Pictures(plan, self.pictures, unbatched=self.unbatched).watchers(preview, first)

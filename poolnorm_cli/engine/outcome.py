@@ -11,6 +11,7 @@ from poolnorm_cli.values import frozen
 if TYPE_CHECKING:
     from poolnorm_cli.engine.layer_pass import LayerPass
     from poolnorm_cli.engine.preview import Edges
+    from poolnorm_cli.engine.thumbnail import Thumbnail
     from poolnorm_cli.tensors.tensor import Tensor
 
 
@@ -53,6 +54,7 @@ class Outcome:
         notes: What else to tell of the input's file and of the training step, in lines.
         steps: What each step of a pipeline made of it; empty for a layer alone.
         unbatched: The first axis of both shapes is neither in the input's file nor in the output.
+        pictures: Of the input and of the output, for each size that was asked for.
     """
 
     input: str
@@ -68,6 +70,7 @@ class Outcome:
     notes: tuple[str, ...] = ()
     steps: tuple[StepOutcome, ...] = ()
     unbatched: bool = False
+    pictures: "tuple[tuple[Thumbnail, Thumbnail], ...]" = ()
 
     @property
     def file_shapes(self) -> tuple[Ints, Ints]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,10 @@ from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.tensor import RowRange
 from poolnorm_cli.values import frozen
 
+
+if TYPE_CHECKING:
+    from poolnorm_cli.engine.thumbnail import Thumbnail
+    from poolnorm_cli.tensors.tensor import Tensor
 
 EDGE = 3
 WHOLE_ITEMS = 1000
@@ -34,7 +38,14 @@ class Edges:
 
 
 class FirstSample:
-    """Keeps the first sample of a tensor while its blocks go by, for an explanation."""
+    """Keeps the first sample of a tensor while its blocks go by, for an explanation.
+
+    Attributes:
+        sample: It; None as long as there is none.
+        is_wanted: There is going to be an explanation.
+    """
+
+    is_wanted = True
 
     def __init__(self) -> None:
         """Have none yet."""
@@ -91,7 +102,12 @@ class Preview:
             self._blocks.append(block.reshape(-1)[self._places[first:last] - self._seen])
         self._seen = end
 
-    def edges(self, dtype: str) -> Edges:
+    def pictures(self, tensor: "Tensor") -> "tuple[tuple[Thumbnail, Thumbnail], ...]":
+        """Return pictures of the input and of the output, for each size: here none are made."""
+        del self, tensor
+        return ()
+
+    def edges(self, dtype: str) -> "Edges | None":
         """Return what is shown of the tensor, in `dtype` as it is written."""
         shape = [len(kept) for kept in self._kept]
         if not self._blocks:

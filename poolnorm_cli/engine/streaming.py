@@ -71,6 +71,28 @@ def stream(
         writer.close()
 
 
+def explained(
+    plan: LayerPass, step: "TrainingStep", first: "FirstSample", *, is_masked: bool
+) -> tuple[str, ...]:
+    """Have a layer explain how its output came about.
+
+    Args:
+        plan: The layer on the tensor.
+        step: The weights, and the statistics where the layer asks for them.
+        first: Has the first sample, and knows whether it is wanted.
+        is_masked: Some cells do not count.
+
+    Returns:
+        The lines; none where nobody wants them.
+    """
+    if not first.is_wanted:
+        return ()
+    from poolnorm_cli.layers.call import Facts
+
+    more = step.updated, first.sample, is_masked
+    return tuple(plan.layer.explain(Facts(plan.shape, step.weights, step.moments, *more)))
+
+
 def gathered(
     plan: LayerPass, tensor: "Tensor", under_mask: "Callable[..., tuple[LayerPass, Masks]]"
 ) -> "Moments | None":

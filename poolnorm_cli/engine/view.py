@@ -48,7 +48,8 @@ class Wanted:
         channels_first: Where channels stand.
         unbatched: There is no axis of samples.
         everything: Statistics are of the whole tensor, not of what is shown of it.
-        largest: The picture is of the largest item of each cell, not of their mean.
+        like: The view of a tensor beside which this one is seen: images are no larger than those,
+            and as many on a sheet.
     """
 
     room: Room
@@ -57,7 +58,7 @@ class Wanted:
     channels_first: bool = False
     unbatched: bool = False
     everything: bool = False
-    largest: bool = False
+    like: "View | None" = None
 
 
 class Cut(NamedTuple):
@@ -137,6 +138,13 @@ class View:
         return 1 if axis is None else self.cuts[axis].cells
 
     @property
+    def tile(self) -> Room:
+        """The room that each of its images takes."""
+        width = self.cells(self.axes.x) * self.zoom[0]
+        height = self.cells(self.axes.y) * self.zoom[1]
+        return Room(width, -(-height // 2))
+
+    @property
     def factors(self) -> tuple[int, int]:
         """Items of the tensor that one cell has down and across."""
         y, x = self.axes.y, self.axes.x
@@ -173,7 +181,7 @@ def view_of(shape: Ints, wanted: Wanted) -> View:
         return _signal(view, wanted.room)
     if len(shape) == 2:
         return _map(view, wanted.room)
-    return _image(view, wanted.room, channel)
+    return _image(view, wanted, channel)
 
 
 def _axes(shape: Ints, wanted: Wanted) -> Axes:
@@ -260,7 +268,7 @@ def _fit(height: int, width: int, room: Room) -> _Fit:
     return _Fit(factor, max(zoom, 1))
 
 
-def _image(view: View, room: Room, channel: int | None) -> View:
+def _image(view: View, wanted: Wanted, channel: int | None) -> View:
     """Draw an image, or a sheet of as many as fit."""
     axes = view.axes
     y, x, channels = axes.y or 0, axes.x or 0, axes.channel or 0
@@ -272,7 +280,12 @@ def _image(view: View, room: Room, channel: int | None) -> View:
     planes = prod(view.cells(axis) for axis in axes.slices)
     if not axes.slices and not rgb:
         planes = view.cells(channels)
-    shown, across, fit = _sheet(planes, height, width, room)
+    like = wanted.like
+    if like is not None and like.kind == "image" and _planes(like) + like.left == planes:
+        shown, across = _planes(like), like.across
+        fit = _fit(height, width, like.tile)
+    else:
+        shown, across, fit = _sheet(planes, height, width, wanted.room)
     cuts |= {y: _cut_by(view, y, fit.factor), x: _cut_by(view, x, fit.factor)}
     if shown < planes and not axes.slices:
         cuts[channels] = Cut(0, shown)

@@ -47,7 +47,7 @@ def scale_of(thumbnails: "Iterable[Thumbnail]") -> Scale:
     if not images:
         return Scale(low, high)
     scale = Scale(low, high)
-    if all(each.dtype == "uint8" for each in shown):
+    if all(each.dtype == "uint8" for each in images) and 0 <= low <= high <= 255:
         scale = Scale(0, 255, "values 0 to 255 as they are")
     elif low >= 0 and high <= 1:
         scale = Scale(0, 1, "values 0 to 1 as they are")

@@ -1,13 +1,14 @@
 """Pages of pictures of tensors: one with its statistics, two side by side, and where two differ."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from poolnorm_cli.engine.distribution import QUANTILES
 from poolnorm_cli.engine.view import Room
-from poolnorm_cli.pictures.canvas import Canvas, beside, stacked, text_width
+from poolnorm_cli.pictures.canvas import Canvas, beside, flowed, stacked, text_width
 from poolnorm_cli.pictures.tensor import legend, picture, scale_of
 from poolnorm_cli.pictures.tensor_chart import histogram
 from poolnorm_cli.pictures.tensor_colors import MARK, MARK_NAMES, MARKS, Scale, number
+from poolnorm_cli.pictures.tensor_room import GAP, PANEL, Page
 from poolnorm_cli.shapes import format_shape
 
 
@@ -17,46 +18,13 @@ if TYPE_CHECKING:
     from poolnorm_cli.engine.statistics import Extreme
     from poolnorm_cli.engine.thumbnail import Thumbnail
 
-PANEL = 34
-"""Columns of the statistics beside a picture."""
-_GAP = 3
-_LEAST_BESIDE = 76
-"""Columns from which on two things stand side by side."""
-_HISTOGRAM_ROWS = 5
-_LEAST_ROWS, _MOST_ROWS = 16, 48
-
-
-class Page(NamedTuple):
-    """The size of a page.
-
-    Attributes:
-        width: Columns.
-        height: Rows of the screen; pages may be longer.
-    """
-
-    width: int
-    height: int
-
-    @property
-    def has_sides(self) -> bool:
-        """Whether two things fit side by side."""
-        return self.width >= _LEAST_BESIDE
-
-    def room(self) -> Room:
-        """Return the room for the one picture of a page, beside which are its statistics."""
-        columns = self.width - PANEL - _GAP if self.has_sides else self.width
-        return Room(max(columns, 8), self._rows(6))
-
-    def half(self, count: int = 2) -> Room:
-        """Return the room for each of some pictures that are compared."""
-        fit = (self.width + _GAP) // count - _GAP
-        columns = fit if self.has_sides and fit >= 24 else self.width
-        if self.has_sides and fit < 24:
-            columns = (self.width - _GAP) // 2
-        return Room(max(columns, 8), self._rows(9))
-
-    def _rows(self, other: int) -> int:
-        return min(max(self.height - other, _LEAST_ROWS), _MOST_ROWS)
+_LEAST_COLUMN = 38
+"""Columns of what is said of one of several tensors, where there is so much room."""
+_HISTOGRAM_ROWS, _SHORT_HISTOGRAM_ROWS = 5, 3
+_FEW_VALUES = 16
+"""Values up to which they can be seen one by one, so that nobody needs a histogram."""
+_HIGH = 30
+"""Rows of a screen from which on there are histograms below pictures that are compared."""
 
 
 def tensor_page(thumbnail: "Thumbnail", page: Page, *, bare: bool = False) -> Canvas:
@@ -76,7 +44,7 @@ def tensor_page(thumbnail: "Thumbnail", page: Page, *, bare: bool = False) -> Ca
         return _titled(drawn, thumbnail)
     head = _heading(thumbnail, scale, page.width)
     panel = _panel(thumbnail, min(PANEL, page.width))
-    body = beside(drawn, panel, gap=_GAP) if page.has_sides else stacked(drawn, panel)
+    body = beside(drawn, panel, gap=GAP) if page.has_sides else stacked(drawn, panel)
     return _titled(stacked(head, body, gap=0), thumbnail)
 
 
@@ -95,27 +63,29 @@ def pair_page(
         The page.
     """
     together = scale_of(thumbnails)
+    room = page.half(len(thumbnails))
     head = Canvas(page.width)
-    for index, text in enumerate(words):
-        head.write(text, "text" if index else "heading")
-    columns = []
-    for each in thumbnails:
-        scale = scale_of([each]) if own_scales else together
-        columns.append(_column(each, scale, page.half(len(thumbnails)), page))
-    flows = page.has_sides
-    body = _flowed(columns, page.width) if flows else stacked(*columns)
+    for text in words:
+        head.write(text)
+    if words:
+        head.write()
+    scales = [scale_of([each]) if own_scales else together for each in thumbnails]
+    pairs = list(zip(thumbnails, scales, strict=True))
+    drawn = [_framed(each, scale, room) for each, scale in pairs]
+    widths = [min(max(each.width, _LEAST_COLUMN), room.columns) for each in drawn]
+    heads = [_short_heading(*pair, width) for pair, width in zip(pairs, widths, strict=True)]
+    tallest = max(each.height for each in heads) if page.has_sides else 0
+    columns = [
+        stacked(top, Canvas(width, tallest - top.height), shown, _account(each, width, page), gap=0)
+        for each, top, shown, width in zip(thumbnails, heads, drawn, widths, strict=True)
+    ]
+    body = flowed(columns, page.width, gap=GAP) if page.has_sides else stacked(*columns)
     whole = stacked(head, body, gap=0) if words else body
     if not own_scales and (note := _narrow(thumbnails, together)):
         foot = Canvas(page.width)
         foot.write(note, "muted")
         whole = stacked(whole, foot, gap=1)
     return _titled(whole, *thumbnails)
-
-
-def _flowed(columns: "Sequence[Canvas]", width: int) -> Canvas:
-    from poolnorm_cli.pictures.canvas import flowed
-
-    return flowed(columns, width, gap=_GAP)
 
 
 def _narrow(thumbnails: "Sequence[Thumbnail]", scale: Scale) -> str | None:
@@ -165,11 +135,7 @@ def _framed(thumbnail: "Thumbnail", scale: Scale, room: Room) -> Canvas:
 
 
 def _heading(thumbnail: "Thumbnail", scale: Scale, width: int) -> Canvas:
-    canvas = Canvas(width)
-    canvas.write(f"{thumbnail.name} {shape_text(thumbnail)} {thumbnail.dtype}", "heading")
-    text = ", ".join(_facts(thumbnail, scale))
-    if text:
-        canvas.write(text[0].upper() + text[1:] + ".", "muted")
+    canvas = _short_heading(thumbnail, scale, width)
     canvas.write()
     return canvas
 
@@ -215,26 +181,30 @@ def _cell_facts(thumbnail: "Thumbnail") -> list[str]:
     return []
 
 
-def _column(thumbnail: "Thumbnail", scale: Scale, room: Room, page: Page) -> Canvas:
-    """Draw one of several tensors, with a short account of its values below it."""
-    head = Canvas(room.columns)
+def _short_heading(thumbnail: "Thumbnail", scale: Scale, width: int) -> Canvas:
+    head = Canvas(width)
     head.write(f"{thumbnail.name} {shape_text(thumbnail)} {thumbnail.dtype}", "heading")
     text = ", ".join(_facts(thumbnail, scale))
     if text:
         head.write(text[0].upper() + text[1:] + ".", "muted")
-    foot = Canvas(room.columns)
+    return head
+
+
+def _account(thumbnail: "Thumbnail", width: int, page: Page) -> Canvas:
+    """Write a short account of the values of one of several tensors."""
+    canvas = Canvas(width)
     found, stats = thumbnail.distribution, thumbnail.statistics
     if found is not None and thumbnail.view.kind != "number":
         mean, std = number(stats.mean or 0.0), number(stats.std or 0.0)
         ends = f"min {number(found.low)}, max {number(found.high)}"
-        foot.write(f"{ends}, mean {mean}, std {std}", "muted")
-        if page.height > 30:
-            ends_of = (found.low, found.high)
-            width = min(room.columns, PANEL)
-            foot = stacked(foot, histogram(found.counts, ends_of, width, 3), gap=0)
+        canvas.write(f"{ends}, mean {mean}, std {std}", "muted")
     if stats.nan or stats.inf:
-        foot.write(f"{stats.nan} NaN, {stats.inf} infinite")
-    return stacked(Canvas(room.columns), head, _framed(thumbnail, scale, room), foot, gap=0)
+        canvas.write(f"{stats.nan} NaN, {stats.inf} infinite")
+    if found is not None and thumbnail.count > _FEW_VALUES and page.height > _HIGH:
+        ends_of = (found.low, found.high)
+        bars = histogram(found.counts, ends_of, min(width, PANEL), _SHORT_HISTOGRAM_ROWS)
+        return stacked(canvas, bars, gap=0)
+    return canvas
 
 
 def _panel(thumbnail: "Thumbnail", width: int) -> Canvas:

@@ -66,6 +66,22 @@ def encode(block: NDArray[Any], dtype: DType) -> NDArray[Any]:
         return np.ascontiguousarray(block.astype(stored, copy=False))
 
 
+def as_stored(block: NDArray[Any], dtype: DType) -> NDArray[Any]:
+    """Return a block as it reads from a file of a type: rounded to that.
+
+    Args:
+        block: Items of any shape, native-endian.
+        dtype: The type of the file.
+
+    Returns:
+        An array of the same shape; of float32 for bfloat16. It is the block itself where that is
+        of the type.
+    """
+    if block.dtype.name == dtype.name:
+        return block
+    return decode(encode(block, dtype).tobytes(), dtype, swapped=False).reshape(block.shape)
+
+
 def widen_bfloat16(items: NDArray[Any]) -> NDArray[np.float32]:
     """Widen bfloat16, of which each value is the upper two bytes of a float32.
 

@@ -136,7 +136,7 @@ def test_rank_3_that_looks_like_an_image_is_noted(poolnorm: Command) -> None:
     shown = poolnorm("show x.npy")
     image = json.loads(poolnorm("show x.npy --unbatched --json").out)["pictures"][0]
 
-    assert "--unbatched draws one image" in shown.err
+    assert "if it is one image, give --unbatched" in shown.err
     assert (image["drawn_as"], image["shape"]) == ("rgb", [12, 12, 3])
     assert poolnorm("show x.npy --unbatched").err == ""
 
@@ -171,7 +171,7 @@ def test_pictures_are_kept_as_png(poolnorm: Command) -> None:
             "error: rows.npy: --channel 1, and rank 2 has no axis of channels",
         ),
         ("gone.npy", "error: gone.npy: no such file"),
-        ("x.npy --save-svg x.npy", "error: x.npy: exists"),
+        ("x.npy --save-svg x.npy", "error: x.npy: --save-svg is the input x.npy"),
     ],
 )
 def test_what_cannot_be_shown_is_refused(poolnorm: Command, words: str, message: str) -> None:
