@@ -34,6 +34,8 @@ def modules_of(*words: str) -> set[str]:
         ["shape", "ln", "N,H,W,3", "-q"],
         ["shape", "pool", "average", "4,28,28,3", "--padding", "same", "--explain", "--json"],
         ["shape", "gn", "N,H,W,32", "--explain"],
+        ["shape", "bn", "N,H,W,32", "--conventions"],
+        ["shape", "pool", "max", "4,28,28,3", "--conventions", "--json"],
         ["shape", "pool", "max", "4,28,28,3", "--field", "out.h"],
         ["shape", "pipe", "4,28,28,3", "!", "pool", "max", "!", "bn", "!", "gpool", "max"],
         ["shape", "solve", "28,28", "14,14"],

@@ -45,13 +45,16 @@ def make(words: str, parameters: Mapping[str, Any]) -> Layer:
     return make_layer(kind, given, {}, "")
 
 
-def shape_document(layer: Layer, shape: Shape, *, explain: bool = True) -> dict[str, Any]:
+def shape_document(
+    layer: Layer, shape: Shape, *, explain: bool = True, conventions: bool = True
+) -> dict[str, Any]:
     """Answer what a layer makes of a shape.
 
     Args:
         layer: The layer.
         shape: Shape of the input, whose dims may be symbolic.
         explain: With the explanation: axis by axis, the statistics, the weights, the lines.
+        conventions: With what Keras, PyTorch and ONNX make of the same numbers.
 
     Returns:
         The document; `docs/guide.md` describes it.
@@ -63,6 +66,10 @@ def shape_document(layer: Layer, shape: Shape, *, explain: bool = True) -> dict[
     document = head(layer, step)
     if explain:
         document |= explanation(layer, step)
+    if conventions:
+        from poolnorm_cli.calculator.conventions import conventions_of
+
+        document["conventions"] = [each.entry() for each in conventions_of(layer, shape)]
     return document
 
 

@@ -1,11 +1,18 @@
 """`shape`: the output shape of a layer, without data and without NumPy."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from poolnorm_cli.calculator.answer import explanation, head
 from poolnorm_cli.calculator.steps import Step, follow_one
-from poolnorm_cli.cli.command import Command, Family, PrintingFlags, layer_family
+from poolnorm_cli.cli.command import (
+    PRINTING_PANEL,
+    Command,
+    Family,
+    Option,
+    PrintingFlags,
+    layer_family,
+)
 from poolnorm_cli.cli.draw_flags import DrawFlags, draw_layer
 from poolnorm_cli.cli.shape_flags import AnswerFlags, ShapeArgument, print_field, read_shape
 from poolnorm_cli.layers import find
@@ -19,11 +26,27 @@ from poolnorm_cli.values import frozen
 
 
 @frozen(kw_only=True)
+class ConventionFlags:
+    """Whether other frameworks are told of."""
+
+    conventions: Annotated[
+        bool,
+        Option(
+            "--conventions",
+            help="Put Keras, PyTorch and ONNX side by side: what each makes of the same numbers, "
+            "and its own call for Keras' answer.",
+            rich_help_panel=PRINTING_PANEL,
+        ),
+    ] = False
+
+
+@frozen(kw_only=True)
 class ShapeFlags:
     """What was typed after `shape LAYER`, apart from the layer's own parameters."""
 
     shape: ShapeArgument
     answer: AnswerFlags
+    conventions: ConventionFlags
     picture: DrawFlags
     printing: PrintingFlags
 
@@ -42,13 +65,17 @@ def _run(kind: type[Layer], parameters: dict[str, Any], flags: ShapeFlags) -> in
         return print_field([step], flags.answer.field)
     style = flags.printing.style()
     drawing = draw_layer(layer, step.before, flags.shape.shape, flags.picture, style)
-    row = _ShapeRow(step, explained=flags.answer.explain)
+    rows: list[Row] = [_ShapeRow(step, explained=flags.answer.explain)]
+    if flags.conventions.conventions:
+        from poolnorm_cli.cli.convention_rows import convention_rows
+
+        rows += convention_rows(layer, step.before)
 
     def document(entries: dict[str, list[Any]]) -> Mapping[str, Any]:
-        only: Mapping[str, Any] = entries[row.section][0]
-        return {**only, **drawing.entry()}
+        (only,) = entries.pop(Row.section)
+        return {**only, **entries, **drawing.entry()}
 
-    emit([row], document, style)
+    emit(rows, document, style)
     drawing.print(style)
     return 0
 

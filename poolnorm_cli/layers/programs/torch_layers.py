@@ -83,7 +83,11 @@ def _pooling(kind: str) -> Callable[[Any, ProgramContext], TorchLayer]:
         sizes = one_or_tuple([w.size for w in windows])
         text = f"kernel_size={sizes}, stride={one_or_tuple([w.stride for w in windows])}"
         module = f"torch.nn.{kind}Pool{context.rank - 2}d"
-        if all(w.low == w.high and w.low <= w.size // 2 for w in windows):
+        lengths = [context.shape[axis] for axis in layer.windows(context.shape)]
+        # AvgPool3d refuses a window larger than the input, whatever padding there is.
+        large = any(w.size > length for w, length in zip(windows, lengths, strict=True))
+        refused = large and kind == "Avg" and context.rank == 5
+        if not refused and all(w.low == w.high and w.low <= w.size // 2 for w in windows):
             more = ", count_include_pad=False" if kind == "Avg" else ""
             padding = one_or_tuple([w.low for w in windows])
             return TorchLayer(order=order, module=f"{module}({text}, padding={padding}{more})")

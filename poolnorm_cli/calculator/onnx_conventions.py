@@ -1,0 +1,278 @@
+"""What ONNX makes of the numbers of a layer, and its own call for Keras' answer.
+
+Calls are lines of ONNX' own text, as `onnx.parser` reads them. Where the standard and ONNX Runtime
+differ, a call is one that the runtime answers as Keras does.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from poolnorm_cli.calculator.convention import Convention, names_of, reordered
+from poolnorm_cli.layers.axis_rules import AxisRule, WindowRule
+from poolnorm_cli.shapes import Ints, Shape
+
+
+FRAMEWORK = "ONNX"
+_EPSILON = "epsilon is 1e-05 there unless given"
+
+
+def onnx_convention(layer: Any, shape: Shape) -> Convention | None:
+    """Say what ONNX makes of the numbers of a layer.
+
+    Args:
+        layer: The layer.
+        shape: Shape of the input, whose dims may be symbolic.
+
+    Returns:
+        The convention; None for a layer that nothing is known of.
+    """
+    write = _WRITERS.get(layer.keras_name)
+    return None if write is None else write(layer, shape)
+
+
+def _node(operator: str, inputs: str = "x", output: str = "y", **attributes: Any) -> str:
+    """Write a node."""
+    told = ", ".join(f"{name}={_word(value)}" for name, value in attributes.items())
+    return f"{output} = {operator}{f'<{told}>' if told else ''}({inputs})"
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(str, value))}]"
+    return repr(value)
+
+
+def _constant(name: str, values: Sequence[int]) -> str:
+    return _node("Constant", "", name, value_ints=list(values))
+
+
+def _channels_at_1(axis: int, rank: int) -> Ints:
+    first, *others = (other for other in range(rank) if other != axis)
+    return (first, axis, *others)
+
+
+def _spatial_order(layer: Any, shape: Shape) -> Ints:
+    return _channels_at_1(len(shape) - 1 if layer.data_format == "channels_last" else 1, len(shape))
+
+
+def _pooling(layer: Any, shape: Shape) -> Convention:
+    rules: list[WindowRule] = layer.axis_rules(shape)
+    order = _spatial_order(layer, shape)
+    operator = "AveragePool" if layer.averages else "MaxPool"
+    numbers: dict[str, Any] = {
+        "kernel_shape": [rule.size for rule in rules],
+        "strides": [rule.stride for rule in rules],
+    }
+    after = reordered(layer.output_shape(shape), order)
+    notes = ["strides are 1 there unless given"]
+    if layer.averages:
+        notes.append(
+            "count_include_pad is 0 there unless given: padding does not count, as in Keras"
+        )
+    if layer.padding == "valid":
+        line = _node(operator, **numbers)
+        return _alike(order, [line], after, notes)
+    like = _node(operator, **numbers, auto_pad="SAME_UPPER")
+    short = [_shortfall(rule) for rule in rules]
+    if not any(cells is None or cells > 0 for cells in short):
+        return _alike(order, [like], after, notes)
+    why = "SAME_UPPER pads by less than 0 where the last window ends before the axis"
+    # ONNX Runtime refuses that for MaxPool, and moves the windows of AveragePool by half of it.
+    differs = not layer.averages or any(cells is None or cells > 1 for cells in short)
+    pads = [[rule.pads[end] for rule in rules] for end in (0, 1)]
+    known = all(isinstance(pad, int) for ends in pads for pad in ends)
+    sizes = names_of([rule.length for rule in rules])
+    return Convention(
+        framework=FRAMEWORK,
+        order=order,
+        like=[like],
+        like_shape=after,
+        same=None if None in short else not differs,
+        why=why if differs else "",
+        call=[_node(operator, **numbers, pads=pads[0] + pads[1])] if known else (),
+        none="" if known else f"the pads depend on {sizes}; give sizes",
+        notes=notes,
+    )
+
+
+def _shortfall(rule: WindowRule) -> int | None:
+    """Return by how many cells the last window of 'same' ends before the axis; None if unknown."""
+    if rule.size >= rule.stride:
+        return 0
+    if not (isinstance(rule.length, int) and isinstance(rule.places, int)):
+        return None
+    return max(rule.length - (rule.places - 1) * rule.stride - rule.size, 0)
+
+
+def _alike(
+    order: Ints, lines: Sequence[str], after: Shape, notes: Sequence[str] = ()
+) -> Convention:
+    """Return that the operator of the same name has Keras' answer."""
+    return Convention(
+        framework=FRAMEWORK, order=order, like=lines, like_shape=after, call=lines, notes=notes
+    )
+
+
+def _global(layer: Any, shape: Shape) -> Convention:
+    order, spatial = _spatial_order(layer, shape), list(range(2, len(shape)))
+    operator = "GlobalAveragePool" if "Average" in layer.keras_name else "GlobalMaxPool"
+    kept = (*reordered(shape, order)[:2], *(1 for _ in spatial))
+    if layer.keepdims:
+        return _alike(order, [_node(operator)], kept)
+    return Convention(
+        framework=FRAMEWORK,
+        order=order,
+        like=[_node(operator)],
+        like_shape=kept,
+        same=False,
+        why="it keeps the axes, with size 1",
+        call=[
+            _node(operator, output="pooled"),
+            _constant("axes", spatial),
+            _node("Squeeze", "pooled, axes"),
+        ],
+    )
+
+
+def _adaptive(layer: Any, shape: Shape) -> Convention:
+    rules: list[AxisRule] = layer.axis_rules(shape)
+    order = _spatial_order(layer, shape)
+    operator = "AveragePool" if "Average" in layer.keras_name else "MaxPool"
+    reach = [rule.reach for rule in rules]
+    even = all(isinstance(rule.length, int) for rule in rules) and None not in [s for _, s in reach]
+    sizes = [size for size, _ in reach]
+    none = ""
+    if not even:
+        named = names_of([rule.length for rule in rules])
+        uneven = "windows of several sizes; `poolnorm apool --export` writes them one by one"
+        none = f"the windows depend on {named}; give sizes" if named else uneven
+    return Convention(
+        framework=FRAMEWORK,
+        order=order,
+        same=False,
+        why="ONNX has no adaptive pooling",
+        call=[_node(operator, kernel_shape=sizes, strides=sizes)] if even else (),
+        none=none,
+    )
+
+
+_MISSING = {"gamma": "gamma is needed there: give ones", "beta": "beta is needed there: give zeros"}
+
+
+def _needed(layer: Any, shape: Shape, *names: str) -> list[str]:
+    """Tell of the weights that an operator wants and the layer does not have."""
+    has = layer.weight_shapes(shape)
+    return [_MISSING[name] for name in names if name not in has]
+
+
+def _batch_norm(layer: Any, shape: Shape) -> Convention:
+    axes, rank = layer.axes(len(shape)), len(shape)
+    numbers = {"epsilon": layer.epsilon, "momentum": layer.momentum}
+    weights = "x, gamma, beta, moving_mean, moving_variance"
+    notes = [
+        f"{_EPSILON}, and momentum 0.9; it means what Keras' does",
+        "training_mode=1 gives the moving statistics as further outputs",
+        *_needed(layer, shape, "gamma", "beta"),
+    ]
+    if len(axes) == 1 and axes[0]:
+        line = _node("BatchNormalization", weights, **numbers)
+        order = _channels_at_1(axes[0], rank)
+        return _alike(order, [line], reordered(shape, order), notes)
+    channels = 1
+    for axis in axes:
+        channels *= int(shape[axis] or 0)
+    return Convention(
+        framework=FRAMEWORK,
+        order=(*(a for a in range(rank) if a not in axes), *axes),
+        same=False,
+        why="it normalizes along axis 1 alone",
+        call=[
+            _constant("rows", [-1, channels]),
+            _node("Reshape", "x, rows", "flat"),
+            _node("BatchNormalization", weights.replace("x", "flat", 1), "normal", **numbers),
+            _node("Shape", "x", "sizes"),
+            _node("Reshape", "normal, sizes"),
+        ],
+        notes=[*notes, "its weights are vectors"],
+    )
+
+
+def _over_last(layer: Any, shape: Shape) -> Convention:
+    """Write LayerNormalization and RMSNormalization, which go from an axis to the last."""
+    axes, rank = layer.axes(len(shape)), len(shape)
+    operator, weights = "RMSNormalization", "x, scale"
+    notes = [_EPSILON, "its operator set is 23 or later"]
+    if layer.centered:
+        operator, weights = "LayerNormalization", "x, gamma" + (", beta" if layer.center else "")
+        notes = [_EPSILON, *_needed(layer, shape, "gamma")]
+    trailing = axes == tuple(range(rank - len(axes), rank))
+    first = layer.axis[0] if len(layer.axis) == 1 else axes[0]
+    like = _node(operator, weights, axis=first, epsilon=layer.epsilon)
+    last = _node(operator, weights, axis=-len(axes), epsilon=layer.epsilon)
+    order = (*(a for a in range(rank) if a not in axes), *axes)
+    if trailing:
+        return _alike(order, [like], shape, notes)
+    return Convention(
+        framework=FRAMEWORK,
+        order=order,
+        like=[like],
+        like_shape=None,
+        same=False,
+        why=f"axis={first} means axes {axes[0]} to {rank - 1} there",
+        call=[last],
+        notes=notes,
+    )
+
+
+def _group_norm(layer: Any, shape: Shape) -> Convention:
+    (axis,) = layer.axes(len(shape))
+    order = _channels_at_1(axis, len(shape))
+    groups = layer.group_count(int(shape[axis] or 0))
+    after = reordered(shape, order)
+    notes = [_EPSILON, *_needed(layer, shape, "gamma", "beta")]
+    if layer.words == "in" and len(shape) > 2:
+        line = _node("InstanceNormalization", "x, gamma, beta", epsilon=layer.epsilon)
+        return _alike(order, [line], after, notes)
+    line = _node("GroupNormalization", "x, gamma, beta", num_groups=groups, epsilon=layer.epsilon)
+    notes.append("before operator set 21 it has one gamma and one beta a group")
+    return _alike(order, [line], after, notes)
+
+
+def _unit_norm(layer: Any, shape: Shape) -> Convention:
+    axes, order = layer.axes(len(shape)), tuple(range(len(shape)))
+    call = [
+        _constant("axes", axes),
+        _node("ReduceL2", "x, axes", "norm", keepdims=1),
+        _node("Constant", "", "least", value_float=1e-12),
+        _node("Max", "norm, least", "divisor"),
+        _node("Div", "x, divisor"),
+    ]
+    if len(axes) > 1:
+        why = "it has one axis"
+        return Convention(framework=FRAMEWORK, order=order, same=False, why=why, call=call)
+    return Convention(
+        framework=FRAMEWORK,
+        order=order,
+        like=[_node("LpNormalization", axis=layer.axis[0], p=2)],
+        like_shape=shape,
+        why="it has no floor: norms below 1e-12 are made 1, too",
+        call=call,
+    )
+
+
+_WRITERS: dict[str, Callable[[Any, Shape], Convention]] = {
+    "MaxPooling": _pooling,
+    "AveragePooling": _pooling,
+    "GlobalMaxPooling": _global,
+    "GlobalAveragePooling": _global,
+    "AdaptiveMaxPooling": _adaptive,
+    "AdaptiveAveragePooling": _adaptive,
+    "BatchNormalization": _batch_norm,
+    "LayerNormalization": _over_last,
+    "GroupNormalization": _group_norm,
+    "RMSNormalization": _over_last,
+    "UnitNormalization": _unit_norm,
+}
+"""Keras' class, less its rank -> what says what ONNX makes of it."""
