@@ -164,8 +164,19 @@ def _run(flags: CompareFlags) -> int:
         _files(comparison, flags) if comparison.backends is None else _backends(comparison, flags)
     )
     equal = all(difference.equal for difference in found)
-    head = {"schema": 1, "command": "compare", "equal": equal, "comparisons": []}
+    from poolnorm_cli.engine.compare import passing_flags
+
+    passing = passing_flags(found, comparison.tolerance)
+    head = {
+        "schema": 1,
+        "command": "compare",
+        "equal": equal,
+        "would_pass": passing,
+        "comparisons": [],
+    }
     emit(map(_DifferenceRow, found), lambda entries: head | entries, flags.printing.style())
+    if passing:
+        note(f"{' or '.join(passing)} would pass", flags.printing.style())
     return 0 if equal else 1
 
 

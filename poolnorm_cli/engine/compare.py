@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from itertools import islice
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from poolnorm_cli.backends import Backend
 from poolnorm_cli.engine.threads import ONE_THREAD
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.kernels.differences import ItemDifferences, Tolerance, item_differences
+from poolnorm_cli.kernels.tolerances import NeededTolerance
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.sizes import BLOCK_BYTES
 from poolnorm_cli.tensors.codecs import as_stored
@@ -46,6 +48,7 @@ class Difference:
         absolute: The largest absolute difference and where; None where all are equal or NaN.
         relative: The same, relative to the second.
         ulp: The same, in units in the last place; None where the dtypes differ.
+        needed: What tolerance would do.
     """
 
     a: str
@@ -59,6 +62,7 @@ class Difference:
     absolute: Extreme | None = None
     relative: Extreme | None = None
     ulp: Extreme | None = None
+    needed: NeededTolerance = field(default_factory=NeededTolerance)
     _start: int = field(default=0, repr=False)
 
     @property
@@ -85,6 +89,7 @@ class Difference:
         count = int(np.count_nonzero(found.unequal))
         if count and not self.unequal:
             self.first = self._index(int(found.unequal.argmax()))
+        self.needed.add(a, b, found, tolerance)
         self.unequal += count
         self.total += found.unequal.size
         self._widen(found)
@@ -107,6 +112,29 @@ class Difference:
         """Return the index of an item of the block that is being added."""
         index = np.unravel_index(self._start + place, self.shapes[0] or ())
         return tuple(int(i) for i in index)
+
+
+def passing_flags(found: "Sequence[Difference]", tolerance: Tolerance) -> list[str]:
+    """Return the flags of which each would make all of these comparisons equal.
+
+    Args:
+        found: What was compared.
+        tolerance: What counted as equal.
+
+    Returns:
+        Flags with values, the tightest first; none where something differs by more than rounding.
+    """
+    unequal = [each for each in found if not each.equal]
+    if not unequal or not all(each.comparable for each in unequal):
+        return []
+    needed = reduce(NeededTolerance.merged, (each.needed for each in unequal))
+    dtypes = [str(dtype) for each in unequal for dtype in each.dtypes]
+    flags = needed.flags(dtypes, tolerance)
+    if not any(len(set(each.dtypes)) > 1 for each in unequal):
+        return flags
+    if not any(each.unequal for each in unequal):
+        return ["--ignore-dtype"]
+    return [f"{flag} --ignore-dtype" for flag in flags]
 
 
 def compare_files(
