@@ -16,7 +16,8 @@ from typing import Annotated, Any, TypeAlias, get_args
 from poolnorm_cli.layers import LAYERS
 from poolnorm_cli.layers.base import Layer, Parameter
 from poolnorm_cli.layers.keras.spelling import flag_of
-from poolnorm_cli.report.rows import Color, Style, print_message
+from poolnorm_cli.report.rows import Style, print_message
+from poolnorm_cli.report.text import Color
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.values import frozen
 

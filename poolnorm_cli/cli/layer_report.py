@@ -302,7 +302,7 @@ def add_failure(report: Report, name: str, error: PoolnormError, count: int = 1)
         count: How many have failed so far: on a terminal, those after the first few are counted.
     """
     if report.most_lines is None or count <= report.most_lines:
-        print_error(error)
+        print_error(error, report.style.color)
     elif count == report.most_lines + 1:
         print("more inputs fail; a journal (--journal FILE) has the error of each", file=sys.stderr)
     facts = {key: value for key, value in document_of(error).items() if key != "schema"}

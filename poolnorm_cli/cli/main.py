@@ -64,6 +64,7 @@ def _run(args: list[str]) -> int:
 def _fail(error: Exception, args: Sequence[str]) -> int:
     try:
         from poolnorm_cli.errors import UsageError
+        from poolnorm_cli.report.colors import color_of
         from poolnorm_cli.report.emit import emit_error
         from poolnorm_cli.report.errors import error_of
         from poolnorm_cli.report.rows import Style
@@ -79,7 +80,7 @@ def _fail(error: Exception, args: Sequence[str]) -> int:
     reported = error_of(error)
     if args[:1] == ["compare"]:  # its 1 says that two files differ, as that of cmp does
         reported = reported.of_kind(UsageError)
-    emit_error(reported, Style(json="--json" in args))
+    emit_error(reported, Style(json="--json" in args, color=color_of(args)))
     return reported.code
 
 

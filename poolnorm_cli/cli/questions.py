@@ -13,7 +13,7 @@ from poolnorm_cli.report.colors import color_of, is_colored
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.report.rows import Color
+    from poolnorm_cli.report.text import Color
 
 _HELP = ("-h", "--help")
 _VERSION = ("-V", "--version")

@@ -63,7 +63,7 @@ def _rows(flags: InfoFlags, failed: list[str]) -> Iterator[Row]:
         except PoolnormError as error:
             if len(flags.inputs.inputs) == 1:
                 raise
-            print_error(error)
+            print_error(error, flags.printing.color)
             failed.append(file)
 
 

@@ -189,7 +189,7 @@ def _open_mask(layer: Layer, word: str, flags: LayerFlags) -> "MaskFile":
         with suppress(PoolnormError):  # one that cannot be read is refused when it is needed
             text = text or maskable.mask_note(mask.shape)
         if text:
-            print_note(text)
+            print_note(text, flags.printing.color)
     return mask
 
 

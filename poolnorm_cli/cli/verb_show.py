@@ -116,7 +116,7 @@ def _thumbnails(flags: ShowFlags, page: "Page", failed: list[str]) -> "Iterator[
         except PoolnormError as error:
             if len(flags.inputs.inputs) == 1:
                 raise
-            print_error(error)
+            print_error(error, style.color)
             failed.append(word)
 
 

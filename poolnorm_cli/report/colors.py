@@ -6,11 +6,10 @@ beside it do not.
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, TextIO, get_args
+from typing import Literal, TextIO, get_args
 
+from poolnorm_cli.report.text import Color
 
-if TYPE_CHECKING:
-    from poolnorm_cli.report.rows import Color
 
 Tone = Literal["error", "note", "good", "bad", "unsure", "heading", "name"]
 
@@ -32,7 +31,7 @@ _VERDICTS: dict[tuple[str, str], Tone] = {
 _RICH: dict[Tone, str] = {"good": "green", "bad": "bold red"}
 
 
-def is_colored(stream: TextIO, color: "Color" = "auto") -> bool:
+def is_colored(stream: TextIO, color: Color = "auto") -> bool:
     """Whether what is printed on a stream has colour.
 
     Args:
@@ -62,7 +61,7 @@ def paint(text: str, tone: Tone) -> str:
     return f"\x1b[{_CODES[tone]}m{text}\x1b[0m"
 
 
-def labelled(label: Tone, text: str, stream: TextIO, color: "Color" = "auto") -> str:
+def labelled(label: Tone, text: str, stream: TextIO, color: Color = "auto") -> str:
     """Return `error: ...` or `note: ...`, the label in colour where the stream has it.
 
     Args:
@@ -92,10 +91,8 @@ def verdict_style(column: str, cell: str) -> str:
     return _RICH.get(tone, "") if tone is not None else ""
 
 
-def color_of(words: Sequence[str]) -> "Color":
+def color_of(words: Sequence[str]) -> Color:
     """Return what --color asks for in a command line that may be wrong elsewhere."""
-    from poolnorm_cli.report.rows import Color
-
     found: Color = "auto"
     for place, word in enumerate(words):
         flag, mark, value = word.partition("=")

@@ -81,7 +81,7 @@ def emit_error(error: PoolnormError, style: Style) -> None:
         error: The error.
         style: How to print.
     """
-    print_error(error)
+    print_error(error, style.color)
     if style.json:
         print(json_text(document_of(error)))
 
@@ -94,7 +94,7 @@ def note(text: str, style: Style) -> None:
         style: How to print.
     """
     if prints_notes(style):
-        print_note(text)
+        print_note(text, style.color)
 
 
 def prints_notes(style: Style) -> bool:
@@ -148,7 +148,7 @@ class _QuietReport(Report):
         if essential is not None:
             print(essential, file=self.style.stream)
         elif warning is not None:
-            print_note(warning)
+            print_note(warning, self.style.color)
 
     def note(self, text: str) -> None:
         """Say nothing."""

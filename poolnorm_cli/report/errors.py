@@ -13,7 +13,7 @@ from poolnorm_cli.errors import (
     UsageError,
     printable,
 )
-from poolnorm_cli.report.text import brief
+from poolnorm_cli.report.text import Color, brief
 
 
 _GONE = "the current directory was removed"
@@ -25,7 +25,11 @@ _OF_FILES = (InputError, OutputError, OSError)
 
 def line(error: PoolnormError) -> str:
     """Return the one line of an error."""
-    return f"error: {printable(str(_explained(error)))}"
+    return f"error: {_text(error)}"
+
+
+def _text(error: PoolnormError) -> str:
+    return printable(str(_explained(error)))
 
 
 def _is_directory_gone() -> bool:
@@ -51,9 +55,16 @@ def _cut(error: PoolnormError) -> PoolnormError:
     return error.saying(brief(error.what), brief(error.fix))
 
 
-def print_error(error: PoolnormError) -> None:
-    """Print the one line of an error on standard error."""
-    print(line(error), file=sys.stderr)
+def print_error(error: PoolnormError, color: Color = "auto") -> None:
+    """Print the one line of an error on standard error.
+
+    Args:
+        error: The error.
+        color: What --color asks for.
+    """
+    from poolnorm_cli.report.colors import labelled
+
+    print(labelled("error", _text(error), sys.stderr, color), file=sys.stderr)
 
 
 def document_of(error: PoolnormError) -> dict[str, object]:

@@ -3,14 +3,13 @@
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, TextIO, TypeAlias
+from typing import Any, TextIO, TypeAlias
 
 from poolnorm_cli.errors import OutputError, printable
-from poolnorm_cli.report.text import brief
+from poolnorm_cli.report.text import Color, brief
 from poolnorm_cli.values import frozen
 
 
-Color = Literal["auto", "always", "never"]
 Document: TypeAlias = Callable[[dict[str, list[Any]]], Mapping[str, Any]]
 """Makes the document of --json of the entries of all rows, by section."""
 
@@ -128,7 +127,7 @@ class Report(ABC):
 
     def note(self, text: str) -> None:
         """Print a note on standard error."""
-        print_note(text)
+        print_note(text, self.style.color)
 
     def add_entry(self, entry: Mapping[str, Any], text: str | None = None) -> None:
         """Add what a document has an entry for, and people at most a line on standard error.
@@ -172,9 +171,16 @@ class Report(ABC):
         del document, below, summary
 
 
-def print_note(text: str) -> None:
-    """Print a note on standard error."""
-    print(f"note: {printable(text)}", file=sys.stderr)
+def print_note(text: str, color: Color = "auto") -> None:
+    """Print a note on standard error.
+
+    Args:
+        text: The note.
+        color: What --color asks for.
+    """
+    from poolnorm_cli.report.colors import labelled
+
+    print(labelled("note", printable(text), sys.stderr, color), file=sys.stderr)
 
 
 def print_message(text: str) -> None:

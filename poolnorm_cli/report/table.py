@@ -1,6 +1,5 @@
 """What a person at a terminal sees: a table of all rows, and the details of each."""
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -8,6 +7,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from poolnorm_cli.report.colors import is_colored, verdict_style
 from poolnorm_cli.report.rows import Document, Report, Row, Style
 from poolnorm_cli.report.text import encodable
 
@@ -29,7 +29,6 @@ _STYLES = {"input": "cyan", "array": "cyan", "layer": "cyan", "output shape": "b
 
 def console(style: Style) -> Console:
     """Return a console that prints names as they are, and no escape where colour is unwanted."""
-    plain = style.color == "never" or (style.color == "auto" and bool(os.environ.get("NO_COLOR")))
     return Console(
         file=style.stream,
         markup=False,
@@ -37,7 +36,7 @@ def console(style: Style) -> Console:
         highlight=False,
         force_terminal=True if style.color == "always" else None,
         # Without a colour system rich leaves out bold type too, which `no_color` does not.
-        color_system=None if plain else "auto",
+        color_system="auto" if is_colored(style.stream, style.color) else None,
     )
 
 
@@ -71,7 +70,8 @@ def _grid(title: str, rows: Sequence[Mapping[str, str]]) -> Grid:
     for header in rows[0]:
         grid.add_column(header, overflow="fold", style=_STYLES.get(header))
     for row in rows:
-        grid.add_row(*(Text(row.get(header, "")) for header in rows[0]))
+        cells = ((header, row.get(header, "")) for header in rows[0])
+        grid.add_row(*(Text(cell, style=verdict_style(header, cell)) for header, cell in cells))
     return grid
 
 
@@ -82,7 +82,8 @@ def _upright(title: str, row: Mapping[str, str]) -> Grid:
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
     for header, cell in row.items():
-        grid.add_row(header, Text(cell, style=_STYLES.get(header, "")))
+        style = _STYLES.get(header) or verdict_style(header, cell)
+        grid.add_row(header, Text(cell, style=style))
     return grid
 
 

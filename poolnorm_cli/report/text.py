@@ -1,6 +1,6 @@
 """Values, shapes and messages as text."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from poolnorm_cli.shapes import Shape
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from poolnorm_cli.engine.preview import Edges
 
 
+Color = Literal["auto", "always", "never"]
+"""What --color asks for."""
 _SHORT = 100
 _DIGITS = r"\d{60,}"
 _NEXT_UNIT, _NO_DECIMALS = 1000, 100
