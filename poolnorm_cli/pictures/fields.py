@@ -49,6 +49,10 @@ class _Layout(NamedTuple):
         """Columns of a cell, without the gap after it."""
         return self.step - 1 if self.step > 2 else self.step
 
+    def text(self, cell: int) -> str:
+        """Return the index of a cell, where its digits do not touch those of the next one."""
+        return str(cell) if len(str(cell)) < self.step else ""
+
     @property
     def gap(self) -> int:
         """The column at which cells are left out."""
@@ -116,10 +120,10 @@ def field_picture(lines: Sequence[Line], output: int, width: int) -> tuple[Canva
                 mark = PADDING
                 if not depends(row, cell):
                     continue
-            put_mark(canvas, row, column, layout.tile, mark, str(cell))
+            put_mark(canvas, row, column, layout.tile, mark, layout.text(cell))
             seen.add(mark)
         if layout.tail and row == len(lines) - 1 and OUTPUT not in seen:  # in what is left out
-            put_mark(canvas, row, layout.gap, min(layout.tile, _GAP), OUTPUT, str(output))
+            put_mark(canvas, row, layout.gap, min(layout.tile, _GAP), OUTPUT)
             seen.add(OUTPUT)
         elif layout.tail:
             canvas.put(row, layout.gap + 1, "…", "muted")

@@ -101,7 +101,7 @@ def _name(place: int, count: int) -> str:
 def _overview(rows: Places, columns: Places) -> Canvas:
     """Draw all cells with the windows that read them."""
     step, label = _step(rows, columns), _label(rows)
-    canvas = Canvas(label + len(columns.padded) * step)
+    canvas = Canvas(max(label + len(columns.padded) * step, len("input")))
     canvas.put(0, 0, "input", "heading")
     for column in range(columns.length):
         canvas.put(1, label + (column + columns.low) * step, str(column).rjust(step), "muted")
@@ -150,21 +150,35 @@ def _output(rows: Places, columns: Places) -> Canvas | None:
 
 def _panels(rows: Places, columns: Places, width: int, height: int) -> Canvas:
     """Draw windows by themselves: as many as there is room for, the first ones and the last."""
-    one = _panel(0, 0, rows, columns)
-    across = max((width + _GAP) // (one.width + _GAP), 1)
-    lines = max((height + 1) // (one.height + 1), _PANEL_ROWS)
+    windows = list(product(range(rows.count), range(columns.count)))
+    widest = max(_panel_width(*place, rows, columns) for place in windows)
+    across = max((width + _GAP) // (widest + _GAP), 1)
+    lines = max((height + 1) // (len(rows.padded) + 2), _PANEL_ROWS)
     if columns.count <= across:  # as they lie in the output
         shown = range(rows.count) if rows.count <= lines else range(lines - 1)
         parts = [_panel_row(row, rows, columns) for row in shown]
         if len(shown) < rows.count:
             parts += [_left_out("⋮"), _panel_row(rows.count - 1, rows, columns)]
         return stacked(*parts)
-    windows = list(product(range(rows.count), range(columns.count)))
     if len(windows) <= across * lines:
         return flowed([_panel(*place, rows, columns) for place in windows], width, _GAP)
     first = [_panel(*place, rows, columns) for place in windows[: max(across * lines - 2, 1)]]
     last = _panel(*windows[-1], rows, columns)
+    if across == 1:
+        return stacked(*first, _left_out("⋮"), last)
     return flowed([*first, beside(_left_out("…"), last, gap=_GAP)], width, _GAP)
+
+
+def _title(down: int, across: int, rows: Places, columns: Places) -> str:
+    """Write which window is shown, and how many cells it reads."""
+    cells = rows.real_cells(down) * columns.real_cells(across)
+    name = _name(down * columns.count + across, rows.count * columns.count)
+    return f"{name} {down},{across}: {counted(cells, 'cell')}".strip()
+
+
+def _panel_width(down: int, across: int, rows: Places, columns: Places) -> int:
+    cells = len(columns.padded) * _step(rows, columns)
+    return max(cells, len(_title(down, across, rows, columns)))
 
 
 def _panel_row(down: int, rows: Places, columns: Places) -> Canvas:
@@ -181,12 +195,8 @@ def _left_out(glyph: str) -> Canvas:
 def _panel(down: int, across: int, rows: Places, columns: Places) -> Canvas:
     """Draw one window over the padded input."""
     step = _step(rows, columns)
-    cells = rows.real_cells(down) * columns.real_cells(across)
-    name = _name(down * columns.count + across, rows.count * columns.count)
-    title = f"{name} {down},{across}".strip()
-    more = f"{title}: {counted(cells, 'cell')}"
-    canvas = Canvas(max(len(columns.padded) * step, len(more)))
-    canvas.put(0, 0, more, "muted")
+    canvas = Canvas(_panel_width(down, across, rows, columns))
+    canvas.put(0, 0, _title(down, across, rows, columns), "muted")
     (top, bottom), (left, right) = rows.span(down), columns.span(across)
     for row, column in _padded(rows, columns):
         inside = top <= row < bottom and left <= column < right

@@ -106,10 +106,19 @@ def _normalization(layer: "Layer", shape: Shape, width: int) -> Canvas:
     known = layer.statistics(shape)
     if known is None:
         raise UsageError(f"{layer.keras_name} has no picture", "leave out --draw")
-    counts = f"{_size(known.of_each)} of each statistic, over {_size(known.cells)} cells each"
+    cells = (
+        counted(known.cells, "cell")
+        if isinstance(known.cells, int)
+        else f"{known.cells or 'n'} cells"
+    )
+    counts = f"{_size(known.of_each)} of each statistic, over {cells} each"
     *others, last = map(str, known.axes)
     names = f"axes {', '.join(others)} and {last} are" if others else f"axis {last} is"
     text.write(f"{names} reduced: {counts}", "heading")
+    if 0 in shape:
+        empty = Canvas(width)
+        empty.write("An axis of size 0 has no cells to draw.", "muted")
+        return stacked(text, empty)
     sharing = sharing_of(layer, shape)  # type: ignore[arg-type] # what has statistics is one
     legend = Canvas(width)
     legend.write("Cells with the same letter share one statistic.", "muted")

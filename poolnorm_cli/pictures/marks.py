@@ -70,11 +70,10 @@ def put_mark(canvas: Canvas, row: int, column: int, tile: int, mark: Mark, text:
         column: Its first column.
         tile: Its columns.
         mark: What it is.
-        text: A number for it, which is shown where there are colours, if it fits.
+        text: A number for it, which is shown where there are colours; as wide as `tile` at most.
     """
     if mark.is_tile:
-        shown = text if len(text) <= tile else ""
-        canvas.put(row, column, shown.rjust(tile), mark.style, mark.glyph)
+        canvas.put(row, column, text.rjust(tile), mark.style, mark.glyph)
     elif mark is PADDING:
         canvas.put(row, column, mark.glyph * tile, mark.style)
     else:

@@ -12,6 +12,8 @@ _WIDEST = 5
 """Columns of a cell at most: larger indexes are written at some of the cells only."""
 _READABLE = 6
 """Cells on either side that are left, where the middle of an axis is left out."""
+_PADS = 3
+"""Cells of padding that are left at an end, where not all of an axis fits."""
 _GAP = "…"
 _GAP_WIDTH = 3
 _NARROW = 60
@@ -36,6 +38,10 @@ class _Layout(NamedTuple):
     def tile(self) -> int:
         """Columns of a cell, without the gap after it."""
         return self.step - 1 if self.step > 2 else self.step
+
+    def text(self, cell: int) -> str:
+        """Return the index of a cell, where its digits do not touch those of the next one."""
+        return str(cell) if len(str(cell)) < self.step else ""
 
     @property
     def gap(self) -> int:
@@ -82,9 +88,8 @@ def axis_picture(places: Places, width: int, height: int) -> tuple[Canvas, set[M
             text = str(cell)
             canvas.put(0, column, text.rjust(layout.tile) if every == 1 else text, "muted")
         seen.add(_put_count(canvas, column, layout.tile, cell, places))
-    if layout.tail:
-        for row in (0, 1):
-            canvas.put(row, layout.gap + 1, _GAP, "muted")
+    _put_gaps(canvas, 0, layout, places)
+    _put_gaps(canvas, 1, layout, places)
     for place in _drawn_places(places, layout, height - 2):
         row = canvas.height
         if place is None:
@@ -110,7 +115,11 @@ def _layout(places: Places, width: int) -> _Layout:
         gap = 1 if step > 2 else 0  # after the last cell, where it is not drawn
         if (end - first) * step - gap <= room:
             return _Layout(range(first, end), range(0), step, label)
+    if max(places.low, places.high) > _PADS:
+        first, end = max(first, -_PADS), min(end, places.length + _PADS)
     step = widest if room // widest >= 2 * _READABLE else 2
+    if (end - first) * step <= room:
+        return _Layout(range(first, end), range(0), step, label)
     kept = (room - _GAP_WIDTH) // step
     return _Layout(range(first, first + kept - kept // 2), range(end - kept // 2, end), step, label)
 
@@ -148,11 +157,24 @@ def _put_window(canvas: Canvas, row: int, layout: _Layout, place: int, places: P
     for column, cell in layout.columns():
         mark = mark_of(cell, span, places)
         if mark is not None:
-            put_mark(canvas, row, column, layout.tile, mark, str(cell))
+            put_mark(canvas, row, column, layout.tile, mark, layout.text(cell))
             seen.add(mark)
+    _put_gaps(canvas, row, layout, places)
+    return seen
+
+
+def _put_gaps(canvas: Canvas, row: int, layout: _Layout, places: Places) -> None:
+    """Mark where cells are left out: in the middle of the axis, and far out in its padding."""
     if layout.tail:
         canvas.put(row, layout.gap + 1, _GAP, "muted")
-    return seen
+    columns = [*layout.columns()]
+    if not columns:
+        return
+    (left, first), (right, last) = columns[0], columns[-1]
+    if first > places.padded.start:
+        canvas.put(row, left, _GAP.ljust(layout.tile), "muted")
+    if last < places.padded.stop - 1:
+        canvas.put(row, right, _GAP.rjust(layout.tile), "muted")
 
 
 def _drawn_places(places: Places, layout: _Layout, most: int) -> list[int | None]:

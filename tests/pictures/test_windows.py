@@ -158,6 +158,22 @@ def test_a_size_that_is_no_number_is_asked_for(shape: Shape) -> None:
     assert "give numbers, as " in caught.value.fix
 
 
+@pytest.mark.parametrize("shape", [(0, 3), (1, 0), (2, 0, 3), (0, 4, 4, 3)])
+def test_nothing_is_drawn_as_nothing(shape: Shape) -> None:
+    for layer in (layer_of("ln"), layer_of("unit"), layer_of("in", axis=-1)):
+        assert "has no cells" in "\n".join(layer_picture(layer, shape, 60).lines())
+    same = layer_of("pool max", padding="same")
+    if len(shape) > 2:
+        assert layer_picture(same, shape, 24).height
+
+
+def test_padding_without_end_leaves_room_for_the_cells() -> None:
+    layer = layer_of("pool max", pool_size=2**63 - 1, padding="same")
+    lines = list(layer_picture(layer, (1, 5, 1), 60).lines())
+
+    assert "      0 …  ░░ ░░ ██ ██ ██ ██ ██ ░░ ░░  …" in lines
+
+
 def test_a_batch_of_any_size_is_drawn() -> None:
     assert layer_picture(layer_of("pool max"), ("N", 4, 4, 3)).height
 
