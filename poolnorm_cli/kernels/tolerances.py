@@ -24,7 +24,7 @@ class NeededTolerance:
         rtol: Relative tolerance, the absolute one being as it is.
         atol: Absolute tolerance, the relative one being as it is.
         ulp: Units in the last place; None where the dtypes differ.
-        scale: The largest magnitude of the second array.
+        scale: The largest magnitude of the second array, in blocks with unequal items.
         has_zero: An unequal item of it is 0, for which no relative tolerance is enough.
         has_nan: There are unequal items that are NaN in both.
         is_hopeless: There are items of which one alone is NaN or infinite.
@@ -49,7 +49,10 @@ class NeededTolerance:
             found: How they differ.
             tolerance: What counted as equal.
         """
-        one, other = (x.reshape(-1).astype(np.float64) for x in (a, b))
+        if not found.unequal.any():
+            return
+        with np.errstate(invalid="ignore"):  # a NaN may be a signaling one
+            one, other = (x.reshape(-1).astype(np.float64) for x in (a, b))
         finite = np.isfinite(other)
         if finite.any():
             self.scale = max(self.scale, float(np.abs(other[finite]).max()))
