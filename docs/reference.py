@@ -90,10 +90,13 @@ def _section(path: Sequence[str], node: Node, shared: Panels) -> Iterator[str]:
         yield from _of_family(path, node)
         return
     panels = {title: list(entries) for title, entries in page.panels.items()}
-    left = _without(panels, shared) if node.layer is not None else panels
-    yield from _tables(left)
-    if node.layer is not None:
-        yield from (f"And the [flags of all layer verbs](#{_slug(_SHARED)}).", "")
+    runs = node.layer is not None or list(path) == ["pipe"]
+    yield from _tables(_without(panels, shared) if runs else panels)
+    if runs:
+        there = {entry.names for own in panels.values() for entry in own}
+        lacking = [e.names for own in shared.values() for e in own if e.names not in there]
+        but = f", but for {', '.join(f'`{_cell(names)}`' for names in lacking)}" if lacking else ""
+        yield from (f"And the [flags of all layer verbs](#{_slug(_SHARED)}){but}.", "")
 
 
 def _of_family(path: Sequence[str], family: Family) -> Iterator[str]:

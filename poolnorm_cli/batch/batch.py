@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Protocol, Self
 
 from poolnorm_cli.batch.inputs import MANY, Input
@@ -225,6 +225,8 @@ class Batch:
             self._end(number, known)
         else:
             again = self._journal.begin(item)
+            if item.tees and not self._journal.owns_tees(item):
+                item = replace(item, keeps_tees=True)
             self._go_on(*self._stages.begin(number, item, again=again))
 
     def _stream(self, number: int, item: Input) -> None:

@@ -161,7 +161,8 @@ def check_workers(client: Any, work: "Work", item: "Input") -> None:
     finally:
         if marker is not None:
             marker.unlink(missing_ok=True)
-    weights = sum(each.nbytes for each in (work.job.state.weights or {}).values())
+    held = (part.state.weights or {} for part in work.job.parts)
+    weights = sum(each.nbytes for weights in held for each in weights.values())
     for worker, each in seen.items():
         _check(worker, each)
         _check_memory(worker, each, weights)

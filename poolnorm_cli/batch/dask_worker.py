@@ -100,7 +100,8 @@ def task_to_remote(task: Task) -> Task:
     part = task.part
     if part is not None and part.file is not None:
         part = replace(part, file=absolute(part.file))
-    away = replace(item, word=absolute(item.word), target=target)
+    tees = tuple(map(absolute, item.tees))
+    away = replace(item, word=absolute(item.word), target=target, tees=tees)
     return replace(task, input=away, part=part, again=True)
 
 

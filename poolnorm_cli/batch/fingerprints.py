@@ -3,7 +3,7 @@
 import os
 import stat
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.batch.inputs import Input
 from poolnorm_cli.errors import OutputError
@@ -14,6 +14,8 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from poolnorm_cli.engine.job import Job
     from poolnorm_cli.engine.layer_pass import Weights
     from poolnorm_cli.tensors.atomic import AtomicFile
@@ -33,13 +35,18 @@ class Fingerprint:
 
 
 def parameters(
-    job: "Job", weights: "Weights | None", *, engine: str, key: str | None, bfloat16: bool
+    job: "Job",
+    weights: "Sequence[Weights | None]",
+    *,
+    engine: str,
+    key: str | None,
+    bfloat16: bool,
 ) -> str:
     """Return a checksum of all that decides on the bytes of an output, besides its input.
 
     Args:
         job: What is done.
-        weights: The weights that were given; None for the initial ones.
+        weights: The weights that were given for each of its parts; None for the initial ones.
         engine: The backend and its provider.
         key: The one array of each `.npz` that is used.
         bfloat16: Whether arrays of two raw bytes are bfloat16.
@@ -50,21 +57,29 @@ def parameters(
     import hashlib
     import json
 
-    import numpy as np
-
     import poolnorm_cli
 
     digest = hashlib.sha256()
+    facts = [fact for part in job.parts for fact in _facts(part)]
+    unbatched = ["unbatched"] if job.unbatched else []
+    facts = [poolnorm_cli.__version__, *facts, engine, *unbatched, key, bfloat16]
+    facts += job.more_facts
+    digest.update(json.dumps(facts).encode())
+    for own in weights:
+        for name, weight in sorted((own or {}).items()):
+            digest.update(f"{name} {weight.dtype.str} {weight.shape} ".encode())
+            digest.update(weight.tobytes())
+    return digest.hexdigest()[:32]
+
+
+def _facts(job: "Job") -> list[Any]:
+    """Return what decides on the result of a layer, besides its weights."""
+    import numpy as np
+
     with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
         layer = repr(job.layer)
     mask = job.mask and [redact_url(job.mask.word), input_version(Input(job.mask.word))]
-    facts = [poolnorm_cli.__version__, layer, mask, job.training, job.dtype, engine]
-    facts += ["unbatched"] if job.unbatched else []
-    digest.update(json.dumps([*facts, key, bfloat16]).encode())
-    for name, weight in sorted((weights or {}).items()):
-        digest.update(f"{name} {weight.dtype.str} {weight.shape} ".encode())
-        digest.update(weight.tobytes())
-    return digest.hexdigest()[:32]
+    return [layer, mask, job.training, job.dtype]
 
 
 def output_version(target: str) -> Version:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import lru_cache
 from itertools import chain
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from poolnorm_cli.errors import InputError, UsageError, reason_of, shown
 from poolnorm_cli.shapes import whole_number
@@ -39,6 +39,8 @@ class Input:
         is_split: Every array on standard input gets a file of its own, named when it comes.
         is_stream: It is a FIFO or a device, or the like, which is read as it comes.
         error: Why it cannot be read, where that is known already.
+        tees: Files that something on the way to the output is written to, one for each such step.
+        keeps_tees: One that is there is not known to be of this run: it is left if it is the same.
     """
 
     word: str
@@ -47,13 +49,16 @@ class Input:
     is_split: bool = False
     is_stream: bool = False
     error: InputError | None = None
+    tees: tuple[str, ...] = ()
+    keeps_tees: bool = False
 
-    def __reduce__(self) -> tuple[type["Input"], tuple[str, str | None, str | None, bool]]:
+    def __reduce__(self) -> tuple[type["Input"], tuple[Any, ...]]:
         """Go to another process in less time than the parts of a dataclass take.
 
         Streams and errors stay in this one.
         """
-        return Input, (self.word, self.key, self.target, self.is_split)
+        own = self.word, self.key, self.target, self.is_split
+        return Input, ((*own, False, None, self.tees, self.keeps_tees) if self.tees else own)
 
     @property
     def name(self) -> str:

@@ -99,7 +99,7 @@ class Journal:
         entry = self._recorded.get(item.shown_target or "")
         if entry is None or (entry.input, entry.key) != _key_of(item):
             return False
-        if entry.params != self._params:
+        if entry.params != self._params or not self._has_tees(item, entry, or_none=True):
             return False
         same = output_version(target) == entry.output_version
         return same or (self._verify and self._is_intact(target, entry))
@@ -115,7 +115,29 @@ class Journal:
             return None if self._retry else InputResult(item, error=error, resumed=True)
         if item.target is not None and not self._is_there(item.target, entry):
             return None
+        if not self._has_tees(item, entry):
+            return None
         return InputResult(item, skipped=True, resumed=True)
+
+    def owns_tees(self, item: Input) -> bool:
+        """Whether the files of tees that are there are those that an earlier run wrote down."""
+        entry = self._lines.get(_key_of(item))
+        if entry is None or entry.params != self._params:
+            return False
+        return self._has_tees(item, entry, or_none=True)
+
+    @staticmethod
+    def _has_tees(item: Input, entry: JournalEntry, *, or_none: bool = False) -> bool:
+        """Whether the files of tees are those of a line; with `or_none` they may be missing."""
+        if not item.tees:
+            return True
+        there = [output_version(tee) for tee in item.tees]
+        if len(entry.tees) != len(there):
+            return False
+        pairs = zip(there, entry.tees, strict=True)
+        return all(
+            (found == known != ABSENT) or (or_none and found == ABSENT) for found, known in pairs
+        )
 
     def begin(self, item: Input) -> bool:
         """Remember an input as it is before it is read; say whether its output may be replaced."""
@@ -140,6 +162,7 @@ class Journal:
             output_version=None if fingerprint is None else fingerprint.version,
             sha256="" if fingerprint is None else fingerprint.sha256,
             error=error,
+            tees=() if error else tuple(map(output_version, item.tees)),
         )
         self._file.write(entry.encoded())
         return entry

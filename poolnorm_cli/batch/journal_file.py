@@ -63,6 +63,7 @@ class JournalEntry:
         output_version: Size of the output and time of its last change.
         sha256: Its checksum, in hexadecimal; empty where there is none.
         error: What failed, what mends it, and the exit code for that.
+        tees: Size of the file of each tee, and time of its last change.
     """
 
     input: str
@@ -75,6 +76,7 @@ class JournalEntry:
     output_version: Version | None = None
     sha256: str = ""
     error: PoolnormError | None = None
+    tees: tuple[Version, ...] = ()
 
     def encoded(self) -> bytes:
         """Return the line."""
@@ -91,6 +93,8 @@ class JournalEntry:
         if self.output_version is not None:
             size, time = self.output_version
             line |= {"bytes": size, "output_mtime_ns": time, "sha256": self.sha256}
+        if self.tees:
+            line["tees"] = self.tees
         if self.error is not None:
             line |= _error_fields(self.error)
         return _encoded(line)
@@ -145,7 +149,19 @@ def _line(fields: dict[str, Any]) -> JournalEntry | None:
         output_version=version if written else None,
         sha256=sha256 if written else "",
         error=error,
+        tees=_tees(fields.get("tees")),
     )
+
+
+def _tees(found: Any) -> tuple[Version, ...]:
+    """Read the versions of the files of tees; none of them where one is damaged."""
+    pairs = [tuple(each) for each in found if isinstance(each, list)] if _is_list(found) else []
+    whole = all(len(pair) == 2 and all(map(_is_number, pair)) for pair in pairs)
+    return tuple((size, time) for size, time in pairs) if whole else ()
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
 
 
 def _error_fields(error: PoolnormError) -> dict[str, Any]:

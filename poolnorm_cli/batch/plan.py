@@ -59,18 +59,23 @@ class FileTable:
         flags = [role for role in self._roles if role.written]
         outputs = [_output_role(each) for each in inputs if each.target not in (None, STDIN)]
         read = [role for role in self._roles if not role.written]
-        if flags or outputs:
+        if flags or outputs or any(each.tees for each in inputs):
             read += input_roles(self._inputs)
         existing = [*flags, *map(_output_role, there)]
-        self._written = refuse_shared_files([*flags, *outputs], read, existing, self._names)
+        tees = [Role("tee", tee, written=True) for each in inputs for tee in each.tees]
+        existing += tees
+        self._written = refuse_shared_files([*flags, *outputs, *tees], read, existing, self._names)
 
     def claim(self, item: Input) -> None:
-        """Note an output that gets its name only now: of an array on standard input.
+        """Note the files that get their names only now: of an array on standard input.
 
         Raises:
-            UsageError: It is one of the other files.
+            UsageError: One is another of the files.
         """
-        output = _output_role(item)
+        for role in (_output_role(item), *(Role("tee", tee, written=True) for tee in item.tees)):
+            self._claim(role)
+
+    def _claim(self, output: Role) -> None:
         key, inode = self._names.of(output.word), inode_of(output.word)
         for role in self._roles:
             if key == self._names.of(role.word) or (inode and inode == inode_of(role.word)):
@@ -95,6 +100,7 @@ class Plan:
         overwrite: Replace outputs that exist.
         skip_existing: Leave them, and go on.
         shard: The part of the inputs that is run; None for all.
+        tees: Where else something of each input is written: a file, a directory or a template.
         notes: What there is to say of files that `inputs` has looked into.
         table: All files of the command.
     """
@@ -109,6 +115,7 @@ class Plan:
     overwrite: bool = False
     skip_existing: bool = False
     shard: Shard | None = None
+    tees: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list, compare=False)
     table: FileTable = field(default_factory=FileTable, compare=False)
 
@@ -125,7 +132,14 @@ class Plan:
             raise UsageError(what, "give --output-dir DIR for many")
         if len(self.sources) >= MANY:
             precompile_init(Input)
-        inputs = [item for index, each in enumerate(self.sources) for item in self._of(index, each)]
+        pairs = (
+            (i, each, item) for i, each in enumerate(self.sources) for item in self._of(i, each)
+        )
+        if self.tees:
+            self._refuse_shared_tees()
+            inputs = [self._with_tees(*pair) for pair in pairs]
+        else:
+            inputs = [item for _, _, item in pairs]
         if self.directory is not None:
             self._refuse_suffixes(inputs)
         return inputs
@@ -150,6 +164,8 @@ class Plan:
             UsageError: That output is another file of the command.
         """
         named = replace(item, target=self._named(index, Source(STDIN)))
+        if self.tees:
+            named = self._with_tees(index, Source(STDIN), replace(named, is_split=False))
         self.table.claim(named)
         return named
 
@@ -161,6 +177,17 @@ class Plan:
         """
         if there and not self.replaces:
             raise already_exists(str(there[0].target))
+
+    def refuse_existing_tees(self, inputs: Sequence[Input]) -> None:
+        """Refuse files of tees that exist, unless they are to be replaced.
+
+        Raises:
+            UsageError: There is one.
+        """
+        left = [item for item in inputs if not self.skips(item)] if self.tees else []
+        there = [] if self.overwrite else existing_tees(left)
+        if there:
+            raise already_exists(there[0])
 
     @property
     def replaces(self) -> bool:
@@ -187,6 +214,37 @@ class Plan:
                 yield Input(word, tensor.key, self._named(index, source, tensor.key))
         else:
             yield Input(word, self.key, self._named(index, source))
+
+    def _with_tees(self, index: int, source: Source, item: Input) -> Input:
+        """Return an input with the files of its tees; those of streams are named as they come."""
+        if item.is_split or item.error is not None:
+            return item
+        tees = tuple(self._tee_named(tee, index, source, item.key) for tee in self.tees)
+        return replace(item, tees=tees)
+
+    def _tee_named(self, tee: str, index: int, source: Source, key: str | None) -> str:
+        place = tee_place(tee)
+        if place is None:
+            require_file_target(tee)
+            return tee
+        directory, template = place
+        named = replace(self, directory=directory, template=template)
+        return named._named(index, source, key)  # noqa: SLF001 - it is a plan, too
+
+    def _refuse_shared_tees(self) -> None:
+        """Refuse a tee to one file for several inputs.
+
+        Raises:
+            UsageError: There is one.
+        """
+        many = len(self.sources) > 1 or (
+            self.directory is not None and self.sources[0].word == STDIN
+        )
+        for tee in self.tees if many else ():
+            if tee_place(tee) is None:
+                count = f"{len(self.sources)} inputs" if len(self.sources) > 1 else "several arrays"
+                fix = f"give a directory, as ! tee DIR/, or a name for each, as {TEE_EXAMPLE}"
+                raise UsageError(f"tee {tee} with {count}", fix)
 
     def _named(self, index: int, source: Source, key: str | None = None) -> str:
         directory, path = self.directory or ".", source_path(source.word)
@@ -218,10 +276,39 @@ class Plan:
                 raise UsageError.at(item.target, neither(suffixes), fix)
 
 
+TEE_EXAMPLE = "'{stem}_pooled{ext}'"
+
+
+def tee_place(tee: str) -> tuple[str, str | None] | None:
+    """Return where a tee puts the files of many inputs.
+
+    Args:
+        tee: What was typed: a file, a directory, or a template with fields in braces.
+
+    Returns:
+        A directory, and the template of names in it, None for those of the inputs; None for a file.
+    """
+    if "{" in tee:
+        directory, _, name = tee.rpartition("/")
+        while "{" in directory:
+            directory, _, above = directory.rpartition("/")
+            name = f"{above}/{name}"
+        return directory or ("/" if tee.startswith("/") else "."), name
+    if tee.endswith("/") or os.path.isdir(tee):  # noqa: PTH112 - a Path takes long to import
+        return tee, None
+    return None
+
+
 def existing(inputs: Sequence[Input]) -> list[Input]:
     """Return the inputs whose output exists; most do not, which costs one look."""
     folders: dict[str, bool] = {}
     return [i for i in inputs if i.target and i.target != STDIN and _is_there(i.target, folders)]
+
+
+def existing_tees(inputs: Sequence[Input]) -> list[str]:
+    """Return the files of tees that exist."""
+    folders: dict[str, bool] = {}
+    return [tee for item in inputs for tee in item.tees if _is_there(tee, folders)]
 
 
 def _output_role(item: Input) -> Role:

@@ -2,10 +2,12 @@
 
 import os
 import time
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError, PoolnormError, reason_of
+from poolnorm_cli.sizes import PIECE_BYTES
+from poolnorm_cli.tensors.file_roles import already_exists
 from poolnorm_cli.tensors.names import directory_of
 from poolnorm_cli.tensors.outputs import open_output
 from poolnorm_cli.urls import is_url
@@ -107,6 +109,28 @@ class OutputFiles:
             self.make_directory(target)  # which says so if it has been removed
             raise
 
+    def open_tee(self, target: str, item: "Input", *, again: bool) -> "Output":
+        """Open the file of a tee, its directory made where it is one of many.
+
+        It gets its name before the output does, and at once.
+
+        Args:
+            target: The file.
+            item: The input.
+            again: It may be there already, and is replaced then.
+
+        Returns:
+            The output, whose context gives it its name, or removes it after an error.
+
+        Raises:
+            OutputError: It cannot be written.
+            UsageError: It exists.
+        """
+        own = replace(self, directory=directory_of(target) or None, keep=None)
+        if item.keeps_tees and not self.overwrite and os.path.lexists(target):
+            own = replace(own, overwrite=True, keep=publish_if_same)
+        return own.open(target, again=again and not item.keeps_tees)
+
     def make_directory(self, target: str) -> None:
         """Make the directory of an output, where it is below that of all outputs.
 
@@ -128,6 +152,54 @@ class OutputFiles:
             fix = "give a directory that can be made"
             raise OutputError.at(directory, reason_of(error), fix) from error
         self.seen.add(directory_of(target))
+
+
+def publish_if_same(file: "AtomicFile") -> None:
+    """Leave the file that is there if it holds what was written now.
+
+    Args:
+        file: What was written, without its name.
+
+    Raises:
+        UsageError: The one that is there holds something else.
+    """
+    try:
+        if not are_equal(file.fileno(), str(file.path)):
+            raise already_exists(
+                str(file.path), ", and neither the journal nor its contents show whose it is"
+            )
+    except OSError as error:
+        raise OutputError.at(str(file.path), reason_of(error)) from error
+    finally:
+        file.discard()
+
+
+def are_equal(made: int, target: str) -> bool:
+    """Compare an open file with one that has a name.
+
+    Args:
+        made: The descriptor of the open file.
+        target: The other.
+
+    Returns:
+        Whether they hold the same bytes.
+
+    Raises:
+        OSError: One cannot be read.
+    """
+    there = os.open(target, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+    try:
+        place, size = 0, os.fstat(made).st_size
+        if os.fstat(there).st_size != size:
+            return False
+        while place < size:
+            piece = os.pread(made, PIECE_BYTES, place)
+            if not piece or piece != os.pread(there, PIECE_BYTES, place):
+                return False
+            place += len(piece)
+        return True
+    finally:
+        os.close(there)
 
 
 @frozen
@@ -201,7 +273,10 @@ class Work:
             PoolnormError: The input failed, and has left no output.
         """
         output = None if item.target is None else self.outputs.open(item.target, again=again)
-        return tuple(self.job.run_all(tensors, output, item.shown_target, steps))
+        if not item.tees:
+            return tuple(self.job.run_all(tensors, output, item.shown_target, steps))
+        others = [self.outputs.open_tee(tee, item, again=again) for tee in item.tees]
+        return tuple(self.job.run_all(tensors, output, item.shown_target, steps, others))
 
     def _run_part(self, task: Task, part: "Part") -> "tuple[BatchStatistics, ...]":
         (whole,) = self.reading.open(task.input)

@@ -4,7 +4,6 @@ A run that is killed has given its last outputs their names, and may not have wr
 Whatever else has such a name is not replaced.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from tempfile import TemporaryDirectory
@@ -13,8 +12,8 @@ from typing import TYPE_CHECKING
 from poolnorm_cli.batch.fingerprints import Fingerprint, fingerprint_at
 from poolnorm_cli.batch.inputs import Input
 from poolnorm_cli.batch.stages import InputResult
+from poolnorm_cli.batch.tasks import are_equal
 from poolnorm_cli.errors import PoolnormError
-from poolnorm_cli.sizes import PIECE_BYTES
 from poolnorm_cli.tensors.file_roles import already_exists
 from poolnorm_cli.tensors.formats import suffix_of
 from poolnorm_cli.urls import is_url
@@ -84,8 +83,8 @@ def _same(work: "Work", item: Input) -> Fingerprint | None:
     files: list[AtomicFile] = []
     outputs = replace(work.outputs, overwrite=True, sync=False, keep=files.append)
     try:
-        replace(work, outputs=outputs).write(item, work.reading.open(item))
-        if files and _are_equal(files[0].fileno(), str(item.target)):
+        replace(work, outputs=outputs).write(replace(item, tees=()), work.reading.open(item))
+        if files and are_equal(files[0].fileno(), str(item.target)):
             return fingerprint_at(str(item.target))
     except (PoolnormError, OSError):
         return None  # then it cannot be of this run
@@ -101,25 +100,9 @@ def _same_at_url(work: "Work", item: Input) -> Fingerprint | None:
         local = f"{directory}/output{suffix_of(str(item.target))}"
         outputs = replace(work.outputs, directory=None, sync=False)
         try:
-            named = replace(item, target=local)
+            named = replace(item, target=local, tees=())
             replace(work, outputs=outputs).write(named, work.reading.open(item))
             made, there = fingerprint_at(local), fingerprint_at(str(item.target))
         except PoolnormError:
             return None
     return there if made.sha256 == there.sha256 else None
-
-
-def _are_equal(made: int, target: str) -> bool:
-    there = os.open(target, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
-    try:
-        place, size = 0, os.fstat(made).st_size
-        if os.fstat(there).st_size != size:
-            return False
-        while place < size:
-            piece = os.pread(made, PIECE_BYTES, place)
-            if not piece or piece != os.pread(there, PIECE_BYTES, place):
-                return False
-            place += len(piece)
-        return True
-    finally:
-        os.close(there)

@@ -248,13 +248,31 @@ def locked_checkpoint(
         PoolnormError: It cannot be read, or weights could not be saved after the run.
     """
     files = flags.weights
-    _check_save(files, flags.outputs)
-    with _lock(files):
+    with locked_file(files, flags.outputs):
         if files.in_place:
             entry = find_entry(type(layer), files.weights)
             _check_kept(str(files.file), entry)
             checkpoint = Checkpoint(entry=entry)
         yield checkpoint
+
+
+@contextmanager
+def locked_file(files: WeightFlags, outputs: OutputFlags) -> "Iterator[None]":
+    """Hold the file that new weights will replace, if it is one that weights are read from.
+
+    Args:
+        files: Where weights are read and written.
+        outputs: Whether files are replaced.
+
+    Yields:
+        Nothing; the lock is held meanwhile.
+
+    Raises:
+        PoolnormError: Weights could not be saved after the run.
+    """
+    _check_save(files, outputs)
+    with _lock(files):
+        yield
 
 
 def save_weights(job: "Job", flags: LayerFlags, reporter: "LayerReport") -> None:

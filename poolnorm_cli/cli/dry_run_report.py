@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.cli.layer_report import LISTS_ALL, add_failure, document_head
 from poolnorm_cli.errors import PoolnormError, printable
-from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.report.emit import open_report
 from poolnorm_cli.report.rows import Row, Style
 from poolnorm_cli.report.text import keras_shape, size_text
@@ -15,12 +14,13 @@ from poolnorm_cli.shapes import counted
 
 if TYPE_CHECKING:
     from poolnorm_cli.engine.outcome import Estimate
+    from poolnorm_cli.layers.described import Described
 
 
 class _EstimateRow(Row):
     """What would be done to one tensor."""
 
-    def __init__(self, estimate: "Estimate", layer: Layer) -> None:
+    def __init__(self, estimate: "Estimate", layer: "Described") -> None:
         """Hold the estimate.
 
         Args:
@@ -71,7 +71,7 @@ class _EstimateRow(Row):
 class DryRunReport:
     """Prints what a run would do to every tensor."""
 
-    def __init__(self, layer: Layer, style: Style, processes: int = 1) -> None:
+    def __init__(self, layer: "Described", style: Style, processes: int = 1) -> None:
         """Prepare to report on a layer.
 
         Args:

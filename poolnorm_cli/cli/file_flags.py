@@ -1,9 +1,9 @@
 """The files that the flags of a layer name: what is read, what is written, what is to be safe."""
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from poolnorm_cli.cli.layer_flags import LayerFlags
-from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.tensors.file_roles import (
     Role,
     input_roles,
@@ -13,7 +13,11 @@ from poolnorm_cli.tensors.file_roles import (
 from poolnorm_cli.tensors.names import source_path
 
 
-def roles(layer: Layer, flags: LayerFlags) -> Iterator[Role]:
+if TYPE_CHECKING:
+    from poolnorm_cli.layers.described import Described
+
+
+def roles(layer: "Described", flags: LayerFlags) -> Iterator[Role]:
     """List the files that flags name, except the outputs of the layer.
 
     Args:
@@ -36,6 +40,7 @@ def roles(layer: Layer, flags: LayerFlags) -> Iterator[Role]:
     for flag, file in read.items():
         if file is not None:
             yield Role(flag, file)
+    yield from flags.more_roles()
     if weights.save_weights is not None:
         yield Role("--save-weights", weights.save_weights, written=True, updated=True)
     written = {
@@ -52,7 +57,7 @@ def roles(layer: Layer, flags: LayerFlags) -> Iterator[Role]:
 
 
 def check_files(
-    layer: Layer,
+    layer: "Described",
     flags: LayerFlags,
     output: Role | None,
     words: Sequence[str],

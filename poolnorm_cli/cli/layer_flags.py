@@ -11,6 +11,9 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from poolnorm_cli.tensors.file_roles import Role
     from poolnorm_cli.tensors.sources import FirstInput
 
 FloatName = Literal["float16", "bfloat16", "float32", "float64"]
@@ -311,6 +314,10 @@ class LayerFlags:
     training: TrainingFlags = TrainingFlags()
     folding: FoldingFlags = FoldingFlags()
     mask: MaskFlags = MaskFlags()
+
+    def more_roles(self) -> "Iterable[Role]":
+        """List the files that are named by other flags than these: a layer alone has none."""
+        return ()
 
     def first_input(self) -> "FirstInput":
         """Return the first input, not opened yet."""

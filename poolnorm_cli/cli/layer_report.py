@@ -8,7 +8,6 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import PoolnormError, printable
-from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.report.emit import emit, open_report
 from poolnorm_cli.report.errors import document_of, print_error
 from poolnorm_cli.report.rows import Report, Row, Style
@@ -28,19 +27,20 @@ if TYPE_CHECKING:
     from poolnorm_cli.cli.layer_pictures import LayerPictures
     from poolnorm_cli.engine.outcome import Outcome
     from poolnorm_cli.engine.profile import Profile
+    from poolnorm_cli.layers.described import Described
 
 
 LISTS_ALL = "`| cat` or --json lists every tensor"
 """What is said where a table would have more rows than anybody reads."""
 
 
-class _OutcomeRow(Row):
+class OutcomeRow(Row):
     """What a layer did to one tensor."""
 
     def __init__(
         self,
         outcome: "Outcome",
-        layer: Layer,
+        layer: "Described",
         precision: int | None,
         pictures: "LayerPictures | None",
     ) -> None:
@@ -52,18 +52,18 @@ class _OutcomeRow(Row):
             precision: Digits of its values; None for NumPy's own.
             pictures: Draws it; None where no picture is wanted.
         """
-        self._outcome, self._layer, self._precision = outcome, layer, precision
-        self._pictures = pictures
+        self.outcome, self.layer, self._precision = outcome, layer, precision
+        self.pictures = pictures
         self._picture = None if pictures is None else pictures.drawn(outcome)
 
     @property
     def heading(self) -> str:
         """The layer as one would type it in Keras, which only some styles print."""
-        return self._layer.call_text(self._outcome.input_shape)
+        return self.layer.call_text(self.outcome.input_shape)
 
     def cells(self) -> Mapping[str, str]:
         """Return input, shapes, dtype and seconds; penalties and output where there are any."""
-        outcome = self._outcome
+        outcome = self.outcome
         cells = {
             "input": printable(outcome.input),
             "shape": keras_shape(outcome.file_shapes[0]),
@@ -80,7 +80,7 @@ class _OutcomeRow(Row):
 
         With regularizers there is one field more: `penalties gamma=0.5 beta=0.1`.
         """
-        outcome = self._outcome
+        outcome = self.outcome
         return (
             printable(outcome.input),
             *map(keras_shape, outcome.file_shapes),
@@ -94,7 +94,7 @@ class _OutcomeRow(Row):
     def details(self, width: int) -> Iterable[str]:
         """Return the lines of the explanation."""
         del width
-        return self._outcome.explanation
+        return self.outcome.explanation
 
     def values(self, width: int, height: int | None = None) -> Iterable[str]:
         """Yield the picture, and the values that are shown, as many as there is room for.
@@ -108,12 +108,12 @@ class _OutcomeRow(Row):
         """
         if self._picture is not None:
             yield self._picture
-        if self._outcome.edges is not None:
-            yield values_text(self._outcome.edges, self._precision, width, height)
+        if self.outcome.edges is not None:
+            yield values_text(self.outcome.edges, self._precision, width, height)
 
     def entry(self) -> Mapping[str, Any]:
         """Return the object in `results`."""
-        outcome = self._outcome
+        outcome = self.outcome
         entry: dict[str, Any] = {
             "input": outcome.input,
             "output": outcome.output,
@@ -130,8 +130,8 @@ class _OutcomeRow(Row):
             entry["penalties"] = {k: json_number(v) for k, v in outcome.penalties.items()}
         if outcome.edges is not None and outcome.edges.whole:
             entry["values"] = json_values(outcome.edges.array)
-        if self._pictures is not None:
-            entry["pictures"] = self._pictures.entry(outcome)
+        if self.pictures is not None:
+            entry["pictures"] = self.pictures.entry(outcome)
         return entry
 
 
@@ -175,7 +175,9 @@ class _Totals:
 class LayerReport:
     """Prints the result of every input of a run as it is done: the `Listener` of a batch."""
 
-    def __init__(self, layer: Layer, style: Style, pictures: "LayerPictures | None" = None) -> None:
+    def __init__(
+        self, layer: "Described", style: Style, pictures: "LayerPictures | None" = None
+    ) -> None:
         """Prepare to report on a layer.
 
         Args:
@@ -186,24 +188,28 @@ class LayerReport:
         Raises:
             OutputError: Standard output is closed.
         """
-        self._layer, self._style, self._pictures = layer, style, pictures
-        self._report = open_report(style, lambda: document_head(layer))
+        self.layer, self.style, self.pictures = layer, style, pictures
+        self.report = open_report(style, lambda: document_head(layer))
         self._totals = _Totals()
 
     def done(self, outcome: "Outcome") -> None:
         """Report a tensor that went through; of the first, that it looks like something else."""
         if not self._totals.tensors and not outcome.unbatched:
-            data_format = getattr(self._layer, "data_format", "channels_last")
+            data_format = getattr(self.layer, "data_format", "channels_last")
             read_as = image_read_as(outcome.input_shape, data_format)
             if read_as is not None:
                 what = f"{keras_shape(outcome.input_shape)} is read as {read_as}"
-                self._report.note(f"{outcome.input}: {what}; if it is one image, give --unbatched")
+                self.report.note(f"{outcome.input}: {what}; if it is one image, give --unbatched")
         self._totals.add(outcome)
-        self._report.add(_OutcomeRow(outcome, self._layer, self._style.precision, self._pictures))
+        self.report.add(self.row(outcome))
+
+    def row(self, outcome: "Outcome") -> "OutcomeRow":
+        """Return the row for a tensor that went through."""
+        return OutcomeRow(outcome, self.layer, self.style.precision, self.pictures)
 
     def noted(self, note: str) -> None:
         """Report something about the file of an input."""
-        self._report.note(note)
+        self.report.note(note)
 
     def failed(self, name: str, error: PoolnormError) -> None:
         """Report an input that did not go through.
@@ -213,7 +219,7 @@ class LayerReport:
             error: Why.
         """
         self._totals.failed += 1
-        add_failure(self._report, name, error, self._totals.failed)
+        add_failure(self.report, name, error, self._totals.failed)
 
     def skipped(self, name: str, output: str) -> None:
         """Report an input whose output was there already.
@@ -225,11 +231,11 @@ class LayerReport:
         self._totals.skipped += 1
         entry = {"input": name, "output": output, "skipped": True}
         text: str | None = f"skipped: {printable(name)}: {printable(output)} exists"
-        most = self._report.most_lines
+        most = self.report.most_lines
         if most is not None and self._totals.skipped > most:
             is_first = self._totals.skipped == most + 1
             text = "more outputs exist; their inputs are skipped" if is_first else None
-        self._report.add_entry(entry, text)
+        self.report.add_entry(entry, text)
 
     def resumed(self, name: str, output: str | None) -> None:
         """Report an input that an earlier part of the run has done.
@@ -239,7 +245,7 @@ class LayerReport:
             output: The output; None where there is none.
         """
         self._totals.skipped += 1
-        self._report.add_entry({"input": name, "output": output, "skipped": True})
+        self.report.add_entry({"input": name, "output": output, "skipped": True})
 
     def left(self, name: str, output: str | None) -> None:
         """Report an input that was not begun because another one ended the run.
@@ -248,24 +254,24 @@ class LayerReport:
             name: The input.
             output: Where the output would be; None where nowhere.
         """
-        self._report.add_entry({"input": name, "output": output, "not_begun": True})
+        self.report.add_entry({"input": name, "output": output, "not_begun": True})
 
     def projected(self, weights: Mapping[str, object]) -> None:
         """Report the weights that their constraints have projected before they were saved."""
-        rules = {name: getattr(self._layer, f"{name}_constraint") for name in weights}
+        rules = {name: getattr(self.layer, f"{name}_constraint") for name in weights}
         lines = [f"projected: {name} by {rule}" for name, rule in rules.items()]
-        self._report.add_fact("constrained", list(weights), lines)
+        self.report.add_fact("constrained", list(weights), lines)
 
     def profiled(self, profile: "Profile") -> None:
         """Report where the time of the run went."""
         lines = _profile_lines(profile)
-        self._report.add_fact("profile", asdict(profile), lines, essential=True)
+        self.report.add_fact("profile", asdict(profile), lines, essential=True)
 
     def close(self) -> None:
         """Print what could only be printed at the end, and write the files of pictures."""
-        if self._pictures is not None and (told := self._pictures.keep()):
-            self._report.note(told)
-        self._report.close(summary=self._totals.lines())
+        if self.pictures is not None and (told := self.pictures.keep()):
+            self.report.note(told)
+        self.report.close(summary=self._totals.lines())
 
 
 def image_read_as(shape: Ints, data_format: str) -> str | None:
@@ -287,9 +293,9 @@ def image_read_as(shape: Ints, data_format: str) -> str | None:
     return "(batch, steps, channels)" if last else "(batch, channels, steps)"
 
 
-def document_head(layer: Layer) -> dict[str, Any]:
+def document_head(layer: "Described") -> dict[str, Any]:
     """Return the beginning of every document about a layer."""
-    return {"schema": 1, "command": layer.words, "layer": layer.config()}
+    return {"schema": 1, "command": layer.words, **layer.document()}
 
 
 def add_failure(report: Report, name: str, error: PoolnormError, count: int = 1) -> None:

@@ -1,6 +1,7 @@
 """A run of many inputs: who works on them, what is remembered, what is printed of the whole."""
 
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from poolnorm_cli.batch import batch as runs
@@ -15,7 +16,6 @@ from poolnorm_cli.cli.layer_report import LayerReport
 from poolnorm_cli.cli.run_flags import BackendFlags, BatchFlags
 from poolnorm_cli.cli.standard_input import missing_input
 from poolnorm_cli.errors import PoolnormError, UsageError
-from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.machine import processors
 from poolnorm_cli.report.emit import open_progress, prints_notes
 from poolnorm_cli.report.rows import print_message
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.batch.inputs import Input
     from poolnorm_cli.batch.journal import Journal
     from poolnorm_cli.engine.job import Job
+    from poolnorm_cli.layers.described import Described
     from poolnorm_cli.tensors.sources import FirstInput
 
 
@@ -128,7 +129,9 @@ class ManyInputs(NamedTuple):
             PoolnormError: The fault of the only input, or of the whole run.
         """
         plan, inputs, flags = self.plan, self.inputs, self.flags
-        report = DryRunReport(job.layer, flags.printing.style(), _processes(inputs, flags.batch))
+        report = DryRunReport(
+            job.described, flags.printing.style(), _processes(inputs, flags.batch)
+        )
         with open_journal(plan, job, flags) as journal:
             failed = 0
             if journal is not None:
@@ -152,13 +155,16 @@ class ManyInputs(NamedTuple):
         return 1 if failed else 0
 
 
-def many_inputs(layer: Layer, flags: LayerFlags, first: "FirstInput") -> ManyInputs:
+def many_inputs(
+    layer: "Described", flags: LayerFlags, first: "FirstInput", tees: "Sequence[str]" = ()
+) -> ManyInputs:
     """Decide on all outputs, and refuse what cannot be, before anything is written.
 
     Args:
         layer: Its parameters may be files.
         flags: What was typed.
         first: The first input that was typed, which may be a directory.
+        tees: Where else something of each input is written.
 
     Returns:
         The inputs.
@@ -166,7 +172,7 @@ def many_inputs(layer: Layer, flags: LayerFlags, first: "FirstInput") -> ManyInp
     Raises:
         UsageError: A file has two roles, or an output exists that no journal can speak for.
     """
-    plan = _plan(layer, flags, first)
+    plan = replace(_plan(layer, flags, first), tees=tuple(tees))
     every = plan.inputs()
     inputs = plan.of_shard(every)
     there = existing(inputs)
@@ -174,10 +180,11 @@ def many_inputs(layer: Layer, flags: LayerFlags, first: "FirstInput") -> ManyInp
     plan.table.check(every, there)
     if not flags.batch.resumes:
         plan.refuse_existing(there)
+        plan.refuse_existing_tees(inputs)
     return ManyInputs(plan, inputs, there, flags, plan.reading.first or first)
 
 
-def _plan(layer: Layer, flags: LayerFlags, first: "FirstInput") -> Plan:
+def _plan(layer: "Described", flags: LayerFlags, first: "FirstInput") -> Plan:
     from poolnorm_cli.backends import ignore
 
     outputs, inputs = flags.outputs, flags.inputs
@@ -294,7 +301,7 @@ def open_journal(
         PoolnormError: It cannot be written, or is none.
     """
     batch, backend = flags.batch, flags.backend
-    initial = job.state.weights is None
+    given = [part.state.weights is not None for part in job.parts]
     if len(plan.sources) > 1 or batch.journal or batch.dask or batch.jobs != "1":
         runs.initialize_weights(plan, job)
     if batch.journal is None:
@@ -302,10 +309,10 @@ def open_journal(
     from poolnorm_cli.batch.fingerprints import parameters
     from poolnorm_cli.batch.journal import Journal
 
-    weights = None if initial else job.state.trained
+    pairs = zip(job.parts, given, strict=True)
     params = parameters(
         job,
-        weights,
+        [part.state.trained if was_given else None for part, was_given in pairs],
         engine=f"{backend.backend} {backend.provider}",
         key=plan.key,
         bfloat16=plan.reading.bfloat16,

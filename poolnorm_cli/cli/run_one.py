@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from poolnorm_cli.cli.file_flags import check_files
 from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.cli.layer_report import LayerReport
-from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.report.errors import error_of
 from poolnorm_cli.tensors.file_roles import Role, already_exists
@@ -19,6 +18,7 @@ from poolnorm_cli.urls import is_url, redact_url
 
 if TYPE_CHECKING:
     from poolnorm_cli.engine.job import Job
+    from poolnorm_cli.layers.described import Described
     from poolnorm_cli.tensors.sources import FirstInput
 
 
@@ -83,7 +83,7 @@ class OneInput(NamedTuple):
         """
         from poolnorm_cli.cli.dry_run_report import DryRunReport
 
-        report = DryRunReport(job.layer, self.flags.printing.style())
+        report = DryRunReport(job.described, self.flags.printing.style())
         for tensor in () if self.is_left else self.first.open():
             report.add(job.estimate(tensor, self.target, self._place))
         report.close()
@@ -100,7 +100,7 @@ class OneInput(NamedTuple):
         return shown_input(self.first.word, self.first.key)
 
 
-def has_one_input(layer: Layer, flags: LayerFlags) -> bool:
+def has_one_input(layer: "Described", flags: LayerFlags) -> bool:
     """Whether there is one input, and no flag asks for what is for many.
 
     Args:
@@ -126,7 +126,7 @@ def has_one_input(layer: Layer, flags: LayerFlags) -> bool:
     return not is_directory
 
 
-def one_input(layer: Layer, flags: LayerFlags, first: "FirstInput") -> OneInput:
+def one_input(layer: "Described", flags: LayerFlags, first: "FirstInput") -> OneInput:
     """Decide on the output, and refuse what cannot be, before anything is written.
 
     Args:

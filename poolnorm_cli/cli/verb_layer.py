@@ -61,7 +61,7 @@ def _run(kind: type[Layer], parameters: dict[str, Any], flags: LayerFlags) -> in
     if flags.folding.fold:
         return _fold(layer, checkpoint, flags)
     if flags.training.training:
-        _check_training(flags)
+        check_training(flags)
     run, definition = _one_or_many(layer, flags, first), flags.definition
     if (parameters and layer.weight_names) or flags.has_extras:
         from poolnorm_cli.cli.idle_flags import idle_note
@@ -165,9 +165,9 @@ def _job(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, first: "FirstI
         TrainingState(weights, is_saved=flags.weights.save_weights is not None),
         flags.training.training,
         flags.outputs.dtype,
-        preview=_shown(flags),
+        preview=shows_values(flags),
         explain=flags.values.explain,
-        mask=None if mask is None else _open_mask(layer, mask, flags),
+        mask=None if mask is None else open_mask(layer, mask, flags),
         backend=backend.open(flags.printing.notify_details),
         threads=backend.thread_count,
         memory=backend.memory(1),
@@ -177,8 +177,20 @@ def _job(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, first: "FirstI
     )
 
 
-def _open_mask(layer: Layer, word: str, flags: LayerFlags) -> "MaskFile":
-    """Open the mask, and say where it does not do what one may expect of it."""
+def open_mask(layer: Layer, word: str, flags: LayerFlags) -> "MaskFile":
+    """Open the mask, and say where it does not do what one may expect of it.
+
+    Args:
+        layer: What is run under it.
+        word: The file, or `file.npz::NAME`.
+        flags: What was typed.
+
+    Returns:
+        The mask.
+
+    Raises:
+        UsageError: The layer takes none.
+    """
     from poolnorm_cli.engine.masks import MaskFile
 
     mask = MaskFile(word, flags.inputs.unbatched)
@@ -193,8 +205,12 @@ def _open_mask(layer: Layer, word: str, flags: LayerFlags) -> "MaskFile":
     return mask
 
 
-def _check_training(flags: LayerFlags) -> None:
-    """Refuse to train on a part of the inputs."""
+def check_training(flags: LayerFlags) -> None:
+    """Refuse to train on a part of the inputs.
+
+    Raises:
+        UsageError: A flag asks for that.
+    """
     refused = {
         "--skip-existing": flags.outputs.skip_existing,
         "--resume": flags.batch.resumes,
@@ -205,7 +221,7 @@ def _check_training(flags: LayerFlags) -> None:
             raise UsageError(f"{flag} with --training", "a skipped batch would not be counted")
 
 
-def _shown(flags: LayerFlags) -> bool:
+def shows_values(flags: LayerFlags) -> bool:
     """Whether values are printed: where nothing is written, unless a flag says otherwise."""
     outputs = flags.outputs
     if not prints_values(flags.printing.style()):

@@ -11,7 +11,7 @@ from poolnorm_cli.backends.numpy_backend import NUMPY
 from poolnorm_cli.engine.layer_pass import LayerPass, Masks, Weights
 from poolnorm_cli.engine.outcome import Estimate, Outcome, estimate_of
 from poolnorm_cli.engine.profile import NO_PROFILER, NoProfiler, Profiler
-from poolnorm_cli.engine.streaming import explained, gathered, stream
+from poolnorm_cli.engine.streaming import explained, gathered, stream, watchers
 from poolnorm_cli.engine.threads import ONE_THREAD, pool_for
 from poolnorm_cli.engine.training import BatchStatistics, TrainingState, TrainingStep
 from poolnorm_cli.errors import PoolnormError, UsageError, error_context
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from poolnorm_cli.engine.masks import MaskFile
     from poolnorm_cli.engine.memory_estimate import MemoryLimiter
-    from poolnorm_cli.engine.preview import FirstSample, Preview
     from poolnorm_cli.engine.view import Wanted
+    from poolnorm_cli.layers.described import Described
     from poolnorm_cli.tensors.outputs import ArrayWriter, Output
     from poolnorm_cli.tensors.tensor import Tensor
 
@@ -90,16 +90,31 @@ class Job:
         return self.training and isinstance(self.layer, Trainable)
 
     @property
+    def described(self) -> "Described":
+        """What is run, for reports."""
+        return self.layer
+
+    @property
+    def parts(self) -> "tuple[Job, ...]":
+        """The jobs of single layers that it consists of."""
+        return (self,)
+
+    @property
+    def more_facts(self) -> list[str]:
+        """What else tells this run from others, besides layers and weights."""
+        return []
+
+    @property
     def is_divisible(self) -> bool:
         """Whether parts of a tensor may be run apart, and their results put together."""
         return not (self.preview or self.explain or self.mask or self.pictures)
 
     def limited(self, threads: int, memory: int | None) -> Self:
-        """Return the job within limits.
+        """Return the job with other `threads` and `memory`.
 
         Args:
-            threads: Threads that work on the blocks of a tensor.
-            memory: Bytes that a process may take; None for any number.
+            threads: As for the job.
+            memory: As for the job.
 
         Returns:
             The job.
@@ -255,10 +270,8 @@ class Job:
                 step = self.state.apply_step(plan, moments)
             if step.step != plan.step:
                 plan = replace(plan, step=step.step)
-            watched = self.preview or self.explain or self.pictures
-            preview, first = self._watchers(plan) if watched else (None, None)
-            masked = self.under_mask(plan, tensor)
-            shape = self.written_shape(plan)
+            masked, shape = self.under_mask(plan, tensor), self.written_shape(plan)
+            preview, first = watchers(self, plan, shape)
             stream(*masked, step, tensor, output, preview, first, sinks, shape)
             is_masked = self.mask is not None
             explanation = explained(plan, step, first, is_masked=is_masked) if first else ()
@@ -384,15 +397,3 @@ class Job:
         """
         if not self.state.is_known(self.layer):
             self.check_header(tensor)
-
-    def _watchers(self, plan: LayerPass) -> "tuple[Preview | None, FirstSample | None]":
-        """Return what keeps the edges of the output and the first sample, where they are shown."""
-        from poolnorm_cli.engine.preview import FirstSample, Preview
-
-        preview = Preview(self.written_shape(plan)) if self.preview else None
-        first = FirstSample() if self.explain else None
-        if not self.pictures:
-            return preview, first
-        from poolnorm_cli.engine.watching import Pictures
-
-        return Pictures(plan, self.pictures, unbatched=self.unbatched).watchers(preview, first)

@@ -56,6 +56,11 @@ class PipelineJob(Job):
         return Pipeline(tuple(each.step for each in self.steps))
 
     @property
+    def described(self) -> Pipeline:
+        """What is run, for reports."""
+        return self.pipeline
+
+    @property
     def is_synchronized(self) -> bool:
         """Whether all inputs are one batch: never, each is one of its own."""
         return False
@@ -64,6 +69,16 @@ class PipelineJob(Job):
     def is_sequential(self) -> bool:
         """Whether a tensor changes the weights for those after it, so that their order counts."""
         return any(each.job.is_sequential for each in self.steps)
+
+    @property
+    def parts(self) -> tuple[Job, ...]:
+        """The jobs of the layers."""
+        return tuple(each.job for each in self.steps)
+
+    @property
+    def more_facts(self) -> list[str]:
+        """What else tells this run from others: that it is a pipe, and what it writes where."""
+        return ["pipe", *(f"{tee.after} {tee.target}" for tee in self.tees)]
 
     @property
     def is_divisible(self) -> bool:

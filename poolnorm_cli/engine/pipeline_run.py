@@ -193,7 +193,15 @@ def _masks_of(job: Job, plan: "LayerPass", tensor: "Tensor") -> "Callable[[], Ma
 
 
 def memory_needed_of(plans: "Sequence[LayerPass]", tensor: "Tensor") -> int:
-    """Estimate the bytes of a process that runs all steps at once."""
+    """Estimate the bytes of a process that runs all steps at once.
+
+    Args:
+        plans: The plan of each layer, in order.
+        tensor: The input.
+
+    Returns:
+        Bytes, those of the process itself included.
+    """
     from poolnorm_cli.engine.memory_estimate import memory_needed
 
     total = 0
@@ -206,6 +214,10 @@ def memory_needed_of(plans: "Sequence[LayerPass]", tensor: "Tensor") -> int:
 
 def require_machine(plans: "Sequence[LayerPass]", tensor: "Tensor") -> None:
     """Refuse a step that this machine's memory cannot hold.
+
+    Args:
+        plans: The plan of each layer, in order.
+        tensor: The input.
 
     Raises:
         UsageError: There is one.

@@ -1,6 +1,6 @@
 """The blocks of a tensor on their way through a layer to whoever takes the results."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from poolnorm_cli.engine.layer_pass import LayerPass, Masks, computed
 from poolnorm_cli.tensors.dtypes import DTYPES
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from poolnorm_cli.engine.preview import FirstSample, Preview
     from poolnorm_cli.engine.training import TrainingStep
+    from poolnorm_cli.engine.view import Wanted
     from poolnorm_cli.kernels.moments import Moments
     from poolnorm_cli.shapes import Ints
     from poolnorm_cli.tensors.outputs import ArrayWriter, Output
@@ -114,3 +115,49 @@ def gathered(
     tensor.spool()
     plan.profiler.count_bytes("read", tensor.stored_bytes)
     return plan.moments(plan.blocks(tensor), under_mask(plan, tensor)[1])
+
+
+class Watched(Protocol):
+    """A run of which something is to be shown."""
+
+    @property
+    def preview(self) -> bool:
+        """Whether values of the output are shown."""
+
+    @property
+    def explain(self) -> bool:
+        """Whether the output is explained."""
+
+    @property
+    def pictures(self) -> "tuple[Wanted, ...]":
+        """The pictures that are drawn."""
+
+    @property
+    def unbatched(self) -> bool:
+        """Whether inputs have no batch axis."""
+
+
+def watchers(
+    run: Watched, plan: LayerPass, shape: "Ints"
+) -> "tuple[Preview | None, FirstSample | None]":
+    """Return what keeps the edges of an output and the first sample, where they are shown.
+
+    Args:
+        run: What is shown.
+        plan: The layer on the tensor.
+        shape: Shape of the output, as it is written.
+
+    Returns:
+        Both; None for what is not wanted.
+    """
+    if not (run.preview or run.explain or run.pictures):
+        return None, None
+    from poolnorm_cli.engine.preview import FirstSample, Preview
+
+    preview = Preview(shape) if run.preview else None
+    first = FirstSample() if run.explain else None
+    if not run.pictures:
+        return preview, first
+    from poolnorm_cli.engine.watching import Pictures
+
+    return Pictures(plan, run.pictures, unbatched=run.unbatched).watchers(preview, first)

@@ -314,6 +314,11 @@ class Layer(ABC):
         return f"{self.keras_class(shape)}({', '.join(shown)})"
 
     @final
+    def document(self) -> dict[str, Any]:
+        """Return what a document says of the layer."""
+        return {"layer": self.config()}
+
+    @final
     def instance_name(self, shape: Shape) -> str:
         """Return the name of the layer, or the one that Keras gives to the first of its class."""
         return self.name or snake(self.keras_class(shape))

@@ -1,15 +1,15 @@
 """Several layers, one after another: a pipeline as a value, from which shapes follow."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from poolnorm_cli.errors import UsageError, error_context, shown
 from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from poolnorm_cli.layers.base import Layer
+    from poolnorm_cli.layers.base import Layer, Parameter
     from poolnorm_cli.shapes import Shape
 
 
@@ -42,6 +42,9 @@ class Pipeline:
     """
 
     steps: tuple[Step, ...]
+
+    words: ClassVar[str] = "pipe"
+    """The words of the command line."""
 
     def __post_init__(self) -> None:
         """Refuse a pipeline without a layer."""
@@ -90,6 +93,28 @@ class Pipeline:
             found.append(dtype)
         return found if last is None else [*found[:-1], last]
 
+    def parameters(self) -> "Iterator[Parameter]":
+        """List the parameters: a pipeline has none, its layers have."""
+        return iter(())
+
+    def document(self) -> dict[str, Any]:
+        """Return what a document says of the pipeline."""
+        return {
+            "steps": [
+                {
+                    "step": step.number,
+                    "name": step.name,
+                    "command": step.layer.words,
+                    "layer": step.layer.config(),
+                }
+                for step in self.steps
+            ]
+        }
+
+    def call_text(self, shape: "Shape") -> str:
+        """Write the pipeline as one would type it in Keras, for an input of `shape`."""
+        return f"Sequential([{', '.join(self.call_texts(shape))}])"
+
     def call_texts(self, shape: "Shape") -> list[str]:
         """Write each step as one would type it in Keras, for an input of `shape`."""
         before = [shape, *self.shapes(shape)]
@@ -109,7 +134,19 @@ def step_title(number: int, words: str) -> str:
     return f"step {number} ({words})"
 
 
-def unique_names(layers: "Iterable[tuple[int, Layer]]") -> list[str]:
+class Named(Protocol):
+    """What may have a name, and is called by its words without one."""
+
+    @property
+    def words(self) -> str:
+        """The words of the command line."""
+
+    @property
+    def name(self) -> str | None:
+        """The name that it was given."""
+
+
+def unique_names(layers: "Iterable[tuple[int, Named]]") -> list[str]:
     """Return what the steps of a pipeline are called.
 
     A step is called by its `name`, or by its words as `pool_max`; the second of these is

@@ -1,0 +1,159 @@
+"""`pipe`: several layers in one pass over the inputs, with no tensor in between."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from poolnorm_cli.cli.command import Command
+from poolnorm_cli.cli.pipe_flags import PipeFlags
+from poolnorm_cli.cli.pipe_report import PipeReport
+from poolnorm_cli.cli.pipe_setup import (
+    MadeStep,
+    check_steps,
+    locked_steps,
+    made_steps,
+    pipeline_job,
+    pipeline_of_steps,
+)
+from poolnorm_cli.cli.pipe_steps import LayerStep, TeeStep, TypedStep
+from poolnorm_cli.cli.run_one import OneInput, has_one_input, one_input
+from poolnorm_cli.cli.verb_layer import check_training
+from poolnorm_cli.errors import UsageError
+from poolnorm_cli.tensors.names import STDIN
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.cli.run_batch import ManyInputs
+    from poolnorm_cli.engine.pipeline_job import PipelineJob
+    from poolnorm_cli.engine.pipeline_run import Tee
+    from poolnorm_cli.layers.pipeline import Pipeline
+    from poolnorm_cli.tensors.sources import FirstInput
+
+
+def _run(flags: PipeFlags, steps: Sequence[TypedStep] = ()) -> int:
+    """Make the layers, and run them."""
+    layers = tuple(step for step in steps if isinstance(step, LayerStep))
+    flags = replace(flags, steps=layers)
+    check_steps(flags)
+    if flags.export.export is not None:
+        raise UsageError("--export of a pipe", "export its steps one by one")
+    first = flags.first_input()
+    made = made_steps(flags, first)
+    trains = any(each.flags.training.training for each in made)
+    flags = replace(flags, training=replace(flags.training, training=trains))
+    if trains:
+        check_training(flags)
+    tees = _tees(steps)
+    run = _one_or_many(pipeline_of_steps(made), flags, first, tees)
+    return _run_on(run, made, tees, flags)
+
+
+def _tees(steps: Sequence[TypedStep]) -> "list[Tee]":
+    """Return the steps that write, each with the number of layers before it."""
+    if not any(isinstance(step, TeeStep) for step in steps):
+        return []
+    from poolnorm_cli.engine.pipeline_run import Tee
+
+    found, layers = [], 0
+    for step in steps:
+        if isinstance(step, TeeStep):
+            found.append(Tee(step.number, layers, step.target))
+        else:
+            layers += 1
+    return found
+
+
+def _one_or_many(
+    pipeline: "Pipeline", flags: PipeFlags, first: "FirstInput", tees: "Sequence[Tee]"
+) -> "OneInput | ManyInputs":
+    if not tees and has_one_input(pipeline, flags):
+        return one_input(pipeline, flags, first)
+    from poolnorm_cli.cli.run_batch import many_inputs
+
+    return many_inputs(pipeline, flags, first, [tee.target for tee in tees])
+
+
+def _run_on(
+    run: "OneInput | ManyInputs", made: Sequence[MadeStep], tees: "Sequence[Tee]", flags: PipeFlags
+) -> int:
+    """Run the steps, or say what a run would do; save their weights after it."""
+    style = flags.printing.style(
+        precision=flags.values.precision,
+        to_stderr=flags.outputs.output == STDIN,
+        values=bool(flags.values.values),
+    )
+    pipeline = pipeline_of_steps(made)
+    reporter = PipeReport(pipeline, style, steps=len(run.words) == 1)
+    with locked_steps(made, flags) as held:
+        job = pipeline_job(held, tees, flags)
+        if flags.batch.dry_run:
+            return run.dry_run(job)
+        code = run.run(job, reporter, None)
+        if flags.backend.profile:
+            _report_profile(job, reporter)
+        if not code:
+            save_weights(job, held, flags, reporter)
+    reporter.close()
+    return code
+
+
+def _report_profile(job: "PipelineJob", reporter: PipeReport) -> None:
+    from poolnorm_cli.engine.profile import Profiler
+
+    if isinstance(job.profiler, Profiler):
+        reporter.profiled(job.profiler.profile())
+
+
+def save_weights(
+    job: "PipelineJob", made: Sequence[MadeStep], flags: PipeFlags, reporter: PipeReport
+) -> None:
+    """Write the weights as the run has left them, where that is wanted: of all steps, and of each.
+
+    Args:
+        job: What was run.
+        made: Its steps.
+        flags: What was typed.
+        reporter: Told of the weights that constraints have projected.
+
+    Raises:
+        PoolnormError: There are none, or they cannot be written.
+    """
+    every = flags.weights.save_weights
+    if every is None and all(each.flags.weights.save_weights is None for each in made):
+        return
+    from poolnorm_cli.weights.npz import save
+
+    def write(file: str, weights: "dict[str, object]", *, in_place: bool) -> None:
+        if not weights:
+            raise UsageError("no weights to save", "give an input, and a step that has weights")
+        target = os.path.realpath(file) if in_place else file
+        overwrite = flags.outputs.overwrite or in_place
+        save(target, weights, overwrite=overwrite, sync=flags.synced)  # type: ignore[arg-type]
+
+    collected: dict[str, object] = {}
+    for (step, own), each in zip(job.steps, made, strict=True):
+        if not step.layer.weight_names:
+            continue
+        constrained = own.constrained_weights
+        weights = (own.state.trained or {}) | constrained
+        collected |= {f"{step.name}/{name}": weight for name, weight in weights.items()}
+        files = each.flags.weights
+        if files.save_weights is not None:
+            write(files.save_weights, dict(weights), in_place=files.in_place)
+        if constrained:
+            reporter.projected_step(step.name, constrained)
+    if every is not None:
+        write(every, collected, in_place=flags.weights.in_place)
+
+
+NODE = Command(
+    groups=PipeFlags,
+    text="Run several layers in one pass, with no tensor in between.\n\n"
+    "A step is a layer verb with its own flags, or tee FILE, which writes what passes.\n\n"
+    "Example: poolnorm pipe x.npy -o y.npy ! pool max --pool-size 2 ! bn --weights bn.npz "
+    "! gpool average",
+    action=_run,
+    without=["steps", "definition", "pictures"],
+    takes_steps=True,
+)
