@@ -1,9 +1,9 @@
 """Pictures as SVG: self-contained, legible on light and on dark pages, with text that is text."""
 
 from collections.abc import Iterator, Sequence
-from html import escape
 from itertools import groupby
 from typing import TypeVar
+from zlib import crc32
 
 from poolnorm_cli.pictures.canvas import Canvas, Cell
 from poolnorm_cli.pictures.glyphs import BLOCKS
@@ -14,6 +14,7 @@ T = TypeVar("T")
 CELL_WIDTH, CELL_HEIGHT = 9, 18
 """Size of a cell, in user units; half a cell is a square."""
 _MARGIN = 12
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
 _BASELINE = 0.74
 """Where letters stand in their cell, in parts of its height."""
 
@@ -23,7 +24,8 @@ def svg(canvas: Canvas) -> str:
 
     The paper is drawn too, light or dark as the reader has set it, so that letters are legible
     whatever page the picture is put on. Blocks are rectangles, which meet in every font; letters
-    are held to their columns.
+    are held to their columns. The picture may stand in a page itself: its rules are for nothing
+    else there.
 
     Args:
         canvas: The picture; its title and description are read out by screen readers.
@@ -33,13 +35,16 @@ def svg(canvas: Canvas) -> str:
     """
     width = canvas.width * CELL_WIDTH + 2 * _MARGIN
     height = canvas.height * CELL_HEIGHT + 2 * _MARGIN
-    label = '"title desc"' if canvas.description else '"title"'
     named = {c.style for row in canvas.rows for c in row if isinstance(c.style, str)}
+    title, told = _escaped(canvas.title or "poolnorm"), _escaped(canvas.description)
+    name = f"poolnorm-{crc32(f'{title} {told}'.encode()):08x}"
+    label = f"{name}-title {name}-desc" if told else f"{name}-title"
     size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
+    said = f'role="img" aria-labelledby="{label}"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-labelledby={label}>',
-        f'<title id="title">{_escaped(canvas.title or "poolnorm")}</title>',
-        *([f'<desc id="desc">{_escaped(canvas.description)}</desc>'] if canvas.description else []),
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="poolnorm" {size} {said}>',
+        f'<title id="{name}-title">{title}</title>',
+        *([f'<desc id="{name}-desc">{told}</desc>'] if told else []),
         f"<style>{_sheet(sorted(named | {'text'}))}</style>",
         f'<rect class="paper" width="{width}" height="{height}" rx="6"/>',
         f'<g transform="translate({_MARGIN} {_MARGIN})">',
@@ -52,7 +57,7 @@ def svg(canvas: Canvas) -> str:
 def _escaped(text: str) -> str:
     """Escape what has a meaning in XML, and what no document of it may hold."""
     allowed = "".join(c if c.isprintable() or c == " " else "\ufffd" for c in text)
-    return escape(allowed, quote=True)
+    return allowed.translate(_ENTITIES)
 
 
 def _hex(color: RGB) -> str:
@@ -62,19 +67,19 @@ def _hex(color: RGB) -> str:
 def _sheet(names: list[str]) -> str:
     """Write the colours of names, and again for people who have set their screens to dark."""
     letters = (
-        "text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',"
-        "'Liberation Mono',monospace;white-space:pre}rect{shape-rendering:crispEdges}"
+        ".poolnorm text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',"
+        "'Liberation Mono',monospace;white-space:pre}.poolnorm rect{shape-rendering:crispEdges}"
     )
-    rules, dark = [f".paper{{fill:{_hex(LIGHT)}}}"], [f".paper{{fill:{_hex(DARK)}}}"]
+    rules, dark = ([f".poolnorm .paper{{fill:{_hex(paper)}}}"] for paper in (LIGHT, DARK))
     for name in names:
         look = LOOKS[name]
         weight = ";font-weight:bold" if look.bold else ""
         if ink := look.light or look.paint.ink:
-            rules.append(f".{name}{{fill:{_hex(ink)}{weight}}}")
+            rules.append(f".poolnorm .{name}{{fill:{_hex(ink)}{weight}}}")
         if look.dark:
-            dark.append(f".{name}{{fill:{_hex(look.dark)}}}")
+            dark.append(f".poolnorm .{name}{{fill:{_hex(look.dark)}}}")
         if ground := look.paint.ground:
-            rules.append(f".{name}-ground{{fill:{_hex(ground)}}}")
+            rules.append(f".poolnorm .{name}-ground{{fill:{_hex(ground)}}}")
     return f"{letters}{''.join(rules)}@media(prefers-color-scheme:dark){{{''.join(dark)}}}"
 
 

@@ -24,7 +24,8 @@ def test_what_has_a_meaning_in_xml_is_escaped() -> None:
 
     assert root.findtext(f"{SPACE}title") == '<b> & "q"'
     assert root.findtext(f"{SPACE}desc") == "a < b\ufffd"
-    assert root.attrib["aria-labelledby"] == "title desc"
+    named = [each.attrib["id"] for each in (root[0], root[1])]
+    assert root.attrib["aria-labelledby"] == " ".join(named)
     assert [each.text for each in root.iter(f"{SPACE}text")] == ["<&\"'\ufffd>"]
 
 
@@ -71,6 +72,16 @@ def test_every_class_that_is_used_has_a_rule(name: str) -> None:
     text = svg(canvas)
     used = {each.attrib["class"] for each in parsed(canvas).iter() if "class" in each.attrib}
 
-    assert all(f".{each}{{fill:#" in text for each in used)
+    assert all(f".poolnorm .{each}{{fill:#" in text for each in used - {"poolnorm"})
     assert used >= {name, "paper", "text"}
-    assert "@media(prefers-color-scheme:dark){.paper{" in text
+    assert "@media(prefers-color-scheme:dark){.poolnorm .paper{" in text
+
+
+def test_pictures_in_one_page_have_rules_and_names_of_their_own() -> None:
+    one, other = Canvas(3, 1, title="one"), Canvas(3, 1, title="other")
+    sheet = parsed(one).findtext(f"{SPACE}style") or ""
+
+    assert parsed(one)[0].attrib["id"] != parsed(other)[0].attrib["id"]
+    selectors = [rule.split("{")[-2] for rule in sheet.split("}") if "{" in rule]
+    assert selectors
+    assert all(each.startswith(".poolnorm ") for each in selectors)
