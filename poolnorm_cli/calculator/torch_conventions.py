@@ -67,7 +67,11 @@ def _pooling(layer: Any, shape: Shape) -> Convention:
     outcome = _same_windows(rules, pads, places, averages=layer.averages)
     if layer.averages and rank == 3 and small:
         refused, outcome = True, (False, "it refuses a window larger than the input, pads or not")
-    notes = ["torch has no 'same' for pooling; this padding is the usual stand-in"] if same else []
+    notes = (
+        ["torch has no 'same' for pooling: padding=(kernel_size-1)//2 is the usual stand-in"]
+        if same
+        else []
+    )
     call, none = _pooling_call(layer, shape, rules)
     return Convention(
         framework=FRAMEWORK,

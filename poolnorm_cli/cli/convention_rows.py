@@ -7,7 +7,7 @@ from poolnorm_cli.calculator.convention import Convention
 from poolnorm_cli.calculator.conventions import conventions_of
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.report.rows import Row
-from poolnorm_cli.report.text import keras_shape
+from poolnorm_cli.report.text import keras_shape, wrapped
 from poolnorm_cli.shapes import Shape
 
 
@@ -54,8 +54,7 @@ class _ConventionRow(Row):
 
     def details(self, width: int) -> Iterable[str]:
         """Return what is different, and the call for Keras' answer."""
-        del width
-        return self._convention.lines()
+        return wrapped(self._convention.lines(), width)
 
     def entry(self) -> Any:
         """Return all of it."""

@@ -20,7 +20,7 @@ from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.make_layer import make_layer
 from poolnorm_cli.report.emit import emit
 from poolnorm_cli.report.rows import Row
-from poolnorm_cli.report.text import keras_shape
+from poolnorm_cli.report.text import keras_shape, wrapped
 from poolnorm_cli.shapes import format_shape
 from poolnorm_cli.values import frozen
 
@@ -112,8 +112,8 @@ class _ShapeRow(Row):
 
     def details(self, width: int) -> Iterable[str]:
         """Return the lines of the explanation."""
-        del width
-        return self._step.layer.explain_shape(self._step.before) if self._explained else ()
+        lines = self._step.layer.explain_shape(self._step.before) if self._explained else ()
+        return wrapped(lines, width)
 
     def entry(self) -> Mapping[str, Any]:
         """Return the whole document: there is one shape in it."""

@@ -1,5 +1,6 @@
 """`shape pipe`: the shapes after each of several layers, and what an output depends on."""
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,11 +13,13 @@ from poolnorm_cli.cli.shape_flags import AnswerFlags, ShapeArgument, print_field
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.report.emit import emit
 from poolnorm_cli.report.rows import Row
-from poolnorm_cli.report.text import keras_shape
-from poolnorm_cli.shapes import format_shape
+from poolnorm_cli.report.text import keras_shape, wrapped
+from poolnorm_cli.shapes import Shape, format_shape
 from poolnorm_cli.values import frozen
 
 
+_LONGEST = 28
+"""Characters of a cell of the table."""
 _EXAMPLE = "poolnorm shape pipe N,224,224,3 ! pool max --pool-size 3 --strides 2 ! gpool average"
 
 
@@ -41,7 +44,8 @@ def _run(flags: _Flags, steps: Sequence[TypedStep] = ()) -> int:
     drawing = draw_steps(followed, flags.shape.shape, flags.picture, style)
     explained = flags.answer.explain
     last = followed[-1]
-    rows = [_StepRow(step, explained=explained, last=step is last) for step in followed]
+    source = followed[0].before
+    rows = [_StepRow(step, source, explained=explained, last=step is last) for step in followed]
 
     def document(entries: dict[str, list[Any]]) -> Mapping[str, Any]:
         told = pipe_document(followed) | {"steps": entries[_StepRow.section]}
@@ -57,27 +61,45 @@ class _StepRow(Row):
 
     section = "steps"
 
-    def __init__(self, step: Step, *, explained: bool, last: bool) -> None:
+    def __init__(self, step: Step, source: Shape, *, explained: bool, last: bool) -> None:
         """Keep what is known.
 
         Args:
             step: The step.
+            source: Shape of the input of the first step.
             explained: It is wanted how that comes.
             last: No step comes after it.
         """
-        self._step, self._explained, self._last = step, explained, last
+        self._step, self._source = step, source
+        self._explained, self._last = explained, last
+
+    @property
+    def heading(self) -> str:
+        """The shape that goes in."""
+        return f"input {keras_shape(self._source)}"
 
     def cells(self) -> Mapping[str, str]:
         """Return the layer, the shape after it, and the receptive field."""
-        fields = self._step.fields.values()
+        names = ("receptive field", "jump", "start")
         return {
-            "step": str(self._step.number),
-            "layer": self._step.layer.call_text(self._step.before),
+            "step": f"{self._step.number} {self._step.layer.words}",
             "output shape": keras_shape(self._step.after),
-            "receptive field": size_text([field.size for field in fields] or [1]),
-            "jump": size_text([field.jump for field in fields] or [1]),
-            "start": size_text([field.start for field in fields] or [0.5]),
+            **{name: _brief(text) for name, text in zip(names, self._reach(), strict=True)},
         }
+
+    def fields(self) -> Sequence[str]:
+        """Return number, layer as Keras prints it, shape, and receptive field, jump and start."""
+        step = self._step
+        text = step.layer.call_text(step.before)
+        return (str(step.number), text, keras_shape(step.after), *self._reach())
+
+    def _reach(self) -> tuple[str, str, str]:
+        fields = self._step.fields.values()
+        return (
+            size_text([field.size for field in fields] or [1]),
+            size_text([field.jump for field in fields] or [1]),
+            size_text([field.start for field in fields] or [0.5]),
+        )
 
     def essential(self) -> str | None:
         """Return the last shape."""
@@ -85,15 +107,21 @@ class _StepRow(Row):
 
     def details(self, width: int) -> Iterable[str]:
         """Return the lines of the explanation."""
-        del width
         if self._explained:
-            yield from self._step.layer.explain_shape(self._step.before)
-            yield from self._step.lines()
+            yield from wrapped(self._step.layer.explain_shape(self._step.before), width)
+            yield from wrapped(self._step.lines(), width)
 
     def entry(self) -> Mapping[str, Any]:
         """Return the step."""
         step = self._step
-        return step.entry() | ({"explanation": [*self.details(0)]} if self._explained else {})
+        return step.entry() | (
+            {"explanation": [*self.details(sys.maxsize)]} if self._explained else {}
+        )
+
+
+def _brief(text: str) -> str:
+    """Cut an expression that is too long for a table; --explain, plain lines and --json have it."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
 COMMAND = Command(

@@ -6,6 +6,7 @@ from poolnorm_cli.shapes import Shape
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from typing import TextIO
 
     from numpy.typing import NDArray
@@ -110,6 +111,27 @@ def values_text(
 def _of_first(axes: int) -> str:
     """Say that values are those at index 0 of so many axes."""
     return f"at [{', '.join(['0'] * axes)}]"
+
+
+def wrapped(lines: "Iterable[str]", width: int) -> "Iterator[str]":
+    """Break lines of words at spaces; one that is indented is code, and stays whole.
+
+    Args:
+        lines: The lines.
+        width: Columns there are.
+
+    Yields:
+        The lines, what is left of one indented.
+    """
+    for line in lines:
+        if len(line) <= width or line.startswith(" "):
+            yield line
+            continue
+        import textwrap
+
+        yield from textwrap.wrap(
+            line, max(width, 10), subsequent_indent="  ", break_on_hyphens=False
+        )
 
 
 def penalties_text(outcome: "Outcome") -> str:
