@@ -7,20 +7,23 @@ current.
 
 import argparse
 import io
-import os
-import pty
 import re
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import chdir, redirect_stdout
 from pathlib import Path
 
+import console
+
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "cli.md"
-PAGES = ("README.md", "samples/README.md", "docs/guide.md", "docs/batch_normalization.md")
+_GENERATED = {REFERENCE.name, "benchmark_results.md"}
+PAGES = [
+    *(ROOT / name for name in ("README.md", "samples/README.md")),
+    *sorted(path for path in (ROOT / "docs").rglob("*.md") if path.name not in _GENERATED),
+]
 PICTURES = {
     "windows": "shape pool average 1,5,5,1 --pool-size 3 --strides 2 --padding same",
     "pool-max": "shape pool max 1,4,6,1 --pool-size 2",
@@ -45,61 +48,28 @@ PICTURES = {
     "! bn ! pool average --pool-size 3 --strides 2",
 }
 """Pictures that the pages show: name in docs/pictures -> the words after `poolnorm`."""
-WIDTH = 104
-_BLOCK = re.compile(r"(```console\n)(.*?)(```)", re.DOTALL)
-_SECONDS = (
-    (re.compile(r"│ \d\.\d{3}( +)│"), r"│ 0.001\1│"),
-    (re.compile(r"\t\d+\.\d{6}\t"), "\t0.001000\t"),
-    (re.compile(r'("seconds": ?)[\d.e-]+'), r"\g<1>0.001"),
-)
+_TABLE = re.compile(r"(<!-- parameters: ([a-z ]+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
 
 
-def environment() -> dict[str, str]:
-    """Return an environment in which `poolnorm` is this one, without colour, of a known width."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    own = {"PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": str(WIDTH), "LINES": "60"}
-    return {**os.environ, **own, "NO_COLOR": "1", "TERM": "xterm", "_TYPER_STANDARD_TRACEBACK": "1"}
+def parameters(name: str) -> str:
+    """Write the parameters of a layer as a table, from the layer itself."""
+    from dataclasses import MISSING
+
+    from poolnorm_cli.layers import find
+    from poolnorm_cli.layers.keras.spelling import unwrap_single
+
+    lines = ["| flag | default | |", "|---|---|---|"]
+    for parameter in find(*name.split()).parameters():
+        default = unwrap_single(parameter.default)
+        shown = "required" if default is MISSING else "" if default is None else f"`{default}`"
+        lines.append(f"| `{parameter.flag}` | {shown} | {parameter.help.replace('|', '&#124;')} |")
+    return "\n".join(lines)
 
 
-def on_a_terminal(command: str, directory: Path) -> str:
-    """Run a shell command on a terminal, and return what a person would see."""
-    pid, terminal = pty.fork()
-    if not pid:  # pragma: no cover - the child
-        os.chdir(directory)
-        os.execvpe("bash", ["bash", "-c", command], environment())  # noqa: S606, S607
-    seen = bytearray()
-    while True:
-        try:
-            piece = os.read(terminal, 1 << 16)
-        except OSError:  # how Linux says that the other side is closed
-            break
-        if not piece:
-            break
-        seen += piece
-    os.waitpid(pid, 0)
-    os.close(terminal)
-    lines = seen.decode().replace("\r\n", "\n").splitlines()
-    text = "\n".join(line.rstrip() for line in lines)
-    for pattern, steady in _SECONDS:
-        text = pattern.sub(steady, text)
-    return text
-
-
-def page(text: str) -> str:
-    """Run the commands of a page's console blocks, and put what they print below them."""
-    with tempfile.TemporaryDirectory() as place:
-        directory = Path(place)
-        shutil.copytree(ROOT / "samples", directory / "samples")
-        return _BLOCK.sub(lambda block: block[1] + _shown(block[2], directory) + block[3], text)
-
-
-def _shown(block: str, directory: Path) -> str:
-    lines = []
-    for line in block.splitlines():
-        if line.startswith("$ "):
-            output = on_a_terminal(line[2:], directory)
-            lines += [line, output] if output else [line]
-    return "\n".join(lines) + "\n"
+def written(text: str) -> str:
+    """Write what is generated of a page: the tables of parameters, and what commands print."""
+    text = _TABLE.sub(lambda found: f"{found[1]}\n{parameters(found[2])}\n{found[3]}", text)
+    return console.page(text)
 
 
 def pictures() -> Iterator[tuple[Path, str]]:
@@ -125,8 +95,8 @@ def main() -> int:
     from reference import reference
 
     wanted = {REFERENCE: reference()}
-    for name in PAGES:
-        wanted[ROOT / name] = page((ROOT / name).read_text())
+    for path in PAGES:
+        wanted[path] = written(path.read_text(encoding="utf-8"))
     wanted |= dict(pictures())
     left = set((ROOT / "docs" / "pictures").glob("*")) - set(wanted)
     for path in left:

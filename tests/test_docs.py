@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 import poolnorm_cli
+from poolnorm_cli.cli import fast_parser
+from poolnorm_cli.cli.verbs import ROOT as ROOT_COMMAND
 from poolnorm_cli.layers import LAYERS, find
 from tests.conftest import ROOT
 
@@ -53,6 +56,39 @@ def test_the_page_of_results_is_that_of_their_file() -> None:
     )
 
 
+def test_every_layer_has_a_page_with_its_parameters() -> None:
+    pages = {path.stem: path.read_text() for path in (ROOT / "docs" / "layers").glob("*.md")}
+    for name in LAYERS:
+        page = pages[name.split()[0]]
+        for parameter in find(*name.split()).parameters():
+            assert f"| `{parameter.flag}` |" in page, f"{name} {parameter.flag}"
+        for heading in ("formula", "Parameters", "Keras", "PyTorch", "ONNX", "Common mistakes"):
+            assert re.search(f"^## .*{heading}", page, re.MULTILINE), f"{name} {heading}"
+        assert "](../pictures/" in page, name
+
+
+def test_every_page_is_in_the_menu() -> None:
+    menu = (ROOT / "mkdocs.yml").read_text()
+    for path in (ROOT / "docs").rglob("*.md"):
+        assert f": {path.relative_to(ROOT / 'docs')}\n" in menu, path.name
+
+
+_PAGES = ["README.md", *(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md"))]
+_PAGES.remove("docs/cli.md")  # its examples are those of the help, which have tests of their own
+_SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+
+
+@pytest.mark.parametrize("name", _PAGES)
+def test_commands_that_no_example_runs_can_be_read(name: str) -> None:
+    """A cluster, a GPU and a bucket are not there: their commands are read, and not run."""
+    for block in _SHELL.findall((ROOT / name).read_text()):
+        for line in re.findall(r"(?:^|[ '/])poolnorm ([^#|\n]+)", block.replace("\\\n", "")):
+            words = shlex.split(re.split(" && | ! ", line)[0].rstrip().removesuffix("'"))
+            command, left = fast_parser.find(words, ROOT_COMMAND)
+            assert command is not None, line
+            assert fast_parser.read(command, left) is not None, line
+
+
 TERMS = {
     "README.md": {
         "journal": "a file that records what",
@@ -89,7 +125,7 @@ def test_terms_are_explained_where_they_first_stand(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs", "samples"])
 def test_documents_are_in_plain_english(name: str) -> None:
-    pages = (ROOT / name).glob("*.md") if (ROOT / name).is_dir() else [ROOT / name]
+    pages = (ROOT / name).rglob("*.md") if (ROOT / name).is_dir() else [ROOT / name]
     for page in pages:
         for pattern in STILTED:
             assert not re.search(pattern, page.read_text()), (page.name, pattern)
