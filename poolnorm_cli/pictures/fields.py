@@ -133,7 +133,7 @@ def field_picture(lines: Sequence[Line], output: int, width: int) -> tuple[Canva
 def _near(field: range, layout: _Layout) -> Iterable[int]:
     """List the cells in and around a field of which some may be drawn."""
     most = len(layout.head) + len(layout.tail) + 1
-    if len(field) <= 2 * most:
+    if field.stop - field.start <= 2 * most:
         return range(field.start - most, field.stop + most)
     return chain(
         range(field.start - most, field.start + most), range(field.stop - most, field.stop + most)
@@ -151,13 +151,14 @@ def _layout(lines: Sequence[Line], field: range, width: int) -> _Layout:
     label = min(max(len(line.name) for line in lines), 2 * width // 5) + 1
     room = width - label
     widest = min(max(len(str(abs(cells.stop))) + 1, 3), _WIDEST)
+    count = cells.stop - cells.start
     for step in (widest, 2, 1):
-        if len(cells) * step - (step > 2) <= room:
+        if count * step - (step > 2) <= room:
             return _Layout(cells, range(0), step, label)
     step = widest if room // widest >= 2 * _READABLE else 2
     kept = (room - _GAP) // step
-    head = cells[: kept - kept // 2]
-    return _Layout(head, cells[len(cells) - kept // 2 :], step, label)
+    head = range(cells.start, cells.start + kept - kept // 2)
+    return _Layout(head, range(cells.stop - kept // 2, cells.stop), step, label)
 
 
 def _middles(lines: Sequence[Line]) -> Callable[[int, int], float]:

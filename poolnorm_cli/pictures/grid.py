@@ -28,7 +28,8 @@ def fits_grid(rows: Places, columns: Places, width: int, height: int) -> bool:
     Returns:
         Whether the grid has as much room as it needs.
     """
-    cells = [len(each.padded) for each in (rows, columns)]
+    # Of a range with more cells than a machine counts, len() fails.
+    cells = [each.padded.stop - each.padded.start for each in (rows, columns)]
     if max(cells) > _LARGEST or min(cells) < 1 or not rows.count * columns.count:
         return False
     return _label(rows) + cells[1] * _step(rows, columns) <= width and cells[0] + 4 <= height

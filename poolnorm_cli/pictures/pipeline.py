@@ -89,7 +89,7 @@ def _sentence(lines: Sequence[Line], output: int) -> str:
     field, count, length = field_of(lines, output)[0], lines[-1].length, lines[0].length
     one = f"output {output} of {count}" if count > 1 else "the output"
     padded = ", padding included" if field.start < 0 or field.stop > length else ""
-    if len(field) == 1:
+    if field.stop - field.start == 1:
         return f"{one} depends on cell {field[0]} of {counted(length, 'cell')}{padded}"
     cells = f"cells {field[0]} to {field[-1]}"
     return f"{one} depends on {cells} of {counted(length, 'cell')}{padded}"

@@ -15,6 +15,8 @@ _SAMPLES, _ROWS, _COLUMNS = 3, 9, 13
 """Samples, rows and columns that are drawn at most."""
 _BLOCKS, _OF_BLOCK = 3, 4
 """Groups that are drawn, and cells of each, where there is no room for all."""
+_WIDEST = 6
+"""Columns of a cell at most: longer indexes are cut."""
 _UNKNOWN = 3
 """Cells that are drawn of an axis whose size is not known."""
 _MORE, _MORE_BELOW = "…", "⋮"
@@ -109,11 +111,7 @@ def _panel(sharing: Sharing, sample: int | None, width: int, letters: dict[Ints,
     axes = f"axis {','.join(map(str, sharing.down))}" if sharing.down else ""
     rows = list(_rows(sharing))
     label = max(len(axes), *(len(_text(row)) for row in rows)) + 1
-    room = max((width - label) // 3 - 1, 1)
-    size = sharing.shape[sharing.across]
-    block = sharing.blocks.get(sharing.across, size if isinstance(size, int) else 1)
-    columns = _first(size, min(room, _COLUMNS), block)
-    step = 2 if max(each or 0 for each in columns) < 10 else 3
+    columns, step = _columns(sharing, width - label)
     title = "" if sample is None else f"sample {sample}"
     over = f"axis {sharing.across}"
     canvas = Canvas(max(label + step * len(columns), len(title), label + 1 + len(over)))
@@ -124,7 +122,7 @@ def _panel(sharing: Sharing, sample: int | None, width: int, letters: dict[Ints,
     canvas.put(top + 1, 0, axes.rjust(label - 1), "muted")
     for number, column in enumerate(columns):
         text = _MORE if column is None else str(column)
-        canvas.put(top + 1, label + step * number, text[-step:].rjust(step), "muted")
+        canvas.put(top + 1, label + step * number, text.rjust(step)[:step], "muted")
     for row in rows:
         top = canvas.height
         canvas.put(top, 0, _text(row).rjust(label - 1), "muted")
@@ -139,6 +137,19 @@ def _panel(sharing: Sharing, sample: int | None, width: int, letters: dict[Ints,
             name = ascii_letters[letter] if letter < len(ascii_letters) else "#"
             canvas.put(*place, name.rjust(step), _STYLES[letter % len(_STYLES)])
     return canvas
+
+
+def _columns(sharing: Sharing, room: int) -> tuple[list[int | None], int]:
+    """Return the indexes that are drawn from left to right, and the columns of each."""
+    size = sharing.shape[sharing.across]
+    block = sharing.blocks.get(sharing.across, size if isinstance(size, int) else 1)
+    most = _COLUMNS
+    while True:
+        columns = _first(size, most, block)
+        step = min(len(str(max(each or 0 for each in columns))) + 1, _WIDEST)
+        if len(columns) * step <= room or most == 1:
+            return columns, step
+        most -= 1
 
 
 def _text(row: Ints | None) -> str:

@@ -5,13 +5,16 @@ from itertools import product
 import pytest
 from hypothesis import given, strategies as st
 
+from poolnorm_cli.calculator.steps import follow
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers import find
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.make_layer import make_layer
+from poolnorm_cli.layers.pipeline import Pipeline, Step
 from poolnorm_cli.pictures.canvas import Canvas
 from poolnorm_cli.pictures.grid import _step, fits_grid, grid_picture
 from poolnorm_cli.pictures.layer import layer_picture, places_of, sharing_of
+from poolnorm_cli.pictures.pipeline import pipeline_picture
 from poolnorm_cli.pictures.places import Places
 from poolnorm_cli.pictures.windows import _layout, axis_picture
 from poolnorm_cli.shapes import Padding, Shape, adaptive_bounds, window
@@ -140,14 +143,28 @@ def test_every_picture_fits_its_width(name: str, width: int, height: int) -> Non
     assert all(line == line.rstrip() for line in canvas.lines())
 
 
-def test_sizes_that_nobody_draws_are_drawn_at_once() -> None:
-    huge = 2**62
-    layer = layer_of("pool max", pool_size=3, strides=2, padding="same")
-    canvas = layer_picture(layer, (1, huge, huge, 1), 80, 24)
+HUGE = 2**63 - 1
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (layer_of("pool max", pool_size=3, strides=2, padding="same"), (1, HUGE, HUGE, 1)),
+        (layer_of("pool max", pool_size=HUGE, strides=1, padding="same"), (1, HUGE, 4, 1)),
+        (layer_of("apool max", output_size=HUGE), (1, HUGE, 4, 1)),
+        (layer_of("gpool max"), (1, HUGE, HUGE, HUGE, 1)),
+        (layer_of("ln"), (HUGE, HUGE, HUGE)),
+        (layer_of("gn", groups=2), (2, 3, HUGE - 1)),
+    ],
+)
+def test_sizes_that_nobody_draws_are_drawn_at_once(layer: Layer, shape: Shape) -> None:
+    canvas = layer_picture(layer, shape, 80, 24)
 
     assert canvas.width <= 80
     assert canvas.height < 60
-    assert "⋮" in "\n".join(canvas.lines())
+    assert any(mark in "\n".join(canvas.lines()) for mark in "⋮…")
+    steps = follow(Pipeline((Step(layer, "one", 1), Step(layer_of("unit"), "two", 2))), shape)
+    assert pipeline_picture(steps, 80).width <= 80
 
 
 @pytest.mark.parametrize("shape", [(None, None, None, 3), ("N", "H", "W", 3), (1, 8, None, 3)])
