@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from poolnorm_cli.engine import distribution, thumbnail as thumbnails
-from poolnorm_cli.engine.thumbnail import Painter, Thumbnail, thumbnail
+from poolnorm_cli.engine.thumbnail import Painter, Thumbnail, thumbnails as read
 from poolnorm_cli.engine.view import Room, View, Wanted, view_of
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.tensors.sources import open_tensors
@@ -154,7 +154,7 @@ def test_an_empty_tensor_has_an_empty_picture(shape: tuple[int, ...]) -> None:
     x = np.zeros(shape)
     np.save("x.npy", x)
     (tensor,) = open_tensors("x.npy")
-    made = thumbnail(tensor, view_of(shape, Wanted(ROOM)))
+    made = read(tensor, [view_of(shape, Wanted(ROOM))])[0]
 
     assert made.cells.size == x.size
     assert made.count == x.size
@@ -166,7 +166,7 @@ def test_every_dtype_and_order_is_read(dtype: str, order: Any) -> None:
     x = (100 * normal(3, 50, 60, 2)).astype(dtype) if dtype != "bool" else normal(3, 50, 60, 2) > 0
     np.save("x.npy", np.asarray(x, order=order))
     (tensor,) = open_tensors("x.npy")
-    made = thumbnail(tensor, view_of(x.shape, Wanted(ROOM, sample=1)))
+    made = read(tensor, [view_of(x.shape, Wanted(ROOM, sample=1))])[0]
     factor = made.view.factors[0]
     cell = x[1, :factor, :factor].astype(np.float64).mean((0, 1))
 

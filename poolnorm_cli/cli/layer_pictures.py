@@ -100,7 +100,7 @@ class LayerPictures:
     def keep(self) -> str | None:
         """Write the files that are wanted, and return what there is to say of tensors left out."""
         if self._kept:
-            keep_picture(stacked(*self._kept), self._flags, overwrite=self._overwrite)
+            keep_picture(stacked(*self._kept).trimmed(), self._flags, overwrite=self._overwrite)
         if self._drawn > _MOST:
             return f"the pictures are of the first {_MOST} of {self._drawn} tensors"
         return None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from poolnorm_cli.backends import BACKENDS, Notify, full_names, open_backend
 from poolnorm_cli.cli.command import Argument, Command, Option, PrintingFlags, layer_family
+from poolnorm_cli.cli.compare_pictures import ComparePictureFlags, ComparePictures
 from poolnorm_cli.cli.fast_parser import execute
 from poolnorm_cli.cli.standard_input import has_data
 from poolnorm_cli.errors import UsageError, printable
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.backends import Backend
     from poolnorm_cli.cli.checkpoint import Checkpoint
     from poolnorm_cli.cli.layer_flags import LayerFlags
-    from poolnorm_cli.engine.compare import Difference, Extreme
+    from poolnorm_cli.engine.compare import Difference, Extreme, OnPair
     from poolnorm_cli.kernels.differences import Tolerance
 
 
@@ -155,14 +156,21 @@ class CompareFlags:
     """What was typed after `compare`."""
 
     comparison: ComparisonFlags
+    pictures: ComparePictureFlags
     printing: PrintingFlags
 
 
 def _run(flags: CompareFlags) -> int:
     comparison = flags.comparison
-    found = list(
-        _files(comparison, flags) if comparison.backends is None else _backends(comparison, flags)
-    )
+    pictures = None
+    if flags.pictures.is_wanted:
+        words = comparison.words if comparison.backends is None else ()
+        pictures = ComparePictures(flags.pictures, words, flags.printing.style())
+    on_pair = None if pictures is None else pictures.add
+    compare = _files if comparison.backends is None else _backends
+    found = list(compare(comparison, flags, on_pair))
+    if pictures is not None:
+        pictures.show()
     equal = all(difference.equal for difference in found)
     from poolnorm_cli.engine.compare import passing_flags
 
@@ -180,7 +188,9 @@ def _run(flags: CompareFlags) -> int:
     return 0 if equal else 1
 
 
-def _files(comparison: ComparisonFlags, flags: CompareFlags) -> "Iterator[Difference]":
+def _files(
+    comparison: ComparisonFlags, flags: CompareFlags, on_pair: "OnPair | None"
+) -> "Iterator[Difference]":
     from poolnorm_cli.engine.compare import compare_files
 
     on_note = partial(note, style=flags.printing.style())
@@ -198,10 +208,13 @@ def _files(comparison: ComparisonFlags, flags: CompareFlags) -> "Iterator[Differ
         comparison.tolerance,
         ignore_dtype=comparison.ignore_dtype,
         on_note=on_note,
+        on_pair=on_pair,
     )
 
 
-def _backends(comparison: ComparisonFlags, flags: CompareFlags) -> "Iterator[Difference]":
+def _backends(
+    comparison: ComparisonFlags, flags: CompareFlags, on_pair: "OnPair | None"
+) -> "Iterator[Difference]":
     from poolnorm_cli.cli.checkpoint import read_weights
     from poolnorm_cli.engine.compare import compare_backends
     from poolnorm_cli.engine.job import Job
@@ -224,7 +237,7 @@ def _backends(comparison: ComparisonFlags, flags: CompareFlags) -> "Iterator[Dif
     for name in typed.inputs.inputs or ():
         opened = open_input(name, typed.inputs.key, dtype == "bfloat16")
         for tensor in with_batch_axis(opened) if typed.inputs.unbatched else opened:
-            yield from compare_backends(job, tensor, backends, comparison.tolerance)
+            yield from compare_backends(job, tensor, backends, comparison.tolerance, on_pair)
 
 
 def _open(text: str, notify_details: Notify) -> "dict[str, Backend]":

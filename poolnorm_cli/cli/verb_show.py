@@ -12,7 +12,7 @@ from poolnorm_cli.cli.picture_flags import (
     keep_picture,
     terminal_for,
 )
-from poolnorm_cli.cli.shown_tensors import page_for, picture_entry
+from poolnorm_cli.cli.shown_tensors import FILE_PAGE, page_for, picture_entry
 from poolnorm_cli.errors import PoolnormError
 from poolnorm_cli.report.emit import note, open_report
 from poolnorm_cli.report.errors import print_error
@@ -78,31 +78,33 @@ class ShowFlags:
 
 
 def _run(flags: ShowFlags) -> int:
+    from poolnorm_cli.pictures.canvas import stacked
+    from poolnorm_cli.pictures.tensor_page import tensor_page
+
     pictures, style = flags.pictures, flags.printing.style()
     check_picture_files(pictures, flags.inputs.inputs, overwrite=pictures.overwrite)
     terminal = terminal_for(style)
-    page, failed = page_for(terminal), list[str]()
+    pages = [page_for(terminal), *([FILE_PAGE] if pictures.is_kept else [])]
+    failed: list[str] = []
+    kept: list[Canvas] = []
     report = open_report(style)
-    drawn: list[Canvas] = []
-    for thumbnail in _thumbnails(flags, page, failed):
-        row = _PictureRow(thumbnail, page, terminal)
-        if style.json or len(drawn) < _MOST_ARRAYS:
-            report.add(row)
+    for count, made in enumerate(_thumbnails(flags, pages, failed), 1):
+        if style.json or count <= _MOST_ARRAYS:
+            report.add(_PictureRow(made[0], pages[0], terminal))
         else:
-            note(f"not drawn: {thumbnail.name}; name it to see it", style)
-        if len(drawn) < _MOST_ARRAYS:
-            drawn.append(row.canvas())
-    if pictures.is_kept and drawn:
-        from poolnorm_cli.pictures.canvas import stacked
-
-        whole = drawn[0] if len(drawn) == 1 else stacked(*drawn, gap=1)
-        keep_picture(whole, pictures, overwrite=pictures.overwrite)
+            note(f"not drawn: {made[0].name}; name it to see it", style)
+        if pictures.is_kept and count <= _MOST_ARRAYS:
+            kept.append(tensor_page(made[-1], pages[-1]).trimmed())
+    if kept:
+        keep_picture(stacked(*kept), pictures, overwrite=pictures.overwrite)
     report.close(lambda found: {"schema": 1, "command": "show", "pictures": [], **found})
     return 1 if failed else 0
 
 
-def _thumbnails(flags: ShowFlags, page: "Page", failed: list[str]) -> "Iterator[Thumbnail]":
-    """Yield those of all arrays, and add the names of inputs that cannot be read."""
+def _thumbnails(
+    flags: ShowFlags, pages: "Sequence[Page]", failed: list[str]
+) -> "Iterator[list[Thumbnail]]":
+    """Yield those of all arrays, one for each page, and add inputs that cannot be read."""
     from poolnorm_cli.tensors.sources import open_input
 
     style = flags.printing.style()
@@ -111,7 +113,7 @@ def _thumbnails(flags: ShowFlags, page: "Page", failed: list[str]) -> "Iterator[
             for tensor in open_input(word, flags.inputs.key, True):  # noqa: FBT003
                 for text in (*tensor.notes, *_notes(tensor, flags.view)):
                     note(text, style)
-                yield _thumbnail(tensor, flags.view, page)
+                yield _thumbnails_of(tensor, flags.view, pages)
                 tensor.close()
         except PoolnormError as error:
             if len(flags.inputs.inputs) == 1:
@@ -120,20 +122,21 @@ def _thumbnails(flags: ShowFlags, page: "Page", failed: list[str]) -> "Iterator[
             failed.append(word)
 
 
-def _thumbnail(tensor: "Tensor", flags: ViewFlags, page: "Page") -> "Thumbnail":
-    from poolnorm_cli.engine.thumbnail import thumbnail
+def _thumbnails_of(
+    tensor: "Tensor", flags: ViewFlags, pages: "Sequence[Page]"
+) -> "list[Thumbnail]":
+    from poolnorm_cli.engine.thumbnail import thumbnails
     from poolnorm_cli.engine.view import view_of
     from poolnorm_cli.errors import error_context
 
-    wanted = flags.wanted(
-        page.room(),
-        channels_first=flags.data_format == "channels_first",
-        unbatched=flags.unbatched,
-        everything=flags.everything,
-    )
+    more: Any = {
+        "channels_first": flags.data_format == "channels_first",
+        "unbatched": flags.unbatched,
+        "everything": flags.everything,
+    }
     with error_context(tensor.name):
-        view = view_of(tensor.shape, wanted)
-    return thumbnail(tensor, view)
+        views = [view_of(tensor.shape, flags.wanted(page.room(), **more)) for page in pages]
+    return thumbnails(tensor, views)
 
 
 def _notes(tensor: "Tensor", flags: ViewFlags) -> "Iterator[str]":

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
+from functools import partial, reduce
 from itertools import islice
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,6 +137,10 @@ def passing_flags(found: "Sequence[Difference]", tolerance: Tolerance) -> list[s
     return [f"{flag} --ignore-dtype" for flag in flags]
 
 
+OnPair: TypeAlias = Callable[["Difference", Callable[[], Iterable[Sequence[NDArray[Any]]]]], None]
+"""Called with what was found of two tensors, and with what returns their blocks once more."""
+
+
 def compare_files(
     a: str,
     b: str,
@@ -145,6 +149,7 @@ def compare_files(
     *,
     ignore_dtype: bool,
     on_note: Callable[[str], None],
+    on_pair: OnPair | None = None,
 ) -> Iterator[Difference]:
     """Compare the arrays of two files, those of two `.npz` by their keys.
 
@@ -155,6 +160,7 @@ def compare_files(
         tolerance: How far apart equal values may be.
         ignore_dtype: Whether different dtypes are no difference.
         on_note: Called with each note about a file.
+        on_pair: Called with each pair of one shape.
 
     Yields:
         A difference for each pair of arrays.
@@ -172,14 +178,14 @@ def compare_files(
         _taken(side) if comes else list(side) for side, comes in zip(sides, streams, strict=True)
     )
     if len(firsts) == len(seconds) == 1:
-        yield _compared(firsts[0], seconds[0], tolerance, ignore_dtype)
+        yield _compared(firsts[0], seconds[0], tolerance, ignore_dtype, on_pair)
         for word, side, comes in zip((a, b), sides, streams, strict=True):
             if comes and next(side, None) is not None:
                 name = "standard input" if word == STDIN else word
                 raise UsageError(f"{name} has several arrays", "give one")
         return
     for one, other in _paired(firsts, seconds):
-        yield _compared(one, other, tolerance, ignore_dtype)
+        yield _compared(one, other, tolerance, ignore_dtype, on_pair)
 
 
 def _paired(
@@ -222,6 +228,7 @@ def _compared(
     b: "Tensor | None",
     tolerance: Tolerance,
     ignore_dtype: bool,  # noqa: FBT001
+    on_pair: OnPair | None,
 ) -> Difference:
     result = Difference(
         a.name if a else "-",
@@ -234,13 +241,26 @@ def _compared(
         return result
     width = max(t.dtype.itemsize for t in (a, b)) * prod(a.shape[1:])
     rows = max(BLOCK_BYTES // width if width else a.shape[0], 1)
-    for one, other in zip(a.blocks(rows), b.blocks(rows), strict=True):
+    if on_pair is not None:
+        a.spool()
+        b.spool()
+
+    def pairs() -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+        return zip(a.blocks(rows), b.blocks(rows), strict=True)
+
+    for one, other in pairs():
         result.add(one, other, tolerance)
+    if on_pair is not None:
+        on_pair(result, pairs)
     return result
 
 
 def compare_backends(
-    job: "Job", tensor: "Tensor", backends: Mapping[str, Backend], tolerance: Tolerance
+    job: "Job",
+    tensor: "Tensor",
+    backends: Mapping[str, Backend],
+    tolerance: Tolerance,
+    on_pair: OnPair | None = None,
 ) -> Sequence[Difference]:
     """Run a layer on each backend at once, and compare all others with the first.
 
@@ -249,6 +269,7 @@ def compare_backends(
         tensor: The input.
         backends: Opened backends, by name.
         tolerance: How far apart equal values may be.
+        on_pair: Called with the first backend and each other one.
 
     Returns:
         A difference for each backend but the first.
@@ -275,8 +296,15 @@ def compare_backends(
     results = [
         Difference(first, name, (shape, shape), (plan.result, plan.result)) for name in others
     ]
-    for blocks in zip(*map(outputs, backends.values()), strict=True):
-        reference, *rest = (as_stored(block, DTYPES[plan.result]) for block in blocks)
+
+    def together(*computed_by: Backend) -> Iterator[list[NDArray[Any]]]:
+        for blocks in zip(*map(outputs, computed_by), strict=True):
+            yield [as_stored(block, DTYPES[plan.result]) for block in blocks]
+
+    for reference, *rest in together(*backends.values()):
         for result, block in zip(results, rest, strict=True):
             result.add(reference, block, tolerance)
+    for result, name in zip(results, others, strict=True):
+        if on_pair is not None:
+            on_pair(result, partial(together, backends[first], backends[name]))
     return results

@@ -7,7 +7,7 @@ million of them, and of every k-th of more. All of it follows from the values an
 tensor is cut into blocks changes nothing but the last digits of a mean.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 NAN, PLUS_INFINITY, MINUS_INFINITY = 1, 2, 3
 """Marks of cells; 0 is for those of which all items are finite. The first counts before the others.
 """
+WORST = 4
+"""The mark of the cell with the largest difference."""
 ROW_ITEMS = 1 << 16
 """Items that are looked at together at most: rows of a picture have fewer, and of each its place is
 computed."""
@@ -57,6 +59,7 @@ class Thumbnail:
         count: Items that the statistics are of.
         statistics: Of the items that were counted.
         distribution: Of the finite ones; None without any.
+        largest: Cells are the largest of their items, not the mean.
     """
 
     name: str
@@ -69,10 +72,18 @@ class Thumbnail:
     count: int
     statistics: Statistics
     distribution: Distribution | None
+    largest: bool = False
 
 
 class Painter:
-    """Makes the picture of a tensor from its blocks, in memory that does not grow with it."""
+    """Makes the picture of a tensor from its blocks, in memory that does not grow with it.
+
+    Attributes:
+        view: What is shown.
+        row: Items of a row, of which whole ones are looked at together.
+        items_wanted: The first item that is shown or counted, and the one after the last, as axis 0
+            has them.
+    """
 
     def __init__(self, view: View, *, largest: bool = False) -> None:
         """Prepare for the blocks of a tensor.
@@ -82,10 +93,11 @@ class Painter:
             largest: Cells are the largest of their items, not the mean.
         """
         shape = view.shape
-        self.view = view
+        self.view, self._largest = view, largest
         self._first_inner = max(_first_inner(shape), 1)
-        self._row = prod(shape[self._first_inner :])
-        self._wanted = self._items_wanted()
+        self.row = prod(shape[self._first_inner :])
+        each = prod(shape[1:])
+        self.items_wanted = view.counted[0].start * each, view.counted[0].stop * each
         self._seen = 0
         self._pending: list[NDArray[Any]] = []
         self._counter = Counter()
@@ -95,15 +107,10 @@ class Painter:
         self._marks = [np.zeros(size, np.int64) for _ in range(3)]
         self._scale = 1.0
 
-    def _items_wanted(self) -> tuple[int, int]:
-        """Return the first item that counts, and the one after the last, from axis 0 alone."""
-        each = prod(self.view.shape[1:])
-        return self.view.counted[0].start * each, self.view.counted[0].stop * each
-
     @property
     def has_all(self) -> bool:
         """Whether all that is shown or counted has been seen."""
-        return self._seen >= self._wanted[1]
+        return self._seen >= self.items_wanted[1]
 
     def skip(self, items: int) -> None:
         """Pass over items that come first and are not shown."""
@@ -111,23 +118,23 @@ class Painter:
 
     def add(self, block: NDArray[Any]) -> None:
         """Take the next items, in a block of any shape, of which no reference is kept."""
-        start, stop = (min(max(end - self._seen, 0), block.size) for end in self._wanted)
-        first = max(self._seen, self._wanted[0])
+        start, stop = (min(max(end - self._seen, 0), block.size) for end in self.items_wanted)
+        first = max(self._seen, self.items_wanted[0])
         self._seen += block.size
-        if stop <= start or not self._row:
+        if stop <= start or not self.row:
             return
         flat = block.reshape(-1)[start:stop]
         if self._pending:
-            missing = self._row - sum(piece.size for piece in self._pending)
+            missing = self.row - sum(piece.size for piece in self._pending)
             self._pending.append(flat[:missing].copy())
             if flat.size < missing:
                 return
-            row = (first - 1) // self._row
+            row = (first - 1) // self.row
             self._take(row, np.concatenate(self._pending))
             self._pending, flat, first = [], flat[missing:], first + missing
-        whole = len(flat) - len(flat) % self._row
+        whole = len(flat) - len(flat) % self.row
         if whole:
-            self._take(first // self._row, flat[:whole])
+            self._take(first // self.row, flat[:whole])
         if whole < len(flat):
             self._pending = [flat[whole:].copy()]
 
@@ -189,44 +196,46 @@ class Painter:
             prod(counted),
             statistics,
             self._values.distribution(),
+            self._largest,
         )
 
 
-def thumbnail(tensor: "Tensor", view: View, *, largest: bool = False) -> Thumbnail:
-    """Read what is shown of a tensor, and make its picture.
+def thumbnails(tensor: "Tensor", views: Sequence[View]) -> list[Thumbnail]:
+    """Read what is shown of a tensor once, and make its pictures.
 
     Args:
         tensor: The tensor.
-        view: What is shown of it.
-        largest: Cells are the largest of their items, not the mean.
+        views: What is shown of it, 1 or more; they differ in size alone.
 
     Returns:
-        The picture.
+        A picture for each view.
 
     Raises:
         InputError: The tensor cannot be read.
     """
-    painter = Painter(view, largest=largest)
-    for block in _blocks(tensor, painter):
-        painter.add(block)
-        if painter.has_all:
+    painters = [Painter(view) for view in views]
+    for block in _blocks(tensor, painters):
+        for painter in painters:
+            painter.add(block)
+        if painters[0].has_all:
             break
-    return painter.thumbnail(tensor.name, tensor.shape, tensor.dtype.name)
+    return [each.thumbnail(tensor.name, tensor.shape, tensor.dtype.name) for each in painters]
 
 
-def _blocks(tensor: "Tensor", painter: Painter) -> Iterator[NDArray[Any]]:
+def _blocks(tensor: "Tensor", painters: Sequence[Painter]) -> Iterator[NDArray[Any]]:
     """Read a tensor in blocks; of a file in which samples can be sought, only those wanted."""
     from poolnorm_cli.tensors.npy import NpyTensor, RangeTensor
 
     items = prod(tensor.shape)
     if not items:
         return iter(())
-    first, stop = painter._items_wanted()  # noqa: SLF001 - of this module
+    first, stop = painters[0].items_wanted
     if stop - first < items and isinstance(tensor, NpyTensor) and not tensor.fortran_order:
-        painter.skip(first)
+        for painter in painters:
+            painter.skip(first)
         part = RangeTensor(tensor, (items,), (first, stop), tensor.version)
         return part.slices(_pieces(stop - first, 1, tensor.dtype.itemsize), (stop - first,))
-    return tensor.slices(_pieces(items, painter._row, tensor.dtype.itemsize), (items,))  # noqa: SLF001
+    return tensor.slices(_pieces(items, painters[0].row, tensor.dtype.itemsize), (items,))
 
 
 def _pieces(items: int, row: int, itemsize: int) -> "Iterable[RowRange]":
@@ -256,3 +265,20 @@ def _arranged(cells: NDArray[Any], view: View) -> NDArray[Any]:
     depth = 3 if view.rgb else 1
     pictures = cells.size // max(down * across * depth, 1)
     return turned.reshape(pictures, down, across, depth)
+
+
+def cells_at(view: View, place: Ints) -> NDArray[np.bool_]:
+    """Return which cell of a picture has an item in it.
+
+    Args:
+        view: What is shown.
+        place: Index of the item, in the shape of the view.
+
+    Returns:
+        Of shape (pictures, down, across): True in one cell, or in none where it is not shown.
+    """
+    cells = np.zeros(tuple(cut.cells for cut in view.cuts), bool)
+    pairs = list(zip(view.cuts, place, strict=True))
+    if all(cut.start <= index < cut.stop for cut, index in pairs):
+        cells[tuple((index - cut.start) // cut.factor for cut, index in pairs)] = True
+    return np.asarray(_arranged(cells, view).any(axis=3))

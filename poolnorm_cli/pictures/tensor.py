@@ -4,11 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.pictures.canvas import Canvas, Cell, stacked, text_width
 from poolnorm_cli.pictures.styles import Paint
-from poolnorm_cli.pictures.tensor_chart import bars, line
+from poolnorm_cli.pictures.tensor_chart import MARK_TEXTS, bars, line
 from poolnorm_cli.pictures.tensor_colors import (
     LINE_COLORS,
     MARK,
-    MARK_NAMES,
     MARKS,
     Scale,
     ink_on,
@@ -71,7 +70,7 @@ def picture(thumbnail: "Thumbnail", scale: Scale, room: "Room") -> Canvas:
         return _words("nothing to draw: no items", room.columns)
     if view.kind == "number":
         value, mark = float(thumbnail.cells.flat[0]), int(thumbnail.marks.flat[0])
-        return _words(MARK_NAMES.get(mark) or repr(value), room.columns)
+        return _words(MARK_TEXTS.get(mark) or repr(value), room.columns)
     if view.kind == "line":
         return _lines(thumbnail, scale, room)
     pairs = zip(thumbnail.cells, thumbnail.marks, strict=True)
@@ -147,11 +146,9 @@ def _write_values(
     for y, cells in enumerate(values):
         row = (y * down + down // 2 - (down % 4 == 2)) // 2
         for x, (value,) in enumerate(cells):
-            if marked[y][x]:
-                text, style = MARK_NAMES[marked[y][x]], MARK
-            else:
-                ground = scale.color([value])
-                text, style = number(value), Paint(ink_on(ground), ground)
+            mark, ground = marked[y][x], scale.color([value])
+            text = MARK_TEXTS.get(mark) or number(value)
+            style = MARK if mark else Paint(ink_on(ground), ground)
             if len(text) <= across:
                 canvas.put(row, x * across, f"{text:^{across}}", style)
 

@@ -14,6 +14,10 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Bits of the dots of a braille character, by row and column."""
 
 
+MARK_TEXTS = {1: "NaN", 2: "inf", 3: "-inf"}
+"""What stands where a value is not finite."""
+
+
 def histogram(counts: Sequence[int], ends: tuple[float, float], width: int, rows: int) -> Canvas:
     """Draw how many values there are of each size.
 
@@ -91,7 +95,7 @@ def line(
 
     before: tuple[int, int, int] | None = None
     for place in range(count):
-        if marks[place]:
+        if marks[place] in MARK_TEXTS:
             before = None
             continue
         x, upper, lower = across(place), down(highs[place]), down(lows[place])
@@ -104,7 +108,7 @@ def line(
             canvas.put(row, column, dots.glyph(row, column), paint)
     for place, mark in enumerate(marks):
         if mark:
-            row = {1: rows // 2, 2: 0, 3: rows - 1}[mark]
+            row = {1: rows // 2, 3: rows - 1}.get(mark, 0)
             canvas.put(row, across(place) // 2, MARKS[mark], MARK)
     return canvas
 
@@ -146,13 +150,10 @@ def bars(values: Sequence[float], marks: Sequence[int], scale: Scale, width: int
     for row, (value, mark, text) in enumerate(zip(values, marks, texts, strict=True)):
         canvas.put(row, 0, str(row), "muted")
         canvas.put(row, label, f"{text:>{wide - 1}}", MARK if mark else "text")
-        if not mark:
+        if mark not in MARK_TEXTS:
             ends = sorted((zero, scale.place(value)))
             _bar(canvas, row, label + wide, (ends[0] * room, ends[1] * room))
     return canvas
-
-
-MARK_TEXTS = {1: "NaN", 2: "inf", 3: "-inf"}
 
 
 def _bar(canvas: Canvas, row: int, left: int, ends: tuple[float, float]) -> None:

@@ -37,9 +37,9 @@ RAMP = " .,:;ox%#@"
 none of them stands for anything else."""
 MARK = Paint((255, 255, 255), (190, 0, 90))
 """Of what is no finite number: a colour that the map does not have."""
-MARKS = {1: "N", 2: "▲", 3: "▼"}
-"""What stands for NaN, for infinity and for minus infinity."""
-MARK_NAMES = {1: "NaN", 2: "infinity", 3: "-infinity"}
+MARKS = {1: "N", 2: "▲", 3: "▼", 4: "X"}
+"""What stands for NaN, for infinity and for minus infinity, and for the largest difference."""
+MARK_NAMES = {1: "NaN", 2: "infinity", 3: "-infinity", 4: "largest"}
 LINE = Paint((0, 114, 178))
 LINE_COLORS = (LINE, Paint((213, 94, 0)), Paint((0, 140, 100)), Paint((170, 80, 140)))
 """Of the lines of channels, in turn: Okabe and Ito's, as dark as it takes to be seen on white."""

@@ -15,6 +15,7 @@ from poolnorm_cli.shapes import format_shape
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from poolnorm_cli.engine.difference_picture import DifferencePicture
     from poolnorm_cli.engine.statistics import Extreme
     from poolnorm_cli.engine.thumbnail import Thumbnail
 
@@ -63,13 +64,52 @@ def pair_page(
         The page.
     """
     together = scale_of(thumbnails)
+    scales = [scale_of([each]) if own_scales else together for each in thumbnails]
+    whole = _side_by_side(thumbnails, scales, page, words)
+    if not own_scales and (note := _narrow(thumbnails, together)):
+        foot = Canvas(page.width)
+        foot.write(note, "muted")
+        whole = stacked(whole, foot, gap=1)
+    return _titled(whole, *thumbnails)
+
+
+def difference_page(found: "DifferencePicture", page: Page) -> Canvas:
+    """Draw two tensors on one scale, and where they differ on another.
+
+    Args:
+        found: Their thumbnails, made for `page.half(3)`.
+        page: The size of the page.
+
+    Returns:
+        The page.
+    """
+    pair = [found.first, found.second]
+    together, apart = scale_of(pair), found.difference.distribution
+    scales = [together, together, Scale(0.0, apart.high if apart else 0.0)]
+    words = ["The values are the same."]
+    if found.place is not None and found.values is not None:
+        a, b = map(number, found.values)
+        if a == b:
+            a, b = map(repr, found.values)
+        where = f"at {format_shape(found.place)}: {a} in a, {b} in b"
+        known = apart is not None and apart.high > 0
+        words = [f"The {'largest' if known else 'first'} difference is {where}."]
+    thumbnails = [*pair, found.difference]
+    return _titled(_side_by_side(thumbnails, scales, page, words), *thumbnails)
+
+
+def _side_by_side(
+    thumbnails: "Sequence[Thumbnail]",
+    scales: "Sequence[Scale]",
+    page: Page,
+    words: "Sequence[str]",
+) -> Canvas:
     room = page.half(len(thumbnails))
     head = Canvas(page.width)
     for text in words:
         head.write(text)
     if words:
         head.write()
-    scales = [scale_of([each]) if own_scales else together for each in thumbnails]
     pairs = list(zip(thumbnails, scales, strict=True))
     drawn = [_framed(each, scale, room) for each, scale in pairs]
     widths = [min(max(each.width, _LEAST_COLUMN), room.columns) for each in drawn]
@@ -80,12 +120,7 @@ def pair_page(
         for each, top, shown, width in zip(thumbnails, heads, drawn, widths, strict=True)
     ]
     body = flowed(columns, page.width, gap=GAP) if page.has_sides else stacked(*columns)
-    whole = stacked(head, body, gap=0) if words else body
-    if not own_scales and (note := _narrow(thumbnails, together)):
-        foot = Canvas(page.width)
-        foot.write(note, "muted")
-        whole = stacked(whole, foot, gap=1)
-    return _titled(whole, *thumbnails)
+    return stacked(head, body, gap=0) if words else body
 
 
 def _narrow(thumbnails: "Sequence[Thumbnail]", scale: Scale) -> str | None:
@@ -129,7 +164,7 @@ def _framed(thumbnail: "Thumbnail", scale: Scale, room: Room) -> Canvas:
         for mark in marks:
             column = line.put(0, column, MARKS[mark], MARK) + 1
             column = line.put(0, column, MARK_NAMES[mark], "text") + 2
-        parts.append(line)
+        parts.append(line.trimmed())
     # As wide as its room, so that what is beside it does not depend on what is drawn.
     return stacked(Canvas(min(room.columns, max(part.width for part in parts))), *parts, gap=0)
 
@@ -177,7 +212,8 @@ def _cell_facts(thumbnail: "Thumbnail") -> list[str]:
     if view.kind == "line":
         return [f"each point the range of {across} values"] if across > 1 else []
     if max(down, across) > 1:
-        return [f"each cell the mean of {down} x {across} values"]
+        what = "largest" if thumbnail.largest else "mean"
+        return [f"each cell the {what} of {down} x {across} values"]
     return []
 
 
