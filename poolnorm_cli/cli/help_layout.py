@@ -3,6 +3,8 @@
 There are no boxes, so it reads the same in a pipe; a name is never cut or broken over lines.
 """
 
+import os
+import re
 import shutil
 import textwrap
 from collections.abc import Callable, Iterator
@@ -17,12 +19,22 @@ _NARROW = 60
 _HEAD = 30
 """Columns that names and values take at most where their texts are beside them."""
 _INDENT = "  "
+_STDERR = 2
+_USUAL = 80
+"""Columns where there is no terminal."""
+_NOTE = re.compile(r"\[[^\]]{1,24}\]")
+"""A default or a limit, which stays on one line."""
+_HARD_SPACE = "\xa0"
 _Painter = Callable[[str, Tone], str]
 
 
 def width() -> int:
-    """Return the columns of the terminal, or of a pipe that a person reads."""
-    return min(shutil.get_terminal_size().columns, _WIDEST)
+    """Return the columns of the terminal, also where `less` or `head` is between it and here."""
+    try:
+        columns = os.get_terminal_size(_STDERR).columns
+    except OSError:
+        columns = _USUAL
+    return min(shutil.get_terminal_size((columns, 0)).columns or _USUAL, _WIDEST)
 
 
 def laid_out(page: Page, columns: int, *, colored: bool) -> str:
@@ -41,7 +53,7 @@ def laid_out(page: Page, columns: int, *, colored: bool) -> str:
 
 
 def wrapped(text: str, columns: int, indent: str = "", later: str | None = None) -> list[str]:
-    """Break a text at its spaces alone.
+    """Break a text at its spaces alone, but for those of a short default.
 
     Args:
         text: The text.
@@ -52,14 +64,15 @@ def wrapped(text: str, columns: int, indent: str = "", later: str | None = None)
     Returns:
         The lines.
     """
-    return textwrap.wrap(
-        text,
+    lines = textwrap.wrap(
+        _NOTE.sub(lambda note: note[0].replace(" ", _HARD_SPACE), text),
         max(columns, len(indent) + 1, len(later or "") + 1),
         initial_indent=indent,
         subsequent_indent=indent if later is None else later,
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return [line.replace(_HARD_SPACE, " ") for line in lines]
 
 
 def command_line(text: str, columns: int, indent: str = "") -> list[str]:

@@ -20,7 +20,7 @@ _CODES: dict[Tone, str] = {
     "bad": "1;31",
     "unsure": "35",
     "heading": "1;4",
-    "name": "1;36",
+    "name": "1",
 }
 _VERDICTS: dict[tuple[str, str], Tone] = {
     ("result", "equal"): "good",

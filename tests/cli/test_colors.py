@@ -94,7 +94,7 @@ def test_a_note(terminals: Any) -> None:
 
 def test_help_has_colour_on_a_terminal(terminals: Any) -> None:
     assert "\x1b[1;4mPooling:\x1b[0m" in terminals("--help", "stdout")[0]
-    assert "\x1b[1;36m-o, --output\x1b[0m FILE" in terminals("help ln -o", "stdout")[0]
+    assert "\x1b[1m-o, --output\x1b[0m FILE" in terminals("help ln -o", "stdout")[0]
 
 
 def test_no_colour_vanishes_on_white_or_on_black() -> None:

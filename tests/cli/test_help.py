@@ -1,7 +1,13 @@
 """The command explains itself: groups, panels, one flag, a topic; no name is ever cut."""
 
+import fcntl
 import os
+import pty
 import re
+import struct
+import subprocess
+import sys
+import termios
 from collections.abc import Iterator
 
 import pytest
@@ -101,7 +107,7 @@ def test_help_in_a_pipe_is_plain(poolnorm: Command) -> None:
 
 
 def test_colour_is_there_when_it_is_asked_for(poolnorm: Command) -> None:
-    assert "\x1b[1;36m--pool-size\x1b[0m INTS" in poolnorm("pool max --help --color always").out
+    assert "\x1b[1m--pool-size\x1b[0m INTS" in poolnorm("pool max --help --color always").out
 
 
 def test_help_is_as_wide_as_the_terminal(
@@ -192,14 +198,35 @@ def test_help_needs_no_typer() -> None:
         "import sys; from poolnorm_cli.cli.main import run; run(sys.argv[1:]);"
         "print(*sys.modules, file=sys.stderr)"
     )
-    import subprocess
-    import sys
-
     for words in (["--help"], ["bn", "-h"], ["help", "pool", "max"], ["pol"]):
         done = subprocess.run(
             [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False
         )
         assert not {"typer", "rich", "numpy"} & set(done.stderr.split())
+
+
+def test_a_pipe_is_as_wide_as_the_terminal_of_errors() -> None:
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 50, 0, 0))
+    environment = {k: v for k, v in os.environ.items() if k != "COLUMNS"}
+    done = subprocess.run(
+        [sys.executable, "-m", "poolnorm_cli", "ln", "--help"],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env=environment,
+        check=True,
+    )
+    os.close(ours)
+    os.close(theirs)
+
+    assert 40 < max(map(len, done.stdout.decode().splitlines())) <= 50
+
+
+def test_a_default_stays_on_one_line(poolnorm: Command) -> None:
+    told = poolnorm("bn --help").out
+
+    assert "[default: --no-renorm]" in told
+    assert not re.search(r"\[default:$", told, flags=re.MULTILINE)
 
 
 def test_help_goes_to_a_narrow_pipe() -> None:
