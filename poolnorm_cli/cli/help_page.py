@@ -137,7 +137,7 @@ def panel_of(flag: Flag, command: Command) -> str:
     """
     if isinstance(flag.option, Argument):
         return _ARGUMENTS
-    usual = _FLAGS if command.layer is None else "Input"
+    usual = "Input" if command.layer is not None or command.takes_steps else _FLAGS
     return str(flag.option.keywords.get("rich_help_panel", usual))
 
 

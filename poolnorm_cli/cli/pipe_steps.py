@@ -16,6 +16,7 @@ from poolnorm_cli.cli.command import (
     Node,
     Option,
     Spelling,
+    layer_family,
     layer_node,
 )
 from poolnorm_cli.cli.fast_parser import find as find_command, understand
@@ -35,6 +36,7 @@ MARK = "!"
 _MARKS = (MARK, "\\!")
 """It, and what bash makes of "\\!" in double quotes."""
 TEE = "tee"
+_HELP = {"-h", "--help"}
 _OF_STEPS = ("--training", "--weights", "--save-weights", "--mask", "--config")
 """Flags that in a step are never those of the run."""
 
@@ -111,11 +113,13 @@ def with_steps(words: Sequence[str], root: Family) -> tuple[Sequence[str], Famil
 
     Returns:
         The words that are not of a step, and the commands, of which the one that is meant has the
-        steps. Both as they are where that command takes no steps.
+        steps. Both as they are where that command takes no steps, and where help is asked for.
 
     Raises:
         UsageError: A step is missing, unknown, or has something wrong with it.
     """
+    if not _HELP.isdisjoint(words):
+        return words, root
     first = next(place for place, word in enumerate(words) if word in _MARKS)
     command, left = find_command(words[:first], root)
     if command is None or not command.takes_steps:
@@ -191,7 +195,7 @@ def _apart(words: Sequence[str], of_run: Mapping[str, Spelling]) -> tuple[list[s
     """Tell the words of a step from flags, with their values, that only the run has."""
     kind = _words_of(words)
     node = None if kind is None else step_command(kind)
-    mine = {"--help", "-h"} | (set(node.spellings()) if node is not None else set())
+    mine = _HELP | (set(node.spellings()) if node is not None else set())
     own: list[str] = []
     run: list[str] = []
     rest = iter(words)
@@ -248,9 +252,11 @@ def _step(number: int, words: Sequence[str]) -> TypedStep:
     if verb not in LAYER_VERBS:
         raise _unknown(number, verb)
     kinds = [name for name in LAYERS if name.startswith(f"{verb} ")]
-    if kinds and " ".join(words[:2]) not in kinds and "--help" not in words:
+    if kinds and " ".join(words[:2]) not in kinds:
         what = f"which {verb}" if len(words) == 1 else f"no {verb} {shown(words[1])!r}"
-        raise UsageError(f"step {number}: {what}", f"give one of: {', '.join(kinds)}")
+        meant = None if len(words) == 1 else _meant(words[1], layer_family("", step_command), verb)
+        fix = f"did you mean {meant}?" if meant else f"give one of: {', '.join(kinds)}"
+        raise UsageError(f"step {number}: {what}", fix)
     with error_context(step_title(number, _words_of(words) or verb)):
         return _layer_step(number, words)
 
@@ -258,11 +264,21 @@ def _step(number: int, words: Sequence[str]) -> TypedStep:
 def _unknown(number: int, verb: str) -> UsageError:
     """Return the error for a word that begins no step."""
     bare = verb.lstrip("!\\").strip()
-    known = ", ".join((*LAYERS, TEE))
-    fix = f"give one of: {known}"
+    meant = _meant(bare, layer_family("", step_command))
+    fix = f"did you mean {meant}?" if meant else f"give one of: {', '.join((*LAYERS, TEE))}"
     if bare != verb and bare.split(" ")[0] in (*LAYER_VERBS, TEE):
         fix = f"put a space behind the !, and quote no more than it: ! {bare}"
     return UsageError(f"step {number}: no layer {shown(verb)!r}", fix)
+
+
+def _meant(word: str, layers: Family, *path: str) -> str | None:
+    """Return the layer that was probably meant by a word behind those of a path."""
+    from poolnorm_cli.cli.mistakes import meant_word
+
+    for each in path:
+        below = layers.members[each]()
+        layers = below if isinstance(below, Family) else layers
+    return meant_word(word, layers, path)
 
 
 def _layer_step(number: int, words: Sequence[str]) -> LayerStep:
@@ -281,7 +297,11 @@ def _layer_step(number: int, words: Sequence[str]) -> LayerStep:
         if values is not None:
             command.run(values, values.keys())
             return found[0]
-        words = [*words[: len(words) - len(left)], *mended]
+        path = words[: len(words) - len(left)]
+        words = [*path, *mended]
+        from poolnorm_cli.cli.mistakes import refuse_unknown
+
+        refuse_unknown(mended, command, path)
     from poolnorm_cli.cli.typer_app import run
 
     code = run(words, family)

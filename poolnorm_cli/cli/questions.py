@@ -39,7 +39,7 @@ def answer(words: Sequence[str], root: Family) -> int | None:
 
         print_explanation(words[1:], root)
         return 0
-    asked = _asked(words)
+    asked = _asked(words, root)
     if asked is not None or not words:
         _show_help(asked or (), root, color_of(words))
         return 0
@@ -62,12 +62,12 @@ def _show_help(words: Sequence[str], root: Family, color: "Color") -> None:
     print(laid_out(page_of(node, path), width(), colored=is_colored(sys.stdout, color)))
 
 
-def _asked(words: Sequence[str]) -> list[str] | None:
+def _asked(words: Sequence[str], root: Family) -> list[str] | None:
     """Return the words that help is asked for; None where no help is asked for."""
     end = words.index("--") if "--" in words else len(words)
     places = [place for place, word in enumerate(words[:end]) if word in _HELP]
     if not places:
         return None
     steps = [place for place in range(places[0]) if words[place] == _STEP]
-    begin = steps[-1] + 1 if steps and steps[-1] + 1 < places[0] else 0
+    begin = steps[-1] + 1 if steps and words[steps[-1] + 1] in root.members else 0
     return [word for word in words[begin:end] if word not in _HELP]

@@ -136,7 +136,11 @@ def test_help_is_as_wide_as_the_terminal(
         ("help pool", "pool -h"),
         ("help help", "help --help"),
         ("shape pool max -h", "help shape pool max"),
-        ("compare x.npy y.npy ! pool max --help", "pool max -h"),
+        ("pipe x.npy ! pool max --help", "pool max -h"),
+        ("pipe x.npy ! bn ! gpool -h", "gpool -h"),
+        ("pipe x.npy ! bn ! tee -h", "pipe -h"),
+        ("pipe x.npy -h ! bn", "pipe -h"),
+        ("pipe x.npy ! --help", "pipe -h"),
     ],
 )
 def test_ways_to_ask_for_the_same(poolnorm: Command, words: str, same: str) -> None:

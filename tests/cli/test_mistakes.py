@@ -56,6 +56,8 @@ VERBS = {
         "as poolnorm shape pool max 4,28,28,3"
     ),
     "compare --backends numpy,onnx:cpu -- maxpool x.npy": "no layer 'maxpool'; did you mean pool max?",
+    "pipe x.npy ! maxpool": "step 1: no layer 'maxpool'; did you mean pool max?",
+    "pipe x.npy ! bn ! pool mx": "step 2: no pool 'mx'; did you mean pool max?",
     "generate nromal 2 -o x.npy": (
         "'nromal' is none of normal, uniform, arange, zeros, ones; did you mean normal?"
     ),
@@ -69,6 +71,7 @@ FLAGS = {
     "pool max x.npy --out y.npy": "--out of pool max; did you mean --output?",
     "pool max x.npy --force": "--force of pool max; did you mean --overwrite?",
     "pool max x.npy --foo": "--foo of pool max; type poolnorm pool max --help",
+    "pipe x.npy --oput y.npy ! bn": "--oput of pipe; did you mean --output?",
     "bn x.npy --eps 1": "--eps of bn; did you mean --epsilon?",
     "gn x.npy --num-groups 3": "--num-groups of gn; did you mean --groups?",
     "ln x.npy --dim 1": "--dim of ln; did you mean --axis?",
@@ -89,6 +92,14 @@ def test_a_mistyped_flag_is_told(poolnorm: Command, words: str, told: str) -> No
     result = poolnorm(words)
 
     assert (result.code, result.out, result.err) == (2, "", f"error: no such flag {told}\n")
+
+
+def test_a_mistyped_flag_of_a_step_is_told(poolnorm: Command) -> None:
+    told = poolnorm("pipe x.npy ! pool max --pool-sise 2").err
+
+    assert told == (
+        "error: step 1 (pool max): no such flag --pool-sise of pool max; did you mean --pool-size?\n"
+    )
 
 
 def test_the_value_of_a_flag_is_no_flag(poolnorm: Command) -> None:
