@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.backends.graph import DEFAULT_OPSET, GraphBuilder
@@ -19,7 +20,7 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
     from onnx import ModelProto
@@ -171,6 +172,8 @@ class FileGraph:
         command: The command line that makes this layer, kept in the file.
         masked: Take a mask as a second input.
         unbatched: Inputs and outputs have no batch axis; the layer's has one sample.
+        named: The shape with names, or None, for axes of any size; None where all sizes are those
+            of `shape`.
     """
 
     layer: Layer
@@ -183,6 +186,7 @@ class FileGraph:
     command: str = ""
     masked: bool = False
     unbatched: bool = False
+    named: Shape | None = None
 
     def serialized(self, weights: "Mapping[str, NDArray[Any]]") -> tuple[bytes, list[str]]:
         """Return the checked model as bytes, and notes on how it computes.
@@ -200,28 +204,68 @@ class FileGraph:
         return serialized(build, self.opset)
 
     def model(self, weights: "Mapping[str, NDArray[Any]]") -> "tuple[ModelProto, list[str]]":
-        """Build the model, its weights inline, its input and outputs named after the layer."""
+        """Build the model, its weights inline, its input and outputs named after the layer.
+
+        Raises:
+            UsageError: It depends on the size of an axis that has a name in its place.
+        """
+        found = self._built(weights)
+        free = [axis for axis, size in enumerate(self.named or ()) if not isinstance(size, int)]
+        free = [axis for axis in free if axis > 0]
+        strides: Any = getattr(self.layer, "strides", None)
+        strides = strides or getattr(self.layer, "pool_size", (1,))
+        varies = getattr(self.layer, "padding", "valid") != "valid" and max(strides) > 1
+        if free and (varies or any(map(partial(self._differs, found[0], weights), _sizes(free)))):
+            named = format_shape(self.named or ())
+            what = f"--export for ({named}): the operators depend on the size of the axes"
+            raise UsageError(what, "give numbers in place of the names")
+        return found
+
+    def _differs(
+        self,
+        model: "ModelProto",
+        weights: "Mapping[str, NDArray[Any]]",
+        sizes: "Mapping[int, int]",
+    ) -> bool:
+        """Whether other sizes of some axes give other operators or constants."""
+        shape = tuple(sizes.get(axis, size) for axis, size in enumerate(self.shape))
+        other, _ = replace(self, shape=shape)._built(weights)  # noqa: SLF001 - of the same class
+        parts = [
+            [part.SerializeToString() for part in (*each.graph.node, *each.graph.initializer)]
+            for each in (model, other)
+        ]
+        return parts[0] != parts[1]
+
+    def _built(self, weights: "Mapping[str, NDArray[Any]]") -> "tuple[ModelProto, list[str]]":
         graph = GraphBuilder(self.opset)
         name = self.layer.instance_name(self.shape)
         trained = self.layer if self.training and isinstance(self.layer, Trainable) else None
         rank = len(self.shape)
         fixed = splits_weights(self.layer, rank) or bool(trained and trained.fixes_batch(rank))
         shape: Shape = self.shape if fixed or self.unbatched else (BATCH, *self.shape[1:])
-        x = graph.cast(self._input(graph, f"{name}_input", self.dtype, shape), self.compute)
+        declared = shape
+        if self.named is not None:
+            batch = shape[0] if self.named[0] is None or fixed else self.named[0]
+            declared = (shape[0] if isinstance(batch, int) else batch, *self.named[1:])
+        x = graph.cast(
+            self._input(graph, f"{name}_input", self.dtype, shape, declared), self.compute
+        )
         constants = {key: graph.weight(f"{name}/{key}", array) for key, array in weights.items()}
         axes = self.layer.statistics_axes(rank, training=self.training)
         mask = None
         if self.masked:
             maskable = require_maskable(self.layer, shape)
-            mask = self._input(graph, f"{name}_mask", "bool", maskable.mask_shape(shape))
+            whole = maskable.mask_shape(shape), maskable.mask_shape(declared)
+            mask = self._input(graph, f"{name}_mask", "bool", *whole)
         call = GraphCall(shape, self.compute, self.training, mask=mask)
         if axes and isinstance(self.layer, Normalization):
             call = replace(call, moments=self.layer.build_moments(graph, x, axes, call))
         y = graph.cast(self.layer.build(graph, x, constants, call), self.result)
-        result = self.layer.output_shape(shape)
+        result = self.layer.output_shape(declared)
         if self.unbatched:
+            sizes = self.layer.output_shape(shape)[1:]
+            y = graph.reshape(y, [int(size or 0) for size in sizes])
             result = result[1:]
-            y = graph.reshape(y, [int(size or 0) for size in result])
         outputs = {name: (y, self.result, result)}
         updated = trained.build_updated(graph, constants, call) if trained else {}
         for key in (key for key in weights if key in updated):  # in Keras' order
@@ -229,11 +273,13 @@ class FileGraph:
             outputs[f"{name}_{key}"] = (value, graph.dtype(value), weights[key].shape)
         return graph.model(name, outputs, self._metadata()), graph.notes
 
-    def _input(self, graph: GraphBuilder, name: str, dtype: str, shape: Shape) -> str:
+    def _input(
+        self, graph: GraphBuilder, name: str, dtype: str, shape: Shape, declared: Shape
+    ) -> str:
         """Declare an input, to which a batch axis of one sample is added where it has none."""
         if not self.unbatched:
-            return graph.input(name, dtype, shape)
-        given = graph.input(name, dtype, shape[1:])
+            return graph.input(name, dtype, declared)
+        given = graph.input(name, dtype, declared[1:])
         return graph.reshape(given, [int(size or 0) for size in shape])
 
     def _metadata(self) -> dict[str, str]:
@@ -241,6 +287,11 @@ class FileGraph:
 
         keras = self.layer.call_text(self.shape)
         return {"command": self.command, "keras": keras, "poolnorm_version": __version__}
+
+
+def _sizes(axes: "Sequence[int]") -> "Iterator[dict[int, int]]":
+    """Yield sizes for axes that may have any, in which every rule that depends on them shows."""
+    return (dict.fromkeys(axes, size) for size in (*range(24, 37), 61))
 
 
 def require_gathered(layer: Layer, shape: Ints, *, training: bool) -> None:

@@ -66,14 +66,17 @@ def report_graph(flags: LayerFlags, job: "Job", tensor: "Tensor", reporter: "Lay
         reporter: Told of it.
     """
     from poolnorm_cli.engine.outcome import Outcome
+    from poolnorm_cli.tensors.shape_tensor import ShapeTensor
 
     run = job.plan_for(tensor)
+    shape: Any = tensor.named if isinstance(tensor, ShapeTensor) else tensor.shape
+    result: Any = job.layer.output_shape(shape)
     reporter.done(
         Outcome(
             input=tensor.name,
             output=flags.export.export,
-            input_shape=tensor.shape,
-            output_shape=tuple(int(n or 0) for n in job.layer.output_shape(tensor.shape)),
+            input_shape=shape,
+            output_shape=result,
             input_dtype=tensor.dtype.name,
             dtype=run.result,
             seconds=0.0,

@@ -324,6 +324,12 @@ class LayerFlags:
         from poolnorm_cli.tensors.sources import FirstInput
 
         name = (self.inputs.inputs or [""])[0]
+        if self.needs_no_data and len(self.inputs.inputs or ()) == 1:
+            from poolnorm_cli.tensors.shape_tensor import ShapeInput, is_shape
+
+            if is_shape(name):
+                dtype = self.outputs.dtype or "float32"
+                return ShapeInput(name, dtype, unbatched=self.inputs.unbatched)
         bfloat16, limit = self.outputs.dtype == "bfloat16", self.backend.memory(1)
         return FirstInput(
             name,
@@ -332,6 +338,13 @@ class LayerFlags:
             limit=limit,
             unbatched=self.inputs.unbatched,
         )
+
+    @property
+    def needs_no_data(self) -> bool:
+        """Whether what is asked for can be made of a shape alone."""
+        definition = self.definition
+        wanted = (self.export.export, definition.save_config)
+        return wanted != (None, None) or definition.keras or definition.torch
 
     @property
     def has_extras(self) -> bool:

@@ -135,6 +135,11 @@ class OutcomeRow(Row):
         return entry
 
 
+def _cells(shape: Ints) -> int:
+    """Count the cells of a tensor: none where only a graph is made, of axes of any size."""
+    return prod(shape) if all(isinstance(size, int) for size in shape) else 0
+
+
 class _Totals:
     """What a run comes to, counted as it goes on, in memory that does not grow with it.
 
@@ -154,8 +159,8 @@ class _Totals:
     def add(self, outcome: "Outcome") -> None:
         """Count a tensor that went through."""
         self.tensors += 1
-        self._bytes_in += prod(outcome.input_shape) * DTYPES[outcome.input_dtype].itemsize
-        self._bytes_out += prod(outcome.output_shape) * DTYPES[outcome.dtype].itemsize
+        self._bytes_in += _cells(outcome.input_shape) * DTYPES[outcome.input_dtype].itemsize
+        self._bytes_out += _cells(outcome.output_shape) * DTYPES[outcome.dtype].itemsize
         self._writes = self._writes or outcome.output is not None
 
     def lines(self) -> list[str]:
@@ -284,7 +289,7 @@ def image_read_as(shape: Ints, data_format: str) -> str | None:
     Returns:
         Names of the axes; None where the shape is not that of an image of 1, 3 or 4 channels.
     """
-    if len(shape) != 3:
+    if len(shape) != 3 or not all(isinstance(size, int) for size in shape):
         return None
     last = data_format == "channels_last"
     channels, sizes = (shape[2], shape[:2]) if last else (shape[0], shape[1:])

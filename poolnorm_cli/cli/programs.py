@@ -14,6 +14,7 @@ from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.keras.initializers import Initializer
 from poolnorm_cli.layers.programs.program import ProgramContext, array_literal
 from poolnorm_cli.tensors.formats import FORMATS, NPZ, either, format_of
+from poolnorm_cli.tensors.shape_tensor import ShapeTensor
 from poolnorm_cli.tensors.sources import open_tensors
 from poolnorm_cli.urls import is_url
 from poolnorm_cli.weights.naming import keras_names, layer_and_weight
@@ -95,7 +96,7 @@ def _setting(
         dtype=dtype,
         compute=compute,
         result=result,
-        x=f"{_loading(tensor)}{axis}",
+        x=_loading(tensor) if isinstance(tensor, ShapeTensor) else f"{_loading(tensor)}{axis}",
         training=training,
         mask=mask,
         weights=words,
@@ -125,6 +126,8 @@ def _loading(tensor: "Tensor") -> str:
     Raises:
         UsageError: It is on another machine, or in a format that NumPy has not.
     """
+    if isinstance(tensor, ShapeTensor):
+        return f"np.random.default_rng(0).standard_normal({tensor.shape})"
     path = _local(tensor.name if is_url(tensor.name) else str(tensor.path or tensor.name))
     return f"np.load({path!r})" + ("" if tensor.key is None else f"[{tensor.key!r}]")
 

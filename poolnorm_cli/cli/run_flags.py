@@ -306,8 +306,9 @@ class ExportFlags:
         str | None,
         Option(
             metavar="FILE.onnx",
-            help="Write the layer as an ONNX graph for inputs shaped like the first one;"
-            " without -o or -O nothing else is done, and no data are read.",
+            help="Write the layer as an ONNX graph for inputs shaped like the first one, which may"
+            " be a shape (None,28,28,3); without -o or -O nothing else is done, and no data are"
+            " read.",
             rich_help_panel=_BACKEND_PANEL,
         ),
     ] = None

@@ -74,9 +74,10 @@ def _run(kind: type[Layer], parameters: dict[str, Any], flags: LayerFlags) -> in
     from poolnorm_cli.cli.exporting import print_programs, saved_config
 
     with saved_config(layer, flags, run.first) as keep_config:
-        if not wants_program:
+        if not wants_program and (run.first.has_data or flags.export.export is not None):
             return _run_on(run, layer, checkpoint, flags, keep_config)
-        print_programs(layer, checkpoint, flags, run.words, run.first)
+        if wants_program:
+            print_programs(layer, checkpoint, flags, run.words, run.first)
         keep_config()
     return 0
 

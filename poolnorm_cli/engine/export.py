@@ -58,9 +58,12 @@ class GraphOutput:
             PoolnormError: The layer cannot take the tensor, or there can be no such graph.
         """
         from poolnorm_cli.backends.layer_graphs import FileGraph
+        from poolnorm_cli.tensors.shape_tensor import ShapeTensor
 
         plan = job.plan_for(tensor)
-        job.layer.output_shape(plan.shape)
+        shape = tensor.named if isinstance(tensor, ShapeTensor) else plan.shape
+        job.layer.output_shape(shape)
+        job.layer.weight_shapes(shape)
         weights = job.state.weights
         if weights is None:
             weights = initial_weights(plan.layer, plan.shape, plan.dtype)
@@ -78,6 +81,7 @@ class GraphOutput:
             command,
             job.mask is not None and heeds_mask(plan.layer, training=plan.training),
             job.unbatched,
+            tensor.named if isinstance(tensor, ShapeTensor) else None,
         )
         data, notes = graph.serialized(fitted)
         for note in notes:

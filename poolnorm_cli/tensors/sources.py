@@ -101,7 +101,10 @@ class FirstInput:
     Attributes:
         word: What was typed, or the first file of a directory or list.
         key: The one array that is wanted.
+        has_data: It is more than a shape.
     """
+
+    has_data = True
 
     def __init__(
         self,
