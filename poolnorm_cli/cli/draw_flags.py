@@ -30,17 +30,23 @@ _FILE_SIZE = 80, 60
 
 
 @frozen(kw_only=True)
-class DrawFlags(PictureFileFlags):
-    """Whether a picture is drawn, and where it is kept."""
+class _Drawn:
+    """Whether a picture is drawn."""
 
     draw: Annotated[
         bool,
         Option(
             "--draw",
-            help="Draw the windows over the input, or the cells that share a statistic.",
+            help="Draw the windows over the input, the cells that share a statistic, or what an "
+            "output of a pipeline depends on.",
             rich_help_panel=PICTURE_PANEL,
         ),
     ] = False
+
+
+@frozen(kw_only=True)
+class DrawFlags(PictureFileFlags, _Drawn):
+    """Whether a picture is drawn, and where it is kept."""
 
 
 def draw_layer(
