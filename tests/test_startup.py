@@ -50,6 +50,13 @@ def test_a_shape_needs_no_array(words: list[str]) -> None:
     assert not {"numpy", "typer", "rich", "onnx", "onnxruntime"} & modules_of(*words)
 
 
+def test_a_plain_shape_needs_no_explanation() -> None:
+    found = modules_of("shape", "pool", "max", "4,28,28,3", "-q")
+
+    assert not [name for name in found if name.startswith("poolnorm_cli.calculator")]
+    assert not {"poolnorm_cli.formulas", "poolnorm_cli.layers.axis_rules"} & found
+
+
 @pytest.mark.parametrize("words", [["--version"], ["--help"], ["pool", "max", "--help"]])
 def test_help_needs_no_array(words: list[str]) -> None:
     assert not {"numpy", "onnx", "onnxruntime"} & modules_of(*words)

@@ -1,13 +1,17 @@
 """What `shape LAYER` and `shape pipe` share: their flags, and how a shape is read."""
 
-from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from poolnorm_cli.calculator.steps import Step
 from poolnorm_cli.cli.command import PRINTING_PANEL, Argument, Option
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.shapes import Shape, parse_shape
 from poolnorm_cli.values import frozen
+
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from poolnorm_cli.calculator.steps import Step
 
 
 @frozen(kw_only=True)
@@ -48,7 +52,7 @@ class AnswerFlags:
     ] = None
 
 
-def print_field(steps: Sequence[Step], name: str) -> int:
+def print_field(steps: "Sequence[Step]", name: str) -> int:
     """Print one number, and nothing else.
 
     Args:

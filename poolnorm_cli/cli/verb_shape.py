@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
-from poolnorm_cli.calculator.answer import explanation, head
-from poolnorm_cli.calculator.steps import Step, follow_one
 from poolnorm_cli.cli.command import (
     PRINTING_PANEL,
     Command,
@@ -21,7 +19,7 @@ from poolnorm_cli.layers.make_layer import make_layer
 from poolnorm_cli.report.emit import emit
 from poolnorm_cli.report.rows import Row
 from poolnorm_cli.report.text import keras_shape, wrapped
-from poolnorm_cli.shapes import format_shape
+from poolnorm_cli.shapes import Shape, format_shape
 from poolnorm_cli.values import frozen
 
 
@@ -60,16 +58,18 @@ def _shape_command(name: str) -> Command:
 
 def _run(kind: type[Layer], parameters: dict[str, Any], flags: ShapeFlags) -> int:
     layer = make_layer(kind, parameters, {}, "")
-    step = follow_one(layer, read_shape(flags.shape.shape))
+    shape = read_shape(flags.shape.shape)
     if flags.answer.field is not None:
-        return print_field([step], flags.answer.field)
+        from poolnorm_cli.calculator.steps import follow_one
+
+        return print_field([follow_one(layer, shape)], flags.answer.field)
+    rows: list[Row] = [_ShapeRow(layer, shape, explained=flags.answer.explain)]
     style = flags.printing.style()
-    drawing = draw_layer(layer, step.before, flags.shape.shape, flags.picture, style)
-    rows: list[Row] = [_ShapeRow(step, explained=flags.answer.explain)]
+    drawing = draw_layer(layer, shape, flags.shape.shape, flags.picture, style)
     if flags.conventions.conventions:
         from poolnorm_cli.cli.convention_rows import convention_rows
 
-        rows += convention_rows(layer, step.before)
+        rows += convention_rows(layer, shape)
 
     def document(entries: dict[str, list[Any]]) -> Mapping[str, Any]:
         (only,) = entries.pop(Row.section)
@@ -83,24 +83,28 @@ def _run(kind: type[Layer], parameters: dict[str, Any], flags: ShapeFlags) -> in
 class _ShapeRow(Row):
     """What becomes of a shape."""
 
-    def __init__(self, step: Step, *, explained: bool) -> None:
-        """Keep what is known.
+    def __init__(self, layer: Layer, shape: Shape, *, explained: bool) -> None:
+        """Find the output shape.
 
         Args:
-            step: The layer, and the shapes before and after.
+            layer: The layer.
+            shape: Shape of the input.
             explained: It is wanted how that comes.
+
+        Raises:
+            UsageError: The layer cannot take it.
         """
-        self._step, self._explained = step, explained
+        self._layer, self._explained = layer, explained
+        self._before, self._after = shape, layer.output_shape(shape)
 
     @property
     def heading(self) -> str:
         """The layer as one would type it in Keras."""
-        return self._step.layer.call_text(self._step.before)
+        return self._layer.call_text(self._before)
 
     def cells(self) -> Mapping[str, str]:
         """Return both shapes."""
-        before, after = self._step.before, self._step.after
-        return {"shape": keras_shape(before), "output shape": keras_shape(after)}
+        return {"shape": keras_shape(self._before), "output shape": keras_shape(self._after)}
 
     def fields(self) -> Sequence[str]:
         """Return both shapes, and the layer as Keras prints it."""
@@ -108,18 +112,19 @@ class _ShapeRow(Row):
 
     def essential(self) -> str:
         """Return the output shape alone."""
-        return format_shape(self._step.after)
+        return format_shape(self._after)
 
     def details(self, width: int) -> Iterable[str]:
         """Return the lines of the explanation."""
-        lines = self._step.layer.explain_shape(self._step.before) if self._explained else ()
+        lines = self._layer.explain_shape(self._before) if self._explained else ()
         return wrapped(lines, width)
 
     def entry(self) -> Mapping[str, Any]:
         """Return the whole document: there is one shape in it."""
-        step = self._step
-        more = explanation(step.layer, step) if self._explained else {}
-        return head(step.layer, step) | more
+        from poolnorm_cli.calculator.answer import shape_document
+
+        told = {"explain": self._explained, "conventions": False}
+        return shape_document(self._layer, self._before, **told)
 
 
 def _solve() -> Command:
