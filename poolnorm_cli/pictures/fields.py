@@ -10,16 +10,13 @@ from itertools import chain
 from typing import NamedTuple
 
 from poolnorm_cli.pictures.canvas import Canvas
+from poolnorm_cli.pictures.cut import Cut, shortened, whole
 from poolnorm_cli.pictures.marks import AWAY, FIELD, OUTPUT, PADDING, Mark, put_mark
 from poolnorm_cli.pictures.places import Places
 
 
 _BESIDE = 2
 """Cells of the input on either side of the field that are drawn too."""
-_GAP = 3
-_WIDEST = 5
-_READABLE = 6
-"""Cells on either side that are left, where the middle is left out."""
 
 
 class Line(NamedTuple):
@@ -34,41 +31,6 @@ class Line(NamedTuple):
     name: str
     length: int
     places: Places | None = None
-
-
-class _Layout(NamedTuple):
-    """Which cells of the input are drawn, some behind a gap, and how wide."""
-
-    head: range
-    tail: range
-    step: int
-    label: int
-
-    @property
-    def tile(self) -> int:
-        """Columns of a cell, without the gap after it."""
-        return self.step - 1 if self.step > 2 else self.step
-
-    def text(self, cell: int) -> str:
-        """Return the index of a cell, where its digits do not touch those of the next one."""
-        return str(cell) if len(str(cell)) < self.step else ""
-
-    @property
-    def gap(self) -> int:
-        """The column at which cells are left out."""
-        return self.label + len(self.head) * self.step
-
-    @property
-    def width(self) -> int:
-        """Columns of all."""
-        return self.gap + len(self.tail) * self.step + (_GAP if self.tail else 0)
-
-    def column(self, middle: float) -> int | None:
-        """Return the first column of a cell whose middle is there; None where it is left out."""
-        for cells, first in ((self.head, self.label), (self.tail, self.gap + _GAP)):
-            if cells and cells.start <= middle < cells.stop:
-                return first + int((middle - cells.start) * self.step - self.tile / 2)
-        return None
 
 
 def field_of(lines: Sequence[Line], output: int) -> list[range]:
@@ -110,7 +72,7 @@ def field_picture(lines: Sequence[Line], output: int, width: int) -> tuple[Canva
         canvas.put(row, 0, name.rjust(layout.label - 1), "muted")
         # What it depends on comes last: windows of adaptive pooling may share their middle.
         for cell in sorted(_near(fields[row], layout), key=partial(depends, row)):
-            column = layout.column(middle(row, cell))
+            column = layout.column_at(middle(row, cell))
             if column is None:
                 continue
             mark = OUTPUT if row == len(lines) - 1 else FIELD
@@ -123,14 +85,15 @@ def field_picture(lines: Sequence[Line], output: int, width: int) -> tuple[Canva
             put_mark(canvas, row, column, layout.tile, mark, layout.text(cell))
             seen.add(mark)
         if layout.tail and row == len(lines) - 1 and OUTPUT not in seen:  # in what is left out
-            put_mark(canvas, row, layout.gap, min(layout.tile, _GAP), OUTPUT)
+            gap = layout.ellipsis
+            put_mark(canvas, row, gap[0], min(layout.tile, len(gap)), OUTPUT)
             seen.add(OUTPUT)
         elif layout.tail:
-            canvas.put(row, layout.gap + 1, "…", "muted")
+            canvas.put(row, layout.ellipsis[1], "…", "muted")
     return canvas, seen
 
 
-def _near(field: range, layout: _Layout) -> Iterable[int]:
+def _near(field: range, layout: Cut) -> Iterable[int]:
     """List the cells in and around a field of which some may be drawn."""
     most = len(layout.head) + len(layout.tail) + 1
     if field.stop - field.start <= 2 * most:
@@ -140,7 +103,7 @@ def _near(field: range, layout: _Layout) -> Iterable[int]:
     )
 
 
-def _layout(lines: Sequence[Line], field: range, width: int) -> _Layout:
+def _layout(lines: Sequence[Line], field: range, width: int) -> Cut:
     """Find the widest cells with which the field and some more fits; else leave its middle out."""
     source, first = lines[0], lines[1].places
     low, high = (first.low, first.high) if first is not None else (0, 0)
@@ -149,16 +112,7 @@ def _layout(lines: Sequence[Line], field: range, width: int) -> _Layout:
         min(field.stop + _BESIDE, max(source.length + high, field.stop)),
     )
     label = min(max(len(line.name) for line in lines), 2 * width // 5) + 1
-    room = width - label
-    widest = min(max(len(str(abs(cells.stop))) + 1, 3), _WIDEST)
-    count = cells.stop - cells.start
-    for step in (widest, 2, 1):
-        if count * step - (step > 2) <= room:
-            return _Layout(cells, range(0), step, label)
-    step = widest if room // widest >= 2 * _READABLE else 2
-    kept = (room - _GAP) // step
-    head = range(cells.start, cells.start + kept - kept // 2)
-    return _Layout(head, range(cells.stop - kept // 2, cells.stop), step, label)
+    return whole(cells, width, label) or shortened(cells, width, label)
 
 
 def _middles(lines: Sequence[Line]) -> Callable[[int, int], float]:

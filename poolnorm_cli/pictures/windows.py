@@ -1,66 +1,15 @@
 """The windows of pooling over one axis: its cells, and a line for each place of the window."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
-
 from poolnorm_cli.pictures.canvas import Canvas
+from poolnorm_cli.pictures.cut import Cut, shortened, whole
 from poolnorm_cli.pictures.marks import OWN, PADDING, SHARED, UNREAD, Mark, mark_of, put_mark
 from poolnorm_cli.pictures.places import Places
 
 
-_WIDEST = 5
-"""Columns of a cell at most: larger indexes are written at some of the cells only."""
-_READABLE = 6
-"""Cells on either side that are left, where the middle of an axis is left out."""
 _PADS = 3
 """Cells of padding that are left at an end, where not all of an axis fits."""
 _GAP = "…"
-_GAP_WIDTH = 3
 _NARROW = 60
-
-
-class _Layout(NamedTuple):
-    """Which cells of a padded axis are drawn, and how wide.
-
-    Attributes:
-        head: The first cells, or all of them.
-        tail: The last cells, where some before them are left out.
-        step: Columns from one to the next.
-        label: Columns before them.
-    """
-
-    head: range
-    tail: range
-    step: int
-    label: int
-
-    @property
-    def tile(self) -> int:
-        """Columns of a cell, without the gap after it."""
-        return self.step - 1 if self.step > 2 else self.step
-
-    def text(self, cell: int) -> str:
-        """Return the index of a cell, where its digits do not touch those of the next one."""
-        return str(cell) if len(str(cell)) < self.step else ""
-
-    @property
-    def gap(self) -> int:
-        """The column at which cells are left out."""
-        return self.label + len(self.head) * self.step
-
-    @property
-    def width(self) -> int:
-        """Columns of all."""
-        left_out = _GAP_WIDTH if self.tail else 0
-        cells = len(self.head) + len(self.tail)
-        return self.label + cells * self.step + left_out - (self.step - self.tile)
-
-    def columns(self) -> Iterator[tuple[int, int]]:
-        """Yield each cell with its column."""
-        for number, cell in enumerate(self.head):
-            yield self.label + number * self.step, cell
-        for number, cell in enumerate(self.tail):
-            yield self.gap + _GAP_WIDTH + number * self.step, cell
 
 
 def axis_picture(places: Places, width: int, height: int) -> tuple[Canvas, set[Mark]]:
@@ -100,31 +49,25 @@ def axis_picture(places: Places, width: int, height: int) -> tuple[Canvas, set[M
     return canvas, seen
 
 
-def _put_label(canvas: Canvas, layout: _Layout, row: int, text: str) -> None:
+def _put_label(canvas: Canvas, layout: Cut, row: int, text: str) -> None:
     canvas.put(row, 0, text.rjust(layout.label - 1), "muted")
 
 
-def _layout(places: Places, width: int) -> _Layout:
+def _layout(places: Places, width: int) -> Cut:
     """Find the widest cells with which all of the axis fits; else leave its middle out."""
     words = "read" if width < _NARROW else "read by"
     label = max(len(words), len(str(max(places.count - 1, 0)))) + 1
-    room = width - label
-    first, end = places.padded.start, places.padded.stop
-    widest = min(max(len(str(places.length - 1)) + 1, 3), _WIDEST)
-    for step in (widest, 2, 1):
-        gap = 1 if step > 2 else 0  # after the last cell, where it is not drawn
-        if (end - first) * step - gap <= room:
-            return _Layout(range(first, end), range(0), step, label)
-    if max(places.low, places.high) > _PADS:
-        first, end = max(first, -_PADS), min(end, places.length + _PADS)
-    step = widest if room // widest >= 2 * _READABLE else 2
-    if (end - first) * step <= room:
-        return _Layout(range(first, end), range(0), step, label)
-    kept = (room - _GAP_WIDTH) // step
-    return _Layout(range(first, first + kept - kept // 2), range(end - kept // 2, end), step, label)
+    cells = places.padded
+    fitted = whole(cells, width, label)
+    if fitted is None:
+        # Padding goes first: it is alike all over.
+        first = max(cells.start, -_PADS)
+        cells = range(first, min(cells.stop, places.length + _PADS))
+        fitted = whole(cells, width, label)
+    return fitted or shortened(cells, width, label)
 
 
-def _label_every(places: Places, layout: _Layout) -> int:
+def _label_every(places: Places, layout: Cut) -> int:
     """Return how far apart the cells are whose indexes are written."""
     longest = len(str(places.length - 1))
     if longest <= layout.tile and longest < layout.step:
@@ -150,7 +93,7 @@ def _put_count(canvas: Canvas, column: int, tile: int, cell: int, places: Places
     return mark
 
 
-def _put_window(canvas: Canvas, row: int, layout: _Layout, place: int, places: Places) -> set[Mark]:
+def _put_window(canvas: Canvas, row: int, layout: Cut, place: int, places: Places) -> set[Mark]:
     """Draw the cells of an axis, those under the window at a place marked; return the marks."""
     span = places.span(place)
     seen = set[Mark]()
@@ -163,10 +106,10 @@ def _put_window(canvas: Canvas, row: int, layout: _Layout, place: int, places: P
     return seen
 
 
-def _put_gaps(canvas: Canvas, row: int, layout: _Layout, places: Places) -> None:
+def _put_gaps(canvas: Canvas, row: int, layout: Cut, places: Places) -> None:
     """Mark where cells are left out: in the middle of the axis, and far out in its padding."""
     if layout.tail:
-        canvas.put(row, layout.gap + 1, _GAP, "muted")
+        canvas.put(row, layout.ellipsis[1], _GAP, "muted")
     columns = [*layout.columns()]
     if not columns:
         return
@@ -177,7 +120,7 @@ def _put_gaps(canvas: Canvas, row: int, layout: _Layout, places: Places) -> None
         canvas.put(row, right, _GAP.rjust(layout.tile), "muted")
 
 
-def _drawn_places(places: Places, layout: _Layout, most: int) -> list[int | None]:
+def _drawn_places(places: Places, layout: Cut, most: int) -> list[int | None]:
     """List the places that have a line: all, or the first, None, and the last.
 
     Where cells are left out, these are places at which a cell that is drawn is under the window.

@@ -55,7 +55,7 @@ def test_marked_cells_are_those_that_the_output_depends_on(
 
     assert canvas.width <= width
     for cell in [*layout.head, *layout.tail]:
-        column = layout.column(cell + 0.5)
+        column = layout.column_at(cell + 0.5)
         assert column is not None
         assert (canvas.rows[0][column].style == "window") == (cell in wanted)
     assert any(each.style == "other" for each in canvas.rows[-1])
