@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import field, replace
 
 from poolnorm_cli.batch.inputs import MANY, Input, Reading, Shard, Source, output_prefix
-from poolnorm_cli.errors import UsageError
+from poolnorm_cli.errors import OutputError, UsageError
 from poolnorm_cli.tensors.file_roles import (
     Role,
     already_exists,
@@ -226,6 +226,10 @@ class Plan:
         place = tee_place(tee)
         if place is None:
             require_file_target(tee)
+            folder = directory_of(tee)
+            if folder and not is_url(tee) and not os.path.isdir(folder):  # noqa: PTH112 - a text
+                what = "no such directory"
+                raise OutputError.at(tee, what, "make it first, or end the name of one with /")
             return tee
         directory, template = place
         named = replace(self, directory=directory, template=template)

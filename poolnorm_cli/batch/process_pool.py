@@ -73,7 +73,7 @@ class ProcessPool:
         memory = None if work.job.memory is None else work.job.memory // jobs
         jobs = max(min(jobs, _most()), 1)
         threads = max((work.job.threads or default_threads()) // jobs, 1)
-        self._work = replace(work, job=work.job.limited(threads, memory))
+        self._work = replace(work, job=replace(work.job, threads=threads, memory=memory))
         self._workers = [_Worker() for _ in range(jobs)]
         self._queue: deque[_SentTask] = deque()
         self._selector = selectors.DefaultSelector()

@@ -78,6 +78,7 @@ class OutputFiles:
         overwrite: Replace outputs that exist.
         sync: Outputs are on the disk before they get their names.
         keep: Takes outputs when they are whole, and gives them their names later.
+        keeps_all: It takes what is written on the way to an output, too.
         seen: Directories of outputs that were there.
     """
 
@@ -85,6 +86,7 @@ class OutputFiles:
     overwrite: bool = False
     sync: bool = False
     keep: "Callable[[AtomicFile], None] | None" = field(default=None)
+    keeps_all: bool = False
     seen: set[str] = field(default_factory=set)
 
     def open(self, target: str, *, again: bool = False) -> "Output":
@@ -126,7 +128,8 @@ class OutputFiles:
             OutputError: It cannot be written.
             UsageError: It exists.
         """
-        own = replace(self, directory=directory_of(target) or None, keep=None)
+        own = replace(self, directory=directory_of(target) or None)
+        own = own if self.keeps_all else replace(own, keep=None)
         if item.keeps_tees and not self.overwrite and os.path.lexists(target):
             own = replace(own, overwrite=True, keep=publish_if_same)
         return own.open(target, again=again and not item.keeps_tees)

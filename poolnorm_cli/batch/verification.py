@@ -4,6 +4,7 @@ A run that is killed has given its last outputs their names, and may not have wr
 Whatever else has such a name is not replaced.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from tempfile import TemporaryDirectory
@@ -81,10 +82,12 @@ def verify(work: "Work", journal: "Journal", doubtful: Sequence[Input]) -> list[
 def _same(work: "Work", item: Input) -> Fingerprint | None:
     """Make an output once more, without a name; return what is there if that is the same."""
     files: list[AtomicFile] = []
-    outputs = replace(work.outputs, overwrite=True, sync=False, keep=files.append)
+    outputs = replace(work.outputs, overwrite=True, sync=False, keep=files.append, keeps_all=True)
     try:
-        replace(work, outputs=outputs).write(replace(item, tees=()), work.reading.open(item))
-        if files and are_equal(files[0].fileno(), str(item.target)):
+        replace(work, outputs=outputs).write(item, work.reading.open(item))
+        # A tee that is missing is written when the input is done again.
+        there = [file for file in files if os.path.lexists(file.path)]
+        if files and all(are_equal(file.fileno(), str(file.path)) for file in there):
             return fingerprint_at(str(item.target))
     except (PoolnormError, OSError):
         return None  # then it cannot be of this run

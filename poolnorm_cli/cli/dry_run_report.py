@@ -1,10 +1,11 @@
 """What is printed of a run that is not made: what would be done to every tensor, and to all."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.cli.layer_report import LISTS_ALL, add_failure, document_head
+from poolnorm_cli.cli.step_rows import step_entries, step_lines
 from poolnorm_cli.errors import PoolnormError, printable
 from poolnorm_cli.report.emit import open_report
 from poolnorm_cli.report.rows import Row, Style
@@ -63,9 +64,16 @@ class _EstimateRow(Row):
     def entry(self) -> Mapping[str, Any]:
         """Return the object in `results`."""
         estimate = self._estimate
-        entry = {key: value for key, value in asdict(estimate).items() if key != "unbatched"}
+        left_out = ("unbatched", "steps")
+        entry = {key: value for key, value in asdict(estimate).items() if key not in left_out}
+        if estimate.steps:
+            entry["steps"] = step_entries(estimate.steps)
         entry["input_shape"], entry["output_shape"] = estimate.file_shapes
         return entry | {"keras": self._layer.call_text(estimate.input_shape)}
+
+    def details(self, width: int) -> Iterable[str]:
+        """Return a line for each step of a pipe."""
+        return step_lines(self._estimate.steps, width)
 
 
 class DryRunReport:

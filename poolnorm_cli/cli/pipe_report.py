@@ -1,15 +1,14 @@
 """What `pipe` prints: a row for each tensor, and below it what was there after each step."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.cli.layer_report import LayerReport, OutcomeRow
-from poolnorm_cli.errors import printable
-from poolnorm_cli.report.text import keras_shape
+from poolnorm_cli.cli.step_rows import step_entries, step_lines
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.engine.outcome import Outcome, StepOutcome
+    from poolnorm_cli.engine.outcome import Outcome
     from poolnorm_cli.layers.pipeline import Pipeline
     from poolnorm_cli.report.rows import Style
 
@@ -41,67 +40,12 @@ class _PipeRow(OutcomeRow):
             The lines.
         """
         if self._has_steps:
-            yield from step_lines(self.outcome.steps, aligned=width < _NO_TERMINAL)
+            yield from step_lines(self.outcome.steps, width)
         yield from self.outcome.explanation
 
     def entry(self) -> Mapping[str, Any]:
         """Return the object in `results`."""
         return {**super().entry(), "steps": step_entries(self.outcome.steps)}
-
-
-_NO_TERMINAL = 1_000_000
-"""Columns that no terminal has."""
-
-
-def step_lines(steps: "Sequence[StepOutcome]", *, aligned: bool) -> list[str]:
-    """Write a line for each step: number, layer, shape and dtype after it, and the layer in Keras.
-
-    Args:
-        steps: The steps.
-        aligned: Line up the columns, for a terminal; otherwise a tab stands between them.
-
-    Returns:
-        The lines.
-    """
-    rows = [
-        (
-            f"step {each.number}",
-            each.words,
-            keras_shape(each.shape),
-            each.dtype,
-            printable(each.keras),
-        )
-        for each in steps
-    ]
-    if not aligned:
-        return ["\t".join(row) for row in rows]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return [
-        "  ".join((*(text.ljust(size) for text, size in zip(row, widths, strict=False)), row[4]))
-        for row in rows
-    ]
-
-
-def step_entries(steps: "Iterable[StepOutcome]") -> list[dict[str, Any]]:
-    """Return what a document has of steps.
-
-    Args:
-        steps: The steps.
-
-    Returns:
-        An object for each: `file` is that of a tee, `keras` the layer of all others.
-    """
-    return [
-        {
-            "step": each.number,
-            "name": each.name,
-            "command": each.words,
-            "file" if each.words == "tee" else "keras": each.keras,
-            "output_shape": each.shape,
-            "dtype": each.dtype,
-        }
-        for each in steps
-    ]
 
 
 class PipeReport(LayerReport):

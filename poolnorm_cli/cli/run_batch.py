@@ -251,11 +251,14 @@ def executor_for(
         _check_streams(inputs, "--dask")
         if backend.profile:
             raise UsageError("--profile with --dask", "leave out --dask")
+        if work.job.is_serial:
+            what = "--dask with --training of a pipe, whose batches are run in order"
+            raise UsageError(what, "leave out --dask")
         from poolnorm_cli.batch.dask_executor import DaskExecutor
 
         return DaskExecutor(work, batch.dask, inputs, print_message)
     jobs = _processes(inputs, batch)
-    if jobs == 1:
+    if jobs == 1 or work.job.is_serial:
         return Serial(work)
     if backend.profile:
         raise UsageError(f"--profile with {jobs} processes", "give --jobs 1")

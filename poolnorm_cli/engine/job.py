@@ -95,6 +95,11 @@ class Job:
         return self.layer
 
     @property
+    def is_serial(self) -> bool:
+        """Whether inputs have to be done in one process, one after another."""
+        return False
+
+    @property
     def parts(self) -> "tuple[Job, ...]":
         """The jobs of single layers that it consists of."""
         return (self,)
@@ -108,18 +113,6 @@ class Job:
     def is_divisible(self) -> bool:
         """Whether parts of a tensor may be run apart, and their results put together."""
         return not (self.preview or self.explain or self.mask or self.pictures)
-
-    def limited(self, threads: int, memory: int | None) -> Self:
-        """Return the job with other `threads` and `memory`.
-
-        Args:
-            threads: As for the job.
-            memory: As for the job.
-
-        Returns:
-            The job.
-        """
-        return replace(self, threads=threads, memory=memory)
 
     def in_worker(self, limiter: "MemoryLimiter | None") -> Self:
         """Return the job for a thread of a worker, with a state of its own."""

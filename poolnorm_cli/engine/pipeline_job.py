@@ -50,6 +50,14 @@ class PipelineJob(Job):
     tees: tuple[Tee, ...] = ()
     _single: "list[PipelineJob]" = field(default_factory=list, init=False)
 
+    def __post_init__(self) -> None:
+        """Have every layer run with as many threads as all of them."""
+        own = (
+            j if j.threads == self.threads else replace(j, threads=self.threads)
+            for _, j in self.steps
+        )
+        self.__dict__["steps"] = tuple(map(StepJob, (step for step, _ in self.steps), own))
+
     @property
     def pipeline(self) -> Pipeline:
         """The layers alone."""
@@ -71,6 +79,14 @@ class PipelineJob(Job):
         return any(each.job.is_sequential for each in self.steps)
 
     @property
+    def is_serial(self) -> bool:
+        """Whether inputs have to be done in one process: in training, each step trains on its own.
+
+        What comes to a step depends on the statistics of the one before it.
+        """
+        return self.is_sequential
+
+    @property
     def parts(self) -> tuple[Job, ...]:
         """The jobs of the layers."""
         return tuple(each.job for each in self.steps)
@@ -84,19 +100,6 @@ class PipelineJob(Job):
     def is_divisible(self) -> bool:
         """Whether parts of a tensor may be run apart: they are not."""
         return False
-
-    def limited(self, threads: int, memory: int | None) -> Self:
-        """Return the job within limits.
-
-        Args:
-            threads: Threads that work on the blocks of a tensor.
-            memory: Bytes that a process may take; None for any number.
-
-        Returns:
-            The job.
-        """
-        steps = tuple(StepJob(s, replace(j, threads=threads)) for s, j in self.steps)
-        return replace(self, threads=threads, memory=memory, steps=steps)
 
     def in_worker(self, limiter: "MemoryLimiter | None") -> Self:
         """Return the job for a thread of a worker, with states of its own."""
@@ -295,7 +298,7 @@ class PipelineJob(Job):
             seconds=time.perf_counter() - began,
             penalties=run.penalties,
             notes=tensor.notes + run.notes,
-            explanation=run.explanation + outcome.explanation,
+            explanation=run.explanation,
             steps=self._step_outcomes(plans, tensor),
         )
 
@@ -313,7 +316,7 @@ class PipelineJob(Job):
             require_machine(plans, tensor)
             return self
         if not self._single:
-            self._single.append(self.limited(1, self.memory))
+            self._single.append(replace(self, threads=1))
         single = self._single[0]
         least = memory_needed_of(single.plans(tensor.shape, tensor.dtype.name), tensor)
         if least <= self.memory:

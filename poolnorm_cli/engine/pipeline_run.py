@@ -11,6 +11,7 @@ from poolnorm_cli.engine.step_tensor import PassedTensor, StepTensor, VirtualTen
 from poolnorm_cli.engine.streaming import gathered
 from poolnorm_cli.engine.training import TrainingState
 from poolnorm_cli.errors import PoolnormError
+from poolnorm_cli.layers.call import Facts
 from poolnorm_cli.layers.pipeline import Step
 from poolnorm_cli.layers.trainable import penalties
 from poolnorm_cli.shapes import Ints
@@ -138,6 +139,7 @@ class PipelineRun:
         outcome = self._last.job.run(self._current, output, target, step, last)
         for sink in self._sinks:
             sink.close()
+        self.explanation += titled_lines(self._last.step.title, outcome.explanation)
         return outcome
 
     def _watch(self, tensor: VirtualTensor, after: int) -> bool:
@@ -165,7 +167,25 @@ class PipelineRun:
             found = penalties(job.layer, step.weights)
             self.penalties |= {f"{named.name}/{key}": each for key, each in found.items()}
         self.notes += tuple(f"{named.title}: {note}" for note in step.notes)
+        if self._last.job.explain and each is not self._last:
+            own = step.weights, step.moments, step.updated, None, job.mask is not None
+            self.explanation += titled_lines(
+                named.title, job.layer.explain(Facts(plan.shape, *own))
+            )
         return plan, step
+
+
+def titled_lines(title: str, lines: "Sequence[str]") -> tuple[str, ...]:
+    """Put the title of a step before each line of its explanation.
+
+    Args:
+        title: The title.
+        lines: The explanation.
+
+    Returns:
+        The lines.
+    """
+    return tuple(f"{title}: {line}" for line in lines)
 
 
 class _titled:  # noqa: N801 - used as a function
