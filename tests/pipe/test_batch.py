@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,7 +53,8 @@ def test_a_journal_knows_every_step_and_its_weights(poolnorm: Command, steps: st
     make_tensors("in", 2)
     weights = {"gamma": [1, 2, 3], "beta": [0, 0, 1], "moving_mean": [1] * 3}
     weights["moving_variance"] = [2, 2, 2]
-    np.savez("w.npz", **{name: np.array(value, "f4") for name, value in weights.items()})
+    made: Any = {name: np.array(value, "f4") for name, value in weights.items()}
+    np.savez("w.npz", **made)
     words = "pipe in -O out -q --journal j --resume"
     assert poolnorm(f"{words} {STEPS}").code == 0
     assert poolnorm(f"{words} {STEPS}").code == 0

@@ -2,6 +2,7 @@
 
 import random
 from pathlib import Path
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from poolnorm_cli import strips
 from poolnorm_cli.backends import numpy_backend
 from poolnorm_cli.engine import blocks, step_tensor, threads
-from tests.conftest import Command
+from tests.conftest import Command, measured, process
 from tests.pipe.chains import one_by_one, pipe_words, random_chain
 
 
@@ -73,3 +74,79 @@ def small_sizes(monkeypatch: pytest.MonkeyPatch, chance: random.Random) -> None:
     monkeypatch.setattr(blocks, "WHOLE_SAMPLE_BYTES", whole)
     monkeypatch.setattr(threads, "THREADED_BYTES", 0)
     monkeypatch.setattr(strips, "GRAIN_ITEMS", 128)
+
+
+def test_chains_of_several_arrays_and_empty_batches(poolnorm: Command) -> None:
+    arrays = {"a": (3, 8, 6, 4), "b": (0, 8, 6, 4), "c": (2, 5, 7, 4)}
+    made: Any = {key: np.ones(shape, "f4") for key, shape in arrays.items()}
+    np.savez("x.npz", **made)
+
+    for steps in (
+        ["pool max", "bn"],
+        ["unit --axis 0", "pool average", "bn --training", "gpool max"],
+    ):
+        one_by_one(poolnorm, "x.npz", steps, "a.npz")
+        assert poolnorm(f"pipe x.npz -o b.npz --overwrite -q {pipe_words(steps)}").code == 0
+        with np.load("a.npz") as expected, np.load("b.npz") as found:
+            assert list(expected) == list(found)
+            assert all(expected[key].tobytes() == found[key].tobytes() for key in expected)
+            assert all(expected[key].shape == found[key].shape for key in expected)
+
+
+@pytest.mark.parametrize("statistics", [False, True])
+def test_arrays_on_standard_input_and_output(poolnorm: Command, *, statistics: bool) -> None:
+    steps = ["pool max", f"bn{' --training' * statistics}", "ln --axis 0"]
+    saved("x.npy", (5, 8, 6, 4), "float32")
+    one_by_one(poolnorm, "x.npy", steps, "a.npy")
+
+    result = process(
+        *f"pipe - -o - -q {pipe_words(steps)}".split(), input=Path("x.npy").read_bytes() * 2
+    )
+
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == Path("a.npy").read_bytes() * 2
+
+
+def test_masks_of_steps(poolnorm: Command) -> None:
+    saved("x.npy", (4, 6, 3), "float32")
+    np.save("m.npy", np.arange(24).reshape(4, 6) % 3 > 0)
+    steps = ["bn --training --mask m.npy", "gpool average --mask m.npy"]
+
+    assert same(poolnorm, steps)
+
+
+def test_blocks_go_from_step_to_step_in_one_thread(
+    poolnorm: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Layers of whole samples are computed one behind the other, in blocks that suit all."""
+    seen: list[tuple[str, int]] = []
+    apply = numpy_backend.NumpyBackend.apply
+
+    def counted(self: Any, layer: Any, x: Any, weights: Any, call: Any) -> Any:
+        seen.append((layer.words, call.start))
+        return apply(self, layer, x, weights, call)
+
+    monkeypatch.setattr(numpy_backend.NumpyBackend, "apply", counted)
+    monkeypatch.setattr(numpy_backend.NumpyBackend, "block_bytes", 2000)
+    monkeypatch.setattr(strips, "GRAIN_ITEMS", 1)
+    saved("x.npy", (6, 8, 8, 4), "float32")
+
+    assert poolnorm("pipe x.npy -q ! pool max ! bn ! gpool average").code == 0
+
+    assert seen[:6] == [
+        (words, start) for start in (0, 1) for words in ("pool max", "bn", "gpool average")
+    ]
+    assert len(seen) == 18
+
+
+def test_a_pipe_takes_the_memory_of_a_few_blocks() -> None:
+    generated = process(*["generate", "normal", "40,96,96,64", "-o", "x.npy"])
+    assert generated.returncode == 0
+    size = 40 * 96 * 96 * 64 * 4 >> 20
+
+    alone = measured(*["pool", "max", "x.npy", "-o", "a.npy", "-q"])
+    steps = "! pool max ! bn --training ! ln ! pool max"
+    pipe = measured(*f"pipe x.npy -o b.npy -q {steps}".split())
+
+    assert (alone.code, pipe.code) == (0, 0)
+    assert pipe.megabytes < alone.megabytes + size / 3
