@@ -8,13 +8,13 @@ TOPICS = MappingProxyType(
         "exit-codes": """\
 The exit code says what became of a command:
 
-  0    done; for compare: equal
-  1    some inputs of several failed; for compare: they differ
-  2    usage: a flag, a parameter or a shape that cannot be; an output that exists
-  3    a backend or device that is not available; an output that cannot be written
-  4    an input that cannot be read: missing, damaged, of an unsupported dtype
-  130  interrupted
-  141  the reader of standard output went away
+  0              done; for compare: equal
+  1              some inputs of several failed; compare: they differ; shape solve: none found
+  2              usage: a flag, a parameter or a shape that cannot be; an output that exists
+  3              a backend or device is not available; an output cannot be written
+  4              an input cannot be read: missing, damaged, of an unsupported dtype
+  129, 130, 143  ended by SIGHUP, SIGINT or SIGTERM
+  141            the reader of standard output went away
 
 An error is one line on standard error that begins with `error: `; -vv adds the traceback.
 """,

@@ -9,7 +9,13 @@ from poolnorm_cli.cli.command import Argument, Command, Family, Flag, Node
 from poolnorm_cli.cli.help_layout import laid_out, width, wrapped
 from poolnorm_cli.cli.help_page import Entry, entry_of, page_of, walk
 from poolnorm_cli.cli.help_topics import TOPICS
-from poolnorm_cli.cli.mistakes import nearest, nearest_flag, unknown_flag, unknown_word
+from poolnorm_cli.cli.mistakes import (
+    meant_word,
+    nearest,
+    nearest_flag,
+    unknown_flag,
+    unknown_word,
+)
 from poolnorm_cli.cli.value_words import choices_of
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.report.colors import color_of, is_colored, paint
@@ -124,9 +130,9 @@ def _of_topic(words: Sequence[str], family: Family, path: Sequence[str]) -> str:
     topic = words[0].lower().replace("_", "-")
     if not path and topic in TOPICS:
         return TOPICS[topic].rstrip()
-    near = None if path else nearest(topic, TOPICS)
     error = unknown_word(words, family, path)
-    if near is not None and "did you mean" not in error.fix:
-        return_words = f"did you mean {PROGRAM} help {near}?"
-        raise error.saying(fix=return_words)
-    raise error
+    begun = [name for name in TOPICS if len(topic) > 1 and name.startswith(topic)]
+    near = None if path else next(iter(begun), nearest(topic, TOPICS))
+    if near is None or meant_word(topic, family, path) is not None:
+        raise error
+    raise error.saying(fix=f"did you mean {PROGRAM} help {near}?")

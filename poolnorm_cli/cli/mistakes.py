@@ -10,14 +10,15 @@ from types import MappingProxyType
 from typing import Literal, get_args, get_origin
 
 from poolnorm_cli.cli import PROGRAM
-from poolnorm_cli.cli.command import LAYER_VERBS, Argument, Command, Family
+from poolnorm_cli.cli.command import LAYER_VERBS, Argument, Command, Family, Flag, Spelling
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers import LAYERS
 
 
-_ALIKE = 0.65
-"""Share of letters in common, from which one word may have been meant by another."""
+_ALIKE, _ALIKE_FLAGS = 0.65, 0.7
+"""Share of letters in common, from which one word or flag may have been meant by another."""
 _SHAPE = re.compile(r"[\[(]?(None|[A-Za-z]|\d+)(,(None|[A-Za-z]|\d+))+[\])]?")
+_NUMBER = re.compile(r"-[\d.]")
 _FILE = re.compile(r"\.(npy|npz|keras|h5|hdf5|onnx|safetensors)(::.*)?$")
 
 _OTHER_NAMES = MappingProxyType(
@@ -138,6 +139,8 @@ def unknown_word(words: Sequence[str], family: Family, path: Sequence[str]) -> U
         reader = first if path else f"{PROGRAM} info"
         thing = "file" if _is_file(word) else "shape"
         return UsageError(what, f"name a {kind} before the {thing}, as {reader} {word}")
+    if word == PROGRAM and not path:
+        return UsageError(f"{PROGRAM} twice", f"type {' '.join(words)}")
     meant = meant_word(word, family, path)
     if meant is not None:
         return UsageError(what, f"did you mean {meant}?")
@@ -155,31 +158,42 @@ def refuse_unknown(words: Sequence[str], command: Command, path: Sequence[str]) 
     Raises:
         UsageError: There is one.
     """
-    takes_value, choices = dict[str, bool](), list[tuple[str, ...]]()
+    spellings: dict[str, Spelling] = {}
+    choices: list[tuple[str, ...]] = []
     for flag in command.flags():
+        spellings |= flag.spellings()
         if isinstance(flag.option, Argument):
-            choices.append(get_args(flag.kind) if get_origin(flag.kind) is Literal else ())
-        else:
-            takes_value |= {n: each.value is None for n, each in flag.spellings().items()}
+            choices.append(_choices(flag))
     left, allowed = iter(words), iter(choices)
     for word in left:
         if word == "--":
             return
-        if not word.startswith("-"):
-            _refuse_unknown_choice(word, next(allowed, ()))
-        name, mark, _ = word.partition("=")
-        known = takes_value.get(name)
-        if known is None and name.startswith("--"):
-            raise unknown_flag(name, takes_value, path)
-        if known and not mark:
-            next(left, None)
+        if not word.startswith("-") or word == "-":
+            _refuse_unknown_choice("", word, next(allowed, ()))
+            continue
+        name, mark, value = word.partition("=") if word.startswith("--") else (word[:2], "", "")
+        spelling = spellings.get(name)
+        if spelling is None and not _NUMBER.match(word):
+            raise unknown_flag(name, spellings, path)
+        if spelling is not None and spelling.value is None and (mark or name == word):
+            given = value if mark else next(left, None)
+            if given is None:
+                raise UsageError(
+                    f"{name} lacks its value", f"type {' '.join([PROGRAM, *path])} --help"
+                )
+            _refuse_unknown_choice(f"{name} ", given, _choices(spelling.flag))
 
 
-def _refuse_unknown_choice(word: str, choices: Sequence[str]) -> None:
+def _choices(flag: Flag) -> tuple[str, ...]:
+    return get_args(flag.kind) if get_origin(flag.kind) is Literal else ()
+
+
+def _refuse_unknown_choice(where: str, word: str, choices: Sequence[str]) -> None:
     """Refuse a word that is almost one of those that may stand in its place."""
     meant = None if word in choices else nearest(word.lower(), choices)
     if meant is not None:
-        raise UsageError(f"{word!r} is none of {', '.join(choices)}", f"did you mean {meant}?")
+        what = f"{where}{word!r} is none of {', '.join(choices)}"
+        raise UsageError(what, f"did you mean {meant}?")
 
 
 def unknown_flag(name: str, flags: Iterable[str], path: Sequence[str]) -> UsageError:
@@ -218,23 +232,24 @@ def nearest_flag(name: str, flags: Iterable[str]) -> str | None:
             return wanted
     if len(begun) == 1:
         return begun[0]
-    near = nearest(plain, [flag[2:] for flag in whole])
+    near = nearest(plain, [flag[2:] for flag in whole], _ALIKE_FLAGS)
     return None if near is None else f"--{near}"
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
+def nearest(word: str, known: Iterable[str], alike: float = _ALIKE) -> str | None:
     """Return the word that is most like another; None where none is like it.
 
     Args:
         word: What was typed.
         known: The words that there are.
+        alike: Share of letters that they have in common at least.
 
     Returns:
         One of them.
     """
     from difflib import get_close_matches
 
-    return next(iter(get_close_matches(word, list(known), 1, _ALIKE)), None)
+    return next(iter(get_close_matches(word, list(known), 1, alike)), None)
 
 
 def meant_word(word: str, family: Family, path: Sequence[str]) -> str | None:

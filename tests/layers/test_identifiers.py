@@ -90,7 +90,7 @@ def test_l1_l2_alone_is_the_word_of_keras_2() -> None:
         (
             Initializer,
             "xavier_uniform",
-            "'xavier_uniform' is not one of Keras' initializers; give one of",
+            "'xavier_uniform' is not one of Keras' initializers; did you mean glorot_uniform?",
         ),
         (Initializer, "ZEROS", "'ZEROS' is not one of Keras' initializers"),
         (Initializer, "0.5", "'0.5' is not one of Keras' initializers"),
@@ -98,7 +98,7 @@ def test_l1_l2_alone_is_the_word_of_keras_2() -> None:
         (
             Constraint,
             "minmaxnorm",
-            "'minmaxnorm' is not one of Keras' constraints; give one of non_neg",
+            "'minmaxnorm' is not one of Keras' constraints; did you mean min_max_norm?",
         ),
         (Initializer, "random_normal(mu=1)", "no 'mu' here; it takes mean, stddev, seed"),
         (Initializer, "random_normal(1, mean=2)", "takes no 'mean' here; it takes mean"),

@@ -95,9 +95,9 @@ def test_a_flag_that_a_step_has_is_its_own() -> None:
         ("x.npy ! pool nope", "step 1: no pool 'nope'; give one of: pool max, pool average"),
         ("x.npy ! '!bn'", "step 1: no layer '!bn'; put a space behind the !"),
         ("x.npy ! '! bn'", "step 1: no layer '! bn'; put a space behind the !"),
-        ("x.npy ! bn ! ln --nope", "step 2 (ln): no such option: --nope"),
-        ("x.npy ! ln --weights", "step 1 (ln): option '--weights' requires an argument;"),
-        ("x.npy ! pool max --training", "step 1 (pool max): no such option: --training"),
+        ("x.npy ! bn ! ln --nope", "step 2 (ln): no such flag --nope"),
+        ("x.npy ! ln --weights", "step 1 (ln): --weights lacks its value;"),
+        ("x.npy ! pool max --training", "step 1 (pool max): no such flag --training"),
         ("x.npy ! tee", "step 1 (tee): tee with 0 files;"),
         ("x.npy ! tee a b", "step 1 (tee): tee with 2 files;"),
         (

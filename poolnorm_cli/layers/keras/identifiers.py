@@ -142,8 +142,13 @@ class Identifier(ABC):
         known = cls.known()
         made = known.get(word) or known.get(word.removesuffix("V2"))
         if made is None:
-            words = ", ".join(each.words[0] for each in _concrete(cls))
-            raise UsageError(f"{word!r} is not one of Keras' {cls.kind}s", f"give one of {words}")
+            from difflib import get_close_matches
+
+            words = [each.words[0] for each in _concrete(cls)]
+            keras = word.lower().replace("xavier", "glorot").replace("kaiming", "he")
+            near = get_close_matches(keras, words, 1)
+            fix = f"did you mean {near[0]}?" if near else f"give one of {', '.join(words)}"
+            raise UsageError(f"{word!r} is not one of Keras' {cls.kind}s", fix)
         return made
 
     @classmethod
