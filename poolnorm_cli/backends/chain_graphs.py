@@ -113,6 +113,7 @@ class ChainFile:
             outputs.
         opset: Version of the operator set.
         command: The command line that makes this pipeline, kept in the file.
+        unbatched: The input and the output have no batch axis; layers see a batch of one.
     """
 
     chain: "Chain"
@@ -120,6 +121,7 @@ class ChainFile:
     training: tuple[bool, ...]
     opset: int = DEFAULT_OPSET
     command: str = ""
+    unbatched: bool = False
 
     def serialized(
         self, weights: "tuple[Mapping[str, NDArray[Any]], ...]"
@@ -159,9 +161,8 @@ class ChainFile:
         """
         graph = GraphBuilder(self.opset)
         links = self.chain.links
-        batch = self.chain.shape[0] if self._fixes_batch() else BATCH
-        entry = f"{links[0].name}_input"
-        x = graph.input(entry, self.dtype, (batch, *self.chain.shape[1:]))
+        batch = self.chain.shape[0] if self.unbatched or self._fixes_batch() else BATCH
+        x = self._input(graph, f"{links[0].name}_input", (batch, *self.chain.shape[1:]))
         outputs: Outputs = {}
         updates: Outputs = {}
         for link, own, training in zip(links, weights, self.training, strict=True):
@@ -171,6 +172,9 @@ class ChainFile:
             updates |= changed
         last = links[-1]
         shape = last.layer.output_shape((batch, *last.shape[1:]))
+        if self.unbatched:
+            shape = shape[1:]
+            x = graph.reshape(x, [int(size or 0) for size in shape])
         outputs[last.name] = (x, last.result, shape)
         return graph.model("pipeline", outputs | updates, self._metadata()), graph.notes
 
@@ -198,6 +202,13 @@ class ChainFile:
                 key = f"{link.name}_{name}"
                 changed[key] = (value, graph.dtype(value), weights[name].shape)
         return y, changed
+
+    def _input(self, graph: GraphBuilder, name: str, shape: "Shape") -> "Value":
+        """Declare the input, to which a batch axis of one sample is added where it has none."""
+        if not self.unbatched:
+            return graph.input(name, self.dtype, shape)
+        given = graph.input(name, self.dtype, shape[1:])
+        return graph.reshape(given, [int(size or 0) for size in shape])
 
     def _fixes_batch(self) -> bool:
         for link, training in zip(self.chain.links, self.training, strict=True):

@@ -1,12 +1,14 @@
 """A layer's graph beside its run: checked before the run, given its name after it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from poolnorm_cli.backends import Notify, ignore
 from poolnorm_cli.engine.layer_pass import initial_weights
-from poolnorm_cli.errors import UsageError
+from poolnorm_cli.engine.pipeline_job import PipelineJob
+from poolnorm_cli.errors import UsageError, error_context
 from poolnorm_cli.layers.maskable import heeds_mask
+from poolnorm_cli.shapes import format_shape
 from poolnorm_cli.tensors.atomic import AtomicFile
 from poolnorm_cli.tensors.formats import suffix_of
 from poolnorm_cli.weights.fit import fit
@@ -14,7 +16,12 @@ from poolnorm_cli.weights.fit import fit
 
 if TYPE_CHECKING:
     from poolnorm_cli.engine.job import Job
+    from poolnorm_cli.engine.layer_pass import LayerPass, Weights
+    from poolnorm_cli.shapes import Shape
     from poolnorm_cli.tensors.tensor import Tensor
+
+Serialized = tuple[bytes, list[str]]
+"""The bytes of a file, and notes on how the graph computes."""
 
 
 class GraphOutput:
@@ -57,33 +64,8 @@ class GraphOutput:
         Raises:
             PoolnormError: The layer cannot take the tensor, or there can be no such graph.
         """
-        from poolnorm_cli.backends.layer_graphs import FileGraph
-        from poolnorm_cli.tensors.shape_tensor import ShapeTensor
-
-        plan = job.plan_for(tensor)
-        shape = tensor.named if isinstance(tensor, ShapeTensor) else plan.shape
-        job.layer.output_shape(shape)
-        job.layer.weight_shapes(shape)
-        weights = job.state.weights
-        if weights is None:
-            weights = initial_weights(plan.layer, plan.shape, plan.dtype)
-        fitted = fit(
-            weights, plan.layer.weight_shapes(plan.shape), plan.layer, training=plan.training
-        )
-        graph = FileGraph(
-            plan.layer,
-            plan.shape,
-            plan.dtype,
-            plan.compute_dtype.name,
-            plan.result,
-            plan.training,
-            opset,
-            command,
-            job.mask is not None and heeds_mask(plan.layer, training=plan.training),
-            job.unbatched,
-            tensor.named if isinstance(tensor, ShapeTensor) else None,
-        )
-        data, notes = graph.serialized(fitted)
+        graph = _of_steps if isinstance(job, PipelineJob) else _of_layer
+        data, notes = graph(job, tensor, opset, command)
         for note in notes:
             detail(f"{job.layer.words}: {note}")
         self._file.write(data)
@@ -95,3 +77,67 @@ class GraphOutput:
             OutputError: The name cannot be given.
         """
         self._file.commit()
+
+
+def _of_layer(job: "Job", tensor: "Tensor", opset: int, command: str) -> Serialized:
+    """Return the graph of a layer, and notes on how it computes."""
+    from poolnorm_cli.backends.layer_graphs import FileGraph
+
+    plan, named = job.plan_for(tensor), _named(tensor)
+    shape = named or plan.shape
+    job.layer.output_shape(shape)
+    job.layer.weight_shapes(shape)
+    graph = FileGraph(
+        plan.layer,
+        plan.shape,
+        plan.dtype,
+        plan.compute_dtype.name,
+        plan.result,
+        plan.training,
+        opset,
+        command,
+        job.mask is not None and heeds_mask(plan.layer, training=plan.training),
+        job.unbatched,
+        named,
+    )
+    return graph.serialized(_weights(job, plan))
+
+
+def _named(tensor: "Tensor") -> "Shape | None":
+    """Return the shape with names for sizes, where a shape stands in place of a tensor."""
+    from poolnorm_cli.tensors.shape_tensor import ShapeTensor
+
+    return tensor.named if isinstance(tensor, ShapeTensor) else None
+
+
+def _of_steps(job: Any, tensor: "Tensor", opset: int, command: str) -> Serialized:
+    """Return the graph of a pipeline, and notes on how it computes."""
+    from poolnorm_cli.backends.chain_graphs import ChainFile
+    from poolnorm_cli.engine.fused_steps import link_of
+    from poolnorm_cli.layers.chain import Chain
+
+    named = _named(tensor)
+    if any(not isinstance(size, int) for size in (named or ())[1:]):
+        what = f"--export of a pipe for ({format_shape(named or ())})"
+        raise UsageError(what, "give numbers in place of the names, but for the batch")
+    plans = job.plans(tensor.shape, tensor.dtype.name)
+    links, weights = [], []
+    for (step, own), plan in zip(job.steps, plans, strict=True):
+        with error_context(step.title):
+            if own.mask is not None and heeds_mask(plan.layer, training=plan.training):
+                raise UsageError("--export with --mask", "export this step alone")
+            links.append(link_of(plan, step.name))
+            weights.append(_weights(own, plan))
+    training = tuple(plan.training for plan in plans)
+    chain = Chain(tuple(links))
+    graph = ChainFile(chain, tensor.dtype.name, training, opset, command, job.unbatched)
+    return graph.serialized(tuple(weights))
+
+
+def _weights(job: "Job", plan: "LayerPass") -> "Weights":
+    """Return the weights of a layer, those that it starts with where none are given."""
+    weights = job.state.weights
+    if weights is None:
+        weights = initial_weights(plan.layer, plan.shape, plan.dtype)
+    shapes = plan.layer.weight_shapes(plan.shape)
+    return fit(weights, shapes, plan.layer, training=plan.training)

@@ -45,6 +45,19 @@ def fusable(plan: LayerPass) -> bool:
     return hasattr(plan.backend, "apply_chain") and plan.is_whole and 0 not in plan.shape
 
 
+def link_of(plan: LayerPass, name: str) -> Link:
+    """Return a step as a part of a chain.
+
+    Args:
+        plan: The step.
+        name: What it is called in the pipeline.
+
+    Returns:
+        The layer, and what passes through it.
+    """
+    return Link(plan.layer, name, plan.shape, plan.compute_dtype.name, plan.result)
+
+
 def fused(
     before: FusedSteps | None, of: "Tensor", plan: LayerPass, step: TrainingStep, name: str
 ) -> FusedSteps | None:
@@ -63,7 +76,7 @@ def fused(
     """
     if not fusable(plan):
         return None
-    link = Link(plan.layer, name, plan.shape, plan.compute_dtype.name, plan.result)
+    link = link_of(plan, name)
     call = Call(plan.training, step.moments, 0, plan.step)
     if before is not None:
         together = FusedSteps(

@@ -4,10 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from poolnorm_cli.backends import Backend, open_backend
+from poolnorm_cli.backends.chain_graphs import ChainFile
 from poolnorm_cli.backends.onnx_chain import ChainRunner
+from poolnorm_cli.engine.export import GraphOutput
 from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.engine.job import Job
 from poolnorm_cli.engine.pipeline_job import PipelineJob
@@ -147,3 +150,33 @@ def test_a_wider_output_widens_no_step_before_the_last(graphs: Graphs) -> None:
     expected, _ = run_array(case.layers[1], x.astype("f8"), case.weights()[1], backend=onnx())
     np.testing.assert_allclose(y, expected, rtol=1e-13)
     assert not graphs.links
+
+
+@pytest.mark.usefixtures("graphs")
+def test_the_graph_in_a_file_gives_what_the_run_gives() -> None:
+    case = trained_case()
+    job = job_of(case, onnx())
+    np.save("x.npy", case.x())
+    with GraphOutput("pipe.onnx", overwrite=False) as output:
+        output.write(job, next(open_tensors("x.npy")), 17, "poolnorm pipe")
+        output.commit()
+    session = onnxruntime.InferenceSession("pipe.onnx", providers=["CPUExecutionProvider"])
+    y, *after = session.run(None, {"pool_max_input": case.x()})
+    np.testing.assert_allclose(y, run(job, case.x()), rtol=1e-5, atol=1e-6)
+    trained = [job.steps[place].job.state.trained or {} for place in (1, 2)]
+    names = ("moving_mean", "moving_variance")
+    expected = [weights[name] for weights in trained for name in names]
+    for own, other in zip(after, expected, strict=True):
+        np.testing.assert_allclose(own, other, rtol=1e-5)
+
+
+def test_a_graph_without_a_batch_axis_takes_one_sample() -> None:
+    layers = (find("pool", "max")(), find("ln")(), find("gpool", "max")())
+    case = ChainCase(layers, (1, 6, 6, 4), "float32", 3)
+    chain, weights = case.chain, case.weights()
+    none = (False,) * 3
+    data, _ = ChainFile(chain, "float32", none, unbatched=True).serialized(weights)
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    (y,) = session.run(None, {"pool_max_input": case.x()[0]})
+    expected = one_after_another(case, case.x(), weights, onnx())[0]
+    np.testing.assert_allclose(y, expected, rtol=1e-5)
