@@ -42,24 +42,80 @@ def keras_program(layer: "Layer", context: ProgramContext) -> str:
     Raises:
         UsageError: Keras has no such layer, or it cannot take the input.
     """
+    package, lines = keras_lines(layer, context)
+    return "\n".join([*keras_imports({package}), "", *lines])
+
+
+def keras_lines(layer: "Layer", context: ProgramContext) -> tuple[str, Lines]:
+    """Write what makes `y` of the input, without imports.
+
+    Args:
+        layer: The layer.
+        context: The input, its mask, the weights.
+
+    Returns:
+        The package that is used, and the lines.
+
+    Raises:
+        UsageError: Keras has no such layer, or it cannot take the input.
+    """
     require_in_keras(layer)
     layer.output_shape(context.shape)
-    package = "tf_keras" if _mask_needs_keras_2(layer, context) or needs_keras_2(layer) else "keras"
-    dtype, notes = _dtype(layer, context), []
-    corrected = package == "tf_keras" and getattr(layer, "renorm", False) and context.training
-    if corrected and dtype == "float64":
-        dtype, notes = "float32", ["# the renorm of tf_keras has no float64"]
+    package, dtype, notes = package_and_dtype(layer, context)
     cuts = _axis_by_axis(layer, context, dtype)
     if cuts:
         dtype = "int8" if context.compute == "bool" else context.compute
         body = cuts
     else:
         body = _layer_lines(layer, context, package, dtype)
-    lines = [*_imports(package), "", *notes, f"x = {context.input_as(dtype)}", *body]
+    lines = [*notes, f"x = {context.input_as(dtype)}", *body]
     if context.result != dtype:
         cast = "keras.ops.cast" if package == "keras" else "tf.cast"
         lines.append(f"y = {cast}(y, {context.result!r})")
-    return "\n".join(lines)
+    return package, lines
+
+
+def package_and_dtype(layer: "Layer", context: ProgramContext) -> tuple[str, str, Lines]:
+    """Choose the package that has the layer, and the dtype that it is given.
+
+    Args:
+        layer: The layer.
+        context: The input, its mask, the weights.
+
+    Returns:
+        Both, and comments on them.
+    """
+    package = "tf_keras" if _mask_needs_keras_2(layer, context) or needs_keras_2(layer) else "keras"
+    dtype = _dtype(layer, context)
+    corrected = package == "tf_keras" and getattr(layer, "renorm", False) and context.training
+    if corrected and dtype == "float64":
+        return package, "float32", ["# the renorm of tf_keras has no float64"]
+    return package, dtype, []
+
+
+def plain_call(layer: "Layer", context: ProgramContext) -> str | None:
+    """Write the layer as a model has it.
+
+    Args:
+        layer: The layer.
+        context: Its input, its mask, the weights.
+
+    Returns:
+        The call of its class; None where it takes more than that to give the same.
+
+    Raises:
+        UsageError: Keras has no such layer, or it cannot take the input.
+    """
+    require_in_keras(layer)
+    layer.output_shape(context.shape)
+    package, dtype, _ = package_and_dtype(layer, context)
+    order, made = _with_axes_last(layer, context)
+    own = context.mask is None and not context.adjustment and is_identity(order)
+    same = package == "keras" and dtype == context.compute == context.result
+    if not (own and same) or _axis_by_axis(layer, context, dtype):
+        return None
+    more = {"dtype": repr(dtype)} if dtype == "float64" else {}
+    return keras_call(made, context.shape, package, more)
 
 
 def _mask_needs_keras_2(layer: Any, context: ProgramContext) -> bool:
@@ -87,10 +143,14 @@ def _layer_lines(layer: "Layer", context: ProgramContext, package: str, dtype: s
     return lines
 
 
-def _imports(package: str) -> Lines:
-    if package == "keras":
-        return ["import keras", "import numpy as np"]
-    return ["import numpy as np", "import tensorflow as tf", "import tf_keras"]
+def keras_imports(packages: "set[str]") -> Lines:
+    """Write the imports of a program that uses some packages."""
+    lines = ["import keras"] if "keras" in packages else []
+    lines.append("import numpy as np")
+    return [
+        *lines,
+        *(["import tensorflow as tf", "import tf_keras"] if "tf_keras" in packages else []),
+    ]
 
 
 def _dtype(layer: "Layer", context: ProgramContext) -> str:
@@ -162,9 +222,7 @@ def _with_axes_last(layer: "Layer", context: ProgramContext) -> "tuple[tuple[int
 
 def _weights(layer: "Layer", context: ProgramContext) -> Lines:
     """Assign weights that come from a file, or that an initializer draws here in another way."""
-    if not (context.loaded or _draws(layer)):
-        return []
-    lines = context.weight_lines()
+    lines = given_weights(layer, context)
     if not lines:
         return []
     return [
@@ -174,6 +232,19 @@ def _weights(layer: "Layer", context: ProgramContext) -> Lines:
         "    variable = getattr(layer, name)",
         "    variable.assign(value.reshape(tuple(variable.shape)))",
     ]
+
+
+def given_weights(layer: "Layer", context: ProgramContext) -> Lines:
+    """Write the weights that the layer does not start with by itself; nothing without any.
+
+    Args:
+        layer: The layer.
+        context: The weights.
+
+    Returns:
+        A dictionary of arrays, and what it needs before it.
+    """
+    return context.weight_lines() if context.loaded or _draws(layer) else []
 
 
 def _draws(layer: "Layer") -> bool:

@@ -27,14 +27,33 @@ def torch_program(layer: Layer, context: ProgramContext) -> str:
     Raises:
         UsageError: torch has nothing like it, or the layer cannot take the input.
     """
+    source = f"torch.from_numpy({context.input_as(torch_dtype(context.compute))})"
+    return "\n".join([*TORCH_IMPORTS, "", *torch_lines(layer, context, source)])
+
+
+TORCH_IMPORTS = ["import numpy as np", "import torch"]
+
+
+def torch_lines(layer: Layer, context: ProgramContext, source: str) -> Lines:
+    """Write what makes `y` of the input, without imports.
+
+    Args:
+        layer: The layer.
+        context: The input, its mask, the weights.
+        source: What gives the input as a tensor, in Python.
+
+    Returns:
+        The lines.
+
+    Raises:
+        UsageError: torch has nothing like it, or the layer cannot take the input.
+    """
     layer.output_shape(context.shape)
     write = TORCH_LAYERS.get(layer.keras_name)
     if write is None:
         raise UsageError(f"torch has no {layer.keras_name}", "--keras writes it for Keras")
     torch_layer = write(layer, context)
-    weights = context.weight_lines()
-    lines = ["import numpy as np", "import torch", "", *torch_layer.notes]
-    lines += [f"x = torch.from_numpy({context.input_as(torch_dtype(context.compute))})", *weights]
+    lines = [*torch_layer.notes, f"x = {source}", *context.weight_lines()]
     if torch_layer.module:
         lines += [f"layer = {torch_layer.module}", *_state(torch_layer, context)]
         batch = isinstance(layer, Trainable) and _by_batch(layer, context)
@@ -44,7 +63,7 @@ def torch_program(layer: Layer, context: ProgramContext) -> str:
     lines += ["with torch.no_grad():", *(f"    {line}" for line in body)]
     if context.result != torch_dtype(context.compute):
         lines.append(f"y = y.to(torch.{context.result})")
-    return "\n".join(lines)
+    return lines
 
 
 def _state(torch_layer: TorchLayer, context: ProgramContext) -> Lines:
