@@ -187,6 +187,7 @@ class ChainFile:
         training: bool,  # noqa: FBT001
     ) -> "tuple[Value, Outputs]":
         """Add a layer; return its output, and the weights that training changes."""
+        graph.scope = link.weight_key("")  # what the names of its operators begin with
         layer, x = link.layer, graph.cast(x, link.compute)
         constants = {n: graph.weight(link.weight_key(n), array) for n, array in weights.items()}
         call = GraphCall(link.shape, link.compute, training)

@@ -26,10 +26,15 @@ class GraphBuilder:
     """Implements the `Graph` that layers add their operators to."""
 
     def __init__(self, opset: int = DEFAULT_OPSET) -> None:
-        """Begin an empty graph."""
+        """Begin an empty graph.
+
+        Args:
+            opset: Version of the operator set.
+        """
         onnx = import_onnx()
         self.opset = opset
         self.notes: list[str] = []
+        self.scope = ""
         self.monitored: dict[str, Value] = {}
         self._onnx = onnx
         self._nodes: list[NodeProto] = []
@@ -56,7 +61,7 @@ class GraphBuilder:
 
     def op(self, kind: str, *inputs: Value, **attributes: Any) -> Value:
         """Add an operator and return its first output."""
-        name = f"{kind.lower()}.{len(self._nodes)}"
+        name = f"{self.scope}{kind.lower()}.{len(self._nodes)}"
         self._nodes.append(self._onnx.helper.make_node(kind, inputs, [name], name, **attributes))
         source = inputs[1] if kind == "Where" else inputs[0]
         known = "bool" if kind in _BOOLEAN else "int64" if kind in _COUNTING else None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.cli.checkpoint import Checkpoint
     from poolnorm_cli.cli.layer_report import LayerReport
     from poolnorm_cli.engine.job import Job
+    from poolnorm_cli.layers.pipeline import Pipeline
     from poolnorm_cli.shapes import Ints
     from poolnorm_cli.tensors.sources import FirstInput
     from poolnorm_cli.tensors.tensor import Tensor
@@ -48,7 +49,7 @@ def exporting(flags: LayerFlags, job: "Job", first: "FirstInput") -> Iterator["T
     from poolnorm_cli.engine.export import GraphOutput
 
     tensor = first.tensors()[0]
-    command = command_text(job.layer, training=flags.training.training)
+    command = command_of(job)
     file, outputs = str(flags.export.export), flags.outputs
     with GraphOutput(file, overwrite=outputs.overwrite, sync=bool(outputs.sync)) as output:
         output.write(job, tensor, flags.export.opset, command, flags.printing.notify_details)
@@ -70,7 +71,8 @@ def report_graph(flags: LayerFlags, job: "Job", tensor: "Tensor", reporter: "Lay
 
     run = job.plan_for(tensor)
     shape: Any = tensor.named if isinstance(tensor, ShapeTensor) else tensor.shape
-    result: Any = job.layer.output_shape(shape)
+    layers: Any = getattr(job, "pipeline", job.layer)
+    result: Any = layers.output_shape(shape)
     reporter.done(
         Outcome(
             input=tensor.name,
@@ -83,6 +85,16 @@ def report_graph(flags: LayerFlags, job: "Job", tensor: "Tensor", reporter: "Lay
             unbatched=job.unbatched,
         )
     )
+
+
+def command_of(job: "Job") -> str:
+    """Write the command that makes the layer of a job, or its steps, as a shell takes it."""
+    from poolnorm_cli.engine.pipeline_job import PipelineJob
+
+    if not isinstance(job, PipelineJob):
+        return command_text(job.layer, training=job.training)
+    steps = (command_text(own.layer, training=own.training) for _, own in job.steps)
+    return " ! ".join(["poolnorm pipe", *(step.removeprefix("poolnorm ") for step in steps)])
 
 
 def command_text(layer: Layer, *, training: bool) -> str:
@@ -139,7 +151,7 @@ def saved_config(
     from poolnorm_cli.layers.keras.config import keras_config
     from poolnorm_cli.tensors.atomic import AtomicFile
 
-    config = keras_config(layer, _input_shape(layer, first, "--save-config"))
+    config = keras_config(layer, input_shape(layer, first, "--save-config"))
     outputs = flags.outputs
     output = AtomicFile(file, overwrite=outputs.overwrite, sync=bool(outputs.sync))
     try:
@@ -175,15 +187,23 @@ def print_programs(
     together = isinstance(layer, Trainable) and layer.is_synchronized(training=training)
     if len(words) > 1 and together:
         raise UsageError(f"{flag} with --synchronized and {len(words)} inputs", "give one input")
-    _input_shape(layer, first, flag)
+    input_shape(layer, first, flag)
     from poolnorm_cli.cli.layer_report import emit_programs
     from poolnorm_cli.cli.programs import programs
 
     emit_programs(programs(layer, checkpoint, flags, first), flags.printing.style())
 
 
-def _input_shape(layer: Layer, first: "FirstInput", flag: str) -> "Ints":
+def input_shape(layer: "Layer | Pipeline", first: "FirstInput", flag: str) -> "Ints":
     """Return the shape of an input, once the layer has said that it can take it.
+
+    Args:
+        layer: The layer, or layers one after another.
+        first: The input.
+        flag: What it is wanted for, for the error.
+
+    Returns:
+        The shape.
 
     Raises:
         UsageError: It comes from standard input, or the layer cannot take it.

@@ -14,6 +14,7 @@ from poolnorm_cli.cli.layer_flags import (
     WeightFlags,
 )
 from poolnorm_cli.cli.pipe_steps import LayerStep
+from poolnorm_cli.cli.recipe_flags import RecipeFlags
 from poolnorm_cli.cli.run_flags import BackendFlags, BatchFlags, ExportFlags, FileInputFlags
 from poolnorm_cli.tensors.file_roles import Role
 from poolnorm_cli.tensors.names import source_path
@@ -65,10 +66,11 @@ class PipeFlags(LayerFlags):
     Attributes:
         definition: Not to be typed: a pipe is defined by its steps.
         pictures: Nor are these: a picture is of one layer.
-        steps: The steps that are layers, as they were typed.
+        steps: The steps that are layers, as they were typed or stand in a recipe.
     """
 
     inputs: FileInputFlags
+    recipe: RecipeFlags = RecipeFlags()
     outputs: OutputFlags
     weights: PipeWeightFlags = PipeWeightFlags()
     training: PipeTrainingFlags = PipeTrainingFlags()
@@ -83,8 +85,17 @@ class PipeFlags(LayerFlags):
 
     def more_roles(self) -> Iterator[Role]:
         """List the files that flags of the steps name."""
+        if self.recipe.recipe is not None:
+            yield Role("--recipe", self.recipe.recipe)
+        if self.recipe.save_recipe is not None:
+            yield Role("--save-recipe", self.recipe.save_recipe, written=True)
         for step in self.steps:
             yield from step_roles(step)
+
+    @property
+    def needs_no_data(self) -> bool:
+        """Whether what is asked for can be made of a shape alone."""
+        return self.recipe.keras or self.recipe.torch or self.export.export is not None
 
     @property
     def synced(self) -> bool:

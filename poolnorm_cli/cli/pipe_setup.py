@@ -20,6 +20,7 @@ from poolnorm_cli.cli.verb_layer import open_mask, shows_values
 from poolnorm_cli.errors import UsageError, error_context, shown
 from poolnorm_cli.layers.pipeline import Pipeline, Step, make_pipeline, unique_names
 from poolnorm_cli.layers.trainable import Trainable
+from poolnorm_cli.shapes import format_shape
 from poolnorm_cli.tensors.sources import FirstInput
 
 
@@ -38,12 +39,14 @@ class MadeStep(NamedTuple):
         flags: What was typed of it, and of the run.
         checkpoint: The layer that its --weights names.
         first: What comes to it of the first input.
+        rank: Axes that its input must have, for which a model was built; None for any.
     """
 
     step: Step
     flags: LayerFlags
     checkpoint: Checkpoint
     first: FirstInput
+    rank: int | None = None
 
 
 class _Coming(FirstInput):
@@ -76,15 +79,31 @@ def made_steps(flags: PipeFlags, first: FirstInput) -> list[MadeStep]:
         coming = _Coming(first.word, shape)
         with error_context(typed.title):
             own = _flags_of(typed, name, flags)
+            require_rank(typed.rank, shape)
             layer, checkpoint = layer_from_files(typed.kind, dict(typed.parameters), own, coming)
             if shape is not None:
                 shape = tuple(int(size or 0) for size in layer.output_shape(shape))
         found.append((typed, layer, own, checkpoint, coming))
     pipeline = make_pipeline([(typed.number, layer) for typed, layer, *_ in found])
     return [
-        MadeStep(step, own, checkpoint, coming)
-        for step, (_, _, own, checkpoint, coming) in zip(pipeline.steps, found, strict=True)
+        MadeStep(step, own, checkpoint, coming, typed.rank)
+        for step, (typed, _, own, checkpoint, coming) in zip(pipeline.steps, found, strict=True)
     ]
+
+
+def require_rank(rank: int | None, shape: "Ints | None") -> None:
+    """Refuse an input of another rank than a model takes.
+
+    Args:
+        rank: The axes that it takes; None for any.
+        shape: Shape of the input; None where it is not known yet.
+
+    Raises:
+        UsageError: It has others.
+    """
+    if rank is not None and shape is not None and len(shape) != rank:
+        what = f"the input has rank {len(shape)}, shape ({format_shape(shape)})"
+        raise UsageError(what, f"the model of the recipe takes rank {rank}")
 
 
 def pipeline_of_steps(steps: Sequence[MadeStep]) -> Pipeline:
@@ -244,7 +263,7 @@ def _step_job(
         backend=backend,  # type: ignore[arg-type]
         threads=flags.backend.thread_count,
         profiler=profiler,  # type: ignore[arg-type]
-        rank=None if entry is None else entry.needed_rank,
+        rank=made.rank if entry is None else entry.needed_rank or made.rank,
         unbatched=flags.inputs.unbatched,
     )
     return StepJob(step, job)

@@ -70,12 +70,14 @@ class LayerStep:
         kind: The class of the layer.
         parameters: Those that were typed, by name.
         flags: What else was typed.
+        rank: Axes that its input must have, for which a model was built; None for any.
     """
 
     number: int
     kind: "type[Layer]"
     parameters: Mapping[str, Any]
     flags: StepFlags
+    rank: int | None = None
 
     @property
     def title(self) -> str:

@@ -1,6 +1,6 @@
 """What a program in another framework is written for: the first input, its mask, the weights."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -54,7 +54,9 @@ def programs(
     file = flags.weights.weights
     if file is not None and checkpoint.entry is None:  # it is also written
         checkpoint = Checkpoint(entry=find_entry(type(layer), file))
-    setting = _setting(layer, checkpoint, flags, first)
+    tensor = first.tensors()[0]
+    given = Given(tensor, input_text(tensor, flags), flags.outputs.dtype)
+    setting = setting_of(layer, checkpoint, flags, first, given)
     written = {}
     if wanted.keras:
         from poolnorm_cli.layers.programs.keras import keras_program
@@ -69,13 +71,41 @@ def programs(
     return written
 
 
-def _setting(
-    layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, first: "FirstInput"
+class Given(NamedTuple):
+    """What comes to a layer in a program.
+
+    Attributes:
+        tensor: What has its shape and dtype.
+        text: What gives it in the program, in Python.
+        asked: Dtype that is asked for of the output; None for what the layer gives.
+    """
+
+    tensor: "Tensor"
+    text: str
+    asked: str | None = None
+
+
+def setting_of(
+    layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, first: "FirstInput", given: Given
 ) -> ProgramContext:
-    asked = flags.outputs.dtype
-    tensor = first.tensors()[0]
+    """Return what a program of a layer is written for.
+
+    Args:
+        layer: The layer.
+        checkpoint: Where its weights are.
+        flags: What was typed.
+        first: The first input, for the weights.
+        given: What comes to the layer.
+
+    Returns:
+        The input, the mask and the weights as Python has them.
+
+    Raises:
+        PoolnormError: A file cannot be read, or is not on this machine.
+    """
+    tensor = given.tensor
     dtype, training = tensor.dtype.name, flags.training.training
-    result = asked or layer.result_dtype(dtype)
+    result = given.asked or layer.result_dtype(dtype)
     compute = "float64" if result == "float64" else layer.compute_dtype(dtype)
     mask, axis = None, "[None]" if flags.inputs.unbatched else ""
     if flags.mask.mask is not None:
@@ -96,7 +126,7 @@ def _setting(
         dtype=dtype,
         compute=compute,
         result=result,
-        x=_loading(tensor) if isinstance(tensor, ShapeTensor) else f"{_loading(tensor)}{axis}",
+        x=given.text,
         training=training,
         mask=mask,
         weights=words,
@@ -118,6 +148,23 @@ def _adjustment(layer: Any, shape: "Ints", dtype: str) -> dict[str, str]:
         else:
             written[name] = f"np.load({adjustment.word!r})[{name!r}].astype({dtype!r})"
     return written
+
+
+def input_text(tensor: "Tensor", flags: LayerFlags) -> str:
+    """Write what gives the input, with a batch axis.
+
+    Args:
+        tensor: The input.
+        flags: What was typed.
+
+    Returns:
+        An expression of NumPy.
+
+    Raises:
+        UsageError: It is on another machine, or in a format that NumPy has not.
+    """
+    has_axis = isinstance(tensor, ShapeTensor) or not flags.inputs.unbatched
+    return _loading(tensor) + ("" if has_axis else "[None]")
 
 
 def _loading(tensor: "Tensor") -> str:

@@ -1,12 +1,13 @@
 """`pipe`: several layers in one pass over the inputs, with no tensor in between."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.cli.command import Command
 from poolnorm_cli.cli.pipe_flags import PipeFlags
+from poolnorm_cli.cli.pipe_recipe import saved_recipe, with_recipe
 from poolnorm_cli.cli.pipe_report import PipeReport
 from poolnorm_cli.cli.pipe_setup import (
     MadeStep,
@@ -33,20 +34,33 @@ if TYPE_CHECKING:
 
 def _run(flags: PipeFlags, steps: Sequence[TypedStep] = ()) -> int:
     """Make the layers, and run them."""
+    steps = with_recipe(flags, steps)
     layers = tuple(step for step in steps if isinstance(step, LayerStep))
     flags = replace(flags, steps=layers)
     check_steps(flags)
-    if flags.export.export is not None:
-        raise UsageError("--export of a pipe", "export its steps one by one")
     first = flags.first_input()
     made = made_steps(flags, first)
     trains = any(each.flags.training.training for each in made)
     flags = replace(flags, training=replace(flags.training, training=trains))
     if trains:
         check_training(flags)
-    tees = _tees(steps)
-    run = _one_or_many(pipeline_of_steps(made), flags, first, tees)
-    return _run_on(run, made, tees, flags)
+    tees, wants_program = _tees(steps), flags.recipe.keras or flags.recipe.torch
+    with saved_recipe(made, steps, flags) as keep_recipe:
+        if flags.recipe.save_recipe is not None and not _has_inputs(flags) and not wants_program:
+            keep_recipe()
+            return 0
+        run = _one_or_many(pipeline_of_steps(made), flags, first, tees)
+        if not wants_program:
+            return _run_on(run, made, tees, flags, keep_recipe)
+        from poolnorm_cli.cli.pipe_programs import print_pipe_programs
+
+        print_pipe_programs(made, flags, run.words, run.first)
+        keep_recipe()
+    return 0
+
+
+def _has_inputs(flags: PipeFlags) -> bool:
+    return bool(flags.inputs.inputs) or flags.inputs.files_from is not None
 
 
 def _tees(steps: Sequence[TypedStep]) -> "list[Tee]":
@@ -75,9 +89,16 @@ def _one_or_many(
 
 
 def _run_on(
-    run: "OneInput | ManyInputs", made: Sequence[MadeStep], tees: "Sequence[Tee]", flags: PipeFlags
+    run: "OneInput | ManyInputs",
+    made: Sequence[MadeStep],
+    tees: "Sequence[Tee]",
+    flags: PipeFlags,
+    on_start: Callable[[], None],
 ) -> int:
-    """Run the steps, or say what a run would do; save their weights after it."""
+    """Run the steps, or say what a run would do; save their weights after it.
+
+    `on_start` is called once nothing is refused.
+    """
     style = flags.printing.style(
         precision=flags.values.precision,
         to_stderr=flags.outputs.output == STDIN,
@@ -88,13 +109,36 @@ def _run_on(
     with locked_steps(made, flags) as held:
         job = pipeline_job(held, tees, flags)
         if flags.batch.dry_run:
+            on_start()
             return run.dry_run(job)
-        code = run.run(job, reporter, None)
-        if flags.backend.profile:
-            _report_profile(job, reporter)
+        code = _run_job(run, job, flags, reporter, on_start)
         if not code:
             save_weights(job, held, flags, reporter)
     reporter.close()
+    return code
+
+
+def _run_job(
+    run: "OneInput | ManyInputs",
+    job: "PipelineJob",
+    flags: PipeFlags,
+    reporter: PipeReport,
+    on_start: Callable[[], None],
+) -> int:
+    """Run a job, with the file of its graph around it, where one is wanted; or make that alone."""
+    if flags.export.export is None:
+        code = run.run(job, reporter, on_start)
+    else:
+        from poolnorm_cli.cli.exporting import exporting, only_a_graph, report_graph
+
+        with exporting(flags, job, run.first) as tensor:
+            if only_a_graph(flags):
+                on_start()
+                report_graph(flags, job, tensor, reporter)
+                return 0
+            code = run.run(job, reporter, on_start)
+    if flags.backend.profile:
+        _report_profile(job, reporter)
     return code
 
 
