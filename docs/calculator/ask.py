@@ -7,15 +7,20 @@ All that goes in and out is text or JSON: the page and Python share no objects.
 import contextlib
 import io
 import json
+import os
+import shutil
 from dataclasses import MISSING
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
+from poolnorm_cli.cli import draw_flags
 from poolnorm_cli.cli.main import run
 from poolnorm_cli.layers import LAYERS, find
 
 
+if not hasattr(os, "link"):  # a browser has no hard links; for one file that is read, a copy does
+    os.link = shutil.copyfile  # type: ignore[assignment, unused-ignore]
 PICTURE = Path("/tmp/windows.svg")  # noqa: S108 - a file system of the page's own
 _MAIN = {
     "pool_size",
@@ -34,9 +39,23 @@ _MAIN = {
 """Parameters that the page shows at once; those of training and weights come after."""
 
 
+_STEPS = {
+    "name": "steps",
+    "flag": "!",
+    "help": "A layer with its flags in each line, or a ! before each.",
+    "main": True,
+    "needed": True,
+    "choices": [],
+    "switch": False,
+    "lines": True,
+    "default": "pool max --pool-size 2",
+}
+
+
 def layers() -> str:
     """Describe the layers and their parameters, from which the page makes its form."""
-    return json.dumps({name: _layer(name) for name in LAYERS})
+    found = {name: _layer(name) for name in LAYERS}
+    return json.dumps(found | {"pipe": {"keras": "several layers", "parameters": [_STEPS]}})
 
 
 def _layer(name: str) -> dict[str, Any]:
@@ -89,18 +108,19 @@ def ask(words: str) -> str:
     return json.dumps({"code": code, "out": out.getvalue(), "err": err.getvalue()})
 
 
-def draw(words: str) -> str:
+def draw(words: str, columns: int) -> str:
     """Run a command line that saves a picture, and add it to the answer as `svg`.
 
     Args:
         words: The words after `poolnorm`, without the flag that says where, as a JSON list.
+        columns: How wide the picture may be, in characters.
 
     Returns:
         JSON, as of `ask`.
     """
     PICTURE.unlink(missing_ok=True)
-    asked = [*json.loads(words), "--save-svg", str(PICTURE)]
-    answer = json.loads(ask(json.dumps(asked)))
+    draw_flags.FILE_SIZE = columns, draw_flags.FILE_SIZE[1]
+    answer = json.loads(ask(words))
     if PICTURE.exists():
         answer["svg"] = PICTURE.read_text(encoding="utf-8")
     return json.dumps(answer)

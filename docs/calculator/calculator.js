@@ -5,6 +5,7 @@ const at = (id) => document.getElementById(id);
 const START = { layer: "pool max", shape: "None,28,28,3" };
 const PAUSE = 120; // milliseconds after the last key
 const SHOWN = 200; // rows of solutions
+const COLUMN = 9; // pixels of a character in a drawing
 
 let layers = {};
 let asking = 0;
@@ -45,7 +46,8 @@ function ask(asked) {
   const id = count;
   return new Promise((resolve) => {
     waiting.set(id, resolve);
-    worker.postMessage({ id, asked });
+    const columns = Math.floor(document.querySelector("main").clientWidth / COLUMN) - 2;
+    worker.postMessage({ id, asked, columns });
   });
 }
 
@@ -93,6 +95,12 @@ function fill(question) {
 
 /** Make the words of the command line of a question. */
 function words(question) {
+  if (question.layer === "pipe") {
+    const usual = layers.pipe.parameters[0].default;
+    const steps = (question.steps || usual).split(/[!\n]/).map((step) => step.trim());
+    const typed = steps.filter(Boolean).flatMap((step) => ["!", ...step.split(/\s+/)]);
+    return ["shape", "pipe", question.shape, ...typed];
+  }
   const flags = [];
   for (const parameter of layers[question.layer].parameters) {
     const value = question[parameter.name];
@@ -104,7 +112,7 @@ function words(question) {
 }
 
 const quoted = (word) =>
-  /^[\w,.:=\/+@%-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+  /^([\w,.:=\/+@%-]+|!)$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
 const commandLine = (list) => ["poolnorm", ...list.map(quoted)].join(" ");
 
@@ -143,10 +151,11 @@ function labelled(parameter) {
   field.setAttribute("aria-describedby", help.id);
   field.dataset.parameter = "";
   label.append(title, field, help);
+  if (parameter.lines) label.className = "whole";
   return label;
 }
 
-function fieldOf({ choices, switch: isSwitch, default: usual, needed }) {
+function fieldOf({ choices, switch: isSwitch, default: usual, needed, lines }) {
   if (isSwitch || choices.length) {
     const field = document.createElement("select");
     const values = isSwitch ? ["true", "false"] : choices;
@@ -155,8 +164,9 @@ function fieldOf({ choices, switch: isSwitch, default: usual, needed }) {
     field.value = field.dataset.usual = usual === null ? "" : String(usual);
     return field;
   }
-  const field = document.createElement("input");
+  const field = document.createElement(lines ? "textarea" : "input");
   field.autocapitalize = "off";
+  if (lines) field.rows = 4;
   field.placeholder = usual ?? "";
   field.required = needed;
   field.dataset.usual = "";
@@ -171,32 +181,39 @@ const yes = (value) => (value === "true" ? "yes" : "no");
 async function answer(question) {
   asking += 1;
   const mine = asking;
-  document.querySelector("main").dataset.answered = "";
+  const main = document.querySelector("main");
+  main.dataset.answered = "";
   const list = words(question);
-  const { shape } = await ask({ shape: [...list, "--json"] });
+  const facts = question.layer === "pipe" ? ["--explain"] : ["--explain", "--conventions"];
+  const { shape } = await ask({ shape: withFlags(list, [...facts, "--json"]) });
   if (mine !== asking) return;
-  const found = JSON.parse(shape.out);
-  showShape(found, shape, list);
   const good = shape.code === 0;
-  const { from, to } = sizes(question, good ? found : undefined);
+  const found = good ? JSON.parse(shape.out) : undefined;
+  showShape(found, shape, list);
+  const { from, to } = sizes(question, found);
   const asked = {};
-  if (good) {
-    asked.explanation = [...list, "--explain", "--json"];
-    asked.conventions = [...list, "--conventions", "--json"];
-    asked.drawing = [...list, "--draw"];
-  }
+  if (good) asked.drawing = withFlags(list, ["--draw", "--save-svg", "/tmp/windows.svg"]);
   if (from && to) {
     const most = question["max-size"] ? ["--max-size", question["max-size"]] : [];
     asked.solutions = ["shape", "solve", from, to, ...most, "--json"];
   }
   const answers = await ask(asked);
   if (mine !== asking) return;
-  showExplanation(answers.explanation);
-  showConventions(answers.conventions);
+  showSteps(found?.steps ?? []);
+  showExplanation(found);
+  showConventions(found?.conventions ?? []);
   showDrawing(answers.drawing);
   showSolutions(answers.solutions);
-  document.querySelector("main").dataset.answered = link(question);
+  await at("drawing").decode().catch(() => {});
+  if (mine !== asking) return;
+  main.dataset.answered = link(question);
   document.dispatchEvent(new Event("answered"));
+}
+
+/** Add flags to a command line, before its steps where it has any. */
+function withFlags(list, flags) {
+  const end = list.includes("!") ? list.indexOf("!") : list.length;
+  return [...list.slice(0, end), ...flags, ...list.slice(end)];
 }
 
 function tell(element, text) {
@@ -204,38 +221,93 @@ function tell(element, text) {
   element.hidden = !text;
 }
 
+function made(tag, text, name = "") {
+  const element = document.createElement(tag);
+  element.textContent = text;
+  element.className = name;
+  return element;
+}
+
 const shapeText = (shape) => shape.map((size) => (size === null ? "None" : size)).join(",");
 
 function showShape(found, answer, list) {
-  const good = answer.code === 0;
-  tell(at("error"), good ? "" : answer.err.trim());
-  at("answer").hidden = !good;
-  if (!good) return;
+  tell(at("error"), found ? "" : answer.err.trim());
+  at("answer").hidden = !found;
+  if (!found) return;
   at("output").textContent = shapeText(found.output_shape);
-  at("keras").textContent = found.keras ?? "";
+  tell(at("keras"), found.keras ?? "");
   at("command").textContent = commandLine(list);
 }
 
-function showExplanation(answer) {
-  const lines = answer?.code === 0 ? (JSON.parse(answer.out).explanation ?? []) : [];
-  at("formula").hidden = !lines.length;
-  at("explanation").replaceChildren(
-    ...lines.map((line) => {
-      const item = document.createElement("li");
-      item.textContent = line;
-      return item;
+function showSteps(steps) {
+  at("steps").hidden = !steps.length;
+  at("steps-table").tBodies[0].replaceChildren(
+    ...steps.map((step) => {
+      const row = document.createElement("tr");
+      const each = (name) => step.axes.map((axis) => axis[name]).join(",");
+      const cells = [step.step, shapeText(step.output_shape), step.keras];
+      for (const text of [...cells, each("receptive_field"), each("jump"), each("start")]) {
+        row.insertCell().textContent = text;
+      }
+      return row;
     }),
   );
 }
 
-function showConventions(answer) {
-  at("frameworks").hidden = answer?.code !== 0;
+function showExplanation(found) {
+  const of = (step) => (step.explanation ?? []).map((line) => `step ${step.step}: ${line}`);
+  const lines = found ? (found.explanation ?? found.steps.flatMap(of)) : [];
+  at("formula").hidden = !lines.length;
+  at("explanation").replaceChildren(...lines.map((line) => made("li", line)));
+}
+
+function showConventions(conventions) {
+  at("frameworks").hidden = !conventions.length;
+  at("conventions").replaceChildren(...conventions.map(convention));
+}
+
+function verdict({ same_numbers: lines, keras_answer: same }) {
+  if (!lines.length) return made("span", "no such layer", "other");
+  if (same === null) return made("span", "depends on sizes", "other");
+  return same
+    ? made("span", "Keras\u2019 answer", "good")
+    : made("span", "not Keras\u2019 answer", "other");
+}
+
+/** Say what one framework makes of the same numbers, and its call for Keras' answer. */
+function convention(told) {
+  const article = document.createElement("article");
+  const heading = made("h3", told.framework);
+  if (told.framework !== "Keras" || !told.keras_answer) heading.append(" ", verdict(told));
+  article.append(heading);
+  if (told.same_numbers.length) article.append(made("pre", told.same_numbers.join("\n")));
+  if (told.same_numbers.length) {
+    const shape = told.output_shape;
+    article.append(made("p", shape ? `gives ${shapeText(shape)}` : "refuses such an input"));
+  }
+  if (told.why) article.append(made("p", told.why));
+  if ((!told.keras_answer || told.why) && told.call.length) {
+    article.append(made("p", "Keras\u2019 answer:"), made("pre", told.call.join("\n")));
+  }
+  if (told.no_call) article.append(made("p", `No call gives Keras\u2019 answer: ${told.no_call}`));
+  const order = told.axes_order;
+  const notes = [...told.notes];
+  if (order.some((axis, place) => axis !== place)) {
+    notes.unshift(`x has its axes in the order ${order.join(",")} there`);
+  }
+  for (const [theirs, ours] of Object.entries(told.weights)) {
+    notes.push(`weights: ${theirs} = ${ours}`);
+  }
+  for (const note of notes) article.append(made("p", note, "note"));
+  return article;
 }
 
 let picture;
 
 function showDrawing(answer) {
-  at("windows").hidden = !answer?.svg;
+  at("windows").hidden = !answer;
+  at("drawing").hidden = !answer?.svg;
+  tell(at("undrawn"), answer && !answer.svg ? answer.err.trim() : "");
   if (!answer?.svg) return;
   if (picture) URL.revokeObjectURL(picture);
   picture = URL.createObjectURL(new Blob([answer.svg], { type: "image/svg+xml" }));
@@ -276,6 +348,9 @@ function solutionRow(solution) {
   for (const name of ["pool_size", "strides", "padding"]) {
     row.insertCell().textContent = String(solution[name]);
   }
+  const pads = solution.pads.map((ends) => ends.join(":"));
+  row.insertCell().textContent = once(pads);
+  row.insertCell().textContent = once(solution.never_read);
   const button = document.createElement("button");
   button.type = "button";
   button.textContent = "Use";
@@ -283,6 +358,9 @@ function solutionRow(solution) {
   row.insertCell().append(button);
   return row;
 }
+
+/** Write what all axes have in common once, and else one of each. */
+const once = (list) => (new Set(list).size === 1 ? String(list[0]) : list.join(","));
 
 /** Put a solution into the form. */
 function use(solution) {

@@ -18,12 +18,12 @@ ready.then(
   (error) => postMessage({ failed: String(error.message || error) }),
 );
 
-onmessage = async ({ data: { id, asked } }) => {
+onmessage = async ({ data: { id, asked, columns } }) => {
   const ask = await ready;
   const answers = {};
   for (const [name, words] of Object.entries(asked)) {
-    const call = name === "drawing" ? ask.draw : ask.ask;
-    answers[name] = JSON.parse(call(JSON.stringify(words)));
+    const text = JSON.stringify(words);
+    answers[name] = JSON.parse(name === "drawing" ? ask.draw(text, columns) : ask.ask(text));
   }
   postMessage({ id, answers });
 };

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.pictures.canvas import Canvas
     from poolnorm_cli.pictures.terminal import Terminal
 
-_FILE_SIZE = 80, 60
+FILE_SIZE = 80, 60
 """Columns and rows of a picture in a file, whatever the terminal has."""
 
 
@@ -110,7 +110,7 @@ def _drawn(
     if flags.is_kept:
         from poolnorm_cli.pictures.canvas import titled
 
-        kept = titled(make(*_FILE_SIZE)).trimmed()
+        kept = titled(make(*FILE_SIZE)).trimmed()
         keep_picture(kept, flags, overwrite=flags.overwrite)
     return Drawing(canvas, terminal)
 

@@ -3,11 +3,13 @@
 import json
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
+from poolnorm_cli.cli import draw_flags
 from tests.conftest import Command
 from tests.site.conftest import opened
 
@@ -47,6 +49,68 @@ def test_an_error_of_the_tool_is_shown_as_it_is(page: Any, poolnorm: Command) ->
     _type(page, pool_size="2")
     assert page.inner_text("#output") == "1,1,1,1"
     assert not page.is_visible("#error")
+
+
+def test_the_drawing_is_that_of_the_command(page: Any, poolnorm: Command, monkeypatch: Any) -> None:
+    _type(page, shape="1,7,7,1", pool_size="3", strides="2")
+    svg = page.evaluate("fetch(document.getElementById('drawing').src).then((r) => r.text())")
+    width = page.evaluate("document.getElementById('drawing').naturalWidth")
+    assert 600 < width <= page.evaluate("document.querySelector('main').clientWidth")
+
+    columns = page.evaluate("Math.floor(document.querySelector('main').clientWidth / 9) - 2")
+    monkeypatch.setattr(draw_flags, "FILE_SIZE", (columns, 60))
+    words = "shape pool max 1,7,7,1 --pool-size 3 --strides 2 --draw --save-svg x.svg"
+    assert poolnorm(words).code == 0
+    assert svg == Path("x.svg").read_text()
+    assert page.get_attribute("#drawing", "alt") == poolnorm(f"{words} --overwrite").out
+
+    _type(page, shape="N,H,W,1")  # no sizes to draw
+    assert not page.is_visible("#drawing")
+    assert page.inner_text("#undrawn").startswith("error: ")
+
+
+def test_the_three_frameworks_are_side_by_side(page: Any) -> None:
+    _type(page, shape="1,28,28,3", pool_size="3", strides="2")
+    _choose(page, padding="same")
+    keras, torch, onnx = page.locator("#conventions article").all_inner_texts()
+
+    assert "keras.layers.MaxPooling2D(pool_size=3, strides=2, padding='same')" in keras
+    assert "not Keras\u2019 answer" in torch
+    assert "torch.nn.functional.pad(x, (0, 1, 0, 1), value=-torch.inf)" in torch
+    assert 'MaxPool<kernel_shape=[3, 3], strides=[2, 2], auto_pad="SAME_UPPER">(x)' in onnx
+
+
+def test_the_solver_finds_windows_and_one_is_used(page: Any, poolnorm: Command) -> None:
+    _type(page, shape="1,224,224,3")
+    assert page.inner_text("#solutions tbody tr:first-child").split()[:3] == ["2", "2", "valid"]
+
+    _type(page, **{"from": "9,9", "to": "4,4", "max-size": "5"})
+    solutions = json.loads(poolnorm("shape solve 9,9 4,4 --max-size 5 --json").out)["solutions"]
+    rows = page.locator("#solutions tbody tr").all_inner_texts()
+    told = [[str(s[n]) for n in ("pool_size", "strides", "padding")] for s in solutions]
+    assert [row.split()[:3] for row in rows] == told
+    assert page.inner_text("#count") == f"{len(solutions)} found"
+
+    _then(page, lambda: page.click("#solutions tbody tr:nth-child(2) button"))
+    chosen = [page.input_value(f"#field-{n}") for n in ("pool_size", "strides", "padding")]
+    assert chosen == told[1]
+
+    _type(page, to="9,9,9")
+    assert (
+        page.inner_text("#unsolved") == poolnorm("shape solve 9,9 9,9,9 --max-size 5").err.strip()
+    )
+
+
+def test_a_shape_is_followed_through_several_layers(page: Any, poolnorm: Command) -> None:
+    _choose(page, layer="pipe")
+    _type(page, shape="1,24,24,3", steps="pool max --pool-size 3\nbn ! gpool average")
+
+    words = "shape pipe 1,24,24,3 ! pool max --pool-size 3 ! bn ! gpool average"
+    assert page.inner_text("#command") == f"poolnorm {words}"
+    assert page.inner_text("#output") == poolnorm(f"{words} -q").out.strip() == "1,3"
+    shapes = page.locator("#steps-table tbody td:nth-child(2)").all_inner_texts()
+    assert shapes == ["1,8,8,3", "1,8,8,3", "1,3"]
+    assert page.is_visible("#drawing")
 
 
 def test_a_link_holds_the_whole_question(page: Any, browser: Any, site: str) -> None:
@@ -104,7 +168,7 @@ def test_text_is_read_on_light_and_dark(page: Any, scheme: str) -> None:
 def test_answers_are_those_of_the_command(page: Any, poolnorm: Command) -> None:
     for question, words in _questions(150):
         opened(page, urlencode(question))
-        told = poolnorm("shape", *words, "--json")
+        told = poolnorm("shape", *words, "--explain", "--conventions", "--json")
         found = json.loads(told.out)
         if told.code:
             assert page.inner_text("#error") == told.err.strip(), words
@@ -112,6 +176,25 @@ def test_answers_are_those_of_the_command(page: Any, poolnorm: Command) -> None:
             shape = ",".join(str(size) for size in found["output_shape"])
             assert page.inner_text("#output") == shape, words
             assert page.inner_text("#keras") == found["keras"], words
+            lines = page.locator("#explanation li").all_text_contents()
+            assert lines == found["explanation"], words
+            cards = page.locator("#conventions article").all_text_contents()
+            for card, told_of in zip(cards, found["conventions"], strict=True):
+                _is_told(card, told_of)
+
+
+def _is_told(card: str, convention: dict[str, Any]) -> None:
+    """Hold what is shown of a framework against the document of the command."""
+    same = convention["keras_answer"]
+    assert card.startswith(convention["framework"])
+    for lines in (convention["same_numbers"], [] if same else convention["call"]):
+        assert "\n".join(lines) in card
+    for text in (convention["why"], convention["no_call"], *convention["notes"]):
+        assert text in card
+    assert ("not Keras\u2019 answer" in card) == (
+        same is False and bool(convention["same_numbers"])
+    )
+    assert ("depends on sizes" in card) == (same is None)
 
 
 def _questions(count: int) -> Iterator[tuple[dict[str, str], list[str]]]:
