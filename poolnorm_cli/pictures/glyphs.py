@@ -65,6 +65,10 @@ BLOCKS: dict[str, tuple[Block, ...]] = {
     "–": (Block(0.1, _Y0, 0.9, _Y1),),
 }
 """Glyph -> its rectangles."""
+BLOCKS |= {
+    glyph: tuple(dot for dot, there in zip(_DOTS, has, strict=True) if there)
+    for glyph, has in _BRAILLE.items()
+}
 
 _ASCII = dict(
     zip(

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from poolnorm_cli.engine.thumbnail import WORST
 from poolnorm_cli.pictures.canvas import Canvas, Cell, stacked, text_width
 from poolnorm_cli.pictures.styles import Paint
 from poolnorm_cli.pictures.tensor_chart import MARK_TEXTS, bars, line
@@ -28,10 +29,10 @@ _CELL_DIGITS = 6
 
 
 def scale_of(thumbnails: "Iterable[Thumbnail]") -> Scale:
-    """Return the one scale of pictures that are to be compared.
+    """Return the one scale of pictures that are compared, from the least cell to the greatest.
 
     Red, green and blue are taken as they are where all values are colours already: uint8, or from
-    0 to 1. Otherwise the least value is dark and the greatest light.
+    0 to 1.
 
     Args:
         thumbnails: Of the tensors.
@@ -40,18 +41,30 @@ def scale_of(thumbnails: "Iterable[Thumbnail]") -> Scale:
         The scale.
     """
     shown = [each for each in thumbnails if each.distribution is not None]
-    ends = [(d.low, d.high) for each in shown if (d := each.distribution) is not None]
+    ends = [_ends(each) for each in shown]
     low, high = min((e[0] for e in ends), default=0.0), max((e[1] for e in ends), default=0.0)
     images = [each for each in shown if each.view.rgb]
     if not images:
         return Scale(low, high)
+    known = [d for each in shown if (d := each.distribution) is not None]
+    least, most = min(d.low for d in known), max(d.high for d in known)
     scale = Scale(low, high)
-    if all(each.dtype == "uint8" for each in images) and 0 <= low <= high <= 255:
+    if all(each.dtype == "uint8" for each in images) and 0 <= least <= most <= 255:
         scale = Scale(0, 255, "values 0 to 255 as they are")
-    elif low >= 0 and high <= 1:
+    elif least >= 0 and most <= 1:
         scale = Scale(0, 1, "values 0 to 1 as they are")
     levels = [scale.level(rgb) for each in images for rgb in each.cells.reshape(-1, 3).tolist()]
     return scale._replace(levels=(min(levels), max(levels))) if levels else scale
+
+
+def _ends(thumbnail: "Thumbnail") -> tuple[float, float]:
+    """Return the least and the greatest cell: means of many values differ less than these do."""
+    drawn = thumbnail.marks % WORST == 0
+    lows = thumbnail.cells if thumbnail.lows is None else thumbnail.lows
+    if drawn.any():
+        return float(lows[drawn].min()), float(thumbnail.cells[drawn].max())
+    found = thumbnail.distribution
+    return (0.0, 0.0) if found is None else (found.low, found.high)
 
 
 def picture(thumbnail: "Thumbnail", scale: Scale, room: "Room") -> Canvas:

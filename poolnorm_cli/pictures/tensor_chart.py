@@ -146,24 +146,22 @@ def bars(values: Sequence[float], marks: Sequence[int], scale: Scale, width: int
     label, wide = len(str(len(values) - 1)) + 1, max(map(len, texts)) + 1
     canvas = Canvas(width, len(values))
     room = max(width - label - wide, 1)
-    zero = scale.place(0.0)
+    zero = round(scale.place(0.0) * room)  # a whole column, so that all bars begin there
     for row, (value, mark, text) in enumerate(zip(values, marks, texts, strict=True)):
         canvas.put(row, 0, str(row), "muted")
         canvas.put(row, label, f"{text:>{wide - 1}}", MARK if mark else "text")
         if mark not in MARK_TEXTS:
-            ends = sorted((zero, scale.place(value)))
-            _bar(canvas, row, label + wide, (ends[0] * room, ends[1] * room))
+            end = scale.place(value) * room
+            ends = (zero, max(end, zero)) if value >= 0 else (min(round(end), zero), zero)
+            _bar(canvas, row, label + wide, ends)
     return canvas
 
 
-def _bar(canvas: Canvas, row: int, left: int, ends: tuple[float, float]) -> None:
-    first, last = int(ends[0]), ends[1]
-    column = first
-    while last - column >= 1:
-        canvas.put(row, left + column, "█", LINE)
-        column += 1
-    eighths = round((last - column) * 8)
-    if eighths > 0:
-        canvas.put(row, left + column, _ROW_BLOCKS[eighths], LINE)
-    elif column == first:
-        canvas.put(row, left + column, "▏", LINE)
+def _bar(canvas: Canvas, row: int, left: int, ends: tuple[int, float]) -> None:
+    """Draw a bar from a whole column on; one without any length is a thin line."""
+    first, last = ends
+    whole = int(last)
+    canvas.put(row, left + first, "█" * (whole - first), LINE)
+    eighths = round((last - whole) * 8)
+    if eighths or whole == first:
+        canvas.put(row, left + whole, _ROW_BLOCKS[max(eighths, 1)], LINE)
