@@ -57,14 +57,22 @@ def grid_picture(
     pieces = [whole, output] if output is not None else [whole]
     top = flowed(pieces, width, 2 * _GAP) if len(pieces) > 1 else whole
     key = Canvas(width)
-    if output is not None:
-        key.write("A letter: the only window that reads a cell. A number: how many do.", "muted")
-    top = stacked(top, key) if key.height and _most_readers(rows, columns) > 1 else top
+    key.write(_key(rows, columns), "muted")
+    top = stacked(top, key)
     marks = {_mark(r, c, rows, columns) for r, c in _padded(rows, columns)}
     if not any(p.low or p.high or p.overlaps for p in (rows, columns)):
         return top, marks
     panels = _panels(rows, columns, width, height - top.height - 1)
     return stacked(top, panels), marks | {OTHER}
+
+
+def _key(rows: Places, columns: Places) -> str:
+    """Write what the letters and numbers in cells mean."""
+    if not _name(0, rows.count * columns.count):
+        return "A number: how many windows read a cell."
+    if _most_readers(rows, columns) > 1:
+        return "A letter: the only window that reads a cell. A number: how many do."
+    return "Cells with the same letter are under one window; neighbours differ in colour."
 
 
 def _padded(rows: Places, columns: Places) -> "product[tuple[int, int]]":
