@@ -87,6 +87,18 @@ def test_a_file_needs_neither_tables_nor_runtimes(words: str, tmp_path: Path) ->
     assert "numpy" in found
 
 
+def test_a_pipe_needs_neither_tables_nor_what_is_for_many(tmp_path: Path) -> None:
+    source, target = str(tmp_path / "x.npy"), str(tmp_path / "y.npy")
+    modules_of("generate", "normal", "2,6,6,3", "-o", source)
+    found = modules_of("pipe", source, "-q", "-o", target, "!", "pool", "max", "!", "bn")
+    alone = modules_of("pool", "max", source, "-q", "-o", target, "--overwrite")
+
+    assert not {"typer", "rich", "onnx", "onnxruntime", "zipfile", "tempfile"} & found
+    assert not [name for name in found if name.startswith("poolnorm_cli.batch.")]
+    assert "numpy" in found
+    assert not [name for name in alone if "pipe" in name or "step_tensor" in name]
+
+
 def test_the_version_needs_no_command_line() -> None:
     assert not {"numpy", "typer", "rich"} & modules_of("--version")
 

@@ -29,23 +29,23 @@ def step_lines(steps: "Sequence[StepOutcome]", width: int) -> list[str]:
     """
     if not steps:
         return []
-    rows = [
-        (
-            f"step {each.number}",
-            each.words,
-            keras_shape(each.shape),
-            each.dtype,
-            printable(each.keras),
-        )
-        for each in steps
-    ]
     if width >= _NO_TERMINAL:
-        return ["\t".join(row) for row in rows]
+        return [f"step {each.number}\t" + "\t".join(_fields(each)) for each in steps]
+    rows = [(str(each.number), *_fields(each)) for each in steps]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return [
-        "  ".join((*(text.ljust(size) for text, size in zip(row, widths, strict=False)), row[4]))
-        for row in rows
-    ]
+    lines = []
+    for each, (*cells, text) in zip(steps, rows, strict=True):
+        line = "  ".join(cell.ljust(size) for cell, size in zip(cells, widths, strict=True))
+        if len(line) + 2 + len(text) <= width:
+            lines.append(f"{line}  {text}")
+        else:  # what is above the table says the layers, too
+            lines += [line.rstrip(), f"   {text}"] if each.words == "tee" else [line.rstrip()]
+    return lines
+
+
+def _fields(step: "StepOutcome") -> tuple[str, str, str, str]:
+    """Return layer, shape and dtype after it, and the layer in Keras or the file of a tee."""
+    return step.words, keras_shape(step.shape), step.dtype, printable(step.keras)
 
 
 def step_entries(steps: "Iterable[StepOutcome]") -> list[dict[str, Any]]:
