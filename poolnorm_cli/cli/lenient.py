@@ -34,7 +34,8 @@ _OPEN, _CLOSE, _BETWEEN = r"[(\[{]", r"[)\]}]", r"[,;xX\u00d7*]"
 _SIZES = re.compile(rf"{_OPEN}*\s*{_INT}(?:(?:\s*{_BETWEEN}\s*|\s+){_INT})*\s*,?\s*{_CLOSE}*")
 _PIECE = re.compile(rf"(?:{_OPEN}|{_BETWEEN})*{_INT}(?:{_CLOSE}|{_BETWEEN})*|{_BETWEEN}")
 """A word that can be a part of several sizes."""
-_DIM = re.compile(rf"{_OPEN}*(?:\d+|None|\?|[A-Za-z_]\w*)?,?{_CLOSE}*")
+_SIZE = r"(?:\d+|None|\?|[A-Za-z_]\w*)"
+_DIM = re.compile(rf"{_OPEN}*(?:{_SIZE}(?:,{_SIZE})*)?,?{_CLOSE}*")
 _PAIR = re.compile(r"[a-z_]+=[-+.\w]+,?")
 _LAYOUTS = {
     **dict.fromkeys(("nwc", "nhwc", "ndhwc", "last"), "channels_last"),
@@ -201,7 +202,7 @@ class _Line:
         first, *others = self._placed[len(names) - 1 :]
         words = [word for place in (first, *others) for word in self._parts[place]]
         if all(map(_DIM.fullmatch, words)):
-            dims = [word.strip("()[]{},") for word in words]
+            dims = [dim for word in words for dim in word.strip("()[]{}").split(",")]
             self._parts[first] = [",".join(dim for dim in dims if dim)]
             for place in others:
                 self._parts[place] = []

@@ -82,6 +82,7 @@ SAME = [
     ),
     ("shape pool max 4 28 28 3", "shape pool max 4,28,28,3"),
     ("shape pool max None 28 28 3", "shape pool max None,28,28,3"),
+    ("shape pool max 4,28,28 3", "shape pool max 4,28,28,3"),
     ("shape pool max 4, 28, 28, 3", "shape pool max 4,28,28,3"),
     ("shape pool max '(4,' 28, 28, '3)'", "shape pool max 4,28,28,3"),
     ("shape pool max 4,28,28,3 --pool-size 3 3", "shape pool max 4,28,28,3 --pool-size 3,3"),
