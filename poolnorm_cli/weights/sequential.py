@@ -177,8 +177,8 @@ def _weights(
     trained = [layer for layer in layers if _has_weights(layer)]
     by_path = {entry.path: entry for entry in entries}
     found = [by_path.get(layer.path) for layer in trained]
-    if None in found and len(entries) == len(trained):  # a legacy file has them in order
-        found = [e if _ends_with(e, n) else None for e, n in zip(entries, trained, strict=True)]
+    if None in found:
+        found = _by_name(trained, entries)
     words = {}
     for layer, entry in zip(trained, found, strict=True):
         if entry is None:
@@ -192,9 +192,27 @@ def _has_weights(layer: LayerConfig) -> bool:
     return layer.kind is not None and any(expected_weights(layer.kind, layer.config))
 
 
-def _ends_with(entry: "Entry", layer: LayerConfig) -> bool:
-    """Whether the last part of a path in a legacy file is the name of a layer."""
-    return entry.path.rpartition("/")[2] == layer.name.rpartition("/")[2]
+def _by_name(layers: Sequence[LayerConfig], entries: "Sequence[Entry]") -> "list[Entry | None]":
+    """Find the weights of layers in a legacy file, whose paths end with their names.
+
+    Where several have one name it goes by their order, if the file has all of them.
+    """
+    by_name: dict[str, list[Entry]] = {}
+    for entry in entries:
+        by_name.setdefault(_last_part(entry.path), []).append(entry)
+    counts = Counter(_last_part(layer.name) for layer in layers)
+    found: list[Entry | None] = []
+    for layer in layers:
+        name = _last_part(layer.name)
+        same = by_name.get(name, [])
+        complete = len(same) == counts[name]
+        place = sum(_last_part(each.name) == name for each in layers[: len(found)])
+        found.append(same[place] if complete else None)
+    return found
+
+
+def _last_part(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def _policy(layer: LayerConfig) -> str:

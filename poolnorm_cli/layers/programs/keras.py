@@ -4,6 +4,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.layers.keras.config import keras_call, needs_keras_2, require_in_keras
+from poolnorm_cli.layers.normalization import splits_weights
 from poolnorm_cli.layers.programs.program import (
     Lines,
     ProgramContext,
@@ -111,6 +112,7 @@ def plain_call(layer: "Layer", context: ProgramContext) -> str | None:
     package, dtype, _ = package_and_dtype(layer, context)
     order, made = _with_axes_last(layer, context)
     own = context.mask is None and not context.adjustment and is_identity(order)
+    own = own and not splits_weights(layer, context.rank)  # a model is for any batch
     same = package == "keras" and dtype == context.compute == context.result
     if not (own and same) or _axis_by_axis(layer, context, dtype):
         return None
