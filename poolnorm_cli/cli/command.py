@@ -115,9 +115,10 @@ class Flag:
     @property
     def names(self) -> tuple[str, ...]:
         """Its spellings, as `--output` and `-o`, or `--center/--no-center`."""
+        if self.option.names:
+            return self.option.names
         usual = flag_of(self.name)
-        usual = f"{usual}/--no-{usual[2:]}" if self.kind is bool else usual
-        return self.option.names or (usual,)
+        return (f"{usual}/--no-{usual[2:]}" if self.kind is bool else usual,)
 
     def spellings(self) -> dict[str, "Spelling"]:
         """Return the ways to write it, by what is typed; an argument has none."""

@@ -15,6 +15,7 @@ from poolnorm_cli.cli.completion import complete
 
 _ASKED = "_POOLNORM_COMPLETE"
 _WORDS, _BEGUN = "_POOLNORM_COMPLETE_WORDS", "_POOLNORM_COMPLETE_BEGUN"
+_OF_TYPER = "_TYPER_COMPLETE_ARGS"
 _BASH = r"""# Completion of poolnorm in bash; written by: poolnorm --install-completion bash
 _poolnorm_completion() {
     local line paths=""
@@ -92,11 +93,26 @@ def reply(root: Family) -> int:
         The exit code.
     """
     what, _, shell = os.environ[_ASKED].partition("_")
+    if _OF_TYPER in os.environ:
+        return _reply_as_typer(shell, root)
     if what == "source" and shell in SCRIPTS:
         print(SCRIPTS[shell], end="")
     elif what == "complete" and shell in SCRIPTS:
         lines = _in_bash(root) if shell == "bash" else _described(root)
         sys.stdout.write("".join(f"{line}\n" for line in lines))
+    return 0
+
+
+def _reply_as_typer(shell: str, root: Family) -> int:
+    """Answer a script of an earlier version, which Typer wrote: with words alone."""
+    typed = split_line(os.environ[_OF_TYPER])
+    words = [_escaped(word) for word, _ in complete(typed.words, typed.begun, root).words]
+    if shell == "zsh":
+        print(f"_arguments '*: :({' '.join(words)})'" if words else "_files")
+    elif os.environ.get("_TYPER_COMPLETE_FISH_ACTION") == "is-args":
+        return 0 if words else 1
+    else:
+        sys.stdout.write("".join(f"{word}\n" for word in words))
     return 0
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.cli.main import run
-from poolnorm_cli.report.colors import _CODES, color_of
+from poolnorm_cli.report.colors import _CODES, color_of, verdict_style
 
 
 ERROR, EQUAL, DIFFER = "\x1b[1;31merror:\x1b[0m ", "\x1b[32mequal", "\x1b[1;31mdiffer"
@@ -116,3 +116,16 @@ def test_no_colour_vanishes_on_white_or_on_black() -> None:
 )
 def test_the_colour_of_a_line(words: str, found: str) -> None:
     assert color_of(words.split()) == found
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "style"),
+    [
+        ("state", "ok", "green"),
+        ("state", "broken", "bold red"),
+        ("state", "missing", ""),
+        ("input", "equal", ""),
+    ],
+)
+def test_a_verdict_is_one_by_its_column(column: str, cell: str, style: str) -> None:
+    assert verdict_style(column, cell) == style

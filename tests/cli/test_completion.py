@@ -169,6 +169,14 @@ def test_zsh_and_fish_get_help_beside_the_words(ask: Callable[..., list[str]]) -
         assert told[1].startswith("max\tSlide a window")
 
 
+def test_scripts_of_an_earlier_version_go_on(ask: Callable[..., list[str]]) -> None:
+    assert ask("complete_bash", COMP_WORDS="poolnorm\npool\nm", COMP_CWORD="2") == ["max"]
+    line = {"_TYPER_COMPLETE_ARGS": "poolnorm pool "}
+    assert ask("complete_zsh", **line) == ["_arguments '*: :(max average)'"]
+    assert ask("complete_fish", **line) == ["max", "average"]
+    assert ask("complete_zsh", _TYPER_COMPLETE_ARGS="poolnorm info ") == ["_files"]
+
+
 def test_a_question_that_is_none_runs_nothing(ask: Callable[..., list[str]]) -> None:
     assert ask("complete_tcsh") == []
     assert ask("source_bash") == SCRIPTS["bash"].splitlines()
