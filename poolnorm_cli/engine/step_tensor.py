@@ -310,18 +310,17 @@ def cut_anew(
     """
     width, taken = prod(shape[1:]), _Taken(pieces)
     kind = np.dtype("float32" if dtype.name == "bfloat16" else dtype.name)
-    memories: list[Array] = []
+    memories = [np.empty(0, kind)] * max_in_flight
     in_use: deque[list[Array]] = deque()
     done, tail = 0, np.empty(0, kind)
     for index, ((start, stop), after) in enumerate(with_next(ranges)):
         size, again = (stop - start) * width, (done - start) * width
         cells = taken.view(size) if not again else None
         if cells is None:
-            if len(memories) < max_in_flight:
-                memories.append(np.empty(size, kind))
-            elif memories[index % max_in_flight].size < size:
-                memories[index % max_in_flight] = np.empty(size, kind)
-            cells = memories[index % max_in_flight][:size]
+            place = index % max_in_flight
+            if memories[place].size < size:
+                memories[place] = np.empty(size, kind)
+            cells = memories[place][:size]
             cells[:again] = tail
             taken.copy_into(cells[again:])
         done = stop
