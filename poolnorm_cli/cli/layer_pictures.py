@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from poolnorm_cli.cli.layer_flags import LayerFlags, LayerPictureFlags
 from poolnorm_cli.cli.picture_flags import check_picture_files, keep_picture, terminal_for
 from poolnorm_cli.cli.shown_tensors import FILE_PAGE, page_for, picture_entry
-from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.pictures.canvas import Canvas, stacked
 from poolnorm_cli.pictures.tensor_page import pair_page
 from poolnorm_cli.pictures.terminal import text
@@ -16,6 +15,7 @@ from poolnorm_cli.report.rows import Style
 if TYPE_CHECKING:
     from poolnorm_cli.engine.outcome import Outcome
     from poolnorm_cli.engine.view import Wanted
+    from poolnorm_cli.layers.described import Described
     from poolnorm_cli.pictures.tensor_room import Page
 
 _MOST = 4
@@ -24,7 +24,7 @@ _REDUCTIONS = {"max": "greatest", "average": "mean"}
 
 
 def layer_pictures(
-    layer: Layer, flags: LayerFlags, words: Sequence[str], style: Style
+    layer: "Described", flags: LayerFlags, words: Sequence[str], style: Style
 ) -> "LayerPictures":
     """Refuse pictures that could not be kept, and return what draws them.
 
@@ -50,7 +50,7 @@ class LayerPictures:
     """Draws the input and the output of a layer, for the terminal and for files."""
 
     def __init__(
-        self, layer: Layer, flags: LayerPictureFlags, style: Style, *, overwrite: bool
+        self, layer: "Described", flags: LayerPictureFlags, style: Style, *, overwrite: bool
     ) -> None:
         """Prepare for the tensors of a run.
 
@@ -106,14 +106,14 @@ class LayerPictures:
         return None
 
 
-def _is_channels_first(layer: Layer) -> bool:
+def _is_channels_first(layer: "Described") -> bool:
     """Whether channels are on axis 1: by the layer's data format, or by the axis it works on."""
     if getattr(layer, "data_format", None) == "channels_first":
         return True
     return layer.words in ("bn", "gn", "in") and getattr(layer, "axis", None) in (1, (1,))
 
 
-def _sentences(layer: Layer, outcome: "Outcome") -> list[str]:
+def _sentences(layer: "Described", outcome: "Outcome") -> list[str]:
     """Say what one sees: what a cell of the output is."""
     shape = outcome.input_shape
     name, _, kind = layer.words.partition(" ")

@@ -65,7 +65,6 @@ class PipeFlags(LayerFlags):
 
     Attributes:
         definition: Not to be typed: a pipe is defined by its steps.
-        pictures: Nor are these: a picture is of one layer.
         steps: The steps that are layers, as they were typed or stand in a recipe.
     """
 
@@ -76,11 +75,11 @@ class PipeFlags(LayerFlags):
     training: PipeTrainingFlags = PipeTrainingFlags()
     printing: PrintingFlags
     values: ValueFlags
+    pictures: LayerPictureFlags
     batch: BatchFlags
     backend: BackendFlags
     export: ExportFlags
     definition: DefinitionFlags = DefinitionFlags()
-    pictures: LayerPictureFlags = LayerPictureFlags()
     steps: Sequence[LayerStep] = ()
 
     def more_roles(self) -> Iterator[Role]:

@@ -8,6 +8,7 @@ from poolnorm_cli.cli.step_rows import step_entries, step_lines
 
 
 if TYPE_CHECKING:
+    from poolnorm_cli.cli.layer_pictures import LayerPictures
     from poolnorm_cli.engine.outcome import Outcome
     from poolnorm_cli.layers.pipeline import Pipeline
     from poolnorm_cli.report.rows import Style
@@ -17,7 +18,13 @@ class _PipeRow(OutcomeRow):
     """What a pipeline did to one tensor."""
 
     def __init__(
-        self, outcome: "Outcome", pipeline: "Pipeline", precision: int | None, *, steps: bool
+        self,
+        outcome: "Outcome",
+        pipeline: "Pipeline",
+        precision: int | None,
+        pictures: "LayerPictures | None",
+        *,
+        steps: bool,
     ) -> None:
         """Hold the outcome.
 
@@ -25,9 +32,10 @@ class _PipeRow(OutcomeRow):
             outcome: What came of the tensor.
             pipeline: What was done to it.
             precision: Digits of its values; None for NumPy's own.
+            pictures: Draws it; None where no picture is wanted.
             steps: Show what was there after each step.
         """
-        super().__init__(outcome, pipeline, precision, None)
+        super().__init__(outcome, pipeline, precision, pictures)
         self._has_steps = steps
 
     def details(self, width: int) -> Iterable[str]:
@@ -51,24 +59,33 @@ class _PipeRow(OutcomeRow):
 class PipeReport(LayerReport):
     """Prints the result of every input of a pipe as it is done."""
 
-    def __init__(self, pipeline: "Pipeline", style: "Style", *, steps: bool) -> None:
+    def __init__(
+        self,
+        pipeline: "Pipeline",
+        style: "Style",
+        pictures: "LayerPictures | None" = None,
+        *,
+        steps: bool,
+    ) -> None:
         """Prepare to report on a pipeline.
 
         Args:
             pipeline: What is run.
             style: How to print.
+            pictures: Draws input and output; None where no picture is wanted.
             steps: Show what was there after each step of an input.
 
         Raises:
             OutputError: Standard output is closed.
         """
-        super().__init__(pipeline, style)
+        super().__init__(pipeline, style, pictures)
         self._pipeline, self._has_steps = pipeline, steps
 
     def row(self, outcome: "Outcome") -> OutcomeRow:
         """Return the row for a tensor that went through."""
         precision = self.style.precision
-        return _PipeRow(outcome, self._pipeline, precision, steps=self._has_steps)
+        steps = self._has_steps
+        return _PipeRow(outcome, self._pipeline, precision, self.pictures, steps=steps)
 
     def projected_step(self, name: str, weights: Mapping[str, object]) -> None:
         """Report the weights of a step that their constraints have projected.

@@ -105,9 +105,16 @@ def _run_on(
         values=bool(flags.values.values),
     )
     pipeline = pipeline_of_steps(made)
-    reporter = PipeReport(pipeline, style, steps=len(run.words) == 1)
+    pictures = None
+    if flags.pictures.is_wanted:
+        from poolnorm_cli.cli.layer_pictures import layer_pictures
+
+        pictures = layer_pictures(pipeline, flags, run.words, style)
+    reporter = PipeReport(pipeline, style, pictures, steps=len(run.words) == 1)
     with locked_steps(made, flags) as held:
         job = pipeline_job(held, tees, flags)
+        if pictures is not None:
+            job = replace(job, pictures=pictures.wanted)
         if flags.batch.dry_run:
             on_start()
             return run.dry_run(job)
@@ -198,6 +205,6 @@ NODE = Command(
     "Example: poolnorm pipe x.npy -o y.npy ! pool max --pool-size 2 ! bn --weights bn.npz "
     "! gpool average",
     action=_run,
-    without=["steps", "definition", "pictures"],
+    without=["steps", "definition"],
     takes_steps=True,
 )

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.engine.memory_estimate import MemoryLimiter
     from poolnorm_cli.engine.view import Wanted
     from poolnorm_cli.layers.described import Described
-    from poolnorm_cli.tensors.outputs import ArrayWriter, Output
+    from poolnorm_cli.tensors.outputs import ArraySink, Output
     from poolnorm_cli.tensors.tensor import Tensor
 
 
@@ -238,7 +238,7 @@ class Job:
         output: "Output | None",
         target: str | None,
         step: TrainingStep | None = None,
-        sinks: "Sequence[ArrayWriter]" = (),
+        sinks: "Sequence[ArraySink]" = (),
     ) -> Outcome:
         """Run the layer on one tensor and add the result to `output`.
 

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from poolnorm_cli.engine.layer_pass import LayerPass
     from poolnorm_cli.engine.memory_estimate import MemoryLimiter
     from poolnorm_cli.engine.training import BatchStatistics, TrainingStep
-    from poolnorm_cli.tensors.outputs import ArrayWriter, Output
+    from poolnorm_cli.engine.watching import Pictures
+    from poolnorm_cli.tensors.outputs import ArraySink, Output
     from poolnorm_cli.tensors.tensor import Tensor
 
 
@@ -177,7 +178,7 @@ class PipelineJob(Job):
         output: "Output | None",
         target: str | None,
         step: "TrainingStep | None" = None,
-        sinks: "Sequence[ArrayWriter]" = (),
+        sinks: "Sequence[ArraySink]" = (),
     ) -> Outcome:
         """Run all steps on one tensor, and add the result to `output`.
 
@@ -289,7 +290,8 @@ class PipelineJob(Job):
             job = self._require_memory(plans, tensor)
             if output is not None:
                 self.require_free_space(output.target, tensor)
-        run = PipelineRun(job.steps, job.tees, tensor, others)
+        pictures = job.pictures_of(plans)
+        run = PipelineRun(job.steps, job.tees, tensor, others, pictures)
         outcome = run.stream(output, target)
         return replace(
             outcome,
@@ -300,7 +302,19 @@ class PipelineJob(Job):
             notes=tensor.notes + run.notes,
             explanation=run.explanation,
             steps=self._step_outcomes(plans, tensor),
+            pictures=() if pictures is None else pictures.made(tensor),
         )
+
+    def pictures_of(self, plans: "Sequence[LayerPass]") -> "Pictures | None":
+        """Return what makes pictures of the input and of the output; None where none are wanted."""
+        if not self.pictures:
+            return None
+        from poolnorm_cli.engine.watching import Passage, Pictures
+
+        first, last = plans[0], plans[-1]
+        call = " ! ".join(each.step.layer.words for each in self.steps)
+        passage = Passage(call, first.shape, last.output_shape, last.result)
+        return Pictures(passage, self.pictures, unbatched=self.unbatched)
 
     def _require_memory(self, plans: "Sequence[LayerPass]", tensor: "Tensor") -> "PipelineJob":
         """Return the job within the memory that is allowed: with one thread, if need be.

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from poolnorm_cli.engine.layer_pass import LayerPass, Masks
     from poolnorm_cli.engine.training import TrainingStep
-    from poolnorm_cli.tensors.outputs import ArrayWriter, Output
+    from poolnorm_cli.engine.watching import Pictures
+    from poolnorm_cli.tensors.outputs import ArraySink, Output
     from poolnorm_cli.tensors.tensor import Tensor
 
 
@@ -60,6 +61,7 @@ class PipelineRun:
         tees: "Sequence[Tee]",
         tensor: "Tensor",
         others: "Sequence[Output]",
+        pictures: "Pictures | None" = None,
     ) -> None:
         """Gather the statistics of every step, in order, and move the weights on in training.
 
@@ -68,12 +70,13 @@ class PipelineRun:
             tees: What is written in between.
             tensor: The input.
             others: Where each tee writes to; none where nothing is written.
+            pictures: Paints the input and the output; None where no picture is wanted.
 
         Raises:
             PoolnormError: The tensor cannot be read, or a step refuses it.
         """
         self._count, self._name = len(steps), tensor.name
-        self._sinks: list[ArrayWriter] = []
+        self._sinks: list[ArraySink] = []
         self.penalties: dict[str, float] = {}
         self.notes: tuple[str, ...] = ()
         self.explanation: tuple[str, ...] = ()
@@ -81,8 +84,10 @@ class PipelineRun:
         self._watched: list[tuple[VirtualTensor, Tee, Output]] = []
         current: Tensor = tensor
         group: FusedSteps | None = None
-        if any(tee.after == 0 for tee, _ in self._tees):
-            current = PassedTensor(tensor)
+        self._pictures = pictures
+        self._passed: PassedTensor | None = None
+        if pictures is not None or any(tee.after == 0 for tee, _ in self._tees):
+            current = self._passed = PassedTensor(tensor)
             self._watch(current, 0)
         *before, self._last = steps
         for count, each in enumerate(before, 1):
@@ -130,11 +135,15 @@ class PipelineRun:
         """
         for tensor, _, other in self._watched:
             self._sink(tensor.sinks, other, tensor.shape, tensor.dtype.name)
-        last: list[ArrayWriter] = []
+        last: list[ArraySink] = []
         plan = self._last_plan
         for tee, other in self._tees:
             if tee.after == self._count:
                 self._sink(last, other, plan.output_shape, plan.result)
+        if self._pictures is not None and self._passed is not None:
+            given, done = self._pictures.sinks()
+            self._passed.sinks.append(given)
+            last.append(done)
         step = replace(self._last_step, notes=())
         outcome = self._last.job.run(self._current, output, target, step, last)
         for sink in self._sinks:
@@ -147,7 +156,7 @@ class PipelineRun:
         self._watched += found
         return bool(found)
 
-    def _sink(self, sinks: "list[ArrayWriter]", other: "Output", shape: Ints, dtype: str) -> None:
+    def _sink(self, sinks: "list[ArraySink]", other: "Output", shape: Ints, dtype: str) -> None:
         tensor = self._current
         shape = shape[1:] if self._last.job.unbatched else shape
         writer = other.add(tensor.key, shape, DTYPES[dtype], tensor.compressed)

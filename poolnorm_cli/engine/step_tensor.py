@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.engine.training import TrainingStep
     from poolnorm_cli.shapes import Ints
     from poolnorm_cli.tensors.files import ReadInto
-    from poolnorm_cli.tensors.outputs import ArrayWriter
+    from poolnorm_cli.tensors.outputs import ArraySink
 
 
 _MOST_BLOCKS = 4
@@ -57,7 +57,7 @@ class VirtualTensor(Tensor):
             of.name, Layout(shape, dtype), path=of.path, key=of.key, compressed=of.compressed
         )
         self.of, self.notes, self.limit = of, of.notes, of.limit
-        self.sinks: list[ArrayWriter] = []
+        self.sinks: list[ArraySink] = []
 
     @property
     def stored_bytes(self) -> int:

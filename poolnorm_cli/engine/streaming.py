@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.engine.view import Wanted
     from poolnorm_cli.kernels.moments import Moments
     from poolnorm_cli.shapes import Ints
-    from poolnorm_cli.tensors.outputs import ArrayWriter, Output
+    from poolnorm_cli.tensors.outputs import ArraySink, Output
     from poolnorm_cli.tensors.tensor import Tensor
 
 
@@ -26,7 +26,7 @@ def stream(
     out: "Output | None",
     preview: "Preview | None" = None,
     first: "FirstSample | None" = None,
-    sinks: "Sequence[ArrayWriter]" = (),
+    sinks: "Sequence[ArraySink]" = (),
     written: "Ints | None" = None,
 ) -> None:
     """Push the blocks of a tensor through a layer.
@@ -158,6 +158,8 @@ def watchers(
     first = FirstSample() if run.explain else None
     if not run.pictures:
         return preview, first
-    from poolnorm_cli.engine.watching import Pictures
+    from poolnorm_cli.engine.watching import Passage, Pictures
 
-    return Pictures(plan, run.pictures, unbatched=run.unbatched).watchers(preview, first)
+    call = plan.layer.call_text(plan.shape)
+    passage = Passage(call, plan.shape, plan.output_shape, plan.result)
+    return Pictures(passage, run.pictures, unbatched=run.unbatched).watchers(preview, first)

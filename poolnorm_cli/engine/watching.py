@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -13,10 +13,6 @@ from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.codecs import as_stored
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.tensor import RowRange, Tensor
-
-
-if TYPE_CHECKING:
-    from poolnorm_cli.engine.layer_pass import LayerPass
 
 
 class PaintedInput(FirstSample):
@@ -87,30 +83,62 @@ class PaintedOutput(Preview):
         return self._pictures.made(tensor)
 
 
+class Passage(NamedTuple):
+    """What goes in and what comes out.
+
+    Attributes:
+        name: Of what is done, as one would type it in Keras.
+        shape: Shape of the input.
+        output_shape: Shape of the output.
+        result: Name of the dtype of the output.
+    """
+
+    name: str
+    shape: Ints
+    output_shape: Ints
+    result: str
+
+
+class PaintSink:
+    """Paints an array that is written."""
+
+    def __init__(self, painters: Sequence[Painter]) -> None:
+        """Hold what paints."""
+        self._painters = painters
+
+    def write(self, block: NDArray[Any]) -> None:
+        """Take the next items."""
+        for painter in self._painters:
+            painter.add(block)
+
+    def close(self) -> None:
+        """Do nothing: a picture is asked for."""
+
+
 class Pictures:
     """Makes pictures of a tensor before and after a layer, for each of some sizes."""
 
     def __init__(
-        self, plan: "LayerPass", wanted: Sequence[Wanted], *, unbatched: bool = False
+        self, passage: Passage, wanted: Sequence[Wanted], *, unbatched: bool = False
     ) -> None:
         """Decide what is shown of both.
 
         Args:
-            plan: The layer on the tensor.
+            passage: What is done to the tensor.
             wanted: What of the tensor is to be shown, for each size.
             unbatched: The first axis is neither in the file of the input nor in the output.
 
         Raises:
             UsageError: It has no such sample or channel.
         """
-        self._plan, self._first = plan, 1 if unbatched else 0
-        before = [view_of(plan.shape, each) for each in wanted]
-        self._inputs = [Painter(view) for view in before]
+        self._passage, self._first = passage, 1 if unbatched else 0
+        before = [view_of(passage.shape, each) for each in wanted]
         after = [
-            replace(_after(each, plan.shape, plan.output_shape), like=view)
+            replace(_after(each, passage.shape, passage.output_shape), like=view)
             for each, view in zip(wanted, before, strict=True)
         ]
-        self._outputs = [Painter(view_of(plan.output_shape, each)) for each in after]
+        self.inputs = [Painter(view) for view in before]
+        self.outputs = [Painter(view_of(passage.output_shape, each)) for each in after]
 
     def watchers(
         self, preview: Preview | None, first: FirstSample | None
@@ -124,25 +152,42 @@ class Pictures:
         Returns:
             What looks at the output, and at the input.
         """
-        return PaintedOutput(self, preview), PaintedInput(self._inputs, first)
+        return PaintedOutput(self, preview), PaintedInput(self.inputs, first)
+
+    def sinks(self) -> tuple[PaintSink, "_StoredSink"]:
+        """Return what paints the input, and the output, where these are written."""
+        return PaintSink(self.inputs), _StoredSink(self)
 
     def add_output(self, block: NDArray[Any]) -> None:
         """Take the next items of the output, in a block of any shape."""
-        stored = as_stored(block, DTYPES[self._plan.result])
-        for painter in self._outputs:
+        stored = as_stored(block, DTYPES[self._passage.result])
+        for painter in self.outputs:
             painter.add(stored)
 
     def made(self, tensor: Tensor) -> tuple[tuple[Thumbnail, Thumbnail], ...]:
         """Return the pictures of the input and of the output, for each size."""
-        plan, name = self._plan, self._plan.layer.call_text(self._plan.shape)
-        shapes = plan.shape[self._first :], plan.output_shape[self._first :]
+        name, *shapes, result = self._passage
+        before, after = (shape[self._first :] for shape in shapes)
         return tuple(
             (
-                before.thumbnail(tensor.name, shapes[0], tensor.dtype.name),
-                after.thumbnail(name, shapes[1], plan.result),
+                given.thumbnail(tensor.name, before, tensor.dtype.name),
+                done.thumbnail(name, after, result),
             )
-            for before, after in zip(self._inputs, self._outputs, strict=True)
+            for given, done in zip(self.inputs, self.outputs, strict=True)
         )
+
+
+class _StoredSink:
+    """Paints an output, rounded to the dtype in which it is written."""
+
+    def __init__(self, pictures: Pictures) -> None:
+        self._pictures = pictures
+
+    def write(self, block: NDArray[Any]) -> None:
+        self._pictures.add_output(block)
+
+    def close(self) -> None:
+        pass
 
 
 def _after(wanted: Wanted, before: Ints, after: Ints) -> Wanted:

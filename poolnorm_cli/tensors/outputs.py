@@ -30,7 +30,7 @@ from poolnorm_cli.urls import is_url
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
-    from typing import Self
+    from typing import Protocol, Self
 
     from numpy.typing import NDArray
 
@@ -39,6 +39,15 @@ if TYPE_CHECKING:
     from poolnorm_cli.tensors.dtypes import DType
 
     Sink = Callable[[memoryview | bytes], None]
+
+    class ArraySink(Protocol):
+        """What takes the items of an array, in blocks, in order."""
+
+        def write(self, block: NDArray[Any]) -> None:
+            """Take the next items; no reference is kept."""
+
+        def close(self) -> None:
+            """Be told that there are no more."""
 
 
 _FIX = "redirect it, or give a file with -o"
