@@ -43,28 +43,46 @@ def with_recipe(flags: "PipeFlags", typed: Sequence[TypedStep]) -> Sequence[Type
     file = flags.recipe.recipe
     if file is None:
         return typed
+    own, notes = recipe_steps(file)
+    style = flags.printing.style()
+    for text in notes:
+        note(text, style)
+    starts = flags.weights.weights is None and any(step.kind.weight_names for step in own)
+    if suffix_of(file) in _MODELS and starts and all(s.flags.weights.weights is None for s in own):
+        text = "it has no weights: they are the initial ones (--weights FILE reads others)"
+        note(f"{file}: {text}", style)
+    return [*own, *(replace(step, number=step.number + len(own)) for step in typed)]
+
+
+def recipe_steps(file: str) -> tuple[list[LayerStep], Sequence[str]]:
+    """Read the steps of a recipe, or of a Keras Sequential.
+
+    Args:
+        file: Its name.
+
+    Returns:
+        The steps, numbered from 1; and what a person should know of what was left out.
+
+    Raises:
+        InputError: The recipe cannot be read.
+        UsageError: It is none, or has something wrong with it.
+        UnavailableError: A package that it needs is not installed.
+    """
     suffix = suffix_of(file)
+    rank: int | None = None
+    notes: Sequence[str] = ()
     if suffix == _SUFFIX:
-        steps, rank = [_beside(step, file) for step in _read(file)], None
+        steps = [_beside(step, file) for step in _read(file)]
     elif suffix in _MODELS:
         from poolnorm_cli.weights.sequential import read_sequential
 
         model = read_sequential(file)
-        steps, rank = list(model.steps), model.rank
-        style = flags.printing.style()
-        for text in model.notes:
-            note(text, style)
-        starts = flags.weights.weights is None and any(s.kind.weight_names for s in steps)
-        if starts and all(step.weights is None for step in steps):
-            text = "it has no weights: they are the initial ones (--weights FILE reads others)"
-            note(f"{file}: {text}", style)
+        steps, rank, notes = list(model.steps), model.rank, model.notes
     else:
         what = f"--recipe {shown(file)!r} is not a recipe by its name"
         fix = f"give {_SUFFIX}, or a Keras Sequential as {', '.join(_MODELS)}"
         raise UsageError(what, fix)
-    count = len(steps)
-    own = [_typed(step, number, rank) for number, step in enumerate(steps, 1)]
-    return [*own, *(replace(step, number=step.number + count) for step in typed)]
+    return [_typed(step, number, rank) for number, step in enumerate(steps, 1)], notes
 
 
 def _typed(step: "RecipeStep", number: int, rank: int | None) -> LayerStep:

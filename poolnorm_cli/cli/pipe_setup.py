@@ -15,12 +15,11 @@ from poolnorm_cli.cli.checkpoint import (
 )
 from poolnorm_cli.cli.layer_flags import DefinitionFlags, LayerFlags, TrainingFlags
 from poolnorm_cli.cli.pipe_flags import PipeFlags
-from poolnorm_cli.cli.pipe_steps import LayerStep
+from poolnorm_cli.cli.pipe_steps import LayerStep, require_rank
 from poolnorm_cli.cli.verb_layer import open_mask, shows_values
 from poolnorm_cli.errors import UsageError, error_context, shown
 from poolnorm_cli.layers.pipeline import Pipeline, Step, make_pipeline, unique_names
 from poolnorm_cli.layers.trainable import Trainable
-from poolnorm_cli.shapes import format_shape
 from poolnorm_cli.tensors.sources import FirstInput
 
 
@@ -89,21 +88,6 @@ def made_steps(flags: PipeFlags, first: FirstInput) -> list[MadeStep]:
         MadeStep(step, own, checkpoint, coming, typed.rank)
         for step, (typed, _, own, checkpoint, coming) in zip(pipeline.steps, found, strict=True)
     ]
-
-
-def require_rank(rank: int | None, shape: "Ints | None") -> None:
-    """Refuse an input of another rank than a model takes.
-
-    Args:
-        rank: The axes that it takes; None for any.
-        shape: Shape of the input; None where it is not known yet.
-
-    Raises:
-        UsageError: It has others.
-    """
-    if rank is not None and shape is not None and len(shape) != rank:
-        what = f"the input has rank {len(shape)}, shape ({format_shape(shape)})"
-        raise UsageError(what, f"the model of the recipe takes rank {rank}")
 
 
 def pipeline_of_steps(steps: Sequence[MadeStep]) -> Pipeline:

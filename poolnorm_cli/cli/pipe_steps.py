@@ -24,11 +24,13 @@ from poolnorm_cli.cli.layer_flags import MaskFlags, TrainingFlags, WeightFlags
 from poolnorm_cli.errors import UsageError, error_context, shown
 from poolnorm_cli.layers import LAYERS, find
 from poolnorm_cli.layers.pipeline import Pipeline, make_pipeline, step_title
+from poolnorm_cli.shapes import format_shape
 from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
     from poolnorm_cli.layers.base import Layer
+    from poolnorm_cli.shapes import Shape
 
 
 MARK = "!"
@@ -334,6 +336,21 @@ def step_command(name: str, action: Any = None) -> Command:
     without = [group for group, there in has.items() if not there]
     text = f"A step of pipe: {layer.__doc__}"
     return Command(groups=StepFlags, text=text, action=action, layer=layer, without=without)
+
+
+def require_rank(rank: int | None, shape: "Shape | None") -> None:
+    """Refuse an input of another rank than a model takes.
+
+    Args:
+        rank: The axes that it takes; None for any.
+        shape: Shape of the input; None where it is not known yet.
+
+    Raises:
+        UsageError: It has others.
+    """
+    if rank is not None and shape is not None and len(shape) != rank:
+        what = f"the input has rank {len(shape)}, shape ({format_shape(shape)})"
+        raise UsageError(what, f"the model of the recipe takes rank {rank}")
 
 
 def pipeline_of(steps: Sequence[TypedStep]) -> Pipeline:

@@ -2,16 +2,17 @@
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Annotated, Any
 
 from poolnorm_cli.calculator.answer import pipe_document
 from poolnorm_cli.calculator.steps import Step, follow, size_text
-from poolnorm_cli.cli.command import Command, PrintingFlags
+from poolnorm_cli.cli.command import Command, Option, PrintingFlags
 from poolnorm_cli.cli.draw_flags import DrawFlags, draw_steps
-from poolnorm_cli.cli.pipe_steps import TypedStep, pipeline_of
+from poolnorm_cli.cli.pipe_steps import TypedStep, pipeline_of, require_rank
 from poolnorm_cli.cli.shape_flags import AnswerFlags, ShapeArgument, print_field, read_shape
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.report.emit import emit
+from poolnorm_cli.report.emit import emit, note
 from poolnorm_cli.report.rows import Row
 from poolnorm_cli.report.text import keras_shape, wrapped
 from poolnorm_cli.shapes import Shape, format_shape
@@ -24,20 +25,38 @@ _EXAMPLE = "poolnorm shape pipe N,224,224,3 ! pool max --pool-size 3 --strides 2
 
 
 @frozen(kw_only=True)
+class ShapeRecipeFlags:
+    """Where steps come from besides the command line."""
+
+    recipe: Annotated[
+        str | None,
+        Option(
+            metavar="FILE",
+            help="Take the steps from this .toml, or from a Keras Sequential in .json, .keras or "
+            ".h5; steps that are typed come after them.",
+        ),
+    ] = None
+
+
+@frozen(kw_only=True)
 class _Flags:
     """What was typed after `shape pipe`, apart from the steps."""
 
     shape: ShapeArgument
+    recipe: ShapeRecipeFlags
     answer: AnswerFlags
     picture: DrawFlags
     printing: PrintingFlags
 
 
 def _run(flags: _Flags, steps: Sequence[TypedStep] = ()) -> int:
+    steps = _with_recipe(flags, steps)
     if not steps:
         raise UsageError("no step", f"add one behind a !, as {_EXAMPLE}")
     pipeline = pipeline_of(steps)
-    followed = follow(pipeline, read_shape(flags.shape.shape))
+    shape = read_shape(flags.shape.shape)
+    require_rank(getattr(steps[0], "rank", None), shape)
+    followed = follow(pipeline, shape)
     if flags.answer.field is not None:
         return print_field(followed, flags.answer.field)
     style = flags.printing.style()
@@ -54,6 +73,18 @@ def _run(flags: _Flags, steps: Sequence[TypedStep] = ()) -> int:
     emit(rows, document, style)
     drawing.print(style)
     return 0
+
+
+def _with_recipe(flags: _Flags, typed: Sequence[TypedStep]) -> Sequence[TypedStep]:
+    """Put the steps of a recipe before those that were typed."""
+    if flags.recipe.recipe is None:
+        return typed
+    from poolnorm_cli.cli.pipe_recipe import recipe_steps
+
+    own, notes = recipe_steps(flags.recipe.recipe)
+    for text in notes:
+        note(text, flags.printing.style())
+    return [*own, *(replace(step, number=step.number + len(own)) for step in typed)]
 
 
 class _StepRow(Row):
