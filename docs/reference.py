@@ -95,7 +95,7 @@ def _section(path: Sequence[str], node: Node, shared: Panels) -> Iterator[str]:
     if runs:
         there = {entry.names for own in panels.values() for entry in own}
         lacking = [e.names for own in shared.values() for e in own if e.names not in there]
-        but = f", but for {', '.join(f'`{_cell(names)}`' for names in lacking)}" if lacking else ""
+        but = f", but for {', '.join(_code(names) for names in lacking)}" if lacking else ""
         yield from (f"And the [flags of all layer verbs](#{_slug(_SHARED)}){but}.", "")
 
 
@@ -120,12 +120,19 @@ def _tables(panels: Panels) -> Iterator[str]:
         yield from (f"| {title} | |", "|---|---|")
         for entry in entries:
             typed = f"{entry.names} {entry.value}".strip()
-            yield f"| `{_cell(typed)}` | {_cell(entry.text)} |"
+            yield f"| {_code(typed)} | {_text(entry.text)} |"
         yield ""
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;")
+def _code(text: str) -> str:
+    """Write code in a cell; a bar is one for GitHub and for Python's Markdown in no other way."""
+    if "|" not in text:
+        return f"`{text}`"
+    return f"<code>{_text(text)}</code>"
+
+
+def _text(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "&#124;")
 
 
 def _contents(sections: Mapping[str, Mapping[str, Sequence[str]]]) -> Iterator[str]:

@@ -112,7 +112,10 @@ def offer_file(begun: str, *, layers: bool = False) -> Offer:
         return Offer(paths=FILES)
     if not os.path.isfile(file):  # noqa: PTH113 - a pipe would wait, an address is far away
         return Offer()
-    names = _layers(file) if layers else ((name, "") for name in _members(file))
+    from poolnorm_cli.weights.formats import is_checkpoint
+
+    of_layers = layers or is_checkpoint(file)
+    names = _layers(file) if of_layers else ((name, "") for name in _members(file))
     return Offer([(f"{file}{_MARK}{name}", text) for name, text in names if _is_typed(name)])
 
 

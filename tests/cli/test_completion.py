@@ -108,6 +108,7 @@ def test_layers_and_members_of_a_file() -> None:
     assert offered(f"poolnorm bn --weights={checkpoint}::st") == [
         f"--weights={checkpoint}::stem.bn"
     ]
+    assert offered(f"poolnorm info {checkpoint}::st") == [f"{checkpoint}::stem.bn"]
     assert offered("poolnorm info a\\ b.npz::") == ["a b.npz::x y", "a b.npz::z"]
     assert offered("poolnorm ln 'a b.npz' --key ") == ["x y", "z"]
 
