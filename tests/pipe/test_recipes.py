@@ -1,6 +1,8 @@
 """A pipe is kept in a file, and runs from it to the same bytes; a Keras Sequential is one, too."""
 
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -179,3 +181,53 @@ def test_a_recipe_of_a_run_that_is_refused_is_not_written(poolnorm: Command) -> 
     done = poolnorm("pipe x.npy -o y.npy --save-recipe r.toml ! bn")
     assert done.code == 2
     assert not Path("r.toml").exists()
+
+
+def test_shapes_follow_a_recipe_and_steps_behind_it(poolnorm: Command) -> None:
+    Path("r.toml").write_text(
+        'schema = 1\n[[step]]\nlayer = "pool max"\n[[step]]\nlayer = "bn"\nweights = "gone.npz"\n'
+    )
+    done = poolnorm("shape pipe N,12,10,6 --recipe r.toml ! gpool average")
+    assert (done.code, done.err) == (0, "")
+    assert [line.split("\t")[2] for line in done.out.splitlines()] == [
+        "(N, 6, 5, 6)",
+        "(N, 6, 5, 6)",
+        "(N, 6)",
+    ]
+    model = FIXTURES / "keras_series.json"
+    assert poolnorm(f"shape pipe 2,9,4 -q --recipe {model}").out == "2,1,1\n"
+    done = poolnorm(f"shape pipe 2,9,4,3 --recipe {model}")
+    assert done.code == 2
+    assert "the input has rank 4, shape (2,9,4,3)" in done.err
+
+
+def test_shapes_of_a_recipe_need_no_numpy(poolnorm: Command, tmp_path: Path) -> None:
+    poolnorm("pipe --save-recipe r.toml ! pool max ! ln ! gpool average")
+    code = (
+        "import sys\nfrom poolnorm_cli.cli.main import run\n"
+        "code = run(['shape', 'pipe', 'N,12,10,6', '-q', '--recipe', 'r.toml'])\n"
+        "sys.exit(code or 'numpy' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (0, b"N,6\n")
+
+
+@pytest.mark.parametrize("backend", ["numpy", "onnx"])
+def test_programs_graph_and_recipe_are_made_of_a_shape(poolnorm: Command, backend: str) -> None:
+    steps = "! pool max ! bn ! gpool average"
+    done = poolnorm(f"pipe N,12,10,6 --keras --torch --backend {backend} {steps}")
+    assert done.code == 0
+    assert "x = np.random.default_rng(0).standard_normal((1, 12, 10, 6))" in done.out
+    assert "model = keras.Sequential(" in done.out
+    assert "# step 2 (bn)" in done.out
+    if backend == "onnx":
+        pytest.importorskip("onnxruntime")
+        done = poolnorm(f"pipe N,12,10,6 --export g.onnx {steps}")
+        assert (done.code, done.err) == (0, "")
+        assert "(N, 12, 10, 6)\t(N, 6)" in done.out
+        done = poolnorm(f"pipe N,H,10,6 --export h.onnx {steps}")
+        assert done.err == (
+            "error: --export of a pipe for (N,H,10,6); give numbers in place of the names, but for "
+            "the batch\n"
+        )
