@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.engine.distribution import QUANTILES
 from poolnorm_cli.engine.view import Room
+from poolnorm_cli.errors import printable
 from poolnorm_cli.pictures.canvas import Canvas, beside, flowed, stacked, text_width
 from poolnorm_cli.pictures.tensor import legend, picture, scale_of
 from poolnorm_cli.pictures.tensor_chart import histogram
@@ -135,7 +136,7 @@ def _narrow(thumbnails: "Sequence[Thumbnail]", scale: Scale) -> str | None:
 
 def _titled(canvas: Canvas, *thumbnails: "Thumbnail") -> Canvas:
     canvas.title = " and ".join(
-        f"{each.name}, shape {format_shape(each.shape) or '()'}" for each in thumbnails
+        f"{printable(each.name)}, shape {format_shape(each.shape) or '()'}" for each in thumbnails
     )
     canvas.description = "; ".join(_sentence(each) for each in thumbnails)
     return canvas
@@ -144,9 +145,9 @@ def _titled(canvas: Canvas, *thumbnails: "Thumbnail") -> Canvas:
 def _sentence(thumbnail: "Thumbnail") -> str:
     found = thumbnail.distribution
     if found is None:
-        return f"{thumbnail.name}: no finite values"
+        return f"{printable(thumbnail.name)}: no finite values"
     mean = thumbnail.statistics.mean
-    text = f"{thumbnail.name}: values {number(found.low)} to {number(found.high)}"
+    text = f"{printable(thumbnail.name)}: values {number(found.low)} to {number(found.high)}"
     return text + ("" if mean is None else f", mean {number(mean)}")
 
 
@@ -219,7 +220,8 @@ def _cell_facts(thumbnail: "Thumbnail") -> list[str]:
 
 def _short_heading(thumbnail: "Thumbnail", scale: Scale, width: int) -> Canvas:
     head = Canvas(width)
-    head.write(f"{thumbnail.name} {shape_text(thumbnail)} {thumbnail.dtype}", "heading")
+    name = printable(thumbnail.name)
+    head.write(f"{name} {shape_text(thumbnail)} {thumbnail.dtype}", "heading")
     text = ", ".join(_facts(thumbnail, scale))
     if text:
         head.write(text[0].upper() + text[1:] + ".", "muted")

@@ -1,6 +1,7 @@
 """`show`: what is drawn of a tensor, in every style and size."""
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.conftest import ROOT, Command, process
+from tests.conftest import ROOT, Command, measured, process
 
 
 SAMPLES = ROOT / "samples"
@@ -217,3 +218,38 @@ def test_only_the_sample_that_is_shown_is_read(poolnorm: Command) -> None:
 
     assert found["values"] == 3072
     assert found["stats"]["mean"] == pytest.approx(last.mean(), abs=1e-6)
+
+
+def sparse(name: str, shape: tuple[int, ...]) -> None:
+    """Write a file of zeros that takes no room."""
+    with Path(name).open("wb") as file:
+        header: Any = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        file.truncate(file.tell() + 4 * math.prod(shape))
+
+
+def test_a_large_sample_is_shown_in_the_memory_of_blocks(tmp_path: Path) -> None:
+    sparse("small.npy", (1, 100, 100, 1))
+    sparse("large.npy", (1, 9000, 9000, 1))
+    small = measured("show", str(tmp_path / "small.npy"))
+    large = measured("show", str(tmp_path / "large.npy"))
+
+    assert (small.code, large.code) == (0, 0)
+    assert large.megabytes - small.megabytes < 80  # the sample has 309
+
+
+def test_a_sample_of_a_deflated_member_is_shown(poolnorm: Command) -> None:
+    x = normal(9, 100, 100, 3)
+    np.savez_compressed("x.npz", x=x)
+    (found,) = json.loads(poolnorm("show x.npz --sample 3 --json").out)["pictures"]
+
+    assert found["stats"]["maximum"]["value"] == float(x[3].max())
+
+
+def test_a_name_cannot_write_to_the_terminal(poolnorm: Command) -> None:
+    np.save("a\033[31m b.npy", normal(1, 4, 4, 1))
+    shown = poolnorm("show", "a\033[31m b.npy")
+
+    assert shown.code == 0
+    assert "\033" not in shown.out
+    assert "a\\x1b[31m b.npy (1, 4, 4, 1)" in shown.out
