@@ -108,7 +108,11 @@ PARAMETERS = (
 """For the parameters of layers, in the order in which a reason is looked for."""
 
 OTHERS = (
-    _Rule(("overwrite", "sync"), "nothing is written", lambda *run: not _writes(*run)),
+    _Rule(
+        ("overwrite", "sync"),
+        "nothing is written",
+        lambda layer, flags: not (_writes(layer, flags) or flags.pictures.is_kept),
+    ),
     _Rule(
         ("skip_existing",),
         "without -o or -O",
@@ -125,7 +129,7 @@ OTHERS = (
         lambda _, flags: len(flags.inputs.inputs or ()) == 1 and not _has_directory(flags),
     ),
     _Rule(
-        ("values", "precision", "explain", "profile"),
+        ("values", "precision", "explain", "profile", "show", "own_scale", "save_svg", "save_png"),
         "with --dry-run",
         lambda _, flags: flags.batch.dry_run,
     ),
@@ -133,7 +137,8 @@ OTHERS = (
         ("precision",),
         "no values are printed",
         lambda _, flags: (
-            not flags.values.values and (flags.values.values is False or _writes(_, flags))
+            not flags.values.values
+            and (flags.values.values is False or _writes(_, flags) or flags.pictures.show)
         ),
     ),
 )
@@ -181,7 +186,14 @@ def _found(
 def _typed_fields(flags: "LayerFlags") -> Iterator[tuple[str, Any]]:
     """Yield the fields of the groups of flags that are not as by default."""
     names = {name for rule in OTHERS for name in rule.names}
-    groups = (flags.inputs, flags.outputs, flags.values, flags.backend, flags.export)
+    groups = (
+        flags.inputs,
+        flags.outputs,
+        flags.values,
+        flags.pictures,
+        flags.backend,
+        flags.export,
+    )
     for group in groups:
         default = type(group)()
         for name in sorted(names & vars(group).keys()):

@@ -352,6 +352,7 @@ class LayerFlags:
         outputs, values, inputs = self.outputs, self.values, self.inputs
         given = outputs.overwrite or outputs.skip_existing or outputs.fail_fast
         given = given or inputs.recursive or values.explain or self.backend.profile
+        given = given or self.pictures.is_wanted
         others = (outputs.sync, values.values, values.precision, inputs.relative_to)
         return given or others != (None,) * 4 or self.export != ExportFlags()
 

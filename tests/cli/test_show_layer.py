@@ -161,3 +161,22 @@ def test_processes_send_their_pictures(poolnorm: Command) -> None:
 
     assert shown.code == 0
     assert shown.out.count("Each cell of the output") == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "note"),
+    [
+        ("--show --dry-run", "--show (with --dry-run)"),
+        ("--save-svg p.svg --dry-run", "--save-svg (with --dry-run)"),
+        ("--show --precision 3", "--precision (no values are printed)"),
+        ("--save-svg p.svg --overwrite", None),
+    ],
+)
+def test_flags_without_effect_beside_pictures_are_noted(
+    poolnorm: Command, words: str, note: str | None
+) -> None:
+    np.save("x.npy", normal(1, 4, 4, 1))
+    shown = poolnorm(f"pool max x.npy {words}")
+
+    assert shown.code == 0
+    assert shown.err == ("" if note is None else f"note: no effect in this run: {note}\n")
