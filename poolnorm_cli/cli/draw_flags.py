@@ -12,6 +12,7 @@ from poolnorm_cli.cli.picture_flags import (
     print_picture,
     terminal_for,
 )
+from poolnorm_cli.report.emit import prints_pictures
 from poolnorm_cli.report.rows import Style
 from poolnorm_cli.shapes import Shape
 from poolnorm_cli.values import frozen
@@ -140,6 +141,6 @@ class Drawing:
         Raises:
             OutputError: Standard output is closed.
         """
-        if self.canvas is not None and not (style.json or style.quiet):
+        if self.canvas is not None and prints_pictures(style):
             print(file=style.stream)
             print_picture(self.canvas, style, self.terminal)

@@ -77,6 +77,14 @@ PARAMETERS = (
         lambda layer, flags: _trains(layer, flags) and not getattr(layer, "trainable", True),
     ),
     _Rule(
+        ("momentum", "momentum_convention"),
+        "without --save-weights",
+        lambda layer, flags: (
+            flags.weights.save_weights is None
+            and not (flags.values.explain or getattr(layer, "renorm", False))
+        ),
+    ),
+    _Rule(
         ("trainable",),
         "without --training",
         lambda layer, flags: isinstance(layer, Trainable) and not _trains(layer, flags),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from poolnorm_cli.cli.command import Option
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.report.emit import prints_pictures
 from poolnorm_cli.report.rows import Style
 from poolnorm_cli.values import frozen
 
@@ -160,7 +161,7 @@ def print_picture(canvas: "Canvas", style: Style, terminal: "Terminal | None" = 
     Raises:
         OutputError: Standard output is closed.
     """
-    if style.json or style.quiet:
+    if not prints_pictures(style):
         return
     from poolnorm_cli.pictures.terminal import text
 

@@ -14,7 +14,7 @@ from poolnorm_cli.cli.picture_flags import (
 )
 from poolnorm_cli.cli.shown_tensors import FILE_PAGE, page_for, picture_entry
 from poolnorm_cli.errors import PoolnormError
-from poolnorm_cli.report.emit import note, open_report
+from poolnorm_cli.report.emit import lists_all, note, open_report
 from poolnorm_cli.report.errors import print_error
 from poolnorm_cli.report.rows import Row
 from poolnorm_cli.report.text import keras_shape
@@ -89,7 +89,7 @@ def _run(flags: ShowFlags) -> int:
     kept: list[Canvas] = []
     report = open_report(style)
     for count, made in enumerate(_thumbnails(flags, pages, failed), 1):
-        if style.json or count <= _MOST_ARRAYS:
+        if lists_all(style) or count <= _MOST_ARRAYS:
             report.add(_PictureRow(made[0], pages[0], terminal))
         else:
             note(f"not drawn: {made[0].name}; name it to see it", style)

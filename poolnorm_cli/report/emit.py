@@ -107,6 +107,16 @@ def prints_values(style: Style) -> bool:
     return style.json or not style.quiet
 
 
+def prints_pictures(style: Style) -> bool:
+    """Whether pictures are printed beside what is reported."""
+    return not (style.json or style.quiet)
+
+
+def lists_all(style: Style) -> bool:
+    """Whether there is room for however many rows: in a document there is."""
+    return style.json
+
+
 def open_progress(kind: Literal["auto", "json", "never"], style: Style) -> "Progress":
     """Return what shows progress to whoever reads standard error.
 

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Mapping, Sequence
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -40,7 +40,7 @@ def console(style: Style) -> Console:
     )
 
 
-def tables(title: str, rows: Sequence[Mapping[str, str]], style: Style) -> list[Grid]:
+def tables(title: str, rows: Sequence[Mapping[str, str]], style: Style) -> "list[RenderableType]":
     """Make a table of rows with the same columns, which are named by the keys.
 
     Where a few rows do not fit side by side, each becomes a table of names and values, so that no
@@ -52,21 +52,23 @@ def tables(title: str, rows: Sequence[Mapping[str, str]], style: Style) -> list[
         style: How to print.
 
     Returns:
-        The table, or the tables.
+        The title, and the table or the tables below it.
     """
     target = console(style)
     title = encodable(title, style.stream)
     rows = [{key: encodable(cell, style.stream) for key, cell in row.items()} for row in rows]
-    grid = _grid(title, rows)
+    # A title in the table would be broken at the table's width, not at the screen's.
+    above: list[RenderableType] = [Text(title, style="bold")] if title else []
+    grid = _grid(rows)
     wanted = target.measure(grid, options=target.options.update(max_width=_UNBOUNDED)).maximum
     few = FEW_WIDE if len(rows[0]) > _MANY_COLUMNS else FEW
     if len(rows) > few or wanted <= target.width:
-        return [grid]
-    return [_upright("" if place else title, row) for place, row in enumerate(rows)]
+        return [*above, grid]
+    return [*above, *map(_upright, rows)]
 
 
-def _grid(title: str, rows: Sequence[Mapping[str, str]]) -> Grid:
-    grid = Grid(title=Text(title, style="bold") if title else None, title_justify="left")
+def _grid(rows: Sequence[Mapping[str, str]]) -> Grid:
+    grid = Grid()
     for header in rows[0]:
         grid.add_column(header, overflow="fold", style=_STYLES.get(header))
     for row in rows:
@@ -75,10 +77,8 @@ def _grid(title: str, rows: Sequence[Mapping[str, str]]) -> Grid:
     return grid
 
 
-def _upright(title: str, row: Mapping[str, str]) -> Grid:
-    grid = Grid(
-        title=Text(title, style="bold") if title else None, title_justify="left", show_header=False
-    )
+def _upright(row: Mapping[str, str]) -> Grid:
+    grid = Grid(show_header=False)
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
     for header, cell in row.items():

@@ -48,6 +48,7 @@ def _files(x: Any) -> None:
             "--momentum, --renorm, --no-fused (without --training)",
         ),
         ("bn x.npy --training --no-trainable --momentum 0.9", "--momentum (with --no-trainable)"),
+        ("bn x.npy --training --momentum 0.9", "--momentum (without --save-weights)"),
         ("bn x.npy --no-trainable", "--no-trainable (without --training)"),
         ("ln x.npy --no-trainable", "--no-trainable (only an optimizer heeds it)"),
         (
@@ -78,6 +79,7 @@ def test_a_flag_that_does_nothing_is_noted(poolnorm: Command, words: str, text: 
         "bn x.npy --epsilon 0.01 --axis -1 --name n",
         "bn x.npy --renorm --save-weights v.npz",
         "bn x.npy --momentum 0.9 -q",
+        "bn x.npy --training --momentum 0.9 --explain",
         "bn x.npy --gamma-initializer zeros --beta-regularizer l2",
         "bn x.npy --momentum 0.9 --save-config c.json --overwrite",
         "ln x.npy --gamma-constraint non_neg --save-weights v.npz",
