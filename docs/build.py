@@ -101,8 +101,10 @@ def _fetch() -> bytes:
     if shutil.which("npm") is None:
         sys.exit("error: npm is needed to fetch Pyodide; apt-get install npm")
     with tempfile.TemporaryDirectory() as place:
-        command = ["npm", "pack", PYODIDE, "--silent", "--prefer-offline"]
-        subprocess.run(command, cwd=place, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+        command = ["npm", "pack", PYODIDE, "--prefer-offline", "--loglevel=error"]
+        done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)  # noqa: S603
+        if done.returncode:
+            sys.exit(f"error: npm cannot fetch {PYODIDE}: {done.stderr.strip()}")
         (packed,) = Path(place).iterdir()
         content = packed.read_bytes()
     found = base64.b64encode(hashlib.sha512(content).digest()).decode()

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from urllib.parse import urlencode
 import pytest
 
 from poolnorm_cli.cli import draw_flags
-from tests.conftest import Command
+from tests.conftest import ROOT, Command
 from tests.site.conftest import opened
 
 
@@ -138,6 +139,19 @@ def test_the_link_and_the_command_are_copied(page: Any) -> None:
     page.click("[data-copies=command]")
     page.wait_for_function("document.querySelector('[data-copies]').textContent === 'Copied'")
     assert page.evaluate("navigator.clipboard.readText()") == page.inner_text("#command")
+
+
+def test_links_of_the_pages_ask_what_the_calculator_knows(page: Any) -> None:
+    texts = [path.read_text() for path in (ROOT / "docs").rglob("*.md")]
+    links = [
+        link for text in texts for link in re.findall(r"calculator/index.html#([^)]+)\)", text)
+    ]
+    assert len(links) >= 9
+
+    for link in links:
+        opened(page, link)
+        assert page.inner_text("#output"), link
+        assert page.get_attribute("main", "data-answered") == f"#{link}"
 
 
 def test_a_phone_shows_everything_without_scrolling_sideways(page: Any) -> None:
