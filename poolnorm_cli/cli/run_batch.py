@@ -258,7 +258,8 @@ def executor_for(
 
         return DaskExecutor(work, batch.dask, inputs, print_message)
     jobs = _processes(inputs, batch)
-    if jobs == 1 or work.job.is_serial:
+    undivided = len(inputs) == 1 and not work.job.is_divisible  # a second process has no work
+    if jobs == 1 or work.job.is_serial or undivided:
         return Serial(work)
     if backend.profile:
         raise UsageError(f"--profile with {jobs} processes", "give --jobs 1")
