@@ -1,7 +1,7 @@
 """Flags that were typed and do nothing in this run: said in one line, and no fault."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.layers.base import Layer
@@ -51,6 +51,7 @@ def _has_directory(flags: "LayerFlags") -> bool:
     )
 
 
+_NOTE = "no effect in this run"
 _BATCHES = (
     *("momentum", "momentum_convention", "renorm_clipping", "renorm_momentum"),
     *("virtual_batch_size", "adjustment", "synchronized", "fused"),
@@ -170,13 +171,33 @@ def idle_note(layer: Layer, typed: Mapping[str, Any], flags: "LayerFlags") -> st
     if not (definition.keras or definition.torch or any(elsewhere)):
         found |= _found(PARAMETERS, typed, layer, flags)
     found |= _found(OTHERS, dict(_typed_fields(flags)), layer, flags)
-    if not found:
-        return None
+    return f"{_NOTE}: {_text(found)}" if found else None
+
+
+def idle_steps_note(
+    steps: "Iterable[tuple[str, Layer, Mapping[str, Any], LayerFlags]]",
+) -> str | None:
+    """Say the same of the parameters of the steps of a pipe.
+
+    Args:
+        steps: The title of each, its layer, its parameters that were typed, and its other flags.
+
+    Returns:
+        One line; None where all do something.
+    """
+    found = [
+        (title, _found(PARAMETERS, typed, layer, flags)) for title, layer, typed, flags in steps
+    ]
+    texts = [f"{title}: {_text(names)}" for title, names in found if names]
+    return f"{_NOTE}: {'; '.join(texts)}" if texts else None
+
+
+def _text(found: Mapping[str, str]) -> str:
+    """Write flags with their reasons, those of one reason together."""
     by_reason = dict[str, list[str]]()
     for name, why in found.items():
         by_reason.setdefault(why, []).append(name)
-    texts = (f"{', '.join(names)} ({why})" for why, names in by_reason.items())
-    return f"no effect in this run: {', '.join(texts)}"
+    return ", ".join(f"{', '.join(names)} ({why})" for why, names in by_reason.items())
 
 
 def _found(

@@ -21,6 +21,7 @@ from poolnorm_cli.cli.pipe_steps import LayerStep, TeeStep, TypedStep
 from poolnorm_cli.cli.run_one import OneInput, has_one_input, one_input
 from poolnorm_cli.cli.verb_layer import check_training
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.report.emit import note
 from poolnorm_cli.tensors.names import STDIN
 
 
@@ -45,6 +46,8 @@ def _run(flags: PipeFlags, steps: Sequence[TypedStep] = ()) -> int:
     if trains:
         check_training(flags)
     tees, wants_program = _tees(steps), flags.recipe.keras or flags.recipe.torch
+    if any(step.parameters for step in layers):
+        _note_idle(made, flags)
     with saved_recipe(made, steps, flags) as keep_recipe:
         if flags.recipe.save_recipe is not None and not _has_inputs(flags) and not wants_program:
             keep_recipe()
@@ -57,6 +60,23 @@ def _run(flags: PipeFlags, steps: Sequence[TypedStep] = ()) -> int:
         print_pipe_programs(made, flags, run.words, run.first)
         keep_recipe()
     return 0
+
+
+def _note_idle(made: Sequence[MadeStep], flags: PipeFlags) -> None:
+    """Say which parameters of steps that were typed do nothing in this run."""
+    if flags.recipe != type(flags.recipe)() or flags.export.export is not None:
+        return  # they come from a file, or are kept
+    from poolnorm_cli.cli.idle_flags import idle_steps_note
+
+    saved = flags.weights.save_weights
+    steps = []
+    for typed, each in zip(flags.steps, made, strict=True):
+        own = each.flags
+        if saved is not None:
+            own = replace(own, weights=replace(own.weights, save_weights=saved))
+        steps.append((typed.title, each.step.layer, typed.parameters, own))
+    if text := idle_steps_note(steps):
+        note(text, flags.printing.style())
 
 
 def _has_inputs(flags: PipeFlags) -> bool:

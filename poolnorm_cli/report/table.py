@@ -139,7 +139,7 @@ class TableReport(Report):
             else:
                 self._show(rows)
         for text in below:
-            print(text, file=self.style.stream)
+            console(self.style).print(Text(text))
 
     def _show(self, rows: Sequence[Row]) -> None:
         cells = [dict(row.cells() or {}) for row in rows]

@@ -92,6 +92,18 @@ def test_a_flag_that_does_something_is_not(poolnorm: Command, words: str) -> Non
     assert noted(poolnorm, words) is None
 
 
+def test_steps_of_a_pipe_are_noted_in_one_line(poolnorm: Command) -> None:
+    steps = "! bn --momentum 0.5 --epsilon 0.1 ! ln --no-trainable ! pool max --pool-size 2"
+
+    assert noted(poolnorm, f"pipe x.npy {steps}") == (
+        "step 1 (bn): --momentum (without --training); "
+        "step 2 (ln): --no-trainable (only an optimizer heeds it)"
+    )
+    assert noted(poolnorm, "pipe x.npy --training --save-weights p.npz ! bn --momentum 0.5") is None
+    assert noted(poolnorm, f"pipe x.npy --save-recipe r.toml {steps}") is None
+    assert noted(poolnorm, "pipe x.npy --recipe r.toml") is None
+
+
 def test_what_is_noted_changes_no_output(poolnorm: Command) -> None:
     for flags, output in (
         ("", "a.npy"),
