@@ -12,7 +12,8 @@ from poolnorm_cli.cli.programs import Given, input_text, setting_of
 from poolnorm_cli.engine.step_tensor import VirtualTensor
 from poolnorm_cli.engine.training import with_constants
 from poolnorm_cli.errors import UsageError, error_context
-from poolnorm_cli.layers.programs.pipeline import Placed, keras_pipeline, torch_pipeline
+from poolnorm_cli.layers.programs.pipeline import keras_pipeline, torch_pipeline
+from poolnorm_cli.layers.programs.program import Placed
 from poolnorm_cli.tensors.dtypes import DTYPES
 
 

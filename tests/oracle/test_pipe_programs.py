@@ -30,6 +30,13 @@ FIXED = (
     "! rms --axis 1 ! gn --groups 2 ! unit",
     "! pool max --padding same --pool-size 3 ! pool average --padding same --pool-size 3",
     "! gpool max --keepdims ! bn ! gpool average",
+    "! gpool average --keepdims ! bn --weights w.npz",
+    "! bn --axis 1 ! pool max --data-format channels_first",
+    "! pool max --data-format channels_first ! gpool max --data-format channels_first",
+    "! pool max ! bn --training --weights w.npz ! gpool max ! bn --training",
+    "! bn --training ! bn --weights w.npz ! pool average",
+    "! bn --training --no-trainable ! pool max",
+    "! gpool average ! bn ! ln",
 )
 
 
@@ -64,7 +71,9 @@ def runs_of(poolnorm: Command, framework: str) -> list[str]:
 @needs("keras", "tensorflow", "tf_keras", "torch")
 @pytest.mark.parametrize("framework", ["torch", "keras"])
 def test_programs_give_what_a_pipe_gives(poolnorm: Command, framework: str) -> None:
-    check(poolnorm, framework, runs_of(poolnorm, framework), scale=10)
+    listed = runs_of(poolnorm, framework)
+    assert "Sequential(" in poolnorm(f"{listed[0]} --{framework}").out
+    check(poolnorm, framework, listed, scale=10)
 
 
 @needs("keras", "tensorflow", "tf_keras", "torch")

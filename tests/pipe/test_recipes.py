@@ -220,7 +220,10 @@ def test_programs_graph_and_recipe_are_made_of_a_shape(poolnorm: Command, backen
     assert done.code == 0
     assert "x = np.random.default_rng(0).standard_normal((1, 12, 10, 6))" in done.out
     assert "model = keras.Sequential(" in done.out
-    assert "# step 2 (bn)" in done.out
+    assert "model = torch.nn.Sequential(" in done.out
+    done = poolnorm("pipe N,12,10,6 --keras --torch ! bn ! rms --axis 1 ! ln --axis 0")
+    assert done.out.count("# step 2 (rms)") == 2  # no model has these layers so
+    assert "Sequential(" not in done.out
     if backend == "onnx":
         pytest.importorskip("onnxruntime")
         done = poolnorm(f"pipe N,12,10,6 --export g.onnx {steps}")

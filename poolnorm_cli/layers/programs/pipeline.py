@@ -1,38 +1,23 @@
 """Programs that give in Keras and in torch what a pipeline gives here.
 
-In Keras it is a `Sequential`, where each layer is what a model has of it; otherwise, and in torch,
-whose layers want other orders of axes, it is the layers one after another.
+It is a `Sequential`, where each layer is what a model has of it, and in torch where one order of
+axes serves all of them; otherwise it is the layers one after another.
 """
 
 from dataclasses import replace
-from typing import NamedTuple
 
 from poolnorm_cli.errors import error_context
-from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.programs.keras import (
     given_weights,
     keras_imports,
     keras_lines,
     plain_call,
 )
-from poolnorm_cli.layers.programs.program import Lines, ProgramContext
+from poolnorm_cli.layers.programs.program import Lines, Placed, ProgramContext
 from poolnorm_cli.layers.programs.torch import TORCH_IMPORTS, torch_lines
 from poolnorm_cli.layers.programs.torch_layers import torch_dtype
+from poolnorm_cli.layers.programs.torch_model import torch_model
 from poolnorm_cli.layers.trainable import Trainable
-
-
-class Placed(NamedTuple):
-    """A layer of a pipeline, and what a program of it is written for.
-
-    Attributes:
-        title: What messages call the step.
-        layer: The layer.
-        context: Its input, its mask, the weights.
-    """
-
-    title: str
-    layer: Layer
-    context: ProgramContext
 
 
 def keras_pipeline(steps: list[Placed]) -> str:
@@ -111,6 +96,9 @@ def torch_pipeline(steps: list[Placed]) -> str:
         UsageError: torch has nothing like a layer, or it cannot take what comes to it; the step is
             named.
     """
+    model = torch_model(steps)
+    if model is not None:
+        return "\n".join([*TORCH_IMPORTS, "", *model])
     lines: Lines = []
     for place, (title, layer, context) in enumerate(steps):
         with error_context(title):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.shapes import Ints
@@ -10,6 +10,7 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
+    from poolnorm_cli.layers.base import Layer
     from poolnorm_cli.layers.call import Array
 
 Lines = list[str]
@@ -68,6 +69,20 @@ class ProgramContext:
             return []
         entries = [f"    {name!r}: {text}," for name, text in self.weights.items()]
         return [*self.prelude, "weights = {", *entries, "}"]
+
+
+class Placed(NamedTuple):
+    """A layer of a pipeline, and what a program of it is written for.
+
+    Attributes:
+        title: What messages call the step.
+        layer: The layer.
+        context: Its input, its mask, the weights.
+    """
+
+    title: str
+    layer: "Layer"
+    context: ProgramContext
 
 
 def array_literal(values: "Array", dtype: str) -> str:

@@ -55,7 +55,7 @@ def torch_lines(layer: Layer, context: ProgramContext, source: str) -> Lines:
     torch_layer = write(layer, context)
     lines = [*torch_layer.notes, f"x = {source}", *context.weight_lines()]
     if torch_layer.module:
-        lines += [f"layer = {torch_layer.module}", *_state(torch_layer, context)]
+        lines += [f"layer = {torch_layer.module}", *loaded_state(torch_layer, context)]
         batch = isinstance(layer, Trainable) and _by_batch(layer, context)
         lines.append("layer.train()" if batch else "layer.eval()")
     y_shape = layer.block_shape(context.shape, None)
@@ -66,14 +66,23 @@ def torch_lines(layer: Layer, context: ProgramContext, source: str) -> Lines:
     return lines
 
 
-def _state(torch_layer: TorchLayer, context: ProgramContext) -> Lines:
-    """Load the weights that do not start as the module's do."""
+def loaded_state(torch_layer: TorchLayer, context: ProgramContext, module: str = "layer") -> Lines:
+    """Load the weights that do not start as the module's do.
+
+    Args:
+        torch_layer: The module.
+        context: The weights.
+        module: What the program calls it.
+
+    Returns:
+        The lines; none where all start so.
+    """
     given = {own: name for own, name in torch_layer.state.items() if name in context.weights}
     if not given:
         return []
     flat = ".reshape(-1)" if torch_layer.sizes else ""
     held = [f"    {own!r}: torch.from_numpy(weights[{n!r}]{flat})," for own, n in given.items()]
-    return ["layer.load_state_dict({", *held, "}, strict=False)"]
+    return [f"{module}.load_state_dict({{", *held, "}, strict=False)"]
 
 
 def _before(torch_layer: TorchLayer) -> Lines:
