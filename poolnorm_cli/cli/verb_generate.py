@@ -38,6 +38,9 @@ class TensorFlags:
     overwrite: Annotated[bool, Option("--overwrite", help="Replace FILE.")] = False
     sync: Annotated[bool, Option(help="Flush FILE to disk before it gets its name.")] = False
     quiet: Annotated[bool, Option("--quiet", "-q", help="Print nothing.")] = False
+    show: Annotated[
+        bool, Option("--show", help="Draw the first sample, as `poolnorm show FILE` does.")
+    ] = False
 
 
 @frozen(kw_only=True)
@@ -50,6 +53,8 @@ class GenerateFlags:
 def _run(flags: GenerateFlags) -> int:
     wanted = flags.tensor
     sizes = _sizes(wanted.shape)
+    if wanted.show and wanted.output == "-":
+        raise UsageError("--show with -o -", "give a file, as -o x.npy")
     from poolnorm_cli.engine.generate import write_tensor
 
     write_tensor(
@@ -64,7 +69,22 @@ def _run(flags: GenerateFlags) -> int:
     if wanted.output != "-":
         row = _WrittenRow(wanted.output, sizes, wanted.dtype)
         emit([row], lambda _: {}, Style(quiet=wanted.quiet))
-    return 0
+    return _shown(wanted.output) if wanted.show and not wanted.quiet else 0
+
+
+def _shown(file: str) -> int:
+    """Draw the tensor that was written."""
+    from poolnorm_cli.cli.command import InputFlags, PrintingFlags
+    from poolnorm_cli.cli.picture_flags import PictureFileFlags
+    from poolnorm_cli.cli.verb_show import ShowFlags, ViewFlags, show
+
+    flags = ShowFlags(
+        inputs=InputFlags(inputs=[file]),
+        view=ViewFlags(),
+        pictures=PictureFileFlags(),
+        printing=PrintingFlags(),
+    )
+    return show(flags)
 
 
 class _WrittenRow(Row):

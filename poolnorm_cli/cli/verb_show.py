@@ -77,7 +77,8 @@ class ShowFlags:
     printing: PrintingFlags
 
 
-def _run(flags: ShowFlags) -> int:
+def show(flags: ShowFlags) -> int:
+    """Draw tensors, and return the exit code."""
     from poolnorm_cli.pictures.canvas import stacked
     from poolnorm_cli.pictures.tensor_page import tensor_page
 
@@ -188,4 +189,4 @@ class _PictureRow(Row):
         return "\n".join(text(canvas, self._terminal))
 
 
-NODE = Command(groups=ShowFlags, text=_TEXT, action=_run)
+NODE = Command(groups=ShowFlags, text=_TEXT, action=show)

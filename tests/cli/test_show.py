@@ -253,3 +253,14 @@ def test_a_name_cannot_write_to_the_terminal(poolnorm: Command) -> None:
     assert shown.code == 0
     assert "\033" not in shown.out
     assert "a\\x1b[31m b.npy (1, 4, 4, 1)" in shown.out
+
+
+def test_what_is_generated_can_be_shown(poolnorm: Command) -> None:
+    shown = poolnorm("generate arange 1,4,4,1 -o x.npy --show")
+    again = poolnorm("show x.npy")
+    refused = poolnorm("generate arange 1,4,4,1 -o - --show")
+
+    assert shown.code == 0
+    assert shown.out.endswith(again.out)
+    assert (refused.code, refused.out) == (2, "")
+    assert "give a file" in refused.err
