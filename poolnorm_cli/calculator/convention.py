@@ -91,7 +91,15 @@ class Convention:
 
 
 def reordered(shape: Shape, order: Ints) -> Shape:
-    """Return a shape with its axes in another order."""
+    """Put the axes of a shape in another order.
+
+    Args:
+        shape: The shape.
+        order: For each axis of the result, the axis of the shape.
+
+    Returns:
+        The shape in that order.
+    """
     return tuple(shape[axis] for axis in order)
 
 

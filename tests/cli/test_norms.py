@@ -140,8 +140,14 @@ def test_weights_go_by_their_keras_names(
         ),
         ("ln x.npy --gamma-initializer orthogonal", "orthogonal cannot start a weight of shape"),
         ("ln x.npy --gamma-regularizer orthogonal_regularizer", "it is for matrices: give another"),
-        ("ln x.npy --gamma-constraint radial_constraint -o y.npy", "it is for kernels of Conv2D"),
-        ("ln x.npy --beta-constraint max_norm(axis=1) -o y.npy", "for a weight of shape (3)"),
+        (
+            "ln x.npy --gamma-constraint radial_constraint --save-weights w.npz -o y.npy",
+            "it is for kernels of Conv2D",
+        ),
+        (
+            "ln x.npy --beta-constraint max_norm(axis=1) --save-weights w.npz -o y.npy",
+            "for a weight of shape (3)",
+        ),
     ],
 )
 def test_refusals_come_before_any_output(
