@@ -100,7 +100,7 @@ class Field:
     def _of_intervals(self, rule: AxisRule) -> "Field":
         """Go on from fields that differ in size; padding has none."""
         held, places = self.uneven or (), rule.places
-        if not isinstance(places, int):
+        if not isinstance(places, int) or not 0 < places <= _MOST_PLACES:
             return Field(edge=None, first=None, size=None, jump=None)
         bounds = [rule.bounds_at(place) for place in range(places)]
         spans = [(max(a, 0), min(b, len(held))) for a, b in bounds]

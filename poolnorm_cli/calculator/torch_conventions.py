@@ -126,8 +126,8 @@ def _same_windows(
 
 def _ends(window: Window, length: int) -> list[tuple[int, int]]:
     """Return the cells under the first two places and the last two: the others are between."""
-    places = {0, 1, window.count - 2, window.count - 1} & set(range(window.count))
-    return [window.bounds_at(place, length) for place in sorted(places)]
+    places = sorted({0, 1, window.count - 2, window.count - 1})
+    return [window.bounds_at(place, length) for place in places if 0 <= place < window.count]
 
 
 def _pooling_call(layer: Any, shape: Shape, rules: list[WindowRule]) -> tuple[list[str], str]:

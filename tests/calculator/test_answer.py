@@ -177,3 +177,16 @@ def test_every_layer_explains_what_it_does_to_any_shape(words: str) -> None:
         text = layer.explain_shape(shape)
         assert text
         assert all(line == line.strip() and "\n" not in line for line in text)
+
+
+def test_sizes_beyond_counting_are_answered_at_once() -> None:
+    huge = "1000000000000000"
+    for words, parameters in (
+        ("pool max", {"pool_size": "4611686018427387904", "padding": "same"}),
+        ("pool average", {"pool_size": "3", "strides": "1", "padding": "same"}),
+        ("apool max", {"output_size": "1000000000000"}),
+        ("gpool average", {}),
+    ):
+        told = answer(words, parameters, f"1,{huge},{huge},3")
+        assert "error" not in told
+        assert len(told["conventions"]) == 3

@@ -146,6 +146,8 @@ def test_sizes_beyond_counting_take_no_time() -> None:
         made("apool max", output_size=10**9 + 7),
         made("gpool max"),
     ]
+    few = [made("apool max", output_size=7), made("apool max", output_size=10**12)]
+    assert followed(few, (1, huge, 1))[1].fields[1].size is None
     steps = followed(layers, (1, huge, 1))
     assert steps[0].fields[1].size == huge
     assert steps[1].fields[1].jump is None
