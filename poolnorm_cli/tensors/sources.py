@@ -207,6 +207,9 @@ def _standard_input(*, bfloat16: bool) -> Iterator[Tensor]:
 
 def _unknown(name: str) -> Exception:
     if not os.path.lexists(name):
+        if "," in name and format_of(name) is None and "/" not in name:
+            fix = f"a shape has no data: type poolnorm shape ... {name}, or give --export FILE.onnx"
+            return InputError.at(name, "no such file", fix)
         return InputError.at(name or "''", "no such file", f"give a {either()} file, or `-`")
     if os.path.isdir(name):  # noqa: PTH112 - a Path takes long to import
         return InputError.at(name, "a directory", "name the files in it")
