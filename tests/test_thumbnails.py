@@ -196,6 +196,14 @@ def test_a_sheet_shows_as_many_channels_as_can_be_seen() -> None:
     assert 28 / many.factors[0] > 9
 
 
+def test_an_image_is_no_larger_than_the_one_beside_it() -> None:
+    for before, after in (((1, 64, 64, 3), (1, 8, 8, 3)), ((1, 8, 8, 8, 1), (1, 4, 4, 4, 1))):
+        first = view_of(before, Wanted(Room(100, 48)))
+        second = view_of(after, Wanted(Room(100, 48), like=first))
+
+        assert second.tile == first.tile
+
+
 @pytest.mark.parametrize("shape", [(2, 3, 4, 5, 6, 3), (2, 7, 3, 4, 5, 6, 2)], ids=str)
 def test_more_axes_are_more_slices(shape: tuple[int, ...]) -> None:
     x = normal(*shape)

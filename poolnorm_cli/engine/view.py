@@ -286,6 +286,8 @@ def _image(view: View, wanted: Wanted, channel: int | None) -> View:
         fit = _fit(height, width, like.tile)
     else:
         shown, across, fit = _sheet(planes, height, width, wanted.room)
+        if like is not None and like.kind == "image":
+            fit = _fit(height, width, like.tile)
     cuts |= {y: _cut_by(view, y, fit.factor), x: _cut_by(view, x, fit.factor)}
     if shown < planes and not axes.slices:
         cuts[channels] = Cut(0, shown)

@@ -103,6 +103,8 @@ def _ground(cell: Cell) -> RGB | None:
 
 def _shown(cell: Cell, terminal: Terminal) -> tuple[str, str]:
     """Return the numbers of the colours of a cell, and its glyph."""
+    if terminal.depth == "16" and cell.plain and isinstance(cell.style, Paint):
+        return "", writable(cell.plain, terminal.encoding)  # 16 colours are no scale
     style, glyph = cell.style, writable(cell.glyph, terminal.encoding)
     if glyph != cell.glyph and isinstance(style, Paint) and cell.glyph in "▀▄":
         seen = [color for color in style if color is not None]

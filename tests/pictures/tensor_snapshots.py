@@ -61,7 +61,7 @@ def snapshots() -> Iterator[tuple[str, str]]:
         for width in (40, 80, 200):
             yield f"{name}-{width}.txt", _lines(drawn(name, width), Terminal())
     for name in ("channel", "image"):
-        for depth in ("256", "truecolor"):
+        for depth in ("16", "256", "truecolor"):
             told = _lines(drawn(name, 40), Terminal(depth=depth))
             yield f"{name}-{depth}.txt", told
     for name in ("channel", "line", "few"):
