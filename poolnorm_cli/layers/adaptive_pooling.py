@@ -219,6 +219,7 @@ class AdaptiveMaxPooling(AdaptivePooling):
 
     words: ClassVar[str] = "apool max"
     keras_name: ClassVar[str] = "AdaptiveMaxPooling"
+    stays_in_range: ClassVar[bool] = True
     keeps_integers: ClassVar[bool] = True
     pooling: ClassVar[type[Pooling]] = MaxPooling
     reduction: ClassVar[str] = "max"
@@ -247,6 +248,7 @@ class AdaptiveAveragePooling(AdaptivePooling):
 
     words: ClassVar[str] = "apool average"
     keras_name: ClassVar[str] = "AdaptiveAveragePooling"
+    stays_in_range: ClassVar[bool] = True
     pooling: ClassVar[type[Pooling]] = AveragePooling
     reduction: ClassVar[str] = "mean"
     formula: ClassVar[str] = (

@@ -98,6 +98,7 @@ class GlobalMaxPooling(GlobalPooling):
 
     words: ClassVar[str] = "gpool max"
     keras_name: ClassVar[str] = "GlobalMaxPooling"
+    stays_in_range: ClassVar[bool] = True
     reduction: ClassVar[str] = "max"
     example: ClassVar[str] = "--keepdims"
     formula: ClassVar[str] = "y[n, c] = max of x[n, ..., c] over all spatial axes"
@@ -163,6 +164,7 @@ class GlobalAveragePooling(GlobalPooling, Maskable):
 
     words: ClassVar[str] = "gpool average"
     keras_name: ClassVar[str] = "GlobalAveragePooling"
+    stays_in_range: ClassVar[bool] = True
     reduction: ClassVar[str] = "mean"
     formula: ClassVar[str] = "y[n, c] = mean of x[n, ..., c] over all spatial axes"
 

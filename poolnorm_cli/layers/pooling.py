@@ -207,6 +207,7 @@ class MaxPooling(Pooling):
 
     words: ClassVar[str] = "pool max"
     keras_name: ClassVar[str] = "MaxPooling"
+    stays_in_range: ClassVar[bool] = True
     example: ClassVar[str] = "--pool-size 2"
     formula: ClassVar[str] = "y[i] = max of x[i*strides - pad + k], k = 0 .. pool_size-1"
     keeps_integers: ClassVar[bool] = True
@@ -275,6 +276,7 @@ class AveragePooling(Pooling):
 
     words: ClassVar[str] = "pool average"
     keras_name: ClassVar[str] = "AveragePooling"
+    stays_in_range: ClassVar[bool] = True
     example: ClassVar[str] = "--pool-size 3 --padding same"
     formula: ClassVar[str] = (
         "y[i] = mean of x[i*strides - pad + k], k = 0 .. pool_size-1, without padding"

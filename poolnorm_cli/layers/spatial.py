@@ -1,9 +1,10 @@
 """What all kinds of pooling share: the spatial axes, and what is made of the parts of a window."""
 
+import math
 from abc import abstractmethod
 from dataclasses import replace
 from functools import reduce
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer, require_one_of
@@ -27,6 +28,9 @@ class SpatialLayer(Layer):
 
     data_format: DataFormat
 
+    stays_in_range: ClassVar[bool] = False
+    """A value of the output is never larger than the largest magnitude under its window."""
+
     def __post_init__(self) -> None:
         """Validate the parameters, as far as that needs no input."""
         require_one_of(self.data_format, get_args(DataFormat), "--data-format")
@@ -39,7 +43,7 @@ class SpatialLayer(Layer):
         return replace(self, **last), channels_as_images(shape)
 
     def output_limit(self, limit: float, shape: Shape, weights: "Weights") -> float:
-        """Return the limit of the input: a value of a window, or their mean, is no larger.
+        """Return the limit of the input, where no value leaves the range of those under its window.
 
         Args:
             limit: One that no value of the input exceeds, all of which are finite.
@@ -47,10 +51,10 @@ class SpatialLayer(Layer):
             weights: Not used: there are none.
 
         Returns:
-            `limit`.
+            `limit`; infinity for a layer that does not say so.
         """
         del shape, weights
-        return limit
+        return limit if self.stays_in_range else math.inf
 
     def strips(self, shape: Ints, items: int) -> "list[Strip]":
         """Cut the first spatial axis.

@@ -97,7 +97,7 @@ def _layer(random: np.random.Generator) -> Layer:
         parameters = {"keepdims": bool(random.random() < 0.7)}
     elif words == "gn":
         parameters = {"groups": int(random.choice([1, 2, 3, -1]))}
-    elif words != "in":
+    elif words != "in" and "axis" in {p.name for p in find(*words.split()).parameters()}:
         parameters = {"axis": (-1,) if random.random() < 0.7 else (1,)}
     if words.split(maxsplit=1)[0] in ("pool", "apool", "gpool") and random.random() < 0.3:
         parameters["data_format"] = "channels_first"
