@@ -62,8 +62,11 @@ def _layer(name: str) -> dict[str, Any]:
     kind = find(*name.split())
     return {
         "keras": kind.keras_name,
-        "example": kind.example,
-        "parameters": [_parameter(p) for p in kind.parameters() if p.name != "name"],
+        "parameters": [
+            _parameter(p) | {"first": _first(p, kind.example)}
+            for p in kind.parameters()
+            if p.name != "name"
+        ],
     }
 
 
@@ -81,6 +84,14 @@ def _parameter(parameter: Any) -> dict[str, Any]:
         "switch": kinds == [bool],
         "default": "" if needed else _spelled(parameter.default),
     }
+
+
+def _first(parameter: Any, example: str) -> str:
+    """Return what a field that must not be empty begins with: what the example of the help has."""
+    words = example.split()
+    if parameter.default is not MISSING or parameter.flag not in words:
+        return ""
+    return words[words.index(parameter.flag) + 1]
 
 
 def _spelled(value: Any) -> Any:

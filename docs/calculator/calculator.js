@@ -80,13 +80,14 @@ function typed() {
   return question;
 }
 
-function fill(question) {
+/** Put a question into the form; a layer that was just chosen begins with its example. */
+function fill(question, isNew = false) {
   const known = Object.hasOwn(layers, question.layer) ? question.layer : START.layer;
   at("layer").value = known;
   at("shape").value = question.shape ?? "";
   lay(known);
   for (const field of document.querySelectorAll("[data-parameter]")) {
-    field.value = question[field.name] ?? field.dataset.usual;
+    field.value = question[field.name] ?? ((isNew && field.dataset.first) || field.dataset.usual);
   }
   for (const name of ["from", "to", "max-size"]) at(name).value = question[name] ?? "";
   const more = at("more-fields").querySelectorAll("[data-parameter]");
@@ -155,7 +156,7 @@ function labelled(parameter) {
   return label;
 }
 
-function fieldOf({ choices, switch: isSwitch, default: usual, needed, lines }) {
+function fieldOf({ choices, switch: isSwitch, default: usual, needed, first, lines }) {
   if (isSwitch || choices.length) {
     const field = document.createElement("select");
     const values = isSwitch ? ["true", "false"] : choices;
@@ -169,6 +170,7 @@ function fieldOf({ choices, switch: isSwitch, default: usual, needed, lines }) {
   if (lines) field.rows = 4;
   field.placeholder = usual ?? "";
   field.required = needed;
+  field.dataset.first = first ?? "";
   field.dataset.usual = "";
   return field;
 }
@@ -391,7 +393,7 @@ function soon() {
 at("layer").addEventListener("change", () => {
   const before = typed();
   lay(at("layer").value);
-  fill({ ...before, layer: at("layer").value });
+  fill({ ...before, layer: at("layer").value }, true);
   changed();
 });
 for (const form of [at("question"), at("solve")]) {

@@ -41,6 +41,17 @@ def test_a_layer_is_chosen_with_the_keyboard_alone(page: Any) -> None:
     assert page.inner_text("#keras").startswith("LayerNormalization(axis=-1")
 
 
+def test_what_must_be_given_begins_with_an_example(page: Any, poolnorm: Command) -> None:
+    _choose(page, layer="apool average")
+    first = page.input_value("#field-output_size")
+    assert page.inner_text("#output") == f"None,{first},{first},3"
+
+    _type(page, output_size="")
+    assert page.inner_text("#error") == poolnorm("shape apool average None,28,28,3").err.strip()
+    opened(page, page.url.partition("#")[2])
+    assert page.inner_text("#error").startswith("error: --output-size is missing")
+
+
 def test_an_error_of_the_tool_is_shown_as_it_is(page: Any, poolnorm: Command) -> None:
     _type(page, shape="1,2,2,1", pool_size="3")
 
