@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from poolnorm_cli.cli.command import Argument, Command, Option
 from poolnorm_cli.errors import UsageError, printable
-from poolnorm_cli.report.emit import emit
+from poolnorm_cli.report.emit import emit, prints_pictures
 from poolnorm_cli.report.rows import Row, Style
 from poolnorm_cli.report.text import keras_shape
 from poolnorm_cli.shapes import Ints, parse_shape
@@ -66,10 +66,11 @@ def _run(flags: GenerateFlags) -> int:
         overwrite=wanted.overwrite,
         sync=wanted.sync,
     )
+    style = Style(quiet=wanted.quiet)
     if wanted.output != "-":
         row = _WrittenRow(wanted.output, sizes, wanted.dtype)
-        emit([row], lambda _: {}, Style(quiet=wanted.quiet))
-    return _shown(wanted.output) if wanted.show and not wanted.quiet else 0
+        emit([row], lambda _: {}, style)
+    return _shown(wanted.output) if wanted.show and prints_pictures(style) else 0
 
 
 def _shown(file: str) -> int:
