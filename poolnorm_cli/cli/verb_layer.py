@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from poolnorm_cli.tensors.tensor import Tensor
 
 
+_REFUSED = 2
+"""The first of the exit codes of a run that was not made."""
+
+
 def layer_command(name: str) -> Command:
     """Make the command that runs a layer."""
     layer = find(*name.split())
@@ -62,12 +66,21 @@ def _run(kind: type[Layer], parameters: dict[str, Any], flags: LayerFlags) -> in
         return _fold(layer, checkpoint, flags)
     if flags.training.training:
         check_training(flags)
-    run, definition = _one_or_many(layer, flags, first), flags.definition
-    if (parameters and layer.weight_names) or flags.has_extras:
+    run = _one_or_many(layer, flags, first)
+    code = _run_and_define(run, layer, checkpoint, flags)
+    if code < _REFUSED and ((parameters and layer.weight_names) or flags.has_extras):
         from poolnorm_cli.cli.idle_flags import idle_note
 
         if text := idle_note(layer, parameters, flags):
-            note(text, flags.printing.style())
+            note(text, flags.printing.style())  # at the end: a refusal is one line
+    return code
+
+
+def _run_and_define(
+    run: "OneInput | ManyInputs", layer: Layer, checkpoint: Checkpoint, flags: LayerFlags
+) -> int:
+    """Run a layer, or write it down as a config or a program, or both; return the exit code."""
+    definition = flags.definition
     wants_program = definition.keras or definition.torch
     if definition.save_config is None and not wants_program:
         return _run_on(run, layer, checkpoint, flags)

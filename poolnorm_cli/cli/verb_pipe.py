@@ -45,9 +45,17 @@ def _run(flags: PipeFlags, steps: Sequence[TypedStep] = ()) -> int:
     flags = replace(flags, training=replace(flags.training, training=trains))
     if trains:
         check_training(flags)
+    code = _run_and_write(made, steps, flags, first)
+    if not code and any(step.parameters for step in layers):
+        _note_idle(made, flags)  # at the end: a refusal is one line
+    return code
+
+
+def _run_and_write(
+    made: Sequence[MadeStep], steps: Sequence[TypedStep], flags: PipeFlags, first: "FirstInput"
+) -> int:
+    """Run the steps, or write them as a recipe or a program; return the exit code."""
     tees, wants_program = _tees(steps), flags.recipe.keras or flags.recipe.torch
-    if any(step.parameters for step in layers):
-        _note_idle(made, flags)
     with saved_recipe(made, steps, flags) as keep_recipe:
         if flags.recipe.save_recipe is not None and not _has_inputs(flags) and not wants_program:
             keep_recipe()

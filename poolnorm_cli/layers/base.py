@@ -245,6 +245,7 @@ class Layer(ABC):
         del shape
         return None
 
+    @final
     def explain_shape(self, shape: Shape) -> list[str]:
         """Describe in words what the layer does with any input of `shape`; a line each.
 
