@@ -13,6 +13,7 @@ from poolnorm_cli.cli.picture_flags import (
     print_picture,
     terminal_for,
 )
+from poolnorm_cli.report.emit import note
 from poolnorm_cli.shapes import DataFormat
 from poolnorm_cli.values import frozen
 
@@ -71,6 +72,7 @@ class ComparePictures:
         pages = [page_for(terminal_for(style))] if flags.show else []
         self._pages = [*pages, *([FILE_PAGE] if flags.is_kept else [])]
         self._drawn: list[list[Canvas]] = []
+        self._pairs = 0
 
     def add(self, found: "Difference", pairs: Callable[[], Iterable[Sequence[Any]]]) -> None:
         """Draw a pair of tensors.
@@ -79,7 +81,8 @@ class ComparePictures:
             found: How they differ.
             pairs: Returns their blocks, side by side.
         """
-        if len(self._drawn) >= _MOST:
+        self._pairs += 1
+        if self._pairs > _MOST:
             return
         from poolnorm_cli.engine.difference_picture import difference_pictures
         from poolnorm_cli.pictures.tensor_page import difference_page
@@ -90,8 +93,12 @@ class ComparePictures:
         drawn = zip(made, self._pages, strict=True)
         self._drawn.append([difference_page(each, page) for each, page in drawn])
 
-    def show(self) -> None:
-        """Print what was drawn, and write the files that are wanted."""
+    def show(self, found: "Sequence[Difference]") -> None:
+        """Print what was drawn, write the files that are wanted, and say what is not drawn.
+
+        Args:
+            found: How all pairs differ, those of different shapes too.
+        """
         from poolnorm_cli.pictures.canvas import Canvas, stacked
 
         for pages in self._drawn if self._flags.show else ():
@@ -99,3 +106,8 @@ class ComparePictures:
         if self._flags.is_kept and self._drawn:
             whole = stacked(*(pages[-1] for pages in self._drawn))
             keep_picture(whole.trimmed(), self._flags, overwrite=self._flags.overwrite)
+        if self._pairs > _MOST:
+            note(f"the pictures are of the first {_MOST} of {self._pairs} pairs", self._style)
+        if other := len(found) - sum(each.comparable for each in found):
+            what = f"{other} of {len(found)} pairs, whose" if len(found) > 1 else "the"
+            note(f"not drawn: {what} shapes differ", self._style)

@@ -13,7 +13,7 @@ from poolnorm_cli.values import frozen
 if TYPE_CHECKING:
     from poolnorm_cli.cli.layer_flags import LayerFlags
 
-    Condition = Callable[[Layer, LayerFlags], bool]
+    Condition = Callable[[Any, LayerFlags], bool]  # of a layer, or None for a pipe
 
 
 @frozen
@@ -41,6 +41,15 @@ def _writes(layer: Layer, flags: "LayerFlags") -> bool:
     outputs, weights, definition = flags.outputs, flags.weights, flags.definition
     files = (outputs.output, outputs.output_dir, weights.save_weights, definition.save_config)
     return any(file not in (None, "-") for file in (*files, flags.export.export))
+
+
+def _runs_nothing(layer: Layer | None, flags: "LayerFlags") -> bool:
+    del layer
+    if flags.wants_program or flags.folding.fold:
+        return True
+    from poolnorm_cli.cli.exporting import only_a_graph
+
+    return flags.export.export is not None and only_a_graph(flags)
 
 
 def _has_directory(flags: "LayerFlags") -> bool:
@@ -116,6 +125,11 @@ PARAMETERS = (
 )
 """For the parameters of layers, in the order in which a reason is looked for."""
 
+_DRAWN = ("show", "own_scale", "sample", "channel", "save_svg", "save_png")
+_PICTURES = (
+    _Rule(_DRAWN, "with --dry-run", lambda _, flags: flags.batch.dry_run),
+    _Rule(_DRAWN, "no layer is run", _runs_nothing),
+)
 OTHERS = (
     _Rule(
         ("overwrite", "sync"),
@@ -138,10 +152,11 @@ OTHERS = (
         lambda _, flags: len(flags.inputs.inputs or ()) == 1 and not _has_directory(flags),
     ),
     _Rule(
-        ("values", "precision", "explain", "profile", "show", "own_scale", "save_svg", "save_png"),
+        ("values", "precision", "explain", "profile"),
         "with --dry-run",
         lambda _, flags: flags.batch.dry_run,
     ),
+    *_PICTURES,
     _Rule(
         ("precision",),
         "no values are printed",
@@ -166,29 +181,30 @@ def idle_note(layer: Layer, typed: Mapping[str, Any], flags: "LayerFlags") -> st
         One line; None where all do something.
     """
     found = dict[str, str]()
-    definition = flags.definition
-    elsewhere = (definition.save_config, flags.export.export)
-    if not (definition.keras or definition.torch or any(elsewhere)):
+    elsewhere = (flags.definition.save_config, flags.export.export)
+    if not (flags.wants_program or any(elsewhere)):
         found |= _found(PARAMETERS, typed, layer, flags)
     found |= _found(OTHERS, dict(_typed_fields(flags)), layer, flags)
     return f"{_NOTE}: {_text(found)}" if found else None
 
 
 def idle_steps_note(
-    steps: "Iterable[tuple[str, Layer, Mapping[str, Any], LayerFlags]]",
+    steps: "Iterable[tuple[str, Layer, Mapping[str, Any], LayerFlags]]", flags: "LayerFlags"
 ) -> str | None:
-    """Say the same of the parameters of the steps of a pipe.
+    """Say the same of the parameters of the steps of a pipe, and of its pictures.
 
     Args:
         steps: The title of each, its layer, its parameters that were typed, and its other flags.
+        flags: What was typed before the first step.
 
     Returns:
         One line; None where all do something.
     """
-    found = [
-        (title, _found(PARAMETERS, typed, layer, flags)) for title, layer, typed, flags in steps
-    ]
+    found = [(title, _found(PARAMETERS, typed, layer, own)) for title, layer, typed, own in steps]
     texts = [f"{title}: {_text(names)}" for title, names in found if names]
+    pictures = {name: value for name, value in _typed_fields(flags) if name in _DRAWN}
+    if idle := _found(_PICTURES, pictures, None, flags):
+        texts.insert(0, _text(idle))
     return f"{_NOTE}: {'; '.join(texts)}" if texts else None
 
 
@@ -201,7 +217,7 @@ def _text(found: Mapping[str, str]) -> str:
 
 
 def _found(
-    rules: tuple[_Rule, ...], typed: Mapping[str, Any], layer: Layer, flags: "LayerFlags"
+    rules: tuple[_Rule, ...], typed: Mapping[str, Any], layer: Layer | None, flags: "LayerFlags"
 ) -> dict[str, str]:
     """Return the reason for each flag that does nothing, by the flag as it was typed."""
     found = dict[str, str]()

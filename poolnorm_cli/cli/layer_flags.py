@@ -347,6 +347,11 @@ class LayerFlags:
         return wanted != (None, None) or definition.keras or definition.torch
 
     @property
+    def wants_program(self) -> bool:
+        """Whether a program is printed, and nothing run."""
+        return self.definition.keras or self.definition.torch
+
+    @property
     def has_extras(self) -> bool:
         """Whether a flag was typed that does nothing in some runs."""
         outputs, values, inputs = self.outputs, self.values, self.inputs

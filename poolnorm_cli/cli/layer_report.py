@@ -53,8 +53,8 @@ class OutcomeRow(Row):
             pictures: Draws it; None where no picture is wanted.
         """
         self.outcome, self.layer, self._precision = outcome, layer, precision
-        self.pictures = pictures
-        self._picture = None if pictures is None else pictures.drawn(outcome)
+        self.pictures = pictures if outcome.pictures else None  # none of a graph without a run
+        self._picture = None if self.pictures is None else self.pictures.drawn(outcome)
 
     @property
     def heading(self) -> str:

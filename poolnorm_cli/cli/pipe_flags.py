@@ -82,6 +82,11 @@ class PipeFlags(LayerFlags):
     definition: DefinitionFlags = DefinitionFlags()
     steps: Sequence[LayerStep] = ()
 
+    @property
+    def wants_program(self) -> bool:
+        """Whether a program is printed, and nothing run."""
+        return self.recipe.keras or self.recipe.torch
+
     def more_roles(self) -> Iterator[Role]:
         """List the files that flags of the steps name."""
         if self.recipe.recipe is not None:

@@ -170,7 +170,7 @@ def _run(flags: CompareFlags) -> int:
     compare = _files if comparison.backends is None else _backends
     found = list(compare(comparison, flags, on_pair))
     if pictures is not None:
-        pictures.show()
+        pictures.show(found)
     equal = all(difference.equal for difference in found)
     from poolnorm_cli.engine.compare import passing_flags
 

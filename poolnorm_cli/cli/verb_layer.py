@@ -63,11 +63,12 @@ def _run(kind: type[Layer], parameters: dict[str, Any], flags: LayerFlags) -> in
     first = flags.first_input()
     layer, checkpoint = layer_from_files(kind, parameters, flags, first)
     if flags.folding.fold:
-        return _fold(layer, checkpoint, flags)
-    if flags.training.training:
-        check_training(flags)
-    run = _one_or_many(layer, flags, first)
-    code = _run_and_define(run, layer, checkpoint, flags)
+        code = _fold(layer, checkpoint, flags)
+    else:
+        if flags.training.training:
+            check_training(flags)
+        run = _one_or_many(layer, flags, first)
+        code = _run_and_define(run, layer, checkpoint, flags)
     if code < _REFUSED and ((parameters and layer.weight_names) or flags.has_extras):
         from poolnorm_cli.cli.idle_flags import idle_note
 
@@ -80,9 +81,8 @@ def _run_and_define(
     run: "OneInput | ManyInputs", layer: Layer, checkpoint: Checkpoint, flags: LayerFlags
 ) -> int:
     """Run a layer, or write it down as a config or a program, or both; return the exit code."""
-    definition = flags.definition
-    wants_program = definition.keras or definition.torch
-    if definition.save_config is None and not wants_program:
+    wants_program = flags.wants_program
+    if flags.definition.save_config is None and not wants_program:
         return _run_on(run, layer, checkpoint, flags)
     from poolnorm_cli.cli.exporting import print_programs, saved_config
 

@@ -46,7 +46,7 @@ def _run(flags: PipeFlags, steps: Sequence[TypedStep] = ()) -> int:
     if trains:
         check_training(flags)
     code = _run_and_write(made, steps, flags, first)
-    if not code and any(step.parameters for step in layers):
+    if not code and (flags.pictures.is_wanted or any(step.parameters for step in layers)):
         _note_idle(made, flags)  # at the end: a refusal is one line
     return code
 
@@ -55,7 +55,7 @@ def _run_and_write(
     made: Sequence[MadeStep], steps: Sequence[TypedStep], flags: PipeFlags, first: "FirstInput"
 ) -> int:
     """Run the steps, or write them as a recipe or a program; return the exit code."""
-    tees, wants_program = _tees(steps), flags.recipe.keras or flags.recipe.torch
+    tees, wants_program = _tees(steps), flags.wants_program
     with saved_recipe(made, steps, flags) as keep_recipe:
         if flags.recipe.save_recipe is not None and not _has_inputs(flags) and not wants_program:
             keep_recipe()
@@ -71,19 +71,18 @@ def _run_and_write(
 
 
 def _note_idle(made: Sequence[MadeStep], flags: PipeFlags) -> None:
-    """Say which parameters of steps that were typed do nothing in this run."""
-    if flags.recipe != type(flags.recipe)() or flags.export.export is not None:
-        return  # they come from a file, or are kept
+    """Say which parameters of steps and which flags of pictures do nothing in this run."""
     from poolnorm_cli.cli.idle_flags import idle_steps_note
 
     saved = flags.weights.save_weights
+    is_kept = flags.recipe != type(flags.recipe)() or flags.export.export is not None
     steps = []
-    for typed, each in zip(flags.steps, made, strict=True):
+    for typed, each in zip(() if is_kept else flags.steps, made, strict=not is_kept):
         own = each.flags
         if saved is not None:
             own = replace(own, weights=replace(own.weights, save_weights=saved))
         steps.append((typed.title, each.step.layer, typed.parameters, own))
-    if text := idle_steps_note(steps):
+    if text := idle_steps_note(steps, flags):
         note(text, flags.printing.style())
 
 

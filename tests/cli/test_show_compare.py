@@ -92,8 +92,21 @@ def test_equal_tensors_and_others_of_another_shape_are_told(poolnorm: Command) -
 
     assert "The values are the same." in poolnorm("compare a.npy a.npy --show").out
     shown = poolnorm("compare a.npy b.npy --show")
-    assert (shown.code, shown.err) == (1, "")
+    assert (shown.code, shown.err) == (1, "note: not drawn: the shapes differ\n")
     assert len(shown.out.splitlines()) == 1
+    assert poolnorm("compare a.npy b.npy --show -q").err == ""
+
+
+def test_pairs_that_are_not_drawn_are_counted(poolnorm: Command) -> None:
+    first: Any = {f"k{place}": normal(1, 4, 4, 1) for place in range(6)}
+    np.savez("a.npz", **first)
+    np.savez("b.npz", **(first | {"k5": normal(1, 4, 5, 1)}))
+    shown = poolnorm("compare a.npz b.npz --save-svg p.svg")
+
+    assert shown.err.splitlines() == [
+        "note: the pictures are of the first 4 of 5 pairs",
+        "note: not drawn: 1 of 6 pairs, whose shapes differ",
+    ]
 
 
 def test_backends_are_drawn(poolnorm: Command) -> None:

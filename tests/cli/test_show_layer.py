@@ -168,6 +168,8 @@ def test_processes_send_their_pictures(poolnorm: Command) -> None:
     [
         ("--show --dry-run", "--show (with --dry-run)"),
         ("--save-svg p.svg --dry-run", "--save-svg (with --dry-run)"),
+        ("--show --keras", "--show (no layer is run)"),
+        ("--save-svg p.svg --sample 0 --torch", "--sample, --save-svg (no layer is run)"),
         ("--show --precision 3", "--precision (no values are printed)"),
         ("--save-svg p.svg --overwrite", None),
     ],
@@ -180,3 +182,28 @@ def test_flags_without_effect_beside_pictures_are_noted(
 
     assert shown.code == 0
     assert shown.err == ("" if note is None else f"note: no effect in this run: {note}\n")
+    assert Path("p.svg").exists() is (note is None)
+
+
+def test_nothing_is_drawn_where_scale_and_shift_are_folded(poolnorm: Command) -> None:
+    np.save("x.npy", normal(1, 4, 4, 2))
+    assert poolnorm("bn x.npy --save-weights w.npz -o y.npy").code == 0
+    shown = poolnorm("bn x.npy --weights w.npz --fold --show -q")
+    told = poolnorm("bn x.npy --weights w.npz --fold --show")
+
+    assert (shown.code, told.code) == (0, 0)
+    assert "note: no effect in this run: --show (no layer is run)" in told.err
+    assert shown.err == ""
+
+
+@pytest.mark.parametrize("words", ["pool max x.npy", "pool max 1,4,4,1", "pipe x.npy"])
+def test_nothing_is_drawn_of_a_graph_that_is_not_run(poolnorm: Command, words: str) -> None:
+    pytest.importorskip("onnx")
+    np.save("x.npy", normal(1, 4, 4, 1))
+    steps = " ! pool max" if words.startswith("pipe") else ""
+    shown = poolnorm(f"{words} --export x.onnx --show{steps}")
+    document = poolnorm(f"{words} --export y.onnx --show --json{steps}")
+
+    assert (shown.code, document.code) == (0, 0), shown.err
+    assert shown.err == "note: no effect in this run: --show (no layer is run)\n"
+    assert "pictures" not in json.loads(document.out)["results"][0]

@@ -52,6 +52,17 @@ def test_the_steps_are_named_above_the_output(poolnorm: Command) -> None:
     assert Path("p.svg").read_text().startswith("<svg")
 
 
+@pytest.mark.parametrize(
+    ("flags", "reason"), [("--dry-run", "with --dry-run"), ("--keras", "no layer is run")]
+)
+def test_a_picture_that_is_not_drawn_is_told(poolnorm: Command, flags: str, reason: str) -> None:
+    np.save("x.npy", normal(1, 16, 16, 3))
+    shown = poolnorm(f"pipe x.npy --show {flags} ! pool max ! bn --momentum 0.5")
+
+    assert shown.code == 0
+    assert shown.err.startswith(f"note: no effect in this run: --show ({reason})")
+
+
 def test_one_step_is_shown_as_its_layer_would_be(poolnorm: Command) -> None:
     np.save("x.npy", normal(2, 8, 8, 3))
     alone = pictures(poolnorm("pool max x.npy --show --json").out)
