@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from poolnorm_cli.cli.command import Option
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.report.colors import is_colored
 from poolnorm_cli.report.emit import prints_pictures
 from poolnorm_cli.report.rows import Style
 from poolnorm_cli.values import frozen
@@ -147,7 +148,7 @@ def terminal_for(style: Style) -> "Terminal":
     """Return what the reader of a report can be shown: colours, characters, and a size."""
     from poolnorm_cli.pictures.terminal import terminal_of
 
-    return terminal_of(style.stream, style.color)
+    return terminal_of(style.stream, colored=is_colored(style.stream, style.color))
 
 
 def print_picture(canvas: "Canvas", style: Style, terminal: "Terminal | None" = None) -> None:

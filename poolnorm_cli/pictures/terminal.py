@@ -33,41 +33,27 @@ class Terminal:
     height: int = 24
 
 
-def terminal_of(stream: TextIO, color: str) -> Terminal:
+def terminal_of(stream: TextIO, *, colored: bool) -> Terminal:
     """Find out what a stream can show; nothing is asked of the terminal itself.
 
     Args:
         stream: Where the picture goes. What is no terminal gets 80 columns, or `COLUMNS`.
-        color: `auto`, `always` or `never`; `auto` heeds NO_COLOR, and gives a pipe no colour.
+        colored: It gets colour.
 
     Returns:
         What it can show.
     """
     size = shutil.get_terminal_size()
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    depth = color_depth(color, os.environ, is_terminal=stream.isatty())
+    depth = color_depth(os.environ) if colored else "none"
     return Terminal(depth=depth, encoding=encoding, width=size.columns, height=size.lines)
 
 
-def color_depth(color: str, environment: Mapping[str, str], *, is_terminal: bool) -> Depth:
-    """Decide which colours are used.
-
-    Args:
-        color: `auto`, `always` or `never`.
-        environment: NO_COLOR, COLORTERM and TERM are looked at.
-        is_terminal: People see it at once.
-
-    Returns:
-        The colours.
-    """
-    plain = bool(environment.get("NO_COLOR")) or not is_terminal
-    if color == "never" or (color == "auto" and plain):
-        return "none"
+def color_depth(environment: Mapping[str, str]) -> Depth:
+    """Return the colours of a terminal that gets any, of which COLORTERM and TERM tell."""
     term = environment.get("TERM", "").lower()
     if environment.get("COLORTERM", "").lower() in {"truecolor", "24bit"} or "direct" in term:
         return "truecolor"
-    if term in {"", "dumb", "unknown"}:
-        return "16" if color == "always" else "none"
     return "256" if "256" in term or term in _KNOWN_256 else "16"
 
 

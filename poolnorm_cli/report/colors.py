@@ -43,7 +43,7 @@ def is_colored(stream: TextIO, color: Color = "auto") -> bool:
     """
     if color != "auto":
         return color == "always"
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM", "").lower() in {"dumb", "unknown"}:
         return False
     return stream.isatty()
 
