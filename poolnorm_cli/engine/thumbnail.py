@@ -105,7 +105,6 @@ class Painter:
         size = tuple(cut.cells for cut in view.cuts)
         self._sums: list[Cells] = cells_for(view, size, largest=largest)
         self._marks = [np.zeros(size, np.int64) for _ in range(3)]
-        self._scale = 1.0
 
     @property
     def has_all(self) -> bool:

@@ -147,8 +147,9 @@ class View:
     @property
     def factors(self) -> tuple[int, int]:
         """Items of the tensor that one cell has down and across."""
-        y, x = self.axes.y, self.axes.x
-        return (1 if y is None else self.cuts[y].factor, 1 if x is None else self.cuts[x].factor)
+        cuts = (None if axis is None else self.cuts[axis] for axis in (self.axes.y, self.axes.x))
+        y, x = (1 if cut is None else min(cut.factor, cut.stop - cut.start) for cut in cuts)
+        return max(y, 1), max(x, 1)
 
 
 def view_of(shape: Ints, wanted: Wanted) -> View:

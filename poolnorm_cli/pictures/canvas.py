@@ -3,14 +3,14 @@
 canvas = Canvas(40, title="A window of 2")
 canvas.write("A window of 2", "heading")
 canvas.put(2, 4, "ab", "window")
-both = beside(canvas, pixels(colours))
+both = beside(canvas, other)
 """
 
 import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from poolnorm_cli.pictures.styles import RGB, Paint, Style, luminance, mean
+from poolnorm_cli.pictures.styles import Style
 
 
 class Cell(NamedTuple):
@@ -28,8 +28,6 @@ class Cell(NamedTuple):
 
 
 BLANK = Cell()
-SHADES = " ░▒▓█"
-"""From nothing to full: what stands for brightness where there are no colours."""
 
 
 class Canvas:
@@ -233,36 +231,3 @@ def flowed(canvases: Sequence[Canvas], width: int, gap: int = 3) -> Canvas:
         taken += each.width + gap * bool(lines[-1])
         lines[-1].append(each)
     return stacked(*(beside(*line, gap=gap) for line in lines))
-
-
-def pixels(grid: Sequence[Sequence[RGB | None]]) -> Canvas:
-    """Draw an image in half blocks: a cell shows two pixels, one above the other.
-
-    Without colours, a cell stands for the brightness of its pixels in five steps.
-
-    Args:
-        grid: Rows of colours, all of one length, 1 or more; None is transparent.
-
-    Returns:
-        A picture as wide as the image, with half as many rows, rounded up.
-    """
-    canvas = Canvas(len(grid[0]))
-    nothing: list[RGB | None] = [None] * len(grid[0])
-    for place in range(0, len(grid), 2):
-        below = grid[place + 1] if place + 1 < len(grid) else nothing
-        for column, (upper, lower) in enumerate(zip(grid[place], below, strict=True)):
-            glyph, style, plain = _half_blocks(upper, lower)
-            canvas.put(place // 2, column, glyph, style, plain)
-    if not canvas.height:
-        canvas.put(0, 0, "")
-    return canvas
-
-
-def _half_blocks(upper: RGB | None, lower: RGB | None) -> Cell:
-    seen = [color for color in (upper, lower) if color is not None]
-    if not seen:
-        return BLANK
-    plain = SHADES[min(int(luminance(mean(*seen)) * len(SHADES)), len(SHADES) - 1)]
-    if upper is None:
-        return Cell("▄", Paint(lower), plain)
-    return Cell("▀", Paint(upper, lower), plain)

@@ -71,15 +71,9 @@ what is not a number. good: what is as it should be.
 """
 
 
-def paint_of(style: Style) -> Paint:
-    """Return the colours of a style on a terminal."""
-    return style if isinstance(style, Paint) else LOOKS[style].paint
-
-
-def luminance(color: RGB) -> float:
-    """Return how bright a colour is, from 0 to 1, as eyes weigh the three."""
-    red, green, blue = color
-    return (0.299 * red + 0.587 * green + 0.114 * blue) / 255
+def luminance(red: float, green: float, blue: float) -> float:
+    """Return how bright a colour is, on the scale of its parts, as eyes weigh the three."""
+    return 0.299 * red + 0.587 * green + 0.114 * blue
 
 
 def mean(*colors: RGB) -> RGB:

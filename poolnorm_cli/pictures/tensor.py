@@ -112,7 +112,7 @@ def legend(scale: Scale, width: int) -> Canvas:
     span = max(min(width - len(low) - len(high) - 2, 32), 1)
     left = canvas.put(0, 0, low, "muted") + 1
     for column in range(span):
-        value = scale.low + (scale.high - scale.low) * column / max(span - 1, 1)
+        value = scale.value(column / max(span - 1, 1))
         cell = _pixel(scale, [value], [value])
         canvas.put(0, left + column, cell.glyph, cell.style, cell.plain)
     canvas.put(0, left + span + 1, high, "muted")

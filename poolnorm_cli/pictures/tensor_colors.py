@@ -9,7 +9,7 @@ space for image processing", 2020), with at most so much chroma as sRGB has ther
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from poolnorm_cli.pictures.styles import RGB, Paint
+from poolnorm_cli.pictures.styles import RGB, Paint, luminance
 
 
 _ANCHORS = (
@@ -68,6 +68,10 @@ class Scale(NamedTuple):
         half = self.high / 2 - self.low / 2  # which does not overflow
         return min(max((value / 2 - self.low / 2) / half, 0.0), 1.0)
 
+    def value(self, place: float) -> float:
+        """Return the value at a place between the two, from 0 to 1."""
+        return self.low * (1 - place) + self.high * place  # which does not overflow either
+
     def color(self, values: Sequence[float]) -> RGB:
         """Return the colour of a cell: of red, green and blue, or of one value by the map."""
         if len(values) == 3:
@@ -84,19 +88,13 @@ class Scale(NamedTuple):
 
     def level(self, values: Sequence[float]) -> float:
         """Return how bright a cell is, from 0 to 1."""
-        return _level([self.place(value) for value in values])
-
-
-def _level(parts: Sequence[float]) -> float:
-    if len(parts) == 3:
-        return 0.299 * parts[0] + 0.587 * parts[1] + 0.114 * parts[2]
-    return parts[0]
+        first, *others = (self.place(value) for value in values)
+        return luminance(first, *others) if others else first
 
 
 def ink_on(ground: RGB) -> RGB:
     """Return black or white, whichever is read better on a colour."""
-    light = _level([part / 255 for part in ground])
-    return (0, 0, 0) if light > 0.5 else (255, 255, 255)
+    return (0, 0, 0) if luminance(*ground) > 127.5 else (255, 255, 255)
 
 
 def number(value: float) -> str:

@@ -265,7 +265,10 @@ def _panel(thumbnail: "Thumbnail", width: int) -> Canvas:
         row = canvas.height
         canvas.put(row, 0, name, "muted")
         canvas.put(row, 10, f"{text:>{wide}}")
-        canvas.put(row, 12 + wide, place, "muted")
+        column = 12 + wide
+        if column + len(place) > width:  # a part of an index would be that of another value
+            row, column = row + 1, max(width - len(place), 0)
+        canvas.put(row, column, place, "muted")
     if found is None or sum(found.counts) == 0:
         return canvas
     if found.step > 1:

@@ -45,6 +45,38 @@ def test_no_line_is_wider_than_the_screen(
     assert "median" in told
 
 
+@pytest.mark.parametrize("places", [(0, 1), (1, 0)])
+def test_the_largest_values_that_there_are_are_drawn(
+    poolnorm: Command, places: tuple[int, int]
+) -> None:
+    x = np.zeros((1, 2, 2, 1))
+    x[0, places[0], 0, 0], x[0, places[1], 1, 0] = 1.7e308, -1.7e308
+    np.save("x.npy", x)
+    shown = poolnorm("show x.npy")
+    compared = poolnorm("compare x.npy x.npy --show")
+
+    assert (shown.code, compared.code) == (0, 0), shown.err
+    assert "-1.7e+308 " in shown.out
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64"])
+def test_the_place_of_an_extreme_is_whole(poolnorm: Command, dtype: str) -> None:
+    info = np.finfo(dtype) if dtype == "float32" else np.iinfo(dtype)
+    x = np.zeros((2, 20, 110, 120, 5), dtype)
+    x[1, 19, 109, 119, 4], x[1, 19, 109, 118, 4] = info.min, info.max
+    np.save("x.npy", x)
+    lines = [line.rstrip() for line in poolnorm("show x.npy --all").out.splitlines()]
+
+    assert sum(line.endswith(" at 1,19,109,119,4") for line in lines) == 1
+    assert sum(line.endswith(" at 1,19,109,118,4") for line in lines) == 1
+
+
+def test_a_cell_has_no_more_values_than_there_are(poolnorm: Command) -> None:
+    np.save("x.npy", normal(1, 2, 4300, 1))
+
+    assert "Each cell the mean of 2 x 100 values." in poolnorm("show x.npy").out
+
+
 def test_the_picture_alone_is_what_is_essential(poolnorm: Command) -> None:
     np.save("x.npy", normal(2, 6, 6, 1))
     told = poolnorm("show x.npy -q").out

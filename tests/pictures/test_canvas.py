@@ -2,8 +2,7 @@
 
 from hypothesis import given, strategies as st
 
-from poolnorm_cli.pictures.canvas import Canvas, Cell, beside, flowed, pixels, stacked, text_width
-from poolnorm_cli.pictures.styles import Paint
+from poolnorm_cli.pictures.canvas import Canvas, Cell, beside, flowed, stacked, text_width
 
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -72,18 +71,3 @@ def test_pictures_flow_within_a_width(widths: list[int], width: int) -> None:
     flow = flowed([Canvas(each, 1) for each in widths], width)
 
     assert flow.width <= width
-
-
-def test_an_image_has_two_pixels_a_cell() -> None:
-    canvas = pixels([[RED, None], [BLUE, BLUE], [RED, None]])
-
-    assert canvas.rows[0][0] == Cell("▀", Paint(RED, BLUE), "░")
-    assert canvas.rows[0][1] == Cell("▄", Paint(BLUE), " ")
-    assert canvas.rows[1][0].style == Paint(RED)
-    assert canvas.rows[1][1] == Cell()
-
-
-def test_brightness_stands_for_colour_without_it() -> None:
-    grey = [(level, level, level) for level in (0, 60, 120, 180, 255)]
-
-    assert list(pixels([grey, grey]).lines()) == [" ░▒▓█"]

@@ -7,16 +7,19 @@ import pytest
 
 from poolnorm_cli.errors import UnavailableError
 from poolnorm_cli.pictures import png as module
-from poolnorm_cli.pictures.canvas import Canvas, pixels
+from poolnorm_cli.pictures.canvas import Canvas
 from poolnorm_cli.pictures.png import png
-from poolnorm_cli.pictures.styles import LIGHT, LOOKS
+from poolnorm_cli.pictures.styles import LIGHT, LOOKS, Paint
 
 
 pil = pytest.importorskip("PIL.Image", reason="no Pillow")
 
 
 def test_pixels_are_squares_of_their_colours() -> None:
-    image = pil.open(io.BytesIO(png(pixels([[(255, 0, 0), (0, 0, 255)], [(1, 2, 3), None]]))))
+    canvas = Canvas(2)
+    canvas.put(0, 0, "▀", Paint((255, 0, 0), (1, 2, 3)))
+    canvas.put(0, 1, "▀", Paint((0, 0, 255)))
+    image = pil.open(io.BytesIO(png(canvas)))
     side, margin = module._WIDTH, module._MARGIN
 
     assert image.size == (2 * side + 2 * margin, 2 * side + 2 * margin)

@@ -4,7 +4,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from poolnorm_cli.pictures.canvas import Canvas, pixels
+from poolnorm_cli.pictures.canvas import Canvas
 from poolnorm_cli.pictures.styles import LOOKS, Paint
 from poolnorm_cli.pictures.svg import CELL_HEIGHT, CELL_WIDTH, svg
 
@@ -56,7 +56,8 @@ def test_letters_are_held_to_their_columns() -> None:
 
 
 def test_blocks_are_rectangles_and_equal_neighbours_one() -> None:
-    canvas = pixels([[(255, 0, 0)] * 5, [(0, 0, 255)] * 5])
+    canvas = Canvas(5)
+    canvas.put(0, 0, "▀" * 5, Paint((255, 0, 0), (0, 0, 255)))
     _, lower, upper = parsed(canvas).iter(f"{SPACE}rect")
 
     assert not list(parsed(canvas).iter(f"{SPACE}text"))

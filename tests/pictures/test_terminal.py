@@ -1,13 +1,16 @@
 """A picture as text has the colours and the characters that there are, and no others."""
 
+import io
 import re
 
 import pytest
 
-from poolnorm_cli.pictures.canvas import Canvas, Cell, pixels
+from poolnorm_cli.pictures.canvas import Canvas, Cell
 from poolnorm_cli.pictures.glyphs import BLOCKS, writable
-from poolnorm_cli.pictures.styles import LOOKS, RGB
-from poolnorm_cli.pictures.terminal import Depth, Terminal, color_depth, one_of_256, text
+from poolnorm_cli.pictures.styles import LOOKS, RGB, Paint
+from poolnorm_cli.pictures.terminal import Depth, Terminal, one_of_256, terminal_of, text
+from poolnorm_cli.report.colors import is_colored
+from poolnorm_cli.report.text import Color
 
 
 XTERM = {"TERM": "xterm-256color"}
@@ -21,7 +24,8 @@ XTERM = {"TERM": "xterm-256color"}
         ("auto", {"TERM": "xterm-direct"}, True, "truecolor"),
         ("auto", {"TERM": "xterm"}, True, "16"),
         ("auto", {"TERM": "dumb"}, True, "none"),
-        ("auto", {}, True, "none"),
+        ("auto", {"TERM": "unknown"}, True, "none"),
+        ("auto", {}, True, "16"),
         ("auto", XTERM, False, "none"),
         ("auto", XTERM | {"NO_COLOR": "1"}, True, "none"),
         ("auto", XTERM | {"NO_COLOR": ""}, True, "256"),
@@ -31,9 +35,20 @@ XTERM = {"TERM": "xterm-256color"}
     ],
 )
 def test_colours_are_those_of_the_terminal(
-    color: str, environment: dict[str, str], is_terminal: bool, depth: Depth
+    color: Color,
+    environment: dict[str, str],
+    is_terminal: bool,
+    depth: Depth,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert color_depth(color, environment, is_terminal=is_terminal) == depth
+    for name in ("TERM", "COLORTERM", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: is_terminal)
+
+    assert terminal_of(stream, colored=is_colored(stream, color)).depth == depth
 
 
 def drawn(depth: Depth, encoding: str = "utf-8") -> list[str]:
@@ -75,7 +90,8 @@ def test_colours_change_nothing_but_colours(depth: Depth) -> None:
 
 
 def test_half_blocks_are_one_colour_where_there_are_none() -> None:
-    image = pixels([[(0, 0, 0)], [(200, 100, 0)]])
+    image = Canvas(1)
+    image.put(0, 0, "▀", Paint((0, 0, 0), (200, 100, 0)), "░")
 
     (line,) = text(image, Terminal(depth="truecolor", encoding="latin-1"))
     assert line == "\033[48;2;100;50;0m \033[0m"
