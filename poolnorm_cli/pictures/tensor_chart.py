@@ -22,7 +22,8 @@ def histogram(counts: Sequence[int], ends: tuple[float, float], width: int, rows
     """Draw how many values there are of each size.
 
     Args:
-        counts: How many are in each bin, from the least values to the greatest.
+        counts: How many are in each bin, from the least values to the greatest; of more bins than
+            columns, neighbours are put together.
         ends: The least value and the greatest.
         width: Columns.
         rows: Rows of the bars; one more has the ends.
@@ -31,7 +32,9 @@ def histogram(counts: Sequence[int], ends: tuple[float, float], width: int, rows
         The picture; a bin that has any value has at least an eighth of a row.
     """
     canvas = Canvas(width, rows + 1)
-    most, each = max(counts), max(width // len(counts), 1)
+    together = -(-len(counts) // width)
+    counts = [sum(counts[n : n + together]) for n in range(0, len(counts), together)]
+    most, each = max(counts), width // len(counts)
     for place, count in enumerate(counts):
         eighths = max(round(count / most * rows * 8), 1) if count else 0
         for row in range(rows):
