@@ -39,13 +39,13 @@ def window_formula(length: Dim, size: int, stride: int, padding: Padding) -> str
         Part of a line: the parameters, the number of places, the pads if there may be any, and
         the cells that no place reaches.
     """
-    n = "n" if length is None else length
-    count = window_count(n, size, stride, padding)
+    name = "n" if length is None else length
+    n, count = atom(name), window_count(name, size, stride, padding)
     given = f"{_cells(length)}, window {size}, stride {stride}, padding '{padding}'"
     if padding == "valid":
         placed = f"{given}: ({n} - {size}) // {stride} + 1 = {_places(count)}"
     else:
-        low, high = window_pads(n, size, stride, padding)
+        low, high = window_pads(name, size, stride, padding)
         number = isinstance(low, int) and isinstance(high, int)
         sum_ = f" = {low + high}" if number else ""  # type: ignore[operator] # they are numbers
         total = f"max(({count} - 1) * {stride} + {size} - {n}, 0){sum_}"
@@ -85,7 +85,7 @@ def adaptive_formula(length: Dim, count: int) -> str:
     Returns:
         Part of a line.
     """
-    n = "n" if length is None else length
+    n = atom("n" if length is None else length)
     span = f"from floor(i * {n} / {count}) to ceil((i + 1) * {n} / {count})"
     text = f"{_cells(length)}, {counted(count, 'window')} {span}"
     if not isinstance(length, int):

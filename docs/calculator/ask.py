@@ -34,7 +34,6 @@ _MAIN = {
     "epsilon",
     "center",
     "scale",
-    "order",
 }
 """Parameters that the page shows at once; those of training and weights come after."""
 

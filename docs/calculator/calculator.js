@@ -189,12 +189,11 @@ async function answer(question) {
   const facts = question.layer === "pipe" ? ["--explain"] : ["--explain", "--conventions"];
   const { shape } = await ask({ shape: withFlags(list, [...facts, "--json"]) });
   if (mine !== asking) return;
-  const good = shape.code === 0;
-  const found = good ? JSON.parse(shape.out) : undefined;
+  const found = documentOf(shape);
   showShape(found, shape, list);
   const { from, to } = sizes(question, found);
   const asked = {};
-  if (good) asked.drawing = withFlags(list, ["--draw", "--save-svg", "/tmp/windows.svg"]);
+  if (found) asked.drawing = withFlags(list, ["--draw", "--save-svg", "/tmp/windows.svg"]);
   if (from && to) {
     const most = question["max-size"] ? ["--max-size", question["max-size"]] : [];
     asked.solutions = ["shape", "solve", from, to, ...most, "--json"];
@@ -210,6 +209,11 @@ async function answer(question) {
   if (mine !== asking) return;
   main.dataset.answered = link(question);
   document.dispatchEvent(new Event("answered"));
+}
+
+/** Read the document of a shape; a question that is none, such as --help, has no document. */
+function documentOf({ code, out }) {
+  return code === 0 && out.startsWith("{") ? JSON.parse(out) : undefined;
 }
 
 /** Add flags to a command line, before its steps where it has any. */
@@ -233,7 +237,7 @@ function made(tag, text, name = "") {
 const shapeText = (shape) => shape.map((size) => (size === null ? "None" : size)).join(",");
 
 function showShape(found, answer, list) {
-  tell(at("error"), found ? "" : answer.err.trim());
+  tell(at("error"), found ? "" : (answer.err || answer.out).trim());
   at("answer").hidden = !found;
   if (!found) return;
   at("output").textContent = shapeText(found.output_shape);
@@ -270,7 +274,7 @@ function showConventions(conventions) {
 
 function verdict({ same_numbers: lines, keras_answer: same }) {
   if (!lines.length) return made("span", "no such layer", "other");
-  if (same === null) return made("span", "depends on sizes", "other");
+  if (same === null) return made("span", "depends on sizes", "open");
   return same
     ? made("span", "Keras\u2019 answer", "good")
     : made("span", "not Keras\u2019 answer", "other");
@@ -337,7 +341,8 @@ function showSolutions(answer) {
   at("solver").hidden = false;
   const good = answer?.code === 0;
   tell(at("unsolved"), answer && !good ? answer.err.trim() : "");
-  const solutions = good ? JSON.parse(answer.out).solutions : [];
+  const { solutions, max_size: most } = good ? JSON.parse(answer.out) : { solutions: [] };
+  if (good) at("max-size").placeholder = most;
   at("solutions").hidden = !solutions.length;
   at("solutions").tBodies[0].replaceChildren(...solutions.slice(0, SHOWN).map(solutionRow));
   const shown = Math.min(solutions.length, SHOWN);

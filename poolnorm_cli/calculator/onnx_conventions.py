@@ -257,7 +257,7 @@ def _unit_norm(layer: Any, shape: Shape) -> Convention:
         order=order,
         like=[_node("LpNormalization", axis=layer.axis[0], p=2)],
         like_shape=shape,
-        why="it has no floor: norms below 1e-12 are made 1, too",
+        why="it has no floor: vectors shorter than 1e-12 get length 1, too",
         call=call,
     )
 

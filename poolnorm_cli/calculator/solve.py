@@ -185,25 +185,6 @@ def inputs_of(
         yield places, SizeRange(first, first + stride - 1)
 
 
-def solve_document(before: str, after: str, max_size: int = MAX_SIZE) -> dict[str, Any]:
-    """Answer which windows make sizes into others, as a document.
-
-    Args:
-        before: Sizes of the spatial axes, as `224,224`.
-        after: Sizes that they are to become.
-        max_size: The largest window and stride that are tried.
-
-    Returns:
-        The document of `shape solve --json`.
-
-    Raises:
-        UsageError: They are no such sizes.
-    """
-    source, target = spatial_sizes(before, "FROM"), spatial_sizes(after, "TO")
-    found = solve(source, target, max_size)
-    return head(source, target, max_size) | {"solutions": [entry(each, source) for each in found]}
-
-
 def head(before: Shape, after: Shape, max_size: int) -> dict[str, Any]:
     """Return the beginning of the document of `shape solve`.
 

@@ -46,14 +46,10 @@ class Step:
         """Describe what an output depends on, axis by axis."""
         lines = []
         for axis, field in self.fields.items():
-            if isinstance(field.edge, int) and isinstance(field.first, int):
-                cells = f"cells {field.edge} to {field.edge + field.first - 1}"
-            else:
-                cells = f"{_number(field.first)} cells from {_number(field.edge)} on"
             next_ = f", the next one on those {field.jump} further on"
             jump = "" if field.jump is None or axis in self.single else next_
             which = "the output" if axis in self.single else "the first output"
-            text = f"{self.axis_name(axis)}: {which} depends on {cells} of the input{jump}"
+            text = f"{self.axis_name(axis)}: {which} depends on {_cells(field)}{jump}"
             lines.append(f"{text}; padding is below 0" if _is_padded(field) else text)
         if self.whole:
             names = ", ".join(self.axis_name(axis) for axis in self.whole)
@@ -170,6 +166,17 @@ def _names(layers: Sequence[Layer], rank: int) -> dict[int, str]:
     """Name the axes by the first layer that knows where the channels are."""
     knows = [layer for layer in layers if hasattr(layer, "data_format")]
     return axis_names((knows or list(layers))[0], rank) if layers else {}
+
+
+def _cells(field: Field) -> str:
+    """Write which cells of the input the first output depends on, as far as that is known."""
+    edge, first = field.edge, field.first
+    if isinstance(edge, int) and isinstance(first, int):
+        return f"cells {edge} to {edge + first - 1} of the input"
+    begin = "" if edge is None else f" from {edge} on"
+    if first is None:
+        return f"cells of the input{begin}, whose number depends on its sizes"
+    return f"{first} cells of the input{begin}"
 
 
 def _is_padded(field: Field) -> bool:

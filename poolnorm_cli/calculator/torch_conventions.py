@@ -14,11 +14,12 @@ from poolnorm_cli.calculator.convention import Convention, names_of, reordered, 
 from poolnorm_cli.layers.axis_rules import WindowRule
 from poolnorm_cli.layers.programs.program import ProgramContext, one_or_tuple
 from poolnorm_cli.layers.programs.torch_layers import TORCH_LAYERS, TorchLayer
-from poolnorm_cli.shapes import Dim, Shape, Window, window_count
+from poolnorm_cli.shapes import Dim, Shape, Window, counted, window_count
 
 
 FRAMEWORK = "PyTorch"
 _EPSILON = "eps is 1e-05 there unless given"
+_NO_CELLS = "it refuses an axis without cells"
 
 
 def torch_convention(layer: Any, shape: Shape) -> Convention | None:
@@ -67,6 +68,8 @@ def _pooling(layer: Any, shape: Shape) -> Convention:
     outcome = _same_windows(rules, pads, places, averages=layer.averages)
     if layer.averages and rank == 3 and small:
         refused, outcome = True, (False, "it refuses a window larger than the input, pads or not")
+    elif refused and outcome[0]:
+        outcome = False, _NO_CELLS
     notes = (
         ["torch has no 'same' for pooling: padding=(kernel_size-1)//2 is the usual stand-in"]
         if same
@@ -109,7 +112,7 @@ def _same_windows(
             known = known and low == pad
             continue
         if count != rule.places:
-            return False, f"{told}: {max(count, 0)} places, not {rule.places}"
+            return False, f"{told}: {counted(max(count, 0), 'place')}, not {rule.places}"
         length = int(rule.length or 0)
         theirs = Window(rule.size, rule.stride, count, pad, pad)
         ours = Window(rule.size, rule.stride, count, int(low or 0), int(high or 0))
@@ -131,6 +134,8 @@ def _ends(window: Window, length: int) -> list[tuple[int, int]]:
 
 
 def _pooling_call(layer: Any, shape: Shape, rules: list[WindowRule]) -> tuple[list[str], str]:
+    if any(rule.places == 0 for rule in rules):
+        return [], _NO_CELLS
     least = max(max(rule.size, rule.stride) for rule in rules)
     if all(isinstance(pad, int) for rule in rules for pad in rule.pads):
         return _call(_torch_layer(layer, shape, least)), ""

@@ -116,21 +116,21 @@ def _drawn(
     return Drawing(canvas, terminal)
 
 
-@frozen
 class Drawing:
-    """A picture that is to be printed, or none.
+    """A picture that is to be printed, or none."""
 
-    Attributes:
-        canvas: The picture.
-        terminal: What it is printed on.
-    """
+    def __init__(self, canvas: "Canvas | None" = None, terminal: "Terminal | None" = None) -> None:
+        """Keep the picture.
 
-    canvas: "Canvas | None" = None
-    terminal: "Terminal | None" = None
+        Args:
+            canvas: The picture.
+            terminal: What it is printed on.
+        """
+        self._canvas, self._terminal = canvas, terminal
 
     def entry(self) -> dict[str, list[str]]:
         """Return what a document has of it: its lines, without colours."""
-        return {} if self.canvas is None else {"drawing": list(self.canvas.lines())}
+        return {} if self._canvas is None else {"drawing": list(self._canvas.lines())}
 
     def print(self, style: Style) -> None:
         """Print it below everything else, unless only the essential is wanted.
@@ -141,6 +141,6 @@ class Drawing:
         Raises:
             OutputError: Standard output is closed.
         """
-        if self.canvas is not None and prints_pictures(style):
+        if self._canvas is not None and prints_pictures(style):
             print(file=style.stream)
-            print_picture(self.canvas, style, self.terminal)
+            print_picture(self._canvas, style, self._terminal)

@@ -3,8 +3,9 @@
 import os
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from poolnorm_cli.cli.choice_flags import ChoiceFlags
 from poolnorm_cli.cli.command import LAYER_PANEL, PRINTING_PANEL, Option, PrintingFlags
-from poolnorm_cli.cli.picture_flags import PICTURE_PANEL, ChoiceFlags, PictureFlags
+from poolnorm_cli.cli.picture_flags import PICTURE_PANEL, PictureFlags
 from poolnorm_cli.cli.run_flags import BackendFlags, BatchFlags, ExportFlags, FileInputFlags
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.values import frozen

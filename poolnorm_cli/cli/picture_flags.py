@@ -1,7 +1,7 @@
 """Flags of verbs that draw, and what becomes of a picture: printed, or kept in a file."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from poolnorm_cli.cli.command import Option
 from poolnorm_cli.errors import UsageError
@@ -12,7 +12,6 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.engine.view import Room, Wanted
     from poolnorm_cli.pictures.canvas import Canvas
     from poolnorm_cli.pictures.terminal import Terminal
     from poolnorm_cli.tensors.file_roles import Role
@@ -168,42 +167,3 @@ def print_picture(canvas: "Canvas", style: Style, terminal: "Terminal | None" = 
 
     for line in text(canvas, terminal or terminal_for(style)):
         print(line, file=style.stream)
-
-
-@frozen(kw_only=True)
-class ChoiceFlags:
-    """Which part of a tensor is shown."""
-
-    sample: Annotated[
-        int | None,
-        Option(
-            metavar="N",
-            help="The sample to show, from 0; -1 is the last. "
-            "[default: the first; of rank 2 all, a row each]",
-            show_default=False,
-            rich_help_panel=PICTURE_PANEL,
-        ),
-    ] = None
-    channel: Annotated[
-        int | None,
-        Option(
-            metavar="N",
-            help="Show this channel alone.  [default: three as colours, others side by side]",
-            show_default=False,
-            rich_help_panel=PICTURE_PANEL,
-        ),
-    ] = None
-
-    def wanted(self, room: "Room", **more: Any) -> "Wanted":
-        """Return what is to be shown in a room.
-
-        Args:
-            room: The room for the picture.
-            more: Other fields of what is wanted.
-
-        Returns:
-            It.
-        """
-        from poolnorm_cli.engine.view import Wanted
-
-        return Wanted(room, self.sample, self.channel, **more)

@@ -123,8 +123,7 @@ class _ShapeRow(Row):
         """Return the whole document: there is one shape in it."""
         from poolnorm_cli.calculator.answer import shape_document
 
-        told = {"explain": self._explained, "conventions": False}
-        return shape_document(self._layer, self._before, **told)
+        return shape_document(self._layer, self._before, explain=self._explained)
 
 
 def _solve() -> Command:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
+from poolnorm_cli.cli.choice_flags import ChoiceFlags
 from poolnorm_cli.cli.command import Command, InputFlags, Option, PrintingFlags
 from poolnorm_cli.cli.picture_flags import (
     PICTURE_PANEL,
-    ChoiceFlags,
     PictureFileFlags,
     check_picture_files,
     keep_picture,

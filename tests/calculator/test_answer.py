@@ -1,15 +1,17 @@
-"""What `shape` explains, and the same as a document for whoever has no command line."""
+"""What `shape` explains, in words and as a document."""
 
 import json
 from itertools import pairwise, product
+from math import ceil
 from typing import Any
 
 import pytest
+from hypothesis import given, strategies as st
 
-from poolnorm_cli.calculator.answer import answer, make
+from poolnorm_cli.formulas import adaptive_formula, window_formula
 from poolnorm_cli.layers import LAYERS, find
 from poolnorm_cli.layers.axis_rules import AdaptiveRule, WindowRule
-from poolnorm_cli.shapes import adaptive_bounds, window
+from poolnorm_cli.shapes import adaptive_bounds, window, window_count
 from tests.conftest import Command
 
 
@@ -129,47 +131,6 @@ def test_the_largest_window_of_an_even_cover_is_what_counting_finds() -> None:
 
 
 @pytest.mark.parametrize("words", LAYERS)
-def test_a_document_is_the_same_as_that_of_the_command(poolnorm: Command, words: str) -> None:
-    size = {"output_size": "3"} if words.startswith("apool") else {}
-    flags = " --output-size 3" if size else ""
-    told = answer(words, size, "N,9,9,32")
-    printed = poolnorm(f"shape {words} N,9,9,32{flags} --explain --conventions --json").out
-
-    assert json.loads(printed) == json.loads(json.dumps(told))
-
-
-def test_texts_of_a_form_are_read_as_the_command_line_reads_them() -> None:
-    layer: Any = make("pool max", {"pool_size": "3x2", "strides": "", "padding": "same"})
-    assert (layer.pool_size, layer.strides, layer.padding) == ((3, 2), None, "same")
-    layer = make("bn", {"axis": "-1", "epsilon": "1e-5", "center": "false", "momentum": 0.9})
-    assert (layer.axis, layer.epsilon, layer.center, layer.momentum) == ((-1,), 1e-5, False, 0.9)
-
-
-@pytest.mark.parametrize(
-    ("words", "parameters", "shape", "said"),
-    [
-        ("pool max", {"pool_size": "two"}, "1,8,8,3", "--pool-size 'two' cannot be read"),
-        ("pool max", {"pool_size": "0"}, "1,8,8,3", "--pool-size must be positive"),
-        ("pool max", {"pool_sizes": "2"}, "1,8,8,3", "MaxPooling has no parameter 'pool_sizes'"),
-        ("pool max", {"padding": "some"}, "1,8,8,3", "--padding 'some' is not known"),
-        ("pool max", {}, "1,8;8", "has a part"),
-        ("pool max", {"pool_size": "9"}, "1,8,8,3", "axis 1 has 8 cells, fewer than the window"),
-        ("pool most", {}, "1,8,8,3", "no layer 'pool most'"),
-        ("apool max", {}, "1,8,8,3", "--output-size is missing"),
-        ("ln", {"center": "maybe"}, "1,8,8,3", "--center 'maybe' cannot be read"),
-    ],
-)
-def test_what_is_wrong_with_a_question_is_its_answer(
-    words: str, parameters: dict[str, Any], shape: str, said: str
-) -> None:
-    told = answer(words, parameters, shape)
-
-    assert said in told["error"]
-    assert told["fix"]
-    assert told["code"] == 2
-
-
-@pytest.mark.parametrize("words", LAYERS)
 def test_every_layer_explains_what_it_does_to_any_shape(words: str) -> None:
     needed: dict[str, Any] = {"output_size": 3} if words.startswith("apool") else {}
     layer = find(*words.split())(**needed)
@@ -179,14 +140,46 @@ def test_every_layer_explains_what_it_does_to_any_shape(words: str) -> None:
         assert all(line == line.strip() and "\n" not in line for line in text)
 
 
-def test_sizes_beyond_counting_are_answered_at_once() -> None:
-    huge = "1000000000000000"
-    for words, parameters in (
-        ("pool max", {"pool_size": "4611686018427387904", "padding": "same"}),
-        ("pool average", {"pool_size": "3", "strides": "1", "padding": "same"}),
-        ("apool max", {"output_size": "1000000000000"}),
-        ("gpool average", {}),
-    ):
-        told = answer(words, parameters, f"1,{huge},{huge},3")
-        assert "error" not in told
-        assert len(told["conventions"]) == 3
+@pytest.mark.parametrize(
+    "words",
+    [
+        "pool max {} --pool-size 4611686018427387904 --padding same",
+        "pool average {} --pool-size 3 --strides 1 --padding same",
+        "apool max {} --output-size 1000000000000",
+        "gpool average {}",
+    ],
+)
+def test_sizes_beyond_counting_are_answered_at_once(poolnorm: Command, words: str) -> None:
+    shape = "1,1000000000000000,1000000000000000,3"
+    told = poolnorm(f"shape {words.format(shape)} --explain --conventions --json")
+
+    assert told.code == 0
+    assert len(json.loads(told.out)["conventions"]) == 3
+
+
+@given(
+    st.integers(3, 40),
+    st.tuples(st.integers(1, 3), st.integers(1, 3), st.sampled_from(["valid", "same"])),
+    st.tuples(st.integers(1, 5), st.integers(1, 5), st.sampled_from(["valid", "same"])),
+)
+def test_a_formula_of_a_named_size_has_the_value_of_its_number(
+    length: int, first: tuple[int, int, Any], second: tuple[int, int, Any]
+) -> None:
+    named, known = window_count("H", *first), window(length, *first).count
+    placed = window(known, *second)
+    formula = window_formula(named, *second)
+    told = formula.rsplit("': ", 1)[1].split(" places")[0].split(" = ")
+    size, stride, padding = second
+    count = placed.count if padding == "same" else (known - size) // stride + 1
+
+    assert [_value(text, length) for text in told] == [count, count]
+    if padding == "same":
+        pads = formula.split("pads ")[1].split(": ")[0].split(" = ")[0]
+        assert _value(pads, length) == placed.low + placed.high
+    span = adaptive_formula(named, 2).split("floor(")[1].split(") to ceil(")
+    assert _value(span[0], length, i=1) == known / 2
+    assert _value(span[1][:-1], length, i=1) == known
+
+
+def _value(text: str, length: int, **more: int) -> Any:
+    return eval(text, {"H": length, "ceil": ceil, **more})  # noqa: S307 - our own text

@@ -59,6 +59,19 @@ def test_what_depends_on_sizes_is_said_to(poolnorm: Command) -> None:
     assert told["ONNX"]["no_call"] == "the pads depend on H, W; give sizes"
 
 
+def test_an_axis_without_cells_is_refused_by_torch(poolnorm: Command) -> None:
+    told = rows(poolnorm, "pool average 4,0,28,3 --padding same")["PyTorch"]
+
+    assert (told["output_shape"], told["keras_answer"], told["call"]) == (None, False, [])
+    assert told["why"] == told["no_call"] == "it refuses an axis without cells"
+
+
+def test_places_are_counted_in_words(poolnorm: Command) -> None:
+    told = rows(poolnorm, "pool max 1,5,1 --pool-size 2 --strides 4 --padding same")["PyTorch"]
+
+    assert told["why"].endswith(": 1 place, not 2")
+
+
 def test_the_momentum_of_torch_is_the_share_of_the_new(poolnorm: Command) -> None:
     told = rows(poolnorm, "bn N,H,W,3 --momentum 0.9")
 

@@ -115,6 +115,22 @@ def test_global_pooling_sees_what_the_windows_before_it_saw(poolnorm: Command) -
     assert poolnorm(f"{words} -q").out == "1,3\n"
 
 
+def test_fields_of_unknown_sizes_are_told_as_far_as_they_are_known() -> None:
+    layers = [made("pool max", pool_size=2, padding="same"), made("apool max", output_size=3)]
+    pooled, adapted = followed(layers, ("N", "H", None, 3))
+
+    assert pooled.lines()[1] == (
+        "w: the first output depends on 2 cells of the input, the next one on those 2 further on"
+    )
+    assert adapted.lines() == [
+        (
+            "h: the first output depends on cells of the input from -((1-(H-1)%2)//2) on, "
+            "whose number depends on its sizes"
+        ),
+        "w: the first output depends on cells of the input, whose number depends on its sizes",
+    ]
+
+
 def test_start_is_the_middle_of_the_first_field() -> None:
     (step,) = followed([made("pool max", pool_size=3, strides=2, padding="same")], (1, 7, 7, 1))
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from poolnorm_cli.calculator.solve import MAX_SIZE
 from poolnorm_cli.cli import draw_flags
 from tests.conftest import ROOT, Command
 from tests.site.conftest import opened
@@ -63,6 +64,16 @@ def test_an_error_of_the_tool_is_shown_as_it_is(page: Any, poolnorm: Command) ->
     assert not page.is_visible("#error")
 
 
+def test_what_is_no_question_about_a_shape_is_shown_as_it_is(page: Any) -> None:
+    _type(page, shape="--help")
+    assert page.inner_text("#error").startswith("Usage: poolnorm shape pool max SHAPE")
+    assert not page.is_visible("#answer")
+
+    _choose(page, layer="pipe")
+    _type(page, shape="1,8,8,3", steps="bn --field out.h")
+    assert page.inner_text("#error") == "8"
+
+
 def test_the_drawing_is_that_of_the_command(page: Any, poolnorm: Command, monkeypatch: Any) -> None:
     _type(page, shape="1,7,7,1", pool_size="3", strides="2")
     svg = page.evaluate("fetch(document.getElementById('drawing').src).then((r) => r.text())")
@@ -95,6 +106,8 @@ def test_the_three_frameworks_are_side_by_side(page: Any) -> None:
 def test_the_solver_finds_windows_and_one_is_used(page: Any, poolnorm: Command) -> None:
     _type(page, shape="1,224,224,3")
     assert page.inner_text("#solutions tbody tr:first-child").split()[:3] == ["2", "2", "valid"]
+
+    assert page.get_attribute("#max-size", "placeholder") == str(MAX_SIZE)
 
     _type(page, **{"from": "9,9", "to": "4,4", "max-size": "5"})
     solutions = json.loads(poolnorm("shape solve 9,9 4,4 --max-size 5 --json").out)["solutions"]
