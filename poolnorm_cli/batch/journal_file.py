@@ -155,13 +155,11 @@ def _line(fields: dict[str, Any]) -> JournalEntry | None:
 
 def _tees(found: Any) -> tuple[Version, ...]:
     """Read the versions of the files of tees; none of them where one is damaged."""
-    pairs = [tuple(each) for each in found if isinstance(each, list)] if _is_list(found) else []
+    if not isinstance(found, list):
+        return ()
+    pairs = [each if isinstance(each, list) else [] for each in found]
     whole = all(len(pair) == 2 and all(map(_is_number, pair)) for pair in pairs)
     return tuple((size, time) for size, time in pairs) if whole else ()
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list)
 
 
 def _error_fields(error: PoolnormError) -> dict[str, Any]:

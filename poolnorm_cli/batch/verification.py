@@ -14,7 +14,7 @@ from poolnorm_cli.batch.fingerprints import Fingerprint, fingerprint_at
 from poolnorm_cli.batch.inputs import Input
 from poolnorm_cli.batch.stages import InputResult
 from poolnorm_cli.batch.tasks import are_equal
-from poolnorm_cli.errors import PoolnormError
+from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.tensors.file_roles import already_exists
 from poolnorm_cli.tensors.formats import suffix_of
 from poolnorm_cli.urls import is_url
@@ -69,36 +69,47 @@ def verify(work: "Work", journal: "Journal", doubtful: Sequence[Input]) -> list[
     for item in doubtful:
         journal.begin(item)
         same = _same_at_url if is_url(str(item.target)) else _same
-        fingerprint = same(work, item)
-        if fingerprint is None:
-            raise already_exists(
-                str(item.target),
-                ", and neither the journal nor its contents show that this run wrote it",
-            )
-        results.append(InputResult(item, fingerprint=fingerprint))
+        results.append(InputResult(item, fingerprint=same(work, item)))
     return results
 
 
-def _same(work: "Work", item: Input) -> Fingerprint | None:
-    """Make an output once more, without a name; return what is there if that is the same."""
+def _not_ours(file: str) -> UsageError:
+    return already_exists(
+        file, ", and neither the journal nor its contents show that this run wrote it"
+    )
+
+
+def _same(work: "Work", item: Input) -> Fingerprint:
+    """Make an output once more, without a name; return what is there if that is the same.
+
+    Raises:
+        UsageError: It, or the file of a tee, is something else.
+    """
+    other = str(item.target)
     files: list[AtomicFile] = []
     outputs = replace(work.outputs, overwrite=True, sync=False, keep=files.append, keeps_all=True)
     try:
         replace(work, outputs=outputs).write(item, work.reading.open(item))
         # A tee that is missing is written when the input is done again.
         there = [file for file in files if os.path.lexists(file.path)]
-        if files and all(are_equal(file.fileno(), str(file.path)) for file in there):
-            return fingerprint_at(str(item.target))
+        others = [str(f.path) for f in there if not are_equal(f.fileno(), str(f.path))]
+        if files and not others:
+            return fingerprint_at(other)
+        other = next(iter(others), other)
     except (PoolnormError, OSError):
-        return None  # then it cannot be of this run
+        pass  # then it cannot be of this run
     finally:
         for file in files:
             file.discard()
-    return None
+    raise _not_ours(other)
 
 
-def _same_at_url(work: "Work", item: Input) -> Fingerprint | None:
-    """Make an output on this machine, and compare checksums with what is at its URL."""
+def _same_at_url(work: "Work", item: Input) -> Fingerprint:
+    """Make an output on this machine, and compare checksums with what is at its URL.
+
+    Raises:
+        UsageError: Something else is there.
+    """
     with TemporaryDirectory() as directory:
         local = f"{directory}/output{suffix_of(str(item.target))}"
         outputs = replace(work.outputs, directory=None, sync=False)
@@ -107,5 +118,7 @@ def _same_at_url(work: "Work", item: Input) -> Fingerprint | None:
             replace(work, outputs=outputs).write(named, work.reading.open(item))
             made, there = fingerprint_at(local), fingerprint_at(str(item.target))
         except PoolnormError:
-            return None
-    return there if made.sha256 == there.sha256 else None
+            raise _not_ours(str(item.target)) from None
+    if made.sha256 != there.sha256:
+        raise _not_ours(str(item.target))
+    return there

@@ -22,16 +22,13 @@ if TYPE_CHECKING:
     from poolnorm_cli.tensors.tensor import Tensor
 
 
-def print_pipe_programs(
-    made: Sequence[MadeStep], flags: PipeFlags, words: Sequence[str], first: "FirstInput"
-) -> None:
+def print_pipe_programs(made: Sequence[MadeStep], flags: PipeFlags, first: "FirstInput") -> None:
     """Print the programs that are wanted.
 
     Args:
         made: The steps.
         flags: What was typed.
-        words: The inputs.
-        first: The first of them, which programs are for.
+        first: The first input, which programs are for.
 
     Raises:
         PoolnormError: A framework has no such layer, a file cannot be read, or an output is wanted
@@ -41,7 +38,6 @@ def print_pipe_programs(
     flag, outputs = "--keras" if wanted.keras else "--torch", flags.outputs
     if outputs.output is not None or outputs.output_dir is not None:
         raise UsageError(f"{flag} with an output", f"{flag} prints and runs nothing: leave one out")
-    del words
     input_shape(pipeline_of_steps(made), first, flag)
     placed = _placed(made, flags, first.tensors()[0])
     written = {}

@@ -1,5 +1,6 @@
 """From the steps that were typed to a job: layers and weights of files, everything checked."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -15,7 +16,7 @@ from poolnorm_cli.cli.checkpoint import (
 )
 from poolnorm_cli.cli.layer_flags import DefinitionFlags, LayerFlags, TrainingFlags
 from poolnorm_cli.cli.pipe_flags import PipeFlags
-from poolnorm_cli.cli.pipe_steps import LayerStep, require_rank
+from poolnorm_cli.cli.pipe_steps import MARK, LayerStep, require_rank, whole_step_fix
 from poolnorm_cli.cli.verb_layer import open_mask, shows_values
 from poolnorm_cli.errors import UsageError, error_context, shown
 from poolnorm_cli.layers.pipeline import Pipeline, Step, make_pipeline, unique_names
@@ -257,8 +258,12 @@ def check_steps(flags: PipeFlags) -> None:
     """Refuse what cannot be of a pipe, before a file is looked at.
 
     Raises:
-        UsageError: There is no step, or nothing to train.
+        UsageError: There is no step, one is written as an input, or there is nothing to train.
     """
+    for word in flags.inputs.inputs or ():
+        fix = whole_step_fix(word) if word.startswith(MARK) else None
+        if fix is not None and not os.path.lexists(word):
+            raise UsageError(f"no input {shown(word)!r}", fix)
     if not flags.steps:
         example = "poolnorm pipe x.npy -o y.npy ! pool max --pool-size 2 ! bn ! gpool average"
         raise UsageError("pipe without a layer", f"add steps, as {example}")

@@ -7,6 +7,7 @@ first `!`; behind the last step it can mean nothing else, and is taken there as 
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 from poolnorm_cli.cli.command import (
@@ -212,8 +213,8 @@ def _apart(words: Sequence[str], of_run: Mapping[str, Spelling]) -> tuple[list[s
             continue
         run.append(word)
         if of_run[name].value is None and not equals:
-            run.extend(next(rest, "") for _ in range(1))
-    return own, [word for word in run if word]
+            run += islice(rest, 1)
+    return own, run
 
 
 def _words_of(words: Sequence[str]) -> str | None:
@@ -267,12 +268,26 @@ def _step(number: int, words: Sequence[str]) -> TypedStep:
 
 def _unknown(number: int, verb: str) -> UsageError:
     """Return the error for a word that begins no step."""
-    bare = verb.lstrip("!\\").strip()
-    meant = _meant(bare, layer_family("", step_command))
+    meant = _meant(verb.lstrip("!\\").strip(), layer_family("", step_command))
     fix = f"did you mean {meant}?" if meant else f"give one of: {', '.join((*LAYERS, TEE))}"
-    if bare != verb and bare.split(" ")[0] in (*LAYER_VERBS, TEE):
-        fix = f"put a space behind the !, and quote no more than it: ! {bare}"
-    return UsageError(f"step {number}: no layer {shown(verb)!r}", fix)
+    return UsageError(f"step {number}: no layer {shown(verb)!r}", whole_step_fix(verb) or fix)
+
+
+def whole_step_fix(word: str) -> str | None:
+    """Say what to type for a word that is a step, or its beginning, with what is around it.
+
+    Args:
+        word: The word, as `!bn` or `! pool max`.
+
+    Returns:
+        The words apart; None where it is something else.
+    """
+    bare = word.lstrip("!\\").strip()
+    if bare == word and " " not in word:
+        return None
+    if bare.partition(" ")[0] not in (*LAYER_VERBS, TEE):
+        return None
+    return f"put a space behind the !, and quote no more than it: {MARK} {bare}"
 
 
 def _meant(word: str, layers: Family, *path: str) -> str | None:
@@ -302,6 +317,10 @@ def _layer_step(number: int, words: Sequence[str]) -> LayerStep:
             command.run(values, values.keys())
             return found[0]
         path = words[: len(words) - len(left)]
+        for word in mended:
+            fix = whole_step_fix(word) if word.startswith(MARK) else None
+            if fix is not None:
+                raise UsageError(f"no flag {shown(word)!r}", fix)
         words = [*path, *mended]
         from poolnorm_cli.cli.mistakes import refuse_unknown
 

@@ -65,7 +65,7 @@ def _run_and_write(
             return _run_on(run, made, tees, flags, keep_recipe)
         from poolnorm_cli.cli.pipe_programs import print_pipe_programs
 
-        print_pipe_programs(made, flags, run.words, run.first)
+        print_pipe_programs(made, flags, run.first)
         keep_recipe()
     return 0
 

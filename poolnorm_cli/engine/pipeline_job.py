@@ -22,6 +22,7 @@ from poolnorm_cli.errors import UsageError, error_context
 from poolnorm_cli.layers.pipeline import Pipeline
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.dtypes import DTYPES
+from poolnorm_cli.urls import redact_url
 from poolnorm_cli.values import frozen
 
 
@@ -301,7 +302,7 @@ class PipelineJob(Job):
             penalties=run.penalties,
             notes=tensor.notes + run.notes,
             explanation=run.explanation,
-            steps=self._step_outcomes(plans, tensor),
+            steps=self._step_outcomes(plans, tensor, others),
             pictures=() if pictures is None else pictures.made(tensor),
         )
 
@@ -344,16 +345,20 @@ class PipelineJob(Job):
         )
 
     def _step_outcomes(
-        self, plans: "Sequence[LayerPass]", tensor: "Tensor"
+        self, plans: "Sequence[LayerPass]", tensor: "Tensor", others: "Sequence[Output]" = ()
     ) -> tuple[StepOutcome, ...]:
-        """Say what is there after each step, those that only write included."""
+        """Say what is there after each step, those that only write included.
+
+        Without `others`, to which these write, they are called as they were typed.
+        """
         shape, dtype = tensor.shape, tensor.dtype.name
         first = 1 if self.unbatched else 0
         after = [(shape[first:], dtype)]
         after += [(plan.output_shape[first:], plan.result) for plan in plans]
+        files = [each.target for each in others] or [tee.target for tee in self.tees]
         found = [
-            StepOutcome(tee.number, "tee", "tee", tee.target, *after[tee.after])
-            for tee in self.tees
+            StepOutcome(tee.number, "tee", "tee", redact_url(file), *after[tee.after])
+            for tee, file in zip(self.tees, files, strict=True)
         ]
         for (step, job), plan, there in zip(self.steps, plans, after[1:], strict=True):
             call = job.layer.call_text(plan.shape)

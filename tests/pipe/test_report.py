@@ -85,6 +85,7 @@ def test_steps_fit_the_width_of_a_terminal(width: int) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        ("x.npy !pool max ! bn", "no input '!pool'; put a space behind the !, and quote no more"),
         ("x.npy ! pool max ! pool max --pool-size 9", "step 2 (pool max): axis 1 has 4 cells"),
         ("x.npy ! gpool max ! pool max", "step 2 (pool max): the input has rank 2"),
         ("x.npy ! bn --weights x.npz ! ln", "step 1 (bn): x.npz: no such file"),

@@ -1,5 +1,6 @@
 """`tee FILE`: what passes is written, by one more file of which a command knows."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ def test_the_arrays_of_an_npz_keep_their_names(poolnorm: Command) -> None:
     ("target", "names"),
     [
         ("t/", ["t/0.npy", "t/1.npy", "t/2.npy"]),
-        ("t/{stem}_p{ext}", ["t/0_p.npy", "t/1_p.npy", "t/2_p.npy"]),
+        ("t/{stem}_p{ext}", ["0_p.npy", "t/1_p.npy", "t/2_p.npy"]),
         ("{stem}_{index}.npy", ["0_0.npy", "1_1.npy", "2_2.npy"]),
         ("a/{stem}/{name}", ["a/0/0.npy", "a/1/1.npy", "a/2/2.npy"]),
     ],
@@ -103,6 +104,20 @@ def test_a_file_that_is_there_is_left_unless_it_is_to_be_replaced(poolnorm: Comm
     assert np.load("t.npy").shape == (4, 8, 8, 3)
 
 
+def test_the_files_that_were_written_are_told(poolnorm: Command) -> None:
+    one = poolnorm("pipe in/0.npy -o y.npy --json ! tee mid/ ! pool max ! tee {stem}_p{ext}")
+    many = poolnorm("pipe in -O out --json ! tee {stem}_t{ext} ! bn")
+
+    files = [
+        [step["file"] for step in result["steps"] if step["command"] == "tee"]
+        for done in (one, many)
+        for result in json.loads(done.out)["results"]
+    ]
+    assert files[0] == ["mid/0.npy", "0_p.npy"]
+    assert files[1:] == [[f"{n}_t.npy"] for n in range(len(files) - 1)]
+    assert all(Path(file).is_file() for names in files for file in names)
+
+
 def test_a_run_that_fails_leaves_no_tee(poolnorm: Command) -> None:
     Path("in/0.npy").write_bytes(Path("in/0.npy").read_bytes()[:-100])
 
@@ -146,7 +161,7 @@ def test_a_tee_of_somebody_else_is_not_replaced(poolnorm: Command) -> None:
     result = poolnorm(RESUMED)
 
     assert result.code == 2
-    assert "nor its contents show" in result.err
+    assert result.err.startswith("error: mid/1.npy: exists, and neither the journal nor its")
     assert Path("mid/1.npy").read_text() == "mine"
     Path("out/1.npy").unlink()
     assert poolnorm(RESUMED).code == 1
