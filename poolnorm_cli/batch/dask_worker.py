@@ -119,11 +119,13 @@ def result_from_remote(result: Result, item: Input) -> Result:
     error = result.error
     if error is not None:
         error = error.renamed({target: item.target or target, word: item.word})
-    outcomes = tuple(
-        replace(outcome, input=outcome.input.replace(word, item.word, 1), output=item.shown_target)
-        for outcome in result.outcomes
-    )
-    return replace(result, error=error, outcomes=outcomes)
+    outcomes = []
+    for outcome in result.outcomes:
+        name = outcome.input.replace(word, item.word, 1)
+        pictures = tuple((replace(given, name=name), made) for given, made in outcome.pictures)
+        own = replace(outcome, input=name, output=item.shown_target, pictures=pictures)
+        outcomes.append(own)
+    return replace(result, error=error, outcomes=tuple(outcomes))
 
 
 def absolute(path: str) -> str:

@@ -1,5 +1,6 @@
 """A real scheduler and real workers over TCP on the loopback: the same tree, whatever dies."""
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from tests.batch.clusters import cluster, run
 from tests.batch.places import FAULTS, make_tensors, start, tree, until
+from tests.conftest import Command
 
 
 pytest.importorskip("distributed")
@@ -107,6 +109,16 @@ def test_a_scheduler_that_stops_ends_the_run_which_can_be_resumed() -> None:
     assert run(*words, "-j", "2", "--resume")[0] == 0
 
     assert tree("out") == tree("one")
+
+
+def test_a_cluster_sends_the_local_pictures(poolnorm: Command) -> None:
+    make_tensors("in", 3)
+    words = "pool max in --show --save-svg {0}.svg --json -O {0}"
+    shown = [poolnorm(words.format("one")), poolnorm(f"{words.format('two')} --dask local")]
+    local, remote = (json.loads(told.out)["results"] for told in shown)
+
+    assert [result["pictures"] for result in local] == [result["pictures"] for result in remote]
+    assert Path("one.svg").read_bytes() == Path("two.svg").read_bytes()
 
 
 def test_a_local_cluster_is_made_on_request() -> None:
