@@ -13,7 +13,7 @@ from poolnorm_cli.cli.picture_flags import (
     terminal_for,
 )
 from poolnorm_cli.cli.shown_tensors import FILE_PAGE, page_for, picture_entry
-from poolnorm_cli.errors import PoolnormError
+from poolnorm_cli.errors import PoolnormError, printable
 from poolnorm_cli.report.emit import lists_all, note, open_report
 from poolnorm_cli.report.errors import print_error
 from poolnorm_cli.report.rows import Row
@@ -87,15 +87,16 @@ def show(flags: ShowFlags) -> int:
     terminal = terminal_for(style)
     pages = [page_for(terminal), *([FILE_PAGE] if pictures.is_kept else [])]
     failed: list[str] = []
+    left: list[str] = []
     kept: list[Canvas] = []
     report = open_report(style)
-    for count, made in enumerate(_thumbnails(flags, pages, failed), 1):
-        if lists_all(style) or count <= _MOST_ARRAYS:
-            report.add(_PictureRow(made[0], pages[0], terminal))
-        else:
-            note(f"not drawn: {made[0].name}; name it to see it", style)
-        if pictures.is_kept and count <= _MOST_ARRAYS:
+    for made in _thumbnails(flags, pages, failed, left):
+        report.add(_PictureRow(made[0], pages[0], terminal))
+        if pictures.is_kept and len(kept) < _MOST_ARRAYS:
             kept.append(tensor_page(made[-1], pages[-1]).trimmed())
+    if left:
+        others = f" and {len(left) - 1} more" if len(left) > 1 else ""
+        note(f"not drawn: {printable(left[0])}{others}; name one to see it", style)
     if kept:
         keep_picture(stacked(*kept), pictures, overwrite=pictures.overwrite)
     report.close(lambda found: {"schema": 1, "command": "show", "pictures": [], **found})
@@ -103,18 +104,29 @@ def show(flags: ShowFlags) -> int:
 
 
 def _thumbnails(
-    flags: ShowFlags, pages: "Sequence[Page]", failed: list[str]
+    flags: ShowFlags, pages: "Sequence[Page]", failed: list[str], left: list[str]
 ) -> "Iterator[list[Thumbnail]]":
-    """Yield those of all arrays, one for each page, and add inputs that cannot be read."""
+    """Yield those of all arrays, one for each page; of many, for people, of the first few.
+
+    Args:
+        flags: What was typed.
+        pages: The sizes of the pages.
+        failed: Gets the inputs that cannot be read.
+        left: Gets the names of arrays that are left out, of which nothing is read.
+    """
     from poolnorm_cli.tensors.sources import open_input
 
-    style = flags.printing.style()
+    style, drawn = flags.printing.style(), 0
     for word in flags.inputs.inputs:
         try:
             for tensor in open_input(word, flags.inputs.key, True):  # noqa: FBT003
-                for text in (*tensor.notes, *_notes(tensor, flags.view)):
-                    note(text, style)
-                yield _thumbnails_of(tensor, flags.view, pages)
+                if drawn < _MOST_ARRAYS or lists_all(style):
+                    for text in (*tensor.notes, *_notes(tensor, flags.view)):
+                        note(text, style)
+                    yield _thumbnails_of(tensor, flags.view, pages)
+                    drawn += 1
+                else:
+                    left.append(tensor.name)
                 tensor.close()
         except PoolnormError as error:
             if len(flags.inputs.inputs) == 1:

@@ -77,6 +77,28 @@ def test_a_cell_has_no_more_values_than_there_are(poolnorm: Command) -> None:
     assert "Each cell the mean of 2 x 100 values." in poolnorm("show x.npy").out
 
 
+@pytest.mark.parametrize(("count", "told"), [(9, ""), (12, " and 3 more")])
+def test_of_many_arrays_the_first_are_drawn(poolnorm: Command, count: int, told: str) -> None:
+    arrays: Any = {f"a{place}": normal(1, 4, 4, 1) for place in range(count)}
+    np.savez("x.npz", **arrays)
+    shown = poolnorm("show x.npz --save-svg p.svg")
+    document = json.loads(poolnorm("show x.npz --json").out)
+
+    assert shown.code == 0
+    assert shown.out.count(" (1, 4, 4, 1) float32") == 8
+    assert shown.err == f"note: not drawn: x.npz::a8{told}; name one to see it\n"
+    assert Path("p.svg").read_text().count("float32") == 8
+    assert len(document["pictures"]) == count
+
+
+def test_of_a_stream_of_many_arrays_the_first_are_drawn(poolnorm: Command) -> None:
+    np.save("x.npy", normal(3, 4, 4, 1))
+    shown = poolnorm("show -", stdin=12 * Path("x.npy").read_bytes())
+
+    assert (shown.code, shown.out.count(" (3, 4, 4, 1) float32")) == (0, 8)
+    assert " and 3 more; name one" in shown.err
+
+
 def test_the_picture_alone_is_what_is_essential(poolnorm: Command) -> None:
     np.save("x.npy", normal(2, 6, 6, 1))
     told = poolnorm("show x.npy -q").out
