@@ -13,7 +13,7 @@ from poolnorm_cli.cli.picture_flags import (
     print_picture,
     terminal_for,
 )
-from poolnorm_cli.report.emit import note
+from poolnorm_cli.report.emit import note, prints_pictures
 from poolnorm_cli.shapes import DataFormat
 from poolnorm_cli.values import frozen
 
@@ -44,11 +44,6 @@ class ComparePictureFlags(ChoiceFlags, PictureFileFlags):
         Option(help="Where channels stand.", rich_help_panel=PICTURE_PANEL),
     ] = "channels_last"
 
-    @property
-    def is_wanted(self) -> bool:
-        """Whether pictures are made."""
-        return self.show or self.is_kept
-
 
 class ComparePictures:
     """Draws pairs of tensors as they are compared, the first few of them."""
@@ -69,7 +64,8 @@ class ComparePictures:
 
         check_picture_files(flags, words, overwrite=flags.overwrite)
         self._flags, self._style = flags, style
-        pages = [page_for(terminal_for(style))] if flags.show else []
+        self._shows = flags.show and prints_pictures(style)
+        pages = [page_for(terminal_for(style))] if self._shows else []
         self._pages = [*pages, *([FILE_PAGE] if flags.is_kept else [])]
         self._drawn: list[list[Canvas]] = []
         self._pairs = 0
@@ -101,7 +97,7 @@ class ComparePictures:
         """
         from poolnorm_cli.pictures.canvas import Canvas, stacked
 
-        for pages in self._drawn if self._flags.show else ():
+        for pages in self._drawn if self._shows else ():
             print_picture(stacked(pages[0], Canvas(1, 1), gap=0), self._style)
         if self._flags.is_kept and self._drawn:
             whole = stacked(*(pages[-1] for pages in self._drawn))

@@ -14,7 +14,7 @@ from poolnorm_cli.cli.standard_input import has_data
 from poolnorm_cli.errors import UsageError, printable
 from poolnorm_cli.layers import LAYERS
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.report.emit import emit, note
+from poolnorm_cli.report.emit import emit, note, prints_pictures
 from poolnorm_cli.report.rows import Row, print_message
 from poolnorm_cli.report.text import json_number, keras_shape
 from poolnorm_cli.shapes import Ints, format_shape
@@ -161,11 +161,11 @@ class CompareFlags:
 
 
 def _run(flags: CompareFlags) -> int:
-    comparison = flags.comparison
+    comparison, style = flags.comparison, flags.printing.style()
     pictures = None
-    if flags.pictures.is_wanted:
+    if flags.pictures.is_kept or (flags.pictures.show and prints_pictures(style)):
         words = comparison.words if comparison.backends is None else ()
-        pictures = ComparePictures(flags.pictures, words, flags.printing.style())
+        pictures = ComparePictures(flags.pictures, words, style)
     on_pair = None if pictures is None else pictures.add
     compare = _files if comparison.backends is None else _backends
     found = list(compare(comparison, flags, on_pair))
@@ -182,9 +182,9 @@ def _run(flags: CompareFlags) -> int:
         "would_pass": passing,
         "comparisons": [],
     }
-    emit(map(_DifferenceRow, found), lambda entries: head | entries, flags.printing.style())
+    emit(map(_DifferenceRow, found), lambda entries: head | entries, style)
     if passing:
-        note(f"{' or '.join(passing)} would pass", flags.printing.style())
+        note(f"{' or '.join(passing)} would pass", style)
     return 0 if equal else 1
 
 

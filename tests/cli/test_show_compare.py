@@ -109,6 +109,16 @@ def test_pairs_that_are_not_drawn_are_counted(poolnorm: Command) -> None:
     ]
 
 
+def test_a_document_costs_no_picture(poolnorm: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("poolnorm_cli.engine.difference_picture.difference_pictures", None)
+    np.save("a.npy", normal(1, 8, 8, 1))
+    plain = poolnorm("compare a.npy a.npy --json")
+
+    assert poolnorm("compare a.npy a.npy --json --show") == plain
+    assert plain.code == 0
+    assert poolnorm("compare a.npy a.npy -q --show").code == 0
+
+
 def test_backends_are_drawn(poolnorm: Command) -> None:
     pytest.importorskip("onnxruntime")
     np.save("x.npy", normal(2, 8, 8, 3))
