@@ -11,8 +11,8 @@ _FRAMEWORKS_PANEL = "Other frameworks"
 
 
 @frozen(kw_only=True)
-class RecipeFlags:
-    """Where steps come from besides the command line, and in what other forms they are written."""
+class RecipeFileFlags:
+    """Where steps come from besides the command line."""
 
     recipe: Annotated[
         str | None,
@@ -23,6 +23,12 @@ class RecipeFlags:
             rich_help_panel=_PANEL,
         ),
     ] = None
+
+
+@frozen(kw_only=True)
+class RecipeFlags(RecipeFileFlags):
+    """The same, and in what other forms they are written."""
+
     save_recipe: Annotated[
         str | None,
         Option(

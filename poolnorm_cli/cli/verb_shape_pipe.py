@@ -3,13 +3,14 @@
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Any
 
 from poolnorm_cli.calculator.answer import pipe_document
 from poolnorm_cli.calculator.steps import Step, follow, size_text
-from poolnorm_cli.cli.command import Command, Option, PrintingFlags
+from poolnorm_cli.cli.command import Command, PrintingFlags
 from poolnorm_cli.cli.draw_flags import DrawFlags, draw_steps
 from poolnorm_cli.cli.pipe_steps import TypedStep, pipeline_of, require_rank
+from poolnorm_cli.cli.recipe_flags import RecipeFileFlags
 from poolnorm_cli.cli.shape_flags import AnswerFlags, ShapeArgument, print_field, read_shape
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.report.emit import emit, note
@@ -25,25 +26,11 @@ _EXAMPLE = "poolnorm shape pipe N,224,224,3 ! pool max --pool-size 3 --strides 2
 
 
 @frozen(kw_only=True)
-class ShapeRecipeFlags:
-    """Where steps come from besides the command line."""
-
-    recipe: Annotated[
-        str | None,
-        Option(
-            metavar="FILE",
-            help="Take the steps from this .toml, or from a Keras Sequential in .json, .keras or "
-            ".h5; steps that are typed come after them.",
-        ),
-    ] = None
-
-
-@frozen(kw_only=True)
 class _Flags:
     """What was typed after `shape pipe`, apart from the steps."""
 
     shape: ShapeArgument
-    recipe: ShapeRecipeFlags
+    recipe: RecipeFileFlags
     answer: AnswerFlags
     picture: DrawFlags
     printing: PrintingFlags
