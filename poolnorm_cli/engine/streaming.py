@@ -1,6 +1,6 @@
 """The blocks of a tensor on their way through a layer to whoever takes the results."""
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from poolnorm_cli.engine.layer_pass import LayerPass, Masks, computed
 from poolnorm_cli.tensors.dtypes import DTYPES
@@ -8,6 +8,7 @@ from poolnorm_cli.tensors.dtypes import DTYPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Protocol
 
     from poolnorm_cli.engine.preview import FirstSample, Preview
     from poolnorm_cli.engine.training import TrainingStep
@@ -16,6 +17,25 @@ if TYPE_CHECKING:
     from poolnorm_cli.shapes import Ints
     from poolnorm_cli.tensors.outputs import ArraySink, Output
     from poolnorm_cli.tensors.tensor import Tensor
+
+    class Watched(Protocol):
+        """A run of which something is to be shown."""
+
+        @property
+        def preview(self) -> bool:
+            """Whether values of the output are shown."""
+
+        @property
+        def explain(self) -> bool:
+            """Whether the output is explained."""
+
+        @property
+        def pictures(self) -> "tuple[Wanted, ...]":
+            """The pictures that are drawn."""
+
+        @property
+        def unbatched(self) -> bool:
+            """Whether inputs have no batch axis."""
 
 
 def stream(
@@ -117,28 +137,8 @@ def gathered(
     return plan.moments(plan.blocks(tensor), under_mask(plan, tensor)[1])
 
 
-class Watched(Protocol):
-    """A run of which something is to be shown."""
-
-    @property
-    def preview(self) -> bool:
-        """Whether values of the output are shown."""
-
-    @property
-    def explain(self) -> bool:
-        """Whether the output is explained."""
-
-    @property
-    def pictures(self) -> "tuple[Wanted, ...]":
-        """The pictures that are drawn."""
-
-    @property
-    def unbatched(self) -> bool:
-        """Whether inputs have no batch axis."""
-
-
 def watchers(
-    run: Watched, plan: LayerPass, shape: "Ints"
+    run: "Watched", plan: LayerPass, shape: "Ints"
 ) -> "tuple[Preview | None, FirstSample | None]":
     """Return what keeps the edges of an output and the first sample, where they are shown.
 

@@ -30,6 +30,8 @@ RUNS += [
     "pool max x.npy -o x2.npy --skip-existing",
     "pool max N,H,W,3 --export f.onnx",
     "pool max image.npy --unbatched",
+    "pool max x.npy --show",
+    "bn nan.npy --save-svg b.svg",
 ]
 DRY = [
     "pool max x.npy --dry-run",
@@ -39,6 +41,7 @@ DRY = [
 SHAPES = [
     "shape pool max 4,28,28,3",
     "shape bn N,H,W,3 --explain",
+    "shape pool max 4,28,28,3 --draw",
     "shape pool average N,H,W,3 --explain --padding same --strides 2",
     "shape pool average 1,9,9,3 --conventions --padding same",
     "shape gpool max 4,28,28,3 --explain",
@@ -51,6 +54,7 @@ DOCUMENTS = {
     "pipe_run": [
         "pipe x.npy ! pool max ! bn ! gpool average",
         "pipe x.npy small.npz missing.npy -O out ! pool max ! tee tees/",
+        "pipe x.npy --show ! pool max ! bn",
     ],
     "pipe_dry_run": ["pipe x.npy --dry-run ! pool max ! tee y.npy ! ln"],
     "folded": ["bn x.npy --weights given.npz --fold"],
@@ -59,6 +63,7 @@ DOCUMENTS = {
     "shape_pipe": [
         "shape pipe 4,28,28,3 ! pool max ! bn ! gpool average",
         "shape pipe N,H,W,3 ! pool max --padding same ! ln --explain",
+        "shape pipe 4,28,28,3 --draw ! pool max ! bn",
     ],
     "shape_solve": ["shape solve 24,24 12,12", "shape solve 5 4 --max-size 2"],
     "shape_inputs": ["shape solve --input 12,12 --pool-size 3"],
