@@ -18,6 +18,7 @@ from poolnorm_cli.cli.mistakes import (
 )
 from poolnorm_cli.cli.value_words import choices_of
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers.keras.spelling import flag_of
 from poolnorm_cli.report.colors import color_of, is_colored, paint
 
 
@@ -48,6 +49,8 @@ def print_explanation(words: Sequence[str], root: Family) -> None:
 
 def _explanation(words: Sequence[str], root: Family, *, colored: bool) -> Iterator[str]:
     node, path, left = walk(words, root)
+    known = _flags(node) if isinstance(node, Command) else {}
+    left = [flag if (flag := _dashed(word)) in known else word for word in left]
     flags = [word.partition("=")[0] for word in left if word.startswith("-") and word != "-"]
     if flags and isinstance(node, Command):
         for place, name in enumerate(flags):
@@ -59,6 +62,11 @@ def _explanation(words: Sequence[str], root: Family, *, colored: bool) -> Iterat
         yield _of_topic(left, node, path)
     else:
         yield laid_out(page_of(node, path), width(), colored=colored)
+
+
+def _dashed(word: str) -> str:
+    """Write a parameter as the flag that it is: `momentum`, `moving_mean_initializer`."""
+    return word if word.startswith("-") else flag_of(word.lower())
 
 
 def _of_flag(flag: Flag, command: Command, path: Sequence[str], *, colored: bool) -> Iterator[str]:

@@ -114,7 +114,7 @@ class _Line:
             else:
                 self._add(known, value if equals else None, left)
         self._settle()
-        self._join_shape()
+        self._join_shapes()
         return [word for part in self._parts for word in part]
 
     def _known(self, name: str) -> str | None:
@@ -194,13 +194,25 @@ class _Line:
                 part[:] = [*part[:-1], doubt.joined] if len(part) > 1 else [doubt.joined]
                 part[:] = [word for word in part if word]
 
-    def _join_shape(self) -> None:
-        """Join a shape that was typed as several words: `4 28 28 3`."""
+    def _join_shapes(self) -> None:
+        """Join shapes that were typed as several words: `4 28 28 3`, `224 224 112 112`."""
         names = [flag.name for flag in self._arguments]
-        if names[-1:] != ["shape"] or len(self._placed) <= len(names):
+        placed = self._placed
+        if len(placed) <= len(names):
             return
-        first, *others = self._placed[len(names) - 1 :]
-        words = [word for place in (first, *others) for word in self._parts[place]]
+        if names[-1:] == ["shape"]:
+            self._join_one(placed[len(names) - 1 :])
+        elif names == ["before", "after"]:
+            half, odd = divmod(len(placed), 2)
+            if odd:  # both sides have one size per axis
+                raise UsageError(f"{len(placed)} sizes", "type both sides as 224,224 112,112")
+            self._join_one(placed[:half])
+            self._join_one(placed[half:])
+
+    def _join_one(self, places: Sequence[int]) -> None:
+        """Join the words in places to one shape, if that is what they are."""
+        first, *others = places
+        words = [word for place in places for word in self._parts[place]]
         if all(map(_DIM.fullmatch, words)):
             dims = [dim for word in words for dim in word.strip("()[]{}").split(",")]
             self._parts[first] = [",".join(dim for dim in dims if dim)]

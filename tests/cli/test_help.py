@@ -155,6 +155,7 @@ def test_one_flag_is_explained(poolnorm: Command) -> None:
         "poolnorm bn --momentum NUMBER\n\n"
         "Share of the old moving statistics that a batch leaves. [default: 0.99]\n"
     )
+    assert poolnorm("help bn momentum").out == poolnorm("help bn --momentum").out
     told = poolnorm("help pool max --pool-size -o").out
     assert "INTS is one whole number, or one per axis" in told
     assert "\n\npoolnorm pool max -o, --output FILE\n\n" in told

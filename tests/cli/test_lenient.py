@@ -87,6 +87,8 @@ SAME = [
     ("shape pool max '(4,' 28, 28, '3)'", "shape pool max 4,28,28,3"),
     ("shape pool max 4,28,28,3 --pool-size 3 3", "shape pool max 4,28,28,3 --pool-size 3,3"),
     ("shape pool max 4,28,28,3 --padding Same", "shape pool max 4,28,28,3 --padding same"),
+    ("shape solve 224 224 112 112", "shape solve 224,224 112,112"),
+    ("shape solve '(7,' 8, '9)' 3 4 5 --max-size 3", "shape solve 7,8,9 3,4,5 --max-size 3"),
     ("generate normal 4 28 28 3 -o x.npy", "generate normal 4,28,28,3 -o x.npy"),
 ]
 
@@ -136,6 +138,12 @@ def test_what_is_not_understood_is_left_to_the_parsers() -> None:
     for line in ("pool max x.npy --nope 3 3", "pool max x.npy --pool-size a b", "bn x.npy --axis"):
         made, words = command(line)
         assert mend(made, words) == words
+
+
+def test_sizes_that_cannot_be_of_two_sides_are_refused() -> None:
+    with pytest.raises(UsageError) as raised:
+        read("shape solve 224 224 112")
+    assert raised.value.fix == "type both sides as 224,224 112,112"
 
 
 def test_a_run_takes_them(poolnorm: Run, x: Any) -> None:
