@@ -11,12 +11,10 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from poolnorm_cli.errors import UnavailableError
+from poolnorm_cli.kernels.memory import Array
 
-
-Array = NDArray[Any]
 
 FLOAT32 = (np.dtype(np.float32),)
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))

@@ -3,16 +3,12 @@
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from math import prod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from numpy.typing import NDArray
-
-from poolnorm_cli.kernels.memory import acquire
+from poolnorm_cli.kernels.memory import Array, acquire
 from poolnorm_cli.shapes import Window
 from poolnorm_cli.sizes import TILE_BYTES
 
-
-Array = NDArray[Any]
 
 FLOAT32_ADDITIONS = 6
 """Additions in float32 after which a mean is still within 4 epsilons of the exact one.

@@ -4,14 +4,11 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from numpy.typing import NDArray
-
+from poolnorm_cli.kernels.memory import Array
 from poolnorm_cli.kernels.native import FLOATS, loops_for
 from poolnorm_cli.kernels.pool_view import FLOAT32_ADDITIONS, PoolView
 from poolnorm_cli.shapes import Window
 
-
-Array = NDArray[Any]
 
 _CHAINED = 8
 """Rows under a window up to which they are combined one after another; more are combined by
