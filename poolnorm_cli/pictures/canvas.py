@@ -105,18 +105,6 @@ class Canvas:
         for line in wrap(text, self.width) or [""]:
             self.put(self.height, 0, line, style)
 
-    def fill(self, row: int, column: int, size: tuple[int, int], cell: Cell) -> None:
-        """Fill a rectangle with one cell.
-
-        Args:
-            row: Its first row.
-            column: Its first column.
-            size: Its rows and columns.
-            cell: What it is filled with.
-        """
-        for each in range(row, row + size[0]):
-            self.put(each, column, cell.glyph * size[1], cell.style, cell.plain)
-
     def paste(self, other: "Canvas", row: int, column: int) -> None:
         """Draw another picture on this one.
 

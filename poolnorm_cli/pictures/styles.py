@@ -60,14 +60,11 @@ LOOKS: dict[str, Look] = {
     "overlap": Look(Paint(_BLACK, (204, 121, 167)), "30;45"),
     "padding": Look(Paint((118, 118, 118)), "2", light=(101, 109, 118), dark=(145, 152, 161)),
     "unread": Look(Paint((213, 94, 0)), "31"),
-    "alert": Look(Paint(_BLACK, (240, 228, 66)), "30;103"),
-    "good": Look(Paint((0, 140, 100)), "32"),
 }
 """Name -> how it looks.
 
 text, heading, muted: words. window, other: cells under a window, and under the next one. overlap:
-cells under several. padding: cells that are not there. unread: cells that no window reads. alert:
-what is not a number. good: what is as it should be.
+cells under several. padding: cells that are not there. unread: cells that no window reads.
 """
 
 

@@ -61,9 +61,13 @@ class _Dots:
         for y in range(min(upper, lower), max(upper, lower) + 1):
             self._bits[y // 4][x // 2] |= _DOTS[y % 4][x % 2]
 
-    def glyph(self, row: int, column: int) -> str:
-        bits = self._bits[row][column]
-        return chr(_BRAILLE + bits) if bits else " "
+    def draw(self, paint: Paint) -> Canvas:
+        """Return the dots as characters in a colour."""
+        canvas = Canvas(self.width // 2)
+        for row, cells in enumerate(self._bits):
+            text = "".join(chr(_BRAILLE + bits) if bits else " " for bits in cells)
+            canvas.put(row, 0, text, paint)
+        return canvas
 
 
 def line(
@@ -85,8 +89,7 @@ def line(
     Returns:
         The picture.
     """
-    columns, rows = size
-    canvas, dots = Canvas(columns, rows), _Dots(columns, rows)
+    dots = _Dots(*size)
     lows, highs = values
     count = len(lows)
 
@@ -106,12 +109,10 @@ def line(
             _join(dots, before, (x, upper, lower))
         dots.column(x, upper, lower)
         before = (x, upper, lower)
-    for row in range(rows):
-        for column in range(columns):
-            canvas.put(row, column, dots.glyph(row, column), paint)
+    canvas = dots.draw(paint)
     for place, mark in enumerate(marks):
         if mark:
-            row = {1: rows // 2, 3: rows - 1}.get(mark, 0)
+            row = {1: canvas.height // 2, 3: canvas.height - 1}.get(mark, 0)
             canvas.put(row, across(place) // 2, MARKS[mark], MARK)
     return canvas
 

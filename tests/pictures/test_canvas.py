@@ -49,9 +49,10 @@ def test_lines_of_text_are_wrapped() -> None:
     assert list(canvas.lines()) == ["one two", "three", "", "four"]
 
 
-def test_a_rectangle_is_filled_and_says_itself_without_colour() -> None:
+def test_a_cell_says_itself_without_colour() -> None:
     canvas = Canvas(4)
-    canvas.fill(0, 1, (2, 2), Cell(" ", "window", "#"))
+    for row in range(2):
+        canvas.put(row, 1, "  ", "window", "#")
 
     assert list(canvas.lines()) == [" ##", " ##"]
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from poolnorm_cli.pictures.canvas import Canvas, Cell
+from poolnorm_cli.pictures.canvas import Canvas
 from poolnorm_cli.pictures.glyphs import BLOCKS, writable
 from poolnorm_cli.pictures.styles import LOOKS, RGB, Paint
 from poolnorm_cli.pictures.terminal import Depth, Terminal, one_of_256, terminal_of, text
@@ -140,6 +140,6 @@ def test_every_style_is_legible_on_light_and_dark(name: str) -> None:
 
 def test_a_cell_without_ground_at_the_end_is_no_blank_to_print() -> None:
     canvas = Canvas(5)
-    canvas.fill(0, 0, (1, 5), Cell(" ", "text"))
+    canvas.put(0, 0, 5 * " ")
 
     assert list(text(canvas, Terminal(depth="256"))) == [""]
