@@ -10,7 +10,8 @@ from poolnorm_cli.cli.completion_shells import SCRIPTS
 from poolnorm_cli.errors import OutputError, UsageError, reason_of
 
 
-_INSTALL, _SHOW = FLAGS = ("--install-completion", "--show-completion")
+_SHOW = "--show-completion"
+FLAGS = ("--install-completion", _SHOW)
 _ZSH_LINE = "fpath+=({directory}); autoload -Uz compinit; compinit"
 
 

@@ -75,8 +75,8 @@ class FileInputFlags(InputFlags):
         bool,
         Option(
             "--unbatched",
-            help="Inputs have no batch axis: one is added for the layer, whose axes count it, and "
-            "taken away again.",
+            help="Inputs have no batch axis: one is added in front, which --axis counts too, and "
+            "taken away from the output.",
         ),
     ] = False
     shard: Annotated[
