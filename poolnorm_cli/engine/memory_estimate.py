@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from poolnorm_cli.backends import row_of
 from poolnorm_cli.engine.threads import ONE_THREAD
@@ -20,6 +20,29 @@ if TYPE_CHECKING:
 
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _SIZE = r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?"
+
+
+class Needs(NamedTuple):
+    """Bytes that are there at once while a layer works on a tensor.
+
+    Attributes:
+        process: Of the process itself.
+        kept: Of what is there all the time: statistics, and an input that has to be turned.
+        read: Of the blocks that were read.
+        blocks: Of these, as they are computed with, and of what comes of them.
+        computing: Of what the threads need besides.
+    """
+
+    process: int
+    kept: int
+    read: int
+    blocks: int
+    computing: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.process + self.kept + self.blocks + self.computing
 
 
 class MemoryLimiter(Protocol):
@@ -65,6 +88,19 @@ def format_size(size: int) -> str:
 def memory_needed(plan: "LayerPass", tensor: "Tensor") -> int:
     """Estimate the largest number of bytes that a process has while it works on a tensor.
 
+    Args:
+        plan: The layer on the tensor.
+        tensor: The tensor, which is not read.
+
+    Returns:
+        Bytes, those of the process itself included.
+    """
+    return needs_of(plan, tensor).total
+
+
+def needs_of(plan: "LayerPass", tensor: "Tensor") -> Needs:
+    """Estimate what is in memory at once while a layer works on a tensor.
+
     These are the blocks that are in memory at once: as stored, as computed with where that is
     another dtype, the output, and for each thread what a layer needs in between, which may be in
     float64. A graph has the results of its nodes there, and a layer tables made of its weights.
@@ -74,7 +110,7 @@ def memory_needed(plan: "LayerPass", tensor: "Tensor") -> int:
         tensor: The tensor, which is not read.
 
     Returns:
-        Bytes, those of the process itself included.
+        The bytes, by what they are for.
     """
     wide, inner = plan.compute_dtype.itemsize, plan.inner
     share = prod(inner.output_shape[1:]) / max(prod(inner.shape[1:]), 1)
@@ -83,13 +119,13 @@ def memory_needed(plan: "LayerPass", tensor: "Tensor") -> int:
     computed = items * wide if plan.compute_dtype.name != tensor.dtype.name else 0
     block = stored + computed + int(items * share) * wide
     backend = row_of(plan.backend)
-    base = backend.process_bytes
     sizes = (n for axis, n in enumerate(plan.shape) if axis not in plan.statistics_axes)
-    base += 16 * prod(sizes) if plan.statistics_axes else 0
-    turned = 2 * tensor.nbytes if tensor.fortran_order else 0
+    kept = 16 * prod(sizes) if plan.statistics_axes else 0
+    kept += 2 * tensor.nbytes if tensor.fortran_order else 0
     own = backend.computing_bytes(block, items)
     each = SCRATCH_BYTES + own + _tables(plan) + _windows(plan)
-    return base + turned + block * plan.pool.max_in_flight + each * plan.pool.threads
+    threads, in_flight = plan.pool.threads, plan.pool.max_in_flight
+    return Needs(backend.process_bytes, kept, stored * in_flight, block * in_flight, each * threads)
 
 
 def require_memory(plan: "LayerPass", tensor: "Tensor") -> None:

@@ -265,7 +265,7 @@ class PipelineJob(Job):
         with error_context(tensor.name):
             plan = self.plan_for(tensor, target)
             plans = self.plans(tensor.shape, tensor.dtype.name)
-        needed = memory_needed_of(plans, tensor)
+        needed = self._memory_needed(plans, tensor)
         found = estimate_of(plan, tensor, place, needed, unbatched=self.unbatched)
         return replace(found, steps=self._step_outcomes(plans, tensor))
 
@@ -323,17 +323,16 @@ class PipelineJob(Job):
         Raises:
             UsageError: Even so it takes more.
         """
-        needed = memory_needed_of(plans, tensor)
         if self.limiter is not None:
-            self.limiter.admit(needed, tensor)
+            self.limiter.admit(self._memory_needed(plans, tensor), tensor)
             return self
-        if self.memory is None or needed <= self.memory:
+        if self.memory is None or self._memory_needed(plans, tensor) <= self.memory:
             require_machine(plans, tensor)
             return self
         if not self._single:
             self._single.append(replace(self, threads=1))
         single = self._single[0]
-        least = memory_needed_of(single.plans(tensor.shape, tensor.dtype.name), tensor)
+        least = self._memory_needed(single.plans(tensor.shape, tensor.dtype.name), tensor)
         if least <= self.memory:
             return single
         from poolnorm_cli.engine.memory_estimate import format_size
@@ -343,6 +342,11 @@ class PipelineJob(Job):
             f"--max-memory allows {format_size(self.memory)}",
             f"give --max-memory {format_size(least)} or more",
         )
+
+    def _memory_needed(self, plans: "Sequence[LayerPass]", tensor: "Tensor") -> int:
+        masked = (n for n, each in enumerate(self.steps) if each.job.mask is not None)
+        apart = {place for n in masked for place in (n, n + 1)} | {tee.after for tee in self.tees}
+        return memory_needed_of(plans, tensor, apart)
 
     def _step_outcomes(
         self, plans: "Sequence[LayerPass]", tensor: "Tensor", others: "Sequence[Output]" = ()

@@ -3,11 +3,15 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from poolnorm_cli.backends import row_of
 from poolnorm_cli.engine.fused_steps import FusedSteps, as_one, fused
 from poolnorm_cli.engine.job import Job
 from poolnorm_cli.engine.outcome import Outcome
-from poolnorm_cli.engine.step_tensor import PassedTensor, StepTensor, VirtualTensor
+from poolnorm_cli.engine.step_tensor import (
+    PassedTensor,
+    StepTensor,
+    VirtualTensor,
+    goes_on_in_thread,
+)
 from poolnorm_cli.engine.streaming import gathered
 from poolnorm_cli.engine.training import TrainingState
 from poolnorm_cli.errors import PoolnormError
@@ -20,10 +24,11 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from types import TracebackType
 
     from poolnorm_cli.engine.layer_pass import LayerPass, Masks
+    from poolnorm_cli.engine.memory_estimate import Needs
     from poolnorm_cli.engine.training import TrainingStep
     from poolnorm_cli.engine.watching import Pictures
     from poolnorm_cli.tensors.outputs import ArraySink, Output
@@ -221,24 +226,39 @@ def _masks_of(job: Job, plan: "LayerPass", tensor: "Tensor") -> "Callable[[], Ma
     return lambda: job.under_mask(plan, tensor)[1]
 
 
-def memory_needed_of(plans: "Sequence[LayerPass]", tensor: "Tensor") -> int:
+def memory_needed_of(
+    plans: "Sequence[LayerPass]", tensor: "Tensor", apart: "Collection[int]"
+) -> int:
     """Estimate the bytes of a process that runs all steps at once.
+
+    Steps of which a block goes from one to the next in one thread need what the largest of them
+    does, and the blocks that were read for the first. All others need their blocks at once, and
+    where there are threads, these work on all of them at once.
 
     Args:
         plans: The plan of each layer, in order.
         tensor: The input.
+        apart: The numbers of layers behind which blocks are cut anew in any case.
 
     Returns:
         Bytes, those of the process itself included.
     """
-    from poolnorm_cli.engine.memory_estimate import memory_needed
+    from poolnorm_cli.engine.memory_estimate import needs_of
 
-    total = 0
-    for plan in plans:
-        own = memory_needed(plan, tensor)
-        total += own if not total else own - row_of(plan.backend).process_bytes
+    groups: list[list[Needs]] = []
+    for place, plan in enumerate(plans):
+        own = needs_of(plan, tensor)
+        if place and place not in apart and goes_on_in_thread(plans[place - 1], plan):
+            groups[-1].append(own)
+        else:
+            groups.append([own])
         tensor = VirtualTensor(tensor, plan.output_shape, DTYPES[plan.result])
-    return total
+    total = max(own.process for group in groups for own in group)
+    for group in groups:
+        more = group[0].read if len(group) > 1 else 0
+        total += max(own.blocks for own in group) + more + sum(own.kept for own in group)
+    computing = [max(own.computing for own in group) for group in groups]
+    return total + (max(computing) if plans[0].pool.threads == 1 else sum(computing))
 
 
 def require_machine(plans: "Sequence[LayerPass]", tensor: "Tensor") -> None:

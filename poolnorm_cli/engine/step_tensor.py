@@ -114,6 +114,31 @@ class PassedTensor(VirtualTensor):
             yield piece.copy()
 
 
+def goes_on_in_thread(before: LayerPass, after: LayerPass) -> bool:
+    """Whether a block goes on from one step to the next in one thread, in blocks of the first.
+
+    Args:
+        before: A step without a mask, of which nothing else takes what it gives.
+        after: The next one, without a mask.
+
+    Returns:
+        Whether it does; not where the next one takes statistics, for which it reads larger blocks.
+    """
+    whole = before.is_whole and after.is_whole and not after.statistics_axes
+    return whole and _is_plain(before) and after.backend is NUMPY
+
+
+def _is_plain(plan: LayerPass) -> bool:
+    """Whether blocks of whole samples can be computed one by one, in any thread."""
+    return (
+        plan.factor == 1
+        and plan.backend is NUMPY
+        and not plan.inner.strips
+        and plan.inner.output_shape[:1] == plan.inner.shape[:1]
+        and 0 not in plan.shape
+    )
+
+
 class StepTensor(VirtualTensor):
     """What a layer makes of a tensor."""
 
@@ -134,14 +159,7 @@ class StepTensor(VirtualTensor):
         """
         super().__init__(of, plan.output_shape, DTYPES[plan.result])
         self._step, self._masks = step, masks
-        self._is_plain = (
-            masks is None
-            and plan.factor == 1
-            and plan.backend is NUMPY
-            and not plan.inner.strips
-            and plan.inner.output_shape[:1] == plan.inner.shape[:1]
-            and 0 not in plan.shape
-        )
+        self._is_plain = masks is None and _is_plain(plan)
         self._plan = plan = plan.fitted_to(of) if masks is None else plan
         self.best_rows = plan.rows if self._is_plain and plan.is_whole else None
         inner = plan.inner

@@ -92,6 +92,19 @@ def test_more_memory_than_is_allowed_is_refused_and_less_threads_are_taken(
     assert taken.code == 0
 
 
+def test_steps_that_share_a_thread_need_the_memory_of_one(poolnorm: Command) -> None:
+    np.save("x.npy", np.zeros((1000, 32, 32, 16), "f4"))
+
+    def needed(steps: str) -> int:
+        return int(poolnorm(f"pipe x.npy --dry-run --threads 4 {steps}").out.split("\t")[5])
+
+    one, more = needed("! bn"), needed("! bn ! bn ! bn ! bn ! bn")
+    apart = needed("! bn ! tee a.npy ! bn ! tee b.npy ! bn")
+
+    assert one <= more < 1.5 * one
+    assert apart > 1.5 * one  # each in threads of its own, at once
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
 @pytest.mark.parametrize("jobs", ["1", "2"])
