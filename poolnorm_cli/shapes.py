@@ -277,9 +277,10 @@ def per_axis(sizes: Ints, rank: int, flag: str) -> Ints:
         return sizes * rank
     if len(sizes) != rank:
         given = ",".join(map(str, sizes))
+        axes = "one spatial axis" if rank == 1 else f"{rank} spatial axes"
+        each = "" if rank == 1 else f", or {rank} as {flag} {','.join(['2'] * rank)}"
         raise UsageError(
-            f"{flag} {given} has {len(sizes)} sizes, the input has {rank} spatial axes",
-            f"give one size, or {rank} as {flag} {','.join(['2'] * rank)}",
+            f"{flag} {given} has {len(sizes)} sizes, the input has {axes}", f"give one size{each}"
         )
     return sizes
 

@@ -136,3 +136,10 @@ def test_axes_are_made_positive_and_then_sorted() -> None:
         resolve_axes((3, -1), 4)
     with pytest.raises(UsageError, match="--axis 4 is out of range for an input of rank 4"):
         resolve_axes((4,), 4)
+
+
+def test_one_axis_is_told_in_the_singular() -> None:
+    with pytest.raises(
+        UsageError, match=r"has 2 sizes, the input has one spatial axis; give one size$"
+    ):
+        per_axis((3, 3), 1, "--pool-size")

@@ -9,9 +9,10 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from poolnorm_cli.calculator.steps import Step
+    from poolnorm_cli.cli.draw_flags import DrawFlags
 
 
 @frozen(kw_only=True)
@@ -52,23 +53,47 @@ class AnswerFlags:
     ] = None
 
 
-def print_field(steps: "Sequence[Step]", name: str) -> int:
+def print_field(steps: "Sequence[Step]", name: str, beside: "Iterable[tuple[str, object]]") -> int:
     """Print one number, and nothing else.
 
     Args:
         steps: The layer, or the layers one after another.
         name: Which number, as `out.h`.
+        beside: Other flags, and whether they were given: what they ask for is not printed.
 
     Returns:
         The exit code.
 
     Raises:
-        UsageError: There is no such number.
+        UsageError: There is no such number, or one of the other flags was given.
     """
     from poolnorm_cli.calculator.numbers import number_of
 
+    for flag, is_given in beside:
+        if is_given:
+            raise UsageError(
+                f"--field with {flag}", "leave one of them out: --field is all that is printed"
+            )
     print(number_of(steps, name))
     return 0
+
+
+def beside_field(answer: AnswerFlags, picture: "DrawFlags") -> "list[tuple[str, object]]":
+    """List the flags that ask for more than --field prints.
+
+    Args:
+        answer: What is told of a shape.
+        picture: Whether it is drawn.
+
+    Returns:
+        Each with whether it was given.
+    """
+    return [
+        ("--explain", answer.explain),
+        ("--draw", picture.draw),
+        ("--save-svg", picture.save_svg),
+        ("--save-png", picture.save_png),
+    ]
 
 
 def read_shape(text: str) -> Shape:

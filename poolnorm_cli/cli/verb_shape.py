@@ -12,7 +12,13 @@ from poolnorm_cli.cli.command import (
     layer_family,
 )
 from poolnorm_cli.cli.draw_flags import DrawFlags, draw_layer
-from poolnorm_cli.cli.shape_flags import AnswerFlags, ShapeArgument, print_field, read_shape
+from poolnorm_cli.cli.shape_flags import (
+    AnswerFlags,
+    ShapeArgument,
+    beside_field,
+    print_field,
+    read_shape,
+)
 from poolnorm_cli.layers import find
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.make_layer import make_layer
@@ -62,7 +68,9 @@ def _run(kind: type[Layer], parameters: dict[str, Any], flags: ShapeFlags) -> in
     if flags.answer.field is not None:
         from poolnorm_cli.calculator.steps import follow_one
 
-        return print_field([follow_one(layer, shape)], flags.answer.field)
+        beside = beside_field(flags.answer, flags.picture)
+        beside += [("--conventions", flags.conventions.conventions)]
+        return print_field([follow_one(layer, shape)], flags.answer.field, beside)
     rows: list[Row] = [_ShapeRow(layer, shape, explained=flags.answer.explain)]
     style = flags.printing.style()
     drawing = draw_layer(layer, shape, flags.shape.shape, flags.picture, style)

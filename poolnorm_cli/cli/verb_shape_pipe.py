@@ -11,7 +11,13 @@ from poolnorm_cli.cli.command import Command, PrintingFlags
 from poolnorm_cli.cli.draw_flags import DrawFlags, draw_steps
 from poolnorm_cli.cli.pipe_steps import TypedStep, pipeline_of, require_rank
 from poolnorm_cli.cli.recipe_flags import RecipeFileFlags
-from poolnorm_cli.cli.shape_flags import AnswerFlags, ShapeArgument, print_field, read_shape
+from poolnorm_cli.cli.shape_flags import (
+    AnswerFlags,
+    ShapeArgument,
+    beside_field,
+    print_field,
+    read_shape,
+)
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.report.emit import emit, note
 from poolnorm_cli.report.rows import Row
@@ -45,7 +51,8 @@ def _run(flags: _Flags, steps: Sequence[TypedStep] = ()) -> int:
     require_rank(getattr(steps[0], "rank", None), shape)
     followed = follow(pipeline, shape)
     if flags.answer.field is not None:
-        return print_field(followed, flags.answer.field)
+        beside = beside_field(flags.answer, flags.picture)
+        return print_field(followed, flags.answer.field, beside)
     style = flags.printing.style()
     drawing = draw_steps(followed, flags.shape.shape, flags.picture, style)
     explained = flags.answer.explain

@@ -1,5 +1,7 @@
 """`--field`: one number of a shape, by name."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.conftest import Command
@@ -60,3 +62,12 @@ def test_what_is_no_number_is_refused_for_a_shell_takes_names_for_zero(
 
     assert (result.code, result.out) == (2, "")
     assert f"field {name} of (N,H,None,3) is {value}, not a number" in result.err
+
+
+@pytest.mark.parametrize("flag", ["--explain", "--conventions", "--draw", "--save-svg a.svg"])
+def test_what_a_number_leaves_no_place_for_is_refused(poolnorm: Command, flag: str) -> None:
+    told = poolnorm(f"shape pool max 8,28,31,3 --field out.h {flag}")
+
+    assert (told.code, told.out) == (2, "")
+    assert told.err.startswith(f"error: --field with {flag.split(maxsplit=1)[0]}; ")
+    assert not Path("a.svg").exists()

@@ -71,7 +71,7 @@ def test_what_is_no_question_about_a_shape_is_shown_as_it_is(page: Any) -> None:
 
     _choose(page, layer="pipe")
     _type(page, shape="1,8,8,3", steps="bn --field out.h")
-    assert page.inner_text("#error") == "8"
+    assert page.inner_text("#error").startswith("error: --field with --explain; ")
 
 
 def test_the_drawing_is_that_of_the_command(page: Any, poolnorm: Command, monkeypatch: Any) -> None:
