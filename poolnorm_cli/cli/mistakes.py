@@ -19,6 +19,8 @@ _ALIKE, _ALIKE_FLAGS = 0.65, 0.7
 """Share of letters in common, from which one word or flag may have been meant by another."""
 _SHAPE = re.compile(r"[\[(]?(None|[A-Za-z]|\d+)(,(None|[A-Za-z]|\d+))+[\])]?")
 _NUMBER = re.compile(r"-[\d.]")
+_UNKNOWN_SIZE = re.compile(r"-\d+(?=,)")
+"""How a shape begins in other programs whose first size is not known."""
 _FILE = re.compile(r"\.(npy|npz|keras|h5|hdf5|onnx|safetensors)(::.*)?$")
 
 _OTHER_NAMES = MappingProxyType(
@@ -173,6 +175,9 @@ def refuse_unknown(words: Sequence[str], command: Command, path: Sequence[str]) 
             continue
         name, mark, value = word.partition("=") if word.startswith("--") else (word[:2], "", "")
         spelling = spellings.get(name)
+        if spelling is None and _UNKNOWN_SIZE.match(word) and _takes_shape(command):
+            meant = _UNKNOWN_SIZE.sub("None", word, count=1)
+            raise UsageError(f"shape {word} has a negative size", f"type None for any: {meant}")
         if spelling is None and not _NUMBER.match(word):
             raise unknown_flag(name, spellings, path)
         if spelling is not None and spelling.value is None and (mark or name == word):
@@ -182,6 +187,13 @@ def refuse_unknown(words: Sequence[str], command: Command, path: Sequence[str]) 
                     f"{name} lacks its value", f"type {' '.join([PROGRAM, *path])} --help"
                 )
             _refuse_unknown_choice(f"{name} ", given, _choices(spelling.flag))
+
+
+def _takes_shape(command: Command) -> bool:
+    """Whether it follows a shape, of which a size need not be known."""
+    follows = command.layer is not None or command.takes_steps
+    arguments = (flag for flag in command.flags() if isinstance(flag.option, Argument))
+    return follows and any(flag.name == "shape" for flag in arguments)
 
 
 def _choices(flag: Flag) -> tuple[str, ...]:

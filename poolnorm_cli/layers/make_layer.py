@@ -62,7 +62,8 @@ def _complete(kind: type[Layer], values: Mapping[str, Any]) -> Mapping[str, Any]
     """Return the values if nothing that must be given is missing from them."""
     for parameter in kind.parameters():
         if parameter.default is MISSING and parameter.name not in values:
-            raise UsageError(f"{parameter.flag} is missing", f"give {parameter.flag}")
+            such = f", as {kind.example}" if parameter.flag in kind.example else ""
+            raise UsageError(f"{parameter.flag} is missing", f"give {parameter.flag}{such}")
     return values
 
 

@@ -55,6 +55,9 @@ VERBS = {
         "no such layer '4,28,28,3' of shape; name a layer before the shape, "
         "as poolnorm shape pool max 4,28,28,3"
     ),
+    "shape pool max -1,28,28,3": "shape -1,28,28,3 has a negative size; type None for any: None,28,28,3",
+    "shape pipe -1,28,28,3 ! bn": "shape -1,28,28,3 has a negative size; type None for any: None,28,28,3",
+    "shape apool max 1,8,8,3": "--output-size is missing; give --output-size, as --output-size 7",
     "compare --backends numpy,onnx:cpu -- maxpool x.npy": "no layer 'maxpool'; did you mean pool max?",
     "pipe x.npy ! maxpool": "step 1: no layer 'maxpool'; did you mean pool max?",
     "pipe x.npy ! bn ! pool mx": "step 2: no pool 'mx'; did you mean pool max?",
