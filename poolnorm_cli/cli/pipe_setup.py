@@ -258,7 +258,8 @@ def check_steps(flags: PipeFlags) -> None:
     """Refuse what cannot be of a pipe, before a file is looked at.
 
     Raises:
-        UsageError: There is no step, one is written as an input, or there is nothing to train.
+        UsageError: There is no step, one is written as an input, or there is nothing to train
+            or to save.
     """
     for word in flags.inputs.inputs or ():
         fix = whole_step_fix(word) if word.startswith(MARK) else None
@@ -269,3 +270,6 @@ def check_steps(flags: PipeFlags) -> None:
         raise UsageError("pipe without a layer", f"add steps, as {example}")
     if flags.training.training and not any(issubclass(s.kind, Trainable) for s in flags.steps):
         raise UsageError("--training without a step that is trained", "add ! bn, or leave it out")
+    if flags.weights.save_weights is not None and not any(s.kind.weight_names for s in flags.steps):
+        what = "--save-weights without a step that has weights"
+        raise UsageError(what, "add ! bn, or leave it out")

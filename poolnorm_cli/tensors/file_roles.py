@@ -31,7 +31,8 @@ class Role(NamedTuple):
         flag: The flag; empty for an input and for an output.
         word: The file, `FILE::NAME` counted as FILE, or `-`.
         written: It is written, by its name; otherwise it is only read.
-        updated: It may be the file of another role that has this mark: weights in place.
+        updated: It may be the file of another role that has this mark, if only one of them writes:
+            weights in place.
         source: The name of the input of which it is the output; None for all others.
     """
 
@@ -118,7 +119,7 @@ def refuse_own_output(output: Role, read: Sequence[Role], *, is_there: bool) -> 
 
 
 def refuse(one: Role, other: Role) -> None:
-    """Refuse two roles of one file, unless they are those of weights that are updated.
+    """Refuse two roles of one file, unless they are reading and writing weights that are updated.
 
     Args:
         one: A role.
@@ -127,7 +128,7 @@ def refuse(one: Role, other: Role) -> None:
     Raises:
         UsageError: They are others.
     """
-    if not (one.updated and other.updated):
+    if not (one.updated and other.updated) or (one.written and other.written):
         _raise(one, other)
 
 

@@ -103,7 +103,15 @@ def test_one_step_alone_is_trained_and_saved(poolnorm: Command) -> None:
         ("x0.npy --training ! bn --synchronized", "step 1 (bn): --synchronized in training"),
         ("x0.npy --training --dask local -O out ! bn", "--dask with --training of a pipe"),
         ("x0.npy --save-weights w.txt ! bn", "--save-weights 'w.txt' is not an .npz file"),
-        ("x0.npy --save-weights w.npz ! pool max", "no weights to save"),
+        ("x0.npy -O out --save-weights w.npz ! pool max", "--save-weights without a step that has"),
+        (
+            "x0.npy -O out --overwrite ! bn --save-weights w.npz ! ln --save-weights w.npz",
+            "w.npz: --save-weights in step 1 (bn) is the file of --save-weights in step 2 (ln)",
+        ),
+        (
+            "x0.npy -O out --training --overwrite --save-weights w.npz ! bn --save-weights ./w.npz",
+            "is the file of --save-weights",
+        ),
         ("x0.npy --weights none.npz ! pool max ! bn", "step 2 (bn): none.npz"),
     ],
 )
