@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from poolnorm_cli.cli.command import Option
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.report.colors import is_colored
 from poolnorm_cli.report.emit import prints_pictures
 from poolnorm_cli.report.rows import Style
 from poolnorm_cli.values import frozen
@@ -146,6 +145,7 @@ def keep_picture(canvas: "Canvas", flags: PictureFlags, *, overwrite: bool = Fal
 def terminal_for(style: Style) -> "Terminal":
     """Return what the reader of a report can be shown: colours, characters, and a size."""
     from poolnorm_cli.pictures.terminal import terminal_of
+    from poolnorm_cli.report.colors import is_colored
 
     return terminal_of(style.stream, colored=is_colored(style.stream, style.color))
 
