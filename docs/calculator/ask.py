@@ -14,7 +14,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
-from poolnorm_cli.cli import draw_flags
+from poolnorm_cli.cli import shape_pictures
 from poolnorm_cli.cli.main import run
 from poolnorm_cli.layers import LAYERS, find
 
@@ -129,7 +129,7 @@ def draw(words: str, columns: int) -> str:
         JSON, as of `ask`.
     """
     PICTURE.unlink(missing_ok=True)
-    draw_flags.FILE_SIZE = columns, draw_flags.FILE_SIZE[1]
+    shape_pictures.FILE_SIZE = columns, shape_pictures.FILE_SIZE[1]
     answer = json.loads(ask(words))
     if PICTURE.exists():
         answer["svg"] = PICTURE.read_text(encoding="utf-8")

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Annotated
 
 from poolnorm_cli.cli.command import PRINTING_PANEL, Argument, Option
+from poolnorm_cli.cli.picture_flags import PICTURE_PANEL, PictureFileFlags
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.shapes import Shape, parse_shape
 from poolnorm_cli.values import frozen
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from poolnorm_cli.calculator.steps import Step
-    from poolnorm_cli.cli.draw_flags import DrawFlags
 
 
 @frozen(kw_only=True)
@@ -53,6 +53,31 @@ class AnswerFlags:
     ] = None
 
 
+@frozen(kw_only=True)
+class _Drawn:
+    """Whether a picture is drawn."""
+
+    draw: Annotated[
+        bool,
+        Option(
+            "--draw",
+            help="Draw the windows over the input, the cells that share a statistic, or what an "
+            "output of a pipeline depends on.",
+            rich_help_panel=PICTURE_PANEL,
+        ),
+    ] = False
+
+
+@frozen(kw_only=True)
+class DrawFlags(PictureFileFlags, _Drawn):
+    """Whether a picture is drawn, and where it is kept."""
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether there is anything to draw."""
+        return self.draw or self.is_kept
+
+
 def print_field(steps: "Sequence[Step]", name: str, beside: "Iterable[tuple[str, object]]") -> int:
     """Print one number, and nothing else.
 
@@ -78,7 +103,7 @@ def print_field(steps: "Sequence[Step]", name: str, beside: "Iterable[tuple[str,
     return 0
 
 
-def beside_field(answer: AnswerFlags, picture: "DrawFlags") -> "list[tuple[str, object]]":
+def beside_field(answer: AnswerFlags, picture: DrawFlags) -> "list[tuple[str, object]]":
     """List the flags that ask for more than --field prints.
 
     Args:

@@ -11,9 +11,9 @@ from poolnorm_cli.cli.command import (
     PrintingFlags,
     layer_family,
 )
-from poolnorm_cli.cli.draw_flags import DrawFlags, draw_layer
 from poolnorm_cli.cli.shape_flags import (
     AnswerFlags,
+    DrawFlags,
     ShapeArgument,
     beside_field,
     print_field,
@@ -73,7 +73,11 @@ def _run(kind: type[Layer], parameters: dict[str, Any], flags: ShapeFlags) -> in
         return print_field([follow_one(layer, shape)], flags.answer.field, beside)
     rows: list[Row] = [_ShapeRow(layer, shape, explained=flags.answer.explain)]
     style = flags.printing.style()
-    drawing = draw_layer(layer, shape, flags.shape.shape, flags.picture, style)
+    drawing = None
+    if flags.picture.is_wanted:
+        from poolnorm_cli.cli.shape_pictures import draw_layer
+
+        drawing = draw_layer(layer, shape, flags.shape.shape, flags.picture, style)
     if flags.conventions.conventions:
         from poolnorm_cli.cli.convention_rows import convention_rows
 
@@ -81,10 +85,11 @@ def _run(kind: type[Layer], parameters: dict[str, Any], flags: ShapeFlags) -> in
 
     def document(entries: dict[str, list[Any]]) -> Mapping[str, Any]:
         (only,) = entries.pop(Row.section)
-        return {**only, **entries, **drawing.entry()}
+        return {**only, **entries, **(drawing.entry() if drawing else {})}
 
     emit(rows, document, style)
-    drawing.print(style)
+    if drawing is not None:
+        drawing.print(style)
     return 0
 
 

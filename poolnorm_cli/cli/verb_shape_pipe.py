@@ -8,11 +8,11 @@ from typing import Any
 from poolnorm_cli.calculator.answer import pipe_document
 from poolnorm_cli.calculator.steps import Step, follow, size_text
 from poolnorm_cli.cli.command import Command, PrintingFlags
-from poolnorm_cli.cli.draw_flags import DrawFlags, draw_steps
 from poolnorm_cli.cli.pipe_steps import TypedStep, pipeline_of, require_rank
 from poolnorm_cli.cli.recipe_flags import RecipeFileFlags
 from poolnorm_cli.cli.shape_flags import (
     AnswerFlags,
+    DrawFlags,
     ShapeArgument,
     beside_field,
     print_field,
@@ -54,7 +54,11 @@ def _run(flags: _Flags, steps: Sequence[TypedStep] = ()) -> int:
         beside = beside_field(flags.answer, flags.picture)
         return print_field(followed, flags.answer.field, beside)
     style = flags.printing.style()
-    drawing = draw_steps(followed, flags.shape.shape, flags.picture, style)
+    drawing = None
+    if flags.picture.is_wanted:
+        from poolnorm_cli.cli.shape_pictures import draw_steps
+
+        drawing = draw_steps(followed, flags.shape.shape, flags.picture, style)
     explained = flags.answer.explain
     last = followed[-1]
     source = followed[0].before
@@ -62,10 +66,11 @@ def _run(flags: _Flags, steps: Sequence[TypedStep] = ()) -> int:
 
     def document(entries: dict[str, list[Any]]) -> Mapping[str, Any]:
         told = pipe_document(followed) | {"steps": entries[_StepRow.section]}
-        return told | drawing.entry()
+        return told | (drawing.entry() if drawing else {})
 
     emit(rows, document, style)
-    drawing.print(style)
+    if drawing is not None:
+        drawing.print(style)
     return 0
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import pytest
 
 from poolnorm_cli.calculator.solve import MAX_SIZE
-from poolnorm_cli.cli import draw_flags
+from poolnorm_cli.cli import shape_pictures
 from tests.conftest import ROOT, Command
 from tests.site.conftest import opened
 
@@ -81,7 +81,7 @@ def test_the_drawing_is_that_of_the_command(page: Any, poolnorm: Command, monkey
     assert 600 < width <= page.evaluate("document.querySelector('main').clientWidth")
 
     columns = page.evaluate("Math.floor(document.querySelector('main').clientWidth / 9) - 2")
-    monkeypatch.setattr(draw_flags, "FILE_SIZE", (columns, 60))
+    monkeypatch.setattr(shape_pictures, "FILE_SIZE", (columns, 60))
     words = "shape pool max 1,7,7,1 --pool-size 3 --strides 2 --draw --save-svg x.svg"
     assert poolnorm(words).code == 0
     assert svg == Path("x.svg").read_text()

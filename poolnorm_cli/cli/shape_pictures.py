@@ -1,21 +1,18 @@
 """`--draw`: the picture of what a layer, or several, do to a shape."""
 
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from poolnorm_cli.cli.command import Option
 from poolnorm_cli.cli.picture_flags import (
-    PICTURE_PANEL,
-    PictureFileFlags,
     check_picture_files,
     keep_picture,
     print_picture,
     terminal_for,
 )
+from poolnorm_cli.cli.shape_flags import DrawFlags
 from poolnorm_cli.report.emit import prints_pictures
 from poolnorm_cli.report.rows import Style
 from poolnorm_cli.shapes import Shape
-from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -30,30 +27,10 @@ FILE_SIZE = 80, 60
 """Columns and rows of a picture in a file, whatever the terminal has."""
 
 
-@frozen(kw_only=True)
-class _Drawn:
-    """Whether a picture is drawn."""
-
-    draw: Annotated[
-        bool,
-        Option(
-            "--draw",
-            help="Draw the windows over the input, the cells that share a statistic, or what an "
-            "output of a pipeline depends on.",
-            rich_help_panel=PICTURE_PANEL,
-        ),
-    ] = False
-
-
-@frozen(kw_only=True)
-class DrawFlags(PictureFileFlags, _Drawn):
-    """Whether a picture is drawn, and where it is kept."""
-
-
 def draw_layer(
     layer: "Layer", shape: Shape, word: str, flags: DrawFlags, style: Style
 ) -> "Drawing":
-    """Draw what a layer does to a shape, as far as that is wanted, and keep it in files.
+    """Draw what a layer does to a shape, and keep it in the files that are wanted.
 
     Args:
         layer: The layer.
@@ -70,15 +47,13 @@ def draw_layer(
         OutputError: A file cannot be written.
         UnavailableError: A PNG is wanted, and Pillow is not installed.
     """
-    if not (flags.draw or flags.is_kept):
-        return Drawing()
     from poolnorm_cli.pictures.layer import layer_picture
 
     return _drawn(partial(layer_picture, layer, shape), word, flags, style)
 
 
 def draw_steps(steps: "Sequence[Step]", word: str, flags: DrawFlags, style: Style) -> "Drawing":
-    """Draw what an output of several layers depends on, as far as that is wanted.
+    """Draw what an output of several layers depends on, and keep it in the files that are wanted.
 
     Args:
         steps: The layers with the shapes before and after each, 1 or more.
@@ -94,8 +69,6 @@ def draw_steps(steps: "Sequence[Step]", word: str, flags: DrawFlags, style: Styl
         OutputError: A file cannot be written.
         UnavailableError: A PNG is wanted, and Pillow is not installed.
     """
-    if not (flags.draw or flags.is_kept):
-        return Drawing()
     from poolnorm_cli.pictures.pipeline import pipeline_picture
 
     return _drawn(partial(pipeline_picture, steps), word, flags, style)
@@ -117,13 +90,13 @@ def _drawn(
 
 
 class Drawing:
-    """A picture that is to be printed, or none."""
+    """A picture that is to be printed, or one that was kept in files alone."""
 
-    def __init__(self, canvas: "Canvas | None" = None, terminal: "Terminal | None" = None) -> None:
+    def __init__(self, canvas: "Canvas | None", terminal: "Terminal") -> None:
         """Keep the picture.
 
         Args:
-            canvas: The picture.
+            canvas: The picture; None for one in files alone.
             terminal: What it is printed on.
         """
         self._canvas, self._terminal = canvas, terminal
