@@ -67,7 +67,7 @@ def _no_path(key: str) -> str:
 
 def _known(match: re.Match[str], values: dict[str, str]) -> str:
     if match[1] not in values:
-        what = f"no field {{{shown(match[1], 20)}}} in --output-name"
+        what = f"no field {{{shown(match[1], 20)}}} in names of outputs"
         raise UsageError.at(shown(match.string, 40), what, f"there are {' '.join(_FIELDS)}")
     return values[match[1]]
 

@@ -78,6 +78,7 @@ def test_many_inputs_have_a_file_each(
         ("in/0.npy ! tee t.npy ! bn ! tee ./t.npy", "t.npy: tee is the file of tee"),
         ("in/0.npy ! tee t.txt ! bn", "t.txt"),
         ("in/0.npy ! tee no/t.npy ! bn", "no/t.npy: no such directory"),
+        ("in -O out ! tee t/{nope} ! bn", "{nope}: no field {nope} in names of outputs; there are"),
         ("in/0.npy ! bn --save-weights w.npz ! tee w.npz", "--save-weights in step 1 (bn)"),
     ],
 )
