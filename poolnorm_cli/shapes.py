@@ -253,8 +253,8 @@ def spatial_rank(shape: Shape) -> int:
     if len(shape) not in (3, 4, 5):
         fix = "pooling takes rank 3, 4 or 5: batch, one to three spatial axes, channels"
         if len(shape) == 2:
-            fix += "; save an image without channels as x[None, ..., None], or give --unbatched "
-            fix += "for one sample of steps and channels"
+            fix += "; save an image without channels as x[None, ..., None]; one sample of steps "
+            fix += "and channels is run with --unbatched"
         raise UsageError(f"the input has rank {len(shape)}, shape ({format_shape(shape)})", fix)
     return len(shape) - 2
 
