@@ -69,7 +69,16 @@ cells under several. padding: cells that are not there. unread: cells that no wi
 
 
 def luminance(red: float, green: float, blue: float) -> float:
-    """Return how bright a colour is, on the scale of its parts, as eyes weigh the three."""
+    """Return how bright a colour is, as eyes weigh its three parts (luma of ITU-R BT.601).
+
+    Args:
+        red: Any number, on a scale that all three share.
+        green: On the same scale.
+        blue: On the same scale.
+
+    Returns:
+        The brightness, on the same scale.
+    """
     return 0.299 * red + 0.587 * green + 0.114 * blue
 
 
