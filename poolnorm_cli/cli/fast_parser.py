@@ -97,7 +97,7 @@ def understand(
 
 def has_odd_inputs(values: Mapping[str, Any]) -> bool:
     """Whether an input that was typed looks like the value of a flag: `3`, `false`."""
-    inputs = values.get("inputs") or ()
+    inputs = values.get("inputs") or values.get("words") or ()
     return any(word.isdigit() or word.lower() in BOOLEANS for word in inputs)
 
 

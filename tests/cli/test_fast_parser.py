@@ -129,6 +129,8 @@ def test_what_is_read_is_what_typer_reads(words: list[str]) -> None:
 @example(["pool", "max", "x.npy", "--pool-size", "3", "3", "--padding", "SAME"])
 @example(["bn", "x.npy", "--trainable", "false", "--axis", "1", "-1"])
 @example(["shape", "ln", "4", "28", "28", "3", "--axis=(1, 2)", "--center=no"])
+@example(["compare", "--equal-nan", "false"])
+@example(["compare", "a.npy", "b.npy", "--equal-nan", "false"])
 def test_a_mended_line_is_read_alike_and_needs_no_mending(words: list[str]) -> None:
     command, left = find(words, ROOT)
     assert command is not None
