@@ -4,9 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, Any, Self
-
-import numpy as np
+from typing import TYPE_CHECKING, Self
 
 from poolnorm_cli.backends import Backend
 from poolnorm_cli.backends.numpy_backend import NUMPY
@@ -18,7 +16,7 @@ from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.sizes import BLOCK_BYTES, CHECKED_BYTES, WHOLE_SAMPLE_BYTES
 from poolnorm_cli.strips import Strip, grain_rows
-from poolnorm_cli.tensors.dtypes import DTYPES
+from poolnorm_cli.tensors.dtypes import DTYPES, DType
 from poolnorm_cli.tensors.tensor import RowRange, even_ranges
 from poolnorm_cli.values import frozen
 
@@ -106,10 +104,10 @@ class BlockPlan:
         return items * 8 > CHECKED_BYTES
 
     @cached_property
-    def compute_dtype(self) -> "np.dtype[Any]":
+    def compute_dtype(self) -> DType:
         """The dtype in which blocks are handed to the layer."""
         own = self.layer.compute_dtype(self.dtype)  # which may refuse what is stored
-        return np.dtype("float64" if self.result == "float64" else own)
+        return DTYPES["float64" if self.result == "float64" else own]
 
     @cached_property
     def rows(self) -> int:
@@ -242,6 +240,8 @@ def _repeated(
     inner: BlockPlan, mask: "Tensor | BroadcastMask", rows: int | None
 ) -> Iterator["Array"]:
     """Yield a mask each sample of which serves several samples of an inner plan."""
+    import numpy as np
+
     shape = mask.shape
     times = inner.shape[0] // max(shape[0], 1)
     if inner.strips:

@@ -210,10 +210,11 @@ class LayerPass(BlockPlan):
 
     def _cast(self, cells: Array | DeferredBlock) -> Array:
         cells = computed(cells)
-        if cells.dtype == self.compute_dtype:
+        dtype = np.dtype(self.compute_dtype.name)
+        if cells.dtype == dtype:
             return cells
         with np.errstate(all="ignore"):
-            return cells.astype(self.compute_dtype)
+            return cells.astype(dtype)
 
 
 def computed(cells: Array | DeferredBlock) -> Array:

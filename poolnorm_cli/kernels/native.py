@@ -7,23 +7,26 @@ load, nothing else takes their place: sums may differ in their last digits.
 
 import os
 from importlib import import_module
-from types import ModuleType
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import UnavailableError
-from poolnorm_cli.kernels.memory import Array
 
 
-FLOAT32 = (np.dtype(np.float32),)
-FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from poolnorm_cli.kernels.memory import Array
+
+
+FLOAT32 = "f"
+"""Dtypes for which there is a loop, by their characters in NumPy, which nobody needs here."""
+FLOATS = "fd"
 
 _NAME = "poolnorm_cli.kernels._native"
 _VARIABLE = "POOLNORM_KERNELS"
 
 
-def _compiled() -> ModuleType | None:
+def _compiled() -> "ModuleType | None":
     if os.environ.get(_VARIABLE) == "numpy":
         return None
     try:
@@ -51,16 +54,21 @@ def compiled() -> bool:
     return _LOOPS is not None
 
 
-def loops_for(x: Array, dtypes: tuple[np.dtype[Any], ...]) -> Any:
+def loops() -> Any:
+    """Return the module of the compiled loops; None without them."""
+    return _LOOPS
+
+
+def loops_for(x: "Array", dtypes: str) -> Any:
     """Return the compiled loops where they serve for `x`, else None.
 
     Args:
         x: Any array.
-        dtypes: Those for which there is a loop.
+        dtypes: Those for which there is a loop, by their characters.
 
     Returns:
         The module of the loops, if `x` is C-contiguous, aligned and of native byte order.
     """
-    if _LOOPS is None or x.dtype not in dtypes or not x.dtype.isnative:
+    if _LOOPS is None or x.dtype.char not in dtypes or not x.dtype.isnative:
         return None
     return _LOOPS if x.flags.carray or (x.flags.c_contiguous and x.flags.aligned) else None
