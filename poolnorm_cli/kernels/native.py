@@ -13,10 +13,16 @@ from poolnorm_cli.errors import UnavailableError
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
     from poolnorm_cli.kernels.memory import Array
 
+    Buffer = Any
+    """What compiled loops are called on: C-contiguous items of native byte order."""
+    LoopCall = Callable[[Buffer, Buffer], bool]
+    """Computes a block: takes its items, and the memory of the result. False where that is not the
+    result, for a reason in the values: NumPy has to compute the block then."""
 
 FLOAT32 = "f"
 """Dtypes for which there is a loop, by their characters in NumPy, which nobody needs here."""

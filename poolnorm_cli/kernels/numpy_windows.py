@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from poolnorm_cli.kernels.memory import scratch, silence_floating_point
-from poolnorm_cli.kernels.pool_view import FLOAT32_ADDITIONS, PoolView, Tile
+from poolnorm_cli.kernels.pool_shapes import FLOAT32_ADDITIONS
+from poolnorm_cli.kernels.pool_view import PoolView, Tile
 from poolnorm_cli.kernels.window_programs import Combine, Program, cached_program, reduce_axis
 from poolnorm_cli.shapes import Window
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
-from poolnorm_cli.kernels import deviations, memory, pool_view, rows, scaling
+from poolnorm_cli.kernels import deviations, memory, pool_shapes, rows, scaling
 from poolnorm_cli.kernels.moments import moments_of
 from poolnorm_cli.kernels.reductions import max_over, mean_over
 from poolnorm_cli.kernels.rows import normalize_rows
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 EPSILON = float(np.finfo(np.float32).eps)
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 3e38, -3e38, 1e-40, np.inf, -np.inf, np.nan]
-MODULES = (deviations, memory, pool_view, rows, scaling)
+MODULES = (deviations, memory, pool_shapes, rows, scaling)
 
 
 def some(shape: tuple[int, ...], seed: int, *, special: bool, dtype: str = "float32") -> Any:

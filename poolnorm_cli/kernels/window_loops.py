@@ -1,0 +1,150 @@
+"""What the compiled loop of windows is called with: made of shapes alone, without NumPy."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from math import prod
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from poolnorm_cli.kernels import native
+from poolnorm_cli.kernels.pool_shapes import FLOAT32_ADDITIONS, PoolShapes, pool_shapes
+from poolnorm_cli.shapes import Ints, Window
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from poolnorm_cli.kernels.native import Buffer
+
+
+_CHAINED = 8
+"""Rows under a window up to which they are combined one after another; more are combined by
+doubling, for which a window must not reach over planes as well.
+"""
+_ONE = Window(1, 1, 1, 0, 0)
+
+
+class WindowCall(NamedTuple):
+    """A call of the loop: the maximum under each place of some windows, or the mean.
+
+    Attributes:
+        shapes: Windows and cells.
+        itemsize: Bytes of an item: 4 for float32, 8 for float64.
+        average: Take the mean.
+    """
+
+    shapes: PoolShapes
+    itemsize: int
+    average: bool
+
+    def __call__(self, cells: "Buffer", out: "Buffer") -> bool:
+        """Run the loop.
+
+        Args:
+            cells: The items, C-contiguous and aligned.
+            out: Memory of the result.
+
+        Returns:
+            Whether all means are finite, or there are none; others are to be computed again.
+        """
+        loops, shapes = native.loops(), self.shapes
+        wide = _wide(shapes.windows) if self.average else 0
+        kind = self.average, self.itemsize, wide
+        if not _doubles(shapes.windows):
+            return not loops.windows(cells, out, *kind, *_geometry(shapes.sizes, shapes.windows))
+        # Doubling holds the partial results of a whole image: then it has to be a tile.
+        lost = False
+        for source, target, geometry in self._tiles(memoryview(cells), memoryview(out)):
+            lost |= loops.windows(source, target, *kind, *geometry)
+        return not lost
+
+    def _tiles(
+        self, cells: memoryview, out: memoryview
+    ) -> "Iterator[tuple[memoryview, memoryview, tuple[Any, ...]]]":
+        sizes, places = self.shapes.sizes, self.shapes.out
+        if 0 in sizes or 0 in places:
+            return
+        cells, out = cells.cast("B"), out.cast("B")
+        for tile in self.shapes.tiles(self.itemsize):
+            source = _part(cells, sizes, tile.first, tile.images, tile.rows, self.itemsize)
+            target = _part(out, places, tile.first, tile.images, tile.places, self.itemsize)
+            part = (tile.images, tile.rows[1] - tile.rows[0], *sizes[2:])
+            yield source, target, _geometry(part, tile.windows)
+
+
+def window_call(
+    shape: Ints, windows: Mapping[int, Window], itemsize: int, *, average: bool = False
+) -> WindowCall | None:
+    """Return the call of the loop for the windows on a block of float32 or float64.
+
+    Args:
+        shape: Shape of the block.
+        windows: Axis -> window on it.
+        itemsize: Bytes of an item.
+        average: Take means, not maxima.
+
+    Returns:
+        The call; None where no loop serves for such windows, or there are no loops.
+    """
+    return call_for(pool_shapes(shape, windows), itemsize, average=average)
+
+
+def call_for(shapes: PoolShapes, itemsize: int, *, average: bool) -> WindowCall | None:
+    """Return the call of the loop for a block that is viewed as images.
+
+    Args:
+        shapes: The view.
+        itemsize: As for `window_call`.
+        average: As for `window_call`.
+
+    Returns:
+        As `window_call`.
+    """
+    plane, row, _ = _three(shapes.windows)
+    if plane.size > 1 and plane.size * row.size > _CHAINED:
+        return None
+    return WindowCall(shapes, itemsize, average) if native.compiled() and shapes.order else None
+
+
+def _part(
+    whole: memoryview, shape: Ints, first: int, images: int, rows: tuple[int, int], itemsize: int
+) -> memoryview:
+    """Return the bytes of some images, or of some rows of one."""
+    row = prod(shape[2:]) * itemsize
+    image = shape[1] * row
+    if images > 1:
+        return whole[first * image : (first + images) * image]
+    return whole[first * image + rows[0] * row : first * image + rows[1] * row]
+
+
+@lru_cache(maxsize=64)
+def _geometry(shape: Ints, windows: tuple[Window, ...]) -> tuple[Any, ...]:
+    """Return shape and windows as the loop takes them."""
+    images, *spatial, items = shape
+    plane, row, cell = _three(windows)
+    sizes = images, *(1,) * (3 - len(spatial)), *spatial, items
+    return sizes, plane[:4], row[:4], cell[:4]
+
+
+@lru_cache(maxsize=64)
+def _wide(windows: tuple[Window, ...]) -> int:
+    """Decide where means are summed in float64, as float32 would lose too much.
+
+    Returns:
+        0 for nowhere, 1 along rows alone, 2 everywhere.
+    """
+    plane, row, cell = _three(windows)
+    is_long = row.size > _CHAINED
+    rows = (row.size - 1).bit_length() if is_long else plane.size * row.size - 1
+    if rows + (cell.size - 1).bit_length() <= FLOAT32_ADDITIONS:
+        return 0
+    return 1 if is_long and rows <= FLOAT32_ADDITIONS else 2
+
+
+def _doubles(windows: tuple[Window, ...]) -> bool:
+    """Whether rows are combined by doubling."""
+    return len(windows) > 1 and windows[-2].size > _CHAINED
+
+
+def _three(windows: Sequence[Window]) -> tuple[Window, Window, Window]:
+    """View one axis, or two, as the last of three."""
+    return (*(_ONE,) * (3 - len(windows)), *windows)  # type: ignore[return-value] # 1 to 3
