@@ -90,15 +90,40 @@ class NpyTensor(Tensor):
         Returns:
             The slices, C-contiguous, native-endian and decoded.
         """
-        if self._whole is None or self._is_transposed():
+        if self._whole is None or self.is_transposed:
             return super().slices(ranges, shape, max_in_flight)
         from poolnorm_cli.tensors.codecs import decode
 
-        # What is swapped in place would be swapped again by the next pass.
-        whole = bytearray(self._whole) if self.swapped else self._whole
-        items = decode(memoryview(whole)[self.header.size :], self.dtype, self.swapped)
+        items = decode(self._whole_data(self._whole), self.dtype, self.swapped)
         cells = items.reshape(shape)
         return (cells[start:stop] for start, stop in ranges)
+
+    def raw_slices(
+        self, ranges: Iterable[RowRange], shape: Ints, max_in_flight: int = 1
+    ) -> Iterator[memoryview]:
+        """Return slices as `Tensor.raw_slices`; a small file is not copied again.
+
+        Args:
+            ranges: As there.
+            shape: As there.
+            max_in_flight: As there.
+
+        Returns:
+            The bytes of the slices.
+        """
+        if self._whole is None or self.is_transposed:
+            return super().raw_slices(ranges, shape, max_in_flight)
+        data = self._whole_data(self._whole)
+        width = prod(shape[1:]) * self.dtype.itemsize
+        return (data[start * width : stop * width] for start, stop in ranges)
+
+    def _whole_data(self, whole: bytes) -> memoryview:
+        """Return the items of a small file: in new memory where they are to be changed or moved."""
+        data = memoryview(whole)[self.header.size :]
+        # What is swapped in place would be swapped again by the next pass.
+        if self.swapped or self.header.size % self.dtype.itemsize:
+            data = memoryview(bytearray(data))
+        return data
 
     @contextmanager
     def data(self) -> Iterator[ReadInto]:

@@ -132,12 +132,23 @@ class ArrayWriter:
         """
         from poolnorm_cli.tensors.codecs import encode
 
-        self._left -= block.size
+        data = encode(block, self.dtype).reshape(-1).view("u1").data if block.size else b""
+        self.write_bytes(memoryview(data))
+
+    def write_bytes(self, data: memoryview) -> None:
+        """Append items as they are in the file.
+
+        Args:
+            data: Single bytes of whole items.
+
+        Raises:
+            OutputError: There is no room, or there are more items than the shape has.
+        """
+        self._left -= len(data) // self.dtype.itemsize
         if self._left < 0 or self._closed:
             raise self._miscounted()
-        if not block.size:
+        if not data:
             return
-        data = encode(block, self.dtype).reshape(-1).view("u1").data
         if len(data) <= SMALL_FIRST_BLOCK_BYTES and self._header:
             data, self._header = memoryview(self._header + bytes(data)), b""
         self._begin()

@@ -13,7 +13,7 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -183,43 +183,74 @@ class Tensor(ABC):
         Raises:
             InputError: The bytes are truncated, altered or unreadable.
         """
-        with self.data() as readinto:
-            if self._is_transposed():
-                yield from self._fortran_slices(readinto, ranges, shape)
-            else:
-                yield from self._c_slices(readinto, ranges, shape, max_in_flight)
+        if self.is_transposed:
+            return self._fortran_slices(ranges, shape)
+        return self._c_slices(ranges, shape, max_in_flight)
 
-    def _is_transposed(self) -> bool:
+    @property
+    def is_transposed(self) -> bool:
+        """Whether its items do not lie in C order."""
         if not self.fortran_order or not self.nbytes:
             return False
         return sum(dim > 1 for dim in self.shape) > 1
 
+    def raw_slices(
+        self, ranges: Iterable[RowRange], shape: Ints, max_in_flight: int = 1
+    ) -> Iterator[memoryview]:
+        """Return slices as `slices`, but as they are stored, for which nobody needs NumPy.
+
+        Args:
+            ranges: As there.
+            shape: As there.
+            max_in_flight: As there.
+
+        Returns:
+            The bytes of the slices, aligned; those of items that are swapped are swapped still.
+
+        Raises:
+            InputError: The bytes are truncated, altered or unreadable.
+            ValueError: The array is in Fortran order.
+        """
+        if self.is_transposed:
+            raise ValueError(self.name)
+        read = self._read_slices(ranges, shape, max_in_flight, self._plain_memory)
+        return (raw for _, raw in read)
+
     def _c_slices(
-        self, readinto: ReadInto, ranges: Iterable[RowRange], shape: Ints, max_in_flight: int
+        self, ranges: Iterable[RowRange], shape: Ints, max_in_flight: int
     ) -> Iterator[NDArray[Any]]:
         from poolnorm_cli.tensors.codecs import decode
 
+        for rows, raw in self._read_slices(ranges, shape, max_in_flight, self._memory):
+            yield decode(raw, self.dtype, self.swapped).reshape(rows, *shape[1:])
+
+    def _read_slices(
+        self,
+        ranges: Iterable[RowRange],
+        shape: Ints,
+        max_in_flight: int,
+        memory: Callable[[int], memoryview],
+    ) -> Iterator[tuple[int, memoryview]]:
         width = prod(shape[1:]) * self.dtype.itemsize
         memories: list[memoryview] = []
         done, tail = 0, b""
-        for index, ((start, stop), after) in enumerate(with_next(ranges)):
-            size = (stop - start) * width
-            if len(memories) < max_in_flight:
-                memories.append(self._memory(size))
-            elif len(memories[index % max_in_flight]) < size:
-                memories[index % max_in_flight] = self._memory(size)
-            raw = memories[index % max_in_flight][:size]
-            again = (done - start) * width
-            raw[:again] = tail
-            self._fill(readinto, raw[again:], done * width)
-            done = stop
-            # Kept as it was read: what is decoded may be swapped where it lies.
-            tail = bytes(raw[(after[0] - start) * width :]) if after else b""
-            yield decode(raw, self.dtype, self.swapped).reshape(stop - start, *shape[1:])
+        with self.data() as readinto:
+            for index, ((start, stop), after) in enumerate(with_next(ranges)):
+                size = (stop - start) * width
+                if len(memories) < max_in_flight:
+                    memories.append(memory(size))
+                elif len(memories[index % max_in_flight]) < size:
+                    memories[index % max_in_flight] = memory(size)
+                raw = memories[index % max_in_flight][:size]
+                again = (done - start) * width
+                raw[:again] = tail
+                self._fill(readinto, raw[again:], done * width)
+                done = stop
+                # Kept as it was read: what is decoded may be swapped where it lies.
+                tail = bytes(raw[(after[0] - start) * width :]) if after else b""
+                yield stop - start, raw
 
-    def _fortran_slices(
-        self, readinto: ReadInto, ranges: Iterable[RowRange], shape: Ints
-    ) -> Iterator[NDArray[Any]]:
+    def _fortran_slices(self, ranges: Iterable[RowRange], shape: Ints) -> Iterator[NDArray[Any]]:
         import numpy as np
 
         from poolnorm_cli.tensors.codecs import decode
@@ -229,12 +260,13 @@ class Tensor(ABC):
             what = f"Fortran order is read whole: {self.nbytes} bytes, {limit} allowed"
             raise InputError.at(self.name, what, "save it with np.ascontiguousarray")
         raw = self._memory(self.nbytes)
-        self._fill(readinto, raw, 0)
-        whole = decode(raw, self.dtype, self.swapped).reshape(self.shape, order="F")
-        if shape != self.shape:
-            whole = whole.reshape(shape)
-        for start, stop in ranges:
-            yield np.ascontiguousarray(whole[start:stop])
+        with self.data() as readinto:
+            self._fill(readinto, raw, 0)
+            whole = decode(raw, self.dtype, self.swapped).reshape(self.shape, order="F")
+            if shape != self.shape:
+                whole = whole.reshape(shape)
+            for start, stop in ranges:
+                yield np.ascontiguousarray(whole[start:stop])
 
     def _memory(self, size: int) -> memoryview:
         import numpy as np
@@ -242,8 +274,17 @@ class Tensor(ABC):
         try:
             return np.empty(size, np.uint8).data
         except (MemoryError, ValueError):
-            what = f"no memory for a block of {size} bytes"
-            raise InputError.at(self.name, what, "use smaller blocks") from None
+            raise self._no_memory(size) from None
+
+    def _plain_memory(self, size: int) -> memoryview:
+        try:
+            return memoryview(bytearray(size))
+        except (MemoryError, OverflowError):
+            raise self._no_memory(size) from None
+
+    def _no_memory(self, size: int) -> InputError:
+        what = f"no memory for a block of {size} bytes"
+        return InputError.at(self.name, what, "use smaller blocks")
 
     def _fill(self, readinto: ReadInto, raw: memoryview, start: int) -> None:
         done = 0
