@@ -5,6 +5,7 @@
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
 
+#include "adaptive.h"
 #include "checked.h"
 #include "folds.h"
 #include "rows.h"
@@ -132,6 +133,48 @@ static PyObject *py_windows(PyObject *self, PyObject *args)
     return answer(&b, result);
 }
 
+static PyObject *py_adaptive(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *objects[3];
+    covers s;
+    int average, size;
+    cover *p = &s.plane, *r = &s.row, *c = &s.cell;
+    if (!PyArg_ParseTuple(args, "OOOii(nnnnn)(nnn)", &objects[0], &objects[1], &objects[2], &average,
+                          &size, &s.images, &p->length, &r->length, &c->length, &s.items, &p->count,
+                          &r->count, &c->count))
+        return NULL;
+    const Py_ssize_t from[6] = {s.images, p->length, r->length, c->length, s.items, size};
+    const Py_ssize_t to[6] = {s.images, p->count, r->count, c->count, s.items, size};
+    const enum use uses[3] = {READ, WRITE, READ};
+    Py_ssize_t bytes[3], spans;
+    buffers b;
+    if (!served(size) || !count(from, 6, bytes) || !count(to, 6, bytes + 1)) return NULL;
+    if (PLUS(p->count, r->count, &spans) || PLUS(spans, c->count, &spans)) spans = -1;
+    const Py_ssize_t pairs[2] = {spans, sizeof(span)};
+    if (!count(pairs, 2, bytes + 2) || take(&b, objects, uses, bytes, 3) < 0) return NULL;
+    p->spans = b.view[2].buf;
+    r->spans = p->spans + p->count, c->spans = r->spans + r->count;
+    if (!covers_fit(&s)) {
+        release(&b);
+        PyErr_SetString(PyExc_ValueError, "windows that do not fit the cells there are");
+        return NULL;
+    }
+    const Py_ssize_t work = bytes[1] ? bytes[0] : 0;
+    const void *x = b.view[0].buf;
+    void *out = b.view[1].buf;
+    int result = 0;
+    if (size == 4 && average)
+        RUN(work, result = adaptive_mean_f(x, out, &s));
+    else if (size == 4)
+        RUN(work, result = adaptive_max_f(x, out, &s));
+    else if (average)
+        RUN(work, result = adaptive_mean_d(x, out, &s));
+    else
+        RUN(work, result = adaptive_max_d(x, out, &s));
+    return answer(&b, result);
+}
+
 typedef int (*sum_loop)(const float *, double *, ptrdiff_t, ptrdiff_t, ptrdiff_t);
 
 static PyObject *folded(PyObject *args, sum_loop loop)
@@ -248,6 +291,7 @@ static PyObject *py_scale(PyObject *self, PyObject *args)
 
 static PyMethodDef methods[] = {
     {"windows", py_windows, METH_VARARGS, NULL},
+    {"adaptive", py_adaptive, METH_VARARGS, NULL},
     {"fold_sum", py_fold_sum, METH_VARARGS, NULL},
     {"fold_squares", py_fold_squares, METH_VARARGS, NULL},
     {"fold_max", py_fold_max, METH_VARARGS, NULL},

@@ -22,6 +22,16 @@ def windows(
     cell: WindowSizes,
     /,
 ) -> bool: ...
+def adaptive(
+    x: Array,
+    out: Array,
+    bounds: bytes,
+    average: bool,
+    itemsize: int,
+    shape: tuple[int, int, int, int, int],
+    counts: ThreeAxes,
+    /,
+) -> bool: ...  # `kernels/adaptive.py` makes bounds, shape and counts
 def fold_sum(x: Array, out: Array, shape: ThreeAxes, /) -> bool: ...
 def fold_squares(x: Array, out: Array, shape: ThreeAxes, /) -> bool: ...
 def fold_max(x: Array, out: Array, shape: ThreeAxes, /) -> bool: ...

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from poolnorm_cli.kernels.memory import silence_floating_point
-from poolnorm_cli.kernels.native import FLOAT32, loops_for
+from poolnorm_cli.kernels.memory import acquire, silence_floating_point
+from poolnorm_cli.kernels.native import FLOAT32, FLOATS, loops_for
 from poolnorm_cli.strips import Bounds
 
 
@@ -240,6 +240,9 @@ def max_adaptive(x: Array, bounds: Mapping[int, Bounds]) -> Array:
     Returns:
         A new array of the dtype of `x`, with one cell per window on each of these axes.
     """
+    found = _adaptive(x, bounds, average=False)
+    if found is not None:
+        return found[0]
     with np.errstate(invalid="ignore"):
         for axis, each in _smallest_first(x.shape, bounds):
             x = _reduce_axis(x, axis, each, np.maximum)
@@ -258,6 +261,9 @@ def mean_adaptive(x: Array, bounds: Mapping[int, Bounds]) -> Array:
     Returns:
         A new array of the dtype of `x`, with one cell per window on each of these axes.
     """
+    found = _adaptive(x, bounds, average=True)
+    if found is not None and (found[1] or x.dtype == np.float32):  # no sum of float32 overflows
+        return found[0]
     wide = x.astype(np.float64, copy=False)
     counts = np.ones((1,) * x.ndim)
     for axis, each in bounds.items():
@@ -271,6 +277,25 @@ def mean_adaptive(x: Array, bounds: Mapping[int, Bounds]) -> Array:
             scaled = _sums(np.ldexp(wide, -power), bounds) / np.ldexp(counts, -power)
             mean = np.where(np.isfinite(mean), mean, scaled)
         return mean.astype(x.dtype, copy=False)
+
+
+def _adaptive(
+    x: Array, bounds: Mapping[int, Bounds], *, average: bool
+) -> tuple[Array, bool] | None:
+    """Reduce under each window by a compiled loop.
+
+    Returns:
+        What comes out, and whether all averages are finite; None where there is no loop.
+    """
+    loops = loops_for(x, FLOATS)
+    if loops is None:
+        return None
+    from poolnorm_cli.kernels.adaptive import covers
+
+    call = covers(x.shape, bounds)
+    out = acquire(call.out, x.dtype)
+    lost = loops.adaptive(x, out, call.bounds, average, x.itemsize, call.shape, call.counts)
+    return out, not lost
 
 
 def _sums(x: Array, bounds: Mapping[int, Bounds]) -> Array:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from itertools import product
 from math import prod
+from struct import pack
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from poolnorm_cli.kernels.moments import moments_of
 from poolnorm_cli.kernels.reductions import max_over, mean_over
 from poolnorm_cli.kernels.rows import divide_rows, normalize_rows
 from poolnorm_cli.kernels.scaling import center_and_scale
+from poolnorm_cli.layers.adaptive_pooling import AdaptiveAveragePooling, AdaptiveMaxPooling
 from poolnorm_cli.layers.pooling import AveragePooling, MaxPooling
 from poolnorm_cli.shapes import window
 
@@ -81,6 +83,28 @@ def pooling(random: Random) -> None:
         assert (np.abs(found - exact) <= 1e-6 * size)[np.isfinite(size)].all()
 
 
+def adaptive(random: Random) -> None:
+    """Cover the axes of a tensor with windows of differing sizes."""
+    shape = sizes(random, int(random.integers(3, 6)))
+    if 0 in shape:
+        return
+    x, layout = some(random, shape), ("channels_last", "channels_first")[int(random.integers(2))]
+    counts = tuple(int(n) for n in random.integers(1, 20, len(shape) - 2))
+    given: dict[str, Any] = {"output_size": counts, "data_format": layout}
+    layers = AdaptiveMaxPooling(**given), AdaptiveAveragePooling(**given)
+    most, mean = (layer.apply(x, {}) for layer in layers)
+    loops, native._LOOPS = native._LOOPS, None
+    try:
+        most_in_numpy, mean_in_numpy = (layer.apply(x, {}) for layer in layers)
+        size = layers[1].apply(np.abs(x), {})
+    finally:
+        native._LOOPS = loops
+    np.testing.assert_array_equal(most, most_in_numpy)
+    finite = np.isfinite(size)
+    np.testing.assert_array_equal(mean[~finite], mean_in_numpy[~finite])
+    assert (np.abs(mean - mean_in_numpy)[finite] <= (1e-6 * size + 1e-44)[finite]).all()
+
+
 def others(random: Random) -> None:
     """Reduce, normalize and scale; what comes out is known from the tests beside this file."""
     x = some(random, sizes(random, 3)).astype("float32" if random.random() < 0.8 else "float64")
@@ -111,6 +135,9 @@ def at_the_door(random: Random) -> None:
     three = tuple(wild[20:23]) if random.random() < 0.5 else (1, 1, items)
     calls: list[Callable[[], object]] = [
         lambda: loops.windows(x, y, wild[17], 4, wild[18] % 3, shape, *windows),
+        lambda: loops.adaptive(
+            x, y, pack("12n", *wild[:12]), wild[17], 4, shape, tuple(wild[24:27])
+        ),
         lambda: loops.fold_sum(x, y, three),
         lambda: loops.fold_max(x, y, three),
         lambda: loops.fold_moments(x, y, y, three),
@@ -128,9 +155,9 @@ def main(count: int, seed: int = 0) -> None:
     assert native.compiled(), "there are no compiled loops"
     random = np.random.default_rng(seed)
     for _ in range(count):
-        for kind in (pooling, others, at_the_door):
+        for kind in (pooling, adaptive, others, at_the_door):
             kind(random)
-    sys.stdout.write(f"{3 * count:,} calls with random sizes\n")
+    sys.stdout.write(f"{4 * count:,} calls with random sizes\n")
 
 
 if __name__ == "__main__":

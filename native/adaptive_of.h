@@ -1,0 +1,201 @@
+/* The loops of adaptive.h, for one type: T in memory, A in arithmetic, and how two cells are joined.
+ * Included by adaptive.c. */
+
+/* Join the same `n` items of one row or of four with what is in `to`, or put them there. */
+static INLINE void NAME(joined)(const T *restrict x, ptrdiff_t step, int four, int begin,
+                                A *restrict to, ptrdiff_t n)
+{
+    for (ptrdiff_t i = 0; i < n; i++) {
+        A all = (A)x[i];
+        if (four) all = JOIN(JOIN(all, (A)x[i + step]), JOIN((A)x[i + 2 * step], (A)x[i + 3 * step]));
+        to[i] = begin ? all : JOIN(to[i], all);
+    }
+}
+
+LOOP static void NAME(join_rows)(const T *x, ptrdiff_t step, int four, int begin, A *to, ptrdiff_t n)
+{
+    if (four)
+        begin ? NAME(joined)(x, step, 1, 1, to, n) : NAME(joined)(x, step, 1, 0, to, n);
+    else
+        begin ? NAME(joined)(x, step, 0, 1, to, n) : NAME(joined)(x, step, 0, 0, to, n);
+}
+
+/* Item `i` of a row of the input, or of one that was joined. */
+static INLINE A NAME(item)(const void *x, int input, ptrdiff_t i)
+{
+    return input ? (A)((const T *)x)[i] : ((const A *)x)[i];
+}
+
+/* Join `cells` of few items each, LANES of which are held side by side. */
+static INLINE void NAME(side_by_side)(const void *restrict x, int input, ptrdiff_t cells,
+                                      ptrdiff_t items, A *restrict to)
+{
+    const ptrdiff_t rows = LANES / items, n = rows * items, size = cells * items;
+    A most[LANES];
+    for (ptrdiff_t i = 0; i < n; i++) most[i] = NAME(item)(x, input, i);
+    ptrdiff_t i = n;
+    for (; i + n <= size; i += n)
+        for (ptrdiff_t j = 0; j < n; j++) most[j] = JOIN(most[j], NAME(item)(x, input, i + j));
+    for (ptrdiff_t j = 0; j < size - i; j++) most[j] = JOIN(most[j], NAME(item)(x, input, i + j));
+    for (ptrdiff_t c = 0; c < items; c++) {
+        A all = most[c];
+        for (ptrdiff_t r = 1; r < rows; r++) all = JOIN(all, most[r * items + c]);
+        to[c] = all;
+    }
+}
+
+static INLINE void NAME(one_by_one)(const void *restrict x, int input, ptrdiff_t cells,
+                                    ptrdiff_t items, A *restrict to)
+{
+    for (ptrdiff_t c = 0; c < items; c++) to[c] = NAME(item)(x, input, c);
+    for (ptrdiff_t j = 1; j < cells; j++)
+        for (ptrdiff_t c = 0; c < items; c++)
+            to[c] = JOIN(to[c], NAME(item)(x, input, j * items + c));
+}
+
+static INLINE void NAME(few_items)(const void *x, int input, ptrdiff_t cells, ptrdiff_t items, A *to)
+{
+    if (cells * items >= 2 * LANES)
+        NAME(side_by_side)(x, input, cells, items, to);
+    else
+        NAME(one_by_one)(x, input, cells, items, to);
+}
+
+static INLINE void NAME(cells_of)(const void *x, int input, ptrdiff_t cells, ptrdiff_t items, A *to)
+{
+    switch (items) { /* loops of known length */
+    case 1: NAME(few_items)(x, input, cells, 1, to); return;
+    case 2: NAME(few_items)(x, input, cells, 2, to); return;
+    case 3: NAME(few_items)(x, input, cells, 3, to); return;
+    case 4: NAME(few_items)(x, input, cells, 4, to); return;
+    default: NAME(one_by_one)(x, input, cells, items, to);
+    }
+}
+
+LOOP static void NAME(join_cells)(const A *x, ptrdiff_t cells, ptrdiff_t items, A *to)
+{
+    NAME(cells_of)(x, 0, cells, items, to);
+}
+
+LOOP static void NAME(join_input)(const T *x, ptrdiff_t cells, ptrdiff_t items, A *to)
+{
+    NAME(cells_of)(x, 1, cells, items, to);
+}
+
+/* Join the cells of one row of the input. */
+static void NAME(join_one_row)(const T *x, ptrdiff_t cells, ptrdiff_t items, A *to)
+{
+    if (items < SHORT) {
+        NAME(join_input)(x, cells, items, to);
+        return;
+    }
+    for (ptrdiff_t cell = 0; cell < cells;) {
+        const int four = cells - cell >= 4;
+        NAME(join_rows)(x + cell * items, items, four, !cell, to, items);
+        cell += four ? 4 : 1;
+    }
+}
+
+/* Put what is under a window, `by` cells of it, into the output. */
+LOOP static int NAME(put)(const A *restrict all, A by, T *restrict out, ptrdiff_t n)
+{
+    BITS bad = 0;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        T value = (T)(SUM ? all[i] / by : all[i]);
+        T none = value - value; /* 0, of which no bit is set, or NaN */
+        BITS bits;
+        memcpy(&bits, &none, sizeof bits);
+        bad |= bits;
+        out[i] = value != value ? (T)NAN : value;
+    }
+    return bad != 0;
+}
+
+/* Join the rows under the windows at one place of planes and rows: `n` items from `start` on. */
+static void NAME(join_box)(const T *x, const covers *s, const span *z, const span *y,
+                           ptrdiff_t start, ptrdiff_t n, A *to)
+{
+    const ptrdiff_t width = s->cell.length * s->items;
+    int begin = 1;
+    for (ptrdiff_t plane = z->first; plane < z->end; plane++)
+        for (ptrdiff_t row = y->first; row < y->end; begin = 0) {
+            const int four = y->end - row >= 4;
+            NAME(join_rows)(x + (plane * s->row.length + row) * width + start, width, four, begin, to,
+                            n);
+            row += four ? 4 : 1;
+        }
+}
+
+/* Make one window that is longer than a piece. */
+static void NAME(join_long)(const T *x, const covers *s, const span *z, const span *y, const span *c,
+                            A *memory, A *to)
+{
+    const ptrdiff_t items = s->items, step = MOST(PIECE / items, 1);
+    A *some = memory + MOST(PIECE, items);
+    for (ptrdiff_t cell = c->first; cell < c->end; cell += step) {
+        const ptrdiff_t cells = LEAST(step, c->end - cell);
+        NAME(join_box)(x, s, z, y, cell * items, cells * items, memory);
+        if (cell == c->first) {
+            NAME(join_cells)(memory, cells, items, to);
+        } else {
+            NAME(join_cells)(memory, cells, items, some);
+            for (ptrdiff_t i = 0; i < items; i++) to[i] = JOIN(to[i], some[i]);
+        }
+    }
+}
+
+static int NAME(make_row)(const T *x, const covers *s, const span *z, const span *y, A *memory,
+                          T *out)
+{
+    const ptrdiff_t items = s->items, rows = (z->end - z->first) * (y->end - y->first);
+    const span *spans = s->cell.spans;
+    const T *row = rows == 1 ? x + (z->first * s->row.length + y->first) * s->cell.length * items : 0;
+    A *all = memory + 2 * MOST(PIECE, items);
+    int bad = 0;
+    for (ptrdiff_t c = 0, stop; c < s->cell.count; c = stop) {
+        const ptrdiff_t first = spans[c].first, most = PIECE / items;
+        if (row) {
+            const ptrdiff_t cells = spans[c].end - first;
+            NAME(join_one_row)(row + first * items, cells, items, all);
+            bad |= NAME(put)(all, (A)cells, out + c * items, items);
+            stop = c + 1;
+            continue;
+        }
+        for (stop = c; stop < s->cell.count && spans[stop].end - first <= most;) stop++;
+        if (stop > c)
+            NAME(join_box)(x, s, z, y, first * items, (spans[stop - 1].end - first) * items, memory);
+        else
+            NAME(join_long)(x, s, z, y, spans + c, memory, all);
+        const int is_long = stop == c;
+        if (is_long) stop++;
+        for (ptrdiff_t k = c; k < stop; k++) {
+            const ptrdiff_t cells = spans[k].end - spans[k].first;
+            if (!is_long) NAME(join_cells)(memory + (spans[k].first - first) * items, cells, items, all);
+            bad |= NAME(put)(all, (A)rows * (A)cells, out + k * items, items);
+        }
+    }
+    return bad;
+}
+
+int NAME(adaptive)(const T *x, T *out, const covers *s)
+{
+    const ptrdiff_t items = s->items, row = s->cell.count * items;
+    const ptrdiff_t image = s->plane.length * s->row.length * s->cell.length * items;
+    A *memory = room(MOST(PIECE, items), 3, sizeof(A));
+    if (!memory) return -1;
+    int bad = 0;
+    for (ptrdiff_t k = 0; k < s->images; k++)
+        for (ptrdiff_t p = 0; p < s->plane.count; p++)
+            for (ptrdiff_t r = 0; r < s->row.count; r++, out += row)
+                bad |= NAME(make_row)(x + k * image, s, s->plane.spans + p, s->row.spans + r, memory,
+                                      out);
+    free(memory);
+    return bad;
+}
+
+#undef T
+#undef A
+#undef BITS
+#undef NAME
+#undef JOIN
+#undef SUM
