@@ -4,6 +4,8 @@
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
+#include <stdint.h>
+#include <string.h>
 
 #include "adaptive.h"
 #include "checked.h"
@@ -289,6 +291,41 @@ static PyObject *py_scale(PyObject *self, PyObject *args)
     return answer(&b, result);
 }
 
+/* Reverse the bytes of each item. */
+static void swap(unsigned char *bytes, ptrdiff_t length, int size)
+{
+    if (size == 4)
+        for (ptrdiff_t i = 0; i < length; i += 4) {
+            uint32_t item;
+            memcpy(&item, bytes + i, 4);
+            item = __builtin_bswap32(item);
+            memcpy(bytes + i, &item, 4);
+        }
+    else
+        for (ptrdiff_t i = 0; i < length; i += 8) {
+            uint64_t item;
+            memcpy(&item, bytes + i, 8);
+            item = __builtin_bswap64(item);
+            memcpy(bytes + i, &item, 8);
+        }
+}
+
+static PyObject *py_swap(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *object;
+    int size;
+    if (!PyArg_ParseTuple(args, "Oi", &object, &size) || !served(size)) return NULL;
+    buffers b = {.count = 1};
+    if (PyObject_GetBuffer(object, &b.view[0], PyBUF_WRITABLE) < 0) return NULL;
+    if (b.view[0].len % size) {
+        release(&b);
+        return PyErr_Format(PyExc_ValueError, "no whole items of %d bytes", size);
+    }
+    RUN(b.view[0].len, swap(b.view[0].buf, b.view[0].len, size));
+    return answer(&b, 0);
+}
+
 static PyMethodDef methods[] = {
     {"windows", py_windows, METH_VARARGS, NULL},
     {"adaptive", py_adaptive, METH_VARARGS, NULL},
@@ -298,6 +335,7 @@ static PyMethodDef methods[] = {
     {"fold_moments", py_fold_moments, METH_VARARGS, NULL},
     {"normalize", py_normalize, METH_VARARGS, NULL},
     {"scale", py_scale, METH_VARARGS, NULL},
+    {"swap", py_swap, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -17,6 +17,7 @@ from poolnorm_cli.urls import is_url, redact_url
 
 
 if TYPE_CHECKING:
+    from poolnorm_cli.engine.buffer_job import BufferJob
     from poolnorm_cli.engine.job import Job
     from poolnorm_cli.layers.described import Described
     from poolnorm_cli.tensors.sources import FirstInput
@@ -42,7 +43,9 @@ class OneInput(NamedTuple):
         """The inputs as they were named."""
         return [self.first.word]
 
-    def run(self, job: "Job", reporter: LayerReport, on_start: Callable[[], None] | None) -> int:
+    def run(
+        self, job: "Job | BufferJob", reporter: LayerReport, on_start: Callable[[], None] | None
+    ) -> int:
         """Run the layer on the tensors of the input, and report them once the output is whole.
 
         Args:

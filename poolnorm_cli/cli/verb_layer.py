@@ -126,6 +126,14 @@ def _run_on(
     saves = flags.weights.save_weights is not None
     lock = locked_checkpoint(layer, checkpoint, flags) if saves else nullcontext(checkpoint)
     with lock as held:
+        if isinstance(run, OneInput) and not shows_values(flags):
+            from poolnorm_cli.cli.without_numpy import buffer_job
+
+            buffers = buffer_job(layer, held, flags, run.first)
+            if buffers is not None:
+                code = run.run(buffers, reporter, on_start)
+                reporter.close()
+                return code
         job = _job(layer, held, flags, run.first)
         if pictures is not None:
             job = replace(job, pictures=pictures.wanted)

@@ -6,15 +6,20 @@ from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Self
 
-from poolnorm_cli.backends import Backend
+from poolnorm_cli.backends import Backend, row_of
 from poolnorm_cli.backends.numpy_backend import NUMPY
 from poolnorm_cli.engine.profile import NO_PROFILER, NoProfiler, Profiler
-from poolnorm_cli.engine.threads import ONE_THREAD, ThreadPool
+from poolnorm_cli.engine.threads import ONE_THREAD, ThreadPool, pool_for
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.maskable import require_maskable
 from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.shapes import Ints
-from poolnorm_cli.sizes import BLOCK_BYTES, CHECKED_BYTES, WHOLE_SAMPLE_BYTES
+from poolnorm_cli.sizes import (
+    BLOCK_BYTES,
+    CHECKED_BYTES,
+    ONE_THREAD_BLOCK_BYTES,
+    WHOLE_SAMPLE_BYTES,
+)
 from poolnorm_cli.strips import Strip, grain_rows
 from poolnorm_cli.tensors.dtypes import DTYPES, DType
 from poolnorm_cli.tensors.tensor import RowRange, even_ranges
@@ -65,6 +70,22 @@ class BlockPlan:
         """Whether samples are worked on whole: they are small, or there are none."""
         sample_bytes = prod(self.shape[1:]) * self.compute_dtype.itemsize
         return sample_bytes <= WHOLE_SAMPLE_BYTES or 0 in self.shape
+
+    def with_threads(self, threads: int | None) -> Self:
+        """Return the plan with the threads that it is worth.
+
+        Args:
+            threads: How many there may be; None for as many as there are by default.
+
+        Returns:
+            The plan; with one thread where blocks are so large that one is in memory at a time.
+        """
+        size = prod(self.shape) * DTYPES[self.dtype].itemsize
+        pool = pool_for(threads if row_of(self.backend).uses_threads else 1, size)
+        if pool == ONE_THREAD:
+            return replace(self, pool=pool)
+        block = self.inner.block_items * self.compute_dtype.itemsize
+        return replace(self, pool=pool if block <= ONE_THREAD_BLOCK_BYTES else ONE_THREAD)
 
     @cached_property
     def inner(self) -> Self:

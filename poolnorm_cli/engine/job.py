@@ -3,22 +3,19 @@
 import time
 from contextlib import nullcontext
 from dataclasses import field, replace
-from math import prod
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from poolnorm_cli.backends import Backend, row_of
+from poolnorm_cli.backends import Backend
 from poolnorm_cli.backends.numpy_backend import NUMPY
 from poolnorm_cli.engine.layer_pass import LayerPass, Masks, Weights
 from poolnorm_cli.engine.outcome import Estimate, Outcome, estimate_of
 from poolnorm_cli.engine.profile import NO_PROFILER, NoProfiler, Profiler
 from poolnorm_cli.engine.streaming import explained, gathered, stream, watchers
-from poolnorm_cli.engine.threads import ONE_THREAD, pool_for
 from poolnorm_cli.engine.training import BatchStatistics, TrainingState, TrainingStep
 from poolnorm_cli.errors import PoolnormError, UsageError, error_context
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.trainable import Trainable, apply_constraints, penalties
 from poolnorm_cli.shapes import Ints
-from poolnorm_cli.sizes import ONE_THREAD_BLOCK_BYTES
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.space import require_free_space
 from poolnorm_cli.values import frozen
@@ -181,14 +178,16 @@ class Job:
         if self.rank not in (None, len(shape)):
             what = f"the input has rank {len(shape)}, the layer in the file one of {self.rank}"
             raise UsageError(what, "run inputs of another rank apart")
-        result, mode = self.dtype or self.layer.result_dtype(dtype), (self.training, self.backend)
-        size = prod(shape) * DTYPES[dtype].itemsize
-        pool = pool_for(self.threads if row_of(self.backend).uses_threads else 1, size)
-        more: Any = {"pool": pool, "profiler": self.profiler}
-        plan = LayerPass(self.layer, shape, dtype, result, *mode, **more)
-        if pool != ONE_THREAD:
-            block = plan.inner.block_items * plan.compute_dtype.itemsize
-            plan = plan if block <= ONE_THREAD_BLOCK_BYTES else replace(plan, pool=ONE_THREAD)
+        result = self.dtype or self.layer.result_dtype(dtype)
+        plan = LayerPass(
+            self.layer,
+            shape,
+            dtype,
+            result,
+            self.training,
+            self.backend,
+            profiler=self.profiler,
+        ).with_threads(self.threads)
         if len(self._plans) >= _PLANS:
             self._plans.clear()
         self._plans[shape, dtype] = plan

@@ -20,6 +20,7 @@ _CHAINED = 8
 """Rows under a window up to which they are combined one after another; more are combined by
 doubling, for which a window must not reach over planes as well.
 """
+_ITEM_BYTES = {"float32": 4, "float64": 8}
 _ONE = Window(1, 1, 1, 0, 0)
 
 
@@ -36,7 +37,7 @@ class WindowCall(NamedTuple):
     itemsize: int
     average: bool
 
-    def __call__(self, cells: "Buffer", out: "Buffer") -> bool:
+    def run(self, cells: "Buffer", out: "Buffer") -> bool:
         """Run the loop.
 
         Args:
@@ -47,6 +48,9 @@ class WindowCall(NamedTuple):
             Whether all means are finite, or there are none; others are to be computed again.
         """
         loops, shapes = native.loops(), self.shapes
+        if not shapes.order:  # every window is one cell
+            memoryview(out).cast("B")[:] = memoryview(cells).cast("B")
+            return True
         wide = _wide(shapes.windows) if self.average else 0
         kind = self.average, self.itemsize, wide
         if not _doubles(shapes.windows):
@@ -72,19 +76,22 @@ class WindowCall(NamedTuple):
 
 
 def window_call(
-    shape: Ints, windows: Mapping[int, Window], itemsize: int, *, average: bool = False
+    shape: Ints, windows: Mapping[int, Window], dtype: str, *, average: bool = False
 ) -> WindowCall | None:
-    """Return the call of the loop for the windows on a block of float32 or float64.
+    """Return the call of the loop for the windows on a block.
 
     Args:
         shape: Shape of the block.
         windows: Axis -> window on it.
-        itemsize: Bytes of an item.
+        dtype: Name of its dtype.
         average: Take means, not maxima.
 
     Returns:
-        The call; None where no loop serves for such windows, or there are no loops.
+        The call; None where no loop serves for such windows or such a dtype, or there are no loops.
     """
+    itemsize = _ITEM_BYTES.get(dtype)
+    if itemsize is None:
+        return None
     return call_for(pool_shapes(shape, windows), itemsize, average=average)
 
 
@@ -93,7 +100,7 @@ def call_for(shapes: PoolShapes, itemsize: int, *, average: bool) -> WindowCall 
 
     Args:
         shapes: The view.
-        itemsize: As for `window_call`.
+        itemsize: Bytes of an item: 4 of float32, 8 of float64.
         average: As for `window_call`.
 
     Returns:
@@ -102,7 +109,7 @@ def call_for(shapes: PoolShapes, itemsize: int, *, average: bool) -> WindowCall 
     plane, row, _ = _three(shapes.windows)
     if plane.size > 1 and plane.size * row.size > _CHAINED:
         return None
-    return WindowCall(shapes, itemsize, average) if native.compiled() and shapes.order else None
+    return WindowCall(shapes, itemsize, average) if native.compiled() else None
 
 
 def _part(

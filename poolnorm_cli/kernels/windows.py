@@ -18,7 +18,7 @@ def _slide(view: PoolView, *, average: bool = False) -> bool | None:
     if loops_for(view.cells, FLOATS) is None:
         return None
     call = call_for(view.shapes, view.cells.itemsize, average=average)
-    return None if call is None else call(view.cells, view.out)
+    return None if call is None else call.run(view.cells, view.out)
 
 
 def max_windows(x: Array, windows: Mapping[int, Window]) -> Array:

@@ -14,8 +14,9 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from poolnorm_cli.kernels.native import LoopCall
     from poolnorm_cli.layers.axis_rules import AxisRule, Statistics
     from poolnorm_cli.layers.call import Array, Facts, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
@@ -90,6 +91,27 @@ class Layer(ABC):
         Returns:
             The output, of `block_shape`, in the dtype of `x`.
         """
+
+    def loop_call(
+        self, shape: Ints, dtype: str, weights: "Mapping[str, memoryview]"
+    ) -> "LoopCall | None":
+        """Return what computes a block in inference by compiled loops alone, without NumPy.
+
+        Its bytes are those that `apply` gives.
+
+        Args:
+            shape: Shape of the block.
+            dtype: Name of its dtype, in which the output is, too: float32 or float64.
+            weights: What `weight_shapes` names, in the shapes given there.
+
+        Returns:
+            The call; None where there is none, so that NumPy is needed.
+
+        Raises:
+            UsageError: The layer cannot take such a block.
+        """
+        del shape, dtype, weights
+        return None
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add to `graph` the operators that compute what `apply` does, and return the output.

@@ -27,8 +27,9 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from poolnorm_cli.kernels.native import LoopCall
     from poolnorm_cli.layers.axis_rules import AxisRule, WindowRule
     from poolnorm_cli.layers.call import Array, Facts, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
@@ -126,6 +127,25 @@ class Pooling(SpatialLayer):
         """
         windows = self.windows(shape, strip)
         return tuple(windows[a].count if a in windows else n for a, n in enumerate(shape))
+
+    def loop_call(
+        self, shape: Ints, dtype: str, weights: "Mapping[str, memoryview]"
+    ) -> "LoopCall | None":
+        """Return the call of the loop of windows.
+
+        Args:
+            shape: Shape of the block.
+            dtype: Name of its dtype.
+            weights: Not used: there are none.
+
+        Returns:
+            The call; None where no loop serves for these windows, or this dtype.
+        """
+        from poolnorm_cli.kernels.window_loops import window_call
+
+        del weights
+        call = window_call(shape, self.windows(shape), dtype, average=self.averages)
+        return None if call is None else call.run
 
     def _build_plain(
         self, graph: "Graph", kind: str, x: "Value", call: "GraphCall", **attributes: int

@@ -10,7 +10,7 @@ from poolnorm_cli.layers.maskable import Maskable
 from poolnorm_cli.layers.trainable import Trainable
 
 
-MOST = 27
+MOST = 28
 
 
 def hooks_of(kind: type) -> set[str]:

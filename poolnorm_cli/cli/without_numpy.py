@@ -1,0 +1,61 @@
+"""Whether what was typed takes NumPy, whose import is most of a small run."""
+
+from typing import TYPE_CHECKING
+
+from poolnorm_cli.backends import DEFAULT_BACKEND
+from poolnorm_cli.cli.layer_flags import LayerFlags
+from poolnorm_cli.errors import PoolnormError
+from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.tensors.names import STDIN, is_stream
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.cli.checkpoint import Checkpoint
+    from poolnorm_cli.engine.buffer_job import BufferJob
+    from poolnorm_cli.tensors.sources import FirstInput
+
+
+def buffer_job(
+    layer: Layer, checkpoint: "Checkpoint", flags: LayerFlags, first: "FirstInput"
+) -> "BufferJob | None":
+    """Return what runs a layer on one input without NumPy, where that can be.
+
+    No values of the output are to be printed.
+
+    Args:
+        layer: The layer.
+        checkpoint: The layer that --weights names.
+        flags: What was typed.
+        first: The one input, of which only headers are read.
+
+    Returns:
+        The job; None where anything is wanted, or in the input, for which NumPy is needed, or where
+        something is wrong with the input, which is told when that is run.
+    """
+    if checkpoint.entry is not None or layer.weight_names or _takes_numpy(flags):
+        return None
+    if not first.has_data or first.word == STDIN or is_stream(first.word):
+        return None
+    from poolnorm_cli.engine.buffer_job import BufferJob
+
+    outputs, threads = flags.outputs, flags.backend.thread_count
+    unbatched = flags.inputs.unbatched
+    job = BufferJob(layer, dtype=outputs.dtype, threads=threads, unbatched=unbatched)
+    try:
+        return job if job.serves(first.tensors()) else None
+    except PoolnormError:
+        return None
+
+
+def _takes_numpy(flags: LayerFlags) -> bool:
+    """Whether a flag asks for what is made of arrays."""
+    backend = flags.backend
+    if backend.backend not in (None, DEFAULT_BACKEND) or backend.provider is not None:
+        return True
+    if backend.profile or backend.max_memory is not None:
+        return True
+    if flags.training.training or flags.weights.save_weights or flags.mask.mask is not None:
+        return True
+    if flags.export.export is not None or flags.batch.dry_run or flags.pictures.is_wanted:
+        return True
+    return flags.values.explain

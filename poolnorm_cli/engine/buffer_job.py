@@ -1,0 +1,105 @@
+"""A layer over the tensors of one input, where nothing of it takes NumPy."""
+
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
+from dataclasses import field
+from typing import TYPE_CHECKING
+
+from poolnorm_cli.engine.buffer_pass import BufferPass
+from poolnorm_cli.engine.outcome import Outcome
+from poolnorm_cli.errors import PoolnormError
+from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.shapes import Ints
+from poolnorm_cli.tensors.dtypes import DTYPES
+from poolnorm_cli.values import frozen
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.tensors.outputs import Output
+    from poolnorm_cli.tensors.tensor import Tensor
+
+
+@frozen(eq=False)
+class BufferJob:
+    """A layer in inference, of whose output nothing is shown: what a `Job` does without NumPy.
+
+    Attributes:
+        layer: The layer.
+        weights: Its weights, as `BufferPass` takes them.
+        dtype: Dtype of the outputs; None for the one that the layer gives.
+        threads: Threads that work on the blocks of a tensor; None for the usual number.
+        unbatched: The batch axis of inputs is not theirs, so that outputs have none.
+    """
+
+    layer: Layer
+    weights: Mapping[str, memoryview] = field(default_factory=dict)
+    dtype: str | None = None
+    threads: int | None = None
+    unbatched: bool = False
+    _plans: dict[tuple[Ints, str], BufferPass] = field(default_factory=dict, init=False)
+
+    def serves(self, tensors: "Iterable[Tensor]") -> bool:
+        """Whether all of these tensors can be run so; only their headers are looked at."""
+        try:
+            return all(self._plan(tensor).serves(tensor) for tensor in tensors)
+        except PoolnormError:  # which is told where it is run
+            return False
+
+    def run_all(
+        self, tensors: "Iterable[Tensor]", output: "Output | None", target: str | None
+    ) -> list[Outcome]:
+        """Run the layer on the tensors of one input, and keep `output` if all went through.
+
+        Args:
+            tensors: The tensors, which the job serves; each is closed after it.
+            output: Where the results go; None to compute them only.
+            target: Name of the output, for the report.
+
+        Returns:
+            What was done to each.
+
+        Raises:
+            PoolnormError: With the name of the tensor in front; there is no output then.
+        """
+        outcomes = []
+        with nullcontext() if output is None else output:
+            for tensor in tensors:
+                outcomes.append(self._run(tensor, output, target))
+                tensor.close()
+        return outcomes
+
+    def _run(self, tensor: "Tensor", output: "Output | None", target: str | None) -> Outcome:
+        began = time.perf_counter()
+        plan, writer = self._plan(tensor), None
+        try:
+            if output is not None:
+                shape = plan.output_shape[1:] if self.unbatched else plan.output_shape
+                dtype = DTYPES[plan.result]
+                writer = output.add(tensor.key, shape, dtype, tensor.compressed)
+            for block in plan.outputs(tensor):
+                if writer is not None:
+                    writer.write_bytes(block)
+            if writer is not None:
+                writer.close()
+        except PoolnormError as error:
+            raise error.within(tensor.name) from None
+        return Outcome(
+            input=tensor.name,
+            output=target,
+            input_shape=tensor.shape,
+            output_shape=plan.output_shape,
+            input_dtype=plan.dtype,
+            dtype=plan.result,
+            seconds=time.perf_counter() - began,
+            notes=tensor.notes,
+            unbatched=self.unbatched,
+        )
+
+    def _plan(self, tensor: "Tensor") -> BufferPass:
+        key = tensor.shape, tensor.dtype.name
+        if key not in self._plans:
+            result = self.dtype or self.layer.result_dtype(tensor.dtype.name)
+            plan = BufferPass(self.layer, *key, result, weights=self.weights)
+            self._plans[key] = plan.with_threads(self.threads)
+        return self._plans[key]

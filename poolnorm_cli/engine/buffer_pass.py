@@ -1,0 +1,136 @@
+"""A layer over a tensor without NumPy: bytes are read, compiled loops run on them, bytes written.
+
+What is read at a time, and what a loop is called with, follow from the same plan and the same
+shapes as where arrays go through the layer (`layer_pass.py`), and so do the bytes that come out.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import field
+from functools import cached_property
+from math import prod
+from typing import TYPE_CHECKING
+
+from poolnorm_cli.engine.blocks import BlockPlan
+from poolnorm_cli.kernels import native
+from poolnorm_cli.shapes import Ints
+from poolnorm_cli.values import frozen
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.kernels.native import LoopCall
+    from poolnorm_cli.tensors.tensor import Tensor
+
+_DTYPES = ("float32", "float64")
+
+
+@frozen
+class BufferPass(BlockPlan):
+    """A layer as compiled loops apply it to the blocks of a tensor.
+
+    Attributes:
+        weights: The weights in the shapes that the layer asks for, each a view of items with a
+            shape, C-contiguous.
+    """
+
+    weights: Mapping[str, memoryview] = field(default_factory=dict)
+
+    def serves(self, tensor: "Tensor") -> bool:
+        """Whether all of a tensor can be computed so.
+
+        Args:
+            tensor: The tensor, of the shape and dtype of the plan.
+
+        Returns:
+            False for what takes NumPy: other dtypes and layouts, statistics of the whole tensor,
+            samples in strips, and layers and windows that have no loop.
+
+        Raises:
+            UsageError: The layer does not take the tensor.
+        """
+        if self.dtype not in _DTYPES or self.result != self.dtype or not tensor.nbytes:
+            return False
+        if tensor.is_transposed or sys.byteorder != "little" or not native.compiled():
+            return False
+        if self.is_heavy or self.statistics_axes or self.inner.strips:
+            return False
+        samples = tensor.nbytes // self.inner.sample_bytes
+        counts = {min(samples, self.inner.rows), samples % self.inner.rows} - {0}
+        return all(self.inner.loop_call(count) is not None for count in counts)
+
+    @cached_property
+    def sample_bytes(self) -> int:
+        """Bytes of a sample, as it is read."""
+        return prod(self.shape[1:]) * self.compute_dtype.itemsize
+
+    @cached_property
+    def _calls(self) -> "dict[int, LoopCall | None]":
+        return {}
+
+    def loop_call(self, samples: int) -> "LoopCall | None":
+        """Return what computes a block of so many samples; None where nothing does."""
+        if samples not in self._calls:
+            shape = (samples, *self.shape[1:])
+            self._calls[samples] = self.layer.loop_call(shape, self.dtype, self.weights)
+        return self._calls[samples]
+
+    def outputs(self, tensor: "Tensor") -> Iterator[memoryview]:
+        """Yield the output of each block, in order, as it is written.
+
+        The memory of one is used again for one after it.
+
+        Args:
+            tensor: A tensor that the plan serves.
+
+        Yields:
+            Single bytes.
+
+        Raises:
+            InputError: The tensor is truncated, altered or unreadable.
+        """
+        inner, memories = self.inner, list[bytearray]()
+        width = prod(inner.output_shape[1:]) * self.compute_dtype.itemsize
+
+        def work(raw: memoryview) -> memoryview:
+            samples = len(raw) // inner.sample_bytes
+            size = samples * width
+            try:
+                memory = memories.pop()
+            except IndexError:
+                memory = bytearray(size)
+            out = memoryview(memory)[:size]
+            if tensor.swapped:
+                native.loops().swap(raw, tensor.dtype.itemsize)
+            inner.compute(raw, out, samples)
+            return out
+
+        blocks = tensor.raw_slices(*self.tensor_ranges(tensor), self.pool.max_in_flight)
+        for out in self.pool.ordered_map(work, blocks):
+            yield out
+            if isinstance(out.obj, bytearray):
+                memories.append(out.obj)
+
+    def compute(self, cells: memoryview, out: memoryview, samples: int) -> None:
+        """Compute a block: by a loop, or in NumPy where its values are such that a loop cannot.
+
+        Args:
+            cells: The items of the block, native.
+            out: Memory of the result.
+            samples: Samples of the block.
+        """
+        call = self.loop_call(samples)
+        if call is None or not call(cells, out):
+            self._compute_arrays(cells, out, (samples, *self.shape[1:]))
+
+    def _compute_arrays(self, cells: memoryview, out: memoryview, shape: Ints) -> None:
+        import numpy as np
+
+        from poolnorm_cli.kernels.memory import release
+
+        x = np.frombuffer(cells, self.dtype).reshape(shape)
+        weights = {name: np.asarray(weight) for name, weight in self.weights.items()}
+        with np.errstate(all="ignore"):
+            y = self.layer.apply(x, weights)
+        out[:] = np.ascontiguousarray(y).reshape(-1).view("u1").data
+        if not np.may_share_memory(x, y):
+            release(y)

@@ -1,0 +1,151 @@
+"""What goes through a layer without NumPy has the bytes that NumPy's way gives."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from poolnorm_cli.engine.buffer_job import BufferJob
+from poolnorm_cli.engine.job import Job
+from poolnorm_cli.kernels import native
+from poolnorm_cli.layers.pooling import AveragePooling, MaxPooling
+from poolnorm_cli.tensors.outputs import open_output
+from poolnorm_cli.tensors.sources import open_tensors
+from tests.cases import CASES, Case
+
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tests.conftest import Command
+
+SERVED = ("pool max", "pool average")
+"""Layers that need no NumPy, whatever their parameters are."""
+
+
+def is_served(case: Case) -> bool:
+    """Whether a case needs no NumPy."""
+    if case.dtype not in ("float32", "float64") or case.training or 0 in case.shape:
+        return False
+    reaches_far = len(case.shape) == 5 and case.parameters.get("pool_size") == (4,)
+    return case.words in SERVED and not reaches_far
+
+
+PLAIN = [case for case in CASES if is_served(case)]
+
+pytestmark = pytest.mark.skipif(not native.compiled(), reason="there are no compiled loops")
+
+
+def run(job: Any, source: Path, target: Path) -> bytes:
+    """Run a job on a file, and return the bytes of the output."""
+    name = str(target)
+    outcomes = job.run_all(open_tensors(str(source)), open_output(name, overwrite=True), name)
+    assert len(outcomes) == 1
+    return target.read_bytes()
+
+
+def both(layer: Any, x: NDArray[Any], folder: Path) -> tuple[bytes, bytes]:
+    """Return what comes of an array without NumPy, and with it."""
+    np.save(folder / "x.npy", x)
+    job = BufferJob(layer)
+    assert job.serves(open_tensors(str(folder / "x.npy")))
+    files = folder / "x.npy", folder / "y.npy"
+    return run(job, *files), run(Job(layer), *files)
+
+
+@pytest.mark.parametrize("case", PLAIN, ids=lambda case: case.name)
+def test_the_bytes_are_those_of_arrays(case: Case, tmp_path: Path) -> None:
+    plain, arrays = both(case.layer, case.x(), tmp_path)
+
+    assert plain == arrays
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">f8"])
+def test_swapped_bytes_are_read(dtype: str, tmp_path: Path) -> None:
+    layer = AveragePooling(pool_size=(3,))
+    for size in (9, 90):  # a small file is read whole
+        x = np.random.default_rng(0).standard_normal((5, size, size, 3)).astype(dtype)
+        plain, arrays = both(layer, x, tmp_path)
+        assert plain == arrays
+
+
+@pytest.mark.parametrize("pool_size", [2, 40])
+def test_blocks_come_from_several_threads_in_order(pool_size: int, tmp_path: Path) -> None:
+    x = np.random.default_rng(1).standard_normal((700, 60, 60, 4), dtype=np.float32)
+    np.save(tmp_path / "x.npy", x)
+    layer = AveragePooling(pool_size=(pool_size,), strides=(20,))
+    files = tmp_path / "x.npy", tmp_path / "y.npy"
+    found = {run(BufferJob(layer, threads=threads), *files) for threads in (1, 3)}
+
+    assert found == {run(Job(layer), *files)}
+
+
+def test_sums_that_overflow_are_mended(tmp_path: Path) -> None:
+    x = np.full((4, 6, 6, 2), 3e38, np.float32)
+    x[1, 2, 3, 0], x[2, 0, 0, 1] = np.nan, -np.inf
+    plain, arrays = both(AveragePooling(pool_size=(3,)), x, tmp_path)
+
+    assert plain == arrays
+    assert np.isfinite(np.load(tmp_path / "y.npy")[0]).all()
+
+
+def test_what_takes_numpy_is_not_served(tmp_path: Path) -> None:
+    layer = MaxPooling()
+    odd: dict[str, NDArray[Any]] = {
+        "float16": np.ones((2, 4, 4, 3), np.float16),
+        "int32": np.ones((2, 4, 4, 3), np.int32),
+        "fortran": np.asfortranarray(np.ones((2, 4, 4, 3), np.float32)),
+        "rank": np.ones((2, 4), np.float32),
+        "empty": np.ones((0, 4, 4, 3), np.float32),
+    }
+    for name, x in odd.items():
+        np.save(tmp_path / f"{name}.npy", x)
+        assert not BufferJob(layer).serves(open_tensors(str(tmp_path / f"{name}.npy"))), name
+    np.save(tmp_path / "x.npy", np.ones((2, 4, 4, 3), np.float32))
+    file = str(tmp_path / "x.npy")
+    assert BufferJob(layer).serves(open_tensors(file))
+    assert not BufferJob(layer, dtype="float64").serves(open_tensors(file))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native, "_LOOPS", None)
+        assert not BufferJob(layer).serves(open_tensors(file))
+
+
+def test_the_command_says_and_refuses_what_it_always_does(
+    poolnorm: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", np.arange(96, dtype=np.float32).reshape(2, 4, 4, 3))
+    Path("short.npy").write_bytes(Path("x.npy").read_bytes()[:-8])
+    lines = [
+        "x.npy -o y.npy",
+        "x.npy -o y.npy",
+        "x.npy -o y.npy --overwrite --json",
+        "x.npy -o y.npy --skip-existing",
+        "x.npy -o y.npy --overwrite -q",
+        "x.npy -o z/y.npy",
+        "x.npy -o x.npy --overwrite",
+        "x.npy -o y.npz",
+        "x.npy --no-values",
+        "short.npy -o w.npy",
+        "none.npy -o w.npy",
+        "x.npy -o w.npy --pool-size 9",
+        "x.npy -o w.npy --unbatched",
+    ]
+
+    def told(words: str) -> tuple[Any, ...]:
+        done = poolnorm(f"pool max {words}")
+        text = re.sub(r"\d[\d.]*e-\d+|\d\.\d+", "", done.out + done.err)
+        files = {path.name: path.read_bytes() for path in Path().iterdir()}
+        return done.code, text, files
+
+    plain = [told(words) for words in lines]
+    for path in ("y.npy", "y.npz", "w.npy"):
+        Path(path).unlink(missing_ok=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(BufferJob, "serves", lambda *_: False)
+        for words, before in zip(lines, plain, strict=True):
+            assert told(words) == before, words
