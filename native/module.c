@@ -10,6 +10,7 @@
 #include "adaptive.h"
 #include "checked.h"
 #include "folds.h"
+#include "halves.h"
 #include "rows.h"
 #include "scaling.h"
 #include "windows.h"
@@ -326,6 +327,36 @@ static PyObject *py_swap(PyObject *self, PyObject *args)
     return answer(&b, 0);
 }
 
+/* float32 from two bytes each, or, where `narrow`, two bytes each from float32. */
+static PyObject *py_convert_halves(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *objects[2];
+    int kind, narrow;
+    Py_ssize_t items;
+    if (!PyArg_ParseTuple(args, "OOipn", &objects[0], &objects[1], &kind, &narrow, &items))
+        return NULL;
+    const Py_ssize_t two[2] = {items, sizeof(uint16_t)}, four[2] = {items, sizeof(float)};
+    const enum use uses[2] = {READ, WRITE};
+    Py_ssize_t bytes[2];
+    buffers b;
+    if (!count(narrow ? four : two, 2, bytes) || !count(narrow ? two : four, 2, bytes + 1))
+        return NULL;
+    if (take(&b, objects, uses, bytes, 2) < 0) return NULL;
+    if (narrow)
+        RUN(bytes[0], narrow_halves(kind, b.view[0].buf, b.view[1].buf, items));
+    else
+        RUN(bytes[0], widen_halves(kind, b.view[0].buf, b.view[1].buf, items));
+    return answer(&b, 0);
+}
+
+static PyObject *py_own_conversion(PyObject *self, PyObject *allowed)
+{
+    (void)self;
+    int wanted = PyObject_IsTrue(allowed);
+    return wanted < 0 ? NULL : PyBool_FromLong(own_conversion(wanted));
+}
+
 static PyMethodDef methods[] = {
     {"windows", py_windows, METH_VARARGS, NULL},
     {"adaptive", py_adaptive, METH_VARARGS, NULL},
@@ -336,6 +367,8 @@ static PyMethodDef methods[] = {
     {"normalize", py_normalize, METH_VARARGS, NULL},
     {"scale", py_scale, METH_VARARGS, NULL},
     {"swap", py_swap, METH_VARARGS, NULL},
+    {"convert_halves", py_convert_halves, METH_VARARGS, NULL},
+    {"own_conversion", py_own_conversion, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 
@@ -347,4 +380,8 @@ static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT, .m_name = "_native", .m_methods = methods, .m_slots = slots,
 };
 
-PyMODINIT_FUNC PyInit__native(void) { return PyModuleDef_Init(&definition); }
+PyMODINIT_FUNC PyInit__native(void)
+{
+    own_conversion(1);
+    return PyModuleDef_Init(&definition);
+}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from poolnorm_cli.engine.blocks import BlockPlan
+from poolnorm_cli.kernels.halves import narrow_float16, widen_float16
 from poolnorm_cli.kernels.memory import Array, release
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.call import Call
@@ -166,7 +167,9 @@ class LayerPass(BlockPlan):
                 y = y if self.factor == 1 else np.multiply(y, self.factor, out=y)
                 if kept and np.may_share_memory(x, y):
                     y = y.copy()
-                if isinstance(block.cells, DeferredBlock) and not np.may_share_memory(x, y):
+                y = y if self.strips else self._rounded(y, x)
+                own = isinstance(block.cells, DeferredBlock) or block.cells.dtype != x.dtype
+                if own and not np.may_share_memory(x, y):
                     release(x)
                 return call, y
 
@@ -177,6 +180,15 @@ class LayerPass(BlockPlan):
             yield result
             if not kept:
                 release(result)
+
+    def _rounded(self, y: Array, x: Array) -> Array:
+        """Round what came of `x` to float16, in the thread that has computed it."""
+        if y.dtype.char != "f" or self.result != "float16":
+            return y
+        narrow = narrow_float16(y)
+        if not np.may_share_memory(x, y):
+            release(y)
+        return narrow
 
     def _merged(self, results: Iterator[tuple[Call, Array]]) -> Iterator[Array]:
         """Put together what the strips of each sample gave."""
@@ -213,6 +225,8 @@ class LayerPass(BlockPlan):
         dtype = np.dtype(self.compute_dtype.name)
         if cells.dtype == dtype:
             return cells
+        if cells.dtype.char == "e" and dtype.char == "f":
+            return widen_float16(cells)
         with np.errstate(all="ignore"):
             return cells.astype(dtype)
 

@@ -16,10 +16,11 @@ import numpy as np
 
 from poolnorm_cli.backends.numpy_backend import NUMPY
 from poolnorm_cli.engine.layer_pass import Block, DeferredBlock, LayerPass, Masks
+from poolnorm_cli.kernels.halves import narrow_bfloat16, widen_bfloat16
 from poolnorm_cli.kernels.memory import Array, release
 from poolnorm_cli.layers.call import Call
 from poolnorm_cli.sizes import BLOCK_BYTES
-from poolnorm_cli.tensors.codecs import encode, narrow_bfloat16, widen_bfloat16
+from poolnorm_cli.tensors.codecs import encode
 from poolnorm_cli.tensors.dtypes import DTYPES, DType
 from poolnorm_cli.tensors.tensor import Layout, RowRange, Tensor, even_ranges, with_next
 

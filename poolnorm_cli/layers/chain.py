@@ -191,7 +191,7 @@ def between(x: "Array", result: str, compute: str) -> "Array":
 
     with np.errstate(all="ignore"):
         if result == "bfloat16":
-            from poolnorm_cli.tensors.codecs import narrow_bfloat16, widen_bfloat16
+            from poolnorm_cli.kernels.halves import narrow_bfloat16, widen_bfloat16
 
             x = widen_bfloat16(narrow_bfloat16(x))
         else:

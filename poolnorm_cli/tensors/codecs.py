@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from poolnorm_cli.kernels.halves import narrow_bfloat16, narrow_float16, widen_bfloat16
 from poolnorm_cli.tensors.dtypes import DType, descr_of
 
 
@@ -59,6 +60,8 @@ def encode(block: NDArray[Any], dtype: DType) -> NDArray[Any]:
     if dtype.kind != "f" and block.dtype.name != dtype.name:
         message = f"a block of {block.dtype} is not {dtype.name}"
         raise TypeError(message)
+    if dtype.name == "float16" and block.dtype == np.float32:
+        return narrow_float16(block).astype("<f2", copy=False)
     stored = np.dtype(descr_of(dtype))
     if block.dtype == stored and block.flags.c_contiguous:
         return block
@@ -80,37 +83,3 @@ def as_stored(block: NDArray[Any], dtype: DType) -> NDArray[Any]:
     if block.dtype.name == dtype.name:
         return block
     return decode(encode(block, dtype).tobytes(), dtype, swapped=False).reshape(block.shape)
-
-
-def widen_bfloat16(items: NDArray[Any]) -> NDArray[np.float32]:
-    """Widen bfloat16, of which each value is the upper two bytes of a float32.
-
-    Args:
-        items: uint16, the bits of bfloat16 values.
-
-    Returns:
-        The values in a new array of the same shape.
-    """
-    wide = items.astype(np.uint32)
-    wide <<= 16
-    return wide.view(np.float32)
-
-
-def narrow_bfloat16(block: NDArray[Any]) -> NDArray[np.uint16]:
-    """Round floats to bfloat16, to nearest even; NaN stays NaN.
-
-    Args:
-        block: Floats; those of another type than float32 are rounded to that first.
-
-    Returns:
-        uint16, the bits of the bfloat16 values, in the same shape.
-    """
-    with np.errstate(all="ignore"):
-        wide = np.ascontiguousarray(block, dtype=np.float32)
-    bits = wide.view(np.uint32)
-    # Half a unit of the last kept place, less one where that place is even: ties go to even.
-    rounded = bits + (((bits >> 16) & 1) + np.uint32(0x7FFF))
-    # Rounding a NaN could carry into its sign or leave no payload, which would read as infinity.
-    quiet = (bits >> 16) | np.uint32(0x40)
-    kept: NDArray[np.uint16] = np.where(np.isnan(wide), quiet, rounded >> 16).astype(np.uint16)
-    return kept

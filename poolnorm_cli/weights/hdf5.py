@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from poolnorm_cli.errors import InputError, shown
+from poolnorm_cli.kernels.halves import widen_bfloat16
 from poolnorm_cli.sizes import (
     HDF5_MEMORY_BYTES,
     LARGEST_HEAP_BYTES,
@@ -23,7 +24,6 @@ from poolnorm_cli.sizes import (
     LARGEST_WEIGHT_BYTES,
     PIECE_BYTES,
 )
-from poolnorm_cli.tensors.codecs import widen_bfloat16
 from poolnorm_cli.weights.entry import StoredArray
 from poolnorm_cli.weights.untrusted import bounded_memory, optional_module
 

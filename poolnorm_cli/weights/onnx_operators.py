@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from poolnorm_cli.kernels.halves import narrow_bfloat16, widen_bfloat16
 from poolnorm_cli.shapes import Ints
-from poolnorm_cli.tensors.codecs import narrow_bfloat16, widen_bfloat16
 from poolnorm_cli.weights.onnx_constants import (
     Array,
     ConstantOperator,

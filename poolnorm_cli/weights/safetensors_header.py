@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolnorm_cli.errors import InputError, shown
+from poolnorm_cli.kernels.halves import widen_bfloat16
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.sizes import (
     LARGEST_NAMES_BYTES,
@@ -17,7 +18,6 @@ from poolnorm_cli.sizes import (
     LARGEST_WEIGHT_BYTES,
     LONGEST_SAFETENSORS_NAME_BYTES,
 )
-from poolnorm_cli.tensors.codecs import widen_bfloat16
 from poolnorm_cli.weights.untrusted import Span, open_span, parse_json
 
 

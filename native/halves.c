@@ -1,0 +1,156 @@
+#include "halves.h"
+
+#include <string.h>
+
+#define SOME 1024 /* items of which it is asked together whether one is NaN */
+
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#define F16C 1
+#include <cpuid.h>
+#include <immintrin.h>
+#else
+#define F16C 0
+#endif
+
+static INLINE float number_of(uint32_t bits)
+{
+    float number;
+    memcpy(&number, &bits, sizeof number);
+    return number;
+}
+
+static INLINE uint32_t bits_of(float number)
+{
+    uint32_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    return bits;
+}
+
+/* What has no exponent is a multiple of 2^-24; all others get the exponent of another bias, those
+ * with the largest one float32's largest. */
+static INLINE float widened(uint16_t half)
+{
+    const uint32_t size = half & 0x7FFFu, sign = (uint32_t)(half & 0x8000u) << 16;
+    const uint32_t small = bits_of((float)(int32_t)size * 0x1p-24f);
+    const uint32_t usual = (size << 13) + (size < 0x7C00u ? 112u << 23 : 224u << 23);
+    return number_of((size < 0x400u ? small : usual) | sign);
+}
+
+/* The addition of 1/2 rounds what is too small for an exponent to a multiple of 2^-24. */
+static INLINE uint16_t narrowed(float number)
+{
+    const uint32_t bits = bits_of(number), size = bits & 0x7FFFFFFFu, sign = (bits >> 16) & 0x8000u;
+    const uint32_t small = bits_of(number_of(size) + 0.5f) - (126u << 23);
+    const uint32_t even = (size + 0xFFFu + ((size >> 13) & 1u) - (112u << 23)) >> 13;
+    const uint32_t usual = even < 0x7C00u ? even : 0x7C00u;
+    const uint32_t payload = (size >> 13) & 0x3FFu, none = 0x7C00u + (payload ? payload : 1u);
+    const uint32_t found = size < 0x38800000u ? small : usual;
+    return (uint16_t)((size > 0x7F800000u ? none : found) | sign);
+}
+
+/* Rounding a NaN could carry into its sign, or leave no payload: it is cut off. */
+static INLINE uint16_t upper_half(float number)
+{
+    const uint32_t bits = bits_of(number), even = (bits >> 16) & 1u;
+    const uint32_t rounded = (bits + (even + 0x7FFFu)) >> 16, none = (bits >> 16) | 0x40u;
+    return (uint16_t)((bits & 0x7FFFFFFFu) > 0x7F800000u ? none : rounded);
+}
+
+LOOP static void widen_float16(const uint16_t *restrict x, float *restrict to, ptrdiff_t n)
+{
+    for (ptrdiff_t i = 0; i < n; i++) to[i] = widened(x[i]);
+}
+
+LOOP static void narrow_float16(const float *restrict x, uint16_t *restrict to, ptrdiff_t n)
+{
+    for (ptrdiff_t i = 0; i < n; i++) to[i] = narrowed(x[i]);
+}
+
+LOOP static void widen_bfloat16(const uint16_t *restrict x, float *restrict to, ptrdiff_t n)
+{
+    for (ptrdiff_t i = 0; i < n; i++) to[i] = number_of((uint32_t)x[i] << 16);
+}
+
+LOOP static void narrow_bfloat16(const float *restrict x, uint16_t *restrict to, ptrdiff_t n)
+{
+    for (ptrdiff_t i = 0; i < n; i++) to[i] = upper_half(x[i]);
+}
+
+#if F16C
+/* The processor's conversions make every NaN a quiet one: such items are converted again. */
+
+__attribute__((target("avx2,f16c"))) static void widen_by_f16c(const uint16_t *x, float *to,
+                                                               ptrdiff_t n)
+{
+    for (ptrdiff_t start = 0; start < n; start += SOME) {
+        ptrdiff_t i = start, stop = LEAST(start + SOME, n);
+        __m256 odd = _mm256_setzero_ps();
+        for (; i + 8 <= stop; i += 8) {
+            __m256 wide = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(x + i)));
+            odd = _mm256_or_ps(odd, _mm256_cmp_ps(wide, wide, _CMP_UNORD_Q));
+            _mm256_storeu_ps(to + i, wide);
+        }
+        if (_mm256_movemask_ps(odd)) i = start;
+        widen_float16(x + i, to + i, stop - i);
+    }
+}
+
+__attribute__((target("avx2,f16c"))) static void narrow_by_f16c(const float *x, uint16_t *to,
+                                                                ptrdiff_t n)
+{
+    for (ptrdiff_t start = 0; start < n; start += SOME) {
+        ptrdiff_t i = start, stop = LEAST(start + SOME, n);
+        __m256 odd = _mm256_setzero_ps();
+        for (; i + 8 <= stop; i += 8) {
+            __m256 wide = _mm256_loadu_ps(x + i);
+            odd = _mm256_or_ps(odd, _mm256_cmp_ps(wide, wide, _CMP_UNORD_Q));
+            _mm_storeu_si128((__m128i *)(to + i), _mm256_cvtps_ph(wide, _MM_FROUND_TO_NEAREST_INT));
+        }
+        if (_mm256_movemask_ps(odd)) i = start;
+        narrow_float16(x + i, to + i, stop - i);
+    }
+}
+
+static int has_f16c(void)
+{
+    unsigned a, b, c = 0, d;
+    return __builtin_cpu_supports("avx2") && __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+#endif
+
+static int own = -1; /* -1: not asked yet */
+
+int own_conversion(int allowed)
+{
+#if F16C
+    own = allowed && has_f16c();
+#else
+    (void)allowed;
+    own = 0;
+#endif
+    return own;
+}
+
+void widen_halves(enum half kind, const uint16_t *x, float *to, ptrdiff_t n)
+{
+    if (kind == BFLOAT16)
+        widen_bfloat16(x, to, n);
+#if F16C
+    else if (own)
+        widen_by_f16c(x, to, n);
+#endif
+    else
+        widen_float16(x, to, n);
+}
+
+void narrow_halves(enum half kind, const float *x, uint16_t *to, ptrdiff_t n)
+{
+    if (kind == BFLOAT16)
+        narrow_bfloat16(x, to, n);
+#if F16C
+    else if (own)
+        narrow_by_f16c(x, to, n);
+#endif
+    else
+        narrow_float16(x, to, n);
+}
