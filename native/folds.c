@@ -133,3 +133,24 @@ LOOP int fold_moments(const float *x, double *mean, double *squares,
     free(sums);
     return 0;
 }
+
+LOOP int divide_f(const double *sums, float *out, double by, ptrdiff_t n)
+{
+    int lost = 0;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        double mean = sums[i] / by;
+        out[i] = (float)mean;
+        lost |= !isfinite(mean);
+    }
+    return lost;
+}
+
+LOOP int divide_d(const double *sums, double *out, double by, ptrdiff_t n)
+{
+    int lost = 0;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        out[i] = sums[i] / by;
+        lost |= !isfinite(out[i]);
+    }
+    return lost;
+}

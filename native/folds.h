@@ -15,4 +15,8 @@ int fold_max(const float *x, float *out, ptrdiff_t before, ptrdiff_t length, ptr
 int fold_moments(const float *x, double *mean, double *squares, ptrdiff_t before, ptrdiff_t length,
                  ptrdiff_t after);
 
+/* Divide `n` sums, and say whether a quotient is not finite. */
+int divide_f(const double *sums, float *out, double by, ptrdiff_t n);
+int divide_d(const double *sums, double *out, double by, ptrdiff_t n);
+
 #endif

@@ -292,6 +292,29 @@ static PyObject *py_scale(PyObject *self, PyObject *args)
     return answer(&b, result);
 }
 
+static PyObject *py_divide(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *objects[2];
+    double by;
+    int size;
+    if (!PyArg_ParseTuple(args, "OOdi", &objects[0], &objects[1], &by, &size) || !served(size))
+        return NULL;
+    buffers b = {.count = 1};
+    if (PyObject_GetBuffer(objects[0], &b.view[0], PyBUF_SIMPLE) < 0) return NULL;
+    const Py_ssize_t items = b.view[0].len / (Py_ssize_t)sizeof(double);
+    release(&b);
+    const Py_ssize_t bytes[2] = {items * (Py_ssize_t)sizeof(double), items * size};
+    const enum use uses[2] = {READ, WRITE};
+    if (take(&b, objects, uses, bytes, 2) < 0) return NULL;
+    int result = 0;
+    if (size == 4)
+        RUN(bytes[0], result = divide_f(b.view[0].buf, b.view[1].buf, by, items));
+    else
+        RUN(bytes[0], result = divide_d(b.view[0].buf, b.view[1].buf, by, items));
+    return answer(&b, result);
+}
+
 /* Reverse the bytes of each item. */
 static void swap(unsigned char *bytes, ptrdiff_t length, int size)
 {
@@ -366,6 +389,7 @@ static PyMethodDef methods[] = {
     {"fold_moments", py_fold_moments, METH_VARARGS, NULL},
     {"normalize", py_normalize, METH_VARARGS, NULL},
     {"scale", py_scale, METH_VARARGS, NULL},
+    {"divide", py_divide, METH_VARARGS, NULL},
     {"swap", py_swap, METH_VARARGS, NULL},
     {"convert_halves", py_convert_halves, METH_VARARGS, NULL},
     {"own_conversion", py_own_conversion, METH_O, NULL},

@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[Any]
+Buffer: TypeAlias = Array | memoryview | bytearray
 ThreeAxes: TypeAlias = tuple[
     int, int, int
 ]  # before, length, after: `fold_` loops reduce the length
@@ -36,6 +37,10 @@ def fold_sum(x: Array, out: Array, shape: ThreeAxes, /) -> bool: ...
 def fold_squares(x: Array, out: Array, shape: ThreeAxes, /) -> bool: ...
 def fold_max(x: Array, out: Array, shape: ThreeAxes, /) -> bool: ...
 def fold_moments(x: Array, mean: Array, squares: Array, shape: ThreeAxes, /) -> bool: ...
+def divide(
+    sums: Buffer, out: Buffer, by: float, itemsize: int, /
+) -> bool: ...  # True: one is not finite
+def swap(items: Buffer, itemsize: int, /) -> bool: ...
 def normalize(
     x: Array,
     y: Array,

@@ -3,11 +3,16 @@
 from collections.abc import Mapping
 from math import prod
 from struct import pack
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from poolnorm_cli.kernels import native
 from poolnorm_cli.strips import Bounds
 
 
+if TYPE_CHECKING:
+    from poolnorm_cli.kernels.native import Buffer
+
+_ITEM_BYTES = {"float32": 4, "float64": 8}
 _WHOLE: Bounds = [(0, 1)]
 
 
@@ -25,6 +30,55 @@ class Covers(NamedTuple):
     counts: tuple[int, int, int]
     bounds: bytes
     out: tuple[int, ...]
+
+
+class AdaptiveCall(NamedTuple):
+    """A call of the loop: the maximum under each window, or the mean.
+
+    Attributes:
+        covers: The windows.
+        itemsize: Bytes of an item: 4 of float32, 8 of float64.
+        average: Take the mean.
+    """
+
+    covers: Covers
+    itemsize: int
+    average: bool
+
+    def run(self, cells: "Buffer", out: "Buffer") -> bool:
+        """Run the loop.
+
+        Args:
+            cells: The items, C-contiguous and aligned.
+            out: Memory of the result.
+
+        Returns:
+            Whether the results are right: not where a sum of float64 overflows. None of float32
+            does.
+        """
+        shape, counts, kind = self.covers.shape, self.covers.counts, (self.average, self.itemsize)
+        lost = native.loops().adaptive(cells, out, self.covers.bounds, *kind, shape, counts)
+        return not lost or self.itemsize == _ITEM_BYTES["float32"]
+
+
+def adaptive_call(
+    shape: tuple[int, ...], bounds: Mapping[int, Bounds], dtype: str, *, average: bool = False
+) -> AdaptiveCall | None:
+    """Return the call of the loop for the windows on a block.
+
+    Args:
+        shape: Shape of the block.
+        bounds: As for `covers`.
+        dtype: Name of its dtype.
+        average: Take means, not maxima.
+
+    Returns:
+        The call; None where no loop serves for such a dtype, or there are no loops.
+    """
+    itemsize = _ITEM_BYTES.get(dtype)
+    if itemsize is None or not native.compiled():
+        return None
+    return AdaptiveCall(covers(shape, bounds), itemsize, average)
 
 
 def covers(shape: tuple[int, ...], bounds: Mapping[int, Bounds]) -> Covers:

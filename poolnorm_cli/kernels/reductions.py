@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from poolnorm_cli.kernels.fold_loops import fold_call, three_sizes
 from poolnorm_cli.kernels.memory import acquire, silence_floating_point
 from poolnorm_cli.kernels.native import FLOAT32, FLOATS, loops_for
 from poolnorm_cli.strips import Bounds
@@ -35,8 +36,7 @@ def three_axes(x: Array, axes: Sequence[int]) -> Array:
     Returns:
         A view of three axes.
     """
-    first, last = axes[0], axes[-1] + 1
-    return x.reshape(prod(x.shape[:first]), prod(x.shape[first:last]), prod(x.shape[last:]))
+    return x.reshape(three_sizes(x.shape, axes))
 
 
 def adjacent(axes: Sequence[int]) -> bool:
@@ -204,6 +204,11 @@ def mean_over(
     shape = _reduced(x.shape, axes, keepdims=keepdims)
     if not x.size:
         return np.empty(shape, dtype or x.dtype)
+    if mask is None and dtype is None and adjacent(axes) and loops_for(x, FLOATS):
+        call = fold_call(x.shape, axes, x.dtype.name, average=True)
+        means: Array = np.empty(shape, x.dtype)
+        if call is not None and call.run(x, means):
+            return means
     count: Any = float(cells)
     if mask is not None:
         x = np.where(mask, x, x.dtype.type(0))
@@ -262,7 +267,7 @@ def mean_adaptive(x: Array, bounds: Mapping[int, Bounds]) -> Array:
         A new array of the dtype of `x`, with one cell per window on each of these axes.
     """
     found = _adaptive(x, bounds, average=True)
-    if found is not None and (found[1] or x.dtype == np.float32):  # no sum of float32 overflows
+    if found is not None and found[1]:
         return found[0]
     wide = x.astype(np.float64, copy=False)
     counts = np.ones((1,) * x.ndim)
@@ -285,17 +290,15 @@ def _adaptive(
     """Reduce under each window by a compiled loop.
 
     Returns:
-        What comes out, and whether all averages are finite; None where there is no loop.
+        What comes out, and whether that is right; None where there is no loop.
     """
-    loops = loops_for(x, FLOATS)
-    if loops is None:
+    if loops_for(x, FLOATS) is None:
         return None
-    from poolnorm_cli.kernels.adaptive import covers
+    from poolnorm_cli.kernels.adaptive import AdaptiveCall, covers
 
-    call = covers(x.shape, bounds)
-    out = acquire(call.out, x.dtype)
-    lost = loops.adaptive(x, out, call.bounds, average, x.itemsize, call.shape, call.counts)
-    return out, not lost
+    covered = covers(x.shape, bounds)
+    out = acquire(covered.out, x.dtype)
+    return out, AdaptiveCall(covered, x.itemsize, average).run(x, out)
 
 
 def _sums(x: Array, bounds: Mapping[int, Bounds]) -> Array:

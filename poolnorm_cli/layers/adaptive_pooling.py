@@ -23,6 +23,7 @@ from poolnorm_cli.values import frozen
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from poolnorm_cli.kernels.native import LoopCall
     from poolnorm_cli.layers.axis_rules import AxisRule
     from poolnorm_cli.layers.call import Array, Facts, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
@@ -130,6 +131,27 @@ class AdaptivePooling(SpatialLayer):
             return None
         window = tuple(shape[axis] // count for axis, count in sizes.items())
         return self.pooling(pool_size=window, data_format=self.data_format)
+
+    def loop_call(
+        self, shape: Ints, dtype: str, weights: "Mapping[str, memoryview]"
+    ) -> "LoopCall | None":
+        """Return the call of the loop of these windows, or of the sliding one that they are.
+
+        Args:
+            shape: Shape of the block.
+            dtype: Name of its dtype.
+            weights: Not used: there are none.
+
+        Returns:
+            The call; None where no loop serves for these windows, or this dtype.
+        """
+        pooling = self.as_pooling(shape)
+        if pooling is not None:
+            return pooling.loop_call(shape, dtype, weights)
+        from poolnorm_cli.kernels.adaptive import adaptive_call
+
+        call = adaptive_call(shape, self.window_bounds(shape), dtype, average=self.pooling.averages)
+        return None if call is None else call.run
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Reduce the cells under each window, as the sliding-window pooling does.

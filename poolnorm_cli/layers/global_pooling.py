@@ -13,8 +13,9 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from poolnorm_cli.kernels.native import LoopCall
     from poolnorm_cli.layers.axis_rules import AxisRule
     from poolnorm_cli.layers.call import Array, Facts, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
@@ -31,6 +32,8 @@ class GlobalPooling(SpatialLayer):
     data_format: Annotated[DataFormat, "Where the channels are."] = "channels_last"
     keepdims: Annotated[bool, "Keep the spatial axes, with size 1."] = False
 
+    averages: ClassVar[bool] = False
+    """It takes the mean, not the maximum."""
     reduction: ClassVar[str]
     """What is made of all cells, in words."""
 
@@ -46,6 +49,26 @@ class GlobalPooling(SpatialLayer):
         kept = [1 if axis in axes else size for axis, size in enumerate(shape)]
         dropped = [size for axis, size in enumerate(shape) if axis not in axes]
         return tuple(kept if self.keepdims else dropped)
+
+    def loop_call(
+        self, shape: Ints, dtype: str, weights: "Mapping[str, memoryview]"
+    ) -> "LoopCall | None":
+        """Return the call of the loop over all of space.
+
+        Args:
+            shape: Shape of the block.
+            dtype: Name of its dtype.
+            weights: Not used: there are none.
+
+        Returns:
+            The call; None where no loop serves for this dtype.
+        """
+        from poolnorm_cli.kernels.fold_loops import fold_call
+
+        del weights
+        axes = spatial_axes(len(shape), self.data_format)
+        call = fold_call(shape, axes, dtype, average=self.averages)
+        return None if call is None else call.run
 
     def row_strips(self, shape: Ints, rows: int) -> list[Strip]:
         """Cut the first spatial axis; each strip has a part of the one row of the output.
@@ -165,6 +188,7 @@ class GlobalAveragePooling(GlobalPooling, Maskable):
     words: ClassVar[str] = "gpool average"
     keras_name: ClassVar[str] = "GlobalAveragePooling"
     stays_in_range: ClassVar[bool] = True
+    averages: ClassVar[bool] = True
     reduction: ClassVar[str] = "mean"
     formula: ClassVar[str] = "y[n, c] = mean of x[n, ..., c] over all spatial axes"
 

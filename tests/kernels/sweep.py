@@ -142,6 +142,8 @@ def at_the_door(random: Random) -> None:
         lambda: loops.fold_max(x, y, three),
         lambda: loops.fold_moments(x, y, y, three),
         lambda: loops.normalize(x, y, None, x, (True, 1.0, 0.0, 0.0), three[:2]),
+        lambda: loops.divide(x, y, 2.0, int(random.choice([4, 8]))),
+        lambda: loops.divide(x[: 2 * y.size], y, 0.0, int(random.choice([4, 8]))),
         lambda: loops.swap(y, wild[19]),
         lambda: loops.swap(y, int(random.choice([4, 8]))),
         lambda: loops.scale(x, y, None, None if random.random() < 0.5 else x, x, 4, three),

@@ -1,0 +1,83 @@
+"""What the compiled loops over whole axes are called with: made of shapes alone, without NumPy."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import TYPE_CHECKING, NamedTuple
+
+from poolnorm_cli.kernels import native
+from poolnorm_cli.shapes import Ints
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.kernels.native import Buffer
+
+_ITEM_BYTES = {"float32": 4}
+"""Of the dtypes that there is a loop for."""
+_DOUBLE = 8  # bytes of a sum
+
+
+class FoldCall(NamedTuple):
+    """A call of a loop: the maximum over the middle of three axes, or the mean.
+
+    Attributes:
+        sizes: The axes: before, length, after.
+        itemsize: Bytes of an item.
+        average: Take the mean.
+    """
+
+    sizes: tuple[int, int, int]
+    itemsize: int
+    average: bool
+
+    def run(self, cells: "Buffer", out: "Buffer") -> bool:
+        """Run the loop.
+
+        Args:
+            cells: The items, C-contiguous and aligned.
+            out: Memory of the result.
+
+        Returns:
+            Whether all means are finite, or there are none; others are to be computed again.
+        """
+        loops = native.loops()
+        if not self.average:
+            loops.fold_max(cells, out, self.sizes)
+            return True
+        before, length, after = self.sizes
+        sums = bytearray(before * after * _DOUBLE)
+        loops.fold_sum(cells, sums, self.sizes)
+        return not loops.divide(sums, out, float(length), self.itemsize)
+
+
+def three_sizes(shape: Ints, axes: Sequence[int]) -> tuple[int, int, int]:
+    """See a shape as one of three axes.
+
+    Args:
+        shape: Shape of a block.
+        axes: Sorted, adjacent axes.
+
+    Returns:
+        The sizes (before, length, after), with the axes to reduce merged into the middle one.
+    """
+    first, last = axes[0], axes[-1] + 1
+    return prod(shape[:first]), prod(shape[first:last]), prod(shape[last:])
+
+
+def fold_call(
+    shape: Ints, axes: Sequence[int], dtype: str, *, average: bool = False
+) -> FoldCall | None:
+    """Return the call of the loop that reduces adjacent axes of a block.
+
+    Args:
+        shape: Shape of the block.
+        axes: Sorted, adjacent axes, none of them empty.
+        dtype: Name of its dtype.
+        average: Take means, not maxima.
+
+    Returns:
+        The call; None where no loop serves for such a dtype, or there are no loops.
+    """
+    itemsize = _ITEM_BYTES.get(dtype)
+    if itemsize is None or not native.compiled():
+        return None
+    return FoldCall(three_sizes(shape, axes), itemsize, average)
