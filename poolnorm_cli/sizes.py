@@ -86,6 +86,9 @@ SPACE_ASKED_BYTES = 1 << 20
 """Of an output below which nobody asks for free space: the first write tells as soon."""
 LARGE_MEMBER_BYTES = 2_000_000_000
 """Of a member of a zip from where it may come to need 64-bit fields, which begin at 2^32 - 1."""
+SAFETENSORS_ROOM_BYTES = 4 << 10
+"""Of the header of a `.safetensors` of named arrays, of which more may come: some forty entries.
+Where more do, all that was written is moved on."""
 
 # --- other machines ----------------------------------------------------------------------------
 

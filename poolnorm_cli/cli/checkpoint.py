@@ -98,7 +98,7 @@ def _read_config(kind: type[Layer], file: str) -> dict[str, Any]:
         UsageError: It is of another class, or has a parameter that the layer has not.
     """
     from poolnorm_cli.layers.keras.config import from_config
-    from poolnorm_cli.weights.untrusted import read_json
+    from poolnorm_cli.tensors.untrusted import read_json
 
     return from_config(kind, read_json(file, LARGEST_CONFIG_BYTES), file)
 

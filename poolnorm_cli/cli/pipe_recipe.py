@@ -93,7 +93,7 @@ def _typed(step: "RecipeStep", number: int, rank: int | None) -> LayerStep:
 
 def _read(file: str) -> "list[RecipeStep]":
     from poolnorm_cli.layers.recipe import parse
-    from poolnorm_cli.weights.untrusted import open_span
+    from poolnorm_cli.tensors.untrusted import open_span
 
     with open_span(file) as span:
         if span.size > LARGEST_CONFIG_BYTES:

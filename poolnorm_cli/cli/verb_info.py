@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 from poolnorm_cli.cli.command import Command, InputFlags, Option, PrintingFlags
-from poolnorm_cli.errors import PoolnormError, UsageError, printable
+from poolnorm_cli.errors import PoolnormError, UsageError, printable, shown
 from poolnorm_cli.report.emit import emit, note
 from poolnorm_cli.report.errors import print_error
 from poolnorm_cli.report.rows import Row
@@ -69,22 +69,53 @@ def _rows(flags: InfoFlags, failed: list[str]) -> Iterator[Row]:
 
 def _rows_of_file(file: str, flags: InfoFlags) -> Iterator[Row]:
     """Yield the arrays of a file of tensors, or the layers of a checkpoint."""
-    from poolnorm_cli.tensors.sources import open_input
     from poolnorm_cli.weights.formats import describe_no_layer, entries_of, is_checkpoint
 
-    if not is_checkpoint(file):
-        for tensor in open_input(file, flags.inputs.key, True):  # noqa: FBT003
-            for text in tensor.notes:
-                note(text, flags.printing.style())
-            yield ArrayRow(tensor, stats=flags.stats.stats)
+    if not is_checkpoint(file) or _names_array(file, flags):
+        yield from _array_rows(file, flags)
         return
     if flags.inputs.key is not None or flags.stats.stats:
         flag = "--stats" if flags.stats.stats else "--key"
         raise UsageError.at(file, f"{flag} is for arrays", f"leave out {flag}")
     found = entries_of(file)
     yield from map(LayerRow, found)
-    if not found:
+    if found and _holds_tensors(file):
+        text = f"{shown(file)}: only its layers are listed; --stats lists its arrays"
+        note(text, flags.printing.style())
+    elif not found and _holds_tensors(file):
+        yield from _array_rows(file, flags)
+    elif not found:
         yield EmptyRow(file, describe_no_layer(file))
+
+
+def _array_rows(file: str, flags: InfoFlags) -> Iterator[Row]:
+    from poolnorm_cli.tensors.sources import open_input
+
+    for tensor in open_input(file, flags.inputs.key, True):  # noqa: FBT003
+        for text in tensor.notes:
+            note(text, flags.printing.style())
+        yield ArrayRow(tensor, stats=flags.stats.stats)
+
+
+def _holds_tensors(file: str) -> bool:
+    """Whether a checkpoint is a file of tensors, too, of which all arrays can be read."""
+    from poolnorm_cli.tensors.formats import format_of
+    from poolnorm_cli.tensors.names import split_word
+
+    return format_of(split_word(file)[0]) is not None
+
+
+def _names_array(file: str, flags: InfoFlags) -> bool:
+    """Whether an array of a checkpoint is asked for: by its name, or by what only arrays have."""
+    from poolnorm_cli.tensors.names import split_word
+    from poolnorm_cli.weights.formats import array_names, entries_of
+
+    path, key = split_word(file)
+    if not _holds_tensors(file):
+        return False
+    if flags.stats.stats or flags.inputs.key is not None:
+        return True
+    return key is not None and (key in array_names(path) or not entries_of(path))
 
 
 class ArrayRow(Row):
@@ -108,7 +139,7 @@ class ArrayRow(Row):
             "dtype": tensor.dtype.name,
             "order": "F" if tensor.fortran_order else "C",
             "byteorder": "big" if tensor.swapped else "little",
-            "bytes": tensor.nbytes,
+            "bytes": tensor.stored_bytes,
         }
         self._stats: Statistics | None = None
         if stats:

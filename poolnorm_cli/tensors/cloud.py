@@ -202,6 +202,10 @@ class RemoteFile:
         with connector_errors(OutputError, self._url):
             write_all_at(self._file.fileno(), data, place)
 
+    def fileno(self) -> int:
+        """Return the descriptor of the local file."""
+        return self._file.fileno()
+
     def commit(self) -> None:
         """Send the file.
 

@@ -32,7 +32,9 @@ class Format:
 
     Attributes:
         suffix: What its files' names end in, with the dot, in small letters.
-        magic: The first bytes of every such file, by which one on a stream is known.
+        magic: The first bytes of every such file, by which one on a stream is known; empty where
+            there are none.
+        magic_at: How many others come before them.
         reader: Module with `open_file(path, name, key, *, bfloat16)`, which returns the tensors of
             a file as a sequence of `Tensor`, their headers read and checked.
         writer: Module with `open_writer(target, file)`, which returns an `Output` that writes to an
@@ -51,6 +53,7 @@ class Format:
     suffix: str
     magic: bytes
     reader: str
+    magic_at: int = 0
     writer: str = ""
     keyed: bool = False
     sequential: bool = False
@@ -88,7 +91,15 @@ NPZ = Format(
     deflates=True,
     numpy_loads=True,
 )
-FORMATS: dict[str, Format] = {each.suffix: each for each in (NPY, NPZ)}
+SAFETENSORS = Format(
+    suffix=".safetensors",
+    magic=b"\0\0\0\0{",  # after the lower half of the length of its header
+    magic_at=4,
+    reader="poolnorm_cli.tensors.safetensors",
+    writer="poolnorm_cli.tensors.safetensors_writer",
+    keyed=True,
+)
+FORMATS: dict[str, Format] = {each.suffix: each for each in (NPY, NPZ, SAFETENSORS)}
 """By suffix."""
 
 
@@ -119,13 +130,17 @@ def format_on_stream(start: bytes) -> Format | None:
     Args:
         start: The first `longest_magic()` bytes that come, or all of fewer.
     """
-    found = (each for each in FORMATS.values() if start.startswith(each.magic))
+    found = (
+        each
+        for each in FORMATS.values()
+        if each.magic and start.startswith(each.magic, each.magic_at)
+    )
     return next(found, None)
 
 
 def longest_magic() -> int:
     """Return how many bytes are needed to recognize a format."""
-    return max(len(each.magic) for each in FORMATS.values())
+    return max(each.magic_at + len(each.magic) for each in FORMATS.values())
 
 
 def split_key(word: str) -> tuple[str, str] | None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 MAGIC = NPY.magic
-_DEEPEST = 32
+DEEPEST = 32
 _VERSIONS = {(1, 0): 2, (2, 0): 4, (3, 0): 4}  # version: bytes of the length that follows
 _ALIGNED = 64
 _GROWTH = 21  # digits that NumPy leaves room for, so that axis 0 can grow in place
@@ -204,8 +204,8 @@ def _dims(text: str, name: str) -> tuple[int, ...]:
         items.pop()
     elif len(items) == 1:
         raise InputError.at(name, f"the shape ({shown(items[0], 30)}) is not a tuple", _SAVE)
-    if len(items) > _DEEPEST:
-        raise InputError.at(name, f"{len(items)} axes, at most {_DEEPEST} are read", "reshape it")
+    if len(items) > DEEPEST:
+        raise InputError.at(name, f"{len(items)} axes, at most {DEEPEST} are read", "reshape it")
     for item in items:
         if not _DIM.fullmatch(item) or int(item.rstrip("L")) >= 2**63:
             raise InputError.at(name, f"an axis of {shown(item, 30)!a} items", _SAVE)

@@ -18,18 +18,16 @@ from poolnorm_cli.tensors.files import (
     stamp_of,
 )
 from poolnorm_cli.tensors.header import MAGIC, Header, layout_of, read_header
+from poolnorm_cli.tensors.keyed import array_name, no_array, notes_on
 from poolnorm_cli.tensors.tensor import PassedOver, Tensor
 from poolnorm_cli.tensors.zip_reader import NPZ, Member, MemberReader, list_members, require_sound
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from poolnorm_cli.tensors.files import ReadInto
-
-
-_MOST_LISTED = 8
 
 
 class NpzTensor(Tensor):
@@ -117,31 +115,8 @@ def open_file(
         for member, header in heads
     ]
     tensors[0].passed_over = tuple(others)
-    tensors[0].notes = _notes(name, others)
+    tensors[0].notes = notes_on(name, others)
     return tensors
-
-
-def array_name(name: str, key: str) -> str:
-    """Return what messages call an array of a file: `x.npz::key`.
-
-    Args:
-        name: What they call the file.
-        key: The key of the array.
-
-    Returns:
-        The name of both.
-    """
-    return f"{name}::{key}"
-
-
-def _notes(name: str, others: Sequence[PassedOver]) -> tuple[str, ...]:
-    """Return a line about what was passed over in a file, if anything was."""
-    if not others:
-        return ()
-    words = [f"{shown(each.key) or repr(each.key)} ({each.reason})" for each in others]
-    more = len(words) - _MOST_LISTED
-    rest = f" and {more} more" if more > 0 else ""
-    return (f"{shown(name)}: passed over {', '.join(words[:_MOST_LISTED])}{rest}",)
 
 
 class _PassedOver:
@@ -236,5 +211,4 @@ def _chosen(fd: int, found: list[Member], key: str, name: str) -> Member:
         raise InputError.at(array_name(name, shown(key, 40)), "there twice", NPZ.fix)
     if same:
         return same[0]
-    there = shown(", ".join(member.key for member in found[:9]), 60)
-    raise InputError(f"no array {shown(key, 30)}", f"there are: {there}").within(name)
+    raise no_array(name, key, (member.key for member in found))

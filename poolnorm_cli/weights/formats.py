@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from poolnorm_cli.errors import InputError, UsageError, shown
-from poolnorm_cli.tensors.formats import NPZ, suffix_of
+from poolnorm_cli.tensors.formats import NPZ, SAFETENSORS, suffix_of
 
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ READERS = {
     ".keras": Reader("keras_files", "archive_entries", "archive_array_paths"),
     ".h5": Reader("keras_files", "entries", "array_paths"),
     ".hdf5": Reader("keras_files", "entries", "array_paths"),
-    ".safetensors": Reader("safetensors_file", "entries", "array_paths"),
+    SAFETENSORS.suffix: Reader("safetensors_file", "entries", "array_paths"),
     ".safetensors.index.json": Reader("safetensors_file", "index_entries", "index_array_paths"),
     ".onnx": Reader("onnx_nodes"),
     ".weights.json": Reader("keras_files", "sharded_entries", "sharded_array_paths"),
@@ -165,11 +165,23 @@ def describe_no_layer(word: str) -> str:
         UnavailableError: A package that the file needs is not installed.
     """
     file, what = split_layer(word)[0], "no normalization layer"
-    reader = READERS[_weights_suffix(file)]
-    if not reader.array_paths:
+    if not READERS[_weights_suffix(file)].array_paths:
         return what
-    names: list[str] = _function(reader.module, reader.array_paths)(file)
+    names = array_names(file)
     return f"{what} in {len(names)} arrays: {_listed(names)}" if names else f"{what}, and no array"
+
+
+def array_names(word: str) -> list[str]:
+    """List all arrays of the file that `FILE` or `FILE::LAYER` names.
+
+    Raises:
+        InputError: It cannot be read.
+        UnavailableError: A package that the file needs is not installed.
+    """
+    file = split_layer(word)[0]
+    reader = READERS[_weights_suffix(file)]
+    names: list[str] = _function(reader.module, reader.array_paths)(file)
+    return names
 
 
 def _reader(file: str) -> "Callable[[str], list[Entry]]":

@@ -24,8 +24,8 @@ from poolnorm_cli.sizes import (
     LARGEST_WEIGHT_BYTES,
     PIECE_BYTES,
 )
+from poolnorm_cli.tensors.untrusted import bounded_memory, optional_module
 from poolnorm_cli.weights.entry import StoredArray
-from poolnorm_cli.weights.untrusted import bounded_memory, optional_module
 
 
 _SIGNATURE, _HEAP = b"\x89HDF\r\n\x1a\n", b"GCOL"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.layers import LAYERS, find
 from poolnorm_cli.layers.keras.spelling import snake
+from poolnorm_cli.tensors.untrusted import parse_json
 from poolnorm_cli.values import frozen
 from poolnorm_cli.weights.naming import unversioned_class
-from poolnorm_cli.weights.untrusted import parse_json
 
 
 if TYPE_CHECKING:

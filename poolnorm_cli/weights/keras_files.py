@@ -16,6 +16,7 @@ from typing import Any
 from poolnorm_cli.errors import InputError, shown
 from poolnorm_cli.sizes import LARGEST_INFLATED_BYTES, LARGEST_JSON_BYTES
 from poolnorm_cli.tensors.files import open_regular, read_exactly, reader
+from poolnorm_cli.tensors.untrusted import Span, open_span, read_json
 from poolnorm_cli.tensors.zip_reader import ArchiveKind, Member, MemberReader, sound_members
 from poolnorm_cli.weights.entry import Entry, StoredArray, group_by_layer
 from poolnorm_cli.weights.fit import without_unit_axes
@@ -28,7 +29,6 @@ from poolnorm_cli.weights.keras_config import (
 )
 from poolnorm_cli.weights.keras_legacy import is_legacy, legacy_entries
 from poolnorm_cli.weights.naming import are_normalization_weights
-from poolnorm_cli.weights.untrusted import Span, open_span, read_json
 
 
 _OPTIMIZERS = ("optimizer", "optimizer_weights")

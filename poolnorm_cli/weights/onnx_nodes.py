@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from poolnorm_cli.errors import InputError, UsageError, shown
 from poolnorm_cli.shapes import Ints, format_shape
 from poolnorm_cli.sizes import LARGEST_PROTOBUF_BYTES
+from poolnorm_cli.tensors.untrusted import open_span
 from poolnorm_cli.values import frozen
 from poolnorm_cli.weights.entry import Entry, StoredArray, native_float
 from poolnorm_cli.weights.fit import (
@@ -23,7 +24,6 @@ from poolnorm_cli.weights.onnx_graph import Attribute, Model, Node, Scope, attri
 from poolnorm_cli.weights.onnx_operators import OPERATORS as FOLDABLE
 from poolnorm_cli.weights.onnx_tensors import FLOATS
 from poolnorm_cli.weights.protobuf import ProtobufFile
-from poolnorm_cli.weights.untrusted import open_span
 
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from poolnorm_cli.errors import InputError, shown
 from poolnorm_cli.kernels.halves import widen_bfloat16
 from poolnorm_cli.sizes import LARGEST_WEIGHT_BYTES
+from poolnorm_cli.tensors.untrusted import open_external_data
 from poolnorm_cli.weights.protobuf import VARINT, Field, ProtobufFile, Range
-from poolnorm_cli.weights.untrusted import open_external_data
 
 
 BFLOAT16 = 16

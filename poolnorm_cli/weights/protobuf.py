@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from poolnorm_cli.errors import InputError
 from poolnorm_cli.sizes import LONGEST_ONNX_NAME_BYTES, WIRE_WINDOW_BYTES
-from poolnorm_cli.weights.untrusted import Span
+from poolnorm_cli.tensors.untrusted import Span
 
 
 MOST_FIELDS = 2_000_000

@@ -4,9 +4,18 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from poolnorm_cli.errors import InputError, shown
-from poolnorm_cli.sizes import LARGEST_INDEX_BYTES
+from poolnorm_cli.kernels.halves import widen_bfloat16
+from poolnorm_cli.sizes import LARGEST_INDEX_BYTES, LARGEST_WEIGHT_BYTES
+from poolnorm_cli.tensors.formats import SAFETENSORS
+from poolnorm_cli.tensors.safetensors_header import StoredTensor, arrays_of
+from poolnorm_cli.tensors.untrusted import is_plain_file_name, open_span, read_json
 from poolnorm_cli.weights.entry import Entry, StoredArray, group_by_layer
 from poolnorm_cli.weights.naming import (
     IGNORED,
@@ -14,10 +23,10 @@ from poolnorm_cli.weights.naming import (
     center_and_scale_of,
     layer_and_weight,
 )
-from poolnorm_cli.weights.safetensors_header import StoredTensor, arrays_of
-from poolnorm_cli.weights.untrusted import is_plain_file_name, read_json
 
 
+_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+"""The types that a weight may have."""
 _SHARD = re.compile(r"-\d+-of-0*[1-9]\d*\.safetensors$", re.IGNORECASE)
 _FIX = "save the model again, with all its files"
 
@@ -53,12 +62,32 @@ def layers_among(file: str, arrays: Mapping[str, StoredTensor], *, complete: boo
         The layers that may be normalizations.
     """
     stored = {
-        key: StoredArray(array.shape, array.read)
+        key: StoredArray(array.shape, partial(read_weight, array))
         for key, array in _without_whole_numbers(arrays).items()
     }
     return [
         _entry(file, name, held, complete=complete) for name, held in group_by_layer(stored).items()
     ]
+
+
+def read_weight(array: StoredTensor) -> NDArray[Any]:
+    """Read the values of an array, which is of the size of a weight.
+
+    Raises:
+        InputError: They are of another type than a weight has, or are not all there.
+    """
+    place = f"{array.file}::{shown(array.key)}"
+    if array.dtype not in _DTYPES:
+        what = f"values of type {shown(array.dtype, 20)} are not read"
+        raise InputError.at(place, what, "save it again with safetensors")
+    size = array.ends - array.begins
+    if size > LARGEST_WEIGHT_BYTES:
+        what = f"{size} bytes are too many for a weight"
+        raise InputError.at(place, what, "save it again with safetensors")
+    with open_span(array.file) as span:
+        data = span.read_exactly(array.begins, size, place)
+    values = np.frombuffer(data, _DTYPES[array.dtype]).reshape(array.shape)
+    return widen_bfloat16(values) if array.dtype == "BF16" else values
 
 
 def _without_whole_numbers(arrays: Mapping[str, StoredTensor]) -> dict[str, StoredTensor]:
@@ -143,7 +172,7 @@ def _weight_map(file: str) -> dict[str, str]:
 
 
 def _is_shard(name: str) -> bool:
-    return name.lower().endswith(".safetensors")
+    return name.lower().endswith(SAFETENSORS.suffix)
 
 
 def _keys_of_normalizations(places: dict[str, str]) -> list[str]:

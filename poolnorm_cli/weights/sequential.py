@@ -14,11 +14,11 @@ from poolnorm_cli.layers import LAYERS, find
 from poolnorm_cli.layers.keras.config import from_config
 from poolnorm_cli.layers.recipe import RecipeStep
 from poolnorm_cli.tensors.formats import suffix_of
+from poolnorm_cli.tensors.untrusted import open_span
 from poolnorm_cli.values import frozen
 from poolnorm_cli.weights.formats import entries_of
 from poolnorm_cli.weights.keras_config import LayerConfig, expected_weights, parse_model_config
 from poolnorm_cli.weights.naming import unversioned_class
-from poolnorm_cli.weights.untrusted import open_span
 
 
 if TYPE_CHECKING:

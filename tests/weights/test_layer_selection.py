@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from poolnorm_cli.weights import untrusted
+from poolnorm_cli.tensors import untrusted
 from tests.conftest import Command, process
 from tests.weights.copies import copied
 from tests.weights.make_fixtures import FIXTURES, SHAPE

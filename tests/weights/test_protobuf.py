@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.errors import InputError
+from poolnorm_cli.tensors.untrusted import open_span
 from poolnorm_cli.weights import protobuf
 from poolnorm_cli.weights.onnx_graph import MOST_NODES, Model
-from poolnorm_cli.weights.untrusted import open_span
 from tests.conftest import Command, measured
 
 

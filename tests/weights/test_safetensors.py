@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from poolnorm_cli.weights import safetensors_header
+from poolnorm_cli.tensors import safetensors_header
 from tests.conftest import Command, measured
 
 

@@ -1,24 +1,23 @@
 """The table of contents of a `.safetensors` file, read entry by entry within limits."""
 
+from __future__ import annotations
+
 import json
 import re
-from dataclasses import dataclass
 from math import prod
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from poolnorm_cli.errors import InputError, shown
-from poolnorm_cli.kernels.halves import widen_bfloat16
-from poolnorm_cli.shapes import Ints
 from poolnorm_cli.sizes import (
     LARGEST_NAMES_BYTES,
     LARGEST_SAFETENSORS_HEADER_BYTES,
-    LARGEST_WEIGHT_BYTES,
     LONGEST_SAFETENSORS_NAME_BYTES,
 )
-from poolnorm_cli.weights.untrusted import Span, open_span, parse_json
+from poolnorm_cli.tensors.untrusted import Span, open_span, parse_json
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.shapes import Ints
 
 
 MOST_ARRAYS = 100_000
@@ -28,8 +27,6 @@ _BITS |= {f"{kind}{bits}": bits for kind in "IU" for bits in (8, 16, 32, 64)}
 _BITS |= dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6)
 _BITS |= dict.fromkeys((f"F8_{n}" for n in ("E4M3", "E5M2", "E8M0", "E4M3FNUZ", "E5M2FNUZ")), 8)
 """Bits of a value of each type; of another type the place alone is checked."""
-_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
-"""The types that a weight may have."""
 _FIX = "save it again with safetensors"
 _LENGTH = 8
 
@@ -50,8 +47,7 @@ _METADATA = re.compile(
 )
 
 
-@dataclass(slots=True)
-class StoredTensor:
+class StoredTensor(NamedTuple):
     """An array of a file, its values not read.
 
     Attributes:
@@ -70,23 +66,6 @@ class StoredTensor:
     begins: int
     ends: int
 
-    def read(self) -> NDArray[Any]:
-        """Read the values.
-
-        Raises:
-            InputError: They are of another type than a weight has, or are not all there.
-        """
-        place = f"{self.file}::{shown(self.key)}"
-        if self.dtype not in _DTYPES:
-            raise InputError.at(place, f"values of type {shown(self.dtype, 20)} are not read", _FIX)
-        size = self.ends - self.begins
-        if size > LARGEST_WEIGHT_BYTES:
-            raise InputError.at(place, f"{size} bytes are too many for a weight", _FIX)
-        with open_span(self.file) as span:
-            data = span.read_exactly(self.begins, size, place)
-        array = np.frombuffer(data, _DTYPES[self.dtype]).reshape(self.shape)
-        return widen_bfloat16(array) if self.dtype == "BF16" else array
-
 
 def arrays_of(file: str) -> dict[str, StoredTensor]:
     """List the arrays of a file by their names, in the order of its table of contents.
@@ -95,9 +74,25 @@ def arrays_of(file: str) -> dict[str, StoredTensor]:
         InputError: It is damaged, has a name twice, or arrays that overlap or leave a gap.
     """
     with open_span(file) as span:
-        text = _read_header(span, file)
-        found = _parse_entries(text, file, _LENGTH + len(text))
-        _require_no_gaps(found, _LENGTH + len(text), span.size, file)
+        return arrays_in(span, file)
+
+
+def arrays_in(span: Span, file: str) -> dict[str, StoredTensor]:
+    """List the arrays of an open file, as `arrays_of`.
+
+    Args:
+        span: All of the file.
+        file: What messages call it.
+
+    Returns:
+        The arrays by their names.
+
+    Raises:
+        InputError: It is damaged, has a name twice, or arrays that overlap or leave a gap.
+    """
+    text = _read_header(span, file)
+    found = _parse_entries(text, file, _LENGTH + len(text))
+    _require_no_gaps(found, _LENGTH + len(text), span.size, file)
     return found
 
 
