@@ -3,88 +3,85 @@
 #include "checked.h"
 
 #include <math.h>
+#include <stdint.h>
 
-#define LANES 48 /* items of a row in which short ones are put side by side */
+#define LANES 48  /* items of a row in which short ones are put side by side */
+#define SHORT 64  /* items of a row up to which several are worked on together */
+#define GROUPS 64 /* of four rows each that are joined one after another */
 
-/* How many rows of `after` items are put side by side. */
+/* How many rows of `after` items are put side by side: not so many that there are few of those. */
 static INLINE ptrdiff_t side_by_side(ptrdiff_t after, ptrdiff_t length)
 {
-    return MOST(LEAST(LANES / after, length), 1);
+    return MOST(LEAST(LANES / after, length / 4), 1);
 }
 
-/* Add a row of `n` items, or four of them, to sums. */
-static INLINE void add_rows(const float *restrict x, ptrdiff_t n, int four, int square,
-                            double *restrict sums)
-{
-    if (four)
-        for (ptrdiff_t i = 0; i < n; i++) {
-            double a = x[i], b = x[i + n], c = x[i + 2 * n], d = x[i + 3 * n];
-            sums[i] += square ? (a * a + b * b) + (c * c + d * d) : (a + b) + (c + d);
-        }
-    else
-        for (ptrdiff_t i = 0; i < n; i++) {
-            double a = x[i];
-            sums[i] += square ? a * a : a;
-        }
-}
+#define CELL(a) (a)
+#define WIDE(a) ((double)(a))
+#define SQUARE(a) ((double)(a) * (double)(a))
+#define ADDED(a, b) ((a) + (b))
+#define MORE(a, b) ((a) > (b) ? (a) : (b)) /* loses a NaN */
+#define NEVER(a, b) 0
+#define UNORDERED(a, b) (isunordered(a, b) ? ~(BITS)0 : (BITS)0)
 
-static INLINE int add_up(const float *x, double *out, ptrdiff_t before, ptrdiff_t length,
-                         ptrdiff_t after, int square)
-{
-    ptrdiff_t rows = side_by_side(after, length), n = rows * after, size = length * after;
-    double *sums = room(n, 1, sizeof(double));
-    if (!sums) return -1;
-    for (ptrdiff_t k = 0; k < before; k++, x += size, out += after) {
-        ptrdiff_t i = 0;
-        for (ptrdiff_t j = 0; j < n; j++) sums[j] = 0;
-        for (; i + 4 * n <= size; i += 4 * n) add_rows(x + i, n, 1, square, sums);
-        for (; i + n <= size; i += n) add_rows(x + i, n, 0, square, sums);
-        add_rows(x + i, size - i, 0, square, sums);
-        for (ptrdiff_t c = 0; c < after; c++) {
-            double total = 0;
-            for (ptrdiff_t r = 0; r < rows; r++) total += sums[r * after + c];
-            out[c] = total;
-        }
-    }
-    free(sums);
-    return 0;
-}
+#define T float
+#define BITS uint32_t
+#define A double
+#define NAME(name) name##_sum_f
+#define TERM WIDE
+#define JOIN ADDED
+#define EXACT ADDED
+#define ODD NEVER
+#include "folds_of.h"
 
-LOOP int fold_sum(const float *x, double *out, ptrdiff_t before, ptrdiff_t length,
-                                ptrdiff_t after)
-{
-    return add_up(x, out, before, length, after, 0);
-}
+#define T double
+#define BITS uint64_t
+#define A double
+#define NAME(name) name##_sum_d
+#define TERM WIDE
+#define JOIN ADDED
+#define EXACT ADDED
+#define ODD NEVER
+#include "folds_of.h"
 
-LOOP int fold_squares(const float *x, double *out, ptrdiff_t before,
-                                    ptrdiff_t length, ptrdiff_t after)
-{
-    return add_up(x, out, before, length, after, 1);
-}
+#define T float
+#define BITS uint32_t
+#define A double
+#define NAME(name) name##_squares_f
+#define TERM SQUARE
+#define JOIN ADDED
+#define EXACT ADDED
+#define ODD NEVER
+#include "folds_of.h"
 
-LOOP int fold_max(const float *x, float *out, ptrdiff_t before, ptrdiff_t length,
-                                ptrdiff_t after)
-{
-    ptrdiff_t rows = side_by_side(after, length), n = rows * after, size = length * after;
-    float *most = room(n, 1, sizeof(float));
-    if (!most) return -1;
-    for (ptrdiff_t k = 0; k < before; k++, x += size, out += after) {
-        ptrdiff_t i = n;
-        for (ptrdiff_t j = 0; j < n; j++) most[j] = x[j];
-        for (; i + 2 * n <= size; i += 2 * n)
-            for (ptrdiff_t j = 0; j < n; j++)
-                most[j] = larger_f(most[j], larger_f(x[i + j], x[i + n + j]));
-        for (; i < size; i += n)
-            for (ptrdiff_t j = 0; j < LEAST(n, size - i); j++)
-                most[j] = larger_f(most[j], x[i + j]);
-        for (ptrdiff_t c = 0; c < after; c++) {
-            out[c] = most[c];
-            for (ptrdiff_t r = 1; r < rows; r++) out[c] = larger_f(out[c], most[r * after + c]);
-        }
-    }
-    free(most);
-    return 0;
-}
+#define T double
+#define BITS uint64_t
+#define A double
+#define NAME(name) name##_squares_d
+#define TERM SQUARE
+#define JOIN ADDED
+#define EXACT ADDED
+#define ODD NEVER
+#include "folds_of.h"
+
+#define T float
+#define BITS uint32_t
+#define A float
+#define NAME(name) name##_max_f
+#define TERM CELL
+#define JOIN MORE
+#define EXACT larger_f
+#define ODD UNORDERED
+#include "folds_of.h"
+
+#define T double
+#define BITS uint64_t
+#define A double
+#define NAME(name) name##_max_d
+#define TERM CELL
+#define JOIN MORE
+#define EXACT larger_d
+#define ODD UNORDERED
+#include "folds_of.h"
 
 /* Add distances from `near`, and their squares, of a row of `n` items or of two. */
 static INLINE void add_away(const float *restrict x, ptrdiff_t n, int two,
@@ -105,7 +102,7 @@ static INLINE void add_away(const float *restrict x, ptrdiff_t n, int two,
         }
 }
 
-LOOP int fold_moments(const float *x, double *mean, double *squares,
+LOOP int fold_moments_f(const float *x, double *mean, double *squares,
                                     ptrdiff_t before, ptrdiff_t length, ptrdiff_t after)
 {
     ptrdiff_t rows = side_by_side(after, length), n = rows * after, size = length * after;
@@ -153,4 +150,68 @@ LOOP int divide_d(const double *sums, double *out, double by, ptrdiff_t n)
         lost |= !isfinite(out[i]);
     }
     return lost;
+}
+
+/* Add distances from `mean`, and their squares, of a row of `n` items or of two. */
+static INLINE void add_from_mean(const double *restrict x, ptrdiff_t n, int two,
+                                 const double *restrict mean, double *restrict sums,
+                                 double *restrict squares)
+{
+    for (ptrdiff_t i = 0; i < n; i++) {
+        double a = x[i] - mean[i], b = two ? x[i + n] - mean[i] : 0;
+        sums[i] += two ? a + b : a;
+        squares[i] += two ? a * a + b * b : a * a;
+    }
+}
+
+/* Add the columns of `rows` rows up, of the first `after` items. */
+static INLINE void add_columns(double *restrict x, ptrdiff_t rows, ptrdiff_t after)
+{
+    for (ptrdiff_t r = 1; r < rows; r++)
+        for (ptrdiff_t c = 0; c < after; c++) x[c] += x[r * after + c];
+}
+
+/* In two passes, the second about the mean, which what is left of the distances corrects. */
+LOOP static void moments_of_image(const double *restrict x, double *restrict mean,
+                                  double *restrict squares, ptrdiff_t length, ptrdiff_t after,
+                                  double *restrict memory)
+{
+    const ptrdiff_t rows = side_by_side(after, length), n = rows * after, size = length * after;
+    double *near = memory, *sums = memory + n, *powers = memory + 2 * n;
+    double *all = memory + 3 * n, *all_powers = memory + 4 * n;
+    for (ptrdiff_t r = 0; r < rows; r++)
+        for (ptrdiff_t c = 0; c < after; c++) near[r * after + c] = mean[c] / (double)length;
+    for (ptrdiff_t j = 0; j < 2 * n; j++) all[j] = 0;
+    for (ptrdiff_t i = 0; i < size;) {
+        const ptrdiff_t stop = LEAST(size, i + GROUPS * 2 * n);
+        for (ptrdiff_t j = 0; j < 2 * n; j++) sums[j] = 0;
+        for (; i + 2 * n <= stop; i += 2 * n) add_from_mean(x + i, n, 1, near, sums, powers);
+        for (; i + n <= stop; i += n) add_from_mean(x + i, n, 0, near, sums, powers);
+        add_from_mean(x + i, stop - i, 0, near, sums, powers);
+        i = stop;
+        for (ptrdiff_t j = 0; j < 2 * n; j++) all[j] += sums[j];
+    }
+    add_columns(all, rows, after);
+    add_columns(all_powers, rows, after);
+    for (ptrdiff_t c = 0; c < after; c++) {
+        double shift = all[c] / (double)length, power = all_powers[c] - all[c] * shift;
+        mean[c] = near[c] + shift;
+        squares[c] = power < 0 ? 0 : power; /* NaN stays */
+    }
+}
+
+int fold_moments_d(const double *x, double *mean, double *squares, ptrdiff_t before,
+                   ptrdiff_t length, ptrdiff_t after)
+{
+    double *memory = room(side_by_side(after, length) * after, 5, sizeof(double));
+    if (!memory) return -1;
+    for (ptrdiff_t k = 0; k < before; k++, x += length * after, mean += after, squares += after) {
+        if (fold_sum_d(x, mean, 1, length, after)) {
+            free(memory);
+            return -1;
+        }
+        moments_of_image(x, mean, squares, length, after, memory);
+    }
+    free(memory);
+    return 0;
 }

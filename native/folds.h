@@ -1,19 +1,27 @@
-/* Reductions of the middle axis of float32 (before, length, after).
+/* Reductions of the middle axis of (before, length, after), of float32 (_f) or float64 (_d).
  *
  * Sums are taken in float64, which holds those of float32 cells to 2^-53 of their magnitudes each.
- * Squares are taken of distances from the first cell: since that cell is one of those that vary,
- * taking the mean off afterwards loses no more than length * 2^-53 of them. */
+ * Squares of float32 are taken of distances from the first cell: since that cell is one of those
+ * that vary, taking the mean off afterwards loses no more than length * 2^-53 of them. Those of
+ * float64 are taken of distances from the mean. */
 #ifndef POOLNORM_FOLDS_H
 #define POOLNORM_FOLDS_H
 
 #include "common.h"
 
 /* Return -1 without memory, else 0. */
-int fold_sum(const float *x, double *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after);
-int fold_squares(const float *x, double *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after);
-int fold_max(const float *x, float *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after);
-int fold_moments(const float *x, double *mean, double *squares, ptrdiff_t before, ptrdiff_t length,
-                 ptrdiff_t after);
+int fold_sum_f(const float *x, double *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after);
+int fold_sum_d(const double *x, double *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after);
+int fold_squares_f(const float *x, double *out, ptrdiff_t before, ptrdiff_t length,
+                   ptrdiff_t after);
+int fold_squares_d(const double *x, double *out, ptrdiff_t before, ptrdiff_t length,
+                   ptrdiff_t after);
+int fold_max_f(const float *x, float *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after);
+int fold_max_d(const double *x, double *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after);
+int fold_moments_f(const float *x, double *mean, double *squares, ptrdiff_t before,
+                   ptrdiff_t length, ptrdiff_t after);
+int fold_moments_d(const double *x, double *mean, double *squares, ptrdiff_t before,
+                   ptrdiff_t length, ptrdiff_t after);
 
 /* Divide `n` sums, and say whether a quotient is not finite. */
 int divide_f(const double *sums, float *out, double by, ptrdiff_t n);

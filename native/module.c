@@ -178,47 +178,55 @@ static PyObject *py_adaptive(PyObject *self, PyObject *args)
     return answer(&b, result);
 }
 
-typedef int (*sum_loop)(const float *, double *, ptrdiff_t, ptrdiff_t, ptrdiff_t);
+enum fold { SUM, SQUARES, LARGEST };
 
-static PyObject *folded(PyObject *args, sum_loop loop)
+static int fold(enum fold kind, const void *x, void *out, int size, const Py_ssize_t *n)
+{
+    if (size == 4) {
+        if (kind == SUM) return fold_sum_f(x, out, n[0], n[1], n[2]);
+        if (kind == SQUARES) return fold_squares_f(x, out, n[0], n[1], n[2]);
+        return fold_max_f(x, out, n[0], n[1], n[2]);
+    }
+    if (kind == SUM) return fold_sum_d(x, out, n[0], n[1], n[2]);
+    if (kind == SQUARES) return fold_squares_d(x, out, n[0], n[1], n[2]);
+    return fold_max_d(x, out, n[0], n[1], n[2]);
+}
+
+static PyObject *folded(PyObject *args, enum fold kind)
 {
     PyObject *objects[2];
-    Py_ssize_t before, length, after;
-    if (!PyArg_ParseTuple(args, "OO(nnn)", &objects[0], &objects[1], &before, &length, &after))
+    Py_ssize_t n[3];
+    int size = sizeof(float);
+    if (!PyArg_ParseTuple(args, "OO(nnn)|i", &objects[0], &objects[1], &n[0], &n[1], &n[2], &size))
         return NULL;
-    const Py_ssize_t from[4] = {before, length, after, sizeof(float)};
-    const Py_ssize_t to[3] = {before, after, loop ? sizeof(double) : sizeof(float)};
+    const Py_ssize_t from[4] = {n[0], n[1], n[2], size};
+    const Py_ssize_t to[3] = {n[0], n[2], kind == LARGEST ? size : (int)sizeof(double)};
     const enum use uses[2] = {READ, WRITE};
     Py_ssize_t bytes[2];
     buffers b;
-    if (!count(from, 4, bytes) || !count(to, 3, bytes + 1)) return NULL;
+    if (!served(size) || !count(from, 4, bytes) || !count(to, 3, bytes + 1)) return NULL;
     if (take(&b, objects, uses, bytes, 2) < 0) return NULL;
-    const float *x = b.view[0].buf;
-    void *out = b.view[1].buf;
     int result = 0;
-    if (loop)
-        RUN(bytes[0], result = loop(x, out, before, length, after));
-    else
-        RUN(bytes[0], result = fold_max(x, out, before, length, after));
+    RUN(bytes[0], result = fold(kind, b.view[0].buf, b.view[1].buf, size, n));
     return answer(&b, result);
 }
 
 static PyObject *py_fold_sum(PyObject *self, PyObject *args)
 {
     (void)self;
-    return folded(args, fold_sum);
+    return folded(args, SUM);
 }
 
 static PyObject *py_fold_squares(PyObject *self, PyObject *args)
 {
     (void)self;
-    return folded(args, fold_squares);
+    return folded(args, SQUARES);
 }
 
 static PyObject *py_fold_max(PyObject *self, PyObject *args)
 {
     (void)self;
-    return folded(args, NULL);
+    return folded(args, LARGEST);
 }
 
 static PyObject *py_fold_moments(PyObject *self, PyObject *args)
@@ -226,20 +234,25 @@ static PyObject *py_fold_moments(PyObject *self, PyObject *args)
     (void)self;
     PyObject *objects[3];
     Py_ssize_t before, length, after;
-    if (!PyArg_ParseTuple(args, "OOO(nnn)", &objects[0], &objects[1], &objects[2], &before, &length,
-                          &after))
+    int size = sizeof(float);
+    if (!PyArg_ParseTuple(args, "OOO(nnn)|i", &objects[0], &objects[1], &objects[2], &before,
+                          &length, &after, &size))
         return NULL;
-    const Py_ssize_t from[4] = {before, length, after, sizeof(float)};
+    const Py_ssize_t from[4] = {before, length, after, size};
     const Py_ssize_t to[3] = {before, after, sizeof(double)};
     const enum use uses[3] = {READ, WRITE, WRITE};
     Py_ssize_t bytes[3];
     buffers b;
-    if (!count(from, 4, bytes) || !count(to, 3, bytes + 1)) return NULL;
+    if (!served(size) || !count(from, 4, bytes) || !count(to, 3, bytes + 1)) return NULL;
     bytes[2] = bytes[1];
     if (take(&b, objects, uses, bytes, 3) < 0) return NULL;
+    const void *x = b.view[0].buf;
+    void *mean = b.view[1].buf, *squares = b.view[2].buf;
     int result = 0;
-    RUN(bytes[0], result = fold_moments(b.view[0].buf, b.view[1].buf, b.view[2].buf, before, length,
-                                        after));
+    if (size == 4)
+        RUN(bytes[0], result = fold_moments_f(x, mean, squares, before, length, after));
+    else
+        RUN(bytes[0], result = fold_moments_d(x, mean, squares, before, length, after));
     return answer(&b, result);
 }
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolnorm_cli.kernels.memory import scratch
-from poolnorm_cli.kernels.native import FLOAT32, loops_for
+from poolnorm_cli.kernels.native import FLOATS, loops_for
 from poolnorm_cli.kernels.reductions import max_middle_axis, sum_middle_axis
 from poolnorm_cli.sizes import TILE_BYTES
 
@@ -40,12 +40,14 @@ def deviations_of(x: Array) -> Pair:
         Both in float64, of shape (before, after).
     """
     before, length, after = x.shape
-    if x.dtype != np.float32 or length == 1:
+    if length == 1:
         return _in_float64(x)
-    if loops := loops_for(x, FLOAT32):
+    if loops := loops_for(x, FLOATS):
         found: Pair = np.empty((before, after)), np.empty((before, after))
-        loops.fold_moments(x, *found, x.shape)
+        loops.fold_moments(x, *found, x.shape, x.itemsize)
         return _with_non_finite(x, *found)
+    if x.dtype != np.float32:
+        return _in_float64(x)
     if length < _SHORT or (after == 1 and length <= _ROW):
         return _of_short(x)
     size = length * after * x.itemsize

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.kernels.fold_loops import fold_call, three_sizes
 from poolnorm_cli.kernels.memory import acquire, silence_floating_point
-from poolnorm_cli.kernels.native import FLOAT32, FLOATS, loops_for
+from poolnorm_cli.kernels.native import FLOATS, loops_for
 from poolnorm_cli.strips import Bounds
 
 
@@ -54,9 +54,9 @@ def max_middle_axis(x: Array) -> Array:
         The maxima, of shape (before, after) and the dtype of `x`.
     """
     before, length, after = x.shape
-    if loops := loops_for(x, FLOAT32):
+    if loops := loops_for(x, FLOATS):
         largest: Array = np.empty((before, after), x.dtype)
-        loops.fold_max(x, largest, x.shape)
+        loops.fold_max(x, largest, x.shape, x.itemsize)
         return largest
     if after == 1:
         return np.asarray(np.maximum.reduce(x.reshape(before, length), axis=1)).reshape(before, 1)
@@ -81,9 +81,9 @@ def sum_middle_axis(x: Array) -> Float64:
         The sums, of shape (before, after).
     """
     before, length, after = x.shape
-    if loops := loops_for(x, FLOAT32):
+    if loops := loops_for(x, FLOATS):
         added: Float64 = np.empty((before, after))
-        loops.fold_sum(x, added, x.shape)
+        loops.fold_sum(x, added, x.shape, x.itemsize)
         return added
     rows = max(min(_ROW // after, length // _GROUP), 1)
     step = rows * _GROUP
@@ -108,12 +108,12 @@ def sum_of_squares(x: Array, axes: Sequence[int]) -> Float64:
     Returns:
         The sums, with `axes` at size 1.
     """
-    loops = loops_for(x, FLOAT32)
+    loops = loops_for(x, FLOATS)
     if loops and x.size and axes and adjacent(axes):
         cells = three_axes(x, axes)
         kept = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
         squares: Float64 = np.empty(kept)
-        loops.fold_squares(cells, squares, cells.shape)
+        loops.fold_squares(cells, squares, cells.shape, x.itemsize)
         return squares
     wide = x.astype(np.float64, copy=False)
     total: Float64 = np.add.reduce(wide * wide, axis=tuple(axes), keepdims=True)

@@ -107,7 +107,7 @@ def adaptive(random: Random) -> None:
 
 def others(random: Random) -> None:
     """Reduce, normalize and scale; what comes out is known from the tests beside this file."""
-    x = some(random, sizes(random, 3)).astype("float32" if random.random() < 0.8 else "float64")
+    x = some(random, sizes(random, 3))
     if not x.size:
         return
     axes = (1,) if random.random() < 0.5 else (0, 1)
@@ -139,8 +139,8 @@ def at_the_door(random: Random) -> None:
             x, y, pack("12n", *wild[:12]), wild[17], 4, shape, tuple(wild[24:27])
         ),
         lambda: loops.fold_sum(x, y, three),
-        lambda: loops.fold_max(x, y, three),
-        lambda: loops.fold_moments(x, y, y, three),
+        lambda: loops.fold_max(x, y, three, int(random.choice([4, 8, wild[28] % 100]))),
+        lambda: loops.fold_moments(x, y, y, three, int(random.choice([4, 8]))),
         lambda: loops.normalize(x, y, None, x, (True, 1.0, 0.0, 0.0), three[:2]),
         lambda: loops.divide(x, y, 2.0, int(random.choice([4, 8]))),
         lambda: loops.divide(x[: 2 * y.size], y, 0.0, int(random.choice([4, 8]))),

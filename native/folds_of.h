@@ -1,0 +1,177 @@
+/* A reduction of the middle axis for one type: T in memory, A in arithmetic; TERM makes of a cell what
+ * is joined, and JOIN one of two. Included by folds.c.
+ *
+ * Rows of few items are put side by side. Four rows are joined at once, GROUPS of those one after
+ * another, and these in turn: so a sum of many cells is rounded a few hundred times, not once for
+ * each. Where ODD says so of two cells, an image is reduced again, one cell after another, by EXACT. */
+
+/* Join `count` rows of `n` items with what is in `to`, or put them there; say whether some are odd,
+ * or where there are few, mark these in `lanes`. */
+static INLINE BITS NAME(rows_of)(const T *restrict x, ptrdiff_t n, int count, int begin,
+                                 A *restrict to, BITS *restrict lanes)
+{
+    BITS odd = 0;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        A all = TERM(x[i]);
+        if (count == 4) {
+            A other = JOIN(TERM(x[i + 2 * n]), TERM(x[i + 3 * n]));
+            all = JOIN(JOIN(all, TERM(x[i + n])), other);
+            BITS here = ODD(x[i], x[i + n]) | ODD(x[i + 2 * n], x[i + 3 * n]);
+            if (lanes)
+                lanes[i] |= here;
+            else
+                odd |= here;
+        } else if (lanes) {
+            lanes[i] |= ODD(x[i], x[i]);
+        } else {
+            odd |= ODD(x[i], x[i]);
+        }
+        to[i] = begin ? all : JOIN(to[i], all);
+    }
+    return odd;
+}
+
+static INLINE void NAME(join)(const A *restrict from, ptrdiff_t n, A *restrict to)
+{
+    for (ptrdiff_t i = 0; i < n; i++) to[i] = JOIN(to[i], from[i]);
+}
+
+/* Join the rows of `n` items that begin in the first `size` items, of which the last may be shorter:
+ * GROUPS of four rows into `some`, and these into `all`. */
+static INLINE BITS NAME(image_of)(const T *x, ptrdiff_t n, ptrdiff_t size, A *restrict some,
+                                  A *restrict all, BITS *restrict lanes)
+{
+    BITS odd = 0;
+    ptrdiff_t i = 0;
+    for (int first = 1; i + 4 * n <= size; first = 0) {
+        const ptrdiff_t stop = LEAST(size - 4 * n, i + (GROUPS - 1) * 4 * n);
+        A *to = first ? all : some;
+        odd |= NAME(rows_of)(x + i, n, 4, 1, to, lanes);
+        for (i += 4 * n; i <= stop; i += 4 * n) odd |= NAME(rows_of)(x + i, n, 4, 0, to, lanes);
+        if (!first) NAME(join)(some, n, all);
+    }
+    if (!i) odd |= NAME(rows_of)(x, n, 1, 1, all, lanes), i = n;
+    for (; i + n <= size; i += n) odd |= NAME(rows_of)(x + i, n, 1, 0, all, lanes);
+    return odd | NAME(rows_of)(x + i, size - i, 1, 0, all, lanes);
+}
+
+static INLINE void NAME(one_by_one)(const T *restrict x, A *restrict out, ptrdiff_t length,
+                                    ptrdiff_t after)
+{
+    for (ptrdiff_t c = 0; c < after; c++) out[c] = TERM(x[c]);
+    for (ptrdiff_t i = 1; i < length; i++)
+        for (ptrdiff_t c = 0; c < after; c++) out[c] = EXACT(out[c], TERM(x[i * after + c]));
+}
+
+/* Reduce an image of few items, of which `rows` are side by side, a power of two. */
+static INLINE void NAME(few)(const T *restrict x, A *restrict out, ptrdiff_t length, ptrdiff_t after,
+                             ptrdiff_t rows)
+{
+    const ptrdiff_t n = rows * after;
+    A some[LANES], all[LANES];
+    BITS lanes[LANES] = {0}, odd = 0;
+    if (length >= rows) NAME(image_of)(x, n, length * after, some, all, lanes);
+    for (ptrdiff_t i = 0; i < n; i++) odd |= lanes[i];
+    if (length < rows || odd) {
+        NAME(one_by_one)(x, out, length, after);
+        return;
+    }
+    for (ptrdiff_t half = n / 2; half >= after; half /= 2)
+        for (ptrdiff_t i = 0; i < half; i++) all[i] = JOIN(all[i], all[i + half]);
+    for (ptrdiff_t c = 0; c < after; c++) out[c] = all[c];
+}
+
+static INLINE void NAME(all_few)(const T *x, A *out, ptrdiff_t before, ptrdiff_t length,
+                                 ptrdiff_t after, ptrdiff_t rows)
+{
+    for (ptrdiff_t k = 0; k < before; k++)
+        NAME(few)(x + k * length * after, out + k * after, length, after, rows);
+}
+
+/* Reduce `count` short rows of 8 items or more beside each other, each in four lanes. */
+static INLINE void NAME(short_of)(const T *restrict x, A *restrict out, ptrdiff_t length, int count)
+{
+    A all[4][4];
+    BITS lanes[4][4] = {{0}};
+    for (int k = 0; k < count; k++)
+        for (int j = 0; j < 4; j++) all[k][j] = TERM(x[k * length + j]);
+    ptrdiff_t i = 4;
+    for (; i + 4 <= length; i += 4)
+        for (int k = 0; k < count; k++)
+            for (int j = 0; j < 4; j++) {
+                all[k][j] = JOIN(all[k][j], TERM(x[k * length + i + j]));
+                lanes[k][j] |= ODD(x[k * length + i + j], x[k * length + i + j - 4]);
+            }
+    for (int k = 0; k < count; k++) {
+        A one = JOIN(JOIN(all[k][0], all[k][2]), JOIN(all[k][1], all[k][3]));
+        BITS odd = lanes[k][0] | lanes[k][1] | lanes[k][2] | lanes[k][3];
+        for (ptrdiff_t j = i; j < length; j++) {
+            one = JOIN(one, TERM(x[k * length + j]));
+            odd |= ODD(x[k * length + j], x[k * length + j]);
+        }
+        out[k] = one;
+        if (odd) NAME(one_by_one)(x + k * length, out + k, length, 1);
+    }
+}
+
+LOOP static void NAME(short_rows)(const T *x, A *out, ptrdiff_t before, ptrdiff_t length)
+{
+    ptrdiff_t k = 0;
+    for (; k + 4 <= before; k += 4) NAME(short_of)(x + k * length, out + k, length, 4);
+    for (; k < before; k++) NAME(short_of)(x + k * length, out + k, length, 1);
+}
+
+LOOP static void NAME(few_items)(const T *x, A *out, ptrdiff_t before, ptrdiff_t length,
+                                 ptrdiff_t after)
+{
+    switch (after) { /* loops of known length */
+    case 1: NAME(all_few)(x, out, before, length, 1, 16); return;
+    case 2: NAME(all_few)(x, out, before, length, 2, 8); return;
+    case 3: NAME(all_few)(x, out, before, length, 3, 8); return;
+    default: NAME(all_few)(x, out, before, length, 4, 4);
+    }
+}
+
+LOOP static void NAME(many_items)(const T *x, A *out, ptrdiff_t before, ptrdiff_t length,
+                                  ptrdiff_t after, A *memory)
+{
+    const ptrdiff_t rows = side_by_side(after, length), n = rows * after, size = length * after;
+    for (ptrdiff_t k = 0; k < before; k++, x += size, out += after) {
+        A *all = rows == 1 ? out : memory + n;
+        if (NAME(image_of)(x, n, size, memory, all, 0)) {
+            NAME(one_by_one)(x, out, length, after);
+            continue;
+        }
+        for (ptrdiff_t c = 0; c < after && rows > 1; c++) {
+            A one = all[c];
+            for (ptrdiff_t r = 1; r < rows; r++) one = JOIN(one, all[r * after + c]);
+            out[c] = one;
+        }
+    }
+}
+
+int NAME(fold)(const T *x, A *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after)
+{
+    if (after == 1 && length >= 8 && length <= SHORT) {
+        NAME(short_rows)(x, out, before, length);
+        return 0;
+    }
+    if (after <= 4) {
+        NAME(few_items)(x, out, before, length, after);
+        return 0;
+    }
+    A *memory = room(side_by_side(after, length) * after, 2, sizeof(A));
+    if (!memory) return -1;
+    NAME(many_items)(x, out, before, length, after, memory);
+    free(memory);
+    return 0;
+}
+
+#undef T
+#undef A
+#undef NAME
+#undef TERM
+#undef JOIN
+#undef ODD
+#undef EXACT
+#undef BITS
