@@ -11,7 +11,7 @@ from poolnorm_cli.shapes import Ints
 if TYPE_CHECKING:
     from poolnorm_cli.kernels.native import Buffer
 
-_ITEM_BYTES = {"float32": 4}
+_ITEM_BYTES = {"float32": 4, "float64": 8}
 """Of the dtypes that there is a loop for."""
 _DOUBLE = 8  # bytes of a sum
 
@@ -41,11 +41,11 @@ class FoldCall(NamedTuple):
         """
         loops = native.loops()
         if not self.average:
-            loops.fold_max(cells, out, self.sizes)
+            loops.fold_max(cells, out, self.sizes, self.itemsize)
             return True
         before, length, after = self.sizes
         sums = bytearray(before * after * _DOUBLE)
-        loops.fold_sum(cells, sums, self.sizes)
+        loops.fold_sum(cells, sums, self.sizes, self.itemsize)
         return not loops.divide(sums, out, float(length), self.itemsize)
 
 
