@@ -1,18 +1,128 @@
 """Frozen values, and records: dataclasses that cost next to nothing to define.
 
-`dataclasses` writes, compiles and runs some six methods for each class, about a millisecond; a
-small run meets seventy classes, so that was a quarter of its time. Here fields are those of
-`dataclasses` (`fields`, `replace` and `asdict` work as ever), and all classes share one body of
-each method. The shared `__init__` is slower than one of its own, which `precompile_init` gives to
-those classes that are going to be made often.
+`dataclasses` takes a third of a short run to import, and writes, compiles and runs some six methods
+for each class, about a millisecond; a small run meets seventy classes. Here all classes share one
+body of each method. The functions of `dataclasses` (`fields`, `replace`, `asdict`) know them as
+well. The shared `__init__` is slower than one of its own, which `precompile_init` gives to those
+classes that are going to be made often.
 """
 
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, NamedTuple, TypeVar, dataclass_transform, overload
+from typing import Any, ClassVar, NamedTuple, TypeVar, dataclass_transform, overload
 
 
 T = TypeVar("T")
+
+
+class _Missing:
+    """The default of a field that has none."""
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING: Any = _Missing()
+
+
+class Field(NamedTuple):
+    """A field of a value.
+
+    Attributes:
+        name: Its name.
+        type: Its annotation.
+        default: Its default; MISSING without one.
+        default_factory: Makes its default anew each time; MISSING without one.
+        init: It may be given; otherwise it has its default.
+        repr: `repr` shows it.
+        kw_only: It is given by keyword alone.
+    """
+
+    name: str = ""
+    type: Any = None
+    default: Any = MISSING
+    default_factory: Any = MISSING
+    init: bool = True
+    repr: bool = True
+    kw_only: bool = False
+
+
+def field(
+    *,
+    default: Any = MISSING,
+    default_factory: Any = MISSING,
+    init: bool = True,
+    repr: bool = True,  # noqa: A002 - as in `dataclasses`
+    kw_only: bool = False,
+) -> Any:
+    """Say more of a field than its default, as `dataclasses.field` does.
+
+    Args:
+        default: Its default.
+        default_factory: Makes its default anew each time.
+        init: It may be given.
+        repr: `repr` shows it.
+        kw_only: It is given by keyword alone.
+
+    Returns:
+        What stands for the default in the class.
+    """
+    return Field("", None, default, default_factory, init, repr, kw_only)
+
+
+def fields(value: Any) -> tuple[Field, ...]:
+    """List the fields of a value or of its class.
+
+    Args:
+        value: A value, or a class that `frozen` or `record` has made one.
+
+    Returns:
+        The fields, in order.
+    """
+    found: tuple[Field, ...] = value.__value_fields__.fields
+    return found
+
+
+def replace(value: T, /, **changes: Any) -> T:
+    """Return a value like another one.
+
+    Args:
+        value: The other one.
+        **changes: The fields that are different.
+
+    Returns:
+        A new value; fields that cannot be given are made anew.
+
+    Raises:
+        TypeError: There is no such field.
+    """
+    kept = {f.name: getattr(value, f.name) for f in fields(value) if f.init}
+    return type(value)(**kept | changes)
+
+
+class _StandardFields:
+    """`__dataclass_fields__`, by which `dataclasses` knows a class: made where that asks."""
+
+    def __get__(self, value: object, kind: type) -> dict[str, Any]:
+        import dataclasses
+
+        missing = {MISSING: dataclasses.MISSING}
+        specified = [
+            (
+                f.name,
+                f.type,
+                dataclasses.field(
+                    default=dataclasses.MISSING if f.default is MISSING else f.default,
+                    default_factory=missing.get(f.default_factory, f.default_factory),
+                    init=f.init,
+                    repr=f.repr,
+                    kw_only=True,
+                ),
+            )
+            for f in fields(kind)
+        ]
+        made: Any = dataclasses.make_dataclass(kind.__name__, specified)
+        standard: dict[str, Any] = made.__dataclass_fields__
+        return standard
 
 
 class _Fields(NamedTuple):
@@ -25,6 +135,7 @@ class _Fields(NamedTuple):
         defaults: By name, of those that have one.
         factories: By name, of those whose default is made anew each time.
         shown: Names of those that `repr` shows.
+        fields: All of them.
     """
 
     names: tuple[str, ...]
@@ -33,6 +144,7 @@ class _Fields(NamedTuple):
     defaults: dict[str, Any]
     factories: dict[str, Callable[[], Any]]
     shown: tuple[str, ...]
+    fields: tuple[Field, ...]
 
 
 def _init(self: Any, *args: Any, **given: Any) -> None:
@@ -123,8 +235,12 @@ def record(cls: type[T]) -> type[T]:
 
 
 def _made(cls: Any, methods: dict[str, Callable[..., Any]], *, kw_only: bool = False) -> Any:
-    made: Any = dataclass(init=False, repr=False, eq=False, match_args=False, kw_only=kw_only)(cls)
-    found = fields(made)
+    made = cls
+    given: dict[str, Field] = {}
+    for base in reversed(cls.__mro__[1:]):
+        given |= {f.name: f for f in getattr(base.__dict__.get("__value_fields__"), "fields", ())}
+    given |= _own_fields(cls, kw_only=kw_only)
+    found = tuple(given.values())
     made.__value_fields__ = _Fields(
         tuple(f.name for f in found),
         frozenset(f.name for f in found),
@@ -132,7 +248,9 @@ def _made(cls: Any, methods: dict[str, Callable[..., Any]], *, kw_only: bool = F
         {f.name: f.default for f in found if f.default is not MISSING},
         {f.name: f.default_factory for f in found if f.default_factory is not MISSING},
         tuple(f.name for f in found if f.repr),
+        found,
     )
+    made.__dataclass_fields__ = _StandardFields()
     for name, method in methods.items():
         if getattr(made, name) is getattr(object, name):
             setattr(made, name, method)
@@ -140,6 +258,29 @@ def _made(cls: Any, methods: dict[str, Callable[..., Any]], *, kw_only: bool = F
     if "__value_fields__" in inherited.__dict__ and "__init__" not in made.__dict__:
         made.__init__ = _init  # the one above may have been given one for its own fields
     return made
+
+
+def _own_fields(cls: Any, *, kw_only: bool) -> dict[str, Field]:
+    """Return the fields that a class adds, and put defaults where `field` stood."""
+    own = {}
+    for name, kind in cls.__annotations__.items():
+        if _is_of_class(kind):
+            continue
+        default = cls.__dict__.get(name, MISSING)
+        given = default if isinstance(default, Field) else Field(default=default)
+        own[name] = given._replace(name=name, type=kind, kw_only=kw_only or given.kw_only)
+        if isinstance(default, Field) and default.default is MISSING:
+            delattr(cls, name)
+        elif isinstance(default, Field):
+            setattr(cls, name, default.default)
+    return own
+
+
+def _is_of_class(annotation: Any) -> bool:
+    """Whether an annotation says that a name is one of the class, not of its values."""
+    if isinstance(annotation, str):
+        return annotation.startswith(("ClassVar", "typing.ClassVar"))
+    return annotation is ClassVar or getattr(annotation, "__origin__", None) is ClassVar
 
 
 def precompile_init(*classes: Any) -> None:

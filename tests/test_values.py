@@ -1,11 +1,13 @@
 """Frozen values do what `dataclasses` does for its own frozen classes."""
 
-from dataclasses import FrozenInstanceError, asdict, dataclass, field, fields, replace
-from typing import Any
+import dataclasses
+from dataclasses import FrozenInstanceError, asdict, dataclass
+from typing import Any, ClassVar
 
 import pytest
 
-from poolnorm_cli.values import frozen, precompile_init
+from poolnorm_cli import values
+from poolnorm_cli.values import field, frozen, precompile_init
 
 
 @frozen
@@ -19,9 +21,9 @@ class Ours:
 @dataclass(frozen=True)
 class Theirs:
     a: int
-    b: list[int] = field(default_factory=list)
-    c: str = field(default="c", repr=False)
-    d: int = field(default=4, kw_only=True)
+    b: list[int] = dataclasses.field(default_factory=list)
+    c: str = dataclasses.field(default="c", repr=False)
+    d: int = dataclasses.field(default=4, kw_only=True)
 
 
 BOTH = pytest.mark.parametrize("kind", [Ours, Theirs])
@@ -32,7 +34,7 @@ def test_fields_are_taken_by_place_and_by_name(kind: Any) -> None:
     made = kind(1, [2], d=5)
 
     assert asdict(made) == {"a": 1, "b": [2], "c": "c", "d": 5}
-    assert [f.name for f in fields(kind)] == ["a", "b", "c", "d"]
+    assert [f.name for f in dataclasses.fields(kind)] == ["a", "b", "c", "d"]
     assert kind(1).b is not kind(1).b
 
 
@@ -52,7 +54,7 @@ def test_nothing_can_be_set_or_deleted(kind: Any) -> None:
         del made.a
 
     assert made.a == 1
-    assert replace(made, a=2).a == 2
+    assert dataclasses.replace(made, a=2).a == 2
 
 
 @BOTH
@@ -79,7 +81,7 @@ def test_a_subclass_adds_fields_and_keeps_methods_of_its_own() -> None:
 
     assert Child(1, e=7).e == 8
     assert repr(Child(1)) == "own"
-    assert [f.name for f in fields(Child)] == ["a", "b", "c", "d", "e"]
+    assert [f.name for f in dataclasses.fields(Child)] == ["a", "b", "c", "d", "e"]
 
 
 def test_a_class_with_an_init_of_its_own_takes_what_the_shared_one_takes() -> None:
@@ -111,3 +113,32 @@ def test_a_class_with_an_init_of_its_own_takes_what_the_shared_one_takes() -> No
     for args, given in wrong:
         with pytest.raises(TypeError):
             Often(*args, **given)
+
+
+def test_fields_and_copies_are_those_of_dataclasses() -> None:
+    ours, theirs = values.fields(Ours), dataclasses.fields(Ours(1))
+
+    for name in ("name", "type", "init", "repr"):
+        assert [getattr(f, name) for f in ours] == [getattr(f, name) for f in theirs]
+    assert [f.default is values.MISSING for f in ours] == [
+        f.default is dataclasses.MISSING for f in theirs
+    ]
+    assert values.replace(Ours(1, d=5), a=2) == dataclasses.replace(Ours(1, d=5), a=2)
+    assert values.replace(Ours(1), a=2).d == 4
+    with pytest.raises(TypeError):
+        values.replace(Ours(1), e=2)
+
+
+def test_what_cannot_be_given_is_made_anew_and_a_default_stands_in_the_class() -> None:
+    @frozen
+    class Kept:
+        a: int
+        _seen: list[int] = field(default_factory=list, init=False)
+        of_all: ClassVar[int] = 3
+        b: int = field(default=7)
+
+    one = Kept(1)
+    assert values.replace(one, a=2)._seen is not one._seen
+    assert (Kept.b, Kept.of_all) == (7, 3)
+    assert not hasattr(Kept, "_seen")
+    assert [f.name for f in values.fields(Kept)] == ["a", "_seen", "b"]

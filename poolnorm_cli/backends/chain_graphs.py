@@ -1,6 +1,5 @@
 """From a chain of layers to a model: one graph for a block, and the graph in a file."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from poolnorm_cli.backends.graph import DEFAULT_OPSET, GraphBuilder
@@ -14,7 +13,7 @@ from poolnorm_cli.backends.layer_graphs import (
 from poolnorm_cli.layers.normalization import Normalization, splits_weights
 from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.operators.graph import GraphCall
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import frozen, replace
 
 
 if TYPE_CHECKING:

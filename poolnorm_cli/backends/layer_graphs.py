@@ -1,7 +1,6 @@
 """From a layer to a model: the graph that blocks run through, and the graph in a file."""
 
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.operators.graph import GraphCall, GraphMoments
 from poolnorm_cli.shapes import Ints, Shape, format_shape
 from poolnorm_cli.sizes import LARGEST_PROTOBUF_BYTES
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import frozen, replace
 
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import field, replace
 from typing import TYPE_CHECKING, Protocol, Self
 
 from poolnorm_cli.batch.inputs import MANY, Input
@@ -14,7 +13,7 @@ from poolnorm_cli.errors import OutputError, PoolnormError, UnavailableError, Us
 from poolnorm_cli.layers.call import Call
 from poolnorm_cli.tensors.names import STDIN
 from poolnorm_cli.tensors.tensor import Layout
-from poolnorm_cli.values import precompile_init, record
+from poolnorm_cli.values import field, precompile_init, record, replace
 
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ them together take too much. So each task says what memory it is going to take, 
 import os
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 from importlib import import_module
 from threading import Condition, get_ident
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.kernels.memory import clear as clear_kernel_memory
 from poolnorm_cli.machine import memory_in_use
 from poolnorm_cli.sizes import KEPT_TASK_BYTES, PROCESS_BYTES
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import frozen, replace
 
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ power of two of grains long, so that the statistics of the parts fold to those o
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,7 @@ from poolnorm_cli.tensors.formats import format_of
 from poolnorm_cli.tensors.npy import NpyTensor, RangeTensor
 from poolnorm_cli.tensors.tensor import even_ranges
 from poolnorm_cli.urls import is_url
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import frozen, replace
 
 
 if TYPE_CHECKING:

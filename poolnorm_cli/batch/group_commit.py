@@ -10,7 +10,6 @@ import os
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from poolnorm_cli.batch.fingerprints import fingerprint_at, fingerprint_of
@@ -19,6 +18,7 @@ from poolnorm_cli.errors import OutputError, PoolnormError
 from poolnorm_cli.sizes import GROUP_COMMIT_BYTES
 from poolnorm_cli.tensors.files import sync_directories, sync_file
 from poolnorm_cli.urls import is_url
+from poolnorm_cli.values import replace
 
 
 if TYPE_CHECKING:

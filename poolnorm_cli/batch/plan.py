@@ -5,7 +5,6 @@ A plan is names alone; nothing here runs a layer.
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import field, replace
 
 from poolnorm_cli.batch.inputs import MANY, Input, Reading, Shard, Source, output_prefix
 from poolnorm_cli.errors import OutputError, UsageError
@@ -23,7 +22,7 @@ from poolnorm_cli.tensors.outputs import exists
 from poolnorm_cli.tensors.real_names import RealNames
 from poolnorm_cli.tensors.space import require_file_target
 from poolnorm_cli.urls import is_url, without_query
-from poolnorm_cli.values import frozen, precompile_init
+from poolnorm_cli.values import field, frozen, precompile_init, replace
 
 
 class FileTable:
@@ -116,8 +115,8 @@ class Plan:
     skip_existing: bool = False
     shard: Shard | None = None
     tees: tuple[str, ...] = ()
-    notes: list[str] = field(default_factory=list, compare=False)
-    table: FileTable = field(default_factory=FileTable, compare=False)
+    notes: list[str] = field(default_factory=list)
+    table: FileTable = field(default_factory=FileTable)
 
     def inputs(self) -> list[Input]:
         """Decide on all outputs.

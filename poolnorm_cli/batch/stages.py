@@ -2,7 +2,6 @@
 
 import time
 from contextlib import suppress
-from dataclasses import field, replace
 from typing import TYPE_CHECKING, Self
 
 from poolnorm_cli.batch.fingerprints import Fingerprint, fingerprint_of
@@ -15,7 +14,7 @@ from poolnorm_cli.layers.trainable import penalties
 from poolnorm_cli.tensors.atomic import AtomicFile
 from poolnorm_cli.tensors.dtypes import DTYPES, descr_of
 from poolnorm_cli.tensors.header import build_header
-from poolnorm_cli.values import frozen, record
+from poolnorm_cli.values import field, frozen, record, replace
 
 
 if TYPE_CHECKING:

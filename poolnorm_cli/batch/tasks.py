@@ -2,7 +2,6 @@
 
 import os
 import time
-from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import OutputError, PoolnormError, reason_of
@@ -11,7 +10,7 @@ from poolnorm_cli.tensors.file_roles import already_exists
 from poolnorm_cli.tensors.names import directory_of
 from poolnorm_cli.tensors.outputs import open_output
 from poolnorm_cli.urls import is_url
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import field, frozen, replace
 
 
 if TYPE_CHECKING:

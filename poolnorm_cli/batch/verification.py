@@ -6,7 +6,6 @@ Whatever else has such a name is not replaced.
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from poolnorm_cli.errors import PoolnormError, UsageError
 from poolnorm_cli.tensors.file_roles import already_exists
 from poolnorm_cli.tensors.formats import suffix_of
 from poolnorm_cli.urls import is_url
+from poolnorm_cli.values import replace
 
 
 if TYPE_CHECKING:

@@ -1,11 +1,10 @@
 """What one framework makes of a layer's numbers, and how it gives Keras' answer, as a value."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from typing import Any
 
 from poolnorm_cli.shapes import Dim, Ints, Shape
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import field, frozen
 
 
 STAND_IN = 61

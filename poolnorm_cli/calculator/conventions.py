@@ -1,7 +1,5 @@
 """Keras, PyTorch and ONNX side by side: what each makes of the same numbers."""
 
-from dataclasses import replace
-
 from poolnorm_cli.calculator.convention import Convention
 from poolnorm_cli.calculator.onnx_conventions import onnx_convention
 from poolnorm_cli.calculator.torch_conventions import torch_convention
@@ -10,6 +8,7 @@ from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.keras.config import keras_call, needs_keras_2
 from poolnorm_cli.layers.programs.program import axes_last, inverse_order
 from poolnorm_cli.shapes import Shape
+from poolnorm_cli.values import replace
 
 
 def conventions_of(layer: Layer, shape: Shape) -> list[Convention]:
@@ -71,7 +70,7 @@ def _fails(layer: Layer, shape: Shape) -> bool:
 def _rms_norm(layer: Layer, shape: Shape, like: list[str], order: tuple[int, ...]) -> Convention:
     """Say that Keras' weight goes along the last axes, whatever the axis is."""
     axes = layer.axes(len(shape))  # type: ignore[attr-defined]
-    last = replace(layer, axis=tuple(range(-len(axes), 0)))  # type: ignore[call-arg]
+    last = replace(layer, axis=tuple(range(-len(axes), 0)))
     return Convention(
         framework="Keras",
         order=tuple(range(len(shape))),

@@ -5,7 +5,6 @@ told here besides is what its layer of the same name does with the same numbers.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 from math import prod
 from typing import Any
@@ -15,6 +14,7 @@ from poolnorm_cli.layers.axis_rules import WindowRule
 from poolnorm_cli.layers.programs.program import ProgramContext, one_or_tuple
 from poolnorm_cli.layers.programs.torch_layers import TORCH_LAYERS, TorchLayer
 from poolnorm_cli.shapes import Dim, Shape, Window, counted, window_count
+from poolnorm_cli.values import replace
 
 
 FRAMEWORK = "PyTorch"

@@ -2,14 +2,12 @@
 
 The flags of a command are fields of frozen values, its groups, each annotated with an `Option` or
 an `Argument`. They are read twice: by Typer, which writes the help and says what is wrong with a
-command line, and by `getopt`, which reads one that has nothing wrong with it. Neither is imported
-here. The parameters of a layer become flags, too.
+command line, and by `fast_parser`, which reads one that has nothing wrong with it. Neither is
+imported here. The parameters of a layer become flags, too.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import MISSING, fields, replace
 from functools import partial
-from inspect import get_annotations
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeAlias, get_args
 
@@ -19,7 +17,7 @@ from poolnorm_cli.layers.keras.spelling import flag_of
 from poolnorm_cli.report.rows import Style, print_message
 from poolnorm_cli.report.text import Color
 from poolnorm_cli.shapes import Ints
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import MISSING, fields, frozen, replace
 
 
 LAYER_VERBS = tuple(dict.fromkeys(name.split()[0] for name in LAYERS))
@@ -167,7 +165,7 @@ class Command:
 
     def members(self) -> dict[str, type]:
         """Return the types of the groups by name, in the order of the help."""
-        types = get_annotations(self.groups)
+        types: dict[str, type] = self.groups.__annotations__
         return {name: kind for name, kind in types.items() if name not in self.without}
 
     def flags(self) -> Iterator[Flag]:
@@ -274,7 +272,7 @@ def _of_layer(parameter: Parameter) -> Flag:
 def _of_group(group: type) -> Iterator[Flag]:
     annotations: dict[str, Any] = {}
     for each in reversed(group.__mro__):
-        annotations |= get_annotations(each)
+        annotations |= getattr(each, "__annotations__", {})
     for f in fields(group):
         hint = annotations[f.name]
         yield Flag(f.name, hint.__origin__, f.default, hint.__metadata__[0])

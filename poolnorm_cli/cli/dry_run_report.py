@@ -1,7 +1,6 @@
 """What is printed of a run that is not made: what would be done to every tensor, and to all."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.cli.layer_report import LISTS_ALL, add_failure, document_head
@@ -65,6 +64,8 @@ class _EstimateRow(Row):
         """Return the object in `results`."""
         estimate = self._estimate
         left_out = ("unbatched", "steps")
+        from dataclasses import asdict
+
         entry = {key: value for key, value in asdict(estimate).items() if key not in left_out}
         if estimate.steps:
             entry["steps"] = step_entries(estimate.steps)

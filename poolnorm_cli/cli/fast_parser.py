@@ -1,18 +1,17 @@
 """Command lines with nothing wrong in them, read without Typer, which takes long to import.
 
-`getopt` knows flags and words. Whatever it does not take may be a question, such as --help, or has
-a verb or flag that is none (`questions.py`); the rest, such as a value that is not of its flag's
-type, is left to Typer, which says what is wrong. So nothing is refused here, and what is read is
-what Typer would read.
+Flags and words are told apart as `getopt` does. Whatever that does not take may be a question, as
+--help is, or has a verb or flag that is none (`questions.py`); the rest, such as a value that is
+not of its flag's type, is left to Typer, which says what is wrong. So nothing is refused here, and
+what is read is what Typer would read.
 """
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import MISSING
-from getopt import GetoptError, gnu_getopt
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 from poolnorm_cli.cli.command import BOOLEANS, Argument, Command, Family, Flag, Node, Spelling
+from poolnorm_cli.values import MISSING
 
 
 _COMPLETE = "_POOLNORM_COMPLETE"
@@ -124,7 +123,7 @@ def read(command: Command, words: Sequence[str]) -> dict[str, Any] | None:
     try:
         typed, left = _cut(options, words)
         values = _values(options, typed) | _placed(arguments, left)
-    except (_LeftToTyperError, GetoptError, ValueError):
+    except (_LeftToTyperError, ValueError):
         return None
     needed = {s.flag.name for s in options.values() if s.flag.default is MISSING}
     return values if needed <= values.keys() else None
@@ -136,18 +135,50 @@ def _cut(
     """Tell flags from other words.
 
     Raises:
-        _LeftToTyperError: A word looks like a flag and is none, or is empty.
-        GetoptError: A flag lacks its value, or has one that it does not take.
+        _LeftToTyperError: A word looks like a flag and is none, or is empty; or a flag lacks its
+            value, or has one that it does not take.
     """
-    # `getopt` completes a flag that is cut short; here one is spelled out, or wrong.
-    if any(w.startswith("--") and w.partition("=")[0] not in options for w in words):
+    # No flag is cut short, even as a value of another one: that may be a mistake.
+    if not all(words) or any(
+        w.startswith("--") and w.partition("=")[0] not in options for w in words
+    ):
         raise _LeftToTyperError
-    short = "".join(n[1] + ":" * (s.value is None) for n, s in options.items() if n[1] != "-")
-    long = [n[2:] + "=" * (s.value is None) for n, s in options.items() if n[1] == "-"]
-    typed, left = gnu_getopt(list(words), short, long)
-    if any(w.startswith("-") and w != "-" for w in left) or not all(words):
-        raise _LeftToTyperError
+    typed, left = list[tuple[str, str]](), list[str]()
+    coming = iter(words)
+    for word in coming:
+        if word.startswith("--"):
+            name, mark, value = word.partition("=")
+            if options[name].value is not None and mark:
+                raise _LeftToTyperError
+            takes_next = options[name].value is None and not mark
+            typed.append((name, _next(coming) if takes_next else value))
+        elif word.startswith("-") and word != "-":
+            typed += _short(options, word[1:], coming)
+        else:
+            left.append(word)
     return typed, left
+
+
+def _short(
+    options: Mapping[str, Spelling], letters: str, coming: Iterator[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield the flags of one letter in a word; the last may have its value behind it, or next."""
+    while letters:
+        name, letters = f"-{letters[0]}", letters[1:]
+        if name not in options:
+            raise _LeftToTyperError
+        if options[name].value is None:
+            yield name, letters or _next(coming)
+            return
+        yield name, ""
+
+
+def _next(coming: Iterator[str]) -> str:
+    """Return the value that follows a flag."""
+    value = next(coming, None)
+    if value is None:
+        raise _LeftToTyperError
+    return value
 
 
 def _values(options: Mapping[str, Spelling], typed: Sequence[tuple[str, str]]) -> dict[str, Any]:

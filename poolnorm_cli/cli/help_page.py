@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import MISSING
 from typing import Any, Literal, get_args, get_origin
 
 from poolnorm_cli.cli import PROGRAM
 from poolnorm_cli.cli.command import LAYER_VERBS, Argument, Command, Family, Flag, Node
 from poolnorm_cli.cli.groups import PANELS, grouped
 from poolnorm_cli.cli.help_topics import TOPICS
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import MISSING, frozen
 
 
 _EXAMPLE = "Example: "

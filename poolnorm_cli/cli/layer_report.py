@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -270,6 +269,8 @@ class LayerReport:
     def profiled(self, profile: "Profile") -> None:
         """Report where the time of the run went."""
         lines = _profile_lines(profile)
+        from dataclasses import asdict
+
         self.report.add_fact("profile", asdict(profile), lines, essential=True)
 
     def close(self) -> None:

@@ -9,7 +9,6 @@ import io
 import os
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn, TextIO
@@ -138,7 +137,9 @@ def _leave(code: int) -> NoReturn:
     Python would take every module apart first, which is some hundredths of a small run.
     """
     callbacks = getattr(atexit, "_ncallbacks", None)  # private, so perhaps one day not there
-    idle = callbacks is not None and not callbacks() and threading.active_count() == 1
+    threading = sys.modules.get("threading")  # nobody has begun a thread without it
+    alone = threading is None or threading.active_count() == 1
+    idle = callbacks is not None and not callbacks() and alone
     if idle or signals.exit_code() is not None:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:

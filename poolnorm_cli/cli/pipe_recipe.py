@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.cli.layer_flags import WeightFlags
@@ -13,6 +12,7 @@ from poolnorm_cli.report.emit import note
 from poolnorm_cli.sizes import LARGEST_CONFIG_BYTES
 from poolnorm_cli.tensors.formats import suffix_of
 from poolnorm_cli.urls import is_url, redact_url
+from poolnorm_cli.values import replace
 
 
 if TYPE_CHECKING:

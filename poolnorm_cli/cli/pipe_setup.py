@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from poolnorm_cli.cli.checkpoint import (
@@ -22,6 +21,7 @@ from poolnorm_cli.errors import UsageError, error_context, shown
 from poolnorm_cli.layers.pipeline import Pipeline, Step, make_pipeline, unique_names
 from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.tensors.sources import FirstInput
+from poolnorm_cli.values import replace
 
 
 if TYPE_CHECKING:

@@ -1,7 +1,6 @@
 """A run of many inputs: who works on them, what is remembered, what is printed of the whole."""
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from poolnorm_cli.batch import batch as runs
@@ -21,6 +20,7 @@ from poolnorm_cli.report.emit import open_progress, prints_notes
 from poolnorm_cli.report.rows import print_message
 from poolnorm_cli.sizes import LARGE_RUN_BYTES
 from poolnorm_cli.tensors.atomic import remove_leftovers
+from poolnorm_cli.values import replace
 
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +10,7 @@ from poolnorm_cli.cli import PROGRAM, VERSION
 from poolnorm_cli.cli.command import Argument, Command, Family, Flag, Node, Option
 from poolnorm_cli.cli.standard_input import missing_input
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.values import MISSING
 
 
 def function(command: Command) -> Callable[..., int]:

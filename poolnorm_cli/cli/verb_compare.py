@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +17,7 @@ from poolnorm_cli.report.emit import emit, note, prints_pictures
 from poolnorm_cli.report.rows import Row, print_message
 from poolnorm_cli.report.text import json_number, keras_shape
 from poolnorm_cli.shapes import Ints, format_shape
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import frozen, replace
 
 
 if TYPE_CHECKING:

@@ -1,7 +1,6 @@
 """`doctor`: what is installed, what really loads, and how to fix it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.cli.command import Command, PrintingFlags
@@ -68,6 +67,8 @@ class _FindingRow(Row):
 
     def entry(self) -> Mapping[str, str]:
         """Return the object in `findings`."""
+        from dataclasses import asdict
+
         return asdict(self._finding)
 
 

@@ -1,7 +1,6 @@
 """`info`: what tensors or layers there are, from headers alone."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 from poolnorm_cli.cli.command import Command, InputFlags, Option, PrintingFlags
@@ -193,6 +192,8 @@ def stats_entry(stats: "Statistics | None") -> dict[str, Any]:
     """Return what a document says of statistics: `stats`, or nothing without any."""
     if stats is None:
         return {}
+    from dataclasses import asdict
+
     numbers = asdict(stats)
     for key in ("minimum", "maximum"):
         if numbers[key] is not None:

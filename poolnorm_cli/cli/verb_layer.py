@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.cli.checkpoint import (
@@ -27,6 +26,7 @@ from poolnorm_cli.report.rows import print_note
 from poolnorm_cli.tensors.file_roles import Role
 from poolnorm_cli.tensors.formats import NPZ, format_of
 from poolnorm_cli.tensors.names import STDIN
+from poolnorm_cli.values import replace
 
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.cli.command import Command
@@ -23,6 +22,7 @@ from poolnorm_cli.cli.verb_layer import check_training
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.report.emit import note
 from poolnorm_cli.tensors.names import STDIN
+from poolnorm_cli.values import replace
 
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from poolnorm_cli.calculator.answer import pipe_document
@@ -23,7 +22,7 @@ from poolnorm_cli.report.emit import emit, note
 from poolnorm_cli.report.rows import Row
 from poolnorm_cli.report.text import keras_shape, wrapped
 from poolnorm_cli.shapes import Shape, format_shape
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import frozen, replace
 
 
 _LONGEST = 28

@@ -1,7 +1,6 @@
 """How a tensor is divided into the blocks that a layer works on: by its shape alone."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Self
@@ -23,7 +22,7 @@ from poolnorm_cli.sizes import (
 from poolnorm_cli.strips import Strip, grain_rows
 from poolnorm_cli.tensors.dtypes import DTYPES, DType
 from poolnorm_cli.tensors.tensor import RowRange, even_ranges
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import frozen, replace
 
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import field
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.engine.buffer_pass import BufferPass
@@ -12,7 +11,7 @@ from poolnorm_cli.errors import PoolnormError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.dtypes import DTYPES
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import field, frozen
 
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ shapes as where arrays go through the layer (`layer_pass.py`), and so do the byt
 
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import field
 from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 from poolnorm_cli.engine.blocks import BlockPlan
 from poolnorm_cli.kernels import native
 from poolnorm_cli.shapes import Ints
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import field, frozen
 
 
 if TYPE_CHECKING:

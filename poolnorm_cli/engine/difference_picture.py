@@ -1,7 +1,6 @@
 """Pictures of two tensors and of where they differ."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -13,7 +12,7 @@ from poolnorm_cli.engine.thumbnail import WORST, Painter, Thumbnail, cells_at
 from poolnorm_cli.engine.view import View, Wanted, view_of
 from poolnorm_cli.kernels.differences import Tolerance, item_differences
 from poolnorm_cli.shapes import Ints
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import frozen, replace
 
 
 Pairs = Iterable[Sequence[NDArray[Any]]]

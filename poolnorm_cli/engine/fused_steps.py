@@ -1,12 +1,12 @@
 """Steps of a pipeline that a backend computes at once, so that nothing comes back in between."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from poolnorm_cli.engine.layer_pass import LayerPass
 from poolnorm_cli.engine.training import TrainingStep
 from poolnorm_cli.layers.call import Call
 from poolnorm_cli.layers.chain import Chain, ChainLayer, Link
+from poolnorm_cli.values import replace
 
 
 if TYPE_CHECKING:

@@ -1,7 +1,6 @@
 """A layer over an array in memory: what the command does to a file, without the file."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from poolnorm_cli.kernels.memory import Array
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.maskable import require_maskable
 from poolnorm_cli.layers.trainable import Trainable
+from poolnorm_cli.values import replace
 
 
 def run_array(

@@ -2,7 +2,6 @@
 
 import time
 from contextlib import nullcontext
-from dataclasses import field, replace
 from typing import TYPE_CHECKING, Self
 
 from poolnorm_cli.backends import Backend
@@ -18,7 +17,7 @@ from poolnorm_cli.layers.trainable import Trainable, apply_constraints, penaltie
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.space import require_free_space
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import field, frozen, replace
 
 
 if TYPE_CHECKING:

@@ -1,7 +1,6 @@
 """How every tensor goes through a layer: block by block, statistics first where they are needed."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from itertools import chain, groupby, islice, repeat
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,7 +15,7 @@ from poolnorm_cli.layers.call import Call
 from poolnorm_cli.layers.maskable import heeds_mask, require_maskable
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.strips import Strip
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import frozen, replace
 
 
 if TYPE_CHECKING:

@@ -1,7 +1,6 @@
 """How much memory a run takes, and how it is kept within what is allowed."""
 
 import re
-from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -11,6 +10,7 @@ from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.machine import total_memory
 from poolnorm_cli.sizes import SCRATCH_BYTES, WINDOW_BYTES
+from poolnorm_cli.values import replace
 
 
 if TYPE_CHECKING:

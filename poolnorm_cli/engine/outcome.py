@@ -1,11 +1,10 @@
 """What a layer did to one tensor, and what it would do: the values that reports are made of."""
 
 from collections.abc import Mapping
-from dataclasses import field
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.shapes import Ints
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import field, frozen
 
 
 if TYPE_CHECKING:

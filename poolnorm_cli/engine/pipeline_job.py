@@ -6,7 +6,6 @@ after another. A step that needs statistics of its whole input reads that once m
 
 import time
 from contextlib import ExitStack
-from dataclasses import field, replace
 from typing import TYPE_CHECKING, Self
 
 from poolnorm_cli.engine.job import Job
@@ -23,7 +22,7 @@ from poolnorm_cli.layers.pipeline import Pipeline
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.urls import redact_url
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import field, frozen, replace
 
 
 if TYPE_CHECKING:

@@ -1,6 +1,5 @@
 """The steps of a pipeline on one tensor: statistics first, then the pass that writes."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from poolnorm_cli.engine.fused_steps import FusedSteps, as_one, fused
@@ -20,7 +19,7 @@ from poolnorm_cli.layers.pipeline import Step
 from poolnorm_cli.layers.trainable import penalties
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.dtypes import DTYPES
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import frozen, replace
 
 
 if TYPE_CHECKING:

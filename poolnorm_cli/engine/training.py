@@ -1,13 +1,12 @@
 """The weights of a run, and what training makes of them from tensor to tensor."""
 
-from dataclasses import field
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.engine.layer_pass import LayerPass, Weights, initial_weights
 from poolnorm_cli.errors import StatisticRangeError
 from poolnorm_cli.layers.trainable import Trainable, apply_constraints
 from poolnorm_cli.shapes import Ints
-from poolnorm_cli.values import frozen, record
+from poolnorm_cli.values import field, frozen, record
 from poolnorm_cli.weights.fit import BroadcastableWeights, fit
 
 

@@ -219,10 +219,10 @@ def _chosen(shape: Ints, axes: Axes, wanted: Wanted) -> tuple[int | None, int | 
 
 def _with(view: View, cuts: dict[int | None, Cut], **changes: object) -> View:
     """Return a view with other cuts of some axes."""
-    from dataclasses import replace
+    from poolnorm_cli.values import replace
 
     new = tuple(cuts.get(axis, cut) for axis, cut in enumerate(view.cuts))
-    return replace(view, cuts=new, **changes)  # type: ignore[arg-type]
+    return replace(view, cuts=new, **changes)
 
 
 def _cut(view: View, axis: int, cells: int) -> Cut:

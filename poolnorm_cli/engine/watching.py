@@ -1,7 +1,6 @@
 """Pictures of what goes into a layer and of what comes out, made while blocks go by."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.codecs import as_stored
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.tensor import RowRange, Tensor
+from poolnorm_cli.values import replace
 
 
 class PaintedInput(FirstSample):

@@ -9,7 +9,6 @@ LeVeque (1979), "Updating formulae and a pairwise algorithm for computing sample
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -27,7 +26,7 @@ from poolnorm_cli.kernels.extremes import (
 from poolnorm_cli.kernels.memory import silence_floating_point
 from poolnorm_cli.shapes import format_shape
 from poolnorm_cli.strips import grain_rows
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import frozen, replace
 
 
 Part = TypeVar("Part")

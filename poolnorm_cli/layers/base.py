@@ -3,14 +3,13 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, final, get_type_hints
 
 from poolnorm_cli.errors import UnavailableError, UsageError
 from poolnorm_cli.layers.call import INFERENCE, Call
 from poolnorm_cli.layers.keras.spelling import config_value, flag_of, snake, unwrap_single
 from poolnorm_cli.shapes import Ints, Shape, within_64_bits
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import MISSING, fields, frozen
 
 
 if TYPE_CHECKING:

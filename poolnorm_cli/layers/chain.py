@@ -5,12 +5,11 @@ that it knows what passes between the layers.
 """
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.call import INFERENCE
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import frozen, replace
 
 
 if TYPE_CHECKING:

@@ -1,7 +1,6 @@
 """Group and instance normalization as Keras 3 computes them."""
 
 from abc import abstractmethod
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from poolnorm_cli.errors import UsageError
@@ -10,7 +9,7 @@ from poolnorm_cli.layers.call import INFERENCE, Call
 from poolnorm_cli.layers.maskable import Maskable
 from poolnorm_cli.layers.normalization import apply_affine, require_rank
 from poolnorm_cli.shapes import Ints, Shape, counted, format_shape, known_sizes, within_64_bits
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import frozen, replace
 
 
 if TYPE_CHECKING:

@@ -1,12 +1,12 @@
 """A layer from what was typed, and from what a file says of it."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, replace
 from typing import Any
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.keras.spelling import flag_of
+from poolnorm_cli.values import MISSING, replace
 
 
 def make_layer(

@@ -1,7 +1,6 @@
 """What the normalization layers share: their axes, statistics, and checks on parameters."""
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from poolnorm_cli.errors import UsageError
@@ -9,7 +8,7 @@ from poolnorm_cli.layers.base import Layer, ints
 from poolnorm_cli.shapes import Ints, Shape, format_shape, resolve_axes, within_64_bits
 from poolnorm_cli.sizes import SAMPLE_STATISTICS_BYTES
 from poolnorm_cli.strips import merge_leading_axes, tile_strips
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import frozen, replace
 
 
 if TYPE_CHECKING:

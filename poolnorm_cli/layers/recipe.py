@@ -18,7 +18,6 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from types import UnionType
 from typing import Any, get_args
 
@@ -30,7 +29,7 @@ from poolnorm_cli.layers.keras.spelling import unwrap_single
 from poolnorm_cli.layers.make_layer import make_layer
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.formats import NPZ, format_of
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import frozen, replace
 
 
 SCHEMA = 1

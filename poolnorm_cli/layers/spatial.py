@@ -2,7 +2,6 @@
 
 import math
 from abc import abstractmethod
-from dataclasses import replace
 from functools import reduce
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
@@ -10,6 +9,7 @@ from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer, require_one_of
 from poolnorm_cli.shapes import DataFormat, Ints, Shape, spatial_rank
 from poolnorm_cli.strips import channels_as_images, rows_for
+from poolnorm_cli.values import replace
 
 
 if TYPE_CHECKING:

@@ -1,11 +1,10 @@
 """What a layer may ask of the graph that it adds its operators to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from poolnorm_cli.shapes import Ints, Shape
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import field, frozen
 
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from poolnorm_cli.errors import UsageError, shown
 from poolnorm_cli.sizes import LARGE_MEMBER_BYTES
 from poolnorm_cli.tensors.formats import NPY
 from poolnorm_cli.tensors.outputs import ArrayWriter, FileOutput
+from poolnorm_cli.values import record
 
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _LOCATED = struct.Struct("<4sQ2H2L4Q4sLQL")
 _END = struct.Struct("<4s4H2LH")
 
 
-@dataclass(slots=True)
+@record
 class _Entry:
     name: bytes
     flags: int

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.errors import InputError, UsageError, shown
 from poolnorm_cli.shapes import Ints, counted, format_shape, resolve_axes
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import field, frozen, replace
 from poolnorm_cli.weights.fit import fit, require_shapes, without_unit_axes
 from poolnorm_cli.weights.naming import (
     IGNORED,

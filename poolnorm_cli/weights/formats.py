@@ -2,12 +2,12 @@
 
 import os
 from collections import Counter
-from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from poolnorm_cli.errors import InputError, UsageError, shown
 from poolnorm_cli.tensors.formats import NPZ, SAFETENSORS, suffix_of
+from poolnorm_cli.values import replace
 
 
 if TYPE_CHECKING:

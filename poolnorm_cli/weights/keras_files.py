@@ -9,7 +9,6 @@ import io
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from poolnorm_cli.sizes import LARGEST_INFLATED_BYTES, LARGEST_JSON_BYTES
 from poolnorm_cli.tensors.files import open_regular, read_exactly, reader
 from poolnorm_cli.tensors.untrusted import Span, open_span, read_json
 from poolnorm_cli.tensors.zip_reader import ArchiveKind, Member, MemberReader, sound_members
+from poolnorm_cli.values import replace
 from poolnorm_cli.weights.entry import Entry, StoredArray, group_by_layer
 from poolnorm_cli.weights.fit import without_unit_axes
 from poolnorm_cli.weights.hdf5 import Hdf5Contents, walk

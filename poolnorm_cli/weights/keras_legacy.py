@@ -7,10 +7,9 @@ TensorFlow's scope, which is no name of a layer.
 
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from poolnorm_cli.errors import InputError, shown
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import frozen, replace
 from poolnorm_cli.weights.entry import Entry, StoredArray, have_one_shape
 from poolnorm_cli.weights.hdf5 import Hdf5Contents
 from poolnorm_cli.weights.keras_config import LayerConfig, expected_weights

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from poolnorm_cli.tensors.formats import NPZ, format_of
 from poolnorm_cli.tensors.outputs import open_output
 from poolnorm_cli.tensors.sources import open_tensors
 from poolnorm_cli.tensors.zip_reader import list_members
+from poolnorm_cli.values import replace
 from poolnorm_cli.weights.entry import Entry, StoredArray, group_by_layer
 from poolnorm_cli.weights.naming import IGNORED, are_normalization_weights, layer_and_weight
 

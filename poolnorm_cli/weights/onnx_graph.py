@@ -1,12 +1,12 @@
 """The graphs of an ONNX file: nodes, constants, and the graphs and functions inside."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field as slot
 from sys import intern
 from typing import Any
 
 from poolnorm_cli.errors import InputError, shown
-from poolnorm_cli.values import frozen, record
+from poolnorm_cli.values import field, frozen, record
 from poolnorm_cli.weights.onnx_tensors import TensorRef, sparse_at, tensor_at
 from poolnorm_cli.weights.protobuf import VARINT, ProtobufFile, Range
 
@@ -40,9 +40,9 @@ class Node:
 
     operator: str = ""
     name: str = ""
-    inputs: list[str] = field(default_factory=list)
-    outputs: list[str] = field(default_factory=list)
-    attributes: list[Range] = field(default_factory=list)
+    inputs: list[str] = slot(default_factory=list)
+    outputs: list[str] = slot(default_factory=list)
+    attributes: list[Range] = slot(default_factory=list)
 
     @property
     def label(self) -> str:
@@ -68,8 +68,8 @@ class Attribute:
     name: str = ""
     float_value: float | None = None
     int_value: int | None = None
-    floats: list[float] = field(default_factory=list)
-    ints: list[int] = field(default_factory=list)
+    floats: list[float] = slot(default_factory=list)
+    ints: list[int] = slot(default_factory=list)
     tensor: Range | None = None
     sparse: Range | None = None
     refers_to: str = ""

@@ -3,14 +3,13 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import InputError, UsageError, shown
 from poolnorm_cli.shapes import Ints, format_shape
 from poolnorm_cli.sizes import LARGEST_PROTOBUF_BYTES
 from poolnorm_cli.tensors.untrusted import open_span
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import frozen, replace
 from poolnorm_cli.weights.entry import Entry, StoredArray, native_float
 from poolnorm_cli.weights.fit import (
     BroadcastableWeights,

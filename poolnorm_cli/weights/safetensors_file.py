@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,6 +15,7 @@ from poolnorm_cli.sizes import LARGEST_INDEX_BYTES, LARGEST_WEIGHT_BYTES
 from poolnorm_cli.tensors.formats import SAFETENSORS
 from poolnorm_cli.tensors.safetensors_header import StoredTensor, arrays_of
 from poolnorm_cli.tensors.untrusted import is_plain_file_name, open_span, read_json
+from poolnorm_cli.values import replace
 from poolnorm_cli.weights.entry import Entry, StoredArray, group_by_layer
 from poolnorm_cli.weights.naming import (
     IGNORED,

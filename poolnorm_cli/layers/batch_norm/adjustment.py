@@ -5,7 +5,6 @@ or two initializers, from which one value per channel is drawn for every trainin
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import UsageError
@@ -14,7 +13,7 @@ from poolnorm_cli.layers.normalization import broadcast_weight
 from poolnorm_cli.shapes import Ints, Shape, format_shape
 from poolnorm_cli.tensors.formats import NPZ, format_of
 from poolnorm_cli.urls import redact_url
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import frozen, replace
 
 
 if TYPE_CHECKING:

@@ -1,7 +1,6 @@
 """The parameters of batch normalization, and what follows from them alone: checks and weights."""
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from poolnorm_cli.errors import UsageError
@@ -19,7 +18,7 @@ from poolnorm_cli.layers.maskable import Maskable
 from poolnorm_cli.layers.normalization import require_rank
 from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.shapes import Ints, Shape, format_shape, known_sizes, within_64_bits
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import frozen, replace
 
 
 if TYPE_CHECKING:

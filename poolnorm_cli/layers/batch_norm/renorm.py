@@ -2,12 +2,11 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.batch_norm.statistics import moving_averages, to_dtype
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import fields, frozen
 
 
 if TYPE_CHECKING:

@@ -7,11 +7,10 @@
 import math
 from abc import ABC
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
 from typing import Any, ClassVar, Self
 
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import fields, frozen
 
 
 def listed(value: Any) -> Any:

@@ -207,7 +207,7 @@ def _bounds(layer: Any, context: ProgramContext) -> "tuple[Mapping[int, Bounds],
 
 def _with_axes_last(layer: "Layer", context: ProgramContext) -> "tuple[tuple[int, ...], Layer]":
     """Bring the axes of RMS normalization to the end, along which alone Keras has its weight."""
-    from dataclasses import replace
+    from poolnorm_cli.values import replace
 
     made: Any = layer
     order = tuple(range(context.rank))

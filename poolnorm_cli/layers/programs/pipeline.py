@@ -4,8 +4,6 @@ It is a `Sequential`, where each layer is what a model has of it, and in torch w
 axes serves all of them; otherwise it is the layers one after another.
 """
 
-from dataclasses import replace
-
 from poolnorm_cli.errors import error_context
 from poolnorm_cli.layers.programs.keras import (
     given_weights,
@@ -18,6 +16,7 @@ from poolnorm_cli.layers.programs.torch import TORCH_IMPORTS, torch_lines
 from poolnorm_cli.layers.programs.torch_layers import torch_dtype
 from poolnorm_cli.layers.programs.torch_model import torch_model
 from poolnorm_cli.layers.trainable import Trainable
+from poolnorm_cli.values import replace
 
 
 def keras_pipeline(steps: list[Placed]) -> str:

@@ -1,12 +1,11 @@
 """Whole programs for other frameworks, which give the output that a run gives here."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from typing import TYPE_CHECKING, NamedTuple
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.shapes import Ints
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import field, frozen
 
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ Keras'; it pads both ends alike.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
 from decimal import Decimal
 from math import prod
 from typing import Any
@@ -14,7 +13,7 @@ from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.batch_norm.statistics import KERAS_EPSILON
 from poolnorm_cli.layers.programs.program import Lines, ProgramContext, axes_last, one_or_tuple
 from poolnorm_cli.shapes import Ints, adaptive_bounds, spatial_axes
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import field, frozen
 
 
 PAD = "torch.nn.functional.pad"
