@@ -147,6 +147,8 @@ BATCH_NORMS: tuple[dict[str, Any], ...] = (
     {"renorm": True},
     CLIPPED,
     {"virtual_batch_size": 2},
+    {"virtual_batch_size": 1, "unbiased": True},
+    {"momentum": None, "unbiased": True},
     {"virtual_batch_size": 1, **CLIPPED},
     *ADJUSTMENTS,
     {**CLIPPED, **ADJUSTMENTS[2]},

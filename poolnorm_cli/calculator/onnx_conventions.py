@@ -169,7 +169,9 @@ def _needed(layer: Any, shape: Shape, *names: str) -> list[str]:
 
 def _batch_norm(layer: Any, shape: Shape) -> Convention:
     axes, rank = layer.axes(len(shape)), len(shape)
-    numbers = {"epsilon": layer.epsilon, "momentum": layer.momentum}
+    numbers = {"epsilon": layer.epsilon}
+    if layer.momentum is not None:
+        numbers["momentum"] = layer.momentum
     weights = "x, gamma, beta, moving_mean, moving_variance"
     notes = [
         f"{_EPSILON}, and momentum 0.9; it means what Keras' does",

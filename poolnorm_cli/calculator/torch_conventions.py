@@ -5,14 +5,13 @@ told here besides is what its layer of the same name does with the same numbers.
 """
 
 from collections.abc import Callable
-from decimal import Decimal
 from math import prod
 from typing import Any
 
 from poolnorm_cli.calculator.convention import Convention, names_of, reordered, sized
 from poolnorm_cli.layers.axis_rules import WindowRule
 from poolnorm_cli.layers.programs.program import ProgramContext, one_or_tuple
-from poolnorm_cli.layers.programs.torch_layers import TORCH_LAYERS, TorchLayer
+from poolnorm_cli.layers.programs.torch_layers import TORCH_LAYERS, TorchLayer, torch_momentum
 from poolnorm_cli.shapes import Dim, Shape, Window, counted, window_count
 from poolnorm_cli.values import replace
 
@@ -184,11 +183,11 @@ def _adaptive(layer: Any, shape: Shape) -> Convention:
 
 def _batch_norm(layer: Any, shape: Shape) -> Convention:
     made = _torch_layer(layer, shape)
-    ours, momentum = float(1 - Decimal(repr(layer.momentum))), layer.momentum
+    ours, momentum = torch_momentum(layer.momentum), layer.momentum
     like = [line.replace(f"momentum={ours!r}", f"momentum={momentum!r}") for line in _call(made)]
     one = len(layer.axes(len(shape))) == 1
     notes = [f"{_EPSILON}, and momentum 0.1, which is 0.9 in Keras"]
-    if layer.fused is None or not layer.fused:
+    if not layer.moves_unbiased:
         notes.append("in training its running_var moves by N/(N-1) of the batch's variance")
     if not one:
         notes.append("it has one axis of channels: several are made one")

@@ -85,6 +85,18 @@ def parse_ints(text: str) -> Ints:
         raise ValueError(f"{text!r} is not 2, 2,3 or 2x3.") from None
 
 
+def parse_number(text: str) -> float | None:
+    """Read a number, or `none`.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    try:
+        return None if text.lower() == "none" else float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a number, nor none.") from None
+
+
 @frozen
 class Flag:
     """One parameter of a command.
@@ -259,6 +271,9 @@ def _of_layer(parameter: Parameter) -> Flag:
         keywords |= {"parser": parse_ints, "metavar": "INTS"}
         kind = str | None if NoneType in kinds else str
         default = ",".join(map(str, default)) if isinstance(default, tuple) else default
+    elif float in kinds and NoneType in kinds and default is not None:  # None is a word here
+        keywords |= {"parser": parse_number, "metavar": "NUMBER|none"}
+        kind, default = float, str(default)
     elif any(hasattr(each, "of") for each in kinds):  # the layer reads the text itself
         keywords |= {"metavar": "WORD"}
         kind = str | None if NoneType in kinds else str

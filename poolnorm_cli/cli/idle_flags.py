@@ -63,7 +63,7 @@ def _has_directory(flags: "LayerFlags") -> bool:
 _NOTE = "no effect in this run"
 _BATCHES = (
     *("momentum", "momentum_convention", "renorm_clipping", "renorm_momentum"),
-    *("virtual_batch_size", "adjustment", "synchronized", "fused"),
+    *("virtual_batch_size", "adjustment", "synchronized", "fused", "unbiased"),
 )
 
 
@@ -87,7 +87,7 @@ PARAMETERS = (
         lambda layer, flags: _trains(layer, flags) and not getattr(layer, "trainable", True),
     ),
     _Rule(
-        ("momentum", "momentum_convention"),
+        ("momentum", "momentum_convention", "unbiased"),
         "without --save-weights",
         lambda layer, flags: (
             flags.weights.save_weights is None

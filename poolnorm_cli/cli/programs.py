@@ -17,7 +17,7 @@ from poolnorm_cli.tensors.formats import FORMATS, NPZ, either, format_of
 from poolnorm_cli.tensors.shape_tensor import ShapeTensor
 from poolnorm_cli.tensors.sources import open_tensors
 from poolnorm_cli.urls import is_url
-from poolnorm_cli.weights.naming import keras_names, layer_and_weight
+from poolnorm_cli.weights.naming import OPTIONAL, keras_names, layer_and_weight
 
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def setting_of(
     words = {
         name: members.get(name) or array_literal(array, kind)
         for name, array in (weights or started).items()
-        if weights is not None or not _starts_so(name, array)
+        if name not in OPTIONAL and (weights is not None or not _starts_so(name, array))
     }
     return ProgramContext(
         shape=tensor.shape,

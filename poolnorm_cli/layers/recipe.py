@@ -18,7 +18,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Any, get_args
 
 from poolnorm_cli.errors import InputError, UsageError, shown
@@ -162,7 +162,7 @@ def _located(title: str, where: str) -> Iterator[None]:
         raise error.within(title).within(where) from None
 
 
-def _value(value: Any, parameter: Parameter) -> Any:
+def _value(value: Any, parameter: Parameter) -> Any:  # noqa: PLR0911 - one a type
     """Turn a value of TOML into that of a parameter.
 
     Raises:
@@ -178,6 +178,8 @@ def _value(value: Any, parameter: Parameter) -> Any:
     if bool in kinds:
         return _of_type(value, isinstance(value, bool), parameter, "true or false")
     if float in kinds:
+        if value == "none" and NoneType in kinds:
+            return None
         number = _of_type(value, is_int or isinstance(value, float), parameter, "a number")
         return float(number)
     if int in kinds:
@@ -228,8 +230,12 @@ def step_of(layer: Layer, weights: str | None) -> RecipeStep:
     Returns:
         The step, with the parameters that are worth stating.
     """
-    shown_ones = layer.shown_parameters()
-    values = {n: v for n, v in shown_ones.items() if n not in layer.fixed and v is not None}
+    defaults = {parameter.name: parameter.default for parameter in layer.parameters()}
+    values = {
+        name: "none" if value is None else value
+        for name, value in layer.shown_parameters().items()
+        if name not in layer.fixed and not (value is defaults[name] is None)
+    }
     return RecipeStep(kind=type(layer), parameters=values, weights=weights)
 
 

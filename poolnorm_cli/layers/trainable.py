@@ -27,6 +27,10 @@ class Trainable(Layer):
     keras_2_only: ClassVar[tuple[str, ...]] = ()
     """Parameters that Keras 3 does not have."""
 
+    def beyond_keras(self) -> list[str]:
+        """List flags that were given and no Keras has; in inference they make no difference."""
+        return []
+
     @abstractmethod
     def updated(self, weights: "Weights", moments: "Moments") -> dict[str, Any]:
         """Return the weights as a training call leaves them.

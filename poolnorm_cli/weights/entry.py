@@ -13,6 +13,7 @@ from poolnorm_cli.values import field, frozen, replace
 from poolnorm_cli.weights.fit import fit, require_shapes, without_unit_axes
 from poolnorm_cli.weights.naming import (
     IGNORED,
+    OPTIONAL,
     are_normalization_weights,
     framework_of,
     keras_names,
@@ -279,6 +280,7 @@ class Entry:
             if len(set(translated.values())) != len(translated):
                 raise InputError(f"two of its weights are the same one: {', '.join(translated)}")
             return {keras: own for own, keras in translated.items()}
+        expected = {name: shape for name, shape in expected.items() if name not in OPTIONAL}
         if len(self.arrays) != len(expected):
             names = ", ".join(expected) or "none"
             raise UsageError(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import InputError, UsageError
 from poolnorm_cli.shapes import Ints, format_shape
+from poolnorm_cli.weights.naming import OPTIONAL
 
 
 if TYPE_CHECKING:
@@ -149,7 +150,13 @@ def fit(
     if isinstance(weights, BroadcastableWeights):
         weights = weights.broadcast_to(expected)
     require_shapes({name: weight.shape for name, weight in weights.items()}, expected)
-    fitted = {name: _require_sound(name, weights[name], shape) for name, shape in expected.items()}
+    fitted = {
+        name: _require_sound(name, weights[name], shape)
+        for name, shape in expected.items()
+        if name in weights
+    }
+    for name in expected.keys() - fitted.keys():
+        fitted[name] = _zeros(expected[name], next(iter(fitted.values())))
     if "moving_variance" in fitted:
         updated = training and getattr(layer, "trainable", True)
         _require_positive(
@@ -192,12 +199,12 @@ def require_shapes(weights: Mapping[str, Ints], expected: Mapping[str, Ints]) ->
         if name not in expected:
             fix = f"the layer has {names}; see --center, --scale, --renorm"
             raise UsageError(f"weight {name!r} is not one of the layer's", fix)
-    missing = [name for name in expected if name not in weights]
+    missing = [name for name in expected if name not in weights and name not in OPTIONAL]
     if missing:
         given = ", ".join(weights) or "nothing"
         raise UsageError(f"weight {missing[0]!r} is missing from {given}", f"give {names}")
     for name, shape in expected.items():
-        if not _fits(weights[name], shape):
+        if name in weights and not _fits(weights[name], shape):
             raise UsageError(
                 f"weight {name!r} has shape ({format_shape(weights[name])})",
                 f"this input and --axis need ({format_shape(shape)})",
@@ -213,6 +220,12 @@ def _fits(found: Ints, wanted: Ints) -> bool:
 def without_unit_axes(shape: Ints) -> Ints:
     """Return a shape without its axes of size 1."""
     return tuple(size for size in shape if size != 1)
+
+
+def _zeros(shape: Ints, like: "NDArray[Any]") -> "NDArray[Any]":
+    import numpy as np
+
+    return np.zeros(shape, like.dtype)
 
 
 def _distinct_values(weight: "NDArray[Any]") -> "NDArray[Any]":

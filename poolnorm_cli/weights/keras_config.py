@@ -9,7 +9,7 @@ from poolnorm_cli.layers import LAYERS, find
 from poolnorm_cli.layers.keras.spelling import snake
 from poolnorm_cli.tensors.untrusted import parse_json
 from poolnorm_cli.values import frozen
-from poolnorm_cli.weights.naming import unversioned_class
+from poolnorm_cli.weights.naming import OPTIONAL, unversioned_class
 
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def expected_weights(kind: str, config: Mapping[str, Any]) -> tuple[list[str], l
         *(() if config.get("scale", True) else ("gamma",)),
         *(() if config.get("renorm") else ("moving_stddev", "renorm_mean", "renorm_stddev")),
     }
-    names = [name for name in _classes()[kind].weight_names if name not in left_out]
+    names = [n for n in _classes()[kind].weight_names if n not in {*left_out, *OPTIONAL}]
     trained = [name for name in names if name in ("gamma", "beta", "scale")]
     return trained, [name for name in names if name not in trained]
 

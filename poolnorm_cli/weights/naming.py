@@ -35,7 +35,11 @@ KERAS = (
     "renorm_mean",
     "renorm_stddev",
     "scale",
+    "batches_tracked",
 )
+
+OPTIONAL = ("batches_tracked",)
+"""Weights that start at 0 where a file does not have them."""
 
 _KERAS_NAMES = {**TORCH, **FLAX, "moving_var": ("moving_variance",)}
 

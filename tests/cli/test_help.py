@@ -152,8 +152,9 @@ def test_ways_to_ask_for_the_same(poolnorm: Command, words: str, same: str) -> N
 
 def test_one_flag_is_explained(poolnorm: Command) -> None:
     assert poolnorm("help bn --momentum").out == (
-        "poolnorm bn --momentum NUMBER\n\n"
-        "Share of the old moving statistics that a batch leaves. [default: 0.99]\n"
+        "poolnorm bn --momentum NUMBER|none\n\n"
+        "Share of the old moving statistics that a batch leaves; none: they are the\n"
+        "averages of all batches, as torch's momentum=None has it. [default: 0.99]\n"
     )
     assert poolnorm("help bn momentum").out == poolnorm("help bn --momentum").out
     told = poolnorm("help pool max --pool-size -o").out

@@ -3,7 +3,12 @@
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.formulas import cell_count_text
-from poolnorm_cli.layers.batch_norm.statistics import KERAS_EPSILON, fold, mean_and_variance
+from poolnorm_cli.layers.batch_norm.statistics import (
+    BATCHES,
+    KERAS_EPSILON,
+    fold,
+    mean_and_variance,
+)
 from poolnorm_cli.layers.call import Facts
 from poolnorm_cli.layers.explain import format_vector, moving_average_lines
 from poolnorm_cli.shapes import Shape, counted
@@ -49,8 +54,10 @@ def shape_lines(layer: "BatchParameters", shape: Shape) -> list[str]:
     ghosts = layer.virtual_batch_size
     each = f", of each ghost batch of {ghosts} samples" if ghosts is not None else ""
     variance = "moving_stddev" if layer.renorm else "moving_variance"
-    moved = "batch * N / (N - 1)" if layer.fused else "batch"
-    keep, share = f"{layer.momentum:g}", f"{1 - layer.momentum:g}"
+    moved = "batch * N / (N - 1)" if layer.moves_unbiased else "batch"
+    keep, share = "(1 - 1 / n)", "1 / n, n the number of batches so far"
+    if layer.momentum is not None:
+        keep, share = f"{layer.momentum:g}", f"{1 - layer.momentum:g}"
     return [
         *lines,
         f"training: mean and variance over {over} per channel{each}, the variance the biased one",
@@ -147,11 +154,14 @@ def _moved(layer: "BatchParameters", facts: Facts) -> list[str]:
     if not (facts.moments.masked or facts.moments.count):
         return ["an empty batch leaves the moving statistics as they are"]
     variance = "moving_stddev" if layer.renorm else "moving_variance"
-    momenta = {"moving_mean": layer.momentum, variance: layer.momentum}
+    momentum = layer.momentum
+    if momentum is None:
+        momentum = 1 - 1 / float(facts.updated[BATCHES].max(initial=1))
+    momenta = {"moving_mean": momentum, variance: momentum}
     if layer.renorm:
         momenta |= dict.fromkeys(("renorm_mean", "renorm_stddev"), layer.renorm_momentum)
     lines = moving_average_lines(facts.weights, facts.updated, momenta)
-    if layer.fused:
+    if layer.moves_unbiased and not facts.moments.masked:
         count = int(facts.moments.count)
         lines.append(
             f"the batch's variance counts N / (N - 1) = {count / max(count - 1, 1):g} fold"

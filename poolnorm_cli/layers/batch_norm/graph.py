@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.layers.batch_norm.statistics import STEPS
+from poolnorm_cli.layers.batch_norm.statistics import BATCHES, STEPS
 from poolnorm_cli.layers.call import Call
 from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values, channels_first
 from poolnorm_cli.operators.scaling import (
@@ -80,11 +80,12 @@ def build_updated(
     if call.moments is None:
         return {}
     mean, variance = _batch(layer, graph, call)
-    if layer.fused:
+    if layer.moves_unbiased:
         variance = _unbiased(graph, variance, call.moments.count)
     if not layer.renorm:
         batch = {"moving_mean": mean, "moving_variance": variance}
         return _moved(graph, weights, batch, layer.momentum)
+    assert layer.momentum is not None  # noqa: S101 - renorm takes no average of all batches
     epsilon = graph.constant(layer.epsilon, "float64")
     stddev = graph.op("Sqrt", graph.op("Add", variance, epsilon))
     moving = {"moving_mean": mean, "moving_stddev": stddev}
@@ -181,18 +182,36 @@ def _batch(layer: "BatchParameters", graph: Graph, call: GraphCall) -> tuple[Val
     return mean, variance
 
 
+def _one(graph: Graph) -> Value:
+    """Add a constant 1 in float64."""
+    return graph.constant(1.0, "float64")
+
+
 def _unbiased(graph: Graph, variance: Value, count: Value) -> Value:
     one = graph.constant(1.0, "float64")
     less = graph.op("Max", graph.op("Sub", count, one), one)
     return graph.op("Mul", variance, graph.op("Div", count, less))
 
 
-def _moved(graph: Graph, weights: Values, batch: Values, momentum: float) -> dict[str, Value]:
-    """Add `weight * momentum + batch * (1 - momentum)` in float64, for each name in `batch`."""
+def _moved(
+    graph: Graph, weights: Values, batch: Values, momentum: float | None
+) -> dict[str, Value]:
+    """Add `weight * momentum + batch * (1 - momentum)` in float64, for each name in `batch`.
+
+    Without a momentum the new share is 1 / the number of batches, which counts one more.
+    """
     moved = {}
+    if momentum is None:
+        counted = graph.op("Add", graph.cast(weights[BATCHES], "float64"), _one(graph))
+        moved[BATCHES] = graph.cast(counted, graph.dtype(weights[BATCHES]))
+        share = graph.op("Div", _one(graph), counted)
+        keep = graph.op("Sub", _one(graph), share)
+    else:
+        share = graph.constant(1 - momentum, "float64")
+        keep = graph.constant(momentum, "float64")
     for name, value in batch.items():
         old = graph.cast(weights[name], "float64")
-        kept = graph.op("Mul", old, graph.constant(momentum, "float64"))
-        new = graph.op("Mul", value, graph.constant(1 - momentum, "float64"))
+        kept = graph.op("Mul", old, keep)
+        new = graph.op("Mul", value, share)
         moved[name] = graph.cast(graph.op("Add", kept, new), graph.dtype(weights[name]))
     return moved

@@ -147,7 +147,7 @@ class BatchNormalization(BatchParameters):
             return dict(weights)
         require_finite(moments)
         batch = self.batch_statistics(moments, weights["moving_mean"].shape)
-        if self.renorm:
+        if self.renorm and self.momentum is not None:
             momenta = self.momentum, self.renorm_momentum
             return replace_moved(weights, renorm_updates(batch, weights, self.epsilon, *momenta))
         return replace_moved(weights, batch.moved(weights, self.momentum))

@@ -1,23 +1,28 @@
 """The parameters of batch normalization, and what follows from them alone: checks and weights."""
 
-import math
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.affine import AffineNormalization
 from poolnorm_cli.layers.batch_norm.adjustment import Adjustment
+from poolnorm_cli.layers.batch_norm.checks import (
+    keras_momentum,
+    require_compatible,
+    require_finite_momentum,
+    require_supported,
+)
 from poolnorm_cli.layers.batch_norm.renorm import RENORM_WEIGHTS, Clipping, corrections
 from poolnorm_cli.layers.batch_norm.statistics import (
+    BATCHES,
     BatchStatistics,
     ghost_batches,
     require_no_negative,
 )
 from poolnorm_cli.layers.keras.initializers import ONES, ZEROS, Initializer
-from poolnorm_cli.layers.keras.spelling import flag_of
 from poolnorm_cli.layers.maskable import Maskable
 from poolnorm_cli.layers.normalization import require_rank
 from poolnorm_cli.layers.trainable import Trainable
-from poolnorm_cli.shapes import Ints, Shape, format_shape, known_sizes, within_64_bits
+from poolnorm_cli.shapes import Ints, Shape, known_sizes
 from poolnorm_cli.values import frozen, replace
 
 
@@ -30,115 +35,14 @@ if TYPE_CHECKING:
     from poolnorm_cli.strips import Strip
 
 
-_FUSED_AXES = {4: (1, 3), 5: (1, 4)}
-"""Rank of the input -> axes of the channels for which Keras 2 has its fused path."""
-
 _KERAS_2 = ("fused", "virtual_batch_size", "adjustment")
 _KERAS_OBJECTS = ("renorm_clipping", "adjustment")
-_KERAS_DEFAULT = 0.99
-
-
-def keras_momentum(momentum: float, convention: str) -> float:
-    """Turn a momentum into Keras', which is the share of the old statistics.
-
-    Args:
-        momentum: What was given.
-        convention: `keras` or `torch`, whose momentum is the share of the new statistics.
-
-    Returns:
-        The share of the old statistics.
-
-    Raises:
-        UsageError: torch's convention goes with Keras' default, so that no momentum was given.
-    """
-    if convention not in {"keras", "torch"}:
-        what = f"--momentum-convention {convention!r} is not known"
-        raise UsageError(what, "give keras or torch")
-    if convention == "keras":
-        return momentum
-    if momentum == _KERAS_DEFAULT:
-        raise UsageError(
-            f"--momentum-convention torch with --momentum {momentum}, Keras' default",
-            "give torch's momentum, such as --momentum 0.1",
-        )
-    return 1 - momentum
-
-
-def require_finite_momentum(layer: "BatchParameters") -> None:
-    """Refuse a momentum that is not a number.
-
-    Raises:
-        UsageError: It is NaN or infinite.
-    """
-    for name in ("momentum", "renorm_momentum"):
-        if not math.isfinite(getattr(layer, name)):
-            what = f"{flag_of(name)} is {getattr(layer, name)}"
-            raise UsageError(what, "give a number, such as 0.99")
-
-
-def require_compatible(layer: "BatchParameters") -> None:
-    """Refuse parameters that Keras 2 or Keras 3 refuses together, or that mean nothing alone.
-
-    Raises:
-        UsageError: With the two flags, or the one that has no meaning.
-    """
-    ghosts = layer.virtual_batch_size is not None
-    pairs = (
-        ("--fused", layer.fused, "--renorm", layer.renorm),
-        ("--fused", layer.fused, "--virtual-batch-size", ghosts),
-        ("--fused", layer.fused, "--adjustment", layer.adjustment),
-        ("--fused", layer.fused, "--synchronized", layer.synchronized),
-        ("--adjustment", layer.adjustment, "--virtual-batch-size", ghosts),
-        ("--synchronized", layer.synchronized, "--virtual-batch-size", ghosts),
-    )
-    for one, has_one, other, has_other in pairs:
-        if has_one and has_other:
-            raise UsageError(f"{one} with {other}", f"leave out {one} or {other}")
-    if layer.renorm_clipping is not None and not layer.renorm:
-        raise UsageError("--renorm-clipping without --renorm", "give --renorm too")
-    if layer.virtual_batch_size is not None and layer.virtual_batch_size < 1:
-        what = f"--virtual-batch-size must be positive, not {layer.virtual_batch_size}"
-        raise UsageError(what, "give a size that divides the batch")
-    within_64_bits((layer.virtual_batch_size or 0,), "--virtual-batch-size")
-
-
-def require_supported(layer: "BatchParameters", axes: Ints, shape: Shape) -> None:
-    """Refuse an input for which Keras 2 has no fused path or no ghost batches.
-
-    Args:
-        layer: The parameters.
-        axes: Axes of the channels, non-negative.
-        shape: Shape of the input.
-
-    Raises:
-        UsageError: With what it would take.
-    """
-    if layer.fused:
-        _require_fusable(axes, shape)
-    if 0 in axes and (layer.virtual_batch_size is not None or layer.synchronized):
-        flag = "--synchronized" if layer.synchronized else "--virtual-batch-size"
-        raise UsageError(
-            f"{flag} with channels along axis 0", "axis 0 is the batch; give another --axis"
-        )
-
-
-def _require_fusable(axes: Ints, shape: Shape) -> None:
-    allowed = _FUSED_AXES.get(len(shape))
-    if allowed is None:
-        raise UsageError(
-            f"--fused with an input of rank {len(shape)}, shape ({format_shape(shape)})",
-            "it takes rank 4 or 5; give --no-fused",
-        )
-    if len(axes) != 1 or axes[0] not in allowed:
-        raise UsageError(
-            f"--fused with --axis {format_shape(axes)} and an input of rank {len(shape)}",
-            f"give --axis {allowed[0]} or {allowed[1]}, or --no-fused",
-        )
 
 
 def _keras_config(config: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what Keras 3 does not have: the convention, and Keras 2's parameters if not set."""
+    """Leave out the convention, and what Keras 3 does not have where it is not set."""
     absent = {"momentum_convention"} | {name for name in _KERAS_2 if config[name] is None}
+    absent |= set() if config["unbiased"] else {"unbiased"}
     kept = {name: value for name, value in config.items() if name not in absent}
     words = {name: kept[name].config() for name in _KERAS_OBJECTS if kept.get(name) is not None}
     return kept | words
@@ -151,7 +55,11 @@ _VARIANCES = ("moving_variance", "moving_stddev", "renorm_stddev")
 class BatchParameters(AffineNormalization, Trainable, Maskable):
     """Everything about batch normalization but its arithmetic."""
 
-    momentum: Annotated[float, "Share of the old moving statistics that a batch leaves."] = 0.99
+    momentum: Annotated[
+        float | None,
+        "Share of the old moving statistics that a batch leaves; none: they are the averages of "
+        "all batches, as torch's momentum=None has it.",
+    ] = 0.99
     moving_mean_initializer: Annotated[
         Initializer, "Start of the moving mean, without --weights."
     ] = ZEROS
@@ -178,6 +86,10 @@ class BatchParameters(AffineNormalization, Trainable, Maskable):
         "or 'scale=...;bias=...' with initializers.",
     ] = None
     synchronized: Annotated[bool, "Train on all inputs as one batch, with one update."] = False
+    unbiased: Annotated[
+        bool,
+        "Move the variance by N/(N-1) of the batch's at any rank, as torch does; --fused does too.",
+    ] = False
     momentum_convention: Annotated[
         Literal["keras", "torch"], "torch's momentum is the share of the new: 1 - Keras'."
     ] = "keras"
@@ -186,8 +98,14 @@ class BatchParameters(AffineNormalization, Trainable, Maskable):
         *AffineNormalization.weight_names,
         *("moving_mean", "moving_variance"),
         *RENORM_WEIGHTS,
+        BATCHES,
     )
     keras_2_only: ClassVar[tuple[str, ...]] = _KERAS_2
+
+    def beyond_keras(self) -> list[str]:
+        """List what was given that no Keras has: the average of all batches, N/(N-1) anywhere."""
+        given = {"--momentum none": self.momentum is None, "--unbiased": self.unbiased}
+        return [flag for flag, is_given in given.items() if is_given]
 
     def __post_init__(self) -> None:
         """Validate the parameters; from here on the momentum is as in Keras."""
@@ -230,7 +148,9 @@ class BatchParameters(AffineNormalization, Trainable, Maskable):
     def weight_shapes(self, shape: Shape) -> dict[str, Ints]:
         """Return the shapes of gamma, beta (where the layer has them) and the moving statistics."""
         sizes = known_sizes(shape, self.axes(len(shape)))
-        moving = ("moving_mean", "moving_variance", *(RENORM_WEIGHTS if self.renorm else ()))
+        moving = ["moving_mean", "moving_variance", *(RENORM_WEIGHTS if self.renorm else ())]
+        if self.momentum is None:
+            moving.append(BATCHES)
         return super().weight_shapes(shape) | dict.fromkeys(moving, sizes)
 
     def initial_weight(self, weight: str, shape: Ints) -> "Array":
@@ -246,6 +166,10 @@ class BatchParameters(AffineNormalization, Trainable, Maskable):
         Raises:
             UsageError: The initializer has none for such a shape, or a negative variance.
         """
+        if weight == BATCHES:
+            from poolnorm_cli.kernels.memory import filled
+
+            return filled(shape, 0.0)
         if weight == "renorm_mean":
             return super().initial_weight("moving_mean", shape)
         if weight not in _VARIANCES:
@@ -286,6 +210,11 @@ class BatchParameters(AffineNormalization, Trainable, Maskable):
         return self.synchronized and training and self.trainable
 
     @property
+    def moves_unbiased(self) -> bool:
+        """Whether the moving variance moves by N/(N-1) of the batch's."""
+        return self.unbiased or bool(self.fused)
+
+    @property
     def has_ghost_batches(self) -> bool:
         """Whether a batch is made of ghost batches."""
         return self.virtual_batch_size is not None
@@ -308,8 +237,8 @@ class BatchParameters(AffineNormalization, Trainable, Maskable):
         Returns:
             One mean and one variance per channel.
         """
-        unbiased = bool(self.fused)
-        return BatchStatistics.of(moments, shape, ghosts=self.has_ghost_batches, unbiased=unbiased)
+        ghosts, unbiased = self.has_ghost_batches, self.moves_unbiased
+        return BatchStatistics.of(moments, shape, ghosts=ghosts, unbiased=unbiased)
 
     def corrections(self, moments: "Moments", weights: "Weights") -> dict[str, Any]:
         """Return renorm's r and d; nothing without renorm.

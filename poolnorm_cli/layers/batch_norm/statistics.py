@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 KERAS_EPSILON = 1e-7
 """Added to the number of cells that a mask lets count, as in Keras."""
+BATCHES = "batches_tracked"
+"""The weight that counts the batches of which the moving statistics are the averages."""
 STEPS = (("r", "d"), ("s", "b"), ("gamma", "beta"))
 """Factor and addend of the normalized value, pair by pair: renorm, adjustment, weights."""
 
@@ -46,7 +48,8 @@ class BatchStatistics:
             moments: Of the batch, or of each ghost batch along axis 0.
             shape: Shape of a weight.
             ghosts: Average over ghost batches: their means, and their biased variances.
-            unbiased: Multiply the variance by N / max(N - 1, 1), as Keras 2's fused path does.
+            unbiased: Multiply the variance by N / max(N - 1, 1), as torch and Keras 2's
+                fused path do.
 
         Returns:
             Mean and variance in float64, of the shape of a weight.
@@ -55,25 +58,32 @@ class BatchStatistics:
         if ghosts:
             mean, variance = mean.mean(axis=0), variance.mean(axis=0)
         if unbiased:
-            variance = variance * (moments.count / max(moments.count - 1, 1))
+            import numpy as np
+
+            variance = variance * (moments.count / np.maximum(moments.count - 1, 1))
         return cls(mean.reshape(shape), variance.reshape(shape))
 
-    def moved(self, weights: "Weights", momentum: float) -> dict[str, Any]:
+    def moved(self, weights: "Weights", momentum: float | None) -> dict[str, Any]:
         """Return the moving mean and variance as the batch leaves them.
 
         Args:
             weights: As they are before the batch.
-            momentum: The share of the old statistics, as Keras means it.
+            momentum: The share of the old statistics, as Keras means it; None for the average of
+                all batches, which are counted beside it.
 
         Returns:
             The weights that moved, by name, each in the dtype that it had.
         """
         batch = {"moving_mean": self.mean, "moving_variance": self.variance}
-        return moving_averages(weights, batch, momentum)
+        if momentum is not None:
+            return moving_averages(weights, batch, momentum)
+        counted = weights[BATCHES] + weights[BATCHES].dtype.type(1)
+        share = 1 / counted.astype("float64")
+        return moving_averages(weights, batch, 1 - share) | {BATCHES: counted}
 
 
 def moving_averages(
-    weights: "Weights", batch: "Mapping[str, Float64]", momentum: float
+    weights: "Weights", batch: "Mapping[str, Float64]", momentum: "float | Float64"
 ) -> dict[str, Any]:
     """Compute `weight * momentum + batch * (1 - momentum)` in float64.
 

@@ -68,6 +68,10 @@ def require_in_keras(layer: Layer) -> None:
     """
     if not LAYERS[layer.words].in_keras:
         raise UsageError(f"Keras has no {layer.keras_name}", "leave it out: it runs only here")
+    beyond = layer.beyond_keras() if isinstance(layer, Trainable) else ()
+    if beyond:
+        fix = "leave it out: inference is the same, and Keras' training has nothing like it"
+        raise UsageError(f"Keras has no {beyond[0]}", fix)
 
 
 def needs_keras_2(layer: Layer) -> list[str]:

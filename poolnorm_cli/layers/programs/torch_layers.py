@@ -168,6 +168,11 @@ def _over_last(name: str) -> Callable[[Any, ProgramContext], TorchLayer]:
     return write
 
 
+def torch_momentum(momentum: float | None) -> float | None:
+    """Return torch's momentum, the share of the new batch, for Keras'; None is the same in both."""
+    return None if momentum is None else float(1 - Decimal(repr(momentum)))
+
+
 def _batch_norm(layer: Any, context: ProgramContext) -> TorchLayer:
     """Write batch normalization."""
     axes = layer.axes(context.rank)
@@ -178,7 +183,7 @@ def _batch_norm(layer: Any, context: ProgramContext) -> TorchLayer:
     stepwise = masked or layer.renorm or lone or layer.has_ghost_batches or context.adjustment
     if trained and stepwise:
         return _by_operators(layer, context, axes, over, masked=masked)
-    momentum = float(1 - Decimal(repr(layer.momentum)))
+    momentum = torch_momentum(layer.momentum)
     channels = prod(context.shape[axis] for axis in axes)
     plain = len(axes) == 1 and axes[0] and 2 <= context.rank <= 5
     order = _channels_at_1(axes[0], context.rank) if plain else axes_last(axes, context.rank)
@@ -188,7 +193,7 @@ def _batch_norm(layer: Any, context: ProgramContext) -> TorchLayer:
         f"{_of_dtype(context)})"
     )
     notes = []
-    if trained and not getattr(layer, "fused", None):
+    if trained and not layer.moves_unbiased:
         notes = ["# its running_var moves by N/(N-1) of what Keras 3's moving_variance does"]
     state = {"weight": "gamma", "bias": "beta"}
     state |= {"running_mean": "moving_mean", "running_var": "moving_variance"}
