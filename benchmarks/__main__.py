@@ -17,6 +17,9 @@ LARGEST_HELD = 2000
 """Megabytes of the largest input that is given to those who hold it in memory, input and output."""
 
 
+PARTS = ("whole", "inside", "windows", "growth", "start", "report")
+
+
 def whole_jobs(bench: Bench, inputs: tuple[Input, ...], layers: tuple[Case, ...]) -> None:
     """Time whole processes, file in and file out."""
     for given in inputs:
@@ -95,14 +98,25 @@ def main() -> None:
     parser.add_argument("--inputs", default="", help="only those whose name has this in it")
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "poolnorm-bench")
     parser.add_argument("--results", type=Path, default=Path("benchmarks.json"))
-    parser.add_argument("--picture", type=Path, help="an SVG; needs matplotlib")
+    parser.add_argument("--picture", type=Path, help="an SVG of ratios; one of growth beside it")
     parser.add_argument("--report", type=Path, help="a page with the ratios, in Markdown")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", choices=["whole", "inside", "windows", "growth", "start"])
+    parser.add_argument("--only", choices=PARTS, help="a part; `report`: nothing")
     parser.add_argument("--smallest", action="store_true", help="one tiny input, one round")
     parser.add_argument("--more", action="store_true", help="more shapes and dtypes")
     parser.add_argument("--huge", action="store_true", help="up to 10 GB and 10,000 files")
     given = parser.parse_args()
+    if given.only != "report":
+        measure(given)
+    document = json.loads(given.results.read_text())
+    if given.picture:
+        draw(document["times"], given.picture, document["machine"]["processors"])
+    if given.report:
+        write(given.results, given.report)
+
+
+def measure(given: argparse.Namespace) -> None:
+    """Measure what the flags ask for, into a file of results."""
     rounds = 1 if given.smallest else given.rounds
     peers = given.peer_python, given.peers.split(",")
     bench = Bench(given.work, peers, given.results, rounds)
@@ -121,10 +135,6 @@ def main() -> None:
         growth(bench, sizes, cases.FILES + (cases.MANY_FILES if given.huge else ()))
     if given.only in (None, "start") and not given.smallest:
         start(bench)
-    if given.picture:
-        draw(bench.times, given.picture)
-    if given.report:
-        write(given.results, given.report)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
+from benchmarks.cases import LAYERS
 from benchmarks.measure import PEERS, best_peer, ratio
 
 
@@ -15,17 +16,73 @@ Written by `python -m benchmarks --report docs/benchmark_results.md` from
 Seconds are medians, ratios medians of the ratios of each round. The machine was doing other work,
 which disturbs all commands of a round alike: read ratios.
 """
+_MACHINES = """The input is 64x224x224x64 of float32, 822 MB, in process on two processors
+32x112x112x64, 103 MB. A cell is our time to that of the best peer, in brackets to the floor, where
+one was measured; what was measured at another commit than the rest of this page says at which."""
+
+
+class _Column(NamedTuple):
+    """A column of the table of machines.
+
+    Attributes:
+        head: What is measured where.
+        file: Results beside those of the page; None for these themselves.
+        rows: Names of rows, where `{}` is the layer: the first that is there is taken.
+        command: What measures it.
+    """
+
+    head: str
+    file: str | None
+    rows: tuple[str, ...]
+    command: str
+
+
+_HERE = "python -m benchmarks --peer-python PYTHON --results docs/benchmarks.json"
+_MANY = "python -m benchmarks --peer-python PYTHON --results docs/benchmarks_16.json"
+_GPU = "python -m benchmarks.device --peer-python PYTHON --results docs/benchmarks_gpu.json"
+_INSIDE = ("inside 64x224x224x64 {}", "inside 32x112x112x64 {}")
+COLUMNS = (
+    _Column("2 processors, a command", None, ("whole 64x224x224x64 {}",), _HERE),
+    _Column("2 processors, in process", None, _INSIDE, _HERE),
+    _Column("16 processors, a command", "benchmarks_16.json", ("whole 64x224x224x64 {}",), _MANY),
+    _Column("16 processors, in process", "benchmarks_16.json", _INSIDE, _MANY),
+    _Column(
+        "GPU, with copies", "benchmarks_gpu.json", ("cuda 64x224x224x64 {} with copies",), _GPU
+    ),
+    _Column(
+        "GPU, on the device", "benchmarks_gpu.json", ("cuda 64x224x224x64 {} without copies",), _GPU
+    ),
+)
+_LAYERS = tuple(case.name for case in LAYERS)
 
 
 def write(results: Path, target: Path) -> None:
-    """Write the page of the results in a file."""
-    target.write_text(page(json.loads(results.read_text())))
+    """Write the page of the results in a file, with those of other machines that lie beside it."""
+    names = {column.file for column in COLUMNS if column.file}
+    found = {name: results.with_name(name) for name in sorted(names)}
+    others = {name: json.loads(path.read_text()) for name, path in found.items() if path.exists()}
+    target.write_text(page(json.loads(results.read_text()), others))
 
 
-def page(document: dict[str, Any]) -> str:
-    """Return the page of a document of results."""
-    machine = ", ".join(f"{name} {value}" for name, value in document["machine"].items())
-    lines = [_HEAD, f"Machine: {machine}.", "", "![The results](benchmarks.svg)"]
+def page(document: dict[str, Any], others: dict[str, dict[str, Any]]) -> str:
+    """Return the page of a document of results.
+
+    Args:
+        document: The results.
+        others: Name of the file of another machine -> its results.
+
+    Returns:
+        Markdown.
+    """
+    lines = [
+        _HEAD,
+        f"Machine: {_facts(document)}.",
+        "",
+        "![Ratios to the best peer and to the limit](benchmarks.svg)",
+        "",
+        "![Seconds by size and by number of files](benchmarks_growth.svg)",
+        *_machines(document, others),
+    ]
     heads: dict[str, list[str]] = {}
     for name, times in document["times"].items():
         kind, given, *layer = name.split()
@@ -41,6 +98,51 @@ def page(document: dict[str, Any]) -> str:
         lines += ["", f"## {head}", "", f"| layer | {' | '.join(labels)} |"]
         lines += ["|" + "---|" * (len(labels) + 1), *rows]
     return "\n".join(lines) + "\n"
+
+
+def _facts(document: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in document["machine"].items())
+
+
+def _machines(document: dict[str, Any], others: dict[str, dict[str, Any]]) -> list[str]:
+    """Put the machines side by side, and say what measures those that are missing."""
+    lines = [
+        "",
+        "## Machines side by side",
+        "",
+        "Input 64x224x224x64, 822 MB, or in process 103 MB:",
+    ]
+    lines[-1] += (
+        " our time to that of the best peer, and in brackets to the floor, where there is one."
+    )
+    cells, missing = {}, []
+    for column in COLUMNS:
+        times = (others.get(column.file, {}) if column.file else document).get("times", {})
+        found = [_cell(times, column, layer) for layer in _LAYERS]
+        if any(found):
+            cells[column.head] = found
+        else:
+            missing.append(column)
+    lines += ["", f"| layer | {' | '.join(cells)} |", "|" + "---|" * (len(cells) + 1)]
+    for index, layer in enumerate(_LAYERS):
+        lines.append(f"| {layer} | {' | '.join(found[index] for found in cells.values())} |")
+    told = [f"[{name}]({name}): {_facts(other)}." for name, other in others.items()]
+    told += [
+        f"Not measured yet: {each.head}. This measures it: `{each.command}`." for each in missing
+    ]
+    for text in told:
+        lines += ["", text]
+    return lines
+
+
+def _cell(times: dict[str, Any], column: _Column, layer: str) -> str:
+    seen: dict[str, Any]
+    seen = next((times[row.format(layer)] for row in column.rows if row.format(layer) in times), {})
+    best = best_peer(seen)
+    if not best:
+        return ""
+    floor = f" ({ratio(seen, 'poolnorm', 'floor'):.2f})" if "floor" in seen else ""
+    return f"{ratio(seen, 'poolnorm', best):.2f}{floor}"
 
 
 def _row(layer: str, times: dict[str, list[float]]) -> str:

@@ -45,16 +45,31 @@ def test_the_reference_can_be_read() -> None:
     assert reference.count("| <code>--backend numpy&#124;") == 1
 
 
-def test_the_page_of_results_is_that_of_their_file() -> None:
+def test_the_page_of_results_and_its_pictures_are_those_of_their_file(tmp_path: Path) -> None:
     import json
 
-    from benchmarks.report import page
+    from benchmarks.picture import draw
+    from benchmarks.report import write
 
     docs = ROOT / "docs"
+    found = json.loads((docs / "benchmarks.json").read_text())
 
-    assert (docs / "benchmark_results.md").read_text() == page(
-        json.loads((docs / "benchmarks.json").read_text())
-    )
+    draw(found["times"], tmp_path / "benchmarks.svg", found["machine"]["processors"])
+    write(docs / "benchmarks.json", tmp_path / "benchmark_results.md")
+
+    for path in tmp_path.iterdir():
+        assert (docs / path.name).read_text() == path.read_text(), path.name
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_pictures_of_results_can_be_read_on_a_phone() -> None:
+    for path in (ROOT / "docs").glob("benchmarks*.svg"):
+        picture = path.read_text()
+        assert 'viewBox="0 0 400 ' in picture
+        assert min(int(size) for size in re.findall(r"font(?:-size)?:(\d+)px", picture)) >= 12
+        assert "prefers-color-scheme:dark" in picture
+        places = [float(x) for x in re.findall(r'<text x="([\d.]+)"', picture)]
+        assert max(places) <= 392
 
 
 def test_every_layer_has_a_page_with_its_parameters() -> None:
