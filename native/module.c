@@ -9,8 +9,8 @@
 
 #include "adaptive.h"
 #include "checked.h"
+#include "conversions.h"
 #include "folds.h"
-#include "halves.h"
 #include "rows.h"
 #include "scaling.h"
 #include "windows.h"
@@ -331,7 +331,12 @@ static PyObject *py_divide(PyObject *self, PyObject *args)
 /* Reverse the bytes of each item. */
 static void swap(unsigned char *bytes, ptrdiff_t length, int size)
 {
-    if (size == 4)
+    if (size == 2)
+        for (ptrdiff_t i = 0; i < length; i += 2) {
+            unsigned char first = bytes[i];
+            bytes[i] = bytes[i + 1], bytes[i + 1] = first;
+        }
+    else if (size == 4)
         for (ptrdiff_t i = 0; i < length; i += 4) {
             uint32_t item;
             memcpy(&item, bytes + i, 4);
@@ -352,7 +357,8 @@ static PyObject *py_swap(PyObject *self, PyObject *args)
     (void)self;
     PyObject *object;
     int size;
-    if (!PyArg_ParseTuple(args, "Oi", &object, &size) || !served(size)) return NULL;
+    if (!PyArg_ParseTuple(args, "Oi", &object, &size)) return NULL;
+    if (size != 2 && !served(size)) return NULL;
     buffers b = {.count = 1};
     if (PyObject_GetBuffer(object, &b.view[0], PyBUF_WRITABLE) < 0) return NULL;
     if (b.view[0].len % size) {
@@ -363,26 +369,22 @@ static PyObject *py_swap(PyObject *self, PyObject *args)
     return answer(&b, 0);
 }
 
-/* float32 from two bytes each, or, where `narrow`, two bytes each from float32. */
-static PyObject *py_convert_halves(PyObject *self, PyObject *args)
+static PyObject *py_convert(PyObject *self, PyObject *args)
 {
     (void)self;
     PyObject *objects[2];
-    int kind, narrow;
+    const char *from, *to;
     Py_ssize_t items;
-    if (!PyArg_ParseTuple(args, "OOipn", &objects[0], &objects[1], &kind, &narrow, &items))
-        return NULL;
-    const Py_ssize_t two[2] = {items, sizeof(uint16_t)}, four[2] = {items, sizeof(float)};
+    if (!PyArg_ParseTuple(args, "OOssn", &objects[0], &objects[1], &from, &to, &items)) return NULL;
+    const converter loop = conversion(*from, *to);
+    if (!loop) return PyErr_Format(PyExc_ValueError, "no loop converts %s to %s", from, to);
+    const Py_ssize_t read[2] = {items, size_of_kind(*from)}, made[2] = {items, size_of_kind(*to)};
     const enum use uses[2] = {READ, WRITE};
     Py_ssize_t bytes[2];
     buffers b;
-    if (!count(narrow ? four : two, 2, bytes) || !count(narrow ? two : four, 2, bytes + 1))
-        return NULL;
+    if (!count(read, 2, bytes) || !count(made, 2, bytes + 1)) return NULL;
     if (take(&b, objects, uses, bytes, 2) < 0) return NULL;
-    if (narrow)
-        RUN(bytes[0], narrow_halves(kind, b.view[0].buf, b.view[1].buf, items));
-    else
-        RUN(bytes[0], widen_halves(kind, b.view[0].buf, b.view[1].buf, items));
+    RUN(bytes[0], loop(b.view[0].buf, b.view[1].buf, items));
     return answer(&b, 0);
 }
 
@@ -404,7 +406,7 @@ static PyMethodDef methods[] = {
     {"scale", py_scale, METH_VARARGS, NULL},
     {"divide", py_divide, METH_VARARGS, NULL},
     {"swap", py_swap, METH_VARARGS, NULL},
-    {"convert_halves", py_convert_halves, METH_VARARGS, NULL},
+    {"convert", py_convert, METH_VARARGS, NULL},
     {"own_conversion", py_own_conversion, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };

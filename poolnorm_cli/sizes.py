@@ -11,6 +11,9 @@ TILE_BYTES = 2 << 20
 """Of a tile of a kernel: little enough to stay in cache beside what is made of it; enough for loops
 of some tens of microseconds, below which two threads get in each other's way at the interpreter's
 lock."""
+CONVERTED_TILE_BYTES = 256 << 10
+"""Of a tile in the type in which it is computed, where items are stored in another: it and what is
+made of it stay in the second-level cache."""
 BLOCK_BYTES = 4 << 20
 """Of a block on the processor: few enough that some blocks and their results share the last-level
 cache, so that reading, computing and writing meet there; many enough that handing them on costs

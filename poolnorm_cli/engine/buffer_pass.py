@@ -11,16 +11,17 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.engine.blocks import BlockPlan
+from poolnorm_cli.engine.converting import converted_call
 from poolnorm_cli.kernels import native
+from poolnorm_cli.kernels.converted_loops import converts
 from poolnorm_cli.shapes import Ints
+from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.values import field, frozen
 
 
 if TYPE_CHECKING:
     from poolnorm_cli.kernels.native import LoopCall
     from poolnorm_cli.tensors.tensor import Tensor
-
-_DTYPES = ("float32", "float64")
 
 
 @frozen
@@ -47,7 +48,8 @@ class BufferPass(BlockPlan):
         Raises:
             UsageError: The layer does not take the tensor.
         """
-        if self.dtype not in _DTYPES or self.result != self.dtype or not tensor.nbytes:
+        dtypes = self.dtype, self.compute_dtype.name, self.result
+        if not tensor.nbytes or not converts(*dtypes):
             return False
         if tensor.is_transposed or sys.byteorder != "little" or not native.compiled():
             return False
@@ -60,7 +62,7 @@ class BufferPass(BlockPlan):
     @cached_property
     def sample_bytes(self) -> int:
         """Bytes of a sample, as it is read."""
-        return prod(self.shape[1:]) * self.compute_dtype.itemsize
+        return prod(self.shape[1:]) * DTYPES[self.dtype].itemsize
 
     @cached_property
     def _calls(self) -> "dict[int, LoopCall | None]":
@@ -69,9 +71,17 @@ class BufferPass(BlockPlan):
     def loop_call(self, samples: int) -> "LoopCall | None":
         """Return what computes a block of so many samples; None where nothing does."""
         if samples not in self._calls:
-            shape = (samples, *self.shape[1:])
-            self._calls[samples] = self.layer.loop_call(shape, self.dtype, self.weights)
+            self._calls[samples] = self._loop_call(samples)
         return self._calls[samples]
+
+    def _loop_call(self, samples: int) -> "LoopCall | None":
+        dtypes = self.dtype, self.compute_dtype.name, self.result
+        if len(set(dtypes)) == 1:
+            return self.layer.loop_call((samples, *self.shape[1:]), self.dtype, self.weights)
+        call, count = converted_call(self.layer, (samples, *self.shape[1:]), dtypes, self.weights)
+        if not call.serves(count):
+            return None
+        return lambda cells, out: call.run(cells, out, count)
 
     def outputs(self, tensor: "Tensor") -> Iterator[memoryview]:
         """Yield the output of each block, in order, as it is written.
@@ -88,7 +98,7 @@ class BufferPass(BlockPlan):
             InputError: The tensor is truncated, altered or unreadable.
         """
         inner, memories = self.inner, list[bytearray]()
-        width = prod(inner.output_shape[1:]) * self.compute_dtype.itemsize
+        width = prod(inner.output_shape[1:]) * DTYPES[self.result].itemsize
 
         def work(raw: memoryview) -> memoryview:
             samples = len(raw) // inner.sample_bytes
@@ -125,11 +135,13 @@ class BufferPass(BlockPlan):
         import numpy as np
 
         from poolnorm_cli.kernels.memory import release
+        from poolnorm_cli.tensors.codecs import decode, encode
 
-        x = np.frombuffer(cells, self.dtype).reshape(shape)
+        x = decode(cells, DTYPES[self.dtype], swapped=False).reshape(shape)
+        x = x.astype(self.compute_dtype.name, copy=False)
         weights = {name: np.asarray(weight) for name, weight in self.weights.items()}
         with np.errstate(all="ignore"):
             y = self.layer.apply(x, weights)
-        out[:] = np.ascontiguousarray(y).reshape(-1).view("u1").data
+        out[:] = encode(y, DTYPES[self.result]).reshape(-1).view("u1").data
         if not np.may_share_memory(x, y):
             release(y)

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from poolnorm_cli.backends.numpy_backend import NUMPY
 from poolnorm_cli.engine.blocks import BlockPlan
+from poolnorm_cli.engine.converting import converted_call
+from poolnorm_cli.kernels.converted_loops import ConvertedCall, converts
 from poolnorm_cli.kernels.halves import narrow_float16, widen_float16
-from poolnorm_cli.kernels.memory import Array, release
+from poolnorm_cli.kernels.memory import Array, acquire, release
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.layers.call import Call
+from poolnorm_cli.layers.call import INFERENCE, Call
 from poolnorm_cli.layers.maskable import heeds_mask, require_maskable
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.strips import Strip
@@ -157,9 +160,15 @@ class LayerPass(BlockPlan):
             )
             return
 
+        tiles = None if moments or masks else self._tiles(weights)
+
         def apply(block: Block) -> tuple[Call, Array]:
             # A NaN or an infinity is data here, not an incident.
             with self.profiler.span("compute"), np.errstate(all="ignore"):
+                if tiles is not None:
+                    block, found = tiles(block)
+                    if found is not None:
+                        return INFERENCE, found
                 x, mask = self.layer_input(block)
                 call = Call(self.training, moments, block.start, self.step, mask, block.strip)
                 y = self.backend.apply(self.layer, x, weights, call)
@@ -179,6 +188,33 @@ class LayerPass(BlockPlan):
             yield result
             if not kept:
                 release(result)
+
+    def _tiles(self, weights: Weights) -> "Callable[[Block], tuple[Block, Array | None]] | None":
+        """Return what computes a block whose type is no loop's, a tile at a time; None without."""
+        dtypes = self.dtype, self.compute_dtype.name, self.result
+        if self.dtype in (dtypes[1], "bfloat16") or not converts(*dtypes):
+            return None  # blocks of bfloat16 are float32 already
+        if self.training or self.strips or self.factor != 1 or self.backend is not NUMPY:
+            return None
+        views = {name: np.ascontiguousarray(each).data for name, each in weights.items()}
+        calls: dict[int, tuple[ConvertedCall, int]] = {}
+
+        def work(block: Block) -> tuple[Block, Array | None]:
+            cells, samples = computed(block.cells), len(block.cells)
+            if samples not in calls:
+                calls[samples] = converted_call(self.layer, cells.shape, dtypes, views)
+            call, count = calls[samples]
+            y = None
+            if cells.size and call.serves(count):
+                y = acquire(self.layer.block_shape(cells.shape, None), self.result)
+                if not call.run(cells, y, count):
+                    release(y)
+                    y = None
+            if y is not None and cells is not block.cells:
+                release(cells)
+            return block._replace(cells=cells), y
+
+        return work
 
     def _rounded(self, y: Array, x: Array) -> Array:
         """Round what came of `x` to float16, in the thread that has computed it."""

@@ -15,7 +15,7 @@ from poolnorm_cli.kernels.native import loops_for
 if TYPE_CHECKING:
     from poolnorm_cli.kernels.memory import Array
 
-_FLOAT16, _BFLOAT16 = 0, 1  # as the loops know them
+_FLOAT16, _BFLOAT16 = "eE"  # as the loops know them
 
 
 def widen_float16(items: "Array") -> "Array":
@@ -68,10 +68,10 @@ def narrow_bfloat16(block: "Array") -> "Array":
         return _narrowed(np.asarray(block, np.float32, order="C"), _BFLOAT16)
 
 
-def _widened(items: "Array", kind: int) -> "Array":
+def _widened(items: "Array", kind: str) -> "Array":
     wide = acquire(items.shape, np.float32)
     if loops := loops_for(items, "eH"):
-        loops.convert_halves(items, wide, kind, False, items.size)  # noqa: FBT003
+        loops.convert(items, wide, kind, "f", items.size)
     elif kind == _FLOAT16:
         with np.errstate(all="ignore"):
             np.copyto(wide, items)
@@ -82,10 +82,10 @@ def _widened(items: "Array", kind: int) -> "Array":
     return wide
 
 
-def _narrowed(block: "Array", kind: int) -> "Array":
+def _narrowed(block: "Array", kind: str) -> "Array":
     narrow = acquire(block.shape, np.uint16)
     if loops := loops_for(block, "f"):
-        loops.convert_halves(block, narrow, kind, True, block.size)  # noqa: FBT003
+        loops.convert(block, narrow, "f", kind, block.size)
     elif kind == _FLOAT16:
         with np.errstate(all="ignore"):
             np.copyto(narrow.view(np.float16), block, casting="same_kind")

@@ -1,5 +1,6 @@
-#include "halves.h"
+#include "conversions.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #define SOME 1024 /* items of which it is asked together whether one is NaN */
@@ -56,32 +57,67 @@ static INLINE uint16_t upper_half(float number)
     return (uint16_t)((bits & 0x7FFFFFFFu) > 0x7F800000u ? none : rounded);
 }
 
-LOOP static void widen_float16(const uint16_t *restrict x, float *restrict to, ptrdiff_t n)
+#define CONVERTED(name, T, A)                                          \
+    LOOP static void name(const void *from, void *into, ptrdiff_t n) \
+    {                                                                \
+        const T *restrict x = from;                                  \
+        A *restrict to = into;                                       \
+        for (ptrdiff_t i = 0; i < n; i++) to[i] = (A)x[i];           \
+    }
+CONVERTED(from_int8, int8_t, double)
+CONVERTED(from_int16, int16_t, double)
+CONVERTED(from_int32, int32_t, double)
+CONVERTED(from_int64, int64_t, double)
+CONVERTED(from_uint8, uint8_t, double)
+CONVERTED(from_uint16, uint16_t, double)
+CONVERTED(from_uint32, uint32_t, double)
+CONVERTED(from_uint64, uint64_t, double)
+CONVERTED(widen_float32, float, double)
+CONVERTED(narrow_float64, double, float)
+
+LOOP static void from_bool(const void *from, void *into, ptrdiff_t n)
 {
+    const uint8_t *restrict x = from;
+    double *restrict to = into;
+    for (ptrdiff_t i = 0; i < n; i++) to[i] = x[i] ? 1 : 0;
+}
+
+LOOP static void widen_float16(const void *from, void *into, ptrdiff_t n)
+{
+    const uint16_t *restrict x = from;
+    float *restrict to = into;
     for (ptrdiff_t i = 0; i < n; i++) to[i] = widened(x[i]);
 }
 
-LOOP static void narrow_float16(const float *restrict x, uint16_t *restrict to, ptrdiff_t n)
+LOOP static void narrow_float16(const void *from, void *into, ptrdiff_t n)
 {
+    const float *restrict x = from;
+    uint16_t *restrict to = into;
     for (ptrdiff_t i = 0; i < n; i++) to[i] = narrowed(x[i]);
 }
 
-LOOP static void widen_bfloat16(const uint16_t *restrict x, float *restrict to, ptrdiff_t n)
+LOOP static void widen_bfloat16(const void *from, void *into, ptrdiff_t n)
 {
+    const uint16_t *restrict x = from;
+    float *restrict to = into;
     for (ptrdiff_t i = 0; i < n; i++) to[i] = number_of((uint32_t)x[i] << 16);
 }
 
-LOOP static void narrow_bfloat16(const float *restrict x, uint16_t *restrict to, ptrdiff_t n)
+LOOP static void narrow_bfloat16(const void *from, void *into, ptrdiff_t n)
 {
+    const float *restrict x = from;
+    uint16_t *restrict to = into;
     for (ptrdiff_t i = 0; i < n; i++) to[i] = upper_half(x[i]);
 }
 
 #if F16C
 /* The processor's conversions make every NaN a quiet one: such items are converted again. */
 
-__attribute__((target("avx2,f16c"))) static void widen_by_f16c(const uint16_t *x, float *to,
+__attribute__((target("avx2,f16c"))) static void widen_by_f16c(const void *from, void *into,
                                                                ptrdiff_t n)
 {
+    const uint16_t *x = from;
+    float *to = into;
     for (ptrdiff_t start = 0; start < n; start += SOME) {
         ptrdiff_t i = start, stop = LEAST(start + SOME, n);
         __m256 odd = _mm256_setzero_ps();
@@ -95,9 +131,11 @@ __attribute__((target("avx2,f16c"))) static void widen_by_f16c(const uint16_t *x
     }
 }
 
-__attribute__((target("avx2,f16c"))) static void narrow_by_f16c(const float *x, uint16_t *to,
+__attribute__((target("avx2,f16c"))) static void narrow_by_f16c(const void *from, void *into,
                                                                 ptrdiff_t n)
 {
+    const float *x = from;
+    uint16_t *to = into;
     for (ptrdiff_t start = 0; start < n; start += SOME) {
         ptrdiff_t i = start, stop = LEAST(start + SOME, n);
         __m256 odd = _mm256_setzero_ps();
@@ -131,26 +169,63 @@ int own_conversion(int allowed)
     return own;
 }
 
-void widen_halves(enum half kind, const uint16_t *x, float *to, ptrdiff_t n)
+
+static void widen_float16_as_allowed(const void *x, void *to, ptrdiff_t n)
 {
-    if (kind == BFLOAT16)
-        widen_bfloat16(x, to, n);
 #if F16C
-    else if (own)
+    if (own) {
         widen_by_f16c(x, to, n);
+        return;
+    }
 #endif
-    else
-        widen_float16(x, to, n);
+    widen_float16(x, to, n);
 }
 
-void narrow_halves(enum half kind, const float *x, uint16_t *to, ptrdiff_t n)
+static void narrow_float16_as_allowed(const void *x, void *to, ptrdiff_t n)
 {
-    if (kind == BFLOAT16)
-        narrow_bfloat16(x, to, n);
 #if F16C
-    else if (own)
+    if (own) {
         narrow_by_f16c(x, to, n);
+        return;
+    }
 #endif
-    else
-        narrow_float16(x, to, n);
+    narrow_float16(x, to, n);
+}
+
+static const struct {
+    char from, to;
+    converter loop;
+} known[] = {
+    {'e', 'f', widen_float16_as_allowed},
+    {'f', 'e', narrow_float16_as_allowed},
+    {'E', 'f', widen_bfloat16},
+    {'f', 'E', narrow_bfloat16},
+    {'f', 'd', widen_float32},
+    {'d', 'f', narrow_float64},
+    {'?', 'd', from_bool},
+    {'b', 'd', from_int8},
+    {'h', 'd', from_int16},
+    {'i', 'd', from_int32},
+    {'q', 'd', from_int64},
+    {'B', 'd', from_uint8},
+    {'H', 'd', from_uint16},
+    {'I', 'd', from_uint32},
+    {'Q', 'd', from_uint64},
+};
+
+converter conversion(char from, char to)
+{
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (known[i].from == from && known[i].to == to) return known[i].loop;
+    return NULL;
+}
+
+ptrdiff_t size_of_kind(char kind)
+{
+    switch (kind) {
+    case '?': case 'b': case 'B': return 1;
+    case 'e': case 'E': case 'h': case 'H': return 2;
+    case 'f': case 'i': case 'I': return 4;
+    default: return 8;
+    }
 }

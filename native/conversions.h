@@ -1,0 +1,23 @@
+/* Between the types in which items are stored and those in which they are worked on.
+ *
+ * float16, and bfloat16, the upper half of a float32, become float32 exactly; from it they are
+ * rounded once, to nearest, ties to even. A NaN keeps its sign and as much of its payload as there
+ * is room for, as in NumPy. */
+#ifndef POOLNORM_CONVERSIONS_H
+#define POOLNORM_CONVERSIONS_H
+
+#include "common.h"
+
+typedef void (*converter)(const void *x, void *to, ptrdiff_t n);
+
+/* The loop that converts items of one kind to another; null where there is none. A kind is a letter
+ * of Python's `struct`, or E for bfloat16. */
+converter conversion(char from, char to);
+
+/* Bytes of an item of a kind for which there is a loop. */
+ptrdiff_t size_of_kind(char kind);
+
+/* Whether float16 is converted by the processor's own instructions; 0 for `allowed` prevents it. */
+int own_conversion(int allowed);
+
+#endif

@@ -1,0 +1,40 @@
+"""A layer on items of a type that no loop is made for, by loops for another one."""
+
+from collections.abc import Mapping
+from math import prod
+from typing import TYPE_CHECKING
+
+from poolnorm_cli.kernels.converted_loops import ConvertedCall
+from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.shapes import Ints
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.kernels.native import LoopCall
+
+
+def converted_call(
+    layer: Layer, shape: Ints, dtypes: tuple[str, str, str], weights: Mapping[str, memoryview]
+) -> tuple[ConvertedCall, int]:
+    """Return what computes a block a tile at a time.
+
+    Args:
+        layer: The layer.
+        shape: Shape of the block.
+        dtypes: Names of the dtypes of the cells, of the arithmetic, and of the output.
+        weights: The weights in the shapes that the layer asks for.
+
+    Returns:
+        The call, and its samples, which are smaller and more than those of the block where the
+        layer does the same to them.
+    """
+    layer, shape = layer.collapse_leading_axes(shape)
+    calls: dict[int, LoopCall | None] = {}
+
+    def make(samples: int) -> "LoopCall | None":
+        if samples not in calls:
+            calls[samples] = layer.loop_call((samples, *shape[1:]), dtypes[1], weights)
+        return calls[samples]
+
+    made = tuple(int(size or 0) for size in layer.output_shape(shape)[1:])
+    return ConvertedCall(make, shape[1:], made, dtypes), shape[0] if prod(shape) else 0
