@@ -1,21 +1,71 @@
-/* Rows of float32 brought to mean 0 and size 1.
+/* Rows and columns divided by a statistic of theirs: (x - mean) / sqrt(power) * gamma + beta, the
+ * power of a row being max(sum of squares * weight + epsilon, least).
  *
- * Distances from the mean are taken in float32, which holds them to half an epsilon of themselves
- * however large the mean is: that is known to twice float32's digits. Rows whose squares leave its
- * range are worked on in float64, so each row's result follows from that row alone. */
+ * Whatever leaves the range of an item's type, or what its squares leave, is computed in a wider
+ * one: float64 for float, long double for double. */
 #ifndef POOLNORM_ROWS_H
 #define POOLNORM_ROWS_H
 
 #include "common.h"
 
-/* How a row is brought to size 1: it is divided by sqrt(max(squares * weight + epsilon, least)). */
 typedef struct {
-    int centered; /* the mean is taken off before */
+    int centered; /* the mean is subtracted, and squares are of distances from it */
     double weight, epsilon, least;
 } size_of;
 
-/* `gamma` and `beta` have a factor and an addend for each item, or are null. */
-void normalize(const float *x, float *y, const float *gamma, const float *beta, const size_of *s,
-               ptrdiff_t rows, ptrdiff_t items);
+/* Which weights are for an item: with rows of `channels * run` items, item i of row r has those at
+ * (r % groups) * channels + i / run. */
+typedef struct {
+    ptrdiff_t groups, channels, run;
+} weighing;
+
+/* gamma and beta as a loop takes them; both may be null. `wide` says that they are such that only a
+ * wider type has room for what they make. */
+typedef struct {
+    const float *gamma, *beta;
+    const double *gammas, *betas;
+    int wide;
+    void *memory;
+} affine_f;
+typedef struct {
+    const double *gamma, *beta;
+    const double *gammas, *betas;
+    int wide;
+    void *memory;
+} affine_d;
+
+/* Prepare so many weights, and free them; -1 without memory. Weights that change nothing are left
+ * out. */
+int prepare_f(affine_f *a, const double *gamma, const double *beta, ptrdiff_t count);
+int prepare_d(affine_d *a, const double *gamma, const double *beta, ptrdiff_t count);
+
+/* Rows that follow one another; the first of them is row `first` of a tensor. */
+void normalize_rows_f(const float *x, float *y, const affine_f *a, const size_of *s,
+                      const weighing *w, ptrdiff_t first, ptrdiff_t rows);
+void normalize_rows_d(const double *x, double *y, const affine_d *a, const size_of *s,
+                      const weighing *w, ptrdiff_t first, ptrdiff_t rows);
+
+/* Columns of (before, length, width): statistics are taken down the length of each, and of `joined`
+ * columns beside each other together. Weights lie along the width, or `along` the length. Return -1
+ * without memory. */
+typedef struct {
+    ptrdiff_t before, length, width, joined;
+    int along;
+} columns;
+
+int normalize_columns_f(const float *x, float *y, const affine_f *a, const size_of *s,
+                        const columns *c);
+int normalize_columns_d(const double *x, double *y, const affine_d *a, const size_of *s,
+                        const columns *c);
+
+/* All of it: weights prepared, all rows or columns worked on, weights freed. -1 without memory. */
+int all_rows_f(const float *x, float *y, const double *gamma, const double *beta, const size_of *s,
+               const weighing *w, ptrdiff_t rows);
+int all_rows_d(const double *x, double *y, const double *gamma, const double *beta,
+               const size_of *s, const weighing *w, ptrdiff_t rows);
+int all_columns_f(const float *x, float *y, const double *gamma, const double *beta,
+                  const size_of *s, const columns *c);
+int all_columns_d(const double *x, double *y, const double *gamma, const double *beta,
+                  const size_of *s, const columns *c);
 
 #endif

@@ -10,4 +10,20 @@ int scale_f(const float *x, float *y, const float *a, const float *b, const floa
 int scale_d(const double *x, double *y, const double *a, const double *b, const double *c,
             ptrdiff_t before, ptrdiff_t length, ptrdiff_t after);
 
+/* By statistics that are known in float64: (x - mean) * scale + shift, where what the type of the
+ * items lacks of the mean costs nothing, and what leaves its range is computed in a wider one. The
+ * shift may be null. Return -1 without memory. */
+typedef struct {
+    const double *mean, *scale, *shift;
+} moving;
+
+int center_f(const float *x, float *y, const moving *m, ptrdiff_t before, ptrdiff_t length,
+             ptrdiff_t after);
+int center_d(const double *x, double *y, const moving *m, ptrdiff_t before, ptrdiff_t length,
+             ptrdiff_t after);
+
+/* What batch normalization multiplies by and adds, from its weights; gamma and beta may be null. */
+int fold_weights(const double *gamma, const double *beta, const double *variance, double epsilon,
+         double *scale, double *shift, ptrdiff_t length);
+
 #endif

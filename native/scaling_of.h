@@ -63,5 +63,44 @@ static INLINE int NAME(scale)(const T *x, T *y, const T *a, const T *b, const T 
     return 0;
 }
 
+/* Vectors of T for scale, from those of float64; of places where T has no room for what they make,
+ * `lost` is 1. What T lacks of a mean goes into the addend. */
+static INLINE int NAME(narrow)(const moving *m, ptrdiff_t length, T *a, T *b, T *c, int *lost)
+{
+    int any = 0;
+    for (ptrdiff_t i = 0; i < length; i++) {
+        double mean = m->mean[i], scale = m->scale[i], shift = m->shift ? m->shift[i] : 0;
+        double size = fabs(scale), finite = mean - mean;
+        a[i] = (T)mean, b[i] = (T)scale;
+        double rest = finite == 0 ? mean - a[i] : 0;
+        c[i] = (T)(shift - rest * scale);
+        lost[i] = (size <= DBL_MAX && (size >= HEAVY || (size < LIGHT && size > 0))) ||
+                  (fabs(mean) <= DBL_MAX && fabs(mean) >= HEAVY) ||
+                  (fabs(shift) <= DBL_MAX && fabs(shift) >= HEAVY);
+        any |= lost[i];
+    }
+    return any;
+}
+
+static INLINE int NAME(center)(const T *x, T *y, const moving *m, ptrdiff_t before,
+                               ptrdiff_t length, ptrdiff_t after)
+{
+    T *a = room(length, 1, 3 * sizeof(T) + sizeof(int));
+    if (!a) return -1;
+    T *b = a + length, *c = b + length;
+    int *lost = (int *)(c + length);
+    int any = NAME(narrow)(m, length, a, b, c, lost);
+    if (NAME(scale)(x, y, a, b, c, before, length, after) < 0) return free(a), -1;
+    for (ptrdiff_t i = 0; any && i < length; i++)
+        for (ptrdiff_t k = 0; lost[i] && k < before; k++)
+            for (ptrdiff_t j = 0, at = (k * length + i) * after; j < after; j++, at++)
+                y[at] = (T)(((W)x[at] - m->mean[i]) * m->scale[i] + (m->shift ? m->shift[i] : 0));
+    free(a);
+    return 0;
+}
+
 #undef T
+#undef W
 #undef NAME
+#undef HEAVY
+#undef LIGHT

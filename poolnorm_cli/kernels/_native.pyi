@@ -43,13 +43,45 @@ def divide(
     sums: Buffer, out: Buffer, by: float, itemsize: int, /
 ) -> bool: ...  # True: one is not finite
 def swap(items: Buffer, itemsize: int, /) -> bool: ...
-def normalize(
+def normalize_rows(
     x: Array,
     y: Array,
     gamma: Array | None,
     beta: Array | None,
-    size: tuple[bool, float, float, float],
-    shape: tuple[int, int],
+    itemsize: int,
+    division: tuple[bool, float, float, float],
+    sizes: tuple[int, int, int, int],
+    /,
+) -> bool: ...
+def normalize_columns(
+    x: Array,
+    y: Array,
+    gamma: Array | None,
+    beta: Array | None,
+    itemsize: int,
+    division: tuple[bool, float, float, float],
+    sizes: tuple[int, int, int, int],
+    along: bool,
+    /,
+) -> bool: ...
+def center(
+    x: Array,
+    y: Array,
+    mean: Array,
+    scale: Array,
+    shift: Array | None,
+    itemsize: int,
+    shape: ThreeAxes,
+    /,
+) -> bool: ...
+def fold_weights(
+    gamma: Array | None,
+    beta: Array | None,
+    variance: Array,
+    scale: Array,
+    shift: Array,
+    epsilon: float,
+    length: int,
     /,
 ) -> bool: ...
 def scale(

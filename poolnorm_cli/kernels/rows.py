@@ -1,15 +1,18 @@
 """Normalization of trailing axes: each row is brought to mean 0 and deviation 1 while in cache."""
 
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from poolnorm_cli.kernels.memory import acquire, scratch, silence_floating_point
-from poolnorm_cli.kernels.native import FLOAT32, loops_for
+from poolnorm_cli.kernels.native import FLOATS, loops_for
 from poolnorm_cli.sizes import TILE_BYTES
 
+
+if TYPE_CHECKING:
+    from poolnorm_cli.kernels.normalizing_loops import NormalizingCall, ScalingCall
 
 Array = NDArray[Any]
 Vector = NDArray[Any] | None
@@ -37,8 +40,6 @@ def can_normalize_rows(x: Array, axes: tuple[int, ...], epsilon: float) -> bool:
         Whether the axes are the last ones, and rows and numbers such that float32 loses nothing.
     """
     trailing = axes == tuple(range(axes[0], x.ndim)) and axes[0] > 0
-    if loops_for(x, FLOAT32):
-        return trailing and x.size > 0
     short = 0 < prod(x.shape[axes[0] :]) <= LONGEST
     return trailing and short and x.dtype == np.float32 and _LEAST <= epsilon <= _LARGE
 
@@ -60,9 +61,6 @@ def normalize_rows(x: Array, epsilon: float, gamma: Vector, beta: Vector) -> Arr
         The normalized rows, float32.
     """
     y = acquire(x.shape, x.dtype)
-    if loops := loops_for(x, FLOAT32):
-        loops.normalize(x, y, gamma, beta, (True, 1 / x.shape[1], epsilon, 0.0), x.shape)
-        return y
     items = max(x.shape[1], 1)
     step = max(TILE_BYTES // 4 // (items * x.itemsize), 1)
     normalize = _by_columns if items < _FEW else _by_rows
@@ -76,30 +74,23 @@ def normalize_rows(x: Array, epsilon: float, gamma: Vector, beta: Vector) -> Arr
     return y
 
 
-def divide_rows(
-    x: Array, axes: tuple[int, ...], weight: float, epsilon: float, least: float
+def run_loop(
+    call: "NormalizingCall | ScalingCall | None", x: Array, *vectors: Array | None
 ) -> Array | None:
-    """Compute `x / sqrt(max(squares * weight + epsilon, least))` for each row, in a compiled loop.
-
-    With 1 / items as weight this is RMS normalization, after Zhang and Sennrich (2019), "Root mean
-    square layer normalization"; with 1 it divides by the Euclidean norm.
+    """Run a loop on an array, where one serves for it.
 
     Args:
-        x: Of any dtype and order.
-        axes: Sorted axes whose squares are added: a row.
-        weight: Factor of the sum of squares.
-        epsilon: Added to that product.
-        least: The smallest number that is divided by, squared.
+        call: What was derived from the shape of `x`.
+        x: C-contiguous; not modified.
+        vectors: What the loop takes besides: float64, in the order of the axes.
 
     Returns:
-        An array like `x`; None where no loop serves for it.
+        An array like `x`; None where no loop serves.
     """
-    loops = loops_for(x, FLOAT32)
-    if not loops or not can_normalize_rows(x, axes, epsilon):
+    if call is None or loops_for(x, FLOATS) is None:
         return None
     y = acquire(x.shape, x.dtype)
-    rows = prod(x.shape[: axes[0]]), prod(x.shape[axes[0] :])
-    loops.normalize(x, y, None, None, (False, weight, epsilon, least), rows)
+    call.run(x, y, *(v if v is None else np.ascontiguousarray(v, np.float64) for v in vectors))
     return y
 
 

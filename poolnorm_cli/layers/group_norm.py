@@ -1,19 +1,22 @@
 """Group and instance normalization as Keras 3 computes them."""
 
 from abc import abstractmethod
+from math import prod
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.affine import AffineNormalization
 from poolnorm_cli.layers.call import INFERENCE, Call
 from poolnorm_cli.layers.maskable import Maskable
-from poolnorm_cli.layers.normalization import apply_affine, require_rank
+from poolnorm_cli.layers.normalization import require_rank
+from poolnorm_cli.layers.weight_arrays import affine_arrays, apply_affine
 from poolnorm_cli.shapes import Ints, Shape, counted, format_shape, known_sizes, within_64_bits
 from poolnorm_cli.values import frozen, replace
 
 
 if TYPE_CHECKING:
     from poolnorm_cli.kernels.moments import Moments
+    from poolnorm_cli.kernels.normalizing_loops import NormalizingCall
     from poolnorm_cli.layers.axis_rules import Statistics
     from poolnorm_cli.layers.base import Layer
     from poolnorm_cli.layers.call import Array, Facts, Weights
@@ -112,6 +115,23 @@ class GroupedNormalization(AffineNormalization, Maskable):
         own = group_moments(moments, samples, axis, groups)
         return super().block_statistics(own, (0, *origin[1:]), shape)
 
+    def normalizing_call(self, shape: Ints, dtype: str) -> "NormalizingCall | None":
+        """Return the call of the loop that normalizes each group of a block.
+
+        Args:
+            shape: Shape of the block.
+            dtype: Name of its dtype.
+
+        Returns:
+            The call; None where no loop serves.
+        """
+        from poolnorm_cli.kernels.normalizing_loops import over_groups
+
+        (axis,) = self.axes(len(shape))
+        groups = self.group_count(shape[axis])
+        cells = prod(shape[1:]) // max(groups, 1)
+        return over_groups(shape, axis, groups, dtype, self.division(cells))
+
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Compute `(x - mean) / sqrt(variance + epsilon) * gamma + beta`, the variance biased.
 
@@ -126,20 +146,27 @@ class GroupedNormalization(AffineNormalization, Maskable):
             arXiv:1803.08494) gives it.
         """
         from poolnorm_cli.kernels.partial_moments import strip_moments
+        from poolnorm_cli.kernels.rows import run_loop
         from poolnorm_cli.kernels.scaling import center_and_scale, inverse_deviation
 
         (axis,) = axes = self.axes(x.ndim)
+        origin = call.origin(x.ndim)
         given = self.call_statistics(call, x.shape)
         if given is not None:
             y = center_and_scale(x, given[0], inverse_deviation(given[1], self.epsilon), 0.0)
-            return apply_affine(y, weights, axes, call.origin(x.ndim))
+            return apply_affine(y, weights, axes, origin)
+        if call.mask is None:
+            own = self.normalizing_call(x.shape, x.dtype.name)
+            found = run_loop(own, x, *affine_arrays(weights, x.shape, axes, origin))
+            if found is not None:
+                return found
         grouped = x.reshape(self._grouped(x.shape, axis))
         reduced = tuple(a for a in range(1, grouped.ndim) if a != axis)
         mask = None if call.mask is None else call.mask.reshape(grouped.shape)
         moments = strip_moments(grouped, mask, reduced)
         inverse = inverse_deviation(moments.variance, self.epsilon)
         y = center_and_scale(grouped, moments.mean, inverse, 0.0)
-        return apply_affine(y.reshape(x.shape), weights, axes, call.origin(x.ndim))
+        return apply_affine(y.reshape(x.shape), weights, axes, origin)
 
     def explain(self, facts: "Facts") -> list[str]:
         """Describe how the channels are grouped, and over which cells the statistics are taken."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from poolnorm_cli.layers.affine import AffineNormalization
 from poolnorm_cli.layers.call import INFERENCE, Call
-from poolnorm_cli.layers.normalization import affine_vector, apply_affine
+from poolnorm_cli.layers.weight_arrays import affine_arrays, affine_vector, apply_affine
 from poolnorm_cli.shapes import Shape
 from poolnorm_cli.values import frozen
 
@@ -41,10 +41,15 @@ class LayerNormalization(AffineNormalization):
             arXiv:1607.06450) gives it.
         """
         from poolnorm_cli.kernels.moments import moments_of
-        from poolnorm_cli.kernels.rows import can_normalize_rows, normalize_rows
+        from poolnorm_cli.kernels.rows import can_normalize_rows, normalize_rows, run_loop
         from poolnorm_cli.kernels.scaling import center_and_scale, inverse_deviation
 
-        axes = self.axes(x.ndim)
+        axes, origin = self.axes(x.ndim), call.origin(x.ndim)
+        if call.moments is None:
+            own = self.normalizing_call(x.shape, x.dtype.name)
+            y = run_loop(own, x, *affine_arrays(weights, x.shape, axes, origin))
+            if y is not None:
+                return y
         if call.moments is None and can_normalize_rows(x, axes, self.epsilon):
             rows = x.reshape(-1, math.prod(x.shape[axes[0] :]))
             affine = [affine_vector(weights, name, x, axes) for name in ("gamma", "beta")]
@@ -55,7 +60,7 @@ class LayerNormalization(AffineNormalization):
             moments = moments_of(x, axes)
             given = moments.mean, moments.variance
         y = center_and_scale(x, given[0], inverse_deviation(given[1], self.epsilon), 0.0)
-        return apply_affine(y, weights, axes, call.origin(x.ndim))
+        return apply_affine(y, weights, axes, origin)
 
     def explain(self, facts: "Facts") -> list[str]:
         """Describe over which cells the statistics are taken, and by which formula."""

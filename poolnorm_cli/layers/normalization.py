@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer, ints
+from poolnorm_cli.layers.weight_arrays import part_for_block
 from poolnorm_cli.shapes import Ints, Shape, format_shape, resolve_axes, within_64_bits
 from poolnorm_cli.sizes import SAMPLE_STATISTICS_BYTES
 from poolnorm_cli.strips import merge_leading_axes, tile_strips
@@ -12,10 +13,11 @@ from poolnorm_cli.values import frozen, replace
 
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from collections.abc import Mapping
 
     from poolnorm_cli.kernels.moments import Moments
+    from poolnorm_cli.kernels.native import LoopCall
+    from poolnorm_cli.kernels.normalizing_loops import Division, NormalizingCall
     from poolnorm_cli.layers.axis_rules import Statistics
     from poolnorm_cli.layers.call import Array, Call, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, GraphMoments, Value
@@ -84,6 +86,53 @@ class Normalization(Layer):
         """
         del training
         return self.reduced_axes(rank) if in_strips or 0 in self.axes(rank) else ()
+
+    def normalizing_call(self, shape: Ints, dtype: str) -> "NormalizingCall | None":
+        """Return the call of the loop that takes a block's own statistics and normalizes it.
+
+        Args:
+            shape: Shape of the block.
+            dtype: Name of its dtype.
+
+        Returns:
+            The call; None where no loop serves.
+        """
+        from poolnorm_cli.kernels.normalizing_loops import over_axes
+
+        axes = self.axes(len(shape))
+        count = math.prod(shape[axis] for axis in axes)
+        return over_axes(shape, axes, dtype, self.division(count))
+
+    def division(self, cells: int) -> "Division":
+        """Return what cells are divided by that have a statistic together.
+
+        Args:
+            cells: How many these are.
+
+        Returns:
+            What a loop takes.
+        """
+        from poolnorm_cli.kernels.normalizing_loops import Division
+
+        epsilon: float = getattr(self, "epsilon", 0.0)
+        return Division(self.centered, 1 / max(cells, 1), epsilon, self.least_power)
+
+    def loop_call(
+        self, shape: Ints, dtype: str, weights: "Mapping[str, memoryview]"
+    ) -> "LoopCall | None":
+        """Return the call of the loop for a block and the weights.
+
+        Args:
+            shape: Shape of the block.
+            dtype: Name of its dtype.
+            weights: gamma or scale, and beta, as far as the layer has them, in float64.
+
+        Returns:
+            The call; None where no loop serves.
+        """
+        call = self.normalizing_call(shape, dtype)
+        gamma = weights.get("gamma", weights.get("scale"))
+        return None if call is None else call.on(gamma, weights.get("beta"))
 
     def block_statistics(
         self, moments: "Moments", origin: Ints, shape: Ints
@@ -237,7 +286,7 @@ class Normalization(Layer):
         Returns:
             Views of the weights, by name.
         """
-        part = _part(self.axes(len(shape)), origin, shape)
+        part = part_for_block(self.axes(len(shape)), origin, shape)
         return {name: weight[part] for name, weight in weights.items()}
 
     def config(self, shape: Shape | None = None) -> dict[str, Any]:
@@ -262,77 +311,6 @@ def splits_weights(layer: Layer, rank: int) -> bool:
 def _largest(weights: "list[Array]") -> float:
     """Return the largest magnitude in arrays; 0 where there are none."""
     return max((float(abs(weight).max(initial=0.0)) for weight in weights), default=0.0)
-
-
-def _part(axes: Ints, origin: Ints, shape: Ints) -> tuple[slice, ...]:
-    return tuple(slice(origin[axis], origin[axis] + shape[axis]) for axis in axes)
-
-
-def broadcast_weight(
-    weights: "Weights", name: str, shape: Ints, axes: Ints, origin: Ints
-) -> "NDArray[np.float64] | None":
-    """Shape a weight, or the part of it for a block, so that it broadcasts against that.
-
-    Args:
-        weights: The weights of the layer.
-        name: One of them; None is returned where the layer has none of that name.
-        shape: Shape of the block.
-        axes: Sorted axes of the tensor along which the weight runs.
-        origin: Index at which the block starts in its tensor.
-
-    Returns:
-        The weight in float64.
-    """
-    import numpy as np
-
-    if name not in weights:
-        return None
-    weight = np.asarray(weights[name][_part(axes, origin, shape)], dtype=np.float64)
-    return weight.reshape([size if axis in axes else 1 for axis, size in enumerate(shape)])
-
-
-def affine_vector(weights: "Weights", name: str, x: "Array", axes: Ints) -> "Array | None":
-    """Return a weight over trailing axes as a vector for a block.
-
-    Args:
-        weights: The weights of the layer.
-        name: One of them.
-        x: The block.
-        axes: Sorted, trailing axes along which the weight runs.
-
-    Returns:
-        A vector in the dtype of `x`; None where there is no such weight or it changes nothing.
-    """
-    weight = _changing(broadcast_weight(weights, name, x.shape, axes, (0,) * x.ndim), name)
-    return None if weight is None else weight.reshape(-1).astype(x.dtype)
-
-
-def _changing(weight: "Array | None", name: str) -> "Array | None":
-    """Return None for factors that are all 1 and addends that are all 0."""
-    neutral = 0 if name == "beta" else 1
-    return None if weight is None or (weight == neutral).all() else weight
-
-
-def apply_affine(y: "Array", weights: "Weights", axes: Ints, origin: Ints) -> "Array":
-    """Multiply a block, in place, by gamma or scale, and add beta: what there is of them.
-
-    Args:
-        y: The normalized block.
-        weights: The weights of the layer.
-        axes: Sorted axes of the tensor along which they run.
-        origin: Index at which the block starts in its tensor.
-
-    Returns:
-        `y` itself.
-    """
-    from poolnorm_cli.kernels.scaling import multiply_and_add
-
-    gamma, scale, beta = (
-        _changing(broadcast_weight(weights, name, y.shape, axes, origin), name)
-        for name in ("gamma", "scale", "beta")
-    )
-    multiply_and_add(y, scale if gamma is None else gamma, beta)
-    return y
 
 
 def require_epsilon(epsilon: float) -> None:

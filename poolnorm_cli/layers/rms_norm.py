@@ -4,12 +4,14 @@ import math
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from poolnorm_cli.layers.call import INFERENCE, Call
-from poolnorm_cli.layers.normalization import Normalization, apply_affine, require_epsilon
+from poolnorm_cli.layers.normalization import Normalization, require_epsilon
+from poolnorm_cli.layers.weight_arrays import affine_arrays, apply_affine
 from poolnorm_cli.shapes import Ints, Shape, known_sizes
 from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
+    from poolnorm_cli.kernels.normalizing_loops import Division
     from poolnorm_cli.layers.call import Array, Facts, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
 
@@ -69,16 +71,17 @@ class RMSNormalization(Normalization):
             2019, arXiv:1910.07467) gives it.
         """
         from poolnorm_cli.kernels.moments import mean_square
-        from poolnorm_cli.kernels.rows import divide_rows
+        from poolnorm_cli.kernels.rows import run_loop
         from poolnorm_cli.kernels.scaling import inverse_deviation, scaled
 
-        axes, origin, y = self.axes(x.ndim), call.origin(x.ndim), None
+        axes, origin = self.axes(x.ndim), call.origin(x.ndim)
         given = self.call_statistics(call, x.shape)
         if given is None:
-            count = math.prod(x.shape[axis] for axis in axes)
-            y = divide_rows(x, axes, 1 / max(count, 1), self.epsilon, 0.0)
-        if y is None:
-            y = scaled(x, inverse_deviation(mean_square(x, axes, given), self.epsilon))
+            own = self.normalizing_call(x.shape, x.dtype.name)
+            found = run_loop(own, x, *affine_arrays(weights, x.shape, axes, origin))
+            if found is not None:
+                return found
+        y = scaled(x, inverse_deviation(mean_square(x, axes, given), self.epsilon))
         return apply_affine(y, weights, axes, origin)
 
     def explain(self, facts: "Facts") -> list[str]:
@@ -145,6 +148,18 @@ class UnitNormalization(Normalization):
     centered: ClassVar[bool] = False
     least_power: ClassVar[float] = _LEAST_NORM**2
 
+    def division(self, cells: int) -> "Division":
+        """Return what cells are divided by: the root of the sum of squares itself.
+
+        Args:
+            cells: Not used.
+
+        Returns:
+            What a loop takes.
+        """
+        del cells
+        return super().division(1)
+
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Compute `x / max(norm, 1e-12)`, the norm the Euclidean one.
 
@@ -159,13 +174,13 @@ class UnitNormalization(Normalization):
         import numpy as np
 
         from poolnorm_cli.kernels.moments import mean_square
-        from poolnorm_cli.kernels.rows import divide_rows
+        from poolnorm_cli.kernels.rows import run_loop
         from poolnorm_cli.kernels.scaling import inverse_deviation, scaled
 
         del weights
         axes = self.axes(x.ndim)
         if call.moments is None:
-            y = divide_rows(x, axes, 1.0, 0.0, _LEAST_NORM**2)
+            y = run_loop(self.normalizing_call(x.shape, x.dtype.name), x, None, None)
             if y is not None:
                 return y
         count = call.moments.count if call.moments else math.prod(x.shape[axis] for axis in axes)

@@ -148,7 +148,7 @@ def test_a_format_is_one_file_and_one_row(tmp_path: Path) -> None:
             "unit in/x.toy --key a -o a.toy",
             "gpool max in/x.toy::a -q -o m.npy",
             "compare in/x.toy::a u.npy",
-            "compare a.toy in/x.toy::a",
+            "compare a.toy in/x.toy::b",
             "shape pool max in/x.toy::a -q",
             "generate normal 4,3,2 -o g.toy",
             "info g.toy --json",

@@ -17,10 +17,13 @@ import numpy as np
 from poolnorm_cli.kernels import native
 from poolnorm_cli.kernels.moments import moments_of
 from poolnorm_cli.kernels.reductions import max_over, mean_over
-from poolnorm_cli.kernels.rows import divide_rows, normalize_rows
 from poolnorm_cli.kernels.scaling import center_and_scale
 from poolnorm_cli.layers.adaptive_pooling import AdaptiveAveragePooling, AdaptiveMaxPooling
+from poolnorm_cli.layers.batch_norm.layer import BatchNormalization
+from poolnorm_cli.layers.group_norm import GroupNormalization
+from poolnorm_cli.layers.layer_norm import LayerNormalization
 from poolnorm_cli.layers.pooling import AveragePooling, MaxPooling
+from poolnorm_cli.layers.rms_norm import RMSNormalization, UnitNormalization
 from poolnorm_cli.shapes import window
 
 
@@ -116,10 +119,32 @@ def others(random: Random) -> None:
     moments_of(x, axes)
     vectors = [random.standard_normal((1, *x.shape[1:])) for _ in range(3)]
     center_and_scale(x, vectors[0], vectors[1], vectors[2])
-    rows = x.astype(np.float32).reshape(-1, x.shape[-1])
-    affine = random.standard_normal((2, x.shape[-1])).astype(np.float32)
-    normalize_rows(rows, float(random.choice([0, 1e-3])), affine[0], affine[1])
-    divide_rows(rows, (1,), 1.0, 0.0, 1e-24)
+
+
+def normalizations(random: Random) -> None:
+    """Normalize over any axes, and groups of channels; results are those of float64."""
+    x = some(random, sizes(random, int(random.integers(2, 5))))
+    if not x.size:
+        return
+    axis = (int(random.integers(1, x.ndim)),)
+    channel = (1,) if random.random() < 0.5 else (x.ndim - 1,)
+    groups = int(random.choice([n for n in range(1, 41) if x.shape[channel[0]] % n == 0]))
+    epsilon = float(random.choice([0, 1e-3, 1e30]))
+    layers = [
+        LayerNormalization(axis=axis, epsilon=epsilon),
+        RMSNormalization(axis=tuple(range(axis[0], x.ndim)), epsilon=epsilon),
+        UnitNormalization(axis=axis),
+        GroupNormalization(axis=channel, groups=groups, epsilon=epsilon),
+        BatchNormalization(axis=axis, epsilon=epsilon),
+    ]
+    for layer in layers:
+        shapes = layer.weight_shapes(x.shape)
+        weights = {name: np.abs(some(random, size)) for name, size in shapes.items()}
+        assert layer.apply(x, weights).shape == x.shape
+        if x.dtype == np.float32 and epsilon == 1e-3:
+            plain: Any = {name: np.ones(size) for name, size in shapes.items()}
+            wide = layer.apply(x.astype(np.float64), plain).astype(np.float32)
+            np.testing.assert_allclose(layer.apply(x, plain), wide, rtol=1e-4, atol=1e-4)
 
 
 def at_the_door(random: Random) -> None:
@@ -131,6 +156,7 @@ def at_the_door(random: Random) -> None:
     shape = few if random.random() < 0.7 else tuple(wild[:5])
     items = prod(shape) if 0 < prod(shape) < 1 << 16 else 24
     x, y = np.ones(items, np.float32), np.empty(int(random.integers(1, 40)), np.float32)
+    wide, division = np.ones(items), (True, 1.0, 0.0, 0.0)
     windows = [tuple(wild[i : i + 4]) for i in (5, 9, 13)]
     three = tuple(wild[20:23]) if random.random() < 0.5 else (1, 1, items)
     calls: list[Callable[[], object]] = [
@@ -141,9 +167,12 @@ def at_the_door(random: Random) -> None:
         lambda: loops.fold_sum(x, y, three),
         lambda: loops.fold_max(x, y, three, int(random.choice([4, 8, wild[28] % 100]))),
         lambda: loops.fold_moments(x, y, y, three, int(random.choice([4, 8]))),
-        lambda: loops.normalize(x, y, None, x, (True, 1.0, 0.0, 0.0), three[:2]),
         lambda: loops.divide(x, y, 2.0, int(random.choice([4, 8]))),
         lambda: loops.divide(x[: 2 * y.size], y, 0.0, int(random.choice([4, 8]))),
+        lambda: loops.normalize_rows(x, y, None, wide, 4, division, tuple(wild[20:24])),
+        lambda: loops.normalize_columns(x, y, wide, None, 4, division, tuple(wild[20:24]), 1),
+        lambda: loops.center(x, y, wide, wide, None, 4, three),
+        lambda: loops.fold_weights(None, wide, wide, wide, y, 0.0, wild[20]),
         lambda: loops.swap(y, wild[19]),
         lambda: loops.swap(y, int(random.choice([4, 8]))),
         lambda: loops.scale(x, y, None, None if random.random() < 0.5 else x, x, 4, three),

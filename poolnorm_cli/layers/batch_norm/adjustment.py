@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.keras.initializers import Initializer
-from poolnorm_cli.layers.normalization import broadcast_weight
+from poolnorm_cli.layers.weight_arrays import broadcast_weight
 from poolnorm_cli.shapes import Ints, Shape, format_shape
 from poolnorm_cli.tensors.formats import NPZ, format_of
 from poolnorm_cli.urls import redact_url

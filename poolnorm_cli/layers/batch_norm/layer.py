@@ -12,13 +12,17 @@ from poolnorm_cli.layers.batch_norm.statistics import (
     require_finite,
 )
 from poolnorm_cli.layers.call import INFERENCE, Call
-from poolnorm_cli.layers.normalization import broadcast_weight
+from poolnorm_cli.layers.weight_arrays import broadcast_weight
 from poolnorm_cli.shapes import Ints, Shape
 from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from poolnorm_cli.kernels.moments import Moments
+    from poolnorm_cli.kernels.native import LoopCall
+    from poolnorm_cli.kernels.normalizing_loops import ScalingCall
     from poolnorm_cli.layers.call import Array, Facts, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, GraphMoments, Value, Values
 
@@ -51,6 +55,7 @@ class BatchNormalization(BatchParameters):
             The output, in the dtype of `x`, as Keras' `BatchNormalization` (Ioffe and Szegedy,
             2015, arXiv:1502.03167) gives it.
         """
+        from poolnorm_cli.kernels.rows import run_loop
         from poolnorm_cli.kernels.scaling import center_and_scale, inverse_deviation
 
         def weight(name: str) -> Any:
@@ -60,6 +65,11 @@ class BatchNormalization(BatchParameters):
         held = {name: weight(name) for name in ("gamma", "beta")} | self.extra_inputs(
             weights, call, x.shape
         )
+        own = None if call.moments is not None else self.scaling_call(x.shape, x.dtype.name)
+        if own is not None:
+            y = run_loop(own, x, mean, variance, held["gamma"], held["beta"])
+            if y is not None:
+                return y
         scale, shift = inverse_deviation(variance, self.epsilon), 0.0
         for factor, addend in STEPS:
             if held.get(factor) is not None:
@@ -67,6 +77,39 @@ class BatchNormalization(BatchParameters):
             if held.get(addend) is not None:
                 shift = shift + held[addend]
         return center_and_scale(x, mean, scale, shift)
+
+    def scaling_call(self, shape: Ints, dtype: str) -> "ScalingCall | None":
+        """Return the call of the loop that normalizes a block by the moving statistics.
+
+        Args:
+            shape: Shape of the block.
+            dtype: Name of its dtype.
+
+        Returns:
+            The call; None where no loop serves.
+        """
+        from poolnorm_cli.kernels.normalizing_loops import by_channel
+
+        return by_channel(shape, self.axes(len(shape)), dtype, self.epsilon)
+
+    def loop_call(
+        self, shape: Ints, dtype: str, weights: "Mapping[str, memoryview]"
+    ) -> "LoopCall | None":
+        """Return the call of the loop for a block and the weights, in inference.
+
+        Args:
+            shape: Shape of the block.
+            dtype: Name of its dtype.
+            weights: All weights of the layer, in float64.
+
+        Returns:
+            The call; None where no loop serves.
+        """
+        call = self.scaling_call(shape, dtype)
+        if call is None:
+            return None
+        mean, variance = (weights[name] for name in _MOVING)
+        return call.on(mean, variance, weights.get("gamma"), weights.get("beta"))
 
     def known_statistics(
         self, weights: "Weights", call: Call, shape: Ints

@@ -1,0 +1,242 @@
+/* The loops over columns of rows.h, for items of type T, whose squares type W holds. Included by
+ * columns.c. A tile is some columns, or all and as many rows side by side as make a long loop. */
+
+/* What is known of each column of a tile while it is worked on. */
+typedef struct {
+    double *near, *sums, *powers; /* per item of a long row */
+    double *mean;                 /* per column */
+    T *a, *b, *c;                 /* (x - a) * b + c, per item of a long row */
+    int *lost;                    /* per column: T has no room for it */
+    void *memory;
+} NAME(tile);
+
+static int NAME(make)(NAME(tile) *t, ptrdiff_t n)
+{
+    double *d = t->memory = room(n, 1, 4 * sizeof(double) + 3 * sizeof(T) + sizeof(int));
+    if (!d) return -1;
+    t->near = d, t->sums = d + n, t->powers = d + 2 * n, t->mean = d + 3 * n;
+    t->a = (T *)(d + 4 * n), t->b = t->a + n, t->c = t->b + n;
+    t->lost = (int *)(t->c + n);
+    return 0;
+}
+
+/* Add a row of `n` items, or two of them that are `step` apart. */
+static INLINE void NAME(add_row)(const T *restrict x, ptrdiff_t n, ptrdiff_t step, int two,
+                                 double *restrict sums)
+{
+    if (two)
+        for (ptrdiff_t i = 0; i < n; i++) sums[i] += (double)x[i] + (double)x[i + step];
+    else
+        for (ptrdiff_t i = 0; i < n; i++) sums[i] += x[i];
+}
+
+/* Add distances from `near`, and their squares, likewise. */
+static INLINE void NAME(add_away)(const T *restrict x, ptrdiff_t n, ptrdiff_t step, int two,
+                                  const double *restrict near, double *restrict sums,
+                                  double *restrict powers)
+{
+    if (two)
+        for (ptrdiff_t i = 0; i < n; i++) {
+            double a = x[i] - near[i], b = x[i + step] - near[i];
+            sums[i] += a + b;
+            powers[i] += a * a + b * b;
+        }
+    else
+        for (ptrdiff_t i = 0; i < n; i++) {
+            double a = x[i] - near[i];
+            sums[i] += a;
+            powers[i] += a * a;
+        }
+}
+
+/* Sums down the `items` of a tile, in rows of `n` that are `step` apart; put together in `sums` and
+ * `powers` of its first `width` items. */
+static INLINE void NAME(add_down)(const T *x, const NAME(tile) *t, ptrdiff_t rows, ptrdiff_t n,
+                                  ptrdiff_t step, ptrdiff_t rest, ptrdiff_t width, int squares)
+{
+    ptrdiff_t i = 0;
+    for (ptrdiff_t j = 0; j < n; j++) t->sums[j] = t->powers[j] = 0;
+    for (; i + 2 <= rows; i += 2)
+        if (squares)
+            NAME(add_away)(x + i * step, n, step, 1, t->near, t->sums, t->powers);
+        else
+            NAME(add_row)(x + i * step, n, step, 1, t->sums);
+    for (; i <= rows; i++) {
+        ptrdiff_t some = i < rows ? n : rest;
+        if (squares)
+            NAME(add_away)(x + i * step, some, step, 0, t->near, t->sums, t->powers);
+        else
+            NAME(add_row)(x + i * step, some, step, 0, t->sums);
+    }
+    for (ptrdiff_t j = width; j < n; j += width)
+        for (ptrdiff_t c = 0; c < width; c++)
+            t->sums[c] += t->sums[j + c], t->powers[c] += t->powers[j + c];
+}
+
+/* Mean and sum of squares of joined columns, in the wider type. */
+static INLINE void NAME(wide_moments)(const T *x, const columns *k, int centered, W *mean, W *power)
+{
+    W total = 0, squares = 0;
+    for (ptrdiff_t i = 0; centered && i < k->length; i++)
+        for (ptrdiff_t j = 0; j < k->joined; j++) total += x[i * k->width + j];
+    total /= (W)k->length * (W)k->joined;
+    for (ptrdiff_t i = 0; i < k->length; i++)
+        for (ptrdiff_t j = 0; j < k->joined; j++) {
+            W a = x[i * k->width + j] - total;
+            squares += a * a;
+        }
+    *mean = total, *power = squares;
+}
+
+/* Joined columns of which something has left the range of T, in the wider type. */
+static INLINE void NAME(write_widely)(const T *x, T *y, const NAME(affine) *a, const size_of *s,
+                                      const columns *k, ptrdiff_t first)
+{
+    W mean, power;
+    NAME(wide_moments)(x, k, s->centered, &mean, &power);
+    power = power * (W)s->weight + (W)s->epsilon;
+    power = power < (W)s->least ? (W)s->least : power;
+    W inverse = 1 / ROOT(power);
+    for (ptrdiff_t i = 0; i < k->length; i++)
+        for (ptrdiff_t j = 0; j < k->joined; j++) {
+            ptrdiff_t at = k->along ? i : first + j;
+            W gamma = a->gammas ? a->gammas[at] : 1, beta = a->betas ? a->betas[at] : 0;
+            W away = (x[i * k->width + j] - mean) * inverse * gamma;
+            y[i * k->width + j] = inverse != inverse ? (T)NAN : (T)(a->betas ? away + beta : away);
+        }
+}
+
+/* Join the moments of columns beside each other; each of them gets what all have. */
+static INLINE void NAME(join)(const NAME(tile) *t, const columns *k, ptrdiff_t width)
+{
+    for (ptrdiff_t g = 0; g < width; g += k->joined) {
+        double mean = 0, between = 0, within = 0;
+        for (ptrdiff_t c = g; c < g + k->joined; c++) mean += t->mean[c], within += t->powers[c];
+        mean /= (double)k->joined;
+        for (ptrdiff_t c = g; c < g + k->joined; c++)
+            between += (t->mean[c] - mean) * (t->mean[c] - mean);
+        for (ptrdiff_t c = g; c < g + k->joined; c++)
+            t->mean[c] = mean, t->powers[c] = within + (double)k->length * between;
+    }
+}
+
+/* What cells are multiplied by, and what is added, from moments; say of how many columns T has no
+ * room for them. */
+static INLINE int NAME(vectors)(const NAME(tile) *t, const double *restrict gamma,
+                                const double *restrict beta, const size_of *s, ptrdiff_t width)
+{
+    const double weight = s->weight, epsilon = s->epsilon, least = s->least;
+    const double *restrict mean = t->mean, *restrict powers = t->powers;
+    T *restrict a = t->a, *restrict b = t->b, *restrict c = t->c;
+    int *restrict lost = t->lost, any = 0;
+    for (ptrdiff_t j = 0; j < width; j++) {
+        double power = powers[j] * weight + epsilon;
+        power = power < least ? least : power;
+        double by = 1.0 / sqrt(power);
+        if (gamma) by *= gamma[j];
+        a[j] = (T)mean[j], b[j] = (T)by;
+        double on = (beta ? beta[j] : 0) - (mean[j] - a[j]) * by, size = fabs(by);
+        c[j] = (T)on;
+        lost[j] = !((powers[j] < LARGE) & (power > SMALL) & (power < GREAT) &
+                    (fabs(mean[j]) < HEAVY) & (fabs(on) < HEAVY) & (size < HEAVY) &
+                    ((size >= LIGHT) | (size == 0)));
+        any |= lost[j];
+    }
+    return any;
+}
+
+/* Statistics of the columns of a tile, and the vectors that follow from them. */
+static INLINE int NAME(find)(const T *x, const NAME(tile) *t, const NAME(affine) *a,
+                             const size_of *s, const columns *k, ptrdiff_t first, ptrdiff_t width,
+                             ptrdiff_t n, ptrdiff_t step)
+{
+    ptrdiff_t rows = n == width ? k->length : k->length / (n / width);
+    ptrdiff_t rest = n == width ? 0 : k->length * width - rows * n;
+    for (ptrdiff_t j = 0; j < width; j++) t->near[j] = s->centered ? x[j] : 0;
+    for (ptrdiff_t j = width; j < n; j++) t->near[j] = t->near[j - width];
+    if (s->centered && TWICE) {
+        NAME(add_down)(x, t, rows, n, step, rest, width, 0);
+        for (ptrdiff_t j = 0; j < width; j++) t->near[j] = t->sums[j] / (double)k->length;
+        for (ptrdiff_t j = width; j < n; j++) t->near[j] = t->near[j - width];
+    }
+    NAME(add_down)(x, t, rows, n, step, rest, width, 1);
+    const double length = (double)k->length;
+    for (ptrdiff_t c = 0; c < width; c++) {
+        double shift = s->centered ? t->sums[c] / length : 0;
+        double power = t->powers[c] - t->sums[c] * shift;
+        t->mean[c] = t->near[c] + shift;
+        t->powers[c] = power < 0 ? 0 : power; /* NaN stays */
+    }
+    if (k->joined > 1) NAME(join)(t, k, width);
+    const double *gamma = k->along || !a->gammas ? NULL : a->gammas + first;
+    const double *beta = k->along || !a->betas ? NULL : a->betas + first;
+    int any = 0;
+    if (gamma || beta)
+        any = NAME(vectors)(t, gamma, beta, s, width);
+    else
+        any = NAME(vectors)(t, NULL, NULL, s, width);
+    if (a->wide)
+        for (ptrdiff_t c = 0; c < width; c++) any = t->lost[c] = 1;
+    for (ptrdiff_t g = 0; any && g < width; g += k->joined) /* the first one speaks for all */
+        for (ptrdiff_t c = g; c < g + k->joined; c++) t->lost[g] |= t->lost[c];
+    for (ptrdiff_t j = width; j < n; j++)
+        t->a[j] = t->a[j - width], t->b[j] = t->b[j - width], t->c[j] = t->c[j - width];
+    return any;
+}
+
+static INLINE void NAME(write_tile)(const T *restrict x, T *restrict y, const NAME(tile) *t,
+                                    const NAME(affine) *w, const columns *k, ptrdiff_t width,
+                                    ptrdiff_t n, ptrdiff_t step)
+{
+    const T *restrict a = t->a, *restrict b = t->b, *restrict c = t->c;
+    if (k->along) {
+        for (ptrdiff_t i = 0; i < k->length; i++, x += k->width, y += k->width) {
+            T gamma = w->gamma ? w->gamma[i] : 1, beta = w->beta ? w->beta[i] : 0;
+            for (ptrdiff_t j = 0; j < width; j++)
+                y[j] = ((x[j] - a[j]) * b[j] + c[j]) * gamma + beta;
+        }
+        return;
+    }
+    ptrdiff_t items = n == width ? n * k->length : k->length * width;
+    for (ptrdiff_t i = 0; i < items; i += n, x += step, y += step) {
+        ptrdiff_t some = LEAST(n, items - i);
+        for (ptrdiff_t j = 0; j < some; j++) y[j] = (x[j] - a[j]) * b[j] + c[j];
+    }
+}
+
+LOOP int NAME(normalize_columns)(const T *x, T *y, const NAME(affine) *a, const size_of *s,
+                                 const columns *k)
+{
+    /* Narrow rows are put side by side; of wide ones so many columns that they stay in cache. */
+    ptrdiff_t width = k->width, n = MOST(LEAST(LANES / width, k->length), 1) * width;
+    if (n == width) {
+        ptrdiff_t fit = MOST(CACHE / (ptrdiff_t)sizeof(T) / k->length, LANES);
+        width = MOST(fit / k->joined, 1) * k->joined;
+        n = width = LEAST(width, k->width);
+    }
+    NAME(tile) t;
+    if (NAME(make)(&t, n) < 0) return -1;
+    for (ptrdiff_t b = 0; b < k->before; b++, x += k->length * k->width, y += k->length * k->width)
+        for (ptrdiff_t first = 0; first < k->width; first += width) {
+            ptrdiff_t some = LEAST(width, k->width - first);
+            ptrdiff_t row = n == width ? some : n, step = n == width ? k->width : n;
+            const T *from = x + first;
+            T *to = y + first;
+            int any = NAME(find)(from, &t, a, s, k, first, some, row, step);
+            NAME(write_tile)(from, to, &t, a, k, some, row, step);
+            for (ptrdiff_t c = 0; any && c < some; c += k->joined)
+                if (t.lost[c]) NAME(write_widely)(from + c, to + c, a, s, k, first + c);
+        }
+    free(t.memory);
+    return 0;
+}
+
+int NAME(all_columns)(const T *x, T *y, const double *gamma, const double *beta, const size_of *s,
+                      const columns *k)
+{
+    NAME(affine) a;
+    if (NAME(prepare)(&a, gamma, beta, k->along ? k->length : k->width) < 0) return -1;
+    int result = NAME(normalize_columns)(x, y, &a, s, k);
+    free(a.memory);
+    return result;
+}
