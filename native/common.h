@@ -2,8 +2,11 @@
 #ifndef POOLNORM_COMMON_H
 #define POOLNORM_COMMON_H
 
+#include <math.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h> /* says which C library there is */
+#include <string.h>
 
 #if defined(__GNUC__) || defined(__clang__)
 #define INLINE inline __attribute__((always_inline))
@@ -37,16 +40,25 @@
 #define LEAST(a, b) ((a) < (b) ? (a) : (b))
 #define MOST(a, b) ((a) > (b) ? (a) : (b))
 
-/* The larger of two numbers; NaN is larger than all. */
+/* The larger of two numbers; NaN is larger than all. Its bits are set, for that takes a processor less
+ * than to choose it. */
 static INLINE float larger_f(float a, float b)
 {
     float larger = a > b ? a : b;
-    return a != a ? a : larger;
+    uint32_t bits;
+    memcpy(&bits, &larger, sizeof bits);
+    bits |= isunordered(a, b) ? UINT32_C(0x7fc00000) : 0;
+    memcpy(&larger, &bits, sizeof bits);
+    return larger;
 }
 static INLINE double larger_d(double a, double b)
 {
     double larger = a > b ? a : b;
-    return a != a ? a : larger;
+    uint64_t bits;
+    memcpy(&bits, &larger, sizeof bits);
+    bits |= isunordered(a, b) ? UINT64_C(0x7ff8000000000000) : 0;
+    memcpy(&larger, &bits, sizeof bits);
+    return larger;
 }
 
 #endif

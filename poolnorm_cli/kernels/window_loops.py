@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 _CHAINED = 8
 """Rows under a window up to which they are combined one after another; more are combined by
-doubling, for which a window must not reach over planes as well.
+doubling, and those of several planes plane by plane first.
 """
+_WIDE_EVERYWHERE = 2
 _ITEM_BYTES = {"float32": 4, "float64": 8}
 _ONE = Window(1, 1, 1, 0, 0)
 
@@ -51,6 +52,8 @@ class WindowCall(NamedTuple):
         if not shapes.order:  # every window is one cell
             memoryview(out).cast("B")[:] = memoryview(cells).cast("B")
             return True
+        if _reaches_over_planes(shapes.windows):
+            return self._run_apart(memoryview(cells), memoryview(out))
         wide = _wide(shapes.windows) if self.average else 0
         kind = self.average, self.itemsize, wide
         if not _doubles(shapes.windows):
@@ -59,6 +62,27 @@ class WindowCall(NamedTuple):
         lost = False
         for source, target, geometry in self._tiles(memoryview(cells), memoryview(out)):
             lost |= loops.windows(source, target, *kind, *geometry)
+        return not lost
+
+    def _run_apart(self, cells: memoryview, out: memoryview) -> bool:
+        """Reduce along planes first, and what comes out along rows and cells.
+
+        Of means this takes means, each of equally many cells, whose sums are taken in float64: so
+        rounding those in between costs half an epsilon more.
+        """
+        lost, middle = False, memoryview(b"")
+        kind = self.average, self.itemsize, _WIDE_EVERYWHERE if self.average else 0
+        for source, target, (sizes, plane, row, cell) in self._tiles(cells, out):
+            images, planes, rows, width, items = sizes
+            places, one = plane[2], _ONE[:4]
+            size = images * places * rows * width * items * self.itemsize
+            if len(middle) < size:
+                middle = memoryview(bytearray(size))
+            each = Window(1, 1, rows * width, 0, 0)[:4]
+            along = (images, 1, planes, rows * width, items), one, plane, each
+            across = (images * places, 1, rows, width, items), one, row, cell
+            lost |= native.loops().windows(source, middle[:size], *kind, *along)
+            lost |= native.loops().windows(middle[:size], target, *kind, *across)
         return not lost
 
     def _tiles(
@@ -87,7 +111,7 @@ def window_call(
         average: Take means, not maxima.
 
     Returns:
-        The call; None where no loop serves for such windows or such a dtype, or there are no loops.
+        The call; None where no loop serves for such a dtype, or there are no loops.
     """
     itemsize = _ITEM_BYTES.get(dtype)
     if itemsize is None:
@@ -106,9 +130,6 @@ def call_for(shapes: PoolShapes, itemsize: int, *, average: bool) -> WindowCall 
     Returns:
         As `window_call`.
     """
-    plane, row, _ = _three(shapes.windows)
-    if plane.size > 1 and plane.size * row.size > _CHAINED:
-        return None
     return WindowCall(shapes, itemsize, average) if native.compiled() else None
 
 
@@ -145,6 +166,12 @@ def _wide(windows: tuple[Window, ...]) -> int:
     if rows + (cell.size - 1).bit_length() <= FLOAT32_ADDITIONS:
         return 0
     return 1 if is_long and rows <= FLOAT32_ADDITIONS else 2
+
+
+def _reaches_over_planes(windows: tuple[Window, ...]) -> bool:
+    """Whether a window has more rows than are combined one after another, of several planes."""
+    plane, row, _ = _three(windows)
+    return plane.size > 1 and plane.size * row.size > _CHAINED
 
 
 def _doubles(windows: tuple[Window, ...]) -> bool:
