@@ -115,6 +115,11 @@ LARGEST_PAGE_BYTES = 16 << 20
 LARGEST_ARRAY_BYTES = 2**62
 """Of a whole array, each empty axis counted as one item: below it, no sum of two sizes leaves a
 64-bit number."""
+LARGEST_TABLE_BYTES = 1 << 30
+"""Of a text file of numbers, which is read whole: some minutes of reading."""
+LARGEST_DICTIONARY_BYTES = 128 << 20
+"""That a member of a zip may want remembered while it is unpacked: what zstd takes unasked, and
+twice what xz -9 does."""
 LARGEST_HEADER_BYTES = 10_000
 """Of the header of a `.npy`: NumPy reads no longer one."""
 LARGEST_ZIP_TABLE_BYTES = 16 << 20

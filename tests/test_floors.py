@@ -16,6 +16,7 @@ ROOMS = {
     "errors": 0,
     "values": 0,
     "machine": 0,
+    "packages": 0,
     "sizes": -1,
     "shapes": 1,
     "formulas": 2,

@@ -17,7 +17,7 @@ ALONE = ("cuda", "cuda12", "dev", "oracle")
 """Extras that are left out: other builds of what `cpu` has, tools, frameworks to compare with."""
 CHOSEN = {"aiobotocore": "2.12.4", "boto3": "1.34.106", "botocore": "1.34.106"}
 """What those need that pip would search for minutes: versions that go together."""
-_REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9_-]+)(\[[a-z,]+\])?>=(?P<floor>[0-9.]+)(,<[0-9.]+)?")
+_REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)(\[[a-z,]+\])?>=(?P<floor>[0-9.]+)(,<[0-9.]+)?")
 
 
 def requirements() -> Iterator[str]:

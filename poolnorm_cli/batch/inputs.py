@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from poolnorm_cli.errors import InputError, UsageError, reason_of, shown
 from poolnorm_cli.shapes import whole_number
 from poolnorm_cli.sizes import LIST_PIECE_BYTES, LONGEST_LISTED_NAME_BYTES
-from poolnorm_cli.tensors.formats import directory_suffixes, either
+from poolnorm_cli.tensors.formats import either, in_turn
 from poolnorm_cli.tensors.names import STDIN, directory_of, is_stream, shown_input, source_path
 from poolnorm_cli.tensors.sources import open_input, open_tensors
 from poolnorm_cli.tensors.tensor import with_batch_axis
@@ -213,7 +213,7 @@ def _local(
         on_note(f"note: {shown(directory)}: {several} not followed")
     if not found:
         fix = "name the files" if recursive else "-r looks into its sub-directories"
-        what = f"a directory without {either(directory_suffixes())} files"
+        what = f"a directory without {either()} files"
         raise InputError.at(directory, what, fix)
 
 
@@ -315,13 +315,10 @@ def _walk(
         yield directory, InputError.at(directory, reason_of(error), "make it readable")
         return
     visible = [entry for entry in found if not entry.name.startswith(".")]
-    folders: list[os.DirEntry[str]] = []
-    suffixes = directory_suffixes()
-    for entry in visible:
-        if _is_directory(entry):
-            folders.append(entry)
-        elif entry.name.lower().endswith(suffixes):
-            yield entry.path, None
+    folders = [entry for entry in visible if _is_directory(entry)]
+    left = set(folders)
+    for path in in_turn([entry.path for entry in visible if entry not in left]):
+        yield path, None
     for entry in folders if recursive else ():
         if entry.is_symlink():
             links.append(entry.path)
@@ -340,15 +337,12 @@ def _remote(url: str, *, recursive: bool) -> Iterator[Source]:
     """List the tensor files below a URL that ends with a slash."""
     from poolnorm_cli.tensors.cloud import list_at
 
-    found, suffixes = False, directory_suffixes()
-    for each in list_at(url, recursive=recursive):
-        path = each.removeprefix(url)
-        if not each.lower().endswith(suffixes) or is_hidden(path):
-            continue
-        found = True
-        yield Source(each, path.rpartition("/")[0])
+    listed = list_at(url, recursive=recursive)
+    found = in_turn([each for each in listed if not is_hidden(each.removeprefix(url))])
+    for each in found:
+        yield Source(each, each.removeprefix(url).rpartition("/")[0])
     if not found:
-        raise InputError.at(url, f"no {either(suffixes)} files there", "check the name")
+        raise InputError.at(url, f"no {either()} files there", "check the name")
 
 
 def _folder(word: str, root: str) -> str:

@@ -16,7 +16,7 @@ from poolnorm_cli.tensors.file_roles import (
     refuse,
     refuse_shared_files,
 )
-from poolnorm_cli.tensors.formats import NPY, format_of, neither, output_suffixes
+from poolnorm_cli.tensors.formats import NPY, format_of, neither, output_name, output_suffixes
 from poolnorm_cli.tensors.names import STDIN, directory_of, source_path
 from poolnorm_cli.tensors.outputs import exists
 from poolnorm_cli.tensors.real_names import RealNames
@@ -251,7 +251,7 @@ class Plan:
 
     def _named(self, index: int, source: Source, key: str | None = None) -> str:
         directory, path = self.directory or ".", source_path(source.word)
-        path = path and without_query(path)
+        path = path and output_name(without_query(path))
         if path and source.is_stream and format_of(path) is None:
             path += NPY.suffix
         if self.template is None and path is not None and not is_url(directory):

@@ -12,11 +12,13 @@ from poolnorm_cli.shapes import Ints, parse_shape
 from poolnorm_cli.values import frozen
 
 
-Kind = Literal["normal", "uniform", "arange", "zeros", "ones"]
+Kind = Literal["normal", "uniform", "arange", "zeros", "ones", "values"]
 DtypeName = Literal[
     "float16", "bfloat16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8"
 ]
-_TEXT = """Write a tensor of random or regular values.
+_TEXT = """Write a tensor of random or regular values, or of those that are typed.
+
+`generate values '[[1,2],[3,4]]' -o x.npy` writes what is between the brackets.
 
 Example: poolnorm generate normal 4,28,28,3 --seed 1 -o x.npy
 """
@@ -26,10 +28,15 @@ Example: poolnorm generate normal 4,28,28,3 --seed 1 -o x.npy
 class TensorFlags:
     """The tensor that is wanted."""
 
-    kind: Annotated[Kind, Argument(metavar="KIND", help="normal, uniform, arange, zeros or ones.")]
-    shape: Annotated[str, Argument(metavar="SHAPE", help="As 4,28,28,3.")]
+    kind: Annotated[
+        Kind, Argument(metavar="KIND", help="normal, uniform, arange, zeros, ones; or values.")
+    ]
+    shape: Annotated[
+        str, Argument(metavar="SHAPE", help="As 4,28,28,3; of values, these: [[1,2],[3,4]].")
+    ]
     output: Annotated[
-        str, Option("--output", "-o", metavar="FILE", help="A .npy or .npz file, or -.")
+        str,
+        Option("--output", "-o", metavar="FILE", help="A .npy, .npz or .safetensors file, or -."),
     ]
     seed: Annotated[
         int, Option(min=0, help="Seed, 0 or more: the same numbers on every machine.")
@@ -52,9 +59,19 @@ class GenerateFlags:
 
 def _run(flags: GenerateFlags) -> int:
     wanted = flags.tensor
-    sizes = _sizes(wanted.shape)
     if wanted.show and wanted.output == "-":
         raise UsageError("--show with -o -", "give a file, as -o x.npy")
+    sizes = _written_values(wanted) if wanted.kind == "values" else _made_up(wanted)
+    style = Style(quiet=wanted.quiet)
+    if wanted.output != "-":
+        row = _WrittenRow(wanted.output, sizes, wanted.dtype)
+        emit([row], lambda _: {}, style)
+    return _shown(wanted.output) if wanted.show and prints_pictures(style) else 0
+
+
+def _made_up(wanted: TensorFlags) -> Ints:
+    """Write made-up values, and return their shape."""
+    sizes = _sizes(wanted.shape)
     from poolnorm_cli.engine.generate import write_tensor
 
     write_tensor(
@@ -66,11 +83,20 @@ def _run(flags: GenerateFlags) -> int:
         overwrite=wanted.overwrite,
         sync=wanted.sync,
     )
-    style = Style(quiet=wanted.quiet)
-    if wanted.output != "-":
-        row = _WrittenRow(wanted.output, sizes, wanted.dtype)
-        emit([row], lambda _: {}, style)
-    return _shown(wanted.output) if wanted.show and prints_pictures(style) else 0
+    return sizes
+
+
+def _written_values(wanted: TensorFlags) -> Ints:
+    """Write the values that were typed, and return their shape."""
+    from poolnorm_cli.engine.typed_values import write_values
+
+    return write_values(
+        wanted.shape,
+        wanted.dtype,
+        wanted.output,
+        overwrite=wanted.overwrite,
+        sync=wanted.sync,
+    )
 
 
 def _shown(file: str) -> int:

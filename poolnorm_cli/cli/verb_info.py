@@ -138,7 +138,7 @@ class ArrayRow(Row):
             "dtype": tensor.dtype.name,
             "order": "F" if tensor.fortran_order else "C",
             "byteorder": "big" if tensor.swapped else "little",
-            "bytes": tensor.stored_bytes,
+            "bytes": tensor.nbytes,
         }
         self._stats: Statistics | None = None
         if stats:

@@ -17,6 +17,7 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import ModuleType
 
 
@@ -47,7 +48,8 @@ class Format:
             and written apart, by position. Its reader gives an `NpyTensor`.
         deflates: Its writer deflates arrays that were deflated in the input.
         numpy_loads: `np.load` reads it, as programs for other frameworks do.
-        in_directories: An input that is a directory stands for such files in it.
+        turn: An input that is a directory stands for its files of the first turn that any has:
+            those of tensors, else pictures, else tables, so that what lies beside is left.
     """
 
     suffix: str
@@ -60,7 +62,7 @@ class Format:
     positional: bool = False
     deflates: bool = False
     numpy_loads: bool = False
-    in_directories: bool = True
+    turn: int = 0
 
     @property
     def reading(self) -> ModuleType:
@@ -99,7 +101,14 @@ SAFETENSORS = Format(
     writer="poolnorm_cli.tensors.safetensors_writer",
     keyed=True,
 )
-FORMATS: dict[str, Format] = {each.suffix: each for each in (NPY, NPZ, SAFETENSORS)}
+PNG = Format(suffix=".png", magic=b"\x89PNG\r\n\x1a\n", reader="poolnorm_cli.tensors.image", turn=1)
+JPG = Format(suffix=".jpg", magic=b"\xff\xd8\xff", reader="poolnorm_cli.tensors.image", turn=1)
+JPEG = Format(suffix=".jpeg", magic=JPG.magic, reader="poolnorm_cli.tensors.image", turn=1)
+CSV = Format(suffix=".csv", magic=b"", reader="poolnorm_cli.tensors.table", turn=2)
+TXT = Format(suffix=".txt", magic=b"", reader="poolnorm_cli.tensors.table", turn=2)
+FORMATS: dict[str, Format] = {
+    each.suffix: each for each in (NPY, NPZ, SAFETENSORS, PNG, JPG, JPEG, CSV, TXT)
+}
 """By suffix."""
 
 
@@ -164,9 +173,30 @@ def split_key(word: str) -> tuple[str, str] | None:
     return None
 
 
-def directory_suffixes() -> tuple[str, ...]:
-    """Return the suffixes of the files that a directory stands for."""
-    return tuple(each.suffix for each in FORMATS.values() if each.in_directories)
+def in_turn(names: Sequence[str]) -> list[str]:
+    """Return the files that a directory stands for: those of the first turn that is there.
+
+    Args:
+        names: The names of its files.
+
+    Returns:
+        Some of them, in their order.
+    """
+    turns = {each: form.turn for each in names if (form := format_of(each)) is not None}
+    first = min(turns.values(), default=0)
+    return [each for each, turn in turns.items() if turn == first]
+
+
+def output_name(name: str) -> str:
+    """Return the name of the output for an input: its own, or one of a `.npy` if it is only read.
+
+    Args:
+        name: The path or URL of the input.
+    """
+    form = format_of(name)
+    if form is None or form.writer:
+        return name
+    return name[: -len(form.suffix)] + NPY.suffix
 
 
 def keyed_suffixes() -> tuple[str, ...]:

@@ -10,7 +10,8 @@ from poolnorm_cli.errors import InputError, shown
 from poolnorm_cli.sizes import LARGEST_HEADER_BYTES
 from poolnorm_cli.tensors.dtypes import parse_descr
 from poolnorm_cli.tensors.files import read_exactly
-from poolnorm_cli.tensors.formats import NPY
+from poolnorm_cli.tensors.formats import NPY, NPZ, format_on_stream
+from poolnorm_cli.tensors.names import STDIN
 from poolnorm_cli.tensors.tensor import Layout
 from poolnorm_cli.values import frozen
 
@@ -149,8 +150,11 @@ def _foreign(start: bytes, name: str) -> InputError:
     if MAGIC.startswith(start):
         return InputError.at(name, "truncated in its header", _SAVE)
     fix = _SAVE
-    if start.startswith(b"PK"):
-        fix = "it is a zip archive: give it as a file named .npz"
+    if (form := format_on_stream(start)) is not None:
+        kind = "zip archive" if form is NPZ else f"{form.suffix} file"
+        fix = f"it is a {kind}: give it as a file named {form.suffix}"
+        if name == STDIN:
+            fix = f"it is a {kind}: give /dev/stdin instead of -"
     elif start.startswith(b"version https://git-lfs"):
         fix = "it is a Git LFS pointer: fetch it with `git lfs pull`"
     elif start.startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):

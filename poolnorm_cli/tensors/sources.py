@@ -215,4 +215,8 @@ def _unknown(name: str) -> Exception:
         return InputError.at(name, "a directory", "name the files in it")
     if is_stream(name):
         return InputError.at(name, "not a regular file", "save it to one first, and give that")
-    return InputError.at(name, f"{neither()} by its name", "rename it if it is one")
+    from poolnorm_cli.tensors.foreign import refusal
+
+    return refusal(name) or InputError.at(
+        name, f"{neither()} by its name", "rename it if it is one"
+    )

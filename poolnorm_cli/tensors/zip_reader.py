@@ -13,6 +13,7 @@ from collections import Counter
 from poolnorm_cli.errors import InputError, shown
 from poolnorm_cli.sizes import INFLATE_BYTES, LARGEST_ZIP_TABLE_BYTES
 from poolnorm_cli.tensors.formats import NPY
+from poolnorm_cli.tensors.unpacking import BZIP2, LZMA, METHODS, ZSTD, Unpacker, unpacker
 from poolnorm_cli.values import frozen
 
 
@@ -20,10 +21,11 @@ MOST_MEMBERS = 100_000
 
 _END = struct.Struct("<4s4H2LH")  # end of the central directory
 _MANY = 0xFFFF  # stands where a number is in the zip64 record
-_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+_PLAIN = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _FOREIGN = 0x2061  # flags: encrypted (two ways), patched data, masked names
 _UTF8 = 0x800
 _MOST = 1100  # deflate cannot make more bytes than 1032 from one
+_MOST_OF = {BZIP2: 1 << 22, LZMA: 1 << 14, ZSTD: 1 << 16}  # the others make more: a block of zeros
 _HEADER = struct.Struct("<4s5H3L2H")  # a member's own header, before its name
 
 
@@ -55,7 +57,7 @@ class Member:
         key: Its name less the suffix.
         name: Its name.
         raw_name: The same as bytes.
-        method: 0 for stored, 8 for deflated.
+        method: 0 for stored, 8 for deflated, others as `unpacking.METHODS`.
         flags: The bits of the zip format.
         crc: Checksum of its bytes.
         packed: Bytes that it takes in the file.
@@ -207,13 +209,13 @@ def _fault(info: zipfile.ZipInfo, end: int, count: int, kind: ArchiveKind) -> st
     reason = _fault_of_name(info.orig_filename, kind)
     if info.flag_bits & _FOREIGN:
         reason = "encrypted or patched"
-    elif info.compress_type not in _METHODS:
+    elif info.compress_type not in _PLAIN and info.compress_type not in METHODS:
         reason = f"compressed by method {info.compress_type}, not stored or deflated"
     elif info.volume or mode not in (0, stat.S_IFREG, stat.S_IFDIR):
         reason = "on another disk" if info.volume else "not a regular file"
     elif info.compress_type == zipfile.ZIP_STORED and info.compress_size != info.file_size:
         reason = f"stored, but {info.file_size} bytes in {info.compress_size}"
-    elif info.file_size > _MOST * info.compress_size + _MOST:
+    elif info.file_size > (info.compress_size + 1) * _MOST_OF.get(info.compress_type, _MOST):
         reason = f"{info.file_size} bytes cannot come from {info.compress_size}"
     elif count > 1:
         reason = "there twice"
@@ -272,8 +274,14 @@ class MemberReader:
         if self.start + member.packed > member.end:
             raise self._damaged("overlaps what follows it")
         self._packed = _Packed(fd, self.start, member.packed)
-        self._unpacked = zipfile.ZipExtFile(self._packed, "r", _info(member))
+        self._unpacked = self._opened(member)
         self._done = 0
+
+    def _opened(self, member: Member) -> zipfile.ZipExtFile | Unpacker:
+        if member.method in METHODS:
+            size, crc = member.size, member.crc
+            return unpacker(self._packed, member.method, size, crc, self._name, flags=member.flags)
+        return zipfile.ZipExtFile(self._packed, "r", _info(member))
 
     def readinto(self, view: memoryview) -> int:
         """Put the next unpacked bytes into `view` and return how many; 0 at the end.
@@ -286,7 +294,7 @@ class MemberReader:
         except zipfile.BadZipFile:
             raise self._damaged("the checksum (CRC-32) is wrong") from None
         except (zlib.error, EOFError):
-            raise self._damaged("damaged in its deflated data") from None
+            raise self._damaged("damaged in its packed data") from None
         view[: len(data)] = data
         self._done += len(data)
         return len(data)
@@ -311,7 +319,7 @@ class MemberReader:
         if self.readinto(memoryview(bytearray(1))):
             raise self._damaged("more bytes than it says")
         if self._done < self._member.size or self._packed.left:
-            raise self._damaged("damaged in its deflated data")
+            raise self._damaged("damaged in its packed data")
 
     def _names(self) -> int:
         head = os.pread(self._fd, _HEADER.size + len(self._member.raw_name), self._member.offset)
@@ -339,6 +347,8 @@ class _Packed:
         self._fd, self._start, self.left = fd, start, size
 
     def read(self, size: int) -> bytes:
+        if not self.left:
+            return b""
         data = os.pread(self._fd, min(size, self.left - 1) or self.left, self._start)
         self._start += len(data)
         self.left -= len(data)

@@ -123,7 +123,7 @@ def test_a_template_that_makes_no_tensor_of_a_tensor_is_refused_before_any_work(
 
     assert result.code == 2
     assert result.err == (
-        "error: out/0000.txt: neither .npy nor .npz;"
+        "error: out/0000.txt: neither .npy nor .npz nor .safetensors;"
         " give --output-name with {ext}, or .npy at its end\n"
     )
     assert not Path("out").exists()
@@ -131,9 +131,9 @@ def test_a_template_that_makes_no_tensor_of_a_tensor_is_refused_before_any_work(
 
 def test_a_file_of_another_name_fails_alone(poolnorm: Command) -> None:
     make_tensors("in", 1)
-    Path("notes.txt").touch()
-    result = poolnorm("pool max in/0000.npy notes.txt -O out --output-name {stem}.{op}{ext}")
+    Path("notes.doc").touch()
+    result = poolnorm("pool max in/0000.npy notes.doc -O out --output-name {stem}.{op}{ext}")
 
     assert result.code == 1
-    assert "error: notes.txt: neither .npy nor .npz by its name" in result.err
+    assert "error: notes.doc: neither .npy nor .npz nor .safetensors nor" in result.err
     assert list(tree("out")) == ["0000.pool_max.npy"]

@@ -128,7 +128,7 @@ def test_a_format_is_one_file_and_one_row(tmp_path: Path) -> None:
         "To add a file format",
         "poolnorm_cli/tensors/toy.py",
         "poolnorm_cli/tensors/formats.py",
-        "FORMATS: dict[str, Format] = {each.suffix: each for each in (NPY, NPZ=>, TOY",
+        "FORMATS: dict[str, Format] = {\n    each.suffix: each for each in (NPY, NPZ=>, TOY",
     )
     formats = tmp_path / "tree/poolnorm_cli/tensors/formats.py"
     row = 'TOY = Format(suffix=".toy", magic=b"TOY", reader="poolnorm_cli.tensors.toy", writer='
@@ -155,7 +155,7 @@ def test_a_format_is_one_file_and_one_row(tmp_path: Path) -> None:
             "unit in/x.toy::c",
             "unit in/x.toy::a --dry-run",
             "unit in -r -O tree --output-name {stem}_{key}{ext}",
-            "unit x.npy -o y.txt",
+            "unit x.npy -o y.doc",
         ),
         but={8: 1, 12: 4, 15: 2},
     )

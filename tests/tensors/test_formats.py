@@ -97,7 +97,7 @@ def test_a_key_follows_a_file_whose_arrays_have_names(
 
 def test_formats_are_found_by_name_and_by_their_first_bytes() -> None:
     assert format_of("X.Npy") is NPY
-    assert format_of("x.txt") is None
+    assert format_of("x.doc") is None
     assert format_on_stream(b"PK\3\4xx") is NPZ
     assert format_on_stream(b"\x93NUMPY") is NPY
     assert format_on_stream(b"") is None

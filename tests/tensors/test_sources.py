@@ -97,12 +97,12 @@ def test_a_file_of_that_literal_name_comes_first(place: Path) -> None:
 def test_suffix_and_content_have_to_agree(place: Path) -> None:
     (place / "z.npy").write_bytes(archive(("x.npy", GOOD)))
     (place / "n.npz").write_bytes(GOOD)
-    (place / "n.txt").write_bytes(GOOD)
+    (place / "n.doc").write_bytes(GOOD)
     for word, told in (
         ("z.npy", "named .npz"),
         ("n.npz", "name it .npy"),
-        ("n.txt", "neither"),
-        ("none.txt", "no such file"),
+        ("n.doc", "neither"),
+        ("none.doc", "no such file"),
         (".", "a directory"),
         ("", "no such file"),
     ):
