@@ -26,6 +26,8 @@ WHOLE_SAMPLE_BYTES = 16 << 20
 THREADED_BYTES = 32 << 20
 """Of a tensor below which handing blocks from thread to thread takes longer than it saves. In NumPy
 it is twice as much, whose short loops get in each other's way at the interpreter's lock."""
+THREAD_BYTES = 8 << 20
+"""Of a tensor for each thread: two blocks, so that none waits long for the last one."""
 ONE_THREAD_BLOCK_BYTES = 48 << 20
 """Of a block above which one is in memory at a time: that is worth more than a second thread."""
 SPLIT_BYTES = 128 << 20

@@ -24,7 +24,7 @@ def test_processors_are_those_this_process_may_use(monkeypatch: pytest.MonkeyPat
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: 12)
     assert machine.processors() == 12
-    assert threads.default_threads() == 4
+    assert threads.default_threads() == 12
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert machine.processors() == 1
 

@@ -129,7 +129,7 @@ def test_a_picture_needs_no_table(tmp_path: Path) -> None:
 
 
 def test_there_is_at_least_one_thread() -> None:
-    assert 1 <= default_threads() <= 4
+    assert default_threads() >= 1
 
 
 @pytest.mark.parametrize("left", ["atexit.register(print, 'last')", "thread.start()"])

@@ -155,6 +155,12 @@ class BlockPlan:
         width = prod(self.shape[self.strips[0].axis + 1 :])
         return max(strip.stop - strip.start for strip in self.strips) * width
 
+    @property
+    def longest(self) -> int:
+        """Rows of the longest of the `ranges`."""
+        strips = self.inner.strips
+        return max(strip.stop - strip.start for strip in strips) if strips else self.inner.rows
+
     def ranges(self, samples: int, rows: int | None = None) -> tuple[Iterable[RowRange], Ints]:
         """Divide samples of an inner plan into blocks.
 

@@ -76,9 +76,7 @@ class BufferJob:
                 shape = plan.output_shape[1:] if self.unbatched else plan.output_shape
                 dtype = DTYPES[plan.result]
                 writer = output.add(tensor.key, shape, dtype, tensor.compressed)
-            for block in plan.outputs(tensor):
-                if writer is not None:
-                    writer.write_bytes(block)
+            plan.write_outputs(tensor, writer)
             if writer is not None:
                 writer.close()
         except PoolnormError as error:

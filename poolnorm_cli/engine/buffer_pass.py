@@ -5,7 +5,7 @@ shapes as where arrays go through the layer (`layer_pass.py`), and so do the byt
 """
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING
@@ -16,11 +16,14 @@ from poolnorm_cli.kernels import native
 from poolnorm_cli.kernels.converted_loops import converts
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.dtypes import DTYPES
+from poolnorm_cli.tensors.tensor import RowRange
 from poolnorm_cli.values import field, frozen
 
 
 if TYPE_CHECKING:
     from poolnorm_cli.kernels.native import LoopCall
+    from poolnorm_cli.tensors.array_writer import ArrayWriter
+    from poolnorm_cli.tensors.files import ReadAt
     from poolnorm_cli.tensors.tensor import Tensor
 
 
@@ -83,6 +86,64 @@ class BufferPass(BlockPlan):
             return None
         return lambda cells, out: call.run(cells, out, count)
 
+    def write_outputs(self, tensor: "Tensor", writer: "ArrayWriter | None") -> None:
+        """Compute all blocks and write them: each thread what it has computed, where it can.
+
+        Args:
+            tensor: A tensor that the plan serves.
+            writer: Takes the outputs; None to compute only.
+
+        Raises:
+            PoolnormError: The tensor cannot be read, or the outputs not be written.
+        """
+        opened = tensor.data_at() if self.pool.threads > 1 else None
+        if opened is not None and (writer is None or writer.begin_at()):
+            with opened as read:
+                ranges, _ = self.tensor_ranges(tensor)
+                self.pool.for_each(self.inner.placing(tensor, read, writer), ranges)
+            return
+        for block in self.outputs(tensor):
+            if writer is not None:
+                writer.write_bytes(block)
+
+    def placing(
+        self, tensor: "Tensor", read: "ReadAt", writer: "ArrayWriter | None"
+    ) -> "Callable[[RowRange], None]":
+        """Return what reads, computes and writes the samples of an inner plan from one to another.
+
+        Each thread has memory for one block and its output.
+
+        Args:
+            tensor: A tensor that the plan serves.
+            read: Reads its data.
+            writer: Has begun, for items in any order; None to compute only.
+
+        Returns:
+            What takes the first sample and the one after the last.
+        """
+        given, made = self.sample_bytes, prod(self.output_shape[1:]) * DTYPES[self.result].itemsize
+        memories: list[tuple[bytearray, bytearray]] = []
+
+        def place(rows: RowRange) -> None:
+            start, stop = rows
+            samples = stop - start
+            try:
+                memory = memories.pop()
+            except IndexError:
+                most = max(self.rows, samples)
+                memory = bytearray(most * given), bytearray(most * made)
+            raw, out = (memoryview(each) for each in memory)
+            raw, out = raw[: samples * given], out[: samples * made]
+            tensor.fill_at(read, raw, start * given)
+            if tensor.swapped:
+                native.loops().swap(raw, tensor.dtype.itemsize)
+            self.compute(raw, out, samples)
+            if writer is not None:
+                writer.write_at(out, start * made)
+            memories.append(memory)
+
+        return place
+
     def outputs(self, tensor: "Tensor") -> Iterator[memoryview]:
         """Yield the output of each block, in order, as it is written.
 
@@ -114,7 +175,7 @@ class BufferPass(BlockPlan):
             return out
 
         blocks = tensor.raw_slices(*self.tensor_ranges(tensor), self.pool.max_in_flight)
-        for out in self.pool.ordered_map(work, blocks):
+        for out in self.pool.taken_in_order.ordered_map(work, blocks):
             yield out
             if isinstance(out.obj, bytearray):
                 memories.append(out.obj)

@@ -7,6 +7,7 @@ import numpy as np
 from poolnorm_cli.backends import Backend
 from poolnorm_cli.backends.numpy_backend import NUMPY
 from poolnorm_cli.engine.layer_pass import LayerPass, initial_weights
+from poolnorm_cli.engine.placed import fill_array, output_sizes, run_in_any_order
 from poolnorm_cli.kernels.memory import Array
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.maskable import require_maskable
@@ -23,6 +24,8 @@ def run_array(
     rows: int | None = None,
     mask: Array | None = None,
     backend: Backend = NUMPY,
+    threads: int | None = 1,
+    out: Array | None = None,
 ) -> tuple[Array, dict[str, Array]]:
     """Run a layer on an array.
 
@@ -36,6 +39,9 @@ def run_array(
         mask: Which cells count, not zero where one does, in the layer's `mask_shape`, or with size
             1 in place of any other.
         backend: Computes the blocks.
+        threads: Threads that work on blocks; None for the usual number.
+        out: Where the output goes, C-contiguous, of its shape and dtype; it may be `x`. A new array
+            where None.
 
     Returns:
         The output, and the weights as the call leaves them.
@@ -47,7 +53,8 @@ def run_array(
     shape = tuple(map(int, x.shape))
     dtype = x.dtype.name
     plan = LayerPass(layer, shape, dtype, layer.result_dtype(dtype), training, backend)
-    y = np.empty(plan.output_shape, dtype=plan.result)
+    plan = plan.with_threads(threads)
+    y = np.empty(plan.output_shape, dtype=plan.result) if out is None else out
     given = dict(weights) if weights is not None else initial_weights(layer, shape, dtype)
 
     broadcast = None
@@ -65,7 +72,15 @@ def run_array(
         return None if broadcast is None else plan.mask_blocks(broadcast, step)
 
     moments = plan.moments(plan.array_blocks(whole, step), masks())
-    _fill(y, plan.outputs(plan.array_blocks(whole, step), given, moments, masks()))
+    target = np.empty_like(y) if np.may_share_memory(y, whole) else y
+    sizes = output_sizes(inner) if mask is None else None
+    if sizes is None:
+        _fill(target, plan.outputs(plan.array_blocks(whole, step), given, moments, masks()))
+    else:
+        put = fill_array(inner, given, inner.reshape_moments(moments), target)
+        run_in_any_order(inner, plan.array_blocks(whole, step), sizes, put)
+    if target is not y:
+        y[...] = target
     if moments is None or not (training and isinstance(layer, Trainable)):
         return y, given
     return y, layer.updated(given, moments)

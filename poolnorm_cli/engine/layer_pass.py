@@ -109,8 +109,12 @@ class LayerPass(BlockPlan):
         from poolnorm_cli.kernels.partial_moments import merge_strips, strip_moments
 
         def work(block: Block) -> "Moments":
+            cells = computed(block.cells)
             with self.profiler.span("compute"):
-                return strip_moments(*self.layer_input(block), axes)
+                found = strip_moments(*self.layer_input(block._replace(cells=cells)), axes)
+            if isinstance(block.cells, DeferredBlock):
+                release(cells)
+            return found
 
         placed = placed_blocks(blocks, masks, 0, self.strips)
         found = self.profiler.timed("next", self.pool.ordered_map(work, placed))
@@ -160,36 +164,61 @@ class LayerPass(BlockPlan):
             )
             return
 
-        tiles = None if moments or masks else self._tiles(weights)
-
-        def apply(block: Block) -> tuple[Call, Array]:
-            # A NaN or an infinity is data here, not an incident.
-            with self.profiler.span("compute"), np.errstate(all="ignore"):
-                if tiles is not None:
-                    block, found = tiles(block)
-                    if found is not None:
-                        return INFERENCE, found
-                x, mask = self.layer_input(block)
-                call = Call(self.training, moments, block.start, self.step, mask, block.strip)
-                y = self.backend.apply(self.layer, x, weights, call)
-                y = y if self.factor == 1 else np.multiply(y, self.factor, out=y)
-                if kept and np.may_share_memory(x, y):
-                    y = y.copy()
-                y = y if self.strips else self._rounded(y, x)
-                own = isinstance(block.cells, DeferredBlock) or block.cells.dtype != x.dtype
-                if own and not np.may_share_memory(x, y):
-                    release(x)
-                return call, y
-
+        compute = self.computing(weights, moments, is_masked=masks is not None, kept=kept)
         placed = placed_blocks(blocks, masks, self.first_sample, self.strips)
-        results = self.pool.ordered_map(apply, placed)
+        results = self.pool.taken_in_order.ordered_map(compute, placed)
         merged = self._merged(results) if self.strips else (y for _, y in results)
         for result in merged:
             yield result
             if not kept:
                 release(result)
 
-    def _tiles(self, weights: Weights) -> "Callable[[Block], tuple[Block, Array | None]] | None":
+    def computing(
+        self,
+        weights: Weights,
+        moments: "Moments | None",
+        *,
+        is_masked: bool = False,
+        kept: bool = False,
+    ) -> "Callable[[Block], tuple[Call, Array]]":
+        """Return what computes the output of a block of the inner pass, in any thread.
+
+        Args:
+            weights: What the layer names, in the shapes given there.
+            moments: What `moments` returned.
+            is_masked: Blocks have masks.
+            kept: The memory of a block is used again before its output is.
+
+        Returns:
+            A function that returns the call of the layer, and what it gave, whose memory `release`
+            takes back.
+        """
+        tiles = None if moments or is_masked else self._tiles(weights)
+
+        def compute(block: Block) -> tuple[Call, Array]:
+            cells, is_own = computed(block.cells), isinstance(block.cells, DeferredBlock)
+            block = block._replace(cells=cells)
+            # A NaN or an infinity is data here, not an incident.
+            with self.profiler.span("compute"), np.errstate(all="ignore"):
+                y = None if tiles is None else tiles(block)
+                call = INFERENCE
+                if y is None:
+                    x, mask = self.layer_input(block)
+                    call = Call(self.training, moments, block.start, self.step, mask, block.strip)
+                    y = self.backend.apply(self.layer, x, weights, call)
+                    y = y if self.factor == 1 else np.multiply(y, self.factor, out=y)
+                    if kept and np.may_share_memory(x, y):
+                        y = y.copy()
+                    y = y if self.strips else self._rounded(y, x)
+                    if cells.dtype != x.dtype and not np.may_share_memory(x, y):
+                        release(x)
+                if is_own and not np.may_share_memory(cells, y):
+                    release(cells)
+                return call, y
+
+        return compute
+
+    def _tiles(self, weights: Weights) -> "Callable[[Block], Array | None] | None":
         """Return what computes a block whose type is no loop's, a tile at a time; None without."""
         dtypes = self.dtype, self.compute_dtype.name, self.result
         if self.dtype in (dtypes[1], "bfloat16") or not converts(*dtypes):
@@ -199,20 +228,19 @@ class LayerPass(BlockPlan):
         views = {name: np.ascontiguousarray(each).data for name, each in weights.items()}
         calls: dict[int, tuple[ConvertedCall, int]] = {}
 
-        def work(block: Block) -> tuple[Block, Array | None]:
-            cells, samples = computed(block.cells), len(block.cells)
+        def work(block: Block) -> Array | None:
+            cells = computed(block.cells)
+            samples = len(cells)
             if samples not in calls:
                 calls[samples] = converted_call(self.layer, cells.shape, dtypes, views)
             call, count = calls[samples]
-            y = None
-            if cells.size and call.serves(count):
-                y = acquire(self.layer.block_shape(cells.shape, None), self.result)
-                if not call.run(cells, y, count):
-                    release(y)
-                    y = None
-            if y is not None and cells is not block.cells:
-                release(cells)
-            return block._replace(cells=cells), y
+            if not cells.size or not call.serves(count):
+                return None
+            y = acquire(self.layer.block_shape(cells.shape, None), self.result)
+            if call.run(cells, y, count):
+                return y
+            release(y)
+            return None
 
         return work
 
@@ -236,11 +264,16 @@ class LayerPass(BlockPlan):
         self, work: Callable[[MaskedCells], list["Moments"]], pairs: Iterable[MaskedCells]
     ) -> Iterator[list["Moments"]]:
         def timed(pair: MaskedCells) -> list["Moments"]:
+            read = computed(pair[0])
             with self.profiler.span("compute"):
-                cells = self._cast(pair[0])
+                cells = self._cast(read)
                 found = work((cells, pair[1]))
-                if isinstance(pair[0], DeferredBlock):
-                    release(cells)
+                for own, is_own in (
+                    (cells, cells is not read),
+                    (read, isinstance(pair[0], DeferredBlock)),
+                ):
+                    if is_own:
+                        release(own)
                 return found
 
         return iter(self.profiler.timed("next", self.pool.ordered_map(timed, pairs)))

@@ -5,7 +5,7 @@ from math import prod
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from poolnorm_cli.backends import row_of
-from poolnorm_cli.engine.threads import ONE_THREAD
+from poolnorm_cli.engine.threads import ONE_THREAD, ThreadPool
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.machine import total_memory
@@ -172,13 +172,15 @@ def within_memory(plan: "LayerPass", tensor: "Tensor", limit: int) -> "LayerPass
         limit: Bytes that the process may take.
 
     Returns:
-        The plan, or the same with one thread.
+        The plan, with as many threads as that allows: half as many, a quarter, or one.
 
     Raises:
         UsageError: Even one thread takes more.
     """
-    for pool in (plan.pool, ONE_THREAD):
-        fitted = replace(plan, pool=pool)
+    threads = plan.pool.threads
+    for count in (*(threads >> shift for shift in range(threads.bit_length() - 1)), 1):
+        in_order = min(count, plan.pool.in_order)
+        fitted = replace(plan, pool=ThreadPool(count, in_order) if count > 1 else ONE_THREAD)
         needed = memory_needed(fitted, tensor)
         if needed <= limit:
             return fitted

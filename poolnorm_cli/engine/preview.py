@@ -79,6 +79,9 @@ class FirstSample:
 class Preview:
     """Collects the edges of a tensor from its blocks, in memory that does not grow with it."""
 
+    in_any_order = True
+    """Blocks may come by `add_at`."""
+
     def __init__(self, shape: Ints) -> None:
         """Prepare for blocks of a tensor of `shape`."""
         if 0 in shape:  # of which the axes before the first empty one are all that is printed
@@ -91,16 +94,24 @@ class Preview:
         self._places = np.empty(0, np.intp)
         if 0 not in shape:
             self._places = np.ravel_multi_index(np.ix_(*self._kept), shape).reshape(-1)
-        self._blocks: list[NDArray[Any]] = []
+        self._blocks: list[tuple[int, NDArray[Any]]] = []
         self._seen = 0
 
     def add(self, block: NDArray[Any]) -> None:
         """Take the next items, in a block of any shape, of which only the edges are copied."""
-        end = self._seen + block.size
-        first, last = np.searchsorted(self._places, (self._seen, end))
+        self.add_at(block, self._seen)
+        self._seen += block.size
+
+    def add_at(self, block: NDArray[Any], start: int) -> None:
+        """Take items in any order, from any thread.
+
+        Args:
+            block: The items, in any shape.
+            start: How many come before them.
+        """
+        first, last = np.searchsorted(self._places, (start, start + block.size))
         if last > first:
-            self._blocks.append(block.reshape(-1)[self._places[first:last] - self._seen])
-        self._seen = end
+            self._blocks.append((start, block.reshape(-1)[self._places[first:last] - start]))
 
     def pictures(self, tensor: "Tensor") -> "tuple[tuple[Thumbnail, Thumbnail], ...]":
         """Return pictures of the input and of the output, for each size: here none are made."""
@@ -112,7 +123,8 @@ class Preview:
         shape = [len(kept) for kept in self._kept]
         if not self._blocks:
             return Edges(np.empty(shape), self._whole)
-        stored = encode(np.concatenate(self._blocks), DTYPES[dtype])
+        blocks = sorted(self._blocks, key=lambda block: block[0])
+        stored = encode(np.concatenate([values for _, values in blocks]), DTYPES[dtype])
         values = decode(stored.tobytes(), DTYPES[dtype], swapped=False)
         return Edges(values.reshape(shape), self._whole)
 

@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
@@ -25,7 +25,7 @@ class Profile:
     Attributes:
         seconds: From the start of the process to the end of the run.
         spans: Seconds of `start`, `read`, `compute`, `write` and `wait`. Those of read and compute
-            are of all threads together; wait is what the thread that writes waits for the others.
+            are of all threads together; wait is what the main thread waits for the others.
         read_bytes: Bytes of the inputs, as often as they were read.
         written_bytes: Bytes of the outputs.
         rate: Bytes read and written a second, between the start and the end.
@@ -80,6 +80,23 @@ class Profiler:
                 return
             yield item
 
+    def timing(self, name: str, work: Callable[..., T]) -> Callable[..., T]:
+        """Return a function, and count what each call of it takes.
+
+        Args:
+            name: What the seconds go to.
+            work: The function.
+
+        Returns:
+            What does the same.
+        """
+
+        def timed(*given: Any) -> T:
+            with self.span(name):
+                return work(*given)
+
+        return timed
+
     def count_bytes(self, name: str, size: int) -> None:
         """Add to what was read or written.
 
@@ -95,7 +112,7 @@ class Profiler:
         spans = {name: sum(self._spans[name, main] for main in (True, False)) for name in WORK}
         # The writing thread reads and computes itself where there is one block or one thread.
         own = sum(self._spans[name, True] for name in ("read", "compute"))
-        wait = max(self._spans["next", True] - own, 0.0)
+        wait = max(self._spans["next", True] - own, 0.0) + self._spans["wait", True]
         moved = self.bytes["read"] + self.bytes["written"]
         return Profile(
             seconds=self.start + run,
@@ -127,6 +144,19 @@ class NoProfiler:
         """
         del name
         return items
+
+    def timing(self, name: str, work: Callable[..., T]) -> Callable[..., T]:
+        """Do nothing.
+
+        Args:
+            name: Not used.
+            work: The function.
+
+        Returns:
+            The function.
+        """
+        del name
+        return work
 
     def count_bytes(self, name: str, size: int) -> None:
         """Do nothing.

@@ -8,6 +8,8 @@ computed by its own threads, and what comes is cut anew.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -18,7 +20,6 @@ from poolnorm_cli.backends.numpy_backend import NUMPY
 from poolnorm_cli.engine.layer_pass import Block, DeferredBlock, LayerPass, Masks
 from poolnorm_cli.kernels.halves import narrow_bfloat16, widen_bfloat16
 from poolnorm_cli.kernels.memory import Array, release
-from poolnorm_cli.layers.call import Call
 from poolnorm_cli.sizes import BLOCK_BYTES
 from poolnorm_cli.tensors.codecs import encode
 from poolnorm_cli.tensors.dtypes import DTYPES, DType
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from poolnorm_cli.engine.training import TrainingStep
     from poolnorm_cli.shapes import Ints
+    from poolnorm_cli.tensors.by_place import Opened, SliceAt
     from poolnorm_cli.tensors.files import ReadInto
     from poolnorm_cli.tensors.outputs import ArraySink
 
@@ -164,7 +166,8 @@ class StepTensor(VirtualTensor):
         self._plan = plan = plan.fitted_to(of) if masks is None else plan
         self.best_rows = plan.rows if self._is_plain and plan.is_whole else None
         inner = plan.inner
-        self._inner, self._moments = inner, inner.reshape_moments(step.moments)
+        self._inner = inner
+        self._compute = inner.computing(step.weights, inner.reshape_moments(step.moments))
 
     def slices(
         self, ranges: Iterable[RowRange], shape: "Ints", max_in_flight: int = 1
@@ -193,6 +196,38 @@ class StepTensor(VirtualTensor):
             return super().slices(rows, shape, max_in_flight)
         return self._deferred(rows, times, shape, max_in_flight)
 
+    def slices_at(self, shape: "Ints", most: int) -> "Opened | None":
+        """Open what the layer makes for slices in any order; None where it has to come in order.
+
+        Args:
+            shape: The shape in which slices are meant.
+            most: Rows of the longest slice.
+
+        Returns:
+            What computes a slice of what it reads for it.
+        """
+        if not self._is_plain or self.sinks or not self.nbytes:
+            return None
+        inner = self._inner
+        times, rest = divmod(prod(shape[1:]), prod(inner.output_shape[1:]))
+        samples = most * times
+        block = samples * prod(inner.shape[1:]) * inner.compute_dtype.itemsize
+        if rest or (samples > 1 and block > _MOST_BLOCKS * BLOCK_BYTES):
+            return None
+        opened = self.of.slices_at(inner.shape, samples)
+        return None if opened is None else self._computing(opened, times, shape)
+
+    @contextmanager
+    def _computing(self, opened: "Opened", times: int, shape: "Ints") -> "Iterator[SliceAt]":
+        with opened as read:
+
+            def compute(start: int, stop: int) -> Any:
+                first, end = start * times, stop * times
+                cells = DeferredBlock(partial(read, first, end), end - first)
+                return self._computed(cells, first).reshape(stop - start, *shape[1:])
+
+            yield compute
+
     def _deferred(
         self, ranges: Iterable[RowRange], times: int, shape: "Ints", max_in_flight: int
     ) -> Iterator[DeferredBlock]:
@@ -213,14 +248,10 @@ class StepTensor(VirtualTensor):
 
     def _computed(self, cells: Array | DeferredBlock, start: int) -> Array:
         """Compute a block as the next step would read it."""
-        inner, step = self._inner, self._step
+        block = Block(start, None, cells, None)
+        _, y = self._compute(block)
         with np.errstate(all="ignore"):
-            x = inner.layer_input(Block(start, None, cells, None))[0]
-            call = Call(inner.training, self._moments, start, step.step)
-            y = inner.backend.apply(inner.layer, x, step.weights, call)
             stored = as_stored(y, self.dtype)
-        if isinstance(cells, DeferredBlock) and not np.may_share_memory(x, y):
-            release(x)
         if stored is not y:
             release(y)
         return stored

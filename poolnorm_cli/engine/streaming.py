@@ -1,13 +1,14 @@
 """The blocks of a tensor on their way through a layer to whoever takes the results."""
 
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.engine.layer_pass import LayerPass, Masks, computed
 from poolnorm_cli.tensors.dtypes import DTYPES
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Protocol
 
     from poolnorm_cli.engine.preview import FirstSample, Preview
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.engine.view import Wanted
     from poolnorm_cli.kernels.moments import Moments
     from poolnorm_cli.shapes import Ints
+    from poolnorm_cli.tensors.array_writer import ArrayWriter
     from poolnorm_cli.tensors.outputs import ArraySink, Output
     from poolnorm_cli.tensors.tensor import Tensor
 
@@ -76,20 +78,69 @@ def stream(
         writers.insert(0, writer)
         profiler.count_bytes("written", plan.output_bytes)
     profiler.count_bytes("read", tensor.stored_bytes)
-    blocks = plan.blocks(tensor)
-    if first is not None:
-        read = map(computed, blocks)
-        blocks = first.watch(read, plan.tensor_ranges(tensor)[0], plan.shape[1:])
-    outputs = plan.outputs(blocks, step.weights, step.moments, masks)
-    for block in profiler.timed("next", outputs):
-        if writers:
-            with profiler.span("write"):
-                for each in writers:
-                    each.write(block)
-        if preview:
-            preview.add(block)
+    with open_blocks(plan, tensor) as (blocks, in_any_order):
+        alone = in_any_order and masks is None and first is None and not sinks
+        if not (alone and _in_any_order(plan, blocks, step, writer, preview)):
+            watched = blocks
+            if first is not None:
+                read = map(computed, blocks)
+                watched = first.watch(read, plan.tensor_ranges(tensor)[0], plan.shape[1:])
+            outputs = plan.outputs(watched, step.weights, step.moments, masks)
+            for block in profiler.timed("next", outputs):
+                if writers:
+                    with profiler.span("write"):
+                        for each in writers:
+                            each.write(block)
+                if preview:
+                    preview.add(block)
     if writer:
         writer.close()
+
+
+def _in_any_order(
+    plan: LayerPass,
+    blocks: "Iterator[Any]",
+    step: "TrainingStep",
+    writer: "ArrayWriter | None",
+    preview: "Preview | None",
+) -> bool:
+    """Have each thread write what it has computed, if it can; False where nothing was done."""
+    if preview is not None and not preview.in_any_order:
+        return False
+    from poolnorm_cli.engine.placed import output_sizes, run_in_any_order, write_outputs
+
+    inner = plan.inner
+    sizes = output_sizes(inner)
+    if sizes is None or (writer is not None and not writer.begin_at()):
+        return False
+    moments = inner.reshape_moments(step.moments)
+    put = write_outputs(inner, step.weights, moments, writer, preview)
+    run_in_any_order(inner, blocks, sizes, put)
+    return True
+
+
+@contextmanager
+def open_blocks(plan: LayerPass, tensor: "Tensor") -> "Iterator[tuple[Iterator[Any], bool]]":
+    """Open a tensor for one pass over its blocks, all work on which is done inside.
+
+    Args:
+        plan: The layer on the tensor.
+        tensor: The tensor.
+
+    Yields:
+        The blocks of the inner plan in order, and whether they may be computed in any order: then
+        the thread that works on one reads it.
+    """
+    if plan.pool.threads > 1 and tensor.nbytes:
+        ranges, shape = plan.tensor_ranges(tensor)
+        opened = tensor.slices_at(shape, plan.longest)
+        if opened is not None:
+            from poolnorm_cli.engine.placed import deferred
+
+            with opened as read:
+                yield deferred(plan.profiler.timing("read", read), ranges), True
+            return
+    yield plan.blocks(tensor), False
 
 
 def explained(
@@ -134,7 +185,8 @@ def gathered(
         return None
     tensor.spool()
     plan.profiler.count_bytes("read", tensor.stored_bytes)
-    return plan.moments(plan.blocks(tensor), under_mask(plan, tensor)[1])
+    with open_blocks(plan, tensor) as (blocks, _):
+        return plan.moments(blocks, under_mask(plan, tensor)[1])
 
 
 def watchers(

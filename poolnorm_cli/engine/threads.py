@@ -5,13 +5,13 @@ reads while another computes. The caller is one of them, while it does not write
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain, islice
 from threading import Condition, Lock, Thread
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from poolnorm_cli.machine import processors
-from poolnorm_cli.sizes import THREADED_BYTES
+from poolnorm_cli.sizes import THREAD_BYTES, THREADED_BYTES
 
 
 T = TypeVar("T")
@@ -129,13 +129,63 @@ class BoundedMap(Generic[T, R]):
             self.turn.notify_all()
 
 
-_MOST_THREADS = 4
-"""Threads beyond which the memory's bandwidth is used up."""
+class _Unordered(Generic[T]):
+    """Work on items in several threads, none of which waits for another."""
+
+    def __init__(self, work: Callable[[T], object], items: Iterator[T]) -> None:
+        self.work, self.items = work, items
+        self.taking, self.taken = Lock(), 0
+        self.errors: dict[int, Exception] = {}
+        self.is_over = False
+
+    def run(self, threads: int, waiting: AbstractContextManager[None]) -> None:
+        """Work on all items, in this number of threads and the caller's.
+
+        Those before an error have been taken already, so that the first of all is found.
+        """
+        workers = [Thread(target=self._work, daemon=True) for _ in range(threads)]
+        for worker in workers:
+            worker.start()
+        try:
+            self._work()
+        finally:
+            self.is_over = True  # an interrupt of the caller goes through
+            with waiting:
+                for worker in workers:
+                    worker.join()
+        if self.errors:
+            raise self.errors[min(self.errors)]
+
+    def _work(self) -> None:
+        while (taken := self._take()) is not None:
+            place, item = taken
+            try:
+                self.work(item)
+            except Exception as error:  # noqa: BLE001 - the caller raises it
+                self.errors[place], self.is_over = error, True
+
+    def _take(self) -> tuple[int, T] | None:
+        with self.taking:
+            place, self.taken = self.taken, self.taken + 1
+            try:
+                return None if self.is_over else (place, next(self.items))
+            except StopIteration:
+                pass
+            except Exception as error:  # noqa: BLE001 - as above
+                self.errors[place] = error
+            self.is_over = True
+            return None
+
+
+_NOTHING = nullcontext()
+_MOST_IN_ORDER = 4
+"""Threads whose results one thread takes in order, unless more are asked for: it writes or copies
+them, and that is all that the machine does then."""
 
 
 def default_threads() -> int:
-    """Return how many threads there are by default: one for each processor, up to 4."""
-    return min(processors(), _MOST_THREADS)
+    """Return how many threads there are by default: one for each processor."""
+    return processors()
 
 
 class ThreadPool(NamedTuple):
@@ -143,14 +193,47 @@ class ThreadPool(NamedTuple):
 
     Attributes:
         threads: How many, the caller's among them; with 1 it does all work.
+        in_order: How many where the caller takes large results in order; 0 for as many.
     """
 
     threads: int = 1
+    in_order: int = 0
 
     @property
     def max_in_flight(self) -> int:
         """Items that may be in use at once."""
         return 1 if self.threads == 1 else self.threads + 2
+
+    @property
+    def taken_in_order(self) -> "ThreadPool":
+        """The threads where the caller takes large results in order."""
+        return ThreadPool(self.in_order or self.threads)
+
+    def for_each(
+        self,
+        work: Callable[[T], object],
+        items: Iterable[T],
+        waiting: AbstractContextManager[None] = _NOTHING,
+    ) -> None:
+        """Work on each item, in any order.
+
+        Args:
+            work: What is done, in any of the threads.
+            items: The source, of which as many items as there are threads are in use at once.
+            waiting: Is entered while the caller waits for the last items of the others.
+
+        Raises:
+            Exception: The first error by the order of the items, of the source or of `work`. No
+                item is begun after it.
+        """
+        if self.threads == 1:
+            for item in items:
+                work(item)
+            return
+        rest = iter(items)
+        first = list(islice(rest, self.threads))
+        if first:
+            _Unordered(work, chain(first, rest)).run(len(first) - 1, waiting)
 
     def ordered_map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """Return what `work` makes of each item, in order.
@@ -196,4 +279,7 @@ def pool_for(threads: int | None, nbytes: int) -> ThreadPool:
 
     if not compiled() and nbytes < 2 * THREADED_BYTES:
         return ONE_THREAD
-    return ThreadPool(threads or default_threads())
+    if threads is not None:
+        return ThreadPool(threads)
+    count = max(min(default_threads(), nbytes // THREAD_BYTES), 1)
+    return ThreadPool(count, min(count, _MOST_IN_ORDER))

@@ -58,6 +58,8 @@ class PaintedInput(FirstSample):
 class PaintedOutput(Preview):
     """Paints the output, and keeps its edges where values are shown."""
 
+    in_any_order = False
+
     def __init__(self, pictures: "Pictures", preview: Preview | None) -> None:
         """Prepare to paint.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from poolnorm_cli.machine import processors
 from poolnorm_cli.sizes import TILE_BYTES
 
 
@@ -29,6 +30,7 @@ class _Slots(local):
 
     def __init__(self) -> None:
         self.raw: dict[str, NDArray[np.uint8]] = {}
+        self.offered: Array | None = None
 
 
 _SLOTS = _Slots()
@@ -89,7 +91,7 @@ class _Raw(np.ndarray[Any, Any]):
 
 
 _FREE: list[_Raw] = []
-_KEPT = 8
+_KEPT = 2 * processors() + 4  # what is read and what comes of it, for each thread, and some
 _LOCK = Lock()
 
 
@@ -105,14 +107,35 @@ def acquire(shape: tuple[int, ...], dtype: "DTypeLike") -> Array:
     """
     kind = np.dtype(dtype)
     size = prod(shape) * kind.itemsize
+    target = _SLOTS.offered
+    if target is not None and target.nbytes == size and target.dtype == kind:
+        _SLOTS.offered = None
+        return target.reshape(shape)
     with _LOCK:
-        for index, raw in enumerate(_FREE):
+        for index in range(len(_FREE) - 1, -1, -1):  # what was used last is in some cache still
+            raw = _FREE[index]
             if size <= raw.size <= 2 * size + _LINE:
                 del _FREE[index]
                 break
         else:
             raw = _Raw(size, np.uint8)
     return raw[:size].view(np.ndarray).view(kind).reshape(shape)
+
+
+@contextmanager
+def offered(target: Array) -> Iterator[None]:
+    """Let the next result of this thread that has the size and dtype of an array lie in it.
+
+    Whoever offers it sees to what happens when the result is another one after all.
+
+    Args:
+        target: C-contiguous, whose values nobody needs.
+    """
+    _SLOTS.offered = target
+    try:
+        yield
+    finally:
+        _SLOTS.offered = None
 
 
 def release(array: Array) -> None:
@@ -123,9 +146,12 @@ def release(array: Array) -> None:
     """
     owner: Any = array
     while owner is not None and not isinstance(owner, _Raw):
-        owner = getattr(owner, "base", None)
-    if owner is not None and len(_FREE) < _KEPT:
-        _FREE.append(owner)
+        owner = owner.obj if isinstance(owner, memoryview) else getattr(owner, "base", None)
+    if owner is not None:
+        with _LOCK:
+            if len(_FREE) >= _KEPT:
+                del _FREE[0]  # of the size of what was worked on before
+            _FREE.append(owner)
 
 
 def clear() -> None:

@@ -14,7 +14,7 @@ _HOMES = {
     "Header": "header",
     "Tensor": "tensor",
     "Output": "outputs",
-    "ArrayWriter": "outputs",
+    "ArrayWriter": "array_writer",
     "identity": "names",
     "open_output": "outputs",
     "open_tensors": "sources",

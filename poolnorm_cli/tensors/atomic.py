@@ -144,11 +144,11 @@ class AtomicFile:
         except OSError as error:
             raise self.failed(error) from error
 
-    def patch(self, data: bytes, place: int) -> None:
+    def patch(self, data: memoryview | bytes, place: int) -> None:
         """Write all of some bytes over what stands at a place.
 
         Args:
-            data: The bytes.
+            data: Single bytes.
             place: Where they go, in bytes from the start of the file.
 
         Raises:

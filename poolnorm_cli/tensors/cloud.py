@@ -192,7 +192,7 @@ class RemoteFile:
         with connector_errors(OutputError, self._url):
             write_all(partial(os.write, self._file.fileno()), data)
 
-    def patch(self, data: bytes, place: int) -> None:
+    def patch(self, data: memoryview | bytes, place: int) -> None:
         """Write all of some bytes over what stands at a place.
 
         Args:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     ReadInto = Callable[[memoryview], int]
+    ReadAt = Callable[[memoryview, int], int]
+    """Reads at most so many bytes from an offset, in any thread, and returns how many."""
 
 Version = tuple[int, int]
 """Size in bytes and time of the last change in nanoseconds, the same wherever a file is seen."""
@@ -152,6 +154,27 @@ def read_exactly(read: Callable[[int], bytes], count: int) -> bytes:
     while len(data) < count and (piece := read(count - len(data))):
         data += piece
     return data
+
+
+def read_at(fd: int, view: memoryview, place: int) -> int:
+    """Read bytes from an offset of a file, without moving its position.
+
+    Args:
+        fd: The open file.
+        view: Takes as many bytes as there are in it, or fewer.
+        place: Bytes from the start of the file.
+
+    Returns:
+        How many were read; 0 at the end of the file.
+
+    Raises:
+        OSError: The disk fails.
+    """
+    if hasattr(os, "preadv"):
+        return os.preadv(fd, [view], place)
+    data = os.pread(fd, len(view), place)
+    view[: len(data)] = data
+    return len(data)
 
 
 def reader(readinto: ReadInto) -> Callable[[int], bytes]:

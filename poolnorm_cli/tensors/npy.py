@@ -14,6 +14,7 @@ from poolnorm_cli.tensors.files import (
     Stamp,
     changed_error,
     open_regular,
+    read_at,
     read_exactly,
     reader,
     require_unchanged,
@@ -25,13 +26,14 @@ from poolnorm_cli.tensors.tensor import Layout, Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
     from typing import Any
 
     from numpy.typing import NDArray
 
     from poolnorm_cli.shapes import Ints
-    from poolnorm_cli.tensors.files import ReadInto, Version
+    from poolnorm_cli.tensors.files import ReadAt, ReadInto, Version
     from poolnorm_cli.tensors.tensor import RowRange
 
 
@@ -139,6 +141,25 @@ class NpyTensor(Tensor):
             yield lambda view: os.readv(fd, [view])
             require_unchanged(fd, self.file, self.name)
 
+    def data_at(self) -> AbstractContextManager[ReadAt] | None:
+        """Open the file for one pass in any order; None where it was read whole."""
+        return None if self._whole is not None else self.opened_at(self.header.size)
+
+    @contextmanager
+    def opened_at(self, place: int) -> Iterator[ReadAt]:
+        """Open the file for one pass in any order; on exit, check that it is unchanged.
+
+        Args:
+            place: Bytes from the start of the file to what is meant by offset 0.
+
+        Yields:
+            What reads from an offset.
+        """
+        with open_regular(self.path, self.name) as fd:
+            require_unchanged(fd, self.file, self.name)
+            yield lambda view, start: read_at(fd, view, place + start)
+            require_unchanged(fd, self.file, self.name)
+
 
 def open_file(
     path: Path | str,
@@ -206,3 +227,7 @@ class RangeTensor(Tensor):
             os.lseek(fd, self._place, os.SEEK_SET)
             yield lambda view: os.readv(fd, [view])
             require_unchanged(fd, whole.file, self.name)
+
+    def data_at(self) -> AbstractContextManager[ReadAt]:
+        """Open the file for one pass over the samples in any order."""
+        return self._whole.opened_at(self._place)

@@ -6,12 +6,10 @@ import os
 import select
 import sys
 from abc import ABC, abstractmethod
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import OutputError, UsageError, reason_of
-from poolnorm_cli.sizes import SMALL_FIRST_BLOCK_BYTES
-from poolnorm_cli.tensors.dtypes import descr_of
+from poolnorm_cli.tensors.array_writer import ArrayWriter
 from poolnorm_cli.tensors.files import write_all
 from poolnorm_cli.tensors.formats import (
     NPY,
@@ -21,7 +19,6 @@ from poolnorm_cli.tensors.formats import (
     neither,
     output_suffixes,
 )
-from poolnorm_cli.tensors.header import build_header
 from poolnorm_cli.tensors.names import STDIN
 from poolnorm_cli.tensors.space import require_file_target, require_free_space
 from poolnorm_cli.urls import is_url
@@ -34,11 +31,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from poolnorm_cli.tensors.array_writer import Sink
     from poolnorm_cli.tensors.atomic import AtomicFile
     from poolnorm_cli.tensors.cloud import RemoteFile
     from poolnorm_cli.tensors.dtypes import DType
-
-    Sink = Callable[[memoryview | bytes], None]
 
     class ArraySink(Protocol):
         """What takes the items of an array, in blocks, in order."""
@@ -85,99 +81,6 @@ def _write_all(write: Callable[[memoryview], int], data: memoryview | bytes) -> 
         raise
     except OSError as error:
         raise OutputError.at("-", f"standard output: {reason_of(error)}", _FIX) from error
-
-
-class ArrayWriter:
-    """Writes one array of a known shape: a header, then its items in C order, little-endian.
-
-    Its blocks come in order along axis 0.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        shape: tuple[int, ...],
-        dtype: DType,
-        sink: Sink,
-        on_end: Callable[[], None] | None = None,
-        header: bytes | None = None,
-    ) -> None:
-        """Prepare an array; nothing is written yet.
-
-        Args:
-            name: What messages call it.
-            shape: The shape of the whole array.
-            dtype: The type to write; blocks are rounded to it.
-            sink: Takes the bytes.
-            on_end: Called once all items are there.
-            header: What comes before the items; None for the header of a `.npy`.
-        """
-        self.name, self.shape, self.dtype = name, shape, dtype
-        self._sink, self._on_end = sink, on_end
-        self._left = self._items = prod(shape)
-        self._closed = False
-        self._header = build_header(shape, descr_of(dtype)) if header is None else header
-
-    @property
-    def closed(self) -> bool:
-        """Whether the array is complete and ended."""
-        return self._closed
-
-    def write(self, block: NDArray[Any]) -> None:
-        """Append a block of any shape, rounded to the dtype of the array.
-
-        Raises:
-            OutputError: There is no room, or there are more items than the shape has.
-            TypeError: An integer or bool array is given blocks of another type.
-        """
-        from poolnorm_cli.tensors.codecs import encode
-
-        data = encode(block, self.dtype).reshape(-1).view("u1").data if block.size else b""
-        self.write_bytes(memoryview(data))
-
-    def write_bytes(self, data: memoryview) -> None:
-        """Append items as they are in the file.
-
-        Args:
-            data: Single bytes of whole items.
-
-        Raises:
-            OutputError: There is no room, or there are more items than the shape has.
-        """
-        self._left -= len(data) // self.dtype.itemsize
-        if self._left < 0 or self._closed:
-            raise self._miscounted()
-        if not data:
-            return
-        if len(data) <= SMALL_FIRST_BLOCK_BYTES and self._header:
-            data, self._header = memoryview(self._header + bytes(data)), b""
-        self._begin()
-        self._sink(data)
-
-    def _begin(self) -> None:
-        """Write the header, if that has not been done."""
-        if self._header:
-            self._sink(self._header)
-            self._header = b""
-
-    def close(self) -> None:
-        """End the array.
-
-        Raises:
-            OutputError: Items are missing, or cannot be written.
-        """
-        if self._closed:
-            return
-        if self._left:
-            raise self._miscounted()
-        self._begin()
-        self._closed = True
-        if self._on_end is not None:
-            self._on_end()
-
-    def _miscounted(self) -> OutputError:
-        what = f"{self._items - self._left} items written where the shape has {self._items}"
-        return OutputError.at(self.name, what, "nothing was kept")
 
 
 class Output(ABC):
@@ -295,7 +198,8 @@ class NpyOutput(FileOutput):
         if self._writer is not None:
             fix = f"write a {either(keyed_suffixes())}"
             raise UsageError.at(self.target, f"a {NPY.suffix} holds one array", fix)
-        return ArrayWriter(self.target, shape, dtype, self._file.write)
+        file = self._file
+        return ArrayWriter(self.target, shape, dtype, file.write, patch=file.patch)
 
 
 class StreamOutput(Output):

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import OutputError, UsageError, reason_of, shown
 from poolnorm_cli.sizes import PIECE_BYTES, SAFETENSORS_ROOM_BYTES
+from poolnorm_cli.tensors.array_writer import ArrayWriter
 from poolnorm_cli.tensors.keyed import array_name
-from poolnorm_cli.tensors.outputs import ArrayWriter, FileOutput
+from poolnorm_cli.tensors.outputs import FileOutput
 from poolnorm_cli.tensors.safetensors import NAMES
 
 

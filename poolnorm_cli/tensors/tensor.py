@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from poolnorm_cli.shapes import Ints
+    from poolnorm_cli.tensors.by_place import Opened
     from poolnorm_cli.tensors.dtypes import DType
-    from poolnorm_cli.tensors.files import ReadInto, Stamp
+    from poolnorm_cli.tensors.files import ReadAt, ReadInto, Stamp
 
 
 RowRange = tuple[int, int]
@@ -140,6 +141,33 @@ class Tensor(ABC):
     @abstractmethod
     def data(self) -> AbstractContextManager[ReadInto]:
         """Open the data for one pass, from its first byte; on exit, check what was read."""
+
+    def data_at(self) -> AbstractContextManager[ReadAt] | None:
+        """Open the data for one pass in any order; on exit, check what was read.
+
+        Returns:
+            What reads from an offset in the data; None where bytes come in order.
+        """
+        return None
+
+    def slices_at(self, shape: Ints, most: int) -> Opened | None:
+        """Open the array for one pass over slices in any order, by several threads at once.
+
+        Args:
+            shape: A shape of as many items in which it is seen.
+            most: Rows of the longest slice.
+
+        Returns:
+            What returns slices as they are asked for, decoded like those of `slices`; None where
+            they come in order.
+        """
+        del most
+        read = None if self.is_transposed else self.data_at()
+        if read is None:
+            return None
+        from poolnorm_cli.tensors.by_place import decoded_slices
+
+        return decoded_slices(self, read, shape)
 
     def blocks(self, rows: int, max_in_flight: int = 1) -> Iterator[NDArray[Any]]:
         """Return the array in slices of `rows` samples along axis 0; the last may have fewer.
@@ -274,22 +302,36 @@ class Tensor(ABC):
         try:
             return np.empty(size, np.uint8).data
         except (MemoryError, ValueError):
-            raise self._no_memory(size) from None
+            raise self.no_memory(size) from None
 
     def _plain_memory(self, size: int) -> memoryview:
         try:
             return memoryview(bytearray(size))
         except (MemoryError, OverflowError):
-            raise self._no_memory(size) from None
+            raise self.no_memory(size) from None
 
-    def _no_memory(self, size: int) -> InputError:
+    def no_memory(self, size: int) -> InputError:
+        """Return the error for a block of so many bytes, for which there is no memory."""
         what = f"no memory for a block of {size} bytes"
         return InputError.at(self.name, what, "use smaller blocks")
 
     def _fill(self, readinto: ReadInto, raw: memoryview, start: int) -> None:
+        self.fill_at(lambda view, _: readinto(view), raw, start)
+
+    def fill_at(self, read: ReadAt, raw: memoryview, start: int) -> None:
+        """Read bytes of the data from an offset in it, in as many calls as it takes.
+
+        Args:
+            read: What `data_at` opened.
+            raw: Takes the bytes.
+            start: The offset.
+
+        Raises:
+            InputError: There are not so many.
+        """
         done = 0
         while done < len(raw):
-            count = readinto(raw[done : done + TRANSFER_BYTES])
+            count = read(raw[done : done + TRANSFER_BYTES], start + done)
             if not count:
                 raise self.truncated(start + done)
             done += count

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import UsageError, shown
 from poolnorm_cli.sizes import LARGE_MEMBER_BYTES
+from poolnorm_cli.tensors.array_writer import ArrayWriter
 from poolnorm_cli.tensors.formats import NPY
-from poolnorm_cli.tensors.outputs import ArrayWriter, FileOutput
+from poolnorm_cli.tensors.outputs import FileOutput
 from poolnorm_cli.values import record
 
 
 if TYPE_CHECKING:
+    from poolnorm_cli.tensors.array_writer import Sink
     from poolnorm_cli.tensors.atomic import AtomicFile
     from poolnorm_cli.tensors.cloud import RemoteFile
     from poolnorm_cli.tensors.dtypes import DType
-    from poolnorm_cli.tensors.outputs import Sink
 
 
 _LEVEL = 6

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import InputError, shown
+from poolnorm_cli.tensors.array_writer import ArrayWriter
 from poolnorm_cli.tensors.dtypes import DTYPES, DType
-from poolnorm_cli.tensors.outputs import ArrayWriter, Output
+from poolnorm_cli.tensors.outputs import Output
 from poolnorm_cli.tensors.tensor import Layout, Tensor
 
 

@@ -1,0 +1,281 @@
+"""Threads that read, compute and write blocks in any order leave the bytes as they are."""
+
+import errno
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from poolnorm_cli.engine import threads as engine_threads
+from poolnorm_cli.engine.in_memory import run_array
+from poolnorm_cli.engine.layer_pass import LayerPass
+from poolnorm_cli.engine.memory_estimate import within_memory
+from poolnorm_cli.engine.placed import output_sizes
+from poolnorm_cli.engine.threads import ThreadPool, pool_for
+from poolnorm_cli.errors import UsageError
+from poolnorm_cli.layers import find
+from poolnorm_cli.tensors import array_writer, files, sources
+from tests.conftest import Command
+
+
+CASES = [
+    ("pool max", "--pool-size 3 --strides 2 --padding same"),
+    ("pool average", "--dtype float16"),
+    ("gpool average", ""),
+    ("ln", "--dtype bfloat16"),
+    ("bn", ""),
+    ("bn", "--training"),
+    ("ln", ""),
+    ("gn", "--groups 1"),
+    ("pipe", "pool max ! ln"),
+    ("pipe", "pool average ! gpool max"),
+    ("pipe", "bn --training ! pool max --pool-size 3"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have several threads for small tensors."""
+    monkeypatch.setattr(engine_threads, "THREADED_BYTES", 0)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    x = np.random.default_rng(1).standard_normal((37, 64, 63, 12)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    return tmp_path / "x.npy"
+
+
+def run(poolnorm: Command, verb: str, source: Path, target: Path, *flags: str) -> bytes:
+    given = [*verb.split(), str(source), "-o", str(target), "--overwrite", *flags]
+    if verb == "pipe":
+        given = ["pipe", *given[1 : -len(flags)], *flags[:2], "!", *flags[2:]]
+    done = poolnorm(*given)
+    assert done.code == 0, done.err
+    return target.read_bytes()
+
+
+@pytest.mark.parametrize(("verb", "flags"), CASES)
+@pytest.mark.parametrize("dtype", ["float32", ">f8", "float16", "int16"])
+def test_bytes_are_those_of_one_thread(
+    poolnorm: Command, source: Path, tmp_path: Path, verb: str, flags: str, dtype: str
+) -> None:
+    np.save(source, (np.load(source) * 50).astype(dtype))
+    target, more = tmp_path / "y.npy", flags.split()
+
+    one = run(poolnorm, verb, source, target, "--threads", "1", *more)
+
+    for count in ("2", "5"):
+        assert run(poolnorm, verb, source, target, "--threads", count, *more) == one
+
+
+@pytest.mark.parametrize("words", ["pool max", "pool average", "ln", "gpool max"])
+def test_strips_of_large_samples_go_to_their_places(
+    poolnorm: Command, tmp_path: Path, words: str
+) -> None:
+    x = np.random.default_rng(2).standard_normal((2, 1200, 1100, 4)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    flags = (
+        ["--axis", "1,2,3"] if words == "ln" else ["--padding", "same"] * words.startswith("pool")
+    )
+
+    found = [
+        run(poolnorm, words, tmp_path / "x.npy", tmp_path / "y.npy", "--threads", count, *flags)
+        for count in ("1", "3")
+    ]
+
+    assert found[0] == found[1]
+
+
+def test_every_thread_reads_and_writes_for_itself(
+    poolnorm: Command, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = threading.Barrier(2)
+    seen: dict[str, set[int]] = {"read": set(), "written": set()}
+    read_at, write_at = files.read_at, array_writer.ArrayWriter.write_at
+
+    def reading(*given: Any) -> int:
+        if not seen["read"]:
+            with_other(both)
+        seen["read"].add(threading.get_ident())
+        return read_at(*given)
+
+    def writing(self: array_writer.ArrayWriter, data: memoryview, start: int) -> None:
+        seen["written"].add(threading.get_ident())
+        write_at(self, data, start)
+
+    monkeypatch.setattr("poolnorm_cli.tensors.npy.read_at", reading)
+    monkeypatch.setattr(array_writer.ArrayWriter, "write_at", writing)
+    run(poolnorm, "ln", source, tmp_path / "y.npy", "--threads", "2")
+
+    assert len(seen["read"]) == 2
+    assert seen["written"] == seen["read"]
+
+
+def with_other(barrier: threading.Barrier) -> None:
+    """Go on when another thread is here too."""
+    barrier.wait(20)
+
+
+@pytest.mark.parametrize("words", ["ln", "bn", "pool max"])
+def test_reads_and_writes_may_be_short(
+    poolnorm: Command, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    expected = run(poolnorm, words, source, tmp_path / "y.npy", "--threads", "1")
+    pwrite, preadv = os.pwrite, os.preadv
+    monkeypatch.setattr(
+        os, "pwrite", lambda fd, data, at: pwrite(fd, memoryview(data)[:100_003], at)
+    )
+    monkeypatch.setattr(
+        os, "preadv", lambda fd, views, at: preadv(fd, [memoryview(views[0])[:70_001]], at)
+    )
+
+    assert run(poolnorm, words, source, tmp_path / "y.npy", "--threads", "3") == expected
+
+
+@pytest.mark.parametrize("words", ["ln", "bn", "pool max"])
+def test_a_full_disk_leaves_no_output(
+    poolnorm: Command, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    written = []
+
+    def pwrite(fd: int, data: memoryview, at: int) -> int:
+        del fd, at
+        written.append(len(data))
+        if len(written) > 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return len(data)
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    before, there = threading.active_count(), set(tmp_path.iterdir())
+    done = poolnorm(*words.split(), str(source), "-o", str(tmp_path / "y.npy"), "--threads", "3")
+
+    assert done.code == 3
+    assert "y.npy: No space left on device" in done.err
+    assert set(tmp_path.iterdir()) == there
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("words", ["ln", "pool max", "bn --training"])
+def test_an_input_that_shrinks_or_changes_is_refused(
+    poolnorm: Command, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    whole = source.read_bytes()
+    preadv = os.preadv
+
+    def shrink(fd: int, views: list[memoryview], at: int) -> int:
+        source.write_bytes(whole[: len(whole) // 2])
+        return preadv(fd, views, at)
+
+    monkeypatch.setattr(os, "preadv", shrink)
+    verb, *flags = words.split(" --")
+    given = [*verb.split(), str(source), "-o", str(tmp_path / "y.npy"), "--threads", "3"]
+    done = poolnorm(*given, *(f"--{flag}" for flag in flags))
+
+    assert done.code == 4
+    assert "x.npy: truncated" in done.err or "changed while reading" in done.err
+    assert not (tmp_path / "y.npy").exists()
+
+
+def test_values_are_shown_from_any_order(poolnorm: Command, source: Path) -> None:
+    one, three = (
+        poolnorm("pool", "max", str(source), "--values", "--threads", count).out.split("\n", 1)[1]
+        for count in ("1", "3")
+    )
+
+    assert one == three
+    assert len(one.splitlines()) > 5
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("place", [0, 3, 19])
+def test_the_first_error_by_the_order_of_items_is_raised(threads: int, place: int) -> None:
+    def work(i: int) -> None:
+        if i >= place:
+            raise ValueError(str(i))
+
+    before = threading.active_count()
+    with pytest.raises(ValueError, match=f"^{place}$"):
+        ThreadPool(threads).for_each(work, range(20))
+    assert threading.active_count() == before
+
+
+def test_an_error_of_the_source_comes_after_those_before_it() -> None:
+    def source() -> Any:
+        yield from range(5)
+        raise ValueError("source")
+
+    done: list[int] = []
+    with pytest.raises(ValueError, match="source"):
+        ThreadPool(3).for_each(done.append, source())
+    assert sorted(done) == list(range(5))
+
+
+def test_an_interrupt_of_the_caller_stops_the_others() -> None:
+    interrupted = threading.Event()
+
+    def work(_: int) -> None:
+        if threading.current_thread() is threading.main_thread():
+            interrupted.set()
+            raise KeyboardInterrupt
+        interrupted.wait(20)
+
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        ThreadPool(3).for_each(work, iter(int, 1))
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("words", ["pool max", "pool average", "gpool average", "bn", "ln", "rms"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int32", "float64"])
+def test_arrays_are_filled_in_any_order(words: str, dtype: str) -> None:
+    layer = find(*words.split())()
+    x = (np.random.default_rng(3).standard_normal((70, 61, 60, 9)) * 50).astype(dtype)
+    expected, _ = run_array(layer, x, threads=1)
+
+    for count in (2, 5):
+        out = np.full_like(expected, 7)
+        found, _ = run_array(layer, x, threads=count, out=out)
+        assert found is out
+        np.testing.assert_array_equal(found.view("u1"), expected.view("u1"))
+
+
+def test_an_output_that_shares_memory_with_the_input_is_filled_last() -> None:
+    layer = find("ln")()
+    x = np.random.default_rng(3).standard_normal((70, 61, 60, 9)).astype(np.float32)
+    expected, _ = run_array(layer, x, threads=1)
+
+    run_array(layer, x, threads=2, out=x)
+
+    np.testing.assert_array_equal(x, expected)
+
+
+def test_what_an_output_is_put_together_from_is_not_written_by_place() -> None:
+    layer = find("gpool", "average")()
+    plan = LayerPass(layer, (1, 4000, 4000, 1), "float32", "float32")
+    assert plan.inner.strips
+    assert output_sizes(plan.inner) is None
+
+
+def test_threads_follow_from_processors_and_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_threads, "processors", lambda: 16)
+
+    assert pool_for(None, 1 << 30) == ThreadPool(16, 4)
+    assert pool_for(None, 64 << 20) == ThreadPool(8, 4)
+    assert pool_for(9, 1 << 30) == ThreadPool(9)
+    assert pool_for(9, 1 << 30).taken_in_order.threads == 9
+    assert pool_for(None, 1 << 30).taken_in_order.threads == 4
+
+
+def test_a_limit_of_memory_leaves_fewer_threads(source: Path) -> None:
+    (tensor,) = sources.open_tensors(str(source))
+    plan = LayerPass(find("ln")(), (4000, 64, 63, 12), "float32", "float32", pool=ThreadPool(16, 4))
+
+    found = {within_memory(plan, tensor, limit << 20).pool.threads for limit in range(64, 500, 4)}
+
+    assert found == {16, 8, 4, 2, 1}
+    with pytest.raises(UsageError):
+        within_memory(plan, tensor, 1 << 20)
