@@ -44,6 +44,7 @@ PICTURES = {
     "in": "shape in 2,2,3,4",
     "rms": "shape rms 2,3,6",
     "unit": "shape unit 4,6",
+    "lrn": "shape pool average 1,7,1 --pool-size 5 --strides 1 --padding same",
     "pipe": "shape pipe 1,24,24,3 ! pool max --pool-size 3 --strides 2 --padding same "
     "! bn ! pool average --pool-size 3 --strides 2",
 }

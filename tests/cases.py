@@ -227,6 +227,18 @@ def _rms_and_unit() -> Iterator[Case]:
         yield Case(words, shape, "float32")
 
 
+def _local_response() -> Iterator[Case]:
+    """Odd and even sizes, also above the number of channels, in both layouts."""
+    shapes: tuple[tuple[int, ...], ...] = ((4, 6), (4, 5, 6), (4, 5, 3, 6), (2, 5, 4, 3, 6))
+    for shape, layout, dtype in product(shapes, LAYOUTS, (*FLOATS, "int32", "uint8")):
+        yield Case("lrn", shape, dtype, {"data_format": layout, "alpha": 0.5})
+    for size, dtype in product((1, 2, 3, 4, 13), FLOATS):
+        parameters = {"size": size, "alpha": 0.5, "beta": 1.25, "bias": 2.0}
+        yield Case("lrn", (4, 5, 6), dtype, parameters)
+    for shape in ((0, 5, 3), (4, 5, 0)):
+        yield Case("lrn", shape, "float32")
+
+
 def _plain_norm(words: str, more: dict[str, Any]) -> Iterator[Case]:
     """Rows of every normalization with gamma and beta."""
     for center, scale in product((False, True), (False, True)):
@@ -246,4 +258,5 @@ CASES = [
     *_layer_norm(),
     *_group_norm(),
     *_rms_and_unit(),
+    *_local_response(),
 ]

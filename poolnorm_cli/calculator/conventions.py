@@ -31,7 +31,9 @@ def conventions_of(layer: Layer, shape: Shape) -> list[Convention]:
 
 def _keras(layer: Layer, shape: Shape) -> Convention | None:
     if not LAYERS[layer.words].in_keras:
-        return None
+        none = f"Keras has no {layer.keras_name}"
+        order = tuple(range(len(shape)))
+        return Convention(framework="Keras", order=order, same=False, why=none, none=none)
     package = "tf_keras" if needs_keras_2(layer) else "keras"
     lines = [f"y = {keras_call(layer, shape, package)}(x)"]
     order = tuple(range(len(shape)))

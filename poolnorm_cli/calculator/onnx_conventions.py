@@ -264,6 +264,19 @@ def _unit_norm(layer: Any, shape: Shape) -> Convention:
     )
 
 
+def _local_response(layer: Any, shape: Shape) -> Convention:
+    order = _channels_at_1(layer.channel_axis(len(shape)), len(shape))
+    numbers = {"alpha": layer.alpha, "beta": layer.beta, "bias": layer.bias}
+    line = _node("LRN", "x", size=layer.size, **numbers)
+    notes = ["alpha is divided by size there, too"]
+    if layer.size % 2 and len(shape) == 4:
+        return _alike(order, [line], reordered(shape, order), notes)
+    why = "runtimes take it for rank 4 alone"
+    if layer.size % 2 == 0:
+        why = "of an even size it has the extra channel behind, and runtimes refuse it"
+    return Convention(framework=FRAMEWORK, order=order, none=why, why=why, same=False, notes=notes)
+
+
 _WRITERS: dict[str, Callable[[Any, Shape], Convention]] = {
     "MaxPooling": _pooling,
     "AveragePooling": _pooling,
@@ -276,5 +289,6 @@ _WRITERS: dict[str, Callable[[Any, Shape], Convention]] = {
     "GroupNormalization": _group_norm,
     "RMSNormalization": _over_last,
     "UnitNormalization": _unit_norm,
+    "LocalResponseNormalization": _local_response,
 }
 """Keras' class, less its rank -> what says what ONNX makes of it."""

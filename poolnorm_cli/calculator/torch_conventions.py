@@ -277,6 +277,19 @@ def _unit_norm(layer: Any, shape: Shape) -> Convention:
     )
 
 
+def _local_response(layer: Any, shape: Shape) -> Convention:
+    made = _torch_layer(layer, shape)
+    call = _call(made) if made.module else made.lines
+    return Convention(
+        framework=FRAMEWORK,
+        order=made.order,
+        like=call,
+        like_shape=reordered(shape, made.order),
+        call=call,
+        notes=["alpha is divided by size there, too; k is the bias"],
+    )
+
+
 _WRITERS: dict[str, Callable[[Any, Shape], Convention]] = {
     "MaxPooling": _pooling,
     "AveragePooling": _pooling,
@@ -289,5 +302,6 @@ _WRITERS: dict[str, Callable[[Any, Shape], Convention]] = {
     "GroupNormalization": _group_norm,
     "RMSNormalization": _over_last,
     "UnitNormalization": _unit_norm,
+    "LocalResponseNormalization": _local_response,
 }
 """Keras' class, less its rank -> what says what torch makes of it."""

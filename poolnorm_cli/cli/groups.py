@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 GROUPS = {
     "Pooling": ("pool", "gpool", "apool"),
-    "Normalization": ("bn", "ln", "gn", "in", "rms", "unit"),
+    "Normalization": ("bn", "ln", "gn", "in", "rms", "unit", "lrn"),
     "Several layers": ("pipe",),
     "Shapes and files": ("shape", "info", "show", "generate"),
     "Checks and help": ("compare", "doctor", "help"),

@@ -37,6 +37,8 @@ _OTHER_NAMES = MappingProxyType(
         "l2norm": "unit",
         "lpnorm": "unit",
         "norm": "unit",
+        "localresponse": "lrn",
+        "localresponsenorm": "lrn",
         "normalize": "unit",
         "mean": "pool average",
         "globalpool": "gpool",

@@ -34,6 +34,7 @@ LAYERS: dict[str, LayerPath] = {
     "in": LayerPath("group_norm", "InstanceNormalization"),
     "rms": LayerPath("rms_norm", "RMSNormalization"),
     "unit": LayerPath("rms_norm", "UnitNormalization"),
+    "lrn": LayerPath("local_response_norm", "LocalResponseNormalization", in_keras=False),
 }
 
 

@@ -194,8 +194,21 @@ def where_finite(graph: Graph, x: Value, other: Value, dtype: str) -> Value:
     Returns:
         `x` where it is finite, and `other` elsewhere.
     """
-    finite = graph.op("Less", graph.op("Abs", x), graph.constant(float("inf"), dtype))
-    return graph.op("Where", finite, x, other)
+    return graph.op("Where", is_finite(graph, x, dtype), x, other)
+
+
+def is_finite(graph: Graph, x: Value, dtype: str) -> Value:
+    """Say of each cell whether it is finite.
+
+    Args:
+        graph: The graph.
+        x: A value.
+        dtype: Its dtype.
+
+    Returns:
+        bool, of the shape of `x`.
+    """
+    return graph.op("Less", graph.op("Abs", x), graph.constant(float("inf"), dtype))
 
 
 def channels_first(graph: Graph, x: Value, spatial: Ints, rank: int) -> tuple[Value, list[int]]:

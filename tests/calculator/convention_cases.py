@@ -123,6 +123,14 @@ _POOLS = {"pool": _pool, "gpool": _gpool, "apool": _apool}
 
 def _norm(family: str, draw: random.Random, shape: tuple[int, ...]) -> dict[str, Any]:
     rank = len(shape)
+    if family == "lrn":
+        return {
+            "size": draw.randint(1, 6),
+            "alpha": draw.choice([1e-4, 0.5]),
+            "beta": draw.choice([0.75, 1.0]),
+            "bias": draw.choice([1.0, 2.0]),
+            "data_format": draw.choice(["channels_last", "channels_first"]),
+        }
     parameters: dict[str, Any] = {"axis": draw.choice([-1, -1, rank - 1, 1])}
     if family in {"ln", "rms", "unit"} and draw.random() < 0.5:
         axes = draw.sample(range(1, rank), draw.randint(1, rank - 1))

@@ -187,7 +187,7 @@ def _value(value: Any, kinds: tuple[Any, ...], place: str) -> Any:
     words = any(kind is str or get_args(kind) for kind in kinds if kind != Ints)
     own = any(hasattr(kind, "of") for kind in kinds)
     fits = (
-        (value is None and NoneType in kinds)
+        (value is None and NoneType in kinds and float not in kinds)  # torch's momentum alone
         or (bool in kinds and isinstance(value, bool))
         or (int in kinds and is_int)
         or (words and isinstance(value, str))

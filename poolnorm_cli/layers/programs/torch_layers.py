@@ -168,6 +168,17 @@ def _over_last(name: str) -> Callable[[Any, ProgramContext], TorchLayer]:
     return write
 
 
+def _local_response(layer: Any, context: ProgramContext) -> TorchLayer:
+    """Write local response normalization; of rank 2 it takes an axis of one cell for space."""
+    axis, rank = layer.channel_axis(context.rank), context.rank
+    numbers = f"alpha={layer.alpha!r}, beta={layer.beta!r}, k={layer.bias!r}"
+    module = f"torch.nn.LocalResponseNorm(size={layer.size}, {numbers})"
+    if rank == 2:
+        lines = [f"y = {module}(x[:, :, None])[:, :, 0]"]
+        return TorchLayer(order=(0, 1), lines=lines)
+    return TorchLayer(order=_channels_at_1(axis, rank), module=module)
+
+
 def torch_momentum(momentum: float | None) -> float | None:
     """Return torch's momentum, the share of the new batch, for Keras'; None is the same in both."""
     return None if momentum is None else float(1 - Decimal(repr(momentum)))
@@ -323,5 +334,6 @@ TORCH_LAYERS: dict[str, Callable[[Any, ProgramContext], TorchLayer]] = {
     "GroupNormalization": _group_norm,
     "RMSNormalization": _over_last("RMSNorm"),
     "UnitNormalization": _unit_norm,
+    "LocalResponseNormalization": _local_response,
 }
 """Keras' class, less its rank -> what writes it for torch."""
