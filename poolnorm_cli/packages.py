@@ -35,7 +35,7 @@ def _word(extra: str) -> str:
     from shlex import quote
 
     brackets = f"[{extra}]" if extra else ""
-    url, editable = _origin()
+    url, editable = origin()
     path = _local(url)
     if path is None:
         name = f"{DISTRIBUTION}{brackets}"
@@ -51,7 +51,7 @@ def _local(url: str) -> str | None:
 
 
 @cache
-def _origin() -> tuple[str, bool]:
+def origin() -> tuple[str, bool]:
     """Return where this program was installed from, and whether it is used in place.
 
     Returns:

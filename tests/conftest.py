@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from poolnorm_cli import packages
 from poolnorm_cli.backends import Backend, open_backend
 from poolnorm_cli.backends.installed import disable_telemetry
 from poolnorm_cli.cli.main import run
@@ -60,6 +61,12 @@ def _own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "_POOLNORM_COMPLETE"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _from_an_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have messages say what they say to one who installed the program from an index."""
+    monkeypatch.setattr(packages, "origin", lambda: ("", False))
 
 
 @pytest.fixture

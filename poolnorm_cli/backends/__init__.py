@@ -98,7 +98,8 @@ class BackendRow:
         computing_bytes: Bytes that are needed to compute a block besides the block and its result:
             a function of the bytes of both together, and of the number of cells of the block.
         packages: Packages that it needs beyond those that poolnorm always needs.
-        install: The command that installs them.
+        extra: The extra of this program that installs them.
+        install: The command that installs them, where no extra does.
         diagnosis: The file in this package whose `diagnose()` yields what `doctor` says of it;
             empty where it is enough to say which of `packages` are installed.
     """
@@ -112,8 +113,16 @@ class BackendRow:
     process_bytes: int = PROCESS_BYTES
     computing_bytes: Callable[[int, int], int] = _one_array
     packages: tuple[str, ...] = ()
+    extra: str = ""
     install: str = ""
     diagnosis: str = ""
+
+    @property
+    def install_command(self) -> str:
+        """The command that installs the packages that it needs."""
+        from poolnorm_cli.packages import pip_install
+
+        return self.install or pip_install(self.extra)
 
 
 def _nodes(block: int, cells: int) -> int:
@@ -133,7 +142,7 @@ BACKENDS: dict[str, BackendRow] = {
         process_bytes=ONNX_PROCESS_BYTES,
         computing_bytes=_nodes,
         packages=("onnx", "onnxruntime"),
-        install="pip install 'poolnorm-cli[cpu]'",
+        extra="cpu",
         diagnosis="onnx_diagnosis",
     ),
 }
@@ -235,5 +244,5 @@ def open_backend(
     except ModuleNotFoundError as error:
         if error.name not in row.packages:
             raise
-        raise UnavailableError(f"{error.name} is not installed", row.install) from error
+        raise UnavailableError(f"{error.name} is not installed", row.install_command) from error
     return backend

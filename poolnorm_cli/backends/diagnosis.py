@@ -8,6 +8,7 @@ from typing import Any
 from poolnorm_cli.backends import BACKENDS, BackendRow
 from poolnorm_cli.backends.installed import Finding, package_finding
 from poolnorm_cli.errors import UnavailableError
+from poolnorm_cli.packages import DISTRIBUTION, pip_reinstall
 
 
 _PACKAGES = ("numpy", "typer", "rich")
@@ -16,7 +17,7 @@ _PACKAGES = ("numpy", "typer", "rich")
 def diagnose() -> Iterator[Finding]:
     """Look at everything a run can need: the program's own parts, then each backend's."""
     yield Finding("python", "ok", f"{platform.python_version()} on {platform.platform()}")
-    yield package_finding("poolnorm-cli", "pip install poolnorm-cli")
+    yield package_finding(DISTRIBUTION, pip_reinstall())
     for name in _PACKAGES:
         yield package_finding(name, f"pip install {name}")
     yield _loops()
@@ -29,7 +30,7 @@ def _backend(row: BackendRow) -> Iterator[Finding]:
         module: Any = import_module(f"poolnorm_cli.backends.{row.diagnosis}")
         yield from module.diagnose()
     else:
-        yield from (package_finding(name, row.install) for name in row.packages)
+        yield from (package_finding(name, row.install_command) for name in row.packages)
 
 
 def _loops() -> Finding:
@@ -41,5 +42,5 @@ def _loops() -> Finding:
 
     if compiled():
         return Finding("compiled loops", "ok", "in use")
-    fix = "unset POOLNORM_KERNELS; pip install --force-reinstall --no-deps poolnorm-cli"
+    fix = f"unset POOLNORM_KERNELS; {pip_reinstall()}"
     return Finding("compiled loops", "missing", "NumPy does their work, more slowly", fix)

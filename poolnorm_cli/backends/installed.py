@@ -6,20 +6,21 @@ from types import ModuleType
 from typing import Literal
 
 from poolnorm_cli.errors import UnavailableError
+from poolnorm_cli.packages import pip_install
 from poolnorm_cli.values import frozen
 
 
 CPU_BUILD = "onnxruntime"
 GPU_BUILD = "onnxruntime-gpu"
-INSTALL_CPU = "pip install 'poolnorm-cli[cpu]'"
-ADD_CUDA = "pip install 'poolnorm-cli[cuda]'"
 _UNINSTALL = f"pip uninstall -y {CPU_BUILD} {GPU_BUILD}"
-INSTALL_CUDA = f"{_UNINSTALL} && {ADD_CUDA}"
-INSTALL_CUDA_12 = f"{_UNINSTALL} && pip install 'poolnorm-cli[cuda12]'"
-REINSTALL_CPU = f"{_UNINSTALL} && {INSTALL_CPU}"
 TELEMETRY = "ORT_DISABLE_TELEMETRY"
 """Variable by which ONNX Runtime, from 1.29 on, is told not to report on its use."""
 _WANTED = ("0", "false", "no", "off")
+
+
+def install_anew(extra: str) -> str:
+    """Return the command that puts an extra in the place of whichever ONNX Runtime is there."""
+    return f"{_UNINSTALL} && {pip_install(extra)}"
 
 
 def version(distribution: str) -> str | None:
@@ -81,7 +82,7 @@ def import_onnx() -> ModuleType:
     try:
         import onnx
     except ImportError as error:
-        raise _broken("onnx", error, INSTALL_CPU) from error
+        raise _broken("onnx", error, pip_install("cpu")) from error
     return onnx
 
 
@@ -100,11 +101,11 @@ def disable_telemetry() -> None:
         os.environ[TELEMETRY] = "1"
 
 
-def import_runtime(absent: str = INSTALL_CPU) -> ModuleType:
+def import_runtime(absent: str = "") -> ModuleType:
     """Import `onnxruntime`, its telemetry disabled.
 
     Args:
-        absent: What to type where there is none.
+        absent: What to type where there is none; empty for what installs the one for the CPU.
 
     Raises:
         UnavailableError: It is not installed, or cannot load what it was built for.
@@ -113,10 +114,10 @@ def import_runtime(absent: str = INSTALL_CPU) -> ModuleType:
     try:
         import onnxruntime
     except ImportError as error:
-        fix = INSTALL_CUDA if GPU_BUILD in builds() else absent
+        fix = install_anew("cuda") if GPU_BUILD in builds() else absent or pip_install("cpu")
         raise _broken("onnxruntime", error, fix) from error
     if not hasattr(onnxruntime, "InferenceSession"):
-        fix = INSTALL_CUDA if GPU_BUILD in builds() else REINSTALL_CPU
+        fix = install_anew("cuda") if GPU_BUILD in builds() else install_anew("cpu")
         raise UnavailableError("onnxruntime is damaged: two builds overwrote it", fix)
     runtime: ModuleType = onnxruntime
     return runtime

@@ -8,12 +8,13 @@ from poolnorm_cli.backends import installed, providers
 from poolnorm_cli.backends.installed import Finding, package_finding
 from poolnorm_cli.backends.providers import CPU, CUDA, lacking, loading
 from poolnorm_cli.errors import UnavailableError
+from poolnorm_cli.packages import pip_install
 
 
 def diagnose() -> Iterator[Finding]:
     """Look at the packages, then at what the runtime loads if there is one, then at CUDA."""
     builds = installed.builds()
-    yield package_finding("onnx", installed.INSTALL_CPU)
+    yield package_finding("onnx", pip_install("cpu"))
     yield from _builds(builds)
     try:
         runtime = installed.import_runtime()
@@ -34,10 +35,10 @@ def _builds(builds: dict[str, str]) -> Iterator[Finding]:
             yield Finding(name, "ok", number)
         else:
             what = f"{number}, installed beside the other build: they overwrite each other's files"
-            fix = installed.INSTALL_CUDA if name == installed.GPU_BUILD else installed.REINSTALL_CPU
+            fix = installed.install_anew("cuda" if name == installed.GPU_BUILD else "cpu")
             yield Finding(name, "broken", what, fix)
     if not builds:
-        yield Finding("onnxruntime", "missing", "not installed", installed.INSTALL_CPU)
+        yield Finding("onnxruntime", "missing", "not installed", pip_install("cpu"))
 
 
 def _telemetry() -> Finding:
@@ -59,17 +60,17 @@ def _providers(runtime: ModuleType) -> Iterator[Finding]:
     for name, reason in loading(runtime, names).items():
         yield _unloaded(runtime, name, reason) if reason else Finding(name, "ok", "loads")
     if CUDA not in names:
-        yield Finding(CUDA, "missing", "this build has no CUDA", installed.INSTALL_CUDA)
+        yield Finding(CUDA, "missing", "this build has no CUDA", installed.install_anew("cuda"))
 
 
 def _unloaded(runtime: ModuleType, name: str, reason: str) -> Finding:
     if name not in (CPU, CUDA):
         return Finding(name, "missing", "does not load; poolnorm has no use for it")
     if name == CPU:
-        return Finding(name, "broken", reason, installed.REINSTALL_CPU)
+        return Finding(name, "broken", reason, installed.install_anew("cpu"))
     lacks = lacking(runtime)
     if lacks is None:
-        return Finding(name, "broken", reason, installed.INSTALL_CUDA)
+        return Finding(name, "broken", reason, installed.install_anew("cuda"))
     return Finding(name, "broken", lacks.reason("cuda"), lacks.fix)
 
 
@@ -81,7 +82,7 @@ def _loaded(name: str) -> str:
 def _cuda(runtime: ModuleType | None) -> Iterator[Finding]:
     """List the driver, its devices, and the libraries that the build wants."""
     wanted = providers.major(runtime)
-    fix = f"pip install 'poolnorm-cli[{providers.extra_of(wanted)}]'"
+    fix = pip_install(providers.extra_of(wanted))
     for library in providers.libraries(wanted):
         if library.loads:
             yield Finding(library.name, "ok", _loaded(library.name))

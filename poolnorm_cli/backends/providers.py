@@ -11,6 +11,7 @@ from typing import Any
 
 from poolnorm_cli.backends import installed
 from poolnorm_cli.errors import UnavailableError
+from poolnorm_cli.packages import pip_install
 from poolnorm_cli.values import frozen
 
 
@@ -114,7 +115,7 @@ def choose(name: str, notify: Callable[[str], None]) -> Provider:
 
 def _cuda() -> Provider:
     """Open CUDA, and prove it by a session of one node."""
-    runtime = installed.import_runtime(absent=installed.ADD_CUDA)
+    runtime = installed.import_runtime(absent=pip_install("cuda"))
     if CUDA not in runtime.get_available_providers():
         raise _no_gpu_build(runtime)
     runtime.set_default_logger_severity(4)  # one line is printed, not the runtime's many
@@ -134,12 +135,11 @@ def _no_gpu_build(runtime: ModuleType) -> UnavailableError:
         return UnavailableError.at(
             "cuda",
             "onnxruntime and onnxruntime-gpu are both installed, and the CPU build lies on top",
-            installed.INSTALL_CUDA,
+            installed.install_anew("cuda"),
         )
     number = getattr(runtime, "__version__", "")
-    return UnavailableError.at(
-        "cuda", f"onnxruntime {number} is the CPU build, which has no CUDA", installed.INSTALL_CUDA
-    )
+    what = f"onnxruntime {number} is the CPU build, which has no CUDA"
+    return UnavailableError.at("cuda", what, installed.install_anew("cuda"))
 
 
 def lacking(runtime: ModuleType) -> UnavailableError | None:
@@ -153,7 +153,7 @@ def lacking(runtime: ModuleType) -> UnavailableError | None:
         fixes.append("install the driver")
     if lost:
         what.append(f"the libraries of CUDA {wanted} cannot be loaded: {', '.join(lost)}")
-        fixes.append(f"pip install 'poolnorm-cli[{extra_of(wanted)}]'")
+        fixes.append(pip_install(extra_of(wanted)))
     if not what:
         return _unfit(wanted)
     last = "give --provider cpu"
@@ -171,7 +171,7 @@ def _unfit(wanted: str) -> UnavailableError | None:
         return UnavailableError.at(
             "cuda",
             f"the driver serves CUDA {number}, and this build of onnxruntime wants {wanted}",
-            f"update the driver, or {installed.INSTALL_CUDA_12}",
+            f"update the driver, or {installed.install_anew('cuda12')}",
         )
     if not devices():
         return UnavailableError.at("cuda", "the driver has no device", "give --provider cpu")

@@ -15,6 +15,7 @@ from poolnorm_cli.batch.dask_heartbeat import SILENCE, within
 from poolnorm_cli.batch.dask_worker import WorkerInfo, absolute, probe
 from poolnorm_cli.engine.memory_estimate import format_size
 from poolnorm_cli.errors import UnavailableError, UsageError
+from poolnorm_cli.packages import pip_install
 from poolnorm_cli.tensors.atomic import PREFIX, SUFFIX
 from poolnorm_cli.tensors.names import source_path
 
@@ -75,7 +76,7 @@ def connected(address: str) -> Iterator[Any]:
     try:
         distributed: Any = import_module("distributed")
     except ImportError:
-        fix = "pip install 'poolnorm-cli[dask]'"
+        fix = pip_install("dask")
         raise UnavailableError("--dask needs the package distributed", fix) from None
     _silence()
     _require_certificates(distributed, address)
@@ -230,7 +231,7 @@ def _local_cluster(distributed: Any) -> Iterator[Any]:
     try:
         security = distributed.Security.temporary()
     except ImportError:
-        fix = "pip install 'poolnorm-cli[dask]'"
+        fix = pip_install("dask")
         raise UnavailableError("--dask local needs the package cryptography", fix) from None
     config = import_module("dask.config")
     with TemporaryDirectory(prefix="poolnorm-", ignore_cleanup_errors=True) as private:

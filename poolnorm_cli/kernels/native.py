@@ -48,7 +48,9 @@ def _compiled() -> "ModuleType | None":
 def _broken(error: Exception) -> UnavailableError:
     """Return the error of loops that are there and do not load: NumPy's bytes are not theirs."""
     reason = " ".join(str(error).split())
-    fix = f"pip install --force-reinstall --no-deps poolnorm-cli, or set {_VARIABLE}=numpy"
+    from poolnorm_cli.packages import pip_reinstall
+
+    fix = f"{pip_reinstall()}, or set {_VARIABLE}=numpy"
     return UnavailableError(f"the compiled loops do not load: {reason}", fix)
 
 

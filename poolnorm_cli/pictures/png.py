@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import UnavailableError
+from poolnorm_cli.packages import pip_install
 from poolnorm_cli.pictures.canvas import Canvas, Cell, text_width
 from poolnorm_cli.pictures.glyphs import BLOCKS, writable
 from poolnorm_cli.pictures.styles import LIGHT, LOOKS, RGB, Paint, Style
@@ -35,7 +36,7 @@ def require_pillow() -> None:
     try:
         import PIL  # noqa: F401 - whether it is there
     except ImportError as error:
-        fix = "pip install 'poolnorm-cli[picture]', or give --save-svg, which needs nothing"
+        fix = f"{pip_install('picture')}, or give --save-svg, which needs nothing"
         raise UnavailableError("a PNG needs Pillow, which is not installed", fix) from error
 
 

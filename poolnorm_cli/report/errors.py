@@ -105,11 +105,13 @@ def _of_system(error: OSError) -> PoolnormError:
 def _of_import(error: ImportError) -> PoolnormError:
     """Tell of a package that is not there, or does not load: the first cause, on one line."""
     package = str(error.name).partition(".")[0]
-    if package == "poolnorm_cli":
-        package = "poolnorm-cli"
     cause: BaseException = error
     while isinstance(cause.__cause__ or cause.__context__, ImportError | OSError):
         cause = cause.__cause__ or cause.__context__ or cause
     lines = str(cause).strip().splitlines() or ["no reason given"]
-    what = f"{package} cannot be imported: {lines[0]}"
-    return UnavailableError(what, f"pip install --force-reinstall {package}")
+    fix = f"pip install --force-reinstall {package}"
+    if package == "poolnorm_cli":
+        from poolnorm_cli.packages import DISTRIBUTION, pip_reinstall
+
+        package, fix = DISTRIBUTION, pip_reinstall()
+    return UnavailableError(f"{package} cannot be imported: {lines[0]}", fix)

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from poolnorm_cli.errors import PoolnormError, UnavailableError, shown
+from poolnorm_cli.packages import pip_install
 
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def system_of(url: str) -> tuple[Any, str]:
     except ImportError:
         package = _CONNECTORS.get(scheme, "fsspec")
         needs = f"{scheme}:// needs the package {package}"
-        raise UnavailableError.at(url, needs, "pip install 'poolnorm-cli[cloud]'") from None
+        raise UnavailableError.at(url, needs, pip_install("cloud")) from None
     system, path = core.url_to_fs(url, use_listings_cache=False)
     if scheme in _GOOGLE:
         _require_answer(getattr(system, "_location", None) or _GOOGLE_URL)

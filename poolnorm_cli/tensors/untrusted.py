@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import InputError, UnavailableError, shown
+from poolnorm_cli.packages import pip_install
 from poolnorm_cli.sizes import LARGEST_JSON_BYTES
 from poolnorm_cli.tensors.files import open_regular
 
@@ -155,7 +156,7 @@ def optional_module(module: str, extra: str, file: str) -> Any:
         return import_module(module)
     except ImportError:
         what = f"reading it needs {module}, which is not installed"
-        raise UnavailableError.at(file, what, f"pip install 'poolnorm-cli[{extra}]'") from None
+        raise UnavailableError.at(file, what, pip_install(extra)) from None
 
 
 @contextmanager

@@ -121,7 +121,7 @@ def test_nothing_installed_is_missing_and_not_broken(
     from poolnorm_cli.errors import UnavailableError
 
     def absent(**_: str) -> None:
-        raise UnavailableError("onnxruntime is not installed", installed.INSTALL_CPU)
+        raise UnavailableError("onnxruntime is not installed", "pip install 'poolnorm-cli[cpu]'")
 
     monkeypatch.setattr(installed, "builds", dict)
     monkeypatch.setattr(installed, "version", lambda _: None)
