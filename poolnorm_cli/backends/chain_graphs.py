@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from poolnorm_cli.backends.graph import DEFAULT_OPSET, GraphBuilder
 from poolnorm_cli.backends.layer_graphs import (
     BATCH,
+    CHECK,
     declare_moments,
     require_gathered,
     serialized,
@@ -36,11 +37,13 @@ class BuiltChain(NamedTuple):
         model: The model; its first output is `y`.
         notes: How it computes.
         monitored: For each layer the outputs that tell whether its statistics have overflowed.
+        checked: It has an output that is NaN where the exact graph is wanted.
     """
 
     model: "ModelProto"
     notes: list[str]
     monitored: tuple[tuple[str, ...], ...]
+    checked: bool
 
 
 @frozen
@@ -51,11 +54,13 @@ class ChainGraph:
         chain: The layers; the batch axis of their shapes is a name.
         training: Which of them are in training.
         exact: Which of them must give what `apply` gives for every input.
+        on_device: Which of them may be what a device computes soonest, and a check; () for none.
     """
 
     chain: "Chain"
     training: tuple[bool, ...]
     exact: tuple[bool, ...]
+    on_device: tuple[bool, ...] = ()
 
     def build(self) -> BuiltChain:
         """Return the model.
@@ -78,9 +83,13 @@ class ChainGraph:
             monitored.append(tuple(graph.monitored)[before:] if own else ())
         last = links[-1]
         outputs: Outputs = {"y": (x, last.compute, self.chain.output_shape)}
+        check = graph.checked()
+        if check is not None:
+            outputs[CHECK] = (check, "float32", ())
         for name in (name for names in monitored for name in names):
             outputs[name] = (graph.monitored[name], "float64", None)
-        return BuiltChain(graph.model("block", outputs, {}), graph.notes, tuple(monitored))
+        model = graph.model("block", outputs, {})
+        return BuiltChain(model, graph.notes, tuple(monitored), check is not None)
 
     def _add(self, graph: GraphBuilder, place: int, link: "Link", x: "Value") -> "Value":
         layer, training = link.layer, self.training[place]
@@ -98,6 +107,10 @@ class ChainGraph:
             extra = {n: graph.input(link.weight_key(n), "float64", size) for n, size in shapes}
         exact = self.exact[place]
         call = GraphCall(link.shape, link.compute, training, moments, exact, None, extra)
+        if self.on_device and self.on_device[place] and link.compute == "float32":
+            y = layer.build_for_device(graph, x, weights, call)
+            if y is not None:
+                return y
         return graph.cast(layer.build(graph, x, weights, call), link.compute)
 
 

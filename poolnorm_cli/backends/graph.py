@@ -36,6 +36,7 @@ class GraphBuilder:
         self.notes: list[str] = []
         self.scope = ""
         self.monitored: dict[str, Value] = {}
+        self._checks: list[Value] = []
         self._onnx = onnx
         self._nodes: list[NodeProto] = []
         self._dtypes: dict[Value, str] = {}
@@ -61,12 +62,29 @@ class GraphBuilder:
 
     def op(self, kind: str, *inputs: Value, **attributes: Any) -> Value:
         """Add an operator and return its first output."""
-        name = f"{self.scope}{kind.lower()}.{len(self._nodes)}"
-        self._nodes.append(self._onnx.helper.make_node(kind, inputs, [name], name, **attributes))
+        (name,) = self.outputs(kind, 1, *inputs, **attributes)
         source = inputs[1] if kind == "Where" else inputs[0]
         known = "bool" if kind in _BOOLEAN else "int64" if kind in _COUNTING else None
         self._dtypes[name] = known or self._dtypes[source]
         return name
+
+    def outputs(self, kind: str, count: int, *inputs: Value, **attributes: Any) -> list[Value]:
+        """Add an operator and return its first outputs.
+
+        Args:
+            kind: Which one.
+            count: How many outputs are used.
+            inputs: Its inputs.
+            attributes: Its attributes.
+
+        Returns:
+            The outputs, all taken to be of the dtype of the first input.
+        """
+        name = f"{self.scope}{kind.lower()}.{len(self._nodes)}"
+        names = [name, *(f"{name}.{place}" for place in range(1, count))]
+        self._nodes.append(self._onnx.helper.make_node(kind, inputs, names, name, **attributes))
+        self._dtypes |= dict.fromkeys(names, self._dtypes[inputs[0]])
+        return names
 
     def constant(self, value: Any, dtype: str) -> Value:
         """Return a constant; equal ones are the same.
@@ -185,6 +203,20 @@ class GraphBuilder:
         """Name the dtype of a value."""
         return self._dtypes[x]
 
+    def check(self, value: Value) -> None:
+        """Keep a number that is NaN where this graph does not give what the exact one does.
+
+        Args:
+            value: A single float32, otherwise 0.
+        """
+        self._checks.append(value)
+
+    def checked(self) -> Value | None:
+        """Return the sum of all numbers that are to be checked; None where there are none."""
+        if len(self._checks) < 2:
+            return self._checks[0] if self._checks else None
+        return self.op("Sum", *self._checks)
+
     def monitor(self, kind: str, value: Value) -> None:
         """Keep a value as a possible output, to be checked for overflow by a run.
 
@@ -257,7 +289,7 @@ class GraphBuilder:
         """Return the operators on which `wanted` depend, in order."""
         kept = []
         for node in reversed(self._nodes):
-            if node.output[0] in wanted:
+            if wanted.intersection(node.output):
                 wanted |= set(node.input)
                 kept.append(node)
         return kept[::-1]

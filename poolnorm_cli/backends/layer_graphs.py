@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 BATCH = "N"
 ROWS = "rows"
 """Statistics of ghost batches: one row per sample, or a single one where all are in one batch."""
+CHECK = "check"
+"""The output that is NaN where a graph for a device does not give what the exact one does."""
 MOMENTS = ("mean", "variance", "count", "unit")
 
 
@@ -46,6 +48,8 @@ class BlockGraph:
         masked: Take a mask as an input.
         strip: What kind of strip of a sample the block is; None where it is whole samples.
         in_units: Numbers may overflow: statistics are given, in units of a power of two.
+        on_device: Take the operators that a device computes soonest, where the layer has any; the
+            output `check` is then NaN for a block that wants the exact graph.
     """
 
     layer: Layer
@@ -56,6 +60,7 @@ class BlockGraph:
     masked: bool = False
     strip: "Strip | None" = None
     in_units: bool = False
+    on_device: bool = False
 
     def build(self) -> "tuple[ModelProto, list[str]]":
         """Return the model, and notes on how it computes.
@@ -84,10 +89,19 @@ class BlockGraph:
             extra_inputs = {name: graph.input(name, "float64", size) for name, size in shapes}
         more = (self.exact, mask, extra_inputs, self.strip)
         call = GraphCall(self.shape, dtype, self.training, moments, *more)
-        y = graph.cast(self.layer.build(graph, x, weights, call), self.dtype)
+        y = None
+        if self.on_device and not (self.masked or self.in_units) and self.dtype == "float32":
+            y = self.layer.build_for_device(graph, x, weights, call)
+        for_device = y is not None
+        if y is None:
+            y = self.layer.build(graph, x, weights, call)
+        y = graph.cast(y, self.dtype)
         result = (self.shape[0], *self.layer.block_shape(call.sizes, self.strip)[1:])
         outputs: dict[str, tuple[str, str, Shape | None]] = {"y": (y, self.dtype, result)}
-        if self.monitors:
+        check = graph.checked()
+        if check is not None:
+            outputs[CHECK] = (check, "float32", ())
+        if self.monitors and not for_device:
             outputs |= {name: (value, "float64", None) for name, value in graph.monitored.items()}
         return graph.model("block", outputs, {}), graph.notes
 

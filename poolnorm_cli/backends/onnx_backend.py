@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.backends import Notify, ignore
 from poolnorm_cli.backends.installed import import_onnx
-from poolnorm_cli.backends.layer_graphs import BATCH, BlockGraph
+from poolnorm_cli.backends.layer_graphs import BATCH, CHECK, BlockGraph
 from poolnorm_cli.backends.onnx_feeds import as_float64, statistics_feeds
-from poolnorm_cli.backends.providers import Provider, choose
+from poolnorm_cli.backends.providers import DeviceMemoryError, Provider, choose
+from poolnorm_cli.backends.smaller_blocks import SmallerBlocks
+from poolnorm_cli.errors import UnavailableError
 from poolnorm_cli.layers.chain import ChainLayer
 from poolnorm_cli.layers.normalization import Normalization, splits_weights
 from poolnorm_cli.layers.range_checks import (
@@ -47,6 +49,7 @@ class _Session:
         session: The session of the runtime.
         inputs: Names of the inputs that the graph has.
         monitored: Names of the outputs that are checked for overflow.
+        checked: It has an output that is NaN for a block that wants the exact graph.
         weights: The weights that are bound; None before the first block.
         feeds: The same in float64.
         output: Memory of the result; None before the first block.
@@ -55,6 +58,7 @@ class _Session:
     session: Any
     inputs: frozenset[str]
     monitored: tuple[str, ...]
+    checked: bool = False
     weights: "Weights | None" = None
     feeds: dict[str, NDArray[Any]] = field(default_factory=dict)
     output: NDArray[Any] | None = None
@@ -77,7 +81,10 @@ class OnnxBackend:
         self._provider, self._threads, self._detail = provider, threads, detail
         self._sessions: OrderedDict[tuple[Any, ...], _Session] = OrderedDict()
         self._checked: tuple[bool, tuple[Any, ...]] = False, (None, None, None)
+        self._fitting: tuple[bool, tuple[Any, ...]] = False, (None, None)
+        self._unfit: set[tuple[Any, ...]] = set()
         self._chains: ChainRunner | None = None
+        self._smaller = SmallerBlocks(self._free)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as what it takes to open the same in another process.
@@ -103,6 +110,19 @@ class OnnxBackend:
         shape = layer.block_shape(x.shape, call.strip)
         if 0 in (*x.shape, *shape):
             return layer.apply(x, weights, call)  # no cells: runtimes refuse them
+        if not self._provider.on_device:
+            return self._apply(layer, x, weights, call)
+        return self._smaller.apply(
+            lambda part, calls: self._apply(layer, part, weights, calls[0]), x, [call]
+        )
+
+    def _free(self) -> None:
+        """Give back the memory of all sessions."""
+        self._sessions.clear()
+        self._chains = None
+
+    def _apply(self, layer: "Layer", x: "Array", weights: "Weights", call: "Call") -> "Array":
+        """Compute one block, all of it at once."""
         if not isinstance(layer, Normalization):
             return self._run(layer, x, weights, call, in_units=False, monitor=False)[0]
         small = x.nbytes <= SCANNED_FIRST_BYTES
@@ -129,12 +149,18 @@ class OnnxBackend:
             The output, in the dtype in which the last layer computes; it is overwritten by the
             next block.
         """
-        if self._chains is None:
-            from poolnorm_cli.backends.onnx_chain import ChainRunner
 
-            given = self._provider, self._threads, self._detail
-            self._chains = ChainRunner(*given, self.apply)
-        return self._chains.apply(chain, x, weights, calls)
+        def compute(part: "Array", moved: "Sequence[Call]") -> "Array":
+            if self._chains is None:
+                from poolnorm_cli.backends.onnx_chain import ChainRunner
+
+                given = self._provider, self._threads, self._detail
+                self._chains = ChainRunner(*given, self.apply)
+            return self._chains.apply(chain, part, weights, moved)
+
+        if not self._provider.on_device:
+            return compute(x, calls)
+        return self._smaller.apply(compute, x, calls)
 
     def _run(
         self,
@@ -146,9 +172,52 @@ class OnnxBackend:
         in_units: bool,
         monitor: bool,
     ) -> "tuple[Array, dict[str, Array]]":
-        """Compute one block by one graph; if `monitor`, return its statistics too."""
+        """Compute one block; if `monitor`, return its statistics too.
+
+        On a device a quicker graph is tried first, where the layer has one.
+        """
+        kind = repr(layer), x.shape[1:]
+        if self._has_quicker(layer, x, weights, call) and not (in_units or kind in self._unfit):
+            try:
+                y, found = self._run_graph(
+                    layer, x, weights, call, in_units=False, monitor=False, quicker=True
+                )
+            except DeviceMemoryError:
+                raise
+            except UnavailableError:
+                self._unfit.add(kind)  # the device lacks an operator: the exact graph has few
+            else:
+                if y is not None:
+                    return y, found
+        y, found = self._run_graph(layer, x, weights, call, in_units=in_units, monitor=monitor)
+        assert y is not None  # noqa: S101 - the exact graph has nothing that is checked
+        return y, found
+
+    def _has_quicker(self, layer: "Layer", x: "Array", weights: "Weights", call: "Call") -> bool:
+        """Whether a quicker graph may give what the exact one does; once for the same weights."""
+        if not self._provider.on_device or x.dtype != np.float32:
+            return False
+        if call.mask is not None or call.strip is not None or call.moments is not None:
+            return False
+        given = layer, weights
+        if not all(one is other for one, other in zip(given, self._fitting[1], strict=True)):
+            self._fitting = layer.fits_device(weights), given
+        return self._fitting[0]
+
+    def _run_graph(
+        self,
+        layer: "Layer",
+        x: "Array",
+        weights: "Weights",
+        call: "Call",
+        *,
+        in_units: bool,
+        monitor: bool,
+        quicker: bool = False,
+    ) -> "tuple[Array | None, dict[str, Array]]":
+        """Compute one block by one graph; None where a check shows that it wants the exact one."""
         shape = layer.block_shape(x.shape, call.strip)
-        opened = self._session(layer, x, call, in_units=in_units)
+        opened = self._session(layer, x, call, in_units=in_units, quicker=quicker)
         binding = opened.session.io_binding()
         for name, array in _feeds(opened, layer, x, weights, call, in_units=in_units).items():
             if name in opened.inputs:  # an input that no operator needs is not in the model
@@ -158,10 +227,12 @@ class OnnxBackend:
         address = opened.output.ctypes.data
         binding.bind_output("y", "cpu", 0, opened.output.dtype, shape, address)
         names = opened.monitored if monitor else ()
-        for name in names:
+        for name in names or ((CHECK,) if opened.checked else ()):
             binding.bind_output(name, "cpu")
         self._provider.run(opened.session, binding)
-        values = binding.get_outputs()[1:] if names else []
+        values = binding.get_outputs()[1:] if names or opened.checked else []
+        if opened.checked:
+            return None if np.isnan(values[0].numpy()) else opened.output, {}
         return opened.output, {n: v.numpy() for n, v in zip(names, values, strict=True)}
 
     def _parameters_need_units(
@@ -179,7 +250,9 @@ class OnnxBackend:
             self._checked = parameters_may_overflow(layer, kind, weights, call, x.shape), given
         return self._checked[0]
 
-    def _session(self, layer: "Layer", x: "Array", call: "Call", *, in_units: bool) -> _Session:
+    def _session(
+        self, layer: "Layer", x: "Array", call: "Call", *, in_units: bool, quicker: bool
+    ) -> _Session:
         """Return the session for such a block, opened at the first one."""
         batch = len(x) if splits_weights(layer, x.ndim) else BATCH
         exact = self._provider.on_device or not _plain_op_is_exact(layer, x)
@@ -187,7 +260,8 @@ class OnnxBackend:
         exact = exact or masked
         shape = (batch, *x.shape[1:])
         training = call.training and (call.moments is not None or not in_units)
-        more = (x.dtype.name, training, exact, masked, call.strip and call.strip.kind, in_units)
+        strip = call.strip and call.strip.kind
+        more = (x.dtype.name, training, exact, masked, strip, in_units, quicker)
         graph, key = BlockGraph(layer, shape, *more), (repr(layer), shape, *more)
         if key not in self._sessions:
             model, notes = graph.build()
@@ -197,7 +271,7 @@ class OnnxBackend:
             session = self._provider.session(model.SerializeToString(), self._threads)
             names = frozenset(given.name for given in session.get_inputs())
             monitored = tuple(given.name for given in session.get_outputs()[1:])
-            self._sessions[key] = _Session(session, names, monitored)
+            self._sessions[key] = _Session(session, names, monitored, monitored == (CHECK,))
             while len(self._sessions) > self._max_sessions(call):
                 self._sessions.popitem(last=False)
         self._sessions.move_to_end(key)

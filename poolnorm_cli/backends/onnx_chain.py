@@ -9,14 +9,17 @@ layer by layer.
 import math
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
+from itertools import chain as joined
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from poolnorm_cli.backends.chain_graphs import ChainGraph
-from poolnorm_cli.backends.layer_graphs import BATCH
+from poolnorm_cli.backends.layer_graphs import BATCH, CHECK
 from poolnorm_cli.backends.onnx_feeds import as_float64, statistics_feeds
+from poolnorm_cli.backends.providers import DeviceMemoryError
+from poolnorm_cli.errors import UnavailableError
 from poolnorm_cli.layers.chain import Chain, Link
 from poolnorm_cli.layers.normalization import Normalization, splits_weights
 from poolnorm_cli.layers.range_checks import parameters_may_overflow, statistics_may_overflow
@@ -42,6 +45,7 @@ class _Session:
         session: The session of the runtime.
         inputs: Names of the inputs that the graph has.
         monitored: For each layer the outputs that are checked for overflow.
+        checked: It has an output that is NaN for a block that wants the exact graphs.
         weights: The weights of each layer that are bound; None before the first block.
         feeds: The same in float64, by the names of inputs.
         output: Memory of the result; None before the first block.
@@ -50,6 +54,7 @@ class _Session:
     session: Any
     inputs: frozenset[str]
     monitored: tuple[tuple[str, ...], ...]
+    checked: bool = False
     weights: "tuple[Weights, ...] | None" = None
     feeds: dict[str, NDArray[Any]] = field(default_factory=dict)
     output: NDArray[Any] | None = None
@@ -91,11 +96,38 @@ class ChainRunner:
         links = [replace(link, shape=(len(x), *link.shape[1:])) for link in chain.links]
         fits = _fit_one_graph(links, calls) and not _need_units(links, weights, calls)
         if fits:
-            opened = self._session(chain, links, x, weights, calls)
-            y = self._run(opened, links, x, weights, calls)
-            if y is not None:
-                return y
+            for quicker in (True, False) if self._provider.on_device else (False,):
+                y = self._tried(chain, links, x, weights, calls, quicker=quicker)
+                if y is not None:
+                    return y
         return Chain(tuple(links)).apply(x, weights, calls, self._compute)
+
+    def _tried(
+        self,
+        chain: Chain,
+        links: list[Link],
+        x: "Array",
+        weights: "Sequence[Weights]",
+        calls: "Sequence[Call]",
+        *,
+        quicker: bool,
+    ) -> "Array | None":
+        """Run one graph; return None where its results are not to be used."""
+        on_device = tuple(
+            quicker and call.moments is None and link.layer.fits_device(own)
+            for link, own, call in zip(links, weights, calls, strict=True)
+        )
+        if quicker and not any(on_device):
+            return None
+        try:
+            opened = self._session(chain, links, x, weights, calls, on_device)
+            return self._run(opened, links, x, weights, calls)
+        except DeviceMemoryError:
+            raise
+        except UnavailableError:
+            if not quicker:
+                raise
+            return None
 
     def _session(
         self,
@@ -104,19 +136,20 @@ class ChainRunner:
         x: "Array",
         weights: "Sequence[Weights]",
         calls: "Sequence[Call]",
+        on_device: tuple[bool, ...],
     ) -> _Session:
         exact = _exact(links, x, weights, calls, on_device=self._provider.on_device)
         training = tuple(call.training for call in calls)
-        key = (repr(chain.links), training, exact)
+        key = (repr(chain.links), training, exact, on_device)
         if key not in self._sessions:
             any_batch = (replace(link, shape=(BATCH, *link.shape[1:])) for link in links)
-            built = ChainGraph(Chain(tuple(any_batch)), training, exact).build()
+            built = ChainGraph(Chain(tuple(any_batch)), training, exact, on_device).build()
             kinds = ", ".join(node.op_type for node in built.model.graph.node)
             for note in built.notes or [kinds]:
                 self._detail(f"pipe: {note}")
             session = self._provider.session(built.model.SerializeToString(), self._threads)
             names = frozenset(given.name for given in session.get_inputs())
-            self._sessions[key] = _Session(session, names, built.monitored)
+            self._sessions[key] = _Session(session, names, built.monitored, built.checked)
             while len(self._sessions) > _MAX_SESSIONS:
                 self._sessions.popitem(last=False)
         self._sessions.move_to_end(key)
@@ -146,12 +179,14 @@ class ChainRunner:
             opened.output = np.empty(shape, last.compute)
         address = opened.output.ctypes.data
         binding.bind_output("y", "cpu", 0, opened.output.dtype, shape, address)
-        names = [name for own in opened.monitored for name in own]
+        names = [*([CHECK] if opened.checked else []), *joined.from_iterable(opened.monitored)]
         for name in names:
             binding.bind_output(name, "cpu")
         self._provider.run(opened.session, binding)
         values = [value.numpy() for value in binding.get_outputs()[1:]] if names else []
         seen = dict(zip(names, values, strict=True))
+        if opened.checked and np.isnan(seen[CHECK]):
+            return None
         inside = all(
             _in_range(link, {name: seen[name] for name in own})
             for link, own in zip(links, opened.monitored, strict=True)

@@ -18,7 +18,20 @@ from poolnorm_cli.values import frozen
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 _NAMES = {"cpu": CPU, "cuda": CUDA}
+_OPTIONS = {
+    # Channels last without transposing; products of matrices with all digits of float32; and no
+    # more memory than graphs ask for, of which the arena would take twice as much each time.
+    CUDA: {"prefer_nhwc": "1", "use_tf32": "0", "arena_extend_strategy": "kSameAsRequested"}
+}
 _MAX_THREADS = 1024  # the runtime starts as many as it is asked for
+
+
+_NO_MEMORY = ("out of memory", "failed to allocate", "alloc_failed", "available memory of")
+"""What CUDA, its libraries and the runtime's arena say where memory is short, in lower case."""
+
+
+class DeviceMemoryError(UnavailableError):
+    """A device has no memory left; smaller blocks may find some."""
 
 
 @frozen
@@ -63,7 +76,7 @@ class Provider:
             session = _opened(self.runtime, model, options, _NAMES[self.name])
         except Exception as error:
             # The runtime's exceptions share no base class below Exception.
-            raise UnavailableError.at(self.name, _reason(error), self._fix()) from error
+            raise self._failure(error) from error
         if session.get_providers()[0] != _NAMES[self.name]:
             raise UnavailableError.at(self.name, "the runtime took another provider", self._fix())
         return session
@@ -76,12 +89,20 @@ class Provider:
             binding: Its `io_binding()`.
 
         Raises:
-            UnavailableError: The runtime fails, as where a device has no memory left.
+            DeviceMemoryError: The device has no memory left.
+            UnavailableError: The runtime fails otherwise.
         """
         try:
             session.run_with_iobinding(binding)
         except Exception as error:
-            raise UnavailableError.at(self.name, _reason(error), self._fix()) from error
+            raise self._failure(error) from error
+
+    def _failure(self, error: Exception) -> UnavailableError:
+        """Return what is raised of an error of the runtime, whose errors have one base class."""
+        reason = str(error).lower()
+        no_memory = self.on_device and any(words in reason for words in _NO_MEMORY)
+        kind = DeviceMemoryError if no_memory else UnavailableError
+        return kind.at(self.name, _reason(error), self._fix())
 
     def _fix(self) -> str:
         return "--provider cpu runs on the processor" if self.on_device else "--backend numpy"
@@ -205,7 +226,10 @@ def loading(runtime: ModuleType, names: Sequence[str]) -> dict[str, str]:
 
 def _opened(runtime: ModuleType, model: bytes, options: Any, name: str) -> Any:
     """Open a session on a provider; without the fallback, which would print and take the CPU."""
-    return runtime.InferenceSession(model, options, providers=[name], enable_fallback=0)
+    given = [dict(_OPTIONS.get(name, {}))]
+    return runtime.InferenceSession(
+        model, options, providers=[name], provider_options=given, enable_fallback=0
+    )
 
 
 def one_node(opset: int | None = None) -> bytes:

@@ -190,6 +190,13 @@ class AdaptivePooling(SpatialLayer):
             return pooling.build(graph, x, weights, call)
         return self._build_uneven(graph, x, self.window_bounds(call.sizes, call.strip), call)
 
+    def build_for_device(
+        self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall"
+    ) -> "Value | None":
+        """Add what the pooling has for a device that this is where all windows have one size."""
+        pooling = self.as_pooling(call.sizes, call.strip)
+        return None if pooling is None else pooling.build_for_device(graph, x, weights, call)
+
     @abstractmethod
     def _reduce(self, x: "Array", bounds: "Mapping[int, Bounds]") -> "Array":
         """Reduce the cells under windows that differ in size, by spatial axis."""

@@ -132,6 +132,28 @@ class Layer(ABC):
             f"{type(self).__name__} has no ONNX graph", "leave out --backend onnx"
         )
 
+    def build_for_device(
+        self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall"
+    ) -> "Value | None":
+        """Add the operators that a device computes soonest, and what tells where they go wrong.
+
+        Args:
+            graph: The graph.
+            x: The block, float32, whole samples of the shape in `call`.
+            weights: As for `build`.
+            call: Shape and dtype.
+
+        Returns:
+            The output; None where there is nothing sooner than the exact graph.
+        """
+        del graph, x, weights, call
+        return None
+
+    def fits_device(self, weights: "Weights") -> bool:
+        """Whether what `build_for_device` adds loses no digits with these weights."""
+        del weights
+        return True
+
     def plain_op_limit(self, shape: Ints, dtype: str) -> float:
         """Return the magnitude of values up to which a graph that is not `exact` may be run.
 

@@ -82,6 +82,13 @@ class GlobalPooling(SpatialLayer):
         """
         return partial_strips(shape[1], [(0, shape[1])], rows)
 
+    def _shaped(self, graph: "Graph", y: "Value | None", call: "GraphCall") -> "Value | None":
+        """Give one value for each channel the shape of the output."""
+        if y is None or not self.keepdims:
+            return y
+        sizes = self.output_shape(call.sizes)
+        return graph.reshape(y, [0, *(int(size or 0) for size in sizes[1:])])
+
     def explain(self, facts: "Facts") -> list[str]:
         """Describe which cells become one."""
         return self.formula_lines(facts.shape, masked=facts.masked)
@@ -180,6 +187,16 @@ class GlobalMaxPooling(GlobalPooling):
             return max_over(graph, x, axes, call, keepdims=self.keepdims)
         return graph.reduce("ReduceMax", x, axes, keepdims=self.keepdims)
 
+    def build_for_device(
+        self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall"
+    ) -> "Value | None":
+        """Add MaxPool after MaxPool, and whether every cell is finite."""
+        from poolnorm_cli.operators.device import max_over
+
+        del weights
+        axes = spatial_axes(call.rank, self.data_format)
+        return self._shaped(graph, max_over(graph, x, axes, call), call)
+
 
 @frozen(kw_only=True)
 class GlobalAveragePooling(GlobalPooling, Maskable):
@@ -274,3 +291,13 @@ class GlobalAveragePooling(GlobalPooling, Maskable):
             return graph.reduce("ReduceMean", x, axes, keepdims=self.keepdims)
         pooled = graph.op("GlobalAveragePool", x)
         return pooled if self.keepdims else drop_axes(graph, pooled, axes, call)
+
+    def build_for_device(
+        self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall"
+    ) -> "Value | None":
+        """Add products of matrices, and whether every mean is finite."""
+        from poolnorm_cli.operators.device import mean_over
+
+        del weights
+        axes = spatial_axes(call.rank, self.data_format)
+        return self._shaped(graph, mean_over(graph, x, axes, call), call)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _LARGE = 1e30
 """Weights of float32 from which on what they make may leave the range before it is a result."""
+_LEAST_ON_DEVICE = 1e-12
+"""Epsilon from which on the root of a variance of 0 has an inverse that float32 holds."""
 
 
 @frozen(kw_only=True)
@@ -102,6 +104,23 @@ class LayerNormalization(AffineNormalization):
         moments = call.moments or moments_of(graph, x, axes)
         y = deviations(graph, x, call.dtype, moments, self.epsilon)
         return apply_affine(graph, y, weights, call, axes)
+
+    def build_for_device(
+        self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall"
+    ) -> "Value | None":
+        """Add LayerNormalization of what is left of the mean, and whether variances are finite."""
+        from poolnorm_cli.operators.moments import FEW_CELLS, centered
+        from poolnorm_cli.operators.scaling import checked_layer_norm
+
+        axes = self.axes(call.rank)
+        cells = math.prod(call.sizes[axis] for axis in axes)
+        trailing = axes == tuple(range(axes[0], call.rank))
+        if not trailing or not axes[0] or call.moments is not None or cells > FEW_CELLS:
+            return None
+        if self.epsilon < _LEAST_ON_DEVICE:
+            return None
+        near = centered(graph, x, axes, cells)
+        return checked_layer_norm(graph, near, weights, call, axes[0], self.epsilon)
 
     def _plain(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         from poolnorm_cli.operators.moments import centered

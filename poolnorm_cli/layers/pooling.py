@@ -289,6 +289,17 @@ class MaxPooling(Pooling):
             return max_windows(graph, x, self.windows(call.sizes, call.strip), call)
         return self._build_plain(graph, "MaxPool", x, call)
 
+    def build_for_device(
+        self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall"
+    ) -> "Value | None":
+        """Add MaxPool, and whether every cell is finite."""
+        from poolnorm_cli.operators.device import max_windows
+
+        del weights
+        if not self.plain_op_limit(call.sizes, call.dtype):
+            return None
+        return max_windows(graph, x, self.windows(call.sizes, call.strip), call)
+
 
 @frozen(kw_only=True)
 class AveragePooling(Pooling):
@@ -361,3 +372,14 @@ class AveragePooling(Pooling):
         if call.exact or call.dtype != "float32":
             return mean_windows(graph, x, self.windows(call.sizes, call.strip), call)
         return self._build_plain(graph, "AveragePool", x, call, count_include_pad=0)
+
+    def build_for_device(
+        self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall"
+    ) -> "Value | None":
+        """Add AveragePool, and whether every sum is finite."""
+        from poolnorm_cli.operators.device import mean_windows
+
+        del weights
+        if not self.plain_op_limit(call.sizes, call.dtype):
+            return None
+        return mean_windows(graph, x, self.windows(call.sizes, call.strip), call)

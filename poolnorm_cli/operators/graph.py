@@ -97,6 +97,26 @@ class Graph(Protocol):
     def dtype(self, x: Value) -> str:
         """Name the dtype of a value."""
 
+    def outputs(self, kind: str, count: int, *inputs: Value, **attributes: Any) -> list[Value]:
+        """Add an operator and return its first outputs.
+
+        Args:
+            kind: Which one.
+            count: How many outputs are used.
+            inputs: Its inputs.
+            attributes: Its attributes.
+
+        Returns:
+            The outputs, all taken to be of the dtype of the first input.
+        """
+
+    def check(self, value: Value) -> None:
+        """Keep a number that is NaN where this graph does not give what the exact one does.
+
+        Args:
+            value: A single float32, otherwise 0.
+        """
+
     def monitor(self, kind: str, value: Value) -> None:
         """Mark a value that blocks are scaled by, so that a run can check it for overflow.
 

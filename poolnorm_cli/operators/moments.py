@@ -5,7 +5,7 @@ from poolnorm_cli.shapes import Ints
 
 
 KERAS_EPSILON = 1e-7
-_FEW = 4096
+FEW_CELLS = 4096
 """Cells up to which a runtime's mean in float32 is as near as its digits; a second one mends it."""
 
 
@@ -50,7 +50,7 @@ def centered(graph: Graph, x: Value, axes: Ints, cells: int) -> Value:
     Returns:
         The input less its mean, float32.
     """
-    for _ in range(2 if cells > _FEW else 1):
+    for _ in range(2 if cells > FEW_CELLS else 1):
         x = graph.op("Sub", x, graph.reduce("ReduceMean", x, axes))
     return x
 

@@ -2,6 +2,7 @@
 
 import math
 
+from poolnorm_cli.operators.device import zeros_of
 from poolnorm_cli.operators.graph import Graph, GraphCall, GraphMoments, Value, Values
 from poolnorm_cli.operators.moments import centered
 from poolnorm_cli.shapes import Ints
@@ -199,6 +200,32 @@ def normalize_instances(
     ]
     near = centered(graph, x, tuple(range(2, call.rank)), math.prod(call.sizes[2:]))
     return graph.op("InstanceNormalization", near, *given, epsilon=epsilon)
+
+
+def checked_layer_norm(
+    graph: Graph, x: Value, weights: Values, call: GraphCall, axis: int, epsilon: float
+) -> Value:
+    """Add LayerNormalization, and whether every variance is finite.
+
+    Args:
+        graph: The graph.
+        x: float32, without most of its mean.
+        weights: gamma and beta, if there are any.
+        call: Shape of `x`.
+        axis: The first one to normalize over; the others follow it.
+        epsilon: Added to the variance; it is what keeps an inverse from overflowing.
+
+    Returns:
+        The normalized input, float32.
+    """
+    gamma = weights.get("gamma") or graph.full(call.sizes[axis:], 1, call.dtype)
+    given = [gamma, *([weights["beta"]] if "beta" in weights else [])]
+    cast = [graph.cast(weight, call.dtype) for weight in given]
+    y, _, inverse = graph.outputs("LayerNormalization", 3, x, *cast, axis=axis, epsilon=epsilon)
+    kept = (*call.sizes[:axis], *(1 for _ in call.sizes[axis:]))
+    graph.note("LayerNormalization; a block with a variance that is not finite is done again")
+    graph.check(zeros_of(graph, graph.op("Reciprocal", inverse), kept))
+    return y
 
 
 def normalize_groups(

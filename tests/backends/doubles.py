@@ -50,9 +50,14 @@ def runtime(
     module.severity = []
 
     def inference_session(
-        model: bytes, options: Options, providers: list[str], enable_fallback: int = 1
+        model: bytes,
+        options: Options,
+        providers: list[str],
+        provider_options: list[Any],
+        enable_fallback: int = 1,
     ) -> Session:
         del model
+        assert len(provider_options) == len(providers)
         assert not enable_fallback, "the fallback prints, and takes the CPU"
         module.seen.append((options, providers))
         if raises and failing in providers:

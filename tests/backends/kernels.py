@@ -8,7 +8,7 @@ from typing import Any
 import onnx
 
 
-_FLOATS = {"FLOAT", "DOUBLE"}
+_FLOATS = frozenset({"FLOAT", "DOUBLE"})
 _INTEGERS = {"INT32", "INT64", "UINT32", "UINT64"}
 _ANY = _FLOATS | _INTEGERS | {"BOOL", "INT8", "INT16", "UINT8", "UINT16"}
 _KERNELS = {
@@ -18,6 +18,10 @@ _KERNELS = {
     ),
     **dict.fromkeys(["Concat", "Expand", "Gather", "Identity", "Reshape", "Slice"], _ANY),
     **dict.fromkeys(["Transpose", "Unsqueeze"], _ANY),
+    # The exact graphs have none of these, the quicker ones for a device no others.
+    **dict.fromkeys(["MaxPool", "AveragePool", "BatchNormalization"], frozenset({"FLOAT"})),
+    "LayerNormalization": frozenset({"FLOAT"}),
+    "MatMul": _FLOATS,
     "Cast": _ANY | {"FLOAT16", "BFLOAT16"},
     "Max": _FLOATS | _INTEGERS,
     "Where": _FLOATS | {"INT32", "INT64", "UINT8"},

@@ -65,6 +65,7 @@ def test_the_checker_accepts_the_shapes_that_layers_declare(name: str, exact: bo
     onnx.checker.check_model(model, full_check=True)
     if exact:  # the graphs that a device runs
         assert_all_on_cuda(model)
+        assert_all_on_cuda(replace(graph, on_device=True).build()[0])
         if isinstance(layer, Normalization):
             assert_all_on_cuda(replace(graph, in_units=True).build()[0])
 

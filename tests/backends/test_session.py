@@ -78,27 +78,6 @@ def test_the_output_takes_the_memory_of_the_block_before() -> None:
     assert first is second
 
 
-def test_a_device_never_runs_a_pooling_operator() -> None:
-    """Those of cuDNN take one pad per axis, and make what they like of NaN."""
-    kinds: list[str] = []
-
-    class Device(Counting):
-        def __init__(self) -> None:
-            super().__init__()
-            self.on_device = True
-
-        def session(self, model: bytes, threads: int | None) -> Any:
-            kinds.extend(node.op_type for node in onnx.load_from_string(model).graph.node)
-            return super().session(model, threads)
-
-    provider: Any = Device()
-    backend = OnnxBackend(provider, None, lambda _: None)
-    x = np.ones((2, 7, 7, 3), np.float32)
-    for words in ("pool max", "pool average", "gpool max", "gpool average"):
-        backend.apply(layer(words), x, {}, Call())
-    assert not {kind for kind in kinds if "Pool" in kind or kind == "ReduceMax"}
-
-
 def test_a_device_is_given_larger_blocks_with_the_same_results() -> None:
     provider: Any = Counting()
     provider.on_device = True

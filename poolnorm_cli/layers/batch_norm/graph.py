@@ -1,5 +1,7 @@
 """Batch normalization as ONNX operators."""
 
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.layers.batch_norm.statistics import BATCHES, STEPS
@@ -117,6 +119,13 @@ def _plain(
     layer: "BatchParameters", graph: Graph, x: Value, weights: Values, call: GraphCall
 ) -> Value:
     (axis,) = layer.axes(call.rank)
+    return _along(layer, graph, x, weights, call, axis)
+
+
+def _along(
+    layer: "BatchParameters", graph: Graph, x: Value, weights: Values, call: GraphCall, axis: int
+) -> Value:
+    """Add BatchNormalization of the channels on an axis."""
     spatial = tuple(other for other in range(1, call.rank) if other != axis)
     moved, back = channels_first(graph, x, spatial, call.rank)
     vectors = (
@@ -127,6 +136,34 @@ def _plain(
     )
     y = graph.op("BatchNormalization", moved, *vectors, epsilon=layer.epsilon)
     return graph.transpose(y, back)
+
+
+def build_for_device(
+    layer: "BatchParameters", graph: Graph, x: Value, weights: Values, call: GraphCall
+) -> Value | None:
+    """Add BatchNormalization over four axes, as devices have it for channels first and last.
+
+    Args:
+        layer: The layer.
+        graph: The graph.
+        x: The block, float32.
+        weights: All weights of the layer.
+        call: Shape, and statistics where these are given.
+
+    Returns:
+        The output; None in training, for several axes, and for channels in the middle.
+    """
+    axes, rank = layer.axes(call.rank), call.rank
+    if call.moments is not None or axes not in ((rank - 1,), (1,)) or rank < 3:
+        return None
+    (axis,), sizes = axes, call.sizes
+    channels, inner = sizes[axis], [size for a, size in enumerate(sizes) if a not in (0, axis)]
+    pair = [math.prod(inner[:-1]), inner[-1]]
+    four = (call.shape[0], *((channels, *pair) if axis == 1 else (*pair, channels)))
+    seen = x if rank == 4 else graph.reshape(x, [0, *(int(size) for size in four[1:] if size)])
+    view = replace(call, shape=four)
+    y = _along(layer, graph, seen, weights, view, 1 if axis == 1 else 3)
+    return y if rank == 4 else graph.reshape(y, [0, *sizes[1:]])
 
 
 def _training_terms(

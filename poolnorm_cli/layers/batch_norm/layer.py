@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from poolnorm_cli.layers.call import Array, Facts, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, GraphMoments, Value, Values
 
+_LARGEST_FOLDED = 8.0
+"""Of means in units of deviations up to which float32 has digits to spare, folded into a shift."""
+_LEAST_ON_DEVICE = 1e-5
+"""The least epsilon of cuDNN, which puts it in place of a smaller one."""
 _MOVING = ("moving_mean", "moving_variance")
 
 
@@ -210,6 +214,23 @@ class BatchNormalization(BatchParameters):
         from poolnorm_cli.layers.batch_norm.graph import build
 
         return build(self, graph, x, weights, call)
+
+    def build_for_device(
+        self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall"
+    ) -> "Value | None":
+        """Add BatchNormalization, if statistics and weights are given."""
+        from poolnorm_cli.layers.batch_norm.graph import build_for_device
+
+        return build_for_device(self, graph, x, weights, call)
+
+    def fits_device(self, weights: "Weights") -> bool:
+        """Whether `shift - mean * scale` in float32 keeps the digits of `(x - mean) * scale`."""
+        import numpy as np
+
+        if self.epsilon < _LEAST_ON_DEVICE:
+            return False
+        folded = self.fold(weights)["scale"] * weights["moving_mean"]
+        return bool(np.abs(folded).max(initial=0.0) <= _LARGEST_FOLDED)
 
     def build_moments(
         self, graph: "Graph", x: "Value", axes: Ints, call: "GraphCall"
