@@ -2,13 +2,12 @@
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from poolnorm_cli.backends.checked_files import require_gathered, serialized
 from poolnorm_cli.backends.graph import DEFAULT_OPSET, GraphBuilder
 from poolnorm_cli.backends.layer_graphs import (
     BATCH,
     CHECK,
     declare_moments,
-    require_gathered,
-    serialized,
     takes_own_statistics,
 )
 from poolnorm_cli.layers.normalization import Normalization, splits_weights

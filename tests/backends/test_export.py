@@ -8,7 +8,8 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from poolnorm_cli.backends.layer_graphs import FileGraph, newest_opset
+from poolnorm_cli.backends.checked_files import newest_opset
+from poolnorm_cli.backends.layer_graphs import FileGraph
 from poolnorm_cli.backends.providers import Provider, choose
 from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.engine.layer_pass import LayerPass

@@ -1,0 +1,117 @@
+"""Graphs for files: what is refused, and how a model is checked as its readers will do it."""
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from poolnorm_cli.backends.graph import DEFAULT_OPSET
+from poolnorm_cli.backends.installed import import_onnx, version
+from poolnorm_cli.backends.providers import Provider, choose, one_node
+from poolnorm_cli.errors import PoolnormError, UnavailableError, UsageError
+from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.layers.trainable import Trainable
+from poolnorm_cli.shapes import Ints, format_shape
+from poolnorm_cli.sizes import LARGEST_PROTOBUF_BYTES
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from onnx import ModelProto
+
+
+def require_gathered(layer: Layer, shape: Ints, *, training: bool) -> None:
+    """Refuse an input for which there is no graph in a file.
+
+    Args:
+        layer: The layer.
+        shape: Shape of its input.
+        training: It is in training.
+
+    Raises:
+        UsageError: The input has no cells, or is a batch that the layer cannot be trained on.
+    """
+    if 0 in shape[1:]:
+        what = f"--export for an input of shape ({format_shape(shape)}), which is empty"
+        raise UsageError(what, "give an input with 1 or more on every axis but the batch's")
+    if training and isinstance(layer, Trainable):
+        layer.ghost_batch_count(shape[0])
+
+
+def serialized(
+    build: "Callable[[], tuple[ModelProto, list[str]]]", opset: int
+) -> tuple[bytes, list[str]]:
+    """Build a model and check it as its readers will.
+
+    Args:
+        build: Makes the model, and notes on how it computes.
+        opset: Version of the operator set.
+
+    Returns:
+        The bytes of a file, and the notes.
+
+    Raises:
+        UsageError: There is no such operator set, or the model is too large for a file.
+        UnavailableError: `onnx` is not installed, or ONNX Runtime cannot run the model.
+    """
+    _check_opset(opset)
+    model, notes = build()
+    if model.ByteSize() > LARGEST_PROTOBUF_BYTES:
+        raise UsageError("--export of more than 2 GiB of weights", "ONNX files are smaller")
+    _check(model)
+    data: bytes = model.SerializeToString()
+    provider = choose("cpu", notes.append)
+    try:
+        provider.session(data, threads=1)
+    except UnavailableError as error:
+        raise _refused(provider, opset, error) from error
+    return data, notes
+
+
+def newest_opset(provider: Provider, most: int) -> int:
+    """Find the newest operator set that a runtime knows.
+
+    Args:
+        provider: A provider of the runtime.
+        most: The newest set to try.
+
+    Returns:
+        The newest, up to `most`, of which it opens a graph; that of runs at least.
+    """
+    for opset in range(most, DEFAULT_OPSET, -1):
+        with suppress(UnavailableError):
+            provider.session(one_node(opset))
+            return opset
+    return DEFAULT_OPSET
+
+
+def _refused(provider: Provider, opset: int, error: UnavailableError) -> UnavailableError:
+    """Return the error of a graph that the runtime does not open, naming the sets that it knows."""
+    known = newest_opset(provider, opset)
+    if known < opset:
+        number = getattr(provider.runtime, "__version__", "")
+        what = f"--opset {opset} is newer than onnxruntime {number}, which runs none above {known}"
+        return UnavailableError(what, f"give --opset {known}")
+    fix = f"give --opset {DEFAULT_OPSET}" if opset > DEFAULT_OPSET else ""
+    return error.within(f"--export with --opset {opset}").saying(fix=fix)
+
+
+def _check_opset(opset: int) -> None:
+    newest = import_onnx().defs.onnx_opset_version()
+    fix = f"give {DEFAULT_OPSET} to {newest}"
+    if opset < 1:
+        raise UsageError(f"--opset {opset} is not an operator set", fix)
+    if opset < DEFAULT_OPSET:
+        what = f"--opset {opset} lacks some of the operators that these graphs are made of"
+        raise UsageError(what, fix)
+    if opset > newest:
+        raise UsageError(f"--opset {opset} is newer than onnx {version('onnx')} knows", fix)
+
+
+def _check(model: "ModelProto") -> None:
+    """Check the model, and the shapes of its outputs, against the rules of ONNX."""
+    onnx = import_onnx()
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        reason = " ".join(str(error).split())
+        raise PoolnormError(f"--export made a graph that is not valid: {reason}") from error
