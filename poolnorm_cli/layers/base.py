@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, final, get_type_hint
 from poolnorm_cli.errors import UnavailableError, UsageError
 from poolnorm_cli.layers.call import INFERENCE, Call
 from poolnorm_cli.layers.keras.spelling import config_value, flag_of, snake, unwrap_single
+from poolnorm_cli.layers.on_device import OnDevice
 from poolnorm_cli.shapes import Ints, Shape, within_64_bits
 from poolnorm_cli.values import MISSING, fields, frozen
 
@@ -43,7 +44,7 @@ class Parameter:
 
 
 @frozen(kw_only=True)
-class Layer(ABC):
+class Layer(OnDevice, ABC):
     """A Keras layer as a value.
 
     A subclass states its parameters as annotated fields, its `output_shape`, and its arithmetic
@@ -131,28 +132,6 @@ class Layer(ABC):
         raise UnavailableError(
             f"{type(self).__name__} has no ONNX graph", "leave out --backend onnx"
         )
-
-    def build_for_device(
-        self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall"
-    ) -> "Value | None":
-        """Add the operators that a device computes soonest, and what tells where they go wrong.
-
-        Args:
-            graph: The graph.
-            x: The block, float32, whole samples of the shape in `call`.
-            weights: As for `build`.
-            call: Shape and dtype.
-
-        Returns:
-            The output; None where there is nothing sooner than the exact graph.
-        """
-        del graph, x, weights, call
-        return None
-
-    def fits_device(self, weights: "Weights") -> bool:
-        """Whether what `build_for_device` adds loses no digits with these weights."""
-        del weights
-        return True
 
     def plain_op_limit(self, shape: Ints, dtype: str) -> float:
         """Return the magnitude of values up to which a graph that is not `exact` may be run.
