@@ -1,13 +1,13 @@
 """Blocks for which a device has no memory are computed in smaller parts, which give the same."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from poolnorm_cli.backends.providers import DeviceMemoryError
 from poolnorm_cli.shapes import format_shape
+from poolnorm_cli.values import replace
 
 
 if TYPE_CHECKING:

@@ -1,7 +1,6 @@
 """Batch normalization as ONNX operators."""
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.layers.batch_norm.statistics import BATCHES, STEPS
@@ -14,6 +13,7 @@ from poolnorm_cli.operators.scaling import (
     inverse_deviation,
     multiply_add_in_quarters,
 )
+from poolnorm_cli.values import replace
 
 
 if TYPE_CHECKING:
