@@ -193,7 +193,17 @@ class AdaptivePooling(SpatialLayer):
     def build_for_device(
         self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall"
     ) -> "Value | None":
-        """Add what the pooling has for a device that this is where all windows have one size."""
+        """Add what the pooling has for a device that this is where all windows have one size.
+
+        Args:
+            graph: The graph.
+            x: The block, float32.
+            weights: Those of the layer, if it has any.
+            call: Shape and dtype, and statistics where they are given.
+
+        Returns:
+            The output; None where nothing is sooner than the exact graph.
+        """
         pooling = self.as_pooling(call.sizes, call.strip)
         return None if pooling is None else pooling.build_for_device(graph, x, weights, call)
 

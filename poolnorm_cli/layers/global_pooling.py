@@ -190,7 +190,17 @@ class GlobalMaxPooling(GlobalPooling):
     def build_for_device(
         self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall"
     ) -> "Value | None":
-        """Add MaxPool after MaxPool, and whether every cell is finite."""
+        """Add MaxPool after MaxPool, and whether every cell is finite.
+
+        Args:
+            graph: The graph.
+            x: The block, float32.
+            weights: Those of the layer, if it has any.
+            call: Shape and dtype, and statistics where they are given.
+
+        Returns:
+            The output; None where nothing is sooner than the exact graph.
+        """
         from poolnorm_cli.operators.device import max_over
 
         del weights
@@ -295,7 +305,17 @@ class GlobalAveragePooling(GlobalPooling, Maskable):
     def build_for_device(
         self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall"
     ) -> "Value | None":
-        """Add products of matrices, and whether every mean is finite."""
+        """Add products of matrices, and whether every mean is finite.
+
+        Args:
+            graph: The graph.
+            x: The block, float32.
+            weights: Those of the layer, if it has any.
+            call: Shape and dtype, and statistics where they are given.
+
+        Returns:
+            The output; None where nothing is sooner than the exact graph.
+        """
         from poolnorm_cli.operators.device import mean_over
 
         del weights

@@ -108,7 +108,17 @@ class LayerNormalization(AffineNormalization):
     def build_for_device(
         self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall"
     ) -> "Value | None":
-        """Add LayerNormalization of what is left of the mean, and whether variances are finite."""
+        """Add LayerNormalization of what is left of the mean, and whether variances are finite.
+
+        Args:
+            graph: The graph.
+            x: The block, float32.
+            weights: Those of the layer, if it has any.
+            call: Shape and dtype, and statistics where they are given.
+
+        Returns:
+            The output; None where nothing is sooner than the exact graph.
+        """
         from poolnorm_cli.operators.moments import FEW_CELLS, centered
         from poolnorm_cli.operators.scaling import checked_layer_norm
 

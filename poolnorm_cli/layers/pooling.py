@@ -292,7 +292,17 @@ class MaxPooling(Pooling):
     def build_for_device(
         self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall"
     ) -> "Value | None":
-        """Add MaxPool, and whether every cell is finite."""
+        """Add MaxPool, and whether every cell is finite.
+
+        Args:
+            graph: The graph.
+            x: The block, float32.
+            weights: Those of the layer, if it has any.
+            call: Shape and dtype, and statistics where they are given.
+
+        Returns:
+            The output; None where nothing is sooner than the exact graph.
+        """
         from poolnorm_cli.operators.device import max_windows
 
         del weights
@@ -376,7 +386,17 @@ class AveragePooling(Pooling):
     def build_for_device(
         self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall"
     ) -> "Value | None":
-        """Add AveragePool, and whether every sum is finite."""
+        """Add AveragePool, and whether every sum is finite.
+
+        Args:
+            graph: The graph.
+            x: The block, float32.
+            weights: Those of the layer, if it has any.
+            call: Shape and dtype, and statistics where they are given.
+
+        Returns:
+            The output; None where nothing is sooner than the exact graph.
+        """
         from poolnorm_cli.operators.device import mean_windows
 
         del weights

@@ -218,7 +218,17 @@ class BatchNormalization(BatchParameters):
     def build_for_device(
         self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall"
     ) -> "Value | None":
-        """Add BatchNormalization, if statistics and weights are given."""
+        """Add BatchNormalization, if statistics and weights are given.
+
+        Args:
+            graph: The graph.
+            x: The block, float32.
+            weights: Those of the layer, if it has any.
+            call: Shape and dtype, and statistics where they are given.
+
+        Returns:
+            The output; None where nothing is sooner than the exact graph.
+        """
         from poolnorm_cli.layers.batch_norm.graph import build_for_device
 
         return build_for_device(self, graph, x, weights, call)
