@@ -1,11 +1,16 @@
 """What a layer may have for a device besides its exact graph."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 
 if TYPE_CHECKING:
     from poolnorm_cli.layers.call import Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
+
+
+_COUNTING = ("count_include_pad", "divisor_override")
+"""Parameters with which an average has another divisor than its real cells."""
 
 
 class OnDevice:
@@ -32,3 +37,36 @@ class OnDevice:
         """Whether what `build_for_device` adds loses no digits with these weights."""
         del weights
         return True
+
+
+class PooledOnDevice(OnDevice):
+    """Pooling, for which a device may have an operator."""
+
+    device_kind: ClassVar[str] = ""
+    """That operator; empty where there is none."""
+
+    def build_for_device(
+        self: Any, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall"
+    ) -> "Value | None":
+        """Add MaxPool or AveragePool, and whether every cell, or every sum, is finite.
+
+        Args:
+            graph: The graph.
+            x: The block, float32.
+            weights: Not used: there are none.
+            call: Shape, dtype and strip.
+
+        Returns:
+            The output; None where the operator has no such windows, or would be slow.
+        """
+        from poolnorm_cli.operators.device import max_windows, mean_windows
+
+        del weights
+        counts_otherwise = any(getattr(self, name, None) for name in _COUNTING)
+        if not self.device_kind or counts_otherwise:
+            return None
+        if not self.plain_op_limit(call.sizes, call.dtype):
+            return None
+        windows: Mapping[int, Any] = self.windows(call.sizes, call.strip)
+        take = max_windows if self.device_kind == "MaxPool" else mean_windows
+        return take(graph, x, windows, call)

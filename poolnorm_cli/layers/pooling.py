@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import positive_ints, require_one_of
 from poolnorm_cli.layers.call import INFERENCE, Call
+from poolnorm_cli.layers.on_device import PooledOnDevice
 from poolnorm_cli.layers.spatial import LARGEST_VALUE, SpatialLayer, average, largest
 from poolnorm_cli.shapes import (
     DataFormat,
@@ -44,7 +45,7 @@ _AVERAGE_POOL_CELLS = 6
 
 
 @frozen(kw_only=True)
-class Pooling(SpatialLayer):
+class Pooling(PooledOnDevice, SpatialLayer):
     """Slide a window over every spatial axis and reduce what is under it to one value."""
 
     pool_size: Annotated[Ints, "Window size: one int, or one per spatial axis."] = (2,)
@@ -231,6 +232,7 @@ class MaxPooling(Pooling):
     example: ClassVar[str] = "--pool-size 2"
     formula: ClassVar[str] = "y[i] = max of x[i*strides - pad + k], k = 0 .. pool_size-1"
     keeps_integers: ClassVar[bool] = True
+    device_kind: ClassVar[str] = "MaxPool"
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Take the maximum; NaN propagates and a window of -inf gives -inf.
@@ -289,27 +291,6 @@ class MaxPooling(Pooling):
             return max_windows(graph, x, self.windows(call.sizes, call.strip), call)
         return self._build_plain(graph, "MaxPool", x, call)
 
-    def build_for_device(
-        self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall"
-    ) -> "Value | None":
-        """Add MaxPool, and whether every cell is finite.
-
-        Args:
-            graph: The graph.
-            x: The block, float32.
-            weights: Those of the layer, if it has any.
-            call: Shape and dtype, and statistics where they are given.
-
-        Returns:
-            The output; None where nothing is sooner than the exact graph.
-        """
-        from poolnorm_cli.operators.device import max_windows
-
-        del weights
-        if not self.plain_op_limit(call.sizes, call.dtype):
-            return None
-        return max_windows(graph, x, self.windows(call.sizes, call.strip), call)
-
 
 @frozen(kw_only=True)
 class AveragePooling(Pooling):
@@ -323,6 +304,7 @@ class AveragePooling(Pooling):
         "y[i] = mean of x[i*strides - pad + k], k = 0 .. pool_size-1, without padding"
     )
     averages: ClassVar[bool] = True
+    device_kind: ClassVar[str] = "AveragePool"
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Average the cells of the input under the window; padding is not counted.
@@ -382,24 +364,3 @@ class AveragePooling(Pooling):
         if call.exact or call.dtype != "float32":
             return mean_windows(graph, x, self.windows(call.sizes, call.strip), call)
         return self._build_plain(graph, "AveragePool", x, call, count_include_pad=0)
-
-    def build_for_device(
-        self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall"
-    ) -> "Value | None":
-        """Add AveragePool, and whether every sum is finite.
-
-        Args:
-            graph: The graph.
-            x: The block, float32.
-            weights: Those of the layer, if it has any.
-            call: Shape and dtype, and statistics where they are given.
-
-        Returns:
-            The output; None where nothing is sooner than the exact graph.
-        """
-        from poolnorm_cli.operators.device import mean_windows
-
-        del weights
-        if not self.plain_op_limit(call.sizes, call.dtype):
-            return None
-        return mean_windows(graph, x, self.windows(call.sizes, call.strip), call)

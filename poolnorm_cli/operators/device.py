@@ -54,6 +54,8 @@ def placed(window: Window, length: int) -> Placed | None:
     Returns:
         The padding and the places; None where there is no such padding smaller than the window.
     """
+    if window[5:] != Window(1, 1, 1, 0, 0)[5:]:
+        return None  # there is more to it than size, stride and padding
     after = (window.count - 1) * window.stride + window.size - window.low - length
     skipped = max(-(-(after - window.low) // window.stride), 0)
     pad = window.low + skipped * window.stride
@@ -240,7 +242,15 @@ def _covering(length: int) -> tuple[int, int, int]:
 
 
 def largest_divisor(number: int, most: int) -> int:
-    """Return the largest divisor of a number that is not larger than another."""
+    """Return the largest divisor of a number that is not larger than another.
+
+    Args:
+        number: The number, 1 or more.
+        most: The other one, 1 or more.
+
+    Returns:
+        The divisor, 1 or more.
+    """
     return next((d for d in range(min(number, most), 0, -1) if number % d == 0), 1)
 
 
