@@ -1,6 +1,5 @@
 """What a layer may have for a device besides its exact graph."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 
@@ -67,6 +66,6 @@ class PooledOnDevice(OnDevice):
             return None
         if not self.plain_op_limit(call.sizes, call.dtype):
             return None
-        windows: Mapping[int, Any] = self.windows(call.sizes, call.strip)
+        windows: Any = self.windows(call.sizes, call.strip)
         take = max_windows if self.device_kind == "MaxPool" else mean_windows
         return take(graph, x, windows, call)
