@@ -8,6 +8,7 @@
 
 #define PIECE 1024 /* items of rows that are joined together */
 #define LANES 24   /* items of a row in which short ones are put side by side */
+#define WIDE 64    /* items of a cell from which cells are joined one after another */
 #define SHORT 8    /* items that no vector holds */
 #define ADDED(a, b) ((a) + (b))
 

@@ -126,6 +126,22 @@ static void NAME(join_box)(const T *x, const covers *s, const span *z, const spa
         }
 }
 
+/* Join the cells of a window of many items each, four cells of a row at a time. */
+static void NAME(join_wide)(const T *x, const covers *s, const span *z, const span *y, const span *c,
+                            A *to)
+{
+    const ptrdiff_t items = s->items;
+    int begin = 1;
+    for (ptrdiff_t plane = z->first; plane < z->end; plane++)
+        for (ptrdiff_t row = y->first; row < y->end; row++)
+            for (ptrdiff_t cell = c->first; cell < c->end; begin = 0) {
+                const int four = c->end - cell >= 4;
+                const ptrdiff_t at = (plane * s->row.length + row) * s->cell.length + cell;
+                NAME(join_rows)(x + at * items, items, four, begin, to, items);
+                cell += four ? 4 : 1;
+            }
+}
+
 /* Make one window that is longer than a piece. */
 static void NAME(join_long)(const T *x, const covers *s, const span *z, const span *y, const span *c,
                             A *memory, A *to)
@@ -154,6 +170,13 @@ static int NAME(make_row)(const T *x, const covers *s, const span *z, const span
     int bad = 0;
     for (ptrdiff_t c = 0, stop; c < s->cell.count; c = stop) {
         const ptrdiff_t first = spans[c].first, most = PIECE / items;
+        if (items >= WIDE) {
+            const ptrdiff_t cells = spans[c].end - first;
+            NAME(join_wide)(x, s, z, y, spans + c, all);
+            bad |= NAME(put)(all, (A)rows * (A)cells, out + c * items, items);
+            stop = c + 1;
+            continue;
+        }
         if (row) {
             const ptrdiff_t cells = spans[c].end - first;
             NAME(join_one_row)(row + first * items, cells, items, all);

@@ -13,6 +13,7 @@ from poolnorm_cli.shapes import Ints, Window
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from poolnorm_cli.kernels.adaptive import Covers
     from poolnorm_cli.kernels.native import Buffer
 
 
@@ -20,6 +21,8 @@ _CHAINED = 8
 """Rows under a window up to which they are combined one after another; more are combined by
 doubling, and those of several planes plane by plane first.
 """
+_LONG = 8 * _CHAINED
+"""Cells of a window in a row above which it is reduced alone, where it shares none with others."""
 _WIDE_EVERYWHERE = 2
 _ITEM_BYTES = {"float32": 4, "float64": 8}
 _ONE = Window(1, 1, 1, 0, 0)
@@ -52,6 +55,8 @@ class WindowCall(NamedTuple):
         if not shapes.order:  # every window is one cell
             memoryview(out).cast("B")[:] = memoryview(cells).cast("B")
             return True
+        if _stand_apart(shapes.windows):
+            return self._run_adaptive(cells, out)
         if _reaches_over_planes(shapes.windows):
             return self._run_apart(memoryview(cells), memoryview(out))
         wide = _wide(shapes.windows) if self.average else 0
@@ -63,6 +68,12 @@ class WindowCall(NamedTuple):
         for source, target, geometry in self._tiles(memoryview(cells), memoryview(out)):
             lost |= loops.windows(source, target, *kind, *geometry)
         return not lost
+
+    def _run_adaptive(self, cells: "Buffer", out: "Buffer") -> bool:
+        """Reduce large windows that share no cell by the loop that takes each of them alone."""
+        call = _alone(self.shapes.sizes, self.shapes.windows)
+        kind = self.average, self.itemsize
+        return not native.loops().adaptive(cells, out, call.bounds, *kind, call.shape, call.counts)
 
     def _run_apart(self, cells: memoryview, out: memoryview) -> bool:
         """Reduce along planes first, and what comes out along rows and cells.
@@ -166,6 +177,28 @@ def _wide(windows: tuple[Window, ...]) -> int:
     if rows + (cell.size - 1).bit_length() <= FLOAT32_ADDITIONS:
         return 0
     return 1 if is_long and rows <= FLOAT32_ADDITIONS else 2
+
+
+@lru_cache(maxsize=16)
+def _alone(sizes: Ints, windows: tuple[Window, ...]) -> "Covers":
+    """Return the call of the loop that takes each window alone."""
+    from poolnorm_cli.kernels.adaptive import covers
+
+    bounds = {
+        axis: [
+            (max(start, 0), min(start + each.size, sizes[axis]))
+            for start in range(-each.low, each.count * each.stride - each.low, each.stride)
+        ]
+        for axis, each in enumerate(windows, start=1)
+    }
+    return covers(sizes, bounds)
+
+
+def _stand_apart(windows: tuple[Window, ...]) -> bool:
+    """Whether windows are large, share no cell, and count what is under them."""
+    if any(w.stride < w.size or w != Window(*w[:5]) for w in windows):
+        return False
+    return prod(w.size for w in windows[:-1]) > _CHAINED or windows[-1].size > _LONG
 
 
 def _reaches_over_planes(windows: tuple[Window, ...]) -> bool:

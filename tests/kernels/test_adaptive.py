@@ -15,7 +15,8 @@ from hypothesis import given, settings, strategies as st
 from poolnorm_cli.kernels import native
 from poolnorm_cli.kernels.adaptive import covers
 from poolnorm_cli.kernels.reductions import max_adaptive, mean_adaptive
-from poolnorm_cli.shapes import adaptive_bounds
+from poolnorm_cli.kernels.windows import max_windows, mean_windows
+from poolnorm_cli.shapes import adaptive_bounds, window
 from tests.kernels.test_native import both, cells, needs_loops
 
 
@@ -62,6 +63,24 @@ def test_windows_longer_than_what_is_joined_at_once(shape: tuple[int, ...], item
 
     np.testing.assert_array_equal(most, most_in_numpy)
     np.testing.assert_allclose(mean, mean_in_numpy, rtol=1e-6, atol=1e-9)
+
+
+@needs_loops
+@pytest.mark.parametrize("size", [3, 9, 65, 70])
+@pytest.mark.parametrize("axes", [1, 2, 3])
+@pytest.mark.parametrize("items", [1, 5, 70])
+def test_windows_that_share_no_cell(axes: int, size: int, items: int) -> None:
+    length = size * 2 + size // 2
+    shape = (2, *(length if axes == 1 or size < 10 else 70 for _ in range(axes)))
+    x = cells((*shape, items), size, special=False)[: 1 if axes == 3 else 2]
+    windows = {axis: window(shape[axis], size, size + axis, "same") for axis in range(1, axes + 1)}
+    monkey = pytest.MonkeyPatch()
+
+    most, most_in_numpy = both(monkey, lambda: max_windows(x, windows))
+    mean, mean_in_numpy = both(monkey, lambda: mean_windows(x, windows))
+
+    np.testing.assert_array_equal(most, most_in_numpy)
+    np.testing.assert_allclose(mean, mean_in_numpy, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("value", [1.7e308, -1.7e308])
