@@ -125,6 +125,26 @@ def _length_last(x: Array) -> Array:
     return np.ascontiguousarray(x.swapaxes(1, 2))
 
 
+def lowest_of(dtype: "np.dtype[Any]") -> Any:
+    """Return the value that no other of a dtype is below."""
+    if dtype.kind == "f":
+        return -np.inf
+    return False if dtype.kind == "b" else np.iinfo(dtype).min
+
+
+def lowest_outside(x: Array, mask: Array) -> Array:
+    """Put the lowest value of the dtype where a mask lets nothing count.
+
+    Args:
+        x: Any float or integer dtype; bool counts as integer.
+        mask: Which cells count; bool, it broadcasts against `x`.
+
+    Returns:
+        A new array, C-contiguous, of the shape and dtype of `x`.
+    """
+    return np.ascontiguousarray(np.where(mask, x, x.dtype.type(lowest_of(x.dtype))))
+
+
 def max_over(x: Array, axes: Axes, *, keepdims: bool) -> Array:
     """Take the maximum over `axes`, none of them empty; NaN propagates.
 

@@ -3,7 +3,6 @@
 import math
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.call import INFERENCE, Call
 from poolnorm_cli.layers.maskable import Maskable
 from poolnorm_cli.layers.spatial import LARGEST_VALUE, SpatialLayer, average, largest, require_cells
@@ -122,8 +121,45 @@ class GlobalPooling(SpatialLayer):
         ]
 
 
+class MaskedPooling(GlobalPooling, Maskable):
+    """Global pooling under a mask of places, which Keras has for averages in 1-D alone."""
+
+    def mask_shape(self, shape: Shape) -> Shape:
+        """Return (batch, *space): which places of each sample count, for all channels."""
+        return shape[0], *(shape[axis] for axis in spatial_axes(len(shape), self.data_format))
+
+    def mask_note(self, mask: Ints) -> str | None:
+        """Say that a mask of one step makes sums."""
+        if len(mask) != 2 or mask[1] != 1 or not self.averages:
+            return None
+        return "--mask has one step, by which Keras divides, and so do we: these are sums of steps"
+
+    def mask_factor(self, shape: Ints, mask: Ints) -> int:
+        """Return what means are multiplied by to be sums, where a mask has one step for all.
+
+        Args:
+            shape: Shape of the input.
+            mask: Shape of the mask as it was given: (batch, *space), where each may be 1.
+
+        Returns:
+            In 1-D, the steps of the input where the mask has one step: Keras divides by the steps
+            that count in the mask as it was given, which are 1 then. Otherwise 1.
+        """
+        is_one = self.averages and len(mask) == 2 and mask[1] == 1
+        return shape[spatial_axes(3, self.data_format)[0]] if is_one else 1
+
+    def _placed(self, mask: "Array") -> "Array":
+        """Return a mask with an axis of size 1 where the channels are."""
+        return mask[..., None] if self.data_format == "channels_last" else mask[:, None]
+
+    def _placed_in(self, graph: "Graph", mask: "Value", rank: int) -> "Value":
+        """Add what `_placed` does."""
+        channels = rank - 1 if self.data_format == "channels_last" else 1
+        return graph.op("Unsqueeze", mask, graph.constant([channels], "int64"))
+
+
 @frozen(kw_only=True)
-class GlobalMaxPooling(GlobalPooling):
+class GlobalMaxPooling(MaskedPooling):
     """Keep the largest value of each channel."""
 
     words: ClassVar[str] = "gpool max"
@@ -135,19 +171,21 @@ class GlobalMaxPooling(GlobalPooling):
     keeps_integers: ClassVar[bool] = True
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
-        """Take the maximum over space; NaN propagates.
+        """Take the maximum over space; NaN propagates. Under a mask, over the places that count.
 
         Args:
             x: The block, of any numeric dtype.
             weights: Not used: there are none.
-            call: Not used.
+            call: The mask; where no place counts, the maximum is the lowest number of the dtype.
 
         Returns:
             The maxima, in the dtype of `x`, as Keras' `GlobalMaxPooling1D/2D/3D` gives them.
         """
-        from poolnorm_cli.kernels.reductions import max_over
+        from poolnorm_cli.kernels.reductions import lowest_outside, max_over
 
-        del weights, call
+        del weights
+        if call.mask is not None:
+            x = lowest_outside(x, self._placed(call.mask))
         return max_over(x, spatial_axes(x.ndim, self.data_format), keepdims=self.keepdims)
 
     def combine(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
@@ -179,10 +217,12 @@ class GlobalMaxPooling(GlobalPooling):
         Returns:
             The maxima, in the dtype of `x`.
         """
-        from poolnorm_cli.operators.reductions import max_over
+        from poolnorm_cli.operators.reductions import lowest_outside, max_over
 
         del weights
         axes = spatial_axes(call.rank, self.data_format)
+        if call.mask is not None:
+            x = lowest_outside(graph, x, self._placed_in(graph, call.mask, call.rank), call.dtype)
         if call.exact or call.dtype not in _REDUCE_MAX:
             return max_over(graph, x, axes, call, keepdims=self.keepdims)
         return graph.reduce("ReduceMax", x, axes, keepdims=self.keepdims)
@@ -209,7 +249,7 @@ class GlobalMaxPooling(GlobalPooling):
 
 
 @frozen(kw_only=True)
-class GlobalAveragePooling(GlobalPooling, Maskable):
+class GlobalAveragePooling(MaskedPooling):
     """Average each channel."""
 
     words: ClassVar[str] = "gpool average"
@@ -218,38 +258,6 @@ class GlobalAveragePooling(GlobalPooling, Maskable):
     averages: ClassVar[bool] = True
     reduction: ClassVar[str] = "mean"
     formula: ClassVar[str] = "y[n, c] = mean of x[n, ..., c] over all spatial axes"
-
-    def mask_shape(self, shape: Shape) -> Shape:
-        """Return (batch, steps): which steps of each sample count.
-
-        Raises:
-            UsageError: The input is not of rank 3; Keras takes a mask for these alone.
-        """
-        if len(shape) != 3:
-            raise UsageError(
-                f"{self.keras_class(shape)} takes no mask",
-                "leave out --mask, or give an input of rank 3",
-            )
-        return shape[0], shape[spatial_axes(3, self.data_format)[0]]
-
-    def mask_factor(self, shape: Ints, mask: Ints) -> int:
-        """Return what means are multiplied by to be sums, where a mask has one step for all.
-
-        Args:
-            shape: Shape of the input, of rank 3.
-            mask: Shape of the mask as it was given: (batch, steps), where each may be 1.
-
-        Returns:
-            The steps of the input where the mask has one step: Keras divides by the steps that
-            count in the mask as it was given, which are 1 then. Otherwise 1.
-        """
-        return shape[spatial_axes(3, self.data_format)[0]] if mask[1] == 1 else 1
-
-    def mask_note(self, mask: Ints) -> str | None:
-        """Say that a mask of one step makes sums."""
-        if len(mask) != 2 or mask[1] != 1:
-            return None
-        return "--mask has one step, by which Keras divides, and so do we: these are sums of steps"
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Take the mean over space, summed in float64; with a mask, over the steps that count.
@@ -267,7 +275,7 @@ class GlobalAveragePooling(GlobalPooling, Maskable):
         del weights
         axes, mask = spatial_axes(x.ndim, self.data_format), call.mask
         if mask is not None:
-            mask = mask[..., None] if self.data_format == "channels_last" else mask[:, None]
+            mask = self._placed(mask)
         dtype = None if call.strip is None else "float64"
         return mean_over(x, axes, keepdims=self.keepdims, mask=mask, dtype=dtype)
 
@@ -292,8 +300,7 @@ class GlobalAveragePooling(GlobalPooling, Maskable):
         del weights
         axes = spatial_axes(call.rank, self.data_format)
         if call.mask is not None:
-            channels = 2 if self.data_format == "channels_last" else 1
-            mask = graph.op("Unsqueeze", call.mask, graph.constant([channels], "int64"))
+            mask = self._placed_in(graph, call.mask, call.rank)
             return masked_mean(graph, x, axes, call, mask, keepdims=self.keepdims)
         if call.exact or call.dtype != "float32":
             return mean_over(graph, x, axes, call, keepdims=self.keepdims)

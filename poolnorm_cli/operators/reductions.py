@@ -14,6 +14,31 @@ SMALL = ("bool", "int8", "int16", "uint8", "uint16")
 """Types that Max has no kernel for, and whose values int32 holds."""
 
 
+def lowest_outside(graph: Graph, x: Value, mask: Value, dtype: str) -> Value:
+    """Put the lowest value of the dtype where a mask lets nothing count.
+
+    Args:
+        graph: The graph.
+        x: Any float or integer dtype; bool counts as integer.
+        mask: Which cells count; bool, it broadcasts against `x`.
+        dtype: The dtype of `x`.
+
+    Returns:
+        A value of the shape and dtype of `x`.
+    """
+    if dtype in SMALL:  # for which runtimes have no Where
+        wide = graph.cast(x, "int32")
+        lowest = graph.constant(int(_lowest(dtype)), "int32")
+        return graph.cast(graph.op("Where", mask, wide, lowest), dtype)
+    return graph.op("Where", mask, x, graph.constant(_lowest(dtype), dtype))
+
+
+def _lowest(dtype: str) -> float | int:
+    if dtype.startswith("float"):
+        return -math.inf
+    return 0 if dtype == "bool" else int(np.iinfo(dtype).min)
+
+
 def max_over(graph: Graph, x: Value, axes: Ints, call: GraphCall, *, keepdims: bool) -> Value:
     """Take the maximum over consecutive axes by halving; NaN propagates, in every dtype.
 

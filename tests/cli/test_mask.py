@@ -78,7 +78,7 @@ def test_masks_of_an_npz_go_by_the_names_of_the_inputs(poolnorm: Command, steps:
     ("flags", "code", "told"),
     [
         ("--mask none.npy", 4, "none.npy: no such file"),
-        ("--mask -", 2, "--mask - would read standard input; give a .npy or .npz file"),
+        ("--mask -", 2, "--mask - would read standard input; give a .npy, .npz"),
         ("--mask s.npy", 2, "--mask has shape (5,9,3); an input of (5,9,3) needs (5,9)"),
         ("--mask many.npz", 2, "--mask many.npz holds a, b; name one, as many.npz::a"),
         ("--mask short.npy", 2, "--mask has shape (5,8); an input of (5,9,3) needs (5,9)"),
@@ -98,18 +98,57 @@ def test_masks_that_do_not_fit_are_refused(
     assert told in result.err
 
 
-def test_only_one_axis_of_steps_has_a_mask(poolnorm: Command, x: Array) -> None:
-    np.save("m.npy", np.ones((4, 28), bool))
-    result = poolnorm("gpool average x.npy --mask m.npy")
+@pytest.mark.parametrize("backend", ["numpy", "onnx"])
+@pytest.mark.parametrize("layout", ["channels_last", "channels_first"])
+@pytest.mark.parametrize("space", [(9,), (5, 6), (700, 3, 2), (900, 80)])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int8", "uint16", "bool"])
+def test_global_pooling_counts_what_the_mask_lets(
+    poolnorm: Command, backend: str, layout: str, space: tuple[int, ...], dtype: str
+) -> None:
+    random = np.random.default_rng(len(space))
+    x = random.normal(0, 5, (2, *space, 3)).astype(dtype)
+    mask = random.random((2, *space)) < 0.5
+    mask[:, -1] = True
+    if x.dtype.kind == "f":
+        x[~mask] = np.nan
+    np.save("x.npy", np.moveaxis(x, -1, 1) if layout == "channels_first" else x)
+    np.save("m.npy", mask)
+
+    for kind in ("max", "average"):
+        flags = f"--data-format {layout} --backend {backend} -o {kind}.npy -q"
+        assert poolnorm(f"gpool {kind} x.npy --mask m.npy {flags}").code == 0
+
+    for sample in range(2):
+        cells = x[sample][mask[sample]]
+        np.testing.assert_array_equal(np.load("max.npy")[sample], cells.max(axis=0))
+        mean = cells.astype("float64").mean(axis=0)
+        rounding = 1e-3 if dtype == "float16" else 1e-6
+        np.testing.assert_allclose(np.load("average.npy")[sample], mean, rtol=rounding, atol=1e-4)
+
+
+def test_the_maximum_of_no_places_is_the_lowest_number(poolnorm: Command) -> None:
+    np.save("m.npy", np.zeros((1, 2, 2), bool))
+    for dtype, lowest in (("float32", -np.inf), ("int8", -128)):
+        np.save("x.npy", np.ones((1, 2, 2, 1), dtype))
+        poolnorm("gpool max x.npy --mask m.npy -o y.npy --overwrite -q")
+        assert np.load("y.npy").tolist() == [[lowest]]
+
+
+def test_keras_has_a_mask_for_averages_of_sequences_alone(poolnorm: Command, steps: Array) -> None:
+    del steps
+    assert poolnorm("gpool average s.npy --mask m.npy --keras").code == 0
+    result = poolnorm("gpool max s.npy --mask m.npy --keras")
 
     assert result.code == 2
-    assert "GlobalAveragePooling2D takes no mask; leave out --mask, or give an input" in result.err
+    assert result.err.startswith("error: Keras' GlobalMaxPooling1D takes no mask; give --torch")
+    torch = poolnorm("gpool max s.npy --mask m.npy --torch").out
+    assert "torch.where(mask, x, -torch.inf).amax" in torch
 
 
 def test_a_layer_without_masks_has_no_flag(poolnorm: Command, steps: Array) -> None:
-    assert "no such flag --mask" in poolnorm("gpool max s.npy --mask m.npy").err
-    with pytest.raises(UsageError, match="GlobalMaxPooling1D takes no mask; leave out --mask"):
-        run_array(find("gpool", "max")(), steps, mask=np.ones((5, 9)))
+    assert "no such flag --mask" in poolnorm("pool max s.npy --mask m.npy").err
+    with pytest.raises(UsageError, match="MaxPooling1D takes no mask; leave out --mask"):
+        run_array(find("pool", "max")(), steps, mask=np.ones((5, 9)))
 
 
 @given(batch=st.integers(0, 40), rows=st.integers(1, 41))

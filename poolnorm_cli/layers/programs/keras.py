@@ -3,6 +3,7 @@
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.keras.config import keras_call, needs_keras_2, require_in_keras
 from poolnorm_cli.layers.normalization import splits_weights
 from poolnorm_cli.layers.programs.program import (
@@ -249,6 +250,12 @@ def given_weights(layer: "Layer", context: ProgramContext) -> Lines:
     return context.weight_lines() if context.loaded or _draws(layer) else []
 
 
+def _heeds_mask(layer: Any, context: ProgramContext) -> bool:
+    """Whether Keras has a mask for the layer: of global pooling the average of sequences alone."""
+    is_global = layer.keras_name.startswith("Global")
+    return not is_global or (layer.averages and context.rank == 3)
+
+
 def _draws(layer: "Layer") -> bool:
     """Whether an initializer draws the same numbers at every run here."""
     found = (getattr(layer, p.name) for p in layer.parameters() if p.name.endswith("initializer"))
@@ -257,6 +264,9 @@ def _draws(layer: "Layer") -> bool:
 
 def _call(layer: "Layer", context: ProgramContext) -> str:
     words = ["x"]
+    if context.mask is not None and not _heeds_mask(layer, context):
+        what = f"Keras' {layer.keras_class(context.shape)} takes no mask"
+        raise UsageError(what, "give --torch or --export instead")
     if isinstance(layer, Trainable):
         words.append(f"training={context.training}")
     if context.mask is not None:

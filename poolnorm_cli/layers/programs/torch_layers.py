@@ -113,6 +113,11 @@ def _global(reduction: str) -> Callable[[Any, ProgramContext], TorchLayer]:
             f"mask = torch.from_numpy({context.mask}).unsqueeze({channels})",
             f"y = torch.where(mask, x, 0).sum({more}) / mask.sum({more})",
         ]
+        if reduction == "amax":
+            lowest = (
+                "-torch.inf" if context.compute.startswith("float") else "torch.iinfo(x.dtype).min"
+            )
+            lines[1] = f"y = torch.where(mask, x, {lowest}).amax({more})"
         return TorchLayer(order=order, lines=lines)
 
     return write
