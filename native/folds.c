@@ -1,12 +1,14 @@
 #include "folds.h"
 
 #include "checked.h"
+#include "conversions.h"
 
 #include <math.h>
 #include <stdint.h>
 
 #define LANES 48  /* items of a row in which short ones are put side by side */
 #define SHORT 64  /* items of a row up to which several are worked on together */
+#define WIDENED 8192 /* items that are converted at once, and stay in the first-level cache */
 #define GROUPS 64 /* of four rows each that are joined one after another */
 
 /* How many rows of `after` items are put side by side: not so many that there are few of those. */
@@ -102,21 +104,39 @@ static INLINE void add_away(const float *restrict x, ptrdiff_t n, int two,
         }
 }
 
-LOOP int fold_moments_f(const float *x, double *mean, double *squares,
-                                    ptrdiff_t before, ptrdiff_t length, ptrdiff_t after)
+/* Add `size` items up, in rows of `n`: two rows at once, and what is left at the end. */
+LOOP static void add_rows_away(const float *x, ptrdiff_t n, ptrdiff_t size, const double *near,
+                               double *sums, double *powers)
+{
+    ptrdiff_t i = 0;
+    for (; i + 2 * n <= size; i += 2 * n) add_away(x + i, n, 1, near, sums, powers);
+    for (; i + n <= size; i += n) add_away(x + i, n, 0, near, sums, powers);
+    add_away(x + i, size - i, 0, near, sums, powers);
+}
+
+static int moments_of_floats(const char *x, converter widen, ptrdiff_t item, double *mean,
+                             double *squares, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after)
 {
     ptrdiff_t rows = side_by_side(after, length), n = rows * after, size = length * after;
+    ptrdiff_t step = widen ? LEAST(MOST(WIDENED / (2 * n), 1) * 2 * n, size) : size;
     double *sums = room(n, 3, sizeof(double));
-    if (!sums) return -1;
+    float *wide = widen ? room(step, 1, sizeof(float)) : NULL;
+    if (!sums || (widen && !wide)) {
+        free(sums);
+        free(wide);
+        return -1;
+    }
     double *powers = sums + n, *near = sums + 2 * n;
-    for (ptrdiff_t k = 0; k < before; k++, x += size, mean += after, squares += after) {
-        ptrdiff_t i = 0;
-        for (ptrdiff_t r = 0; r < rows; r++)
-            for (ptrdiff_t c = 0; c < after; c++) near[r * after + c] = x[c];
+    for (ptrdiff_t k = 0; k < before; k++, mean += after, squares += after) {
         for (ptrdiff_t j = 0; j < n; j++) sums[j] = powers[j] = 0;
-        for (; i + 2 * n <= size; i += 2 * n) add_away(x + i, n, 1, near, sums, powers);
-        for (; i + n <= size; i += n) add_away(x + i, n, 0, near, sums, powers);
-        add_away(x + i, size - i, 0, near, sums, powers);
+        for (ptrdiff_t i = 0, some; i < size; i += some, x += some * item) {
+            some = LEAST(step, size - i);
+            if (widen) widen(x, wide, some);
+            const float *cells = widen ? wide : (const float *)(const void *)x;
+            for (ptrdiff_t r = 0; r < rows && !i; r++)
+                for (ptrdiff_t c = 0; c < after; c++) near[r * after + c] = cells[c];
+            add_rows_away(cells, n, some, near, sums, powers);
+        }
         for (ptrdiff_t c = 0; c < after; c++) {
             double total = 0, power = 0;
             for (ptrdiff_t r = 0; r < rows; r++)
@@ -128,7 +148,22 @@ LOOP int fold_moments_f(const float *x, double *mean, double *squares,
         }
     }
     free(sums);
+    free(wide);
     return 0;
+}
+
+int fold_moments_f(const float *x, double *mean, double *squares, ptrdiff_t before,
+                   ptrdiff_t length, ptrdiff_t after)
+{
+    return moments_of_floats((const char *)x, NULL, sizeof(float), mean, squares, before, length,
+                             after);
+}
+
+int fold_moments_e(const uint16_t *x, double *mean, double *squares, ptrdiff_t before,
+                   ptrdiff_t length, ptrdiff_t after)
+{
+    return moments_of_floats((const char *)x, conversion('e', 'f'), sizeof(uint16_t), mean, squares,
+                             before, length, after);
 }
 
 LOOP int divide_f(const double *sums, float *out, double by, ptrdiff_t n)

@@ -9,6 +9,8 @@
 
 #include "common.h"
 
+#include <stdint.h>
+
 /* Return -1 without memory, else 0. */
 int fold_sum_f(const float *x, double *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after);
 int fold_sum_d(const double *x, double *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after);
@@ -20,6 +22,8 @@ int fold_max_f(const float *x, float *out, ptrdiff_t before, ptrdiff_t length, p
 int fold_max_d(const double *x, double *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after);
 int fold_moments_f(const float *x, double *mean, double *squares, ptrdiff_t before,
                    ptrdiff_t length, ptrdiff_t after);
+int fold_moments_e(const uint16_t *x, double *mean, double *squares, ptrdiff_t before,
+                   ptrdiff_t length, ptrdiff_t after); /* of float16 */
 int fold_moments_d(const double *x, double *mean, double *squares, ptrdiff_t before,
                    ptrdiff_t length, ptrdiff_t after);
 

@@ -243,13 +243,16 @@ static PyObject *py_fold_moments(PyObject *self, PyObject *args)
     const enum use uses[3] = {READ, WRITE, WRITE};
     Py_ssize_t bytes[3];
     buffers b;
-    if (!served(size) || !count(from, 4, bytes) || !count(to, 3, bytes + 1)) return NULL;
+    if (size != 2 && !served(size)) return NULL;
+    if (!count(from, 4, bytes) || !count(to, 3, bytes + 1)) return NULL;
     bytes[2] = bytes[1];
     if (take(&b, objects, uses, bytes, 3) < 0) return NULL;
     const void *x = b.view[0].buf;
     void *mean = b.view[1].buf, *squares = b.view[2].buf;
     int result = 0;
-    if (size == 4)
+    if (size == 2)
+        RUN(bytes[0], result = fold_moments_e(x, mean, squares, before, length, after));
+    else if (size == 4)
         RUN(bytes[0], result = fold_moments_f(x, mean, squares, before, length, after));
     else
         RUN(bytes[0], result = fold_moments_d(x, mean, squares, before, length, after));

@@ -21,6 +21,7 @@ from poolnorm_cli.values import field, frozen
 
 
 if TYPE_CHECKING:
+    from poolnorm_cli.kernels.converted_loops import ConvertedCall
     from poolnorm_cli.kernels.native import LoopCall
     from poolnorm_cli.tensors.array_writer import ArrayWriter
     from poolnorm_cli.tensors.files import ReadAt
@@ -81,10 +82,15 @@ class BufferPass(BlockPlan):
         dtypes = self.dtype, self.compute_dtype.name, self.result
         if len(set(dtypes)) == 1:
             return self.layer.loop_call((samples, *self.shape[1:]), self.dtype, self.weights)
-        call, count = converted_call(self.layer, (samples, *self.shape[1:]), dtypes, self.weights)
-        if not call.serves(count):
+        call, per = self._converted
+        if not call.serves(samples * per):
             return None
-        return lambda cells, out: call.run(cells, out, count)
+        return lambda cells, out: call.run(cells, out, samples * per)
+
+    @cached_property
+    def _converted(self) -> "tuple[ConvertedCall, int]":
+        dtypes = self.dtype, self.compute_dtype.name, self.result
+        return converted_call(self.layer, self.shape, dtypes, self.weights)
 
     def write_outputs(self, tensor: "Tensor", writer: "ArrayWriter | None") -> None:
         """Compute all blocks and write them: each thread what it has computed, where it can.

@@ -1,7 +1,6 @@
 """A layer on items of a type that no loop is made for, by loops for another one."""
 
 from collections.abc import Mapping
-from math import prod
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.kernels.converted_loops import ConvertedCall
@@ -16,25 +15,25 @@ if TYPE_CHECKING:
 def converted_call(
     layer: Layer, shape: Ints, dtypes: tuple[str, str, str], weights: Mapping[str, memoryview]
 ) -> tuple[ConvertedCall, int]:
-    """Return what computes a block a tile at a time.
+    """Return what computes blocks a tile at a time.
 
     Args:
         layer: The layer.
-        shape: Shape of the block.
+        shape: Shape of the tensor, or of a block of it.
         dtypes: Names of the dtypes of the cells, of the arithmetic, and of the output.
         weights: The weights in the shapes that the layer asks for.
 
     Returns:
-        The call, and its samples, which are smaller and more than those of the block where the
-        layer does the same to them.
+        The call, and how many samples it takes each sample of the tensor for: more than one where
+        the layer does the same to smaller samples.
     """
-    layer, shape = layer.collapse_leading_axes(shape)
+    layer, small = layer.collapse_leading_axes(shape)
     calls: dict[int, LoopCall | None] = {}
 
     def make(samples: int) -> "LoopCall | None":
         if samples not in calls:
-            calls[samples] = layer.loop_call((samples, *shape[1:]), dtypes[1], weights)
+            calls[samples] = layer.loop_call((samples, *small[1:]), dtypes[1], weights)
         return calls[samples]
 
-    made = tuple(int(size or 0) for size in layer.output_shape(shape)[1:])
-    return ConvertedCall(make, shape[1:], made, dtypes), shape[0] if prod(shape) else 0
+    made = tuple(int(size or 0) for size in layer.output_shape(small)[1:])
+    return ConvertedCall(make, small[1:], made, dtypes), small[0] // max(shape[0], 1)

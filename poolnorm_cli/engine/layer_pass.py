@@ -10,12 +10,14 @@ import numpy as np
 from poolnorm_cli.backends.numpy_backend import NUMPY
 from poolnorm_cli.engine.blocks import BlockPlan
 from poolnorm_cli.engine.converting import converted_call
-from poolnorm_cli.kernels.converted_loops import ConvertedCall, converts
+from poolnorm_cli.kernels.converted_loops import converts
 from poolnorm_cli.kernels.halves import narrow_float16, widen_float16
 from poolnorm_cli.kernels.memory import Array, acquire, release
+from poolnorm_cli.kernels.native import compiled
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.call import INFERENCE, Call
 from poolnorm_cli.layers.maskable import heeds_mask, require_maskable
+from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.strips import Strip
 from poolnorm_cli.values import frozen, replace
@@ -226,18 +228,15 @@ class LayerPass(BlockPlan):
         if self.training or self.strips or self.factor != 1 or self.backend is not NUMPY:
             return None
         views = {name: np.ascontiguousarray(each).data for name, each in weights.items()}
-        calls: dict[int, tuple[ConvertedCall, int]] = {}
+        call, per = converted_call(self.layer, self.shape, dtypes, views)
 
         def work(block: Block) -> Array | None:
             cells = computed(block.cells)
-            samples = len(cells)
-            if samples not in calls:
-                calls[samples] = converted_call(self.layer, cells.shape, dtypes, views)
-            call, count = calls[samples]
-            if not cells.size or not call.serves(count):
+            samples = len(cells) * per
+            if not cells.size or not call.serves(samples):
                 return None
             y = acquire(self.layer.block_shape(cells.shape, None), self.result)
-            if call.run(cells, y, count):
+            if call.run(cells, y, samples):
                 return y
             release(y)
             return None
@@ -266,7 +265,7 @@ class LayerPass(BlockPlan):
         def timed(pair: MaskedCells) -> list["Moments"]:
             read = computed(pair[0])
             with self.profiler.span("compute"):
-                cells = self._cast(read)
+                cells = self._cast(read, halves=pair[1] is None)
                 found = work((cells, pair[1]))
                 for own, is_own in (
                     (cells, cells is not read),
@@ -286,10 +285,24 @@ class LayerPass(BlockPlan):
             if mask is not None:
                 layer = require_maskable(self.layer, self.shape)
                 mask = mask.reshape(cells.shape[: len(layer.mask_shape(self.shape))])
-        return self._cast(cells), mask
+        return self._cast(cells, halves=self._layer_takes_halves), mask
 
-    def _cast(self, cells: Array | DeferredBlock) -> Array:
+    @property
+    def _layer_takes_halves(self) -> bool:
+        if not isinstance(self.layer, Trainable) or not self.layer.takes_halves:
+            return False
+        return self.backend is NUMPY and not self.strips and self.result == "float16"
+
+    def _cast(self, cells: Array | DeferredBlock, *, halves: bool = False) -> Array:
+        """Bring cells to the compute dtype; float16 may stay, which loops widen in their turn."""
         cells = computed(cells)
+        if (
+            halves
+            and cells.dtype.char == "e"
+            and compiled()
+            and self.compute_dtype.name == "float32"
+        ):
+            return cells
         dtype = np.dtype(self.compute_dtype.name)
         if cells.dtype == dtype:
             return cells

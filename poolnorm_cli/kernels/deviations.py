@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolnorm_cli.kernels.memory import scratch
-from poolnorm_cli.kernels.native import FLOATS, loops_for
+from poolnorm_cli.kernels.native import FLOATS, HALF, loops_for
 from poolnorm_cli.kernels.reductions import max_middle_axis, sum_middle_axis
 from poolnorm_cli.sizes import TILE_BYTES
 
@@ -42,7 +42,7 @@ def deviations_of(x: Array) -> Pair:
     before, length, after = x.shape
     if length == 1:
         return _in_float64(x)
-    if loops := loops_for(x, FLOATS):
+    if loops := loops_for(x, FLOATS + HALF):
         found: Pair = np.empty((before, after)), np.empty((before, after))
         loops.fold_moments(x, *found, x.shape, x.itemsize)
         return _with_non_finite(x, *found)

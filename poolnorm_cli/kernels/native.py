@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FLOAT32 = "f"
 """Dtypes for which there is a loop, by their characters in NumPy, which nobody needs here."""
 FLOATS = "fd"
+HALF = "e"
 
 _NAME = "poolnorm_cli.kernels._native"
 _VARIABLE = "POOLNORM_KERNELS"

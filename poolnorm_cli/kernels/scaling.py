@@ -1,6 +1,7 @@
 """Scale and shift, without the loss that a large mean would bring in float32."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import product
 from math import prod
 from typing import Any
 
@@ -8,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolnorm_cli.kernels.extremes import out_of_range, wider
+from poolnorm_cli.kernels.halves import widen_float16
 from poolnorm_cli.kernels.memory import acquire, scratch, silence_floating_point
-from poolnorm_cli.kernels.native import FLOATS, loops_for
-from poolnorm_cli.sizes import TILE_BYTES
+from poolnorm_cli.kernels.native import FLOATS, HALF, loops_for
+from poolnorm_cli.sizes import CONVERTED_TILE_BYTES, TILE_BYTES
 
 
 Array = NDArray[Any]
@@ -22,7 +24,7 @@ def _scale_compiled(x: Array, y: Array, a: Array | None, b: Array, c: Array | No
 
     All are of the dtype of `x`, against which the three broadcast; None for 0.
     """
-    loops = loops_for(x, FLOATS)
+    loops = loops_for(x, FLOATS + HALF)
     if loops is None or not x.size:
         return loops is not None
     given = [v for v in (a, b, c) if v is not None]
@@ -40,11 +42,44 @@ def _scale(loops: Any, x: Array, y: Array, vectors: Sequence[Array | None]) -> N
     if shape[first:last] == x.shape[first:last]:
         sizes = prod(x.shape[:first]), prod(shape[first:last]), prod(x.shape[last:])
         rows = [None if v is None else np.ascontiguousarray(v).reshape(-1) for v in vectors]
-        loops.scale(x, y, *rows, x.itemsize, sizes)
+        if x.dtype.char == HALF:
+            _scale_tiles(loops, x.reshape(-1), y.reshape(-1), rows, sizes)
+        else:
+            loops.scale(x, y, *rows, x.itemsize, sizes)
         return
     for i in range(len(x)):
         part = [None if v is None else v[min(i, len(v) - 1)] for v in vectors]
         _scale(loops, x[i], y[i], part)
+
+
+def _scale_tiles(
+    loops: Any, x: Array, y: Array, rows: list[Any], sizes: tuple[int, int, int]
+) -> None:
+    """Convert float16 to float32 tile by tile, call the loop on each, and convert it back."""
+    for start, part, along in _pieces(*sizes, CONVERTED_TILE_BYTES // 4):
+        wide, cells = (
+            scratch("widened", (prod(part),), np.float32),
+            slice(start, start + prod(part)),
+        )
+        vectors = [None if v is None else v[along] for v in rows]
+        loops.convert(x[cells], wide, "e", "f", wide.size)
+        loops.scale(wide, wide, *vectors, wide.itemsize, part)
+        loops.convert(wide, y[cells], "f", "e", wide.size)
+
+
+def _pieces(
+    before: int, length: int, after: int, most: int
+) -> Iterator[tuple[int, tuple[int, int, int], slice]]:
+    """Yield first item, sizes and place along the middle axis of parts of about `most` items."""
+    row = length * after
+    if row <= most:
+        step = most // row
+        for k in range(0, before, step):
+            yield k * row, (min(step, before - k), length, after), slice(None)
+        return
+    step = max(most // after, 1)
+    for k, i in product(range(before), range(0, length, step)):
+        yield k * row + i * after, (1, min(step, length - i), after), slice(i, i + step)
 
 
 _FEW = 16
@@ -64,24 +99,27 @@ def center_and_scale(x: Array, mean: Float64, scale: Float64, shift: Float64 | f
     is near the end of the range of that dtype, the result is computed again in a wider one.
 
     Args:
-        x: C-contiguous, float32 or float64; not modified.
+        x: C-contiguous, float32 or float64, or float16, which is computed in float32; not modified.
         mean: float64 or wider; it broadcasts against `x`, like the others.
         scale: Factor, float64 or wider.
         shift: Addend, float64; a number, if it is small.
 
     Returns:
-        The result, in the dtype of `x`.
+        The result, in the dtype of `x`; that of float16 in float32 where it takes a wider one.
     """
     if not x.size:
         return np.empty_like(x)
+    kind = np.dtype(np.float32) if x.dtype.char == HALF else x.dtype
     with silence_floating_point():
-        near = mean.astype(x.dtype)
+        near = mean.astype(kind)
         rest = np.where(np.isfinite(mean), mean - near, 0.0)
-        vectors = near, scale.astype(x.dtype), np.asarray(shift - rest * scale).astype(x.dtype)
+        vectors = near, scale.astype(kind), np.asarray(shift - rest * scale).astype(kind)
+        addends = [mean, shift] if isinstance(shift, np.ndarray) else [mean]
+        beyond = out_of_range(kind, factors=[scale], addends=addends)
+        if kind != x.dtype and (beyond is not None or not loops_for(x, HALF)):
+            x = widen_float16(x)
         y = acquire(x.shape, x.dtype)
         _center_and_scale(x, y, vectors)
-        addends = [mean, shift] if isinstance(shift, np.ndarray) else [mean]
-        beyond = out_of_range(x.dtype, factors=[scale], addends=addends)
         if beyond is not None:
             for cells, out, (a, b, c, lost) in _tiles(
                 x, y, (mean, scale, np.asarray(shift), beyond)

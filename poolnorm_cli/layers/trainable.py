@@ -26,6 +26,8 @@ class Trainable(Layer):
 
     keras_2_only: ClassVar[tuple[str, ...]] = ()
     """Parameters that Keras 3 does not have."""
+    takes_halves: ClassVar[bool] = False
+    """`apply` takes float16, too, where there are compiled loops: it computes in float32."""
 
     def beyond_keras(self) -> list[str]:
         """List flags that were given and no Keras has; in inference they make no difference."""

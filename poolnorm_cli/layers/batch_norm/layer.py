@@ -40,6 +40,7 @@ class BatchNormalization(BatchParameters):
     words: ClassVar[str] = "bn"
     keras_name: ClassVar[str] = "BatchNormalization"
     example: ClassVar[str] = "--weights bn.npz"
+    takes_halves: ClassVar[bool] = True
     formula: ClassVar[str] = (
         "y = gamma * (x - moving_mean) / sqrt(moving_variance + epsilon) + beta"
     )
