@@ -227,7 +227,7 @@ class LayerPass(BlockPlan):
             return None  # blocks of bfloat16 are float32 already
         if self.training or self.strips or self.factor != 1 or self.backend is not NUMPY:
             return None
-        views = {name: np.ascontiguousarray(each).data for name, each in weights.items()}
+        views = {name: np.ascontiguousarray(w, np.float64).data for name, w in weights.items()}
         call, per = converted_call(self.layer, self.shape, dtypes, views)
 
         def work(block: Block) -> Array | None:
