@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 
 LOWEST = ROOT / "tests" / "lowest.txt"
 PROJECT = ROOT / "pyproject.toml"
-ALONE = ("cuda", "cuda12", "dev", "oracle")
+ALONE = ("cuda", "cuda12", "dev", "oracle", "release")
 """Extras that are left out: other builds of what `cpu` has, tools, frameworks to compare with."""
 CHOSEN = {"aiobotocore": "2.12.4", "boto3": "1.34.106", "botocore": "1.34.106"}
 """What those need that pip would search for minutes: versions that go together."""
