@@ -49,7 +49,9 @@ def test_any_name_is_a_key(poolnorm: Command, key: str, suffix: str) -> None:
         np.testing.assert_allclose(y[key], X / np.linalg.norm(X, axis=-1, keepdims=True), rtol=1e-6)
     one = poolnorm("unit x.npz -q -o y.npy --key", key)
     assert (one.code, one.err) == (0, "")
-    np.testing.assert_allclose(np.load("y.npy"), X / np.linalg.norm(X, axis=-1, keepdims=True))
+    np.testing.assert_allclose(
+        np.load("y.npy"), X / np.linalg.norm(X, axis=-1, keepdims=True), rtol=1e-6
+    )
     told = poolnorm("info x.npz")
     assert (told.code, told.err, len(told.out.splitlines())) == (0, "", 2)
     assert all(line.isprintable() for line in told.out.replace("\t", " ").splitlines())
