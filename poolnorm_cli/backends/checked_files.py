@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.backends.graph import DEFAULT_OPSET
 from poolnorm_cli.backends.installed import import_onnx, version
+from poolnorm_cli.backends.older_opsets import OLDEST_OPSET
 from poolnorm_cli.backends.providers import Provider, choose, one_node
 from poolnorm_cli.errors import PoolnormError, UnavailableError, UsageError
 from poolnorm_cli.layers.base import Layer
@@ -97,10 +98,10 @@ def _refused(provider: Provider, opset: int, error: UnavailableError) -> Unavail
 
 def _check_opset(opset: int) -> None:
     newest = import_onnx().defs.onnx_opset_version()
-    fix = f"give {DEFAULT_OPSET} to {newest}"
+    fix = f"give {OLDEST_OPSET} to {newest}"
     if opset < 1:
         raise UsageError(f"--opset {opset} is not an operator set", fix)
-    if opset < DEFAULT_OPSET:
+    if opset < OLDEST_OPSET:
         what = f"--opset {opset} lacks some of the operators that these graphs are made of"
         raise UsageError(what, fix)
     if opset > newest:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolnorm_cli.backends.installed import import_onnx
+from poolnorm_cli.backends.older_opsets import in_older_words, require_dtype
 from poolnorm_cli.operators.graph import Value
 from poolnorm_cli.shapes import Ints, Shape
 
@@ -20,6 +21,7 @@ _BOOLEAN = {"Less", "Equal", "Greater", "IsNaN", "IsInf", "Not", "And", "Or"}
 _COUNTING = {"Shape", "Size"}
 _AXES_ATTRIBUTE_BELOW = 18
 """Before this version of the operators all reductions but ReduceSum took axes as an attribute."""
+_SUM_AXES_ATTRIBUTE_BELOW = 13
 
 
 class GraphBuilder:
@@ -76,6 +78,26 @@ class GraphBuilder:
             count: How many outputs are used.
             inputs: Its inputs.
             attributes: Its attributes.
+
+        Returns:
+            The outputs, all taken to be of the dtype of the first input.
+        """
+        if self.opset < DEFAULT_OPSET:
+            older = in_older_words(self, kind, inputs, attributes)
+            if older is not None:
+                return older
+        return self.node(kind, inputs, attributes, count)
+
+    def node(
+        self, kind: str, inputs: Sequence[Value], attributes: Mapping[str, Any], count: int = 1
+    ) -> list[Value]:
+        """Add an operator as it is given, whatever the operator set.
+
+        Args:
+            kind: Which one.
+            inputs: Its inputs.
+            attributes: Its attributes.
+            count: How many outputs are used.
 
         Returns:
             The outputs, all taken to be of the dtype of the first input.
@@ -195,7 +217,8 @@ class GraphBuilder:
         Returns:
             The reduced value.
         """
-        if self.opset < _AXES_ATTRIBUTE_BELOW and kind != "ReduceSum":
+        below = _SUM_AXES_ATTRIBUTE_BELOW if kind == "ReduceSum" else _AXES_ATTRIBUTE_BELOW
+        if self.opset < below:
             return self.op(kind, x, axes=list(axes), keepdims=int(keepdims))
         return self.op(kind, x, self.constant(list(axes), "int64"), keepdims=int(keepdims))
 
@@ -216,6 +239,10 @@ class GraphBuilder:
         if len(self._checks) < 2:
             return self._checks[0] if self._checks else None
         return self.op("Sum", *self._checks)
+
+    def constant_value(self, x: Value) -> NDArray[Any]:
+        """Return the values of a constant."""
+        return self._constants[x]
 
     def monitor(self, kind: str, value: Value) -> None:
         """Keep a value as a possible output, to be checked for overflow by a run.
@@ -301,6 +328,7 @@ class GraphBuilder:
         return info
 
     def _type(self, dtype: str) -> int:
+        require_dtype(self.opset, dtype)
         kind: int = getattr(self._onnx.TensorProto, _ONNX_NAMES.get(dtype, dtype.upper()))
         return kind
 

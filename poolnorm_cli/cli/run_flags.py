@@ -314,5 +314,9 @@ class ExportFlags:
     ] = None
     opset: Annotated[
         int,
-        Option(metavar="N", help="Operator set of that graph.", rich_help_panel=_BACKEND_PANEL),
+        Option(
+            metavar="N",
+            help="Operator set of that graph, 9 or newer.",
+            rich_help_panel=_BACKEND_PANEL,
+        ),
     ] = 17

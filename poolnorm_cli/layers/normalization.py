@@ -198,7 +198,7 @@ class Normalization(Layer):
 
         mask = call.mask
         if mask is not None:  # of all axes but the last
-            column = graph.op("Unsqueeze", mask, graph.constant([-1], "int64"))
+            column = graph.op("Unsqueeze", mask, graph.constant([call.rank - 1], "int64"))
             mask = graph.op("Expand", column, graph.op("Shape", x))
         return moments_of(graph, x, axes, mask)
 

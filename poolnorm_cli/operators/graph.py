@@ -20,7 +20,7 @@ class Graph(Protocol):
 
     @property
     def opset(self) -> int:
-        """Version of the operator set, 17 or newer."""
+        """Version of the operator set, 9 or newer."""
 
     def op(self, kind: str, *inputs: Value, **attributes: Any) -> Value:
         """Add an operator and return its first output."""

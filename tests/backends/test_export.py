@@ -1,5 +1,6 @@
 """Graphs in files: valid, called after the layer, and right in a runtime that reads them."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.backends.checked_files import newest_opset
 from poolnorm_cli.backends.layer_graphs import FileGraph
+from poolnorm_cli.backends.older_opsets import OLDEST_OPSET
 from poolnorm_cli.backends.providers import Provider, choose
 from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.engine.layer_pass import LayerPass
@@ -69,7 +71,7 @@ def test_a_file_gives_in_a_runtime_what_numpy_gives(name: str) -> None:
         np.testing.assert_allclose(own, state[key], rtol=1e-6, atol=1e-7)
 
 
-@pytest.mark.parametrize("opset", range(17, RUNS + 1))
+@pytest.mark.parametrize("opset", range(OLDEST_OPSET, RUNS + 1))
 @pytest.mark.parametrize("words", LAYERS)
 def test_every_operator_set_is_valid_and_runs(words: str, opset: int) -> None:
     training = issubclass(find(*words.split()), Trainable)
@@ -84,6 +86,68 @@ def test_every_operator_set_is_valid_and_runs(words: str, opset: int) -> None:
     assert onnx.load_from_string(data).opset_import[0].version == opset
     expected, _ = run_array(case.layer, case.x(), case.weights(), training=case.training)
     np.testing.assert_allclose(run_model(data, case.x())[0], expected, rtol=1e-4, atol=1e-5)
+
+
+OLDER = range(OLDEST_OPSET, 17)
+
+
+@pytest.mark.parametrize(
+    ("name", "opset"), [(name, OLDER[i % len(OLDER)]) for i, name in enumerate(KEPT)]
+)
+def test_an_older_operator_set_gives_what_numpy_gives(name: str, opset: int) -> None:
+    case = KEPT[name]
+    data, _ = file_graph(case, opset).serialized(case.weights())
+    model = onnx.load_from_string(data)
+    assert (model.opset_import[0].version, model.ir_version) == (opset, IR_VERSIONS[opset])
+    expected, _ = run_array(case.layer, case.x(), case.weights(), training=case.training)
+    y = run_model(data, case.x())[0]
+    rtol, atol = (2e-3, 0) if case.dtype == "float16" else (1e-4, 1e-5)
+    np.testing.assert_allclose(y.astype(float), expected.astype(float), rtol, atol)
+
+
+IR_VERSIONS = {9: 4, 10: 5, 11: 6, 12: 7, 13: 7, 14: 7, 15: 8, 16: 8}
+"""The format of the release of ONNX that brought each operator set, which its readers know."""
+
+
+@pytest.mark.parametrize("opset", [9, 12])
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "uint16", "uint32"])
+@pytest.mark.parametrize("words", ["pool max", "gpool max"])
+def test_integers_have_maxima_in_older_operator_sets(words: str, dtype: str, opset: int) -> None:
+    case = Case(words, (2, 6, 6, 3), dtype)
+    data, _ = file_graph(case, opset).serialized({})
+    expected, _ = run_array(case.layer, case.x())
+    np.testing.assert_array_equal(run_model(data, case.x())[0], expected)
+
+
+@pytest.mark.parametrize("opset", [9, 11, 13, 16])
+@pytest.mark.parametrize("mean", [0.0, 1e6])
+def test_layer_normalization_of_older_operator_sets_keeps_digits(mean: float, opset: int) -> None:
+    case = Case("ln", (2, 32, 16, 16), "float32", {"axis": (2, 3)})
+    x = (np.random.default_rng(0).standard_normal(case.shape) + mean).astype(np.float32)
+    data, _ = file_graph(case, opset).serialized(case.weights())
+    kinds = {node.op_type for node in onnx.load_from_string(data).graph.node}
+    assert "LayerNormalization" not in kinds
+    expected, _ = run_array(case.layer, x, case.weights())
+    np.testing.assert_allclose(run_model(data, x)[0], expected, rtol=2e-5, atol=4e-5)
+
+
+def test_an_operator_set_without_a_type_is_refused_with_one_that_has_it() -> None:
+    graph = file_graph(Case("pool max", (2, 6, 6, 3), "bfloat16"), 12)
+    with pytest.raises(UsageError) as caught:
+        graph.serialized({})
+    assert str(caught.value) == "--opset 12 has no bfloat16; give --opset 13 or --dtype float32"
+
+
+@pytest.mark.parametrize("opset", OLDER)
+def test_masks_work_in_older_operator_sets(opset: int) -> None:
+    case = Case("bn", (2, 5, 3), "float32", training=True)
+    graph = replace(file_graph(case, opset), masked=True)
+    data, _ = graph.serialized(case.weights())
+    mask = np.array([[1, 1, 0, 0, 0], [1, 1, 1, 1, 0]], bool)
+    session = onnxruntime.InferenceSession(data)
+    feeds = dict(zip((i.name for i in session.get_inputs()), (case.x(), mask), strict=True))
+    expected, _ = run_array(case.layer, case.x(), case.weights(), training=True, mask=mask)
+    np.testing.assert_allclose(session.run(None, feeds)[0], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_names_and_metadata_tell_what_made_the_file() -> None:
@@ -209,7 +273,7 @@ def test_an_epsilon_in_float64_is_exact() -> None:
 @pytest.mark.parametrize(
     ("opset", "message"),
     [
-        (16, "lacks some of the operators that these graphs are made of"),
+        (8, "lacks some of the operators that these graphs are made of"),
         (1, "lacks some of the operators that these graphs are made of"),
         (0, "is not an operator set"),
         (-1, "is not an operator set"),
@@ -217,7 +281,7 @@ def test_an_epsilon_in_float64_is_exact() -> None:
     ],
 )
 def test_an_operator_set_that_cannot_be_is_refused(opset: int, message: str) -> None:
-    with pytest.raises(UsageError, match=rf"--opset {opset} {message}; give 17 to {NEWEST}"):
+    with pytest.raises(UsageError, match=rf"--opset {opset} {message}; give 9 to {NEWEST}"):
         file_graph(Case("gpool max", (2, 6, 3), "float32"), opset).serialized({})
 
 
@@ -230,7 +294,7 @@ def test_an_input_without_a_cell_is_refused() -> None:
 
 
 def test_weights_too_large_for_a_file_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("poolnorm_cli.backends.layer_graphs.LARGEST_PROTOBUF_BYTES", 10)
+    monkeypatch.setattr("poolnorm_cli.backends.checked_files.LARGEST_PROTOBUF_BYTES", 10)
     with pytest.raises(UsageError, match="more than 2 GiB of weights"):
         file_graph(Case("gpool max", (2, 6, 3), "float32")).serialized({})
 
