@@ -1,14 +1,10 @@
 """Operators in the words of operator sets that are older than they: by others, or by attributes."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.operators.graph import Value
-
-
-if TYPE_CHECKING:
-    from poolnorm_cli.backends.graph import GraphBuilder
+from poolnorm_cli.operators.graph import Graph, Value
 
 
 OLDEST_OPSET = 9
@@ -22,8 +18,29 @@ _SLICE_INPUTS = 10
 _SMALL = ("int8", "uint8")
 
 
+class Builder(Graph, Protocol):
+    """A graph that takes operators as they are given, and knows the values of constants."""
+
+    def node(
+        self, kind: str, inputs: Sequence[Value], attributes: Mapping[str, Any]
+    ) -> list[Value]:
+        """Add an operator as it is given, whatever the operator set.
+
+        Args:
+            kind: Which one.
+            inputs: Its inputs.
+            attributes: Its attributes.
+
+        Returns:
+            The outputs.
+        """
+
+    def constant_value(self, x: Value) -> Any:
+        """Return the values of a constant."""
+
+
 def in_older_words(
-    graph: "GraphBuilder", kind: str, inputs: Sequence[Value], attributes: dict[str, Any]
+    graph: Builder, kind: str, inputs: Sequence[Value], attributes: dict[str, Any]
 ) -> list[Value] | None:
     """Add what an operator set had in place of an operator of today.
 
@@ -39,9 +56,6 @@ def in_older_words(
     opset = graph.opset
     if kind == "LayerNormalization" and opset < _LAYER_NORM:
         return [_layer_norm(graph, *inputs, **attributes)]
-    if kind == "Unsqueeze" and opset < _AXES_INPUT:
-        axes = graph.constant_value(inputs[1])
-        return graph.node(kind, inputs[:1], {"axes": [int(axis) for axis in axes]})
     if kind in ("Max", "Min") and opset < _ALL_INTEGERS and _is_integer(graph, inputs[0]):
         return [_extreme(graph, kind, inputs)]
     narrow = kind == "MaxPool" or kind.startswith("Reduce")
@@ -49,11 +63,21 @@ def in_older_words(
         own = graph.dtype(inputs[0])
         wide = graph.cast(inputs[0], "float32" if kind == "MaxPool" else "int32")
         return [graph.cast(graph.op(kind, wide, *inputs[1:], **attributes), own)]
-    if kind == "Pad" and opset < _PAD_INPUTS:
+    return _by_attributes(graph, kind, inputs, attributes)
+
+
+def _by_attributes(
+    graph: Builder, kind: str, inputs: Sequence[Value], attributes: dict[str, Any]
+) -> list[Value] | None:
+    """Add an operator with attributes in place of inputs, if the operator set had it so."""
+    if kind == "Unsqueeze" and graph.opset < _AXES_INPUT:
+        axes = graph.constant_value(inputs[1])
+        return graph.node(kind, inputs[:1], {"axes": [int(axis) for axis in axes]})
+    if kind == "Pad" and graph.opset < _PAD_INPUTS:
         pads = [int(pad) for pad in graph.constant_value(inputs[1])]
         value = float(graph.constant_value(inputs[2])) if len(inputs) > 2 else 0.0
         return graph.node(kind, inputs[:1], {"pads": pads, "value": value} | attributes)
-    if kind == "Slice" and opset < _SLICE_INPUTS:
+    if kind == "Slice" and graph.opset < _SLICE_INPUTS:
         return [_slice(graph, *inputs)]
     return None
 
@@ -73,12 +97,12 @@ def require_dtype(opset: int, dtype: str) -> None:
         raise UsageError(what, f"give --opset {_BFLOAT16} or --dtype float32")
 
 
-def _is_integer(graph: "GraphBuilder", x: Value) -> bool:
+def _is_integer(graph: Builder, x: Value) -> bool:
     return "int" in graph.dtype(x)
 
 
 def _layer_norm(
-    graph: "GraphBuilder", x: Value, gamma: Value, *beta: Value, axis: int, epsilon: float
+    graph: Builder, x: Value, gamma: Value, *beta: Value, axis: int, epsilon: float
 ) -> Value:
     """Divide by the deviation of the axes that gamma has, and scale."""
     axes = tuple(range(axis, axis + graph.constant_value(gamma).ndim))
@@ -90,7 +114,7 @@ def _layer_norm(
     return graph.op("Add", y, *beta) if beta else y
 
 
-def _extreme(graph: "GraphBuilder", kind: str, inputs: Sequence[Value]) -> Value:
+def _extreme(graph: Builder, kind: str, inputs: Sequence[Value]) -> Value:
     """Choose between integers one after another: these had comparisons first."""
     own = graph.dtype(inputs[0])
     wide = "int64" if own == "uint32" else own
@@ -101,7 +125,7 @@ def _extreme(graph: "GraphBuilder", kind: str, inputs: Sequence[Value]) -> Value
     return graph.cast(first, own)
 
 
-def _slice(graph: "GraphBuilder", x: Value, *bounds: Value) -> Value:
+def _slice(graph: Builder, x: Value, *bounds: Value) -> Value:
     """Cut by attributes, or pick cells where not all between the ends are wanted."""
     start, stop, axis, step = (int(graph.constant_value(bound)[0]) for bound in bounds)
     if step == 1:
