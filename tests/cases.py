@@ -223,6 +223,9 @@ def _rms_and_unit() -> Iterator[Case]:
     several = ((1,), (1, 2), (1, 2, 3), (1, 3), (0,), (0, 2), (-1, 1))
     for words, axes, dtype in product(("rms", "unit"), several, FLOATS):
         yield Case(words, (4, 5, 6, 3), dtype, {"axis": axes})
+    for order, axes, dtype in product(("1", "inf"), ((-1,), (1,), (1, 3)), FLOATS):
+        yield Case("unit", (4, 5, 6, 3), dtype, {"axis": axes, "order": order, "epsilon": 0.5})
+    yield Case("unit", (4, 6), "float32", {"epsilon": 9.0})
     for words, shape in product(("rms", "unit"), ((0, 5, 3), (4, 5, 0))):
         yield Case(words, shape, "float32")
 

@@ -3,9 +3,8 @@
 from poolnorm_cli.calculator.convention import Convention
 from poolnorm_cli.calculator.onnx_conventions import onnx_convention
 from poolnorm_cli.calculator.torch_conventions import torch_convention
-from poolnorm_cli.layers import LAYERS
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.layers.keras.config import keras_call, needs_keras_2
+from poolnorm_cli.layers.keras.config import keras_call, lacking_in_keras, needs_keras_2
 from poolnorm_cli.layers.programs.program import axes_last, inverse_order
 from poolnorm_cli.shapes import Shape
 from poolnorm_cli.values import replace
@@ -30,8 +29,8 @@ def conventions_of(layer: Layer, shape: Shape) -> list[Convention]:
 
 
 def _keras(layer: Layer, shape: Shape) -> Convention | None:
-    if not LAYERS[layer.words].in_keras:
-        none = f"Keras has no {layer.keras_name}"
+    none = lacking_in_keras(layer)
+    if none:
         order = tuple(range(len(shape)))
         return Convention(framework="Keras", order=order, same=False, why=none, none=none)
     package = "tf_keras" if needs_keras_2(layer) else "keras"

@@ -242,24 +242,32 @@ def _group_norm(layer: Any, shape: Shape) -> Convention:
     return _alike(order, [line], after, notes)
 
 
+_LEAST_NORM = 1e-12
+"""A floor that hardly any vector is below."""
+
+
 def _unit_norm(layer: Any, shape: Shape) -> Convention:
     axes, order = layer.axes(len(shape)), tuple(range(len(shape)))
+    reduce = {"2": "ReduceL2", "1": "ReduceL1", "inf": "ReduceMax"}[layer.order]
+    largest = layer.order == "inf"
     call = [
         _constant("axes", axes),
-        _node("ReduceL2", "x, axes", "norm", keepdims=1),
-        _node("Constant", "", "least", value_float=1e-12),
+        *([_node("Abs", "x", "size")] if largest else []),
+        _node(reduce, "size, axes" if largest else "x, axes", "norm", keepdims=1),
+        _node("Constant", "", "least", value_float=layer.epsilon),
         _node("Max", "norm, least", "divisor"),
         _node("Div", "x, divisor"),
     ]
-    if len(axes) > 1:
-        why = "it has one axis"
+    why = "it has one axis" if len(axes) > 1 else "it has no such norm" if largest else ""
+    if why:
         return Convention(framework=FRAMEWORK, order=order, same=False, why=why, call=call)
     return Convention(
         framework=FRAMEWORK,
         order=order,
-        like=[_node("LpNormalization", axis=layer.axis[0], p=2)],
+        like=[_node("LpNormalization", axis=layer.axis[0], p=int(layer.order))],
         like_shape=shape,
-        why="it has no floor: vectors shorter than 1e-12 get length 1, too",
+        same=True if layer.epsilon <= _LEAST_NORM else None,
+        why=f"it has no floor: vectors shorter than {layer.epsilon:g} get length 1, too",
         call=call,
     )
 

@@ -33,7 +33,7 @@ LAYERS: dict[str, LayerPath] = {
     "gn": LayerPath("group_norm", "GroupNormalization"),
     "in": LayerPath("group_norm", "InstanceNormalization"),
     "rms": LayerPath("rms_norm", "RMSNormalization"),
-    "unit": LayerPath("rms_norm", "UnitNormalization"),
+    "unit": LayerPath("unit_norm", "UnitNormalization"),
     "lrn": LayerPath("local_response_norm", "LocalResponseNormalization", in_keras=False),
 }
 

@@ -40,8 +40,6 @@ class Normalization(Layer):
     always_shown: ClassVar[tuple[str, ...]] = ("axis",)
     centered: ClassVar[bool] = True
     """The mean is subtracted."""
-    least_power: ClassVar[float] = 0.0
-    """Lower bound of the square of what the layer divides by, whatever epsilon is."""
 
     def __post_init__(self) -> None:
         """Validate the parameters, as far as that needs no input."""
@@ -49,6 +47,16 @@ class Normalization(Layer):
         if not axes:
             raise UsageError("--axis is empty", "give an axis, such as --axis -1")
         object.__setattr__(self, "axis", within_64_bits(axes, "--axis"))
+
+    @property
+    def added(self) -> float:
+        """What is added to the square of what the layer divides by: its epsilon, if it has one."""
+        return float(getattr(self, "epsilon", 0.0))
+
+    @property
+    def least_power(self) -> float:
+        """Lower bound of the square of what the layer divides by, whatever is added."""
+        return 0.0
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the shape of the input.
@@ -114,8 +122,7 @@ class Normalization(Layer):
         """
         from poolnorm_cli.kernels.normalizing_loops import Division
 
-        epsilon: float = getattr(self, "epsilon", 0.0)
-        return Division(self.centered, 1 / max(cells, 1), epsilon, self.least_power)
+        return Division(self.centered, 1 / max(cells, 1), self.added, self.least_power)
 
     def loop_call(
         self, shape: Ints, dtype: str, weights: "Mapping[str, memoryview]"
@@ -225,7 +232,7 @@ class Normalization(Layer):
             Twice that; infinity where nothing keeps the layer from dividing by 0.
         """
         del limit
-        if not max(getattr(self, "epsilon", 0.0), self.least_power) > 0:
+        if not max(self.added, self.least_power) > 0:
             return math.inf
         cells = math.prod(size for size in shape if isinstance(size, int))
         factors = [w for name, w in weights.items() if name != "beta"]

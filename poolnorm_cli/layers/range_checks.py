@@ -124,7 +124,7 @@ def parameters_may_overflow(
 
     (large, small), inverse = _MODEST[dtype.name], 1.0
     known = layer.known_statistics(weights, call, shape)
-    least = max(getattr(layer, "epsilon", 0.0), layer.least_power)
+    least = max(layer.added, layer.least_power)
     if known is None and not least > small:
         return True
     if known is not None:

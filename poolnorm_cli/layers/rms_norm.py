@@ -1,6 +1,5 @@
 """RMS normalization as Keras 3 computes it, over any axes."""
 
-import math
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from poolnorm_cli.layers.call import INFERENCE, Call
@@ -11,7 +10,6 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.kernels.normalizing_loops import Division
     from poolnorm_cli.layers.call import Array, Facts, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
 
@@ -129,111 +127,3 @@ class RMSNormalization(Normalization):
         cells = x if unit is None else graph.op("Mul", x, unit)
         y = graph.op("Mul", cells, graph.cast(inverse, call.dtype))
         return apply_affine(graph, y, weights, call, axes)
-
-
-_LEAST_NORM = 1e-12
-"""Norms below it count as it, so that zeros stay zeros; Keras 2 has 1e-6."""
-_LP_UNTIL = 22
-"""Version of the operators whose LpNormalization ONNX Runtime does not have before 1.27."""
-
-
-@frozen(kw_only=True)
-class UnitNormalization(Normalization):
-    """Divide by the Euclidean norm along one axis or several."""
-
-    words: ClassVar[str] = "unit"
-    keras_name: ClassVar[str] = "UnitNormalization"
-    example: ClassVar[str] = "--axis -1"
-    formula: ClassVar[str] = "y = x / max(sqrt(sum(x**2)), 1e-12), the sum over --axis"
-    centered: ClassVar[bool] = False
-    least_power: ClassVar[float] = _LEAST_NORM**2
-
-    def division(self, cells: int) -> "Division":
-        """Return what cells are divided by: the root of the sum of squares itself.
-
-        Args:
-            cells: Not used.
-
-        Returns:
-            What a loop takes.
-        """
-        del cells
-        return super().division(1)
-
-    def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
-        """Compute `x / max(norm, 1e-12)`, the norm the Euclidean one.
-
-        Args:
-            x: The block, float32 or float64.
-            weights: Not used: there are none.
-            call: Where the block starts, and the statistics, where they were gathered before.
-
-        Returns:
-            The output, in the dtype of `x`, as Keras 3's `UnitNormalization` gives it.
-        """
-        import numpy as np
-
-        from poolnorm_cli.kernels.moments import mean_square
-        from poolnorm_cli.kernels.rows import run_loop
-        from poolnorm_cli.kernels.scaling import inverse_deviation, scaled
-
-        del weights
-        axes = self.axes(x.ndim)
-        if call.moments is None:
-            y = run_loop(self.normalizing_call(x.shape, x.dtype.name), x, None, None)
-            if y is not None:
-                return y
-        count = call.moments.count if call.moments else math.prod(x.shape[axis] for axis in axes)
-        square = mean_square(x, axes, self.call_statistics(call, x.shape))
-        inverse = inverse_deviation(square * count, 0.0)
-        return scaled(x, np.minimum(inverse, 1 / _LEAST_NORM))
-
-    def explain(self, facts: "Facts") -> list[str]:
-        """Describe over which cells the norm is taken, and by which formula."""
-        from poolnorm_cli.layers.explain import first_cells, first_statistic_lines
-
-        first = first_cells(facts.first, self.axes(len(facts.shape)))
-        shown = () if first is None else (("norm", (first**2).sum() ** 0.5),)
-        statistic, formula = self.formula_lines(facts.shape)
-        return [statistic, *first_statistic_lines(*shown), formula]
-
-    def formula_lines(self, shape: Shape) -> list[str]:
-        """Describe over which cells the norm is taken, and by which formula."""
-        from poolnorm_cli.formulas import reduction_text
-
-        return [
-            f"norm = sqrt(sum(x**2)) over {reduction_text(shape, self.axes(len(shape)))}",
-            f"y = x / max(norm, {_LEAST_NORM:g})",
-        ]
-
-    def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
-        """Add LpNormalization, or operators where it has several axes or must be exact.
-
-        Args:
-            graph: The graph.
-            x: The block, of the shape and dtype in `call`.
-            weights: Not used: there are none.
-            call: Shape, dtype, statistics, and whether every input must be exact.
-
-        Returns:
-            The output, in the dtype of `x`.
-        """
-        from poolnorm_cli.operators.moments import mean_square
-        from poolnorm_cli.operators.scaling import inverse_deviation
-
-        del weights
-        axes = self.axes(call.rank)
-        plain = len(axes) == 1 and axes[0] and call.moments is None and graph.opset < _LP_UNTIL
-        if plain and call.dtype == "float32" and not call.exact:
-            return graph.op("LpNormalization", x, axis=axes[0], p=2)
-        square = mean_square(graph, x, axes, call.moments)
-        count = graph.constant(float(math.prod(call.sizes[axis] for axis in axes)), "float64")
-        if call.moments is not None:
-            count = call.moments.count
-        inverse = inverse_deviation(graph, graph.op("Mul", square, count), 0.0)
-        most = graph.constant(1 / _LEAST_NORM, "float64")
-        if call.moments is not None and call.moments.unit is not None:
-            most = graph.op("Div", most, call.moments.unit)
-            x = graph.op("Mul", x, call.moments.unit)
-        least = graph.op("Min", inverse, most)
-        return graph.op("Mul", x, graph.cast(least, call.dtype))

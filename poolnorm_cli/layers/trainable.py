@@ -29,10 +29,6 @@ class Trainable(Layer):
     takes_halves: ClassVar[bool] = False
     """`apply` takes float16, too, where there are compiled loops: it computes in float32."""
 
-    def beyond_keras(self) -> list[str]:
-        """List flags that were given and no Keras has; in inference they make no difference."""
-        return []
-
     @abstractmethod
     def updated(self, weights: "Weights", moments: "Moments") -> dict[str, Any]:
         """Return the weights as a training call leaves them.

@@ -18,7 +18,7 @@ from poolnorm_cli.layers import find
 from poolnorm_cli.layers.batch_norm.layer import BatchNormalization
 from poolnorm_cli.layers.call import INFERENCE, Call
 from poolnorm_cli.layers.chain import Chain, between
-from poolnorm_cli.layers.rms_norm import UnitNormalization
+from poolnorm_cli.layers.unit_norm import UnitNormalization
 from tests.backends.agreement import with_specials
 from tests.backends.chains import Array, ChainCase, Weights, held, one_after_another, random_chains
 from tests.backends.kernels import assert_all_on_cuda

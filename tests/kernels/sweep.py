@@ -23,7 +23,8 @@ from poolnorm_cli.layers.batch_norm.layer import BatchNormalization
 from poolnorm_cli.layers.group_norm import GroupNormalization
 from poolnorm_cli.layers.layer_norm import LayerNormalization
 from poolnorm_cli.layers.pooling import AveragePooling, MaxPooling
-from poolnorm_cli.layers.rms_norm import RMSNormalization, UnitNormalization
+from poolnorm_cli.layers.rms_norm import RMSNormalization
+from poolnorm_cli.layers.unit_norm import UnitNormalization
 from poolnorm_cli.shapes import window
 
 

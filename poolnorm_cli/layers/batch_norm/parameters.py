@@ -18,6 +18,7 @@ from poolnorm_cli.layers.batch_norm.statistics import (
     ghost_batches,
     require_no_negative,
 )
+from poolnorm_cli.layers.beyond_keras import BeyondKeras
 from poolnorm_cli.layers.keras.initializers import ONES, ZEROS, Initializer
 from poolnorm_cli.layers.maskable import Maskable
 from poolnorm_cli.layers.normalization import require_rank
@@ -52,7 +53,7 @@ _VARIANCES = ("moving_variance", "moving_stddev", "renorm_stddev")
 
 
 @frozen(kw_only=True)
-class BatchParameters(AffineNormalization, Trainable, Maskable):
+class BatchParameters(AffineNormalization, Trainable, Maskable, BeyondKeras):
     """Everything about batch normalization but its arithmetic."""
 
     momentum: Annotated[

@@ -8,6 +8,7 @@ from typing import Any, get_args
 from poolnorm_cli.errors import InputError, UsageError
 from poolnorm_cli.layers import LAYERS
 from poolnorm_cli.layers.base import Layer, Parameter
+from poolnorm_cli.layers.beyond_keras import BeyondKeras
 from poolnorm_cli.layers.keras.identifiers import Identifier
 from poolnorm_cli.layers.keras.spelling import flag_of
 from poolnorm_cli.layers.trainable import Trainable
@@ -61,17 +62,26 @@ def keras_config(layer: Layer, shape: Shape) -> dict[str, Any]:
 
 
 def require_in_keras(layer: Layer) -> None:
-    """Refuse a layer that Keras does not have.
+    """Refuse a layer that Keras does not have, or not with such parameters.
 
     Raises:
-        UsageError: It has no such class.
+        UsageError: It has none.
     """
-    if not LAYERS[layer.words].in_keras:
-        raise UsageError(f"Keras has no {layer.keras_name}", "leave it out: it runs only here")
-    beyond = layer.beyond_keras() if isinstance(layer, Trainable) else ()
-    if beyond:
+    lack = lacking_in_keras(layer)
+    if not lack:
+        return
+    fix = "leave it out, or use --torch or --export"
+    if isinstance(layer, Trainable):
         fix = "leave it out: inference is the same, and Keras' training has nothing like it"
-        raise UsageError(f"Keras has no {beyond[0]}", fix)
+    raise UsageError(lack, fix if LAYERS[layer.words].in_keras else "use --torch or --export")
+
+
+def lacking_in_keras(layer: Layer) -> str:
+    """Say which layer or parameter Keras does not have; empty where it has all."""
+    if not LAYERS[layer.words].in_keras:
+        return f"Keras has no {layer.keras_name}"
+    beyond = layer.beyond_keras() if isinstance(layer, BeyondKeras) else ()
+    return f"Keras has no {beyond[0]}" if beyond else ""
 
 
 def needs_keras_2(layer: Layer) -> list[str]:

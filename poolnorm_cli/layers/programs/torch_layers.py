@@ -147,7 +147,13 @@ def _adaptive(kind: str) -> Callable[[Any, ProgramContext], TorchLayer]:
 def _unit_norm(layer: Any, context: ProgramContext) -> TorchLayer:
     axes = layer.axes(context.rank)
     dim = axes[0] if len(axes) == 1 else axes
-    lines = [f"y = torch.nn.functional.normalize(x, p=2.0, dim={dim}, eps=1e-12)"]
+    norm = "" if layer.order == "2" else 'float("inf")' if layer.order == "inf" else "1.0"
+    if norm and len(axes) > 1:  # of several axes p=1 would be a norm of matrices
+        reduced = f"abs().amax(dim={axes}" if layer.order == "inf" else f"abs().sum(dim={axes}"
+        lines = [f"y = x / x.{reduced}, keepdim=True).clamp(min={layer.epsilon!r})"]
+        return TorchLayer(order=tuple(range(context.rank)), lines=lines)
+    more = f"p={norm or '2.0'}, dim={dim}, eps={layer.epsilon!r}"
+    lines = [f"y = torch.nn.functional.normalize(x, {more})"]
     return TorchLayer(order=tuple(range(context.rank)), lines=lines)
 
 
