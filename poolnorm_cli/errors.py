@@ -20,7 +20,6 @@ LINE = 200
 _SHORTEST = 24
 """Characters of a place that are kept, however long the rest of the message is."""
 
-_Kind = TypeVar("_Kind", bound="PoolnormError")
 Place = str | os.PathLike[str]
 
 
@@ -149,7 +148,7 @@ class PoolnormError(Exception):
         what, fix = self.what if what is None else what, self.fix if fix is None else fix
         return self._with(what=what, fix=fix)
 
-    def of_kind(self, kind: type[_Kind]) -> _Kind:
+    def of_kind(self, kind: "type[_Kind]") -> "_Kind":
         """Return an error of another class, and so with another exit code, that says the same."""
         other = kind(self.what, self.fix, self.places)
         other.__cause__ = self
@@ -161,6 +160,9 @@ class PoolnormError(Exception):
         other.__dict__.update(self.__dict__ | other.__dict__)
         other.__cause__ = self.__cause__
         return other
+
+
+_Kind = TypeVar("_Kind", bound=PoolnormError)
 
 
 class error_context:  # noqa: N801 - used as a function, of which a generator would be the slow form

@@ -8,7 +8,7 @@ classes that are going to be made often.
 """
 
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple, TypeVar, dataclass_transform, overload
+from typing import Any, ClassVar, TypeVar, dataclass_transform, overload
 
 
 T = TypeVar("T")
@@ -24,7 +24,7 @@ class _Missing:
 MISSING: Any = _Missing()
 
 
-class Field(NamedTuple):
+class Field:
     """A field of a value.
 
     Attributes:
@@ -37,13 +37,29 @@ class Field(NamedTuple):
         kw_only: It is given by keyword alone.
     """
 
-    name: str = ""
-    type: Any = None
-    default: Any = MISSING
-    default_factory: Any = MISSING
-    init: bool = True
-    repr: bool = True
-    kw_only: bool = False
+    __slots__ = ("default", "default_factory", "init", "kw_only", "name", "repr", "type")
+
+    def __init__(
+        self,
+        default: Any = MISSING,
+        default_factory: Any = MISSING,
+        *,
+        init: bool = True,
+        repr: bool = True,  # noqa: A002 - as in `dataclasses`
+        kw_only: bool = False,
+    ) -> None:
+        """Describe a field whose name and annotation stand in its class.
+
+        Args:
+            default: Its default.
+            default_factory: Makes its default anew each time.
+            init: It may be given.
+            repr: `repr` shows it.
+            kw_only: It is given by keyword alone.
+        """
+        self.name, self.type = "", None
+        self.default, self.default_factory = default, default_factory
+        self.init, self.repr, self.kw_only = init, repr, kw_only
 
 
 def field(
@@ -66,7 +82,7 @@ def field(
     Returns:
         What stands for the default in the class.
     """
-    return Field("", None, default, default_factory, init, repr, kw_only)
+    return Field(default, default_factory, init=init, repr=repr, kw_only=kw_only)
 
 
 def fields(value: Any) -> tuple[Field, ...]:
@@ -125,26 +141,30 @@ class _StandardFields:
         return standard
 
 
-class _Fields(NamedTuple):
+class _Fields:
     """What the shared methods know of a class.
 
     Attributes:
-        names: Of all fields, in order.
+        fields: All fields, in order.
+        names: Their names.
         known: The same, to look them up.
         positional: Of those that may be given by place.
         defaults: By name, of those that have one.
         factories: By name, of those whose default is made anew each time.
         shown: Names of those that `repr` shows.
-        fields: All of them.
     """
 
-    names: tuple[str, ...]
-    known: frozenset[str]
-    positional: tuple[str, ...]
-    defaults: dict[str, Any]
-    factories: dict[str, Callable[[], Any]]
-    shown: tuple[str, ...]
-    fields: tuple[Field, ...]
+    __slots__ = ("defaults", "factories", "fields", "known", "names", "positional", "shown")
+
+    def __init__(self, found: tuple[Field, ...]) -> None:
+        self.fields = found
+        self.names = tuple([f.name for f in found])
+        self.known = frozenset(self.names)
+        self.positional = tuple([f.name for f in found if not f.kw_only])
+        self.defaults = {f.name: f.default for f in found if f.default is not MISSING}
+        made = [f for f in found if f.default_factory is not MISSING]
+        self.factories: dict[str, Callable[[], Any]] = {f.name: f.default_factory for f in made}
+        self.shown = tuple([f.name for f in found if f.repr])
 
 
 def _init(self: Any, *args: Any, **given: Any) -> None:
@@ -241,15 +261,7 @@ def _made(cls: Any, methods: dict[str, Callable[..., Any]], *, kw_only: bool = F
         given |= {f.name: f for f in getattr(base.__dict__.get("__value_fields__"), "fields", ())}
     given |= _own_fields(cls, kw_only=kw_only)
     found = tuple(given.values())
-    made.__value_fields__ = _Fields(
-        tuple(f.name for f in found),
-        frozenset(f.name for f in found),
-        tuple(f.name for f in found if not f.kw_only),
-        {f.name: f.default for f in found if f.default is not MISSING},
-        {f.name: f.default_factory for f in found if f.default_factory is not MISSING},
-        tuple(f.name for f in found if f.repr),
-        found,
-    )
+    made.__value_fields__ = _Fields(found)
     made.__dataclass_fields__ = _StandardFields()
     for name, method in methods.items():
         if getattr(made, name) is getattr(object, name):
@@ -267,8 +279,9 @@ def _own_fields(cls: Any, *, kw_only: bool) -> dict[str, Field]:
         if _is_of_class(kind):
             continue
         default = cls.__dict__.get(name, MISSING)
-        given = default if isinstance(default, Field) else Field(default=default)
-        own[name] = given._replace(name=name, type=kind, kw_only=kw_only or given.kw_only)
+        given = default if isinstance(default, Field) else Field(default)
+        given.name, given.type, given.kw_only = name, kind, kw_only or given.kw_only
+        own[name] = given
         if isinstance(default, Field) and default.default is MISSING:
             delattr(cls, name)
         elif isinstance(default, Field):

@@ -64,6 +64,31 @@ def test_a_plain_shape_needs_no_explanation() -> None:
     assert not {"poolnorm_cli.formulas", "poolnorm_cli.layers.axis_rules"} & found
 
 
+_REFUSES_SOURCE = """
+import builtins, sys, typing
+own = builtins.compile
+def compile(source, *rest, **more):
+    assert not isinstance(source, str), source
+    return own(source, *rest, **more)
+builtins.compile = typing.compile = compile
+from poolnorm_cli.cli.main import run
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+def test_a_short_run_compiles_nothing(tmp_path: Path) -> None:
+    source, target = str(tmp_path / "x.npy"), str(tmp_path / "y.npy")
+    modules_of("generate", "normal", "2,6,6,3", "-o", source)
+    for words in (
+        ["shape", "pool", "max", "4,28,28,3"],
+        ["info", source],
+        ["pool", "max", source, "-o", target],
+    ):
+        command = [sys.executable, "-c", _REFUSES_SOURCE, *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("words", [["--version"], ["--help"], ["pool", "max", "--help"]])
 def test_help_needs_no_array(words: list[str]) -> None:
     assert not {"numpy", "onnx", "onnxruntime"} & modules_of(*words)

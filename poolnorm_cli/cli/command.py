@@ -9,16 +9,18 @@ imported here. The parameters of a layer become flags, too.
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from types import NoneType, UnionType
-from typing import Annotated, Any, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args
 
 from poolnorm_cli.layers import LAYERS
-from poolnorm_cli.layers.base import Layer, Parameter
 from poolnorm_cli.layers.keras.spelling import flag_of
 from poolnorm_cli.report.rows import Style, print_message
 from poolnorm_cli.report.text import Color
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.values import MISSING, fields, frozen, replace
 
+
+if TYPE_CHECKING:
+    from poolnorm_cli.layers.base import Layer, Parameter
 
 LAYER_VERBS = tuple(dict.fromkeys(name.split()[0] for name in LAYERS))
 """First words of the layers, as `pool` of `pool max`."""
@@ -167,7 +169,7 @@ class Command:
     groups: type
     text: str
     action: Callable[..., int]
-    layer: type[Layer] | None = None
+    layer: "type[Layer] | None" = None
     without: Collection[str] = ()
     takes_steps: bool = False
 
@@ -262,7 +264,7 @@ _FAMILIES = {
 }
 
 
-def _of_layer(parameter: Parameter) -> Flag:
+def _of_layer(parameter: "Parameter") -> Flag:
     """Turn a parameter of a layer into one of the command line."""
     kinds = get_args(parameter.type) if isinstance(parameter.type, UnionType) else (parameter.type,)
     keywords: dict[str, Any] = {"help": parameter.help, "rich_help_panel": LAYER_PANEL}

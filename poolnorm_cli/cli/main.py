@@ -7,7 +7,6 @@ import atexit
 import gc
 import io
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,9 +17,6 @@ from poolnorm_cli.cli import VERSION, signals
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
-
-GARBAGE = 100_000
-"""Objects that may be made before garbage is looked for; Python's own number is 700."""
 
 OUTPUT = 3
 """The exit code where the system gives no more of something."""
@@ -37,9 +33,9 @@ def run(args: Sequence[str]) -> int:
         if isinstance(end, SystemExit) and not isinstance(end.__context__, BrokenPipeError):
             raise
         _silence_stdout()
-        return 128 + signal.SIGPIPE
+        return 128 + signals.SIGPIPE
     except KeyboardInterrupt:
-        return 128 + signal.SIGINT
+        return 128 + signals.SIGINT
     except Exception as error:  # noqa: BLE001 - a person is never shown a traceback unasked
         # A library may have turned the exception of a signal into one of its own.
         return signals.exit_code() or _fail(error, args)
@@ -96,8 +92,6 @@ def main() -> None:
     sys.stderr = _open_stderr()
     if isinstance(sys.stdout, io.TextIOWrapper):  # that of errors does so by itself
         sys.stdout.reconfigure(errors="backslashreplace")
-    # A short command makes no garbage worth looking for, at its start or when the process ends.
-    gc.set_threshold(GARBAGE)
     try:
         code = run(sys.argv[1:])
     except SystemExit:

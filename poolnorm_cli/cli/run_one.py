@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from poolnorm_cli.cli.file_flags import check_files
 from poolnorm_cli.cli.layer_flags import LayerFlags
@@ -14,6 +14,7 @@ from poolnorm_cli.tensors.names import STDIN, shown_input
 from poolnorm_cli.tensors.outputs import exists, open_output
 from poolnorm_cli.tensors.space import require_file_target
 from poolnorm_cli.urls import is_url, redact_url
+from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from poolnorm_cli.tensors.sources import FirstInput
 
 
-class OneInput(NamedTuple):
+@frozen
+class OneInput:
     """The input of a run, which is no other file of the command.
 
     Attributes:

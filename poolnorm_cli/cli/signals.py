@@ -6,14 +6,21 @@ is half done, the process ends at once.
 """
 
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 
+if TYPE_CHECKING:
+    import signal
+else:
+    import _signal as signal  # what Python does itself, without the enums that are made around it
+
+
+SIGINT: int = signal.SIGINT
+SIGPIPE: int = signal.SIGPIPE
 _IMPATIENCE = 1.0
 """Seconds after which one more signal is not the same one, sent twice."""
 _IMPORTS = "<frozen importlib"

@@ -5,8 +5,6 @@ names of their own, so names are compared first, which costs one look at each di
 a file that is going to be written exists are inputs looked at, for links to it.
 """
 
-from __future__ import annotations
-
 import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
@@ -47,16 +45,16 @@ class Role(NamedTuple):
         return f"the file of {self.flag}" if self.flag else f"the input {shown(self.word, 40)}"
 
 
-def input_roles(words: Iterable[str]) -> list[Role]:
+def input_roles(words: "Iterable[str]") -> list[Role]:
     """Return the roles of inputs: `-`, a file, `file.npz::NAME` or a URL."""
     return [Role("", source_path(word) or word) for word in words]
 
 
 def refuse_shared_files(
-    written: Sequence[Role],
-    read: Sequence[Role],
-    there: Sequence[Role] | None = None,
-    names: RealNames | None = None,
+    written: "Sequence[Role]",
+    read: "Sequence[Role]",
+    there: "Sequence[Role] | None" = None,
+    names: "RealNames | None" = None,
 ) -> dict[str, Role]:
     """Refuse a file that has two roles, one of which is to be written.
 
@@ -96,7 +94,7 @@ def refuse_shared_files(
     return known
 
 
-def refuse_own_output(output: Role, read: Sequence[Role], *, is_there: bool) -> None:
+def refuse_own_output(output: Role, read: "Sequence[Role]", *, is_there: bool) -> None:
     """Refuse the only file that a command writes if it is one of those it reads.
 
     One that is not there yet is no other file, unless that has its name and is not there either.
@@ -132,7 +130,7 @@ def refuse(one: Role, other: Role) -> None:
         _raise(one, other)
 
 
-def inode_of(word: str, stream: int = -1) -> Inode | None:
+def inode_of(word: str, stream: int = -1) -> "Inode | None":
     """Return device and inode of a file, also of one that stands for a standard stream.
 
     Args:
@@ -174,7 +172,7 @@ def _check_directories(known: dict[str, Role]) -> None:
             raise UsageError.at(role.word, what, "give another name")
 
 
-def _check_inodes(there: Sequence[Role], read: Sequence[Role]) -> None:
+def _check_inodes(there: "Sequence[Role]", read: "Sequence[Role]") -> None:
     """Compare by device and inode what exists and is going to be written with all others."""
     present: dict[Inode, Role] = {}
     for role in there:

@@ -1,7 +1,5 @@
 """Local files: opening, recognizing, reading and writing completely, and syncing to disk."""
 
-from __future__ import annotations
-
 import errno
 import os
 import stat
@@ -101,7 +99,7 @@ def require_unchanged(fd: int, stamp: Stamp, name: str) -> None:
 
 
 @contextmanager
-def open_regular(path: Path | str, name: str) -> Iterator[int]:
+def open_regular(path: "Path | str", name: str) -> "Iterator[int]":
     """Open a regular file for reading; system errors while it is open become InputErrors.
 
     Args:
@@ -140,7 +138,7 @@ def _refuse_irregular(mode: int, name: str) -> None:
         raise InputError.at(name, "not a regular file", _SAVE)
 
 
-def read_exactly(read: Callable[[int], bytes], count: int) -> bytes:
+def read_exactly(read: "Callable[[int], bytes]", count: int) -> bytes:
     """Read a number of bytes, in as many calls as it takes; fewer only at the end.
 
     Args:
@@ -177,7 +175,7 @@ def read_at(fd: int, view: memoryview, place: int) -> int:
     return len(data)
 
 
-def reader(readinto: ReadInto) -> Callable[[int], bytes]:
+def reader(readinto: "ReadInto") -> "Callable[[int], bytes]":
     """Return a function that reads at most a given number of bytes through `readinto`."""
 
     def read(count: int) -> bytes:
@@ -187,7 +185,7 @@ def reader(readinto: ReadInto) -> Callable[[int], bytes]:
     return read
 
 
-def write_all(write: Callable[[memoryview], int], data: memoryview | bytes) -> None:
+def write_all(write: "Callable[[memoryview], int]", data: memoryview | bytes) -> None:
     """Write all of some bytes, in as many calls as it takes.
 
     Args:
@@ -220,7 +218,7 @@ def write_all_at(fd: int, data: memoryview | bytes, place: int) -> None:
     write_all(write, data)
 
 
-def write_error(path: Path | str, error: Exception) -> OutputError:
+def write_error(path: "Path | str", error: Exception) -> OutputError:
     """Return the error to report when the operating system refuses to write a file.
 
     Args:
@@ -253,7 +251,7 @@ def sync_file(fd: int) -> None:
     os.fsync(fd)
 
 
-def sync_directories(names: Iterable[str]) -> None:
+def sync_directories(names: "Iterable[str]") -> None:
     """Flush the names of files to disk, syncing each of their directories once.
 
     Raises:
