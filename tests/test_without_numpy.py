@@ -10,11 +10,12 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from poolnorm_cli.engine.buffer_job import BufferJob
+from poolnorm_cli.engine.buffer_job import BufferJob, BufferPipeline
 from poolnorm_cli.engine.job import Job
 from poolnorm_cli.kernels import native
 from poolnorm_cli.layers.adaptive_pooling import AdaptiveAveragePooling, AdaptiveMaxPooling
 from poolnorm_cli.layers.global_pooling import GlobalAveragePooling, GlobalMaxPooling
+from poolnorm_cli.layers.pipeline import Step
 from poolnorm_cli.layers.pooling import AveragePooling, MaxPooling
 from poolnorm_cli.tensors.outputs import open_output
 from poolnorm_cli.tensors.sources import open_tensors
@@ -215,3 +216,51 @@ def test_the_command_says_and_refuses_what_it_always_does(
         patch.setattr(BufferJob, "serves", lambda *_: False)
         for words, before in zip(lines, plain, strict=True):
             assert told(words) == before, words
+
+
+@pytest.mark.parametrize("dtype", ["float32", ">f8", "float16"])
+@pytest.mark.parametrize("form", ["x.npy", "x.npz"])
+def test_a_pipe_gives_what_it_gives_with_arrays(
+    poolnorm: Command, monkeypatch: pytest.MonkeyPatch, dtype: str, form: str
+) -> None:
+    x = np.random.default_rng(3).standard_normal((9, 12, 11, 4)).astype(dtype)
+    x[3, 4, 5, 1] = np.nan
+    np.save(form, x) if form == "x.npy" else np.savez(form, a=x, b=x[:2])
+    steps = "! pool max ! pool average --pool-size 3 --padding same ! gpool average"
+
+    def told(target: str) -> tuple[int, str, list[bytes]]:
+        done = poolnorm(f"pipe {form} -o {target} --json {steps}")
+        found = np.load(target)
+        arrays = [found] if form == "x.npy" else [found[key] for key in found.files]
+        text = re.sub(r"\d[\d.]*e-\d+|\d\.\d+", "", done.out + done.err)
+        return done.code, text.replace(target, ""), [each.tobytes() for each in arrays]
+
+    served: list[bool] = []
+    own = BufferPipeline.serves
+
+    def serves(job: Any, tensors: Any) -> bool:
+        served.append(own(job, tensors))
+        return served[-1]
+
+    monkeypatch.setattr(BufferPipeline, "serves", serves)
+    plain = told(f"y{form[1:]}")
+    monkeypatch.setattr(BufferPipeline, "serves", lambda *_: False)
+    assert told(f"z{form[1:]}") == plain
+    assert plain[0] == 0
+    assert served == [True]
+
+
+def test_blocks_of_a_pipe_come_from_several_threads(tmp_path: Path) -> None:
+    x = np.random.default_rng(1).standard_normal((900, 50, 50, 4), dtype=np.float32)
+    np.save(tmp_path / "x.npy", x)
+    layers = MaxPooling(), AveragePooling(pool_size=(5,), strides=(2,))
+    steps = tuple(Step(layer, f"step{n}", n) for n, layer in enumerate(layers, 1))
+    plain, between = x, tmp_path / "between.npy"
+    for layer in layers:
+        np.save(tmp_path / "in.npy", plain)
+        run(Job(layer), tmp_path / "in.npy", between)
+        plain = np.load(between)
+    for threads in (1, 3):
+        job = BufferPipeline(layer=layers[-1], threads=threads, steps=steps, each=({}, {}))
+        assert job.serves(open_tensors(str(tmp_path / "x.npy")))
+        assert run(job, tmp_path / "x.npy", tmp_path / "y.npy") == between.read_bytes()

@@ -18,7 +18,7 @@ from poolnorm_cli.cli.pipe_setup import (
 )
 from poolnorm_cli.cli.pipe_steps import LayerStep, TeeStep, TypedStep
 from poolnorm_cli.cli.run_one import OneInput, has_one_input, one_input
-from poolnorm_cli.cli.verb_layer import check_training
+from poolnorm_cli.cli.verb_layer import check_training, shows_values
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.report.emit import note
 from poolnorm_cli.tensors.names import STDIN
@@ -139,6 +139,15 @@ def _run_on(
         pictures = layer_pictures(pipeline, flags, run.words, style)
     reporter = PipeReport(pipeline, style, pictures, steps=len(run.words) == 1)
     with locked_steps(made, flags) as held:
+        if isinstance(run, OneInput) and not tees and not shows_values(flags):
+            from poolnorm_cli.cli.without_numpy import buffer_pipeline
+
+            typed = [(each.step, each.checkpoint, each.flags) for each in held]
+            buffers = buffer_pipeline(typed, flags, run.first)
+            if buffers is not None:
+                code = run.run(buffers, reporter, on_start)
+                reporter.close()
+                return code
         job = pipeline_job(held, tees, flags)
         if pictures is not None:
             job = replace(job, pictures=pictures.wanted)

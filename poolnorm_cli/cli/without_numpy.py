@@ -10,8 +10,12 @@ from poolnorm_cli.tensors.names import STDIN, is_stream
 
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from poolnorm_cli.cli.checkpoint import Checkpoint
-    from poolnorm_cli.engine.buffer_job import BufferJob
+    from poolnorm_cli.cli.pipe_flags import PipeFlags
+    from poolnorm_cli.engine.buffer_job import BufferJob, BufferPipeline
+    from poolnorm_cli.layers.pipeline import Step
     from poolnorm_cli.tensors.sources import FirstInput
 
 
@@ -41,6 +45,44 @@ def buffer_job(
     outputs, threads = flags.outputs, flags.backend.thread_count
     unbatched = flags.inputs.unbatched
     job = BufferJob(layer, dtype=outputs.dtype, threads=threads, unbatched=unbatched)
+    try:
+        return job if job.serves(first.tensors()) else None
+    except PoolnormError:
+        return None
+
+
+def buffer_pipeline(
+    made: "Sequence[tuple[Step, Checkpoint, LayerFlags]]", flags: "PipeFlags", first: "FirstInput"
+) -> "BufferPipeline | None":
+    """Return what runs a pipe on one input without NumPy, where that can be.
+
+    No values of the output are to be printed, and nothing is written in between.
+
+    Args:
+        made: The steps, with the layers that their --weights name, and what was typed of them.
+        flags: What was typed.
+        first: The one input.
+
+    Returns:
+        As `buffer_job`.
+    """
+    if flags.weights.save_weights is not None or any(_takes_numpy(own) for *_, own in made):
+        return None
+    steps = tuple(step for step, *_ in made)
+    if any(step.layer.weight_names for step in steps):
+        return None
+    if not first.has_data or first.word == STDIN or is_stream(first.word):
+        return None
+    from poolnorm_cli.engine.buffer_job import BufferPipeline
+
+    job = BufferPipeline(
+        layer=steps[-1].layer,
+        dtype=flags.outputs.dtype,
+        threads=flags.backend.thread_count,
+        unbatched=flags.inputs.unbatched,
+        steps=steps,
+        each=({},) * len(made),
+    )
     try:
         return job if job.serves(first.tensors()) else None
     except PoolnormError:

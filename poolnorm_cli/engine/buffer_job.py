@@ -6,15 +6,16 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.engine.buffer_pass import BufferPass
-from poolnorm_cli.engine.outcome import Outcome
+from poolnorm_cli.engine.outcome import Outcome, StepOutcome
 from poolnorm_cli.errors import PoolnormError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.dtypes import DTYPES
-from poolnorm_cli.values import field, frozen
+from poolnorm_cli.values import field, frozen, replace
 
 
 if TYPE_CHECKING:
+    from poolnorm_cli.layers.pipeline import Step
     from poolnorm_cli.tensors.outputs import Output
     from poolnorm_cli.tensors.tensor import Tensor
 
@@ -71,10 +72,11 @@ class BufferJob:
     def _run(self, tensor: "Tensor", output: "Output | None", target: str | None) -> Outcome:
         began = time.perf_counter()
         plan, writer = self._plan(tensor), None
+        last = plan.last
         try:
             if output is not None:
-                shape = plan.output_shape[1:] if self.unbatched else plan.output_shape
-                dtype = DTYPES[plan.result]
+                shape = last.output_shape[1:] if self.unbatched else last.output_shape
+                dtype = DTYPES[last.result]
                 writer = output.add(tensor.key, shape, dtype, tensor.compressed)
             plan.write_outputs(tensor, writer)
             if writer is not None:
@@ -85,18 +87,65 @@ class BufferJob:
             input=tensor.name,
             output=target,
             input_shape=tensor.shape,
-            output_shape=plan.output_shape,
+            output_shape=last.output_shape,
             input_dtype=plan.dtype,
-            dtype=plan.result,
+            dtype=last.result,
             seconds=time.perf_counter() - began,
             notes=tensor.notes,
+            steps=self._steps(plan),
             unbatched=self.unbatched,
         )
 
     def _plan(self, tensor: "Tensor") -> BufferPass:
         key = tensor.shape, tensor.dtype.name
         if key not in self._plans:
-            result = self.dtype or self.layer.result_dtype(tensor.dtype.name)
-            plan = BufferPass(self.layer, *key, result, weights=self.weights)
-            self._plans[key] = plan.with_threads(self.threads)
+            self._plans[key] = self._made(*key).with_threads(self.threads)
         return self._plans[key]
+
+    def _made(self, shape: Ints, dtype: str) -> BufferPass:
+        """Make the plan for a shape and a dtype."""
+        result = self.dtype or self.layer.result_dtype(dtype)
+        return BufferPass(self.layer, shape, dtype, result, weights=self.weights)
+
+    def _steps(self, plan: BufferPass) -> tuple[StepOutcome, ...]:
+        """Say what each step of a pipe made; a layer alone has none."""
+        del plan
+        return ()
+
+
+@frozen(eq=False, kw_only=True)
+class BufferPipeline(BufferJob):
+    """Layers one after another, as `BufferJob`; what it has as a job is that of the last layer.
+
+    Attributes:
+        steps: The layers.
+        each: Weights of each, as `BufferPass` takes them.
+    """
+
+    steps: "tuple[Step, ...]"
+    each: tuple[Mapping[str, memoryview], ...]
+
+    def _made(self, shape: Ints, dtype: str) -> BufferPass:
+        found = []
+        for step, weights in zip(self.steps, self.each, strict=True):
+            result = step.layer.result_dtype(dtype)
+            if step is self.steps[-1]:
+                result = self.dtype or result
+            made = BufferPass(step.layer, shape, dtype, result, weights=weights)
+            found.append(made)
+            shape, dtype = made.output_shape, made.result
+        return replace(found[0], then=tuple(found[1:]))
+
+    def _steps(self, plan: BufferPass) -> tuple[StepOutcome, ...]:
+        passes, first = (plan, *plan.then), 1 if self.unbatched else 0
+        return tuple(
+            StepOutcome(
+                step.number,
+                step.name,
+                step.layer.words,
+                step.layer.call_text(each.shape),
+                each.output_shape[first:],
+                each.result,
+            )
+            for step, each in zip(self.steps, passes, strict=True)
+        )

@@ -5,7 +5,7 @@ shapes as where arrays go through the layer (`layer_pass.py`), and so do the byt
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING
@@ -35,9 +35,17 @@ class BufferPass(BlockPlan):
     Attributes:
         weights: The weights in the shapes that the layer asks for, each a view of items with a
             shape, C-contiguous.
+        then: The passes after it in a pipe, each of the shape and dtype that the one before it
+            gives. A block goes through all of them in one thread, and so samples are whole.
     """
 
     weights: Mapping[str, memoryview] = field(default_factory=dict)
+    then: "tuple[BufferPass, ...]" = ()
+
+    @property
+    def last(self) -> "BufferPass":
+        """The pass that makes the output."""
+        return self.then[-1] if self.then else self
 
     def serves(self, tensor: "Tensor") -> bool:
         """Whether all of a tensor can be computed so.
@@ -52,21 +60,43 @@ class BufferPass(BlockPlan):
         Raises:
             UsageError: The layer does not take the tensor.
         """
-        dtypes = self.dtype, self.compute_dtype.name, self.result
-        if not tensor.nbytes or not converts(*dtypes):
+        if not tensor.nbytes:
             return False
         if tensor.is_transposed or sys.byteorder != "little" or not native.compiled():
             return False
-        if self.is_heavy or self.statistics_axes or self.inner.strips:
-            return False
         samples = tensor.nbytes // self.inner.sample_bytes
         counts = {min(samples, self.inner.rows), samples % self.inner.rows} - {0}
+        if self.then and not all(each.is_whole for each in (self, *self.then)):
+            return False
+        return all(each.has_loops(counts) for each in (self, *self.then))
+
+    def has_loops(self, counts: Collection[int]) -> bool:
+        """Whether blocks of so many samples can be computed by loops, apart from their values.
+
+        Args:
+            counts: Samples of an inner plan that blocks have.
+
+        Returns:
+            False where any takes NumPy.
+
+        Raises:
+            UsageError: The layer does not take the tensor.
+        """
+        if not converts(self.dtype, self.compute_dtype.name, self.result):
+            return False
+        if self.is_heavy or self.statistics_axes or self.inner.strips:
+            return False
         return all(self.inner.loop_call(count) is not None for count in counts)
 
     @cached_property
     def sample_bytes(self) -> int:
         """Bytes of a sample, as it is read."""
         return prod(self.shape[1:]) * DTYPES[self.dtype].itemsize
+
+    @cached_property
+    def made_bytes(self) -> int:
+        """Bytes of what the layer makes of a sample."""
+        return prod(self.output_shape[1:]) * DTYPES[self.result].itemsize
 
     @cached_property
     def _calls(self) -> "dict[int, LoopCall | None]":
@@ -127,7 +157,7 @@ class BufferPass(BlockPlan):
         Returns:
             What takes the first sample and the one after the last.
         """
-        given, made = self.sample_bytes, prod(self.output_shape[1:]) * DTYPES[self.result].itemsize
+        given, made = self.sample_bytes, self.last.made_bytes
         memories: list[tuple[bytearray, bytearray]] = []
 
         def place(rows: RowRange) -> None:
@@ -165,7 +195,7 @@ class BufferPass(BlockPlan):
             InputError: The tensor is truncated, altered or unreadable.
         """
         inner, memories = self.inner, list[bytearray]()
-        width = prod(inner.output_shape[1:]) * DTYPES[self.result].itemsize
+        width = inner.last.made_bytes
 
         def work(raw: memoryview) -> memoryview:
             samples = len(raw) // inner.sample_bytes
@@ -187,7 +217,23 @@ class BufferPass(BlockPlan):
                 memories.append(out.obj)
 
     def compute(self, cells: memoryview, out: memoryview, samples: int) -> None:
-        """Compute a block: by a loop, or in NumPy where its values are such that a loop cannot.
+        """Compute a block by all layers.
+
+        Args:
+            cells: The items of the block, native.
+            out: Memory of the result.
+            samples: Samples of the block.
+        """
+        last = self.last
+        for each in (self, *self.then):
+            made = out if each is last else memoryview(bytearray(samples * each.made_bytes))
+            each.compute_layer(cells, made, samples)
+            cells = made
+
+    def compute_layer(self, cells: memoryview, out: memoryview, samples: int) -> None:
+        """Compute a block by this layer alone.
+
+        In NumPy where its values are such that a loop cannot.
 
         Args:
             cells: The items of the block, native.
