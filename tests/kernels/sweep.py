@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from poolnorm_cli.engine.converting import converted_call
 from poolnorm_cli.kernels import native
+from poolnorm_cli.kernels.halves import narrow_bfloat16, narrow_float16, widen_float16
 from poolnorm_cli.kernels.moments import moments_of
 from poolnorm_cli.kernels.reductions import max_over, mean_over
 from poolnorm_cli.kernels.scaling import center_and_scale
@@ -148,6 +150,31 @@ def normalizations(random: Random) -> None:
             np.testing.assert_allclose(layer.apply(x, plain), wide, rtol=1e-4, atol=1e-4)
 
 
+def halves(random: Random) -> None:
+    """Convert, reduce and scale float16, and hold it against float32."""
+    x = some(random, sizes(random, 3)).astype(np.float16)
+    if random.random() < 0.1:
+        x = np.resize(x, (int(random.integers(1, 3)), int(random.integers(1, 30000)), 2))
+    wide = widen_float16(x)
+    np.testing.assert_array_equal(wide, x.astype(np.float32))
+    np.testing.assert_array_equal(narrow_float16(wide), x)
+    narrow_bfloat16(wide[..., :1])
+    if not x.size:
+        return
+    found, same = moments_of(x, (0, 1)), moments_of(wide, (0, 1))
+    np.testing.assert_array_equal(found.squares, same.squares)
+    vectors = [random.standard_normal((1, *x.shape[1:])) for _ in range(3)]
+    y = center_and_scale(x, *vectors)
+    np.testing.assert_array_equal(y, center_and_scale(wide, *vectors).astype(np.float16))
+    layer, shape = AveragePooling(pool_size=(2,), padding="same"), (1, *x.shape)
+    dtypes = "float16", "float32", "float16"
+    call, per = converted_call(layer, shape, dtypes, {})
+    out = np.empty((1, -(-x.shape[0] // 2), -(-x.shape[1] // 2), x.shape[2]), np.float16)
+    if call.serves(per) and call.run(x, out, per):
+        expected = layer.apply(wide[None], {}).astype(np.float16)
+        np.testing.assert_array_equal(out, expected)
+
+
 def at_the_door(random: Random) -> None:
     """Call a loop with sizes that are none of its arrays', of any size and sign."""
     loops = native._LOOPS
@@ -160,14 +187,16 @@ def at_the_door(random: Random) -> None:
     wide, division = np.ones(items), (True, 1.0, 0.0, 0.0)
     windows = [tuple(wild[i : i + 4]) for i in (5, 9, 13)]
     three = tuple(wild[20:23]) if random.random() < 0.5 else (1, 1, items)
+    kinds = [str(kind) for kind in random.choice(list("eEfd?bhiqBHIQx"), 2)]
     calls: list[Callable[[], object]] = [
+        lambda: loops.convert(x, y, *kinds, wild[24]),
         lambda: loops.windows(x, y, wild[17], 4, wild[18] % 3, shape, *windows),
         lambda: loops.adaptive(
             x, y, pack("12n", *wild[:12]), wild[17], 4, shape, tuple(wild[24:27])
         ),
         lambda: loops.fold_sum(x, y, three),
         lambda: loops.fold_max(x, y, three, int(random.choice([4, 8, wild[28] % 100]))),
-        lambda: loops.fold_moments(x, y, y, three, int(random.choice([4, 8]))),
+        lambda: loops.fold_moments(x, y, y, three, int(random.choice([2, 4, 8]))),
         lambda: loops.divide(x, y, 2.0, int(random.choice([4, 8]))),
         lambda: loops.divide(x[: 2 * y.size], y, 0.0, int(random.choice([4, 8]))),
         lambda: loops.normalize_rows(x, y, None, wide, 4, division, tuple(wild[20:24])),
@@ -189,9 +218,9 @@ def main(count: int, seed: int = 0) -> None:
     assert native.compiled(), "there are no compiled loops"
     random = np.random.default_rng(seed)
     for _ in range(count):
-        for kind in (pooling, adaptive, others, at_the_door):
+        for kind in (pooling, adaptive, others, halves, at_the_door):
             kind(random)
-    sys.stdout.write(f"{4 * count:,} calls with random sizes\n")
+    sys.stdout.write(f"{5 * count:,} calls with random sizes\n")
 
 
 if __name__ == "__main__":
