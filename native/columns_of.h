@@ -96,11 +96,11 @@ static INLINE void NAME(window_at)(int average, const A *cells, ptrdiff_t p, ptr
 }
 
 /* Join a strip of `n` columns. */
-static INLINE void NAME(join_strip_of)(int average, const T *x, const sheet *s, int levels,
+static INLINE void NAME(join_strip_of)(int average, const T *x, const columns *s, int levels,
                                        A *memory, ptrdiff_t n, A *out)
 {
     const window *w = &s->row;
-    ptrdiff_t width = s->cells * s->items, rest = w->size - ((ptrdiff_t)1 << levels);
+    ptrdiff_t width = s->width, rest = w->size - ((ptrdiff_t)1 << levels);
     ptrdiff_t place = w->count - 1;
     const A *before = memory;
     for (ptrdiff_t p = place * w->stride + w->size - 1; p >= 0; p--) {
@@ -111,11 +111,11 @@ static INLINE void NAME(join_strip_of)(int average, const T *x, const sheet *s, 
         NAME(begin_at)(average, cells, before, p, levels, memory, n);
         before = cells;
         if (p != place * w->stride) continue;
-        NAME(window_at)(average, cells, p, rest, levels, memory, n, out + place-- * width);
+        NAME(window_at)(average, cells, p, rest, levels, memory, n, out + place-- * s->apart);
     }
 }
 
-LOOP static void NAME(join_strip)(int average, const T *x, const sheet *s, int levels, A *memory,
+LOOP static void NAME(join_strip)(int average, const T *x, const columns *s, int levels, A *memory,
                                   ptrdiff_t n, A *out)
 {
     if (n == STRIP)
@@ -126,16 +126,28 @@ LOOP static void NAME(join_strip)(int average, const T *x, const sheet *s, int l
                 : NAME(join_strip_of)(0, x, s, levels, memory, n, out);
 }
 
-/* Join the rows under each place of a window into one, for all places, into `mid`. */
+/* Join the rows under each place of a window into one, for all places, into `mid`. The rows that are
+ * `dilation` apart are a plane of their own, on which the window is without dilation. */
 static void NAME(join_columns)(int average, const T *x, const sheet *s, A *memory, A *mid)
 {
+    const window *w = &s->row;
     ptrdiff_t width = s->cells * s->items, step = LEAST(STRIP, width);
+    ptrdiff_t apart = w->dilation / common(w->stride, w->dilation); /* places that see the same rows */
     int levels = 0; /* the longest runs have 2^levels rows: a window is one of them and a rest */
-    while ((ptrdiff_t)2 << levels < s->row.size) levels++;
+    while ((ptrdiff_t)2 << levels < w->size) levels++;
     for (ptrdiff_t i = 0; i < (((ptrdiff_t)4 << levels) - 1) * STRIP; i++)
         memory[i] = average ? 0 : -(A)INFINITY;
-    for (ptrdiff_t column = 0; column < width; column += step) {
-        ptrdiff_t first = LEAST(column, width - step); /* the last strip laps over the one before */
-        NAME(join_strip)(average, x + first, s, levels, memory, step, mid + first);
+    for (ptrdiff_t place = 0; place < LEAST(apart, w->count); place++) {
+        ptrdiff_t start = place * w->stride - w->low, first = first_from(start, w->dilation, 0);
+        columns plane = {*w, 0, width * w->dilation, width * apart};
+        plane.rows = (s->rows - first + w->dilation - 1) / w->dilation;
+        plane.row.stride = w->stride / (w->dilation / apart);
+        plane.row.count = (w->count - place + apart - 1) / apart;
+        plane.row.low = (first - start) / w->dilation;
+        for (ptrdiff_t column = 0; column < width; column += step) {
+            ptrdiff_t begin = LEAST(column, width - step); /* the last strip laps over the one before */
+            NAME(join_strip)(average, x + first * width + begin, &plane, levels, memory, step,
+                             mid + place * width + begin);
+        }
     }
 }

@@ -94,6 +94,13 @@ static PyObject *answer(buffers *b, int result)
     return PyBool_FromLong(result);
 }
 
+/* Read a window: size, stride, count, low, dilation, before, after, divisor. */
+static int window_of(PyObject *axis, window *w)
+{
+    return PyArg_ParseTuple(axis, "nnnnnnnn", &w->size, &w->stride, &w->count, &w->low,
+                            &w->dilation, &w->before, &w->after, &w->divisor);
+}
+
 static PyObject *py_windows(PyObject *self, PyObject *args)
 {
     (void)self;
@@ -101,11 +108,12 @@ static PyObject *py_windows(PyObject *self, PyObject *args)
     sheet s;
     int average, size, wide;
     window *p = &s.plane, *r = &s.row, *c = &s.cell;
-    if (!PyArg_ParseTuple(args, "OOiii(nnnnn)(nnnn)(nnnn)(nnnn)", &objects[0], &objects[1],
-                          &average, &size, &wide, &s.images, &s.planes, &s.rows, &s.cells, &s.items,
-                          &p->size, &p->stride, &p->count, &p->low, &r->size, &r->stride, &r->count,
-                          &r->low, &c->size, &c->stride, &c->count, &c->low))
+    PyObject *axes[3];
+    if (!PyArg_ParseTuple(args, "OOiii(nnnnn)O!O!O!", &objects[0], &objects[1], &average, &size,
+                          &wide, &s.images, &s.planes, &s.rows, &s.cells, &s.items, &PyTuple_Type,
+                          &axes[0], &PyTuple_Type, &axes[1], &PyTuple_Type, &axes[2]))
         return NULL;
+    if (!window_of(axes[0], p) || !window_of(axes[1], r) || !window_of(axes[2], c)) return NULL;
     const Py_ssize_t from[6] = {s.images, s.planes, s.rows, s.cells, s.items, size};
     const Py_ssize_t to[6] = {s.images, p->count, r->count, c->count, s.items, size};
     const enum use uses[2] = {READ, WRITE};

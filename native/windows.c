@@ -14,11 +14,32 @@
 #define LINE 64    /* bytes that memory gives together */
 #define SHORT 8    /* items of a cell that a vector holds */
 
-/* The real cells of an axis under one place of a window. */
-static INLINE ptrdiff_t cells_of(const window *w, ptrdiff_t place, ptrdiff_t length)
+/* Cells from the first under a window to the last, both included. */
+static INLINE ptrdiff_t extent_of(const window *w)
 {
-    ptrdiff_t start = place * w->stride - w->low;
-    return LEAST(start + w->size, length) - MOST(start, 0);
+    return (w->size - 1) * w->dilation + 1;
+}
+
+/* The first cell at `start` or a multiple of `dilation` after it that is not before `least`. */
+static INLINE ptrdiff_t first_from(ptrdiff_t start, ptrdiff_t dilation, ptrdiff_t least)
+{
+    return start >= least ? start : start + (least - start + dilation - 1) / dilation * dilation;
+}
+
+/* The cells under one place of a window from `least` to before `end`. */
+static INLINE ptrdiff_t cells_between(const window *w, ptrdiff_t place, ptrdiff_t least,
+                                      ptrdiff_t end)
+{
+    ptrdiff_t start = place * w->stride - w->low, stop = LEAST(start + extent_of(w), end);
+    ptrdiff_t first = first_from(start, w->dilation, least);
+    return first < stop ? (stop - 1 - first) / w->dilation + 1 : 0;
+}
+
+/* What an average divides by at one place, along one axis. */
+static INLINE double divisor_of(const window *w, ptrdiff_t place, ptrdiff_t length)
+{
+    if (w->divisor) return (double)w->divisor;
+    return (double)cells_between(w, place, -w->before, length + w->after);
 }
 
 /* How an output row is made: so many places at once, in pieces of so many items. */
@@ -30,10 +51,10 @@ typedef struct {
 static int cut_rows(const sheet *s, pieces *p)
 {
     const window *w = &s->cell;
-    ptrdiff_t apart, thrice, columns;
-    if (TIMES(w->stride, s->items, &apart) || TIMES(3, w->size, &thrice)) return 1;
+    ptrdiff_t apart, thrice, columns, extent = extent_of(w);
+    if (TIMES(w->stride, s->items, &apart) || TIMES(3, extent, &thrice)) return 1;
     p->step = LEAST(MOST(PIECE / apart, thrice / w->stride + 1), w->count);
-    if (TIMES(p->step - 1, w->stride, &p->piece) || PLUS(p->piece, w->size, &p->piece)) return 1;
+    if (TIMES(p->step - 1, w->stride, &p->piece) || PLUS(p->piece, extent, &p->piece)) return 1;
     if (TIMES(p->piece, s->items, &p->piece)) return 1;
     if (s->row.size <= JOINED) return 0;
     if (TIMES(s->row.size, STRIP, &columns)) return 1;
@@ -43,10 +64,16 @@ static int cut_rows(const sheet *s, pieces *p)
 
 static int axis_fits(const window *w, ptrdiff_t length)
 {
-    ptrdiff_t last, end;
-    if (w->size < 1 || w->stride < 1 || w->count < 1 || w->low < 0 || w->low >= w->size) return 0;
-    if (TIMES(w->count - 1, w->stride, &last) || last - w->low >= length) return 0;
-    return !PLUS(last, w->size, &end);
+    ptrdiff_t last, end, extent, padded;
+    if (w->size < 1 || w->stride < 1 || w->count < 1 || w->low < 0 || w->dilation < 1) return 0;
+    if (w->before < 0 || w->after < 0 || PLUS(length, w->after, &padded)) return 0;
+    if (TIMES(w->size - 1, w->dilation, &extent) || PLUS(extent, 1, &extent)) return 0;
+    if (PLUS(w->low, w->before, &end) || PLUS(end, w->dilation, &end)) return 0; /* first_from */
+    if (w->low >= extent || TIMES(w->count - 1, w->stride, &last)) return 0;
+    if (last - w->low >= length || PLUS(last, extent, &end)) return 0;
+    for (ptrdiff_t p = 0; w->dilation > length && p < w->count && p * w->stride < w->low; p++)
+        if (!cells_between(w, p, 0, length)) return 0; /* it jumps over all cells */
+    return 1;
 }
 
 int windows_fit(const sheet *s)
@@ -55,6 +82,22 @@ int windows_fit(const sheet *s)
     if (!axis_fits(&s->plane, s->planes) || !axis_fits(&s->row, s->rows)) return 0;
     if (!axis_fits(&s->cell, s->cells)) return 0;
     return plane == 1 || (plane <= JOINED && row <= JOINED && plane * row <= JOINED);
+}
+
+/* The columns of a plane: its rows, items from one to the next, and from one place to the next. */
+typedef struct {
+    window row;
+    ptrdiff_t rows, width, apart;
+} columns;
+
+/* The greatest common divisor. */
+static ptrdiff_t common(ptrdiff_t a, ptrdiff_t b)
+{
+    while (b) {
+        ptrdiff_t rest = a % b;
+        a = b, b = rest;
+    }
+    return a;
 }
 
 #define T float

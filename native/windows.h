@@ -11,6 +11,9 @@
 
 typedef struct {
     ptrdiff_t size, stride, count, low; /* low: places before the first cell where it begins */
+    ptrdiff_t dilation;                 /* from one of its cells to the next */
+    ptrdiff_t before, after;            /* cells of padding that an average counts */
+    ptrdiff_t divisor;                  /* what an average divides by; 0: the cells */
 } window;
 
 typedef struct {

@@ -200,17 +200,18 @@ static void NAME(join_cells)(int average, A *const *spare, ptrdiff_t n, ptrdiff_
 {
     const A *a, *b;
     ptrdiff_t shift;
-    NAME(runs)(average, spare[3], n, w->size, items, spare, &a, &b, &shift);
+    NAME(runs)(average, spare[3], n, w->size, items * w->dilation, spare, &a, &b, &shift);
+    shift *= items * w->dilation;
     if (!b) {
         NAME(pick)(a, places, w->stride, items, to);
         return;
     }
-    b += shift * items;
+    b += shift;
     if (w->stride == 1 || places == 1) {
         NAME(join)(average, a, b, to, places * items);
     } else if (items < SHORT) { /* No vector holds them: join at all cells, and pick. */
-        A *all = NAME(unused)(spare, a, b - shift * items);
-        NAME(join)(average, a, b, all, n - shift * items);
+        A *all = NAME(unused)(spare, a, b - shift);
+        NAME(join)(average, a, b, all, n - shift);
         NAME(pick)(all, places, w->stride, items, to);
     } else {
         (average ? NAME(added_places) : NAME(larger_places))(a, b, places, w->stride * items, items,
@@ -233,17 +234,19 @@ static INLINE int NAME(divided)(const A *restrict sums, A by, T *restrict out, p
     return bad != 0;
 }
 
-/* Divide sums by the cells of their windows: `rows` times those along the row. */
-LOOP static int NAME(divide)(const A *sums, ptrdiff_t places, ptrdiff_t first, ptrdiff_t rows,
+/* Divide sums at places of a row by its divisors, times `outer`, that of the other axes. */
+LOOP static int NAME(divide)(const A *sums, ptrdiff_t places, ptrdiff_t first, double outer,
                              const sheet *s, T *out)
 {
     int bad = 0;
     const window *w = &s->cell;
-    const ptrdiff_t items = s->items, end = (s->cells - w->size + w->low) / w->stride + 1 - first;
-    for (ptrdiff_t place = 0, stop; place < places; place = stop) { /* `end`: of whole windows */
-        ptrdiff_t count = cells_of(w, first + place, s->cells), i = place * items;
-        A by = (A)(rows * count);
-        stop = count < w->size || place >= end ? place + 1 : LEAST(end, places);
+    const ptrdiff_t items = s->items, extent = extent_of(w);
+    const ptrdiff_t end = (s->cells - extent + w->low) / w->stride + 1 - first; /* of whole windows */
+    for (ptrdiff_t place = 0, stop; place < places; place = stop) {
+        ptrdiff_t i = place * items;
+        A by = (A)(outer * divisor_of(w, first + place, s->cells));
+        int border = (first + place) * w->stride < w->low || place >= end;
+        stop = border ? place + 1 : LEAST(end, places);
         if (stop == place + 1 && items < SHORT) /* no vector holds them */
             for (; i < stop * items; i++) bad |= NAME(divided)(sums + i, by, out + i, 1);
         else
@@ -253,15 +256,16 @@ LOOP static int NAME(divide)(const A *sums, ptrdiff_t places, ptrdiff_t first, p
 }
 
 /* Make one output row from the input rows under its windows, or from what they were joined to. */
-static int NAME(make_row)(int average, const T *const *rows, ptrdiff_t count, const C *joined,
-                          const sheet *s, ptrdiff_t step, A *const *spare, T *out)
+static int NAME(make_row)(int average, const T *const *rows, ptrdiff_t count, double divisor,
+                          const C *joined, const sheet *s, ptrdiff_t step, A *const *spare, T *out)
 {
     const window *w = &s->cell;
+    const ptrdiff_t extent = extent_of(w);
     const A fill = average ? 0 : -(A)INFINITY;
     int bad = 0;
     for (ptrdiff_t first = 0; first < w->count; first += step) {
         ptrdiff_t places = LEAST(step, w->count - first);
-        ptrdiff_t start = first * w->stride - w->low, cells = (places - 1) * w->stride + w->size;
+        ptrdiff_t start = first * w->stride - w->low, cells = (places - 1) * w->stride + extent;
         ptrdiff_t from = MOST(start, 0), to = LEAST(start + cells, s->cells);
         ptrdiff_t before = (from - start) * s->items, n = (to - from) * s->items;
         A *row = spare[3];
@@ -273,7 +277,7 @@ static int NAME(make_row)(int average, const T *const *rows, ptrdiff_t count, co
         for (ptrdiff_t i = before + n; i < cells * s->items; i++) row[i] = fill;
         A *result = SAME && !average ? (A *)(out + first * s->items) : spare[4];
         NAME(join_cells)(average, spare, cells * s->items, places, w, s->items, result);
-        if (average) bad |= NAME(divide)(result, places, first, count, s, out + first * s->items);
+        if (average) bad |= NAME(divide)(result, places, first, divisor, s, out + first * s->items);
     }
     return bad;
 }
@@ -303,17 +307,21 @@ static int NAME(windows)(int average, const T *x, T *out, const sheet *s)
         for (ptrdiff_t p = 0; p < s->plane.count; p++) {
             const T *plane = x + image * s->planes * s->rows * width;
             ptrdiff_t z = p * s->plane.stride - s->plane.low;
-            ptrdiff_t z0 = MOST(z, 0), z1 = LEAST(z + s->plane.size, s->planes);
+            ptrdiff_t z0 = first_from(z, s->plane.dilation, 0);
+            ptrdiff_t z1 = LEAST(z + extent_of(&s->plane), s->planes);
+            double outer = average ? divisor_of(&s->plane, p, s->planes) : 1;
             if (many) COLUMNS(average, plane + z0 * s->rows * width, s, (C *)memory, mid);
             for (ptrdiff_t r = 0; r < s->row.count; r++) {
                 ptrdiff_t y = r * s->row.stride - s->row.low;
-                ptrdiff_t y0 = MOST(y, 0), y1 = LEAST(y + s->row.size, s->rows), count = 0;
+                ptrdiff_t y0 = first_from(y, s->row.dilation, 0), count = 0;
+                ptrdiff_t y1 = LEAST(y + extent_of(&s->row), s->rows);
+                double divisor = average ? outer * divisor_of(&s->row, r, s->rows) : 1;
                 const T *rows[JOINED];
                 const C *joined = many ? mid + r * width : 0;
-                for (ptrdiff_t k = z0; k < z1 && !many; k++)
-                    for (ptrdiff_t j = y0; j < y1; j++) rows[count++] = plane + (k * s->rows + j) * width;
-                if (many) count = y1 - y0;
-                bad |= NAME(make_row)(average, rows, count, joined, s, step, spare, out);
+                for (ptrdiff_t k = z0; k < z1 && !many; k += s->plane.dilation)
+                    for (ptrdiff_t j = y0; j < y1; j += s->row.dilation)
+                        rows[count++] = plane + (k * s->rows + j) * width;
+                bad |= NAME(make_row)(average, rows, count, divisor, joined, s, step, spare, out);
                 out += w->count * s->items;
             }
         }

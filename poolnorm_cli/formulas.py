@@ -6,54 +6,60 @@
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from poolnorm_cli.shapes import (
-    Dim,
-    Ints,
-    Padding,
-    Shape,
-    Window,
-    adaptive_bounds_at,
-    atom,
-    counted,
-    format_shape,
-    window,
-    window_count,
-    window_pads,
-)
+from poolnorm_cli.shapes import Dim, Ints, Shape, adaptive_bounds_at, atom, counted, format_shape
+from poolnorm_cli.windows import Placing, Window
 
 
 MOST_SHOWN = 4
 """Windows, runs of cells or numbers of a vector that a line shows."""
 
 
-def window_formula(length: Dim, size: int, stride: int, padding: Padding) -> str:
+def window_formula(length: Dim, placing: Placing) -> str:
     """Write how a window is placed on an axis: the formulas with their numbers.
 
     Args:
         length: Cells on the axis; may be a name, an expression or None.
-        size: Cells under the window.
-        stride: Cells from one place to the next.
-        padding: `valid` or `same`.
+        placing: The window as it was given.
 
     Returns:
         Part of a line: the parameters, the number of places, the pads if there may be any, and
         the cells that no place reaches.
     """
     name = "n" if length is None else length
-    n, count = atom(name), window_count(name, size, stride, padding)
-    given = f"{_cells(length)}, window {size}, stride {stride}, padding '{padding}'"
-    if padding == "valid":
-        placed = f"{given}: ({n} - {size}) // {stride} + 1 = {_places(count)}"
+    n, count = atom(name), placing.count_on(name)
+    size, stride, extent = placing.size, placing.stride, placing.extent
+    given = f"{_cells(length)}, window {size}, stride {stride}, {_given(placing)}"
+    if placing.fixed is not None:
+        low, high = placing.fixed
+        sum_ = "".join(f" + {cells}" for cells in (low, high) if cells)
+        room = f"({n}{sum_} - {extent})"
+        if placing.ceil:
+            least = f"{n} + {low}" if low else n
+            least = f"min(ceil{room[:-1]} / {stride}) + 1, ceil(({least}) / {stride}))"
+            placed = f"{given}: {least} = {_places(count)}"
+        else:
+            placed = f"{given}: {room} // {stride} + 1 = {_places(count)}"
     else:
-        low, high = window_pads(name, size, stride, padding)
-        number = isinstance(low, int) and isinstance(high, int)
-        sum_ = f" = {low + high}" if number else ""  # type: ignore[operator] # they are numbers
-        total = f"max(({count} - 1) * {stride} + {size} - {n}, 0){sum_}"
-        ends = f"{low} before, {high} after"
+        low_pad, high_pad = placing.pads_on(name)
+        number = isinstance(low_pad, int) and isinstance(high_pad, int)
+        sum_ = f" = {low_pad + high_pad}" if number else ""  # type: ignore[operator] # numbers
+        total = f"max(({count} - 1) * {stride} + {extent} - {n}, 0){sum_}"
+        ends = f"{low_pad} before, {high_pad} after"
         placed = f"{given}: ceil({n} / {stride}) = {_places(count)}; pads {total}: {ends}"
     if isinstance(length, int):
-        placed += unread_text(window(length, size, stride, padding), length)
+        placed += unread_text(placing.on(length), length)
     return placed
+
+
+def _given(placing: Placing) -> str:
+    """Write how a window is placed apart from its size and stride."""
+    apart = f"dilation {placing.dilation} (it reaches over {placing.extent}), "
+    words = apart if placing.dilation > 1 else ""
+    if placing.pads is None:
+        words += f"padding '{placing.padding}'"
+    else:
+        words += "pads {} before, {} after".format(*placing.pads)
+    return f"{words}, ceil mode" if placing.ceil else words
 
 
 def unread_text(placed: Window, length: int) -> str:

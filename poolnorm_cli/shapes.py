@@ -1,11 +1,9 @@
-"""The rules of shapes: axes, windows, pads and symbolic dimensions, as functions of ints alone.
+"""The rules of shapes: axes and symbolic dimensions, as functions of ints alone.
 
-Every shape that the tool prints, allocates, declares in a graph or checks comes from here, so the
-rule of 'same' padding has this one body. Nothing here needs NumPy.
+Where windows are is in `windows.py`. Nothing here needs NumPy.
 """
 
-from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from poolnorm_cli.errors import UsageError
 
@@ -18,120 +16,6 @@ Ints = tuple[int, ...]
 LARGEST_SIZE = 2**63 - 1
 """The largest size, stride or number of cells: compiled loops and graphs count in 64 bits."""
 DataFormat = Literal["channels_last", "channels_first"]
-Padding = Literal["valid", "same"]
-
-
-class Window(NamedTuple):
-    """A window on one axis.
-
-    Attributes:
-        size: Cells under the window.
-        stride: Cells from one place of it to the next.
-        count: Number of its places.
-        low: Cells of padding before the axis.
-        high: Cells of padding after it.
-    """
-
-    size: int
-    stride: int
-    count: int  # type: ignore[assignment] # nobody looks for a number in a window
-    low: int
-    high: int
-
-    def cells(self, length: int) -> list[int]:
-        """Count, for each place, the real cells (not padding) of an axis of `length` under it."""
-        return [end - first for first, end in self.bounds(length)]
-
-    def bounds(self, length: int) -> list[tuple[int, int]]:
-        """Return the first real cell and the end, on an axis of `length`, under each place."""
-        return [self.bounds_at(place, length) for place in range(self.count)]
-
-    def bounds_at(self, place: int, length: int) -> tuple[int, int]:
-        """Return the first real cell and the end under one place.
-
-        Args:
-            place: Which one, from 0.
-            length: Cells on the axis.
-
-        Returns:
-            Both, as indices of the axis.
-        """
-        start = place * self.stride - self.low
-        return max(start, 0), min(start + self.size, length)
-
-    def unread(self, length: int) -> Iterator[tuple[int, int]]:
-        """Yield first cell and end of each run of cells of an axis that no place reaches."""
-        for place in range(self.count - 1 if self.stride > self.size else 0):
-            first = place * self.stride - self.low + self.size
-            yield first, first + self.stride - self.size
-        end = self.bounds_at(self.count - 1, length)[1] if self.count else 0
-        if end < length:
-            yield end, length
-
-    def unread_count(self, length: int) -> int:
-        """Count the cells of an axis of `length` that no place reaches."""
-        if not self.count:
-            return length
-        between = (self.count - 1) * max(self.stride - self.size, 0)
-        return between + length - self.bounds_at(self.count - 1, length)[1]
-
-    def clipped(self, length: int) -> "Window":
-        """Return the smallest window that has the same real cells of an axis under each place.
-
-        Whatever a person types, it is no larger than the axis and its padding, so memory and
-        loops may be sized by it. A window that is not larger than the axis stays as it is.
-
-        Args:
-            length: Cells on the axis.
-
-        Returns:
-            The window; without a place, one of a single cell.
-        """
-        if not self.count:
-            return Window(1, 1, 0, 0, 0)
-        reach = (self.count - 1) * self.stride  # from the first place to the last
-        low = min(self.low, reach)  # with more, all places begin before the axis all the same
-        size = low + min(self.size - self.low, length)
-        high = max(reach + size - low - length, 0)
-        return Window(size, min(self.stride, length), self.count, low, high)
-
-    def part(self, first: int, count: int, length: int) -> tuple[int, int, "Window"]:
-        """Return the cells of an axis of `length` that some places need, and the window on them.
-
-        Args:
-            first: The first of these places.
-            count: How many they are, 1 or more.
-            length: Cells on the axis.
-
-        Returns:
-            The first cell, the cell after the last, and the window on the cells between.
-        """
-        begin = first * self.stride - self.low
-        end = begin + (count - 1) * self.stride + self.size
-        start, stop = max(begin, 0), min(end, length)
-        return start, stop, Window(self.size, self.stride, count, start - begin, end - stop)
-
-
-def window(length: int, size: int, stride: int, padding: Padding) -> Window:
-    """Place a window on an axis as Keras' pooling layers do (TensorFlow's padding 'SAME').
-
-    'valid' keeps whole windows only. 'same' gives ceil(length / stride) places; the padding this
-    needs is never negative and its odd cell comes last. `formulas.py` says the same in words.
-
-    Args:
-        length: Cells on the axis.
-        size: Cells under the window.
-        stride: Cells from one place to the next.
-        padding: `valid` or `same`.
-
-    Returns:
-        The window, as it is given, however much larger than the axis.
-    """
-    if padding == "valid":
-        return Window(size, stride, max((length - size) // stride + 1, 0), 0, 0)
-    count = -(-length // stride)
-    total = max((count - 1) * stride + size - length, 0)
-    return Window(size, stride, count, total // 2, total - total // 2)
 
 
 def counted(number: int, noun: str) -> str:
@@ -175,54 +59,6 @@ def adaptive_bounds_at(place: int, length: int, count: int) -> tuple[int, int]:
         Both, as indices of the axis.
     """
     return place * length // count, -(-(place + 1) * length // count)
-
-
-def window_count(length: Dim, size: int, stride: int, padding: Padding) -> Dim:
-    """Count the places of a window on an axis that may be symbolic.
-
-    Args:
-        length: Cells on the axis: a number, a name or expression, or None.
-        size: Cells under the window.
-        stride: Cells from one place to the next.
-        padding: `valid` or `same`.
-
-    Returns:
-        The count; for a name an expression in Python's integer arithmetic, as `(H+1)//2` for `H`
-        under 'same' with stride 2; None for None.
-    """
-    if isinstance(length, int):
-        return window(length, size, stride, padding).count
-    if length is None:
-        return None
-    extra = stride - size if padding == "valid" else stride - 1
-    total = f"{atom(length)}{extra:+d}" if extra else atom(length)
-    if stride == 1:
-        return total
-    return f"({total})//{stride}" if extra else f"{total}//{stride}"
-
-
-def window_pads(length: Dim, size: int, stride: int, padding: Padding) -> tuple[Dim, Dim]:
-    """Return the cells of padding at both ends of an axis that may be symbolic.
-
-    Args:
-        length: Cells on the axis: a number, a name or expression, or None.
-        size: Cells under the window.
-        stride: Cells from one place to the next.
-        padding: `valid` or `same`.
-
-    Returns:
-        Those before the axis and those after it; for a name expressions in Python's integer
-        arithmetic, where they depend on it; None for None, where they would.
-    """
-    if isinstance(length, int) or padding == "valid" or 1 in {size, stride}:
-        # What does not depend on the length is so for any that is not smaller than the window.
-        placed = window(length if isinstance(length, int) else size, size, stride, padding)
-        return placed.low, placed.high
-    if length is None:
-        return None, None
-    total = f"{size - 1}-({atom(length)}-1)%{stride}"  # what the last place reaches over
-    total = total if size >= stride else f"max({total},0)"
-    return f"({total})//2", f"({total}+1)//2"
 
 
 def atom(size: int | str) -> str:

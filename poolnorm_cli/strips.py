@@ -10,7 +10,8 @@ from itertools import pairwise, product
 from math import prod
 from typing import NamedTuple
 
-from poolnorm_cli.shapes import Ints, Window
+from poolnorm_cli.shapes import Ints
+from poolnorm_cli.windows import Window
 
 
 Bounds = Sequence[tuple[int, int]]
@@ -95,8 +96,9 @@ def window_strips(length: int, window: Window, rows: int) -> list[Strip]:
     Returns:
         The strips, in order; together they read every row.
     """
-    shared = max(window.size - window.stride, 0)
-    if window.size > _MANY * rows and not shared:
+    shared = max(window.extent - window.stride, 0)
+    plain = window.dilation == 1 and window.divides_by_cells
+    if window.size > _MANY * rows and not shared and plain:
         return partial_strips(length, window.bounds(length), rows)
     # A halo is read once and computed twice, so a strip has several times as many rows of its own.
     own = max(rows - shared, min(_MANY * shared, _MOST * rows), shared)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.layers import find
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.shapes import window
+from poolnorm_cli.windows import window
 
 
 FLOATS = ("float16", "float32", "float64")
@@ -119,6 +119,25 @@ def _special_windows() -> Iterator[Case]:
         yield Case(words, (0, 9, 3), dtype, {"pool_size": (2,)})
         yield Case(words, (2, 9, 0), dtype, {"pool_size": (2,)})
         yield Case(words, (2, 0, 3), dtype, {"pool_size": (2,), "padding": "same"})
+
+
+def _windows_beyond_keras() -> Iterator[Case]:
+    """Windows as PyTorch and ONNX have them: pads, a last one that is not whole, dilation."""
+    ways: list[dict[str, Any]] = [
+        {"pool_size": (3,), "strides": (2,), "pads": "1", "ceil_mode": True},
+        {"pool_size": (3,), "strides": (2,), "pads": "0:2", "dilation_rate": (2,)},
+        {"pool_size": (2,), "strides": (3,), "dilation_rate": (4,), "ceil_mode": True},
+        {"pool_size": (2,), "strides": (1,), "padding": "same_lower"},
+        {"pool_size": (3,), "strides": (1,), "padding": "same_lower", "dilation_rate": (2,)},
+        {"pool_size": (9,), "strides": (2,), "pads": "4:3", "dilation_rate": (1,)},
+    ]
+    counting = ({"count_include_pad": True}, {"divisor_override": 3}, {"divisor_override": -2})
+    for way, words, rank, layout in product(ways, ("pool max", "pool average"), RANKS, LAYOUTS):
+        given = {"padding": "valid", **way, "data_format": layout}
+        for dtype in ("float32", "float64", "int64", "int8") if rank == 2 else ("float32",):
+            yield Case(words, _shape([9, 7, 8][:rank], layout), dtype, given)
+        for own in counting if words == "pool average" and rank < 3 else ():
+            yield Case(words, _shape([9, 7, 8][:rank], layout), "float32", {**given, **own})
 
 
 def _global() -> Iterator[Case]:
@@ -255,6 +274,7 @@ def _plain_norm(words: str, more: dict[str, Any]) -> Iterator[Case]:
 CASES = [
     *_windows(),
     *_special_windows(),
+    *_windows_beyond_keras(),
     *_global(),
     *_adaptive(),
     *_batch_norm(),

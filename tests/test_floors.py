@@ -11,7 +11,7 @@ import poolnorm_cli
 
 
 PACKAGE = Path(poolnorm_cli.__file__).parent
-ROOMS = {
+ROOMS: dict[str, float] = {
     "urls": -1,
     "errors": 0,
     "values": 0,
@@ -19,6 +19,7 @@ ROOMS = {
     "packages": 0,
     "sizes": -1,
     "shapes": 1,
+    "windows": 1.5,
     "formulas": 2,
     "strips": 2,
     "kernels": 3,

@@ -12,7 +12,7 @@ from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.errors import InputError
 from poolnorm_cli.layers import find
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.shapes import window
+from poolnorm_cli.windows import window
 
 
 EPSILON = float(np.finfo(np.float32).eps)

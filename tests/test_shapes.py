@@ -4,15 +4,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.shapes import (
-    Padding,
-    format_shape,
-    parse_shape,
-    per_axis,
-    resolve_axes,
-    window,
-    window_count,
-)
+from poolnorm_cli.shapes import format_shape, parse_shape, per_axis, resolve_axes
+from poolnorm_cli.windows import Padding, Placing, window
 
 
 lengths = st.integers(1, 60)
@@ -83,20 +76,20 @@ def test_a_named_length_gives_an_expression_of_the_same_value(
 ) -> None:
     if padding == "valid" and size > length:
         return
-    expression = window_count("H", size, stride, padding)
+    expression = Placing(size, stride, padding).count_on("H")
 
     assert eval(str(expression), {"H": length}) == window(length, size, stride, padding).count  # noqa: S307 - our own text
 
 
 def test_an_expression_goes_through_a_second_window() -> None:
-    first = window_count("H", 2, 2, "valid")
+    first = Placing(2, 2).count_on("H")
 
     assert first == "H//2"
-    assert window_count(first, 3, 2, "same") == "((H//2)+1)//2"
+    assert Placing(3, 2, "same").count_on(first) == "((H//2)+1)//2"
 
 
 def test_unknown_stays_unknown() -> None:
-    assert window_count(None, 2, 2, "valid") is None
+    assert Placing(2, 2).count_on(None) is None
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,37 @@ def _spatial_order(layer: Any, shape: Shape) -> Ints:
     return _channels_at_1(len(shape) - 1 if layer.data_format == "channels_last" else 1, len(shape))
 
 
+def _beyond_keras(layer: Any, shape: Shape) -> Convention:
+    """Write windows that Keras does not have, with explicit pads."""
+    rules: list[WindowRule] = layer.axis_rules(shape)
+    order, placed = _spatial_order(layer, shape), [rule.placed for rule in rules]
+    windows = [window for window in placed if window is not None]
+    none = "" if len(windows) == len(rules) else "the pads depend on sizes that are not known"
+    if any(w.divisor for w in windows):
+        none = "AveragePool divides by the number of cells"
+    counts = [(w.high > w.after) for w in windows if w.before or w.after]
+    if any(counts):
+        none = "AveragePool counts all padding that it is given, or none"
+    if none:
+        return Convention(framework=FRAMEWORK, order=order, same=False, why=none, none=none)
+    numbers: dict[str, Any] = {
+        "kernel_shape": [rule.size for rule in rules],
+        "strides": [rule.stride for rule in rules],
+        "pads": [w.low for w in windows] + [w.high for w in windows],
+    }
+    if any(w.dilation > 1 for w in windows):
+        numbers["dilations"] = [w.dilation for w in windows]
+    if counts:
+        numbers["count_include_pad"] = 1
+    line = _node("AveragePool" if layer.averages else "MaxPool", **numbers)
+    notes = ["dilations of AveragePool are there from opset 19 on"] if layer.averages else []
+    notes = notes if "dilations" in numbers else []
+    return _alike(order, [line], reordered(layer.output_shape(shape), order), notes)
+
+
 def _pooling(layer: Any, shape: Shape) -> Convention:
+    if layer.beyond_keras():
+        return _beyond_keras(layer, shape)
     rules: list[WindowRule] = layer.axis_rules(shape)
     order = _spatial_order(layer, shape)
     operator = "AveragePool" if layer.averages else "MaxPool"

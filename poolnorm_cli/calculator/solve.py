@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.shapes import Ints, Padding, Shape, format_shape, parse_shape, window
+from poolnorm_cli.shapes import Ints, Shape, format_shape, parse_shape
 from poolnorm_cli.values import frozen
+from poolnorm_cli.windows import Padding, window
 
 
 MAX_SIZE = 11

@@ -12,8 +12,9 @@ from poolnorm_cli.calculator.convention import Convention, names_of, reordered, 
 from poolnorm_cli.layers.axis_rules import WindowRule
 from poolnorm_cli.layers.programs.program import ProgramContext, one_or_tuple
 from poolnorm_cli.layers.programs.torch_layers import TORCH_LAYERS, TorchLayer, torch_momentum
-from poolnorm_cli.shapes import Dim, Shape, Window, counted, window_count
+from poolnorm_cli.shapes import Dim, Shape, counted
 from poolnorm_cli.values import replace
+from poolnorm_cli.windows import Placing, Window
 
 
 FRAMEWORK = "PyTorch"
@@ -51,7 +52,28 @@ def _call(made: TorchLayer) -> list[str]:
     return [*([f"layer = {made.module}"] if made.module else []), *lines]
 
 
+def _beyond_keras(layer: Any, shape: Shape) -> Convention:
+    """Write windows that Keras does not have: torch's own layer, or its operators."""
+    made, after = _torch_layer(layer, shape), layer.output_shape(shape)
+    call = _call(made)
+    known = all(isinstance(rule.length, int) for rule in layer.axis_rules(shape))
+    own = made.module and made.lines == ["y = layer(x)"]
+    if not (known or own):
+        sizes = names_of([rule.length for rule in layer.axis_rules(shape)])
+        none = f"the padding depends on {sizes}; give sizes"
+        return Convention(framework=FRAMEWORK, order=made.order, same=False, none=none)
+    return Convention(
+        framework=FRAMEWORK,
+        order=made.order,
+        like=call,
+        like_shape=reordered(after, made.order),
+        call=call,
+    )
+
+
 def _pooling(layer: Any, shape: Shape) -> Convention:
+    if layer.beyond_keras():
+        return _beyond_keras(layer, shape)
     rules: list[WindowRule] = layer.axis_rules(shape)
     rank, kind = len(rules), "Avg" if layer.averages else "Max"
     sizes, strides = [rule.size for rule in rules], [rule.stride for rule in rules]
@@ -92,7 +114,7 @@ def _torch_places(rule: WindowRule, pad: int) -> Dim:
     """Count places as torch does: whole windows, with padding at both ends alike."""
     if isinstance(rule.length, int):
         return (rule.length + 2 * pad - rule.size) // rule.stride + 1
-    return window_count(rule.length, rule.size - 2 * pad, rule.stride, "valid")
+    return Placing(rule.size - 2 * pad, rule.stride).count_on(rule.length)
 
 
 def _same_windows(

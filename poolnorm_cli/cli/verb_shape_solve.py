@@ -25,8 +25,9 @@ from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import positive_ints
 from poolnorm_cli.report.emit import emit
 from poolnorm_cli.report.rows import Row, print_note
-from poolnorm_cli.shapes import Ints, Padding, format_shape, per_axis
+from poolnorm_cli.shapes import Ints, format_shape, per_axis
 from poolnorm_cli.values import frozen
+from poolnorm_cli.windows import Padding
 
 
 NONE_FOUND = 1

@@ -9,7 +9,9 @@ Buffer: TypeAlias = Array | memoryview | bytearray
 ThreeAxes: TypeAlias = tuple[
     int, int, int
 ]  # before, length, after: `fold_` loops reduce the length
-WindowSizes: TypeAlias = tuple[int, int, int, int]  # the first four fields of a `Window`
+WindowSizes: TypeAlias = tuple[
+    int, int, int, int, int, int, int, int
+]  # all of a `Window` but `high`
 
 def windows(
     x: Array,

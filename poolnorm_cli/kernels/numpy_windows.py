@@ -17,7 +17,7 @@ from poolnorm_cli.kernels.memory import scratch, silence_floating_point
 from poolnorm_cli.kernels.pool_shapes import FLOAT32_ADDITIONS
 from poolnorm_cli.kernels.pool_view import PoolView, Tile
 from poolnorm_cli.kernels.window_programs import Combine, Program, cached_program, reduce_axis
-from poolnorm_cli.shapes import Window
+from poolnorm_cli.windows import Window
 
 
 Array = NDArray[Any]
@@ -25,7 +25,7 @@ Passes = Sequence[tuple[int, DTypeLike]]
 """The axes to reduce, in order, and the dtype in which each is reduced."""
 
 _Segment = tuple[int, int, int]
-"""First place, place after the last, and the cells under the window at each of them."""
+"""First place, place after the last, and what means divide by at each of them."""
 
 
 def divide(
@@ -57,8 +57,8 @@ def divide(
 
 @lru_cache(maxsize=64)
 def _segments(window: Window, length: int) -> tuple[_Segment, ...]:
-    """Group consecutive places of a window that have equally many cells under it."""
-    return tuple(_grouped(window.cells(length)))
+    """Group consecutive places of a window at which means divide by the same number."""
+    return tuple(_grouped(window.divisors(length)))
 
 
 def _grouped(cells: Sequence[int]) -> Iterator[_Segment]:

@@ -8,8 +8,9 @@ from functools import lru_cache
 from math import prod
 from typing import NamedTuple
 
-from poolnorm_cli.shapes import Ints, Window
+from poolnorm_cli.shapes import Ints
 from poolnorm_cli.sizes import TILE_BYTES
+from poolnorm_cli.windows import Window
 
 
 FLOAT32_ADDITIONS = 6
@@ -110,14 +111,21 @@ def _pool_shapes(shape: Ints, given: tuple[tuple[int, Window], ...]) -> PoolShap
         windows.get(axis, Window(1, 1, shape[axis], 0, 0)) for axis in range(first, last)
     )
     counts = tuple(window.count for window in spatial)
-    axes = [axis for axis, w in enumerate(spatial, start=1) if (w.size, w.stride) != (1, 1)]
+    sizes = (images, *shape[first:last], items)
+    axes = [axis for axis, w in enumerate(spatial, start=1) if not _keeps(w, sizes[axis])]
     order = sorted(axes, key=lambda a: spatial[a - 1].count / max(shape[first + a - 1], 1))
-    sizes, out = (images, *shape[first:last], items), (images, *counts, items)
+    out = (images, *counts, items)
     return PoolShapes(sizes, spatial, out, (*shape[:first], *counts, *shape[last:]), tuple(order))
+
+
+def _keeps(window: Window, length: int) -> bool:
+    """Whether a window has a place on each cell of an axis, and nothing else under it."""
+    plain = (window.size, window.stride, window.count) == (1, 1, length)
+    return plain and window.divides_by_cells
 
 
 def _strip(window: Window, row_bytes: int) -> int:
     """Return how many places of a window make a strip of a tile's size."""
-    shared = max(window.size - window.stride, 0)
+    shared = max(window.extent - window.stride, 0)
     rows = max(TILE_BYTES // max(row_bytes, 1) - shared, _HALO * shared)
     return max(rows // window.stride, 1)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from poolnorm_cli.kernels.memory import Array, acquire
 from poolnorm_cli.kernels.pool_shapes import PoolShapes, pool_shapes
-from poolnorm_cli.shapes import Window
+from poolnorm_cli.windows import Window
 
 
 class Tile(NamedTuple):

@@ -4,7 +4,7 @@ import numpy as np
 
 from poolnorm_cli.kernels.memory import Array
 from poolnorm_cli.kernels.windows import mean_windows
-from poolnorm_cli.shapes import Window
+from poolnorm_cli.windows import Window
 
 
 def divided_by_neighbours(x: Array, axis: int, window: Window, numbers: tuple[float, ...]) -> Array:

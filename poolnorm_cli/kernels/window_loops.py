@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from poolnorm_cli.kernels import native
 from poolnorm_cli.kernels.pool_shapes import FLOAT32_ADDITIONS, PoolShapes, pool_shapes
-from poolnorm_cli.shapes import Ints, Window
+from poolnorm_cli.shapes import Ints
+from poolnorm_cli.windows import Window
 
 
 if TYPE_CHECKING:
@@ -85,11 +86,11 @@ class WindowCall(NamedTuple):
         kind = self.average, self.itemsize, _WIDE_EVERYWHERE if self.average else 0
         for source, target, (sizes, plane, row, cell) in self._tiles(cells, out):
             images, planes, rows, width, items = sizes
-            places, one = plane[2], _ONE[:4]
+            places, one = plane[2], _fields(_ONE)
             size = images * places * rows * width * items * self.itemsize
             if len(middle) < size:
                 middle = memoryview(bytearray(size))
-            each = Window(1, 1, rows * width, 0, 0)[:4]
+            each = _fields(Window(1, 1, rows * width, 0, 0))
             along = (images, 1, planes, rows * width, items), one, plane, each
             across = (images * places, 1, rows, width, items), one, row, cell
             lost |= native.loops().windows(source, middle[:size], *kind, *along)
@@ -161,7 +162,12 @@ def _geometry(shape: Ints, windows: tuple[Window, ...]) -> tuple[Any, ...]:
     images, *spatial, items = shape
     plane, row, cell = _three(windows)
     sizes = images, *(1,) * (3 - len(spatial)), *spatial, items
-    return sizes, plane[:4], row[:4], cell[:4]
+    return sizes, _fields(plane), _fields(row), _fields(cell)
+
+
+def _fields(window: Window) -> tuple[int, ...]:
+    """Return a window as the loop takes it: all but `high`, which follows from the others."""
+    return (*window[:4], *window[5:])
 
 
 @lru_cache(maxsize=64)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from poolnorm_cli.kernels.memory import scratch
-from poolnorm_cli.shapes import Window
+from poolnorm_cli.windows import Window
 
 
 Array = NDArray[Any]
@@ -153,6 +153,9 @@ def reduce_axis(program: Program, x: Array, window: Window, combine: Combine, ou
         combine: How cells are combined.
         out: C-contiguous, of shape (before, count, after) and the dtype of `x`.
     """
+    if window.dilation > 1:
+        _dilated(program, x, window, combine, out)
+        return
     length = x.shape[1]
     first = -(-window.low // window.stride)
     stop = (length - window.size + window.low) // window.stride + 1
@@ -167,6 +170,18 @@ def reduce_axis(program: Program, x: Array, window: Window, combine: Combine, ou
         if begin < end:
             start, cut, part = window.part(begin, end - begin, length)
             border(program, x[:, start:cut], part, combine, out[:, begin:end])
+
+
+def _dilated(program: Program, x: Array, window: Window, combine: Combine, out: Array) -> None:
+    """Reduce every `dilation`-th cell of the axis as an axis of its own."""
+    dilation = window.dilation
+    for place, step, first, each in window.interleaved():
+        some = x[:, first::dilation]
+        cells = scratch("dilated", some.shape, x.dtype)
+        result = scratch("dilated result", (x.shape[0], each.count, x.shape[2]), x.dtype)
+        program.add(np.copyto, cells, some)
+        reduce_axis(program, cells, each, combine, result)
+        program.add(np.copyto, out[:, place::step], result)
 
 
 def _inside(

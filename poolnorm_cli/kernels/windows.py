@@ -6,7 +6,7 @@ from poolnorm_cli.kernels.memory import Array
 from poolnorm_cli.kernels.native import FLOATS, loops_for
 from poolnorm_cli.kernels.pool_view import PoolView
 from poolnorm_cli.kernels.window_loops import call_for
-from poolnorm_cli.shapes import Window
+from poolnorm_cli.windows import Window
 
 
 def _slide(view: PoolView, *, average: bool = False) -> bool | None:

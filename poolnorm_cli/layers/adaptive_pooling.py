@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from poolnorm_cli.layers.base import positive_ints
 from poolnorm_cli.layers.call import INFERENCE, Call
-from poolnorm_cli.layers.pooling import AveragePooling, MaxPooling, Pooling
+from poolnorm_cli.layers.pooling import AveragePooling, MaxPooling
+from poolnorm_cli.layers.sliding import Pooling
 from poolnorm_cli.layers.spatial import SpatialLayer, require_cells
 from poolnorm_cli.shapes import (
     DataFormat,

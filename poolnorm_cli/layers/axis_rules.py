@@ -8,17 +8,9 @@ from itertools import islice
 from typing import Any, ClassVar, NamedTuple
 
 from poolnorm_cli.formulas import adaptive_formula, runs_text, window_formula
-from poolnorm_cli.shapes import (
-    Dim,
-    Ints,
-    Padding,
-    Window,
-    adaptive_bounds_at,
-    window,
-    window_count,
-    window_pads,
-)
+from poolnorm_cli.shapes import Dim, Ints, adaptive_bounds_at
 from poolnorm_cli.values import frozen
+from poolnorm_cli.windows import Padding, Placing, Window
 
 
 MOST_RANGES = 1000
@@ -102,40 +94,59 @@ class WindowRule(AxisRule):
     """A window of one size, moved by one stride.
 
     Attributes:
-        size: Cells under the window, as they were given.
-        stride: Cells from one place to the next, as they were given.
-        padding: `valid` or `same`.
-        averages: The real cells under each place are what an average divides by.
+        placing: The window as it was given.
+        averages: The cells under each place are what an average divides by.
+        counts_padding: An average counts cells of padding, too.
+        divisor: What an average divides by along this axis; 0 for the number of cells.
     """
 
-    size: int
-    stride: int
-    padding: Padding
+    placing: Placing
     averages: bool = False
+    counts_padding: bool = False
+    divisor: int = 0
 
     kind: ClassVar[str] = "window"
 
     @property
+    def size(self) -> int:
+        """Cells under the window, as they were given."""
+        return self.placing.size
+
+    @property
+    def stride(self) -> int:
+        """Cells from one place to the next, as they were given."""
+        return self.placing.stride
+
+    @property
+    def padding(self) -> Padding:
+        """`valid`, `same` or `same_lower`."""
+        return self.placing.padding
+
+    @property
     def places(self) -> Dim:
         """Number of places."""
-        return window_count(self.length, self.size, self.stride, self.padding)
+        return self.placing.count_on(self.length)
 
     @property
     def pads(self) -> tuple[Dim, Dim]:
         """Cells of padding before and after the axis."""
-        return window_pads(self.length, self.size, self.stride, self.padding)
+        return self.placing.pads_on(self.length)
 
     @property
     def reach(self) -> tuple[Dim, Dim]:
-        """Size and stride."""
-        return self.size, self.stride
+        """Cells from the first under the window to the last; and the stride."""
+        return self.placing.extent, self.stride
 
     @property
     def placed(self) -> Window | None:
         """The window as it is placed; None where the size of the axis is not known."""
         if not isinstance(self.length, int):
             return None
-        return window(self.length, self.size, self.stride, self.padding)
+        found = self.placing.on(self.length)
+        if self.divisor or not self.counts_padding:
+            return found._replace(divisor=self.divisor)
+        low, high = self.pads
+        return found._replace(before=int(low or 0), after=int(high or 0))
 
     def bounds_at(self, place: int) -> tuple[int, int]:
         """Return the cells under one place, padding included, of an axis of known size.
@@ -148,7 +159,7 @@ class WindowRule(AxisRule):
         """
         low = self.pads[0]
         first = place * self.stride - (low if isinstance(low, int) else 0)
-        return first, first + self.size
+        return first, first + self.placing.extent
 
     def unread(self) -> tuple[int, list[tuple[int, int]]] | None:
         """Return how many cells no place reaches, and the first runs of them."""
@@ -160,22 +171,22 @@ class WindowRule(AxisRule):
 
     def formula(self) -> str:
         """Write places, pads and cells never read."""
-        return window_formula(self.length, self.size, self.stride, self.padding)
+        return window_formula(self.length, self.placing)
 
     def cells(self) -> tuple[int, int] | None:
-        """Return the fewest and the most real cells under a place; None where that is not known."""
+        """Return the fewest and the most cells that count at a place; None where not known."""
         placed = self.placed
         if placed is None or not isinstance(self.length, int) or not placed.count:
             return None
         # The number grows, stays and falls from place to place: where it stays is enough.
         last = placed.count - 1
-        inside = (-(-placed.low // placed.stride), (self.length - self.size) // self.stride)
+        inside = (-(-placed.low // placed.stride), (self.length - placed.extent) // self.stride)
         tried = {0, last} | {place + step for place in inside for step in (-1, 0, 1)}
         found = [self._cells_at(placed, place) for place in tried if 0 <= place <= last]
         return min(found), max(found)
 
     def cell_runs(self) -> list[tuple[int, int]] | None:
-        """Return, run by run, the real cells under a place and how many places have that number.
+        """Return, run by run, the cells that count at a place and how many places have that number.
 
         None where the size of the axis is not known, or too many places differ.
         """
@@ -184,7 +195,7 @@ class WindowRule(AxisRule):
             return None
         count, end = placed.count, self.length + placed.low
         before = min(-(-placed.low // placed.stride), count)
-        whole = max((end - placed.size) // placed.stride + 1, 0)  # places that end on the axis
+        whole = max((end - placed.extent) // placed.stride + 1, 0)  # places that end on the axis
         after = max(count - max(whole, before), 0)
         if max(before, after) > _MOST_BORDER:
             return None
@@ -200,20 +211,30 @@ class WindowRule(AxisRule):
 
     def lines(self) -> list[str]:
         """Describe the axis, and for an average the real cells under each place."""
-        lines, runs = super().lines(), self.cell_runs() if self.averages else None
+        asked = self.averages and not self.divisor
+        lines, runs = super().lines(), self.cell_runs() if asked else None
         if runs and len(runs) > 1:
-            lines.append(f"axis {self.axis}: real cells under the window: {runs_text(runs)}")
+            kind = "cells under the window, padding included" if self.counts_padding else ""
+            what = kind or "real cells under the window"
+            lines.append(f"axis {self.axis}: {what}: {runs_text(runs)}")
         return lines
 
     def entry(self) -> dict[str, Any]:
         """Return the axis as a document has it."""
         runs = self.cell_runs()
         told = None if runs is None else [{"cells": cells, "places": n} for cells, n in runs]
-        return super().entry() | {"padding": self.padding, "real_cells": told}
+        placing = self.placing
+        document = super().entry() | {"window": self.size, "padding": self.padding}
+        if placing.pads is not None:
+            document["padding"] = "pads"
+        if placing.dilation > 1:
+            document["dilation"] = placing.dilation
+        if placing.ceil:
+            document["ceil_mode"] = True
+        return document | {"real_cells": told}
 
     def _cells_at(self, placed: Window, place: int) -> int:
-        first, end = placed.bounds_at(place, int(self.length or 0))
-        return end - first
+        return placed.divisor_at(place, int(self.length or 0))
 
 
 @frozen(kw_only=True)

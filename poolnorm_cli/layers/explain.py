@@ -5,6 +5,7 @@ is in `Facts`. They take numbers, never a layer.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.formulas import MOST_SHOWN
@@ -111,7 +112,7 @@ def weight_lines(facts: "Facts") -> list[str]:
 
 
 def divisor_text(rules: "Sequence[WindowRule]") -> str:
-    """Write what an average divides by: padding does not count.
+    """Write what an average divides by: padding does not count, unless that was asked for.
 
     Args:
         rules: How the window goes along each spatial axis.
@@ -119,16 +120,20 @@ def divisor_text(rules: "Sequence[WindowRule]") -> str:
     Returns:
         Part of a line.
     """
+    if any(rule.divisor for rule in rules):
+        return str(prod(rule.divisor for rule in rules))
+    counts = any(rule.counts_padding for rule in rules)
+    end = "padding counts as zeros" if counts else "padding does not count"
     least, most, known = 1, 1, True
     for rule in rules:
         cells = rule.cells()
         if cells is None:  # of an axis of unknown size, or without a place
-            full = all(pad == 0 for pad in rule.pads)
+            full = all(pad == 0 for pad in rule.pads) and not rule.placing.ceil
             cells = (rule.size, rule.size) if full else (0, rule.size)
         known = known and cells[0] > 0
         least, most = least * cells[0], most * cells[1]
     if not known:
-        return f"the real cells, {most} or fewer at a border; padding does not count"
+        return f"the {'' if counts else 'real '}cells, {most} or fewer at a border; {end}"
     same = f"the {counted(most, 'cell')}"
-    cells_text = same if least == most else f"the real cells, {least} to {most} of them"
-    return f"{cells_text}; padding does not count"
+    told = f"the {'' if counts else 'real '}cells, {least} to {most} of them"
+    return f"{same if least == most else told}; {end}"

@@ -8,9 +8,10 @@ from poolnorm_cli.layers.base import Layer, positive_ints, require_one_of
 from poolnorm_cli.layers.call import INFERENCE, Call
 from poolnorm_cli.layers.keras.spelling import flag_of
 from poolnorm_cli.layers.normalization import require_rank
-from poolnorm_cli.shapes import DataFormat, Ints, Shape, Window
+from poolnorm_cli.shapes import DataFormat, Ints, Shape
 from poolnorm_cli.strips import merge_leading_axes
 from poolnorm_cli.values import frozen
+from poolnorm_cli.windows import Window
 
 
 if TYPE_CHECKING:

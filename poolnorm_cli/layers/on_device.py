@@ -67,5 +67,7 @@ class PooledOnDevice(OnDevice):
         if not self.plain_op_limit(call.sizes, call.dtype):
             return None
         windows: Any = self.windows(call.sizes, call.strip)
+        if any(window.dilation > 1 for window in windows.values()):
+            return None
         take = max_windows if self.device_kind == "MaxPool" else mean_windows
         return take(graph, x, windows, call)

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from poolnorm_cli.operators.graph import Graph, GraphCall, Value, cut
-from poolnorm_cli.shapes import Ints, Window
+from poolnorm_cli.shapes import Ints
+from poolnorm_cli.windows import Window
 
 
 _TOGETHER = 16

@@ -3,8 +3,8 @@
 from poolnorm_cli.operators.graph import Graph, GraphCall, Value, is_finite
 from poolnorm_cli.operators.reductions import cell_counts
 from poolnorm_cli.operators.windows import mean_windows
-from poolnorm_cli.shapes import Window
 from poolnorm_cli.values import replace
+from poolnorm_cli.windows import Window
 
 
 def divided_by_neighbours(

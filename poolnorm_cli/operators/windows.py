@@ -10,11 +10,14 @@ from typing import Literal
 
 from poolnorm_cli.operators.graph import Graph, GraphCall, Value, cut
 from poolnorm_cli.operators.reductions import SMALL, cell_counts, mean_without_overflow
-from poolnorm_cli.shapes import Window
+from poolnorm_cli.windows import Window
 
 
 _MOST_PIECES = 8
 """Windows larger than this are reduced by doubling: partial results of 1, 2, 4, ... cells."""
+
+_LOWEST = {"int32": -(2**31), "int64": -(2**63), "uint32": 0, "uint64": 0}
+"""The smallest number of each type that holds integers."""
 
 Kind = Literal["Max", "Sum"]
 
@@ -35,13 +38,19 @@ def max_windows(graph: Graph, x: Value, windows: Mapping[int, Window], call: Gra
     if call.dtype in SMALL:
         graph.note(f"{call.dtype}: the maximum is taken in int32, which holds every value")
         x = graph.cast(x, "int32")
-    for axis, window in windows.items():
-        x = _reduce_axis(graph, _with_edges(graph, x, axis, call, window), axis, window, "Max")
+    dtype = "int32" if call.dtype in SMALL else call.dtype
+    lowest = graph.constant(_LOWEST.get(dtype, -math.inf), dtype)
+    for axis, window in _reducing(windows, call).items():
+        if window.dilation > 1:  # a window that reaches beyond an edge need not cover it
+            padded = _with_constant(graph, x, axis, call, window, lowest)
+        else:
+            padded = _with_edges(graph, x, axis, call, window)
+        x = _reduce_axis(graph, padded, axis, window, "Max")
     return graph.cast(x, call.dtype)
 
 
 def mean_windows(graph: Graph, x: Value, windows: Mapping[int, Window], call: GraphCall) -> Value:
-    """Average the real cells under each place of the window, summed in float64.
+    """Average the cells under each place of the window, summed in float64.
 
     An exact graph overflows only where a mean does.
 
@@ -55,17 +64,24 @@ def mean_windows(graph: Graph, x: Value, windows: Mapping[int, Window], call: Gr
         The means, in the dtype of `x`; on each axis of `windows` one a place.
     """
     graph.note(f"{call.dtype}: sums of slices in float64, as exact as NumPy's")
-    cells = {axis: window.cells(call.sizes[axis]) for axis, window in windows.items()}
+    cells = {axis: window.divisors(call.sizes[axis]) for axis, window in windows.items()}
+    zero = graph.constant(0, "float64")
     counts = graph.constant(cell_counts(cells, call.rank), "float64")
 
     def mean(wide: Value) -> Value:
-        for axis, window in windows.items():
-            padded = _with_zeros(graph, wide, axis, call, window)
+        for axis, window in _reducing(windows, call).items():
+            padded = _with_constant(graph, wide, axis, call, window, zero)
             wide = _reduce_axis(graph, padded, axis, window, "Sum")
         return graph.op("Div", wide, counts)
 
     most = math.prod(window.size for window in windows.values())
     return mean_without_overflow(graph, mean, graph.cast(x, "float64"), most, call)
+
+
+def _reducing(windows: Mapping[int, Window], call: GraphCall) -> dict[int, Window]:
+    """Return the windows that are not one cell, at every cell."""
+    one = {axis: (1, 1, call.sizes[axis]) for axis in windows}
+    return {a: w for a, w in windows.items() if (w.size, w.stride, w.count) != one[a]}
 
 
 def _with_edges(graph: Graph, x: Value, axis: int, call: GraphCall, window: Window) -> Value:
@@ -83,41 +99,41 @@ def _with_edges(graph: Graph, x: Value, axis: int, call: GraphCall, window: Wind
     return graph.op("Concat", *low, x, *high, axis=axis) if low or high else x
 
 
-def _with_zeros(graph: Graph, x: Value, axis: int, call: GraphCall, window: Window) -> Value:
+def _with_constant(
+    graph: Graph, x: Value, axis: int, call: GraphCall, window: Window, value: Value
+) -> Value:
     after = _after(window, call.sizes[axis])
     if not (window.low or after):
         return x
     pads = [0] * (2 * call.rank)
     pads[axis], pads[call.rank + axis] = window.low, after
-    return graph.op("Pad", x, graph.constant(pads, "int64"), graph.constant(0, "float64"))
+    return graph.op("Pad", x, graph.constant(pads, "int64"), value)
 
 
 def _after(window: Window, length: int) -> int:
     """Count the cells of padding that the last window needs."""
-    return max((window.count - 1) * window.stride + window.size - window.low - length, 0)
+    return max((window.count - 1) * window.stride + window.extent - window.low - length, 0)
 
 
 def _reduce_axis(graph: Graph, x: Value, axis: int, window: Window, kind: Kind) -> Value:
     """Reduce under a window on one axis that has been padded."""
-    if window.size == 1 and window.stride == 1:
-        return x
-    span = (window.count - 1) * window.stride + 1
+    span, apart = (window.count - 1) * window.stride + 1, window.dilation
 
     def piece(partial: Value, offset: int) -> Value:
         return cut(graph, partial, axis, offset, offset + span, window.stride)
 
     if window.size <= _MOST_PIECES:
-        pieces = [piece(x, offset) for offset in range(window.size)]
+        pieces = [piece(x, cell * apart) for cell in range(window.size)]
         return graph.op(kind, *pieces) if len(pieces) > 1 else pieces[0]
     partial, size, offset, pieces = x, 1, 0, []
-    length = span + window.size - 1
+    length = span + window.extent - 1
     while True:
         if window.size & size:
             pieces.append(piece(partial, offset))
-            offset += size
+            offset += size * apart
         if 2 * size > window.size:
             return graph.op(kind, *pieces) if len(pieces) > 1 else pieces[0]
-        length -= size
-        shifted = cut(graph, partial, axis, size, size + length)
+        length -= size * apart
+        shifted = cut(graph, partial, axis, size * apart, size * apart + length)
         first = cut(graph, partial, axis, 0, length)
         partial, size = graph.op(kind, first, shifted), 2 * size

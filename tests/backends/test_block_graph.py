@@ -8,7 +8,8 @@ from hypothesis import given, settings, strategies as st
 
 from poolnorm_cli.backends.layer_graphs import BATCH, BlockGraph
 from poolnorm_cli.layers.base import Layer
-from poolnorm_cli.layers.pooling import AveragePooling, MaxPooling, Pooling
+from poolnorm_cli.layers.pooling import AveragePooling, MaxPooling
+from poolnorm_cli.layers.sliding import Pooling
 
 
 NumberArray = np.ndarray[Any, np.dtype[Any]]

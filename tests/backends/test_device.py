@@ -15,7 +15,7 @@ from poolnorm_cli.layers import find
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.call import Call
 from poolnorm_cli.operators.device import placed
-from poolnorm_cli.shapes import Window, window
+from poolnorm_cli.windows import Window, window
 from tests.backends.chains import ChainCase
 from tests.backends.test_agreement import BY_NAME, compare
 from tests.backends.test_chains import CHAINS, NAMES, through, tolerance

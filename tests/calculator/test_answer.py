@@ -11,7 +11,8 @@ from hypothesis import given, strategies as st
 from poolnorm_cli.formulas import adaptive_formula, window_formula
 from poolnorm_cli.layers import LAYERS, find
 from poolnorm_cli.layers.axis_rules import AdaptiveRule, WindowRule
-from poolnorm_cli.shapes import adaptive_bounds, window, window_count
+from poolnorm_cli.shapes import adaptive_bounds
+from poolnorm_cli.windows import Placing, window
 from tests.conftest import Command
 
 
@@ -106,7 +107,7 @@ def test_the_document_has_it_axis_by_axis(poolnorm: Command) -> None:
 @pytest.mark.parametrize("padding", ["valid", "same"])
 def test_what_is_told_of_an_axis_is_what_counting_finds(padding: Any) -> None:
     for length, size, stride in product(range(1, 14), range(1, 18), range(1, 7)):
-        rule = WindowRule(axis=1, length=length, size=size, stride=stride, padding=padding)
+        rule = WindowRule(axis=1, length=length, placing=Placing(size, stride, padding))
         placed = window(length, size, stride, padding)
         read = {cell for first, end in placed.bounds(length) for cell in range(first, end)}
         unread = rule.unread()
@@ -165,9 +166,9 @@ def test_sizes_beyond_counting_are_answered_at_once(poolnorm: Command, words: st
 def test_a_formula_of_a_named_size_has_the_value_of_its_number(
     length: int, first: tuple[int, int, Any], second: tuple[int, int, Any]
 ) -> None:
-    named, known = window_count("H", *first), window(length, *first).count
+    named, known = Placing(*first).count_on("H"), window(length, *first).count
     placed = window(known, *second)
-    formula = window_formula(named, *second)
+    formula = window_formula(named, Placing(*second))
     told = formula.rsplit("': ", 1)[1].split(" places")[0].split(" = ")
     size, stride, padding = second
     count = placed.count if padding == "same" else (known - size) // stride + 1

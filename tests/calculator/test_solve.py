@@ -8,7 +8,8 @@ import pytest
 
 from poolnorm_cli.calculator.solve import Solution, inputs_of, solve
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.shapes import Ints, Padding, window
+from poolnorm_cli.shapes import Ints
+from poolnorm_cli.windows import Padding, window
 from tests.conftest import Command
 
 

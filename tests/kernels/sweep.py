@@ -27,7 +27,7 @@ from poolnorm_cli.layers.layer_norm import LayerNormalization
 from poolnorm_cli.layers.pooling import AveragePooling, MaxPooling
 from poolnorm_cli.layers.rms_norm import RMSNormalization
 from poolnorm_cli.layers.unit_norm import UnitNormalization
-from poolnorm_cli.shapes import window
+from poolnorm_cli.windows import window
 
 
 if TYPE_CHECKING:

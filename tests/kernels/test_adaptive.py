@@ -16,7 +16,8 @@ from poolnorm_cli.kernels import native
 from poolnorm_cli.kernels.adaptive import covers
 from poolnorm_cli.kernels.reductions import max_adaptive, mean_adaptive
 from poolnorm_cli.kernels.windows import max_windows, mean_windows
-from poolnorm_cli.shapes import adaptive_bounds, window
+from poolnorm_cli.shapes import adaptive_bounds
+from poolnorm_cli.windows import window
 from tests.kernels.test_native import both, cells, needs_loops
 
 

@@ -17,7 +17,7 @@ from poolnorm_cli.kernels.reductions import max_over, mean_over, sum_of_squares
 from poolnorm_cli.kernels.scaling import center_and_scale, scaled
 from poolnorm_cli.kernels.windows import max_windows, mean_windows
 from poolnorm_cli.layers.layer_norm import LayerNormalization
-from poolnorm_cli.shapes import window
+from poolnorm_cli.windows import window
 
 
 if TYPE_CHECKING:
@@ -269,19 +269,21 @@ def test_a_loop_refuses_arrays_of_another_size(loops: Any) -> None:
 def test_a_loop_refuses_sizes_that_are_not_those_of_cells(
     shape: tuple[int, ...], row: tuple[int, ...], told: str, loops: Any
 ) -> None:
-    x, y, one = np.zeros(8, np.float32), np.zeros(row[2], np.float32), (1, 1, 1, 0)
+    x, y, one = np.zeros(8, np.float32), np.zeros(row[2], np.float32), (1, 1, 1, 0, 1, 0, 0, 0)
 
     with pytest.raises(ValueError, match=told):
-        loops.windows(x, y, 0, 4, 0, shape, one, one, row)
+        loops.windows(x, y, 0, 4, 0, shape, one, one, (*row, 1, 0, 0, 0)[:8])
 
 
 @needs_loops
 def test_a_loop_says_that_there_is_no_memory_for_a_window_that_is_not_clipped(loops: Any) -> None:
-    x, y, one = np.zeros(8, np.float32), np.zeros(1, np.float32), (1, 1, 1, 0)
+    x, y, one = np.zeros(8, np.float32), np.zeros(1, np.float32), (1, 1, 1, 0, 1, 0, 0, 0)
 
     for size in (2**58, 2**60, 2**63 - 1):
         with pytest.raises(MemoryError):
-            loops.windows(x, y, 0, 4, 0, (1, 1, 1, 8, 1), one, one, (size, 1, 1, size // 2))
+            loops.windows(
+                x, y, 0, 4, 0, (1, 1, 1, 8, 1), one, one, (size, 1, 1, size // 2, 1, 0, 0, 0)
+            )
 
 
 @needs_loops

@@ -15,7 +15,7 @@ from poolnorm_cli.kernels.reductions import max_over, mean_over
 from poolnorm_cli.kernels.rows import normalize_rows
 from poolnorm_cli.kernels.scaling import center_and_scale
 from poolnorm_cli.kernels.windows import max_windows, mean_windows
-from poolnorm_cli.shapes import window
+from poolnorm_cli.windows import window
 
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from poolnorm_cli.pictures.layer import layer_picture, places_of, sharing_of
 from poolnorm_cli.pictures.pipeline import pipeline_picture
 from poolnorm_cli.pictures.places import Places
 from poolnorm_cli.pictures.windows import _layout, axis_picture
-from poolnorm_cli.shapes import Padding, Shape, adaptive_bounds, window
+from poolnorm_cli.shapes import Shape, adaptive_bounds
+from poolnorm_cli.windows import Padding, window
 from tests.pictures.snapshots import CASES, PLACE, drawn, snapshots
 
 

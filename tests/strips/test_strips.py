@@ -14,9 +14,10 @@ from hypothesis import example, given, settings, strategies as st
 
 from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.layers import find
-from poolnorm_cli.shapes import adaptive_bounds, window
+from poolnorm_cli.shapes import adaptive_bounds
 from poolnorm_cli.strips import bounds_strips, tile_strips, window_strips
 from poolnorm_cli.tensors import npy
+from poolnorm_cli.windows import window
 from tests.tensors.corpus import saved
 
 

@@ -16,9 +16,6 @@ from poolnorm_cli.shapes import Ints, adaptive_bounds, spatial_axes
 from poolnorm_cli.values import field, frozen
 
 
-PAD = "torch.nn.functional.pad"
-
-
 @frozen(kw_only=True)
 class TorchLayer:
     """What a layer is in torch.
@@ -69,34 +66,15 @@ def _channels(layer: Any, context: ProgramContext) -> int:
 
 
 def _pooling(kind: str) -> Callable[[Any, ProgramContext], TorchLayer]:
+    from poolnorm_cli.layers.programs.torch_windows import pooling
+
     def write(layer: Any, context: ProgramContext) -> TorchLayer:
-        windows = list(layer.windows(context.shape).values())
-        pads = tuple(n for w in reversed(windows) for n in (w.low, w.high))
         order = _channels_at_1(_channels(layer, context), context.rank)
-        if torch_dtype(context.compute) == "int64":
-            least = "torch.iinfo(x.dtype).min"
-            lines = [f"x = {PAD}(x, {pads}, value={least})"] if any(pads) else []
-            steps = [(axis, w.size, w.stride) for axis, w in enumerate(windows, 2)]
-            lines += [f"x = x.unfold{step}.amax(-1)" for step in steps]
-            return TorchLayer(order=order, lines=[*lines, "y = x"])
-        sizes = one_or_tuple([w.size for w in windows])
-        text = f"kernel_size={sizes}, stride={one_or_tuple([w.stride for w in windows])}"
-        module = f"torch.nn.{kind}Pool{context.rank - 2}d"
-        lengths = [context.shape[axis] for axis in layer.windows(context.shape)]
-        # AvgPool3d refuses a window larger than the input, whatever padding there is.
-        large = any(w.size > length for w, length in zip(windows, lengths, strict=True))
-        refused = large and kind == "Avg" and context.rank == 5
-        if not refused and all(w.low == w.high and w.low <= w.size // 2 for w in windows):
-            more = ", count_include_pad=False" if kind == "Avg" else ""
-            padding = one_or_tuple([w.low for w in windows])
-            return TorchLayer(order=order, module=f"{module}({text}, padding={padding}{more})")
-        note = "# torch pads both ends alike; 'same' here does not"
-        lines = [f"y = layer({PAD}(x, {pads}, value=-torch.inf))"]
-        if kind == "Avg":
-            note += ", and counts real cells only"
-            ones = f"{PAD}(torch.ones_like(x), {pads})"
-            lines = [f"y = layer({PAD}(x, {pads})) / layer({ones})"]
-        return TorchLayer(order=order, module=f"{module}({text})", lines=lines, notes=[note])
+        whole = torch_dtype(context.compute) == "int64"
+        module, lines, notes = pooling(kind, layer, context, unfolded=whole)
+        if not lines:
+            return TorchLayer(order=order, module=module)
+        return TorchLayer(order=order, module=module, lines=lines, notes=notes)
 
     return write
 
