@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 
+from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.engine.layer_pass import LayerPass, initial_weights
 from poolnorm_cli.engine.threads import default_threads, pool_for
 from poolnorm_cli.layers import find
@@ -18,18 +19,34 @@ def job(words, parameters, x):
         return lambda: np.copyto(y, x)
     training = parameters.pop("training", False)
     layer = find(*words.split())(**parameters)
-    dtype = x.dtype.name
-    run = LayerPass(
-        layer, x.shape, dtype, dtype, training, pool=pool_for(default_threads(), x.nbytes)
+    weights, result = (
+        initial_weights(layer, x.shape, x.dtype.name),
+        layer.result_dtype(x.dtype.name),
     )
-    weights = initial_weights(layer, x.shape, dtype)
-    y = np.empty(run.output_shape, dtype).reshape(-1)  # used again, as runtimes do with theirs
+    y = np.empty(layer.output_shape(x.shape), result)  # used again, as runtimes do with theirs
+    return lambda: run_array(layer, x, weights, training=training, threads=None, out=y)
+
+
+def half_job(words, parameters, x):
+    """Do the same on bfloat16, for which NumPy has no type: its bits come in and go out."""
+    from poolnorm_cli.kernels.halves import narrow_bfloat16, widen_bfloat16
+
+    training = parameters.pop("training", False)
+    layer, kind = find(*words.split())(**parameters), "bfloat16"
+    threads = pool_for(default_threads(), x.nbytes // 2)
+    run = LayerPass(layer, x.shape, kind, kind, training, pool=threads)
+    weights, bits = initial_weights(layer, x.shape, kind), narrow_bfloat16(x)
+    y = np.empty(run.output_shape, np.uint16).reshape(-1)
+
+    def blocks():
+        return (widen_bfloat16(block) for block in run.array_blocks(bits))
 
     def once():
-        moments = run.moments(run.array_blocks(x))
+        moments = run.moments(blocks())
         start = 0
-        for block in run.outputs(run.array_blocks(x), weights, moments):
-            y[start : start + block.size] = block.reshape(-1)
+        for block in run.outputs(blocks(), weights, moments):
+            narrow = narrow_bfloat16(block) if block.dtype != np.uint16 else block
+            y[start : start + block.size] = narrow.reshape(-1)
             start += block.size
 
     return once

@@ -62,6 +62,23 @@ def test_the_page_of_results_and_its_pictures_are_those_of_their_file(tmp_path: 
     assert len(list(tmp_path.iterdir())) == 3
 
 
+def test_the_table_of_the_sweep_is_that_of_its_file() -> None:
+    import json
+
+    from benchmarks.rows import rows
+    from benchmarks.sweep import is_over, page
+
+    docs = ROOT / "docs"
+    found = json.loads((docs / "sweep.json").read_text())
+    text = (docs / "sweep.md").read_text()
+
+    assert text == page(found)
+    assert {row.name for row in rows()} <= set(found["times"])
+    over = [name for name, times in found["times"].items() if "torch" in times and is_over(times)]
+    first = text.partition("## All")[0]
+    assert all(f"| {name} |" in first for name in over)
+
+
 def test_pictures_of_results_can_be_read_on_a_phone() -> None:
     for path in (ROOT / "docs").glob("benchmarks*.svg"):
         picture = path.read_text()
