@@ -146,7 +146,7 @@ def _adjustment(layer: Any, shape: "Ints", dtype: str) -> dict[str, str]:
             drawn = term.values(tuple(shape[axis] for axis in layer.axes(len(shape))))
             written[name] = array_literal(drawn.reshape(sizes), dtype)
         else:
-            written[name] = f"np.load({adjustment.word!r})[{name!r}].astype({dtype!r})"
+            written[name] = f"np.load({_local(adjustment.word)!r})[{name!r}].astype({dtype!r})"
     return written
 
 

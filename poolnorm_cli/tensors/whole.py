@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from contextlib import contextmanager
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import InputError
@@ -62,4 +61,20 @@ class WholeTensor(Tensor):
             require_unchanged(fd, self.file, self.name)
             items = self.read(fd)
             require_unchanged(fd, self.file, self.name)
-        yield BytesIO(items.tobytes()).readinto
+        yield _from_memory(items)
+
+
+def _from_memory(items: NDArray[Any]) -> ReadInto:
+    """Return what reads the bytes of an array, which is not copied as a whole."""
+    import numpy as np
+
+    left = np.ascontiguousarray(items).reshape(-1).view(np.uint8).data
+
+    def readinto(view: memoryview) -> int:
+        nonlocal left
+        count = min(len(view), len(left))
+        view[:count] = left[:count]
+        left = left[count:]
+        return count
+
+    return readinto

@@ -33,7 +33,7 @@ _MOST_DEFLATED = 100
 
 
 def load(file: str, names: Sequence[str] = ()) -> "Weights":
-    """Read all arrays of an `.npz` file.
+    """Read all arrays of an `.npz` file, or of another in which arrays have names.
 
     Args:
         file: The file.
@@ -46,7 +46,8 @@ def load(file: str, names: Sequence[str] = ()) -> "Weights":
         InputError: It cannot be read, or holds an array that no layer has as a weight.
         UsageError: It is not an `.npz` file, or has another array.
     """
-    if format_of(file) is not NPZ:
+    form = format_of(file)
+    if form is None or not form.keyed:
         raise UsageError(f"--weights {file!r} is not an .npz file", "np.savez(file, gamma=...)")
     tensors = [tensor for tensor in open_tensors(file) if tensor.key not in IGNORED]
     for tensor in tensors:

@@ -55,6 +55,8 @@ READERS: list[tuple[str, Callable[[str], None]]] = [
     (".h5", read_weights),
     (".onnx", read_weights),
     (".journal", read_journal),
+    (".safetensors", read_tensors),
+    (".csv", read_tensors),
 ]
 """Suffix of a file, and what reads it; an input begins with the place in this list."""
 
@@ -87,6 +89,10 @@ def seeds() -> Iterator[bytes]:
         np.save(place / "f.npy", np.asfortranarray(x.astype(">f8")))
         np.savez(place / "stored.npz", x, x > 0)
         np.savez_compressed(place / "deflated.npz", x, gamma=x[0, 0])
+        (place / "t.csv").write_text("1,2\n# a comment\n3,-4e5\n")
+        header = b'{"x":{"dtype":"F32","shape":[2,4,3],"data_offsets":[0,96]}}'
+        begun = len(header).to_bytes(8, "little") + header
+        (place / "x.safetensors").write_bytes(begun + x.tobytes())
         (place / "a.journal").write_bytes(_JOURNAL)
         found = [*place.iterdir(), *sorted(FIXTURES.iterdir())]
         for number, (suffix, _) in enumerate(READERS):

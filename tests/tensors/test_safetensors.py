@@ -237,6 +237,17 @@ def test_too_many_axes_and_items(poolnorm: Command) -> None:
     assert "2**62 bytes or more" in poolnorm("pool max m.safetensors").err
 
 
+def test_it_is_an_adjustment(poolnorm: Command) -> None:
+    terms = {name: np.full(3, value, np.float32) for name, value in (("scale", 2), ("bias", 1))}
+    write("a.safetensors", {name: f32(term) for name, term in terms.items()})
+    arrays: dict[str, Any] = terms
+    np.savez("a.npz", **arrays)
+    for kind in ("safetensors", "npz"):
+        line = f"bn x.npy --training --no-fused --adjustment a.{kind} -o {kind}.npy -q"
+        assert poolnorm(line).code == 0
+    assert Path("safetensors.npy").read_bytes() == Path("npz.npy").read_bytes()
+
+
 def test_on_a_fifo_it_is_known_by_its_first_bytes(poolnorm: Command) -> None:
     reading, writing = os.pipe()
     os.write(writing, Path("m.safetensors").read_bytes())

@@ -11,7 +11,7 @@ from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.keras.initializers import Initializer
 from poolnorm_cli.layers.weight_arrays import broadcast_weight
 from poolnorm_cli.shapes import Ints, Shape, format_shape
-from poolnorm_cli.tensors.formats import NPZ, format_of
+from poolnorm_cli.tensors.formats import format_of
 from poolnorm_cli.urls import redact_url
 from poolnorm_cli.values import frozen, replace
 
@@ -59,7 +59,7 @@ class Adjustment:
             return cls(
                 ";".join(f"{name}={_shown(term)}" for name, term in terms.items()), None, terms
             )
-        if format_of(given) is NPZ:
+        if (form := format_of(given)) is not None and form.keyed:
             return cls(given, given, {})
         pairs = [part.partition("=") for part in given.split(";")]
         if not all(name in _SYMBOLS and sign for name, sign, _ in pairs):
