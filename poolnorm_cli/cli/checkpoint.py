@@ -168,20 +168,25 @@ def read_weights(
             layer.output_shape(known)
             shape = known
     shape = entry.input_shape(layer) if shape is None else shape
-    if entry.framework in _CHANNELS_SECOND:
-        _require_axis_of_torch(layer, entry, shape)
+    require_axis_of_torch(layer, entry, shape)
     weights = entry.read_weights(
         layer, layer.weight_shapes(shape), training=flags.training.training
     )
-    _note_assumptions(layer, checkpoint, entry, flags)
+    note_assumptions(layer, checkpoint, flags)
     return weights
 
 
-def _note_assumptions(
-    layer: Layer, checkpoint: Checkpoint, entry: "Entry", flags: LayerFlags
-) -> None:
-    """Say what the file of the weights leaves open, or has that is not used."""
-    style = flags.printing.style()
+def note_assumptions(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags) -> None:
+    """Say what the file of the weights leaves open, or has that is not used.
+
+    Args:
+        layer: The layer.
+        checkpoint: Where its weights were read.
+        flags: What was typed.
+    """
+    entry, style = checkpoint.entry, flags.printing.style()
+    if entry is None:
+        return
     if entry.kind and entry.of_subclass:
         own = shown(entry.class_name, 60)
         note(f"{entry.place}: a {own}, run as the {entry.kind} whose parameters it has", style)
@@ -200,12 +205,19 @@ def _of_instances(kind: type[Layer], entry: "Entry") -> "Mapping[str, Any]":
     return {**entry.config, "groups": -1} if each else entry.config
 
 
-def _require_axis_of_torch(layer: Layer, entry: "Entry", shape: "Ints") -> None:
+def require_axis_of_torch(layer: Layer, entry: "Entry", shape: "Ints") -> None:
     """Refuse an axis along which the weights do not run, where those of torch would.
+
+    Args:
+        layer: The layer.
+        entry: Its weights in their file.
+        shape: Shape of the input.
 
     Raises:
         UsageError: The channels are the second axis, and the layer has them last.
     """
+    if entry.framework not in _CHANNELS_SECOND:
+        return
     size, *more = next(iter(entry.arrays.values())).shape or (1,)
     axis = getattr(layer, "axis", ())
     if len(shape) > 2 and not more and axis == (-1,) and shape[1] == size != shape[-1]:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.backends import DEFAULT_BACKEND
+from poolnorm_cli.cli.checkpoint import note_assumptions, require_axis_of_torch
 from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.errors import PoolnormError
 from poolnorm_cli.layers.base import Layer
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.engine.buffer_job import BufferJob, BufferPipeline
     from poolnorm_cli.layers.pipeline import Step
     from poolnorm_cli.tensors.sources import FirstInput
+    from poolnorm_cli.tensors.tensor import Tensor
 
 
 def buffer_job(
@@ -36,7 +38,7 @@ def buffer_job(
         The job; None where anything is wanted, or in the input, for which NumPy is needed, or where
         something is wrong with the input, which is told when that is run.
     """
-    if checkpoint.entry is not None or layer.weight_names or _takes_numpy(flags):
+    if _takes_numpy(flags):
         return None
     if not first.has_data or first.word == STDIN or is_stream(first.word):
         return None
@@ -44,11 +46,40 @@ def buffer_job(
 
     outputs, threads = flags.outputs, flags.backend.thread_count
     unbatched = flags.inputs.unbatched
-    job = BufferJob(layer, dtype=outputs.dtype, threads=threads, unbatched=unbatched)
     try:
-        return job if job.serves(first.tensors()) else None
+        tensors = list(first.tensors())
+        weights = _weights(layer, checkpoint, flags, tensors[0])
+        if weights is None:
+            return None
+        job = BufferJob(layer, weights, outputs.dtype, threads, unbatched)
+        if not job.serves(tensors):
+            return None
     except PoolnormError:
         return None
+    note_assumptions(layer, checkpoint, flags)
+    return job
+
+
+def _weights(
+    layer: Layer, checkpoint: "Checkpoint", flags: LayerFlags, tensor: "Tensor"
+) -> "dict[str, memoryview] | None":
+    """Return the weights for an input; None where they take NumPy.
+
+    Raises:
+        PoolnormError: The layer has none for it, or they cannot be read.
+    """
+    if not layer.weight_names:
+        return {}
+    from poolnorm_cli.weights.buffers import starting_weights, stored_weights
+
+    layer.output_shape(tensor.shape)
+    entry = checkpoint.entry
+    if entry is None:
+        return starting_weights(layer, tensor.shape, tensor.dtype.name)
+    if len(flags.inputs.inputs or ()) != 1:
+        return None
+    require_axis_of_torch(layer, entry, tensor.shape)
+    return stored_weights(layer, entry, tensor.shape)
 
 
 def buffer_pipeline(

@@ -86,6 +86,9 @@ class BufferPass(BlockPlan):
             return False
         if self.is_heavy or self.statistics_axes or self.inner.strips:
             return False
+        shapes = {name: weight.shape for name, weight in self.weights.items()}
+        if self.layer.weight_names and shapes != self.layer.weight_shapes(self.shape):
+            return False
         return all(self.inner.loop_call(count) is not None for count in counts)
 
     @cached_property

@@ -231,6 +231,8 @@ class LayerPass(BlockPlan):
         call, per = converted_call(self.layer, self.shape, dtypes, views)
 
         def work(block: Block) -> Array | None:
+            if block.mask is not None:
+                return None
             cells = computed(block.cells)
             samples = len(cells) * per
             if not cells.size or not call.serves(samples):

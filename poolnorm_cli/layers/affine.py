@@ -81,5 +81,17 @@ class AffineNormalization(Normalization):
             return super().initial_weight(weight, shape)
         return initializer.values(shape)
 
+    def initial_constant(self, weight: str) -> float | None:
+        """Return the number that an initializer gives to all values, if it does.
+
+        Args:
+            weight: Name of a weight that has an initializer.
+
+        Returns:
+            The number; None where values differ, or there is no initializer.
+        """
+        initializer: Initializer | None = getattr(self, f"{weight}_initializer", None)
+        return None if initializer is None else initializer.constant
+
     def _affine(self) -> tuple[tuple[str, bool], ...]:
         return ("gamma", self.scale), ("beta", self.center)

@@ -102,7 +102,7 @@ class Layer(OnDevice, ABC):
         Args:
             shape: Shape of the block.
             dtype: Name of its dtype, in which the output is, too: float32 or float64.
-            weights: What `weight_shapes` names, in the shapes given there.
+            weights: What `weight_shapes` names, in the shapes given there, float64.
 
         Returns:
             The call; None where there is none, so that NumPy is needed.
@@ -180,6 +180,18 @@ class Layer(OnDevice, ABC):
         """
         del shape
         raise UsageError(f"{self.keras_name} has no weight {weight!r}")
+
+    def initial_constant(self, weight: str) -> float | None:
+        """Return the number that a weight is everywhere when Keras starts it; None for others.
+
+        Args:
+            weight: Its name, one of `weight_shapes`.
+
+        Returns:
+            What all values of `initial_weight` are; None where that has to be asked.
+        """
+        del weight
+        return None
 
     def statistics_axes(self, rank: int, *, training: bool, in_strips: bool = False) -> Ints:
         """Return the axes over which statistics are gathered before `apply`; () for none.

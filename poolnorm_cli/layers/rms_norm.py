@@ -56,6 +56,17 @@ class RMSNormalization(Normalization):
 
         return filled(shape, 1.0) if weight == "scale" else super().initial_weight(weight, shape)
 
+    def initial_constant(self, weight: str) -> float | None:
+        """Return 1 for `scale`.
+
+        Args:
+            weight: `scale`.
+
+        Returns:
+            The number.
+        """
+        return 1.0 if weight == "scale" else None
+
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Compute `x / sqrt(mean(x^2) + epsilon) * scale`.
 

@@ -4,9 +4,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from poolnorm_cli.errors import InputError, UsageError, shown
 from poolnorm_cli.shapes import Ints, counted, format_shape, resolve_axes
 from poolnorm_cli.values import field, frozen, replace
@@ -23,7 +20,10 @@ from poolnorm_cli.weights.naming import (
 
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from poolnorm_cli.layers.base import Layer
+    from poolnorm_cli.tensors.tensor import Tensor
     from poolnorm_cli.weights.fit import Weights
 
 
@@ -99,10 +99,17 @@ def have_one_shape(weights: "Mapping[str, StoredArray]") -> bool:
 
 @frozen
 class StoredArray:
-    """One array of a checkpoint: its shape, and how its values are read."""
+    """One array of a checkpoint: its shape, and how its values are read.
+
+    Attributes:
+        shape: Its shape.
+        read: Reads its values.
+        tensor: The array in the file, where that is a file of tensors.
+    """
 
     shape: Ints
-    read: Callable[[], NDArray[Any]]
+    read: "Callable[[], NDArray[Any]]"
+    tensor: "Tensor | None" = None
 
 
 @frozen(kw_only=True)
@@ -194,18 +201,42 @@ class Entry:
             UsageError: A weight is missing, is not one of the layer's, or has another shape.
             InputError: It cannot be read, is not finite, or no variance.
         """
-        axes: Ints = getattr(layer, "axis", ())  # as they were given, where the file is silent
         with self.error_context():
-            names = self._names_in_file(expected)
-            shapes = {name: self.arrays[own].shape for name, own in names.items()}
-            kept = {
-                name: self._keras_shape(s, expected.get(name, s), axes)
-                for name, s in shapes.items()
-            }
-            require_shapes(kept, expected)
+            names, kept = self._names_and_shapes(layer, expected)
             values = {name: native_float(self.arrays[own].read()) for name, own in names.items()}
             shaped = {name: v.reshape(kept[name]) for name, v in values.items()}
             return fit(shaped, expected, layer, training=training)
+
+    def arrays_of(self, layer: "Layer", expected: Mapping[str, Ints]) -> dict[str, StoredArray]:
+        """Return the arrays that are the weights, their shapes checked; no value is read.
+
+        Args:
+            layer: The layer that they are for.
+            expected: Its weights in Keras' order, with their shapes.
+
+        Returns:
+            The arrays by their Keras names.
+
+        Raises:
+            UsageError: A weight is missing, is not one of the layer's, or has another shape.
+            InputError: It cannot be run at all.
+        """
+        with self.error_context():
+            names, _ = self._names_and_shapes(layer, expected)
+            return {name: self.arrays[own] for name, own in names.items()}
+
+    def _names_and_shapes(
+        self, layer: "Layer", expected: Mapping[str, Ints]
+    ) -> tuple[dict[str, str], dict[str, Ints]]:
+        """Return for each weight its name in the file, and the shape in which it is used."""
+        axes: Ints = getattr(layer, "axis", ())  # as they were given, where the file is silent
+        names = self._names_in_file(expected)
+        shapes = {name: self.arrays[own].shape for name, own in names.items()}
+        kept = {
+            name: self._keras_shape(s, expected.get(name, s), axes) for name, s in shapes.items()
+        }
+        require_shapes(kept, expected)
+        return names, kept
 
     @contextmanager
     def error_context(self) -> Iterator[None]:
@@ -291,7 +322,9 @@ class Entry:
         return dict(zip(expected, sorted(self.arrays, key=int), strict=True))
 
 
-def native_float(values: NDArray[Any]) -> NDArray[Any]:
+def native_float(values: "NDArray[Any]") -> "NDArray[Any]":
     """Return weights as float32 or float64, contiguous, in the machine's byte order."""
+    import numpy as np
+
     wide = np.float64 if values.dtype.itemsize == 8 else np.float32
     return np.ascontiguousarray(values, dtype=wide)

@@ -3,9 +3,8 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import prod
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from poolnorm_cli.errors import InputError, OutputError, UsageError, shown
 from poolnorm_cli.sizes import LARGEST_WEIGHT_BYTES
@@ -70,7 +69,9 @@ def read(tensor: "Tensor") -> "NDArray[Any]":
             f"{tensor.dtype.name} of shape {tensor.shape} is not a weight",
             "save weights as float vectors",
         )
-    size = int(np.prod(tensor.shape, dtype=object))
+    import numpy as np
+
+    size = prod(tensor.shape)
     if size > LARGEST_ITEMS:
         raise InputError.at(tensor.name, f"{size} values are too many for a weight")
     if tensor.nbytes > max(LARGEST_WEIGHT_BYTES, _MOST_DEFLATED * (tensor.packed or tensor.nbytes)):
@@ -114,7 +115,7 @@ def entries(file: str) -> list[Entry]:
     """
     tensors = list(open_tensors(file))
     held = {
-        str(tensor.key): StoredArray(tensor.shape, _reader(tensor))
+        str(tensor.key): StoredArray(tensor.shape, _reader(tensor), tensor)
         for tensor in tensors
         if layer_and_weight(str(tensor.key))[1] not in IGNORED
     }

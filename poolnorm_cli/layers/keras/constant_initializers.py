@@ -30,6 +30,11 @@ class Initializer(Identifier):
             UsageError: Keras has none for such a shape.
         """
 
+    @property
+    def constant(self) -> float | None:
+        """The number that all values are, whatever the shape; None where they differ."""
+        return None
+
 
 @frozen
 class Constant(Initializer):
@@ -38,6 +43,11 @@ class Constant(Initializer):
     words: ClassVar[tuple[str, ...]] = ("constant",)
 
     value: NumberOrArray = 0.0
+
+    @property
+    def constant(self) -> float | None:
+        """The value, if it is one number."""
+        return None if isinstance(self.value, tuple) else float(self.value)
 
     def values(self, shape: Ints) -> "Float64":
         """Fill the shape, or give the array that shape.
@@ -77,6 +87,11 @@ class Zeros(Initializer):
 
     words: ClassVar[tuple[str, ...]] = ("zeros", "zero")
 
+    @property
+    def constant(self) -> float:
+        """0."""
+        return 0.0
+
     def values(self, shape: Ints) -> "Float64":
         """Fill the shape with 0."""
         return Constant(0.0).values(shape)
@@ -87,6 +102,11 @@ class Ones(Initializer):
     """1 everywhere."""
 
     words: ClassVar[tuple[str, ...]] = ("ones", "one")
+
+    @property
+    def constant(self) -> float:
+        """1."""
+        return 1.0
 
     def values(self, shape: Ints) -> "Float64":
         """Fill the shape with 1."""
