@@ -95,9 +95,7 @@ class Layer(OnDevice, ABC):
     def loop_call(
         self, shape: Ints, dtype: str, weights: "Mapping[str, memoryview]"
     ) -> "LoopCall | None":
-        """Return what computes a block in inference by compiled loops alone, without NumPy.
-
-        Its bytes are those that `apply` gives.
+        """Return what computes the bytes of `apply` in inference by compiled loops, without NumPy.
 
         Args:
             shape: Shape of the block.
