@@ -223,8 +223,8 @@ class LayerPass(BlockPlan):
     def _tiles(self, weights: Weights) -> "Callable[[Block], Array | None] | None":
         """Return what computes a block whose type is no loop's, a tile at a time; None without."""
         dtypes = self.dtype, self.compute_dtype.name, self.result
-        if self.dtype in (dtypes[1], "bfloat16") or not converts(*dtypes):
-            return None  # blocks of bfloat16 are float32 already
+        if "bfloat16" in dtypes or self.dtype == dtypes[1] or not converts(*dtypes):
+            return None  # blocks of bfloat16 are float32 here
         if self.training or self.strips or self.factor != 1 or self.backend is not NUMPY:
             return None
         views = {name: np.ascontiguousarray(w, np.float64).data for name, w in weights.items()}

@@ -1,0 +1,1 @@
+"""Layers that are called from Python: arrays of any library in, NumPy's out."""

@@ -1,0 +1,288 @@
+"""A layer as a function of arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from poolnorm_cli.api.arguments import ArgumentError, array_of, checked_out, python_errors
+from poolnorm_cli.engine.in_memory import run_array
+from poolnorm_cli.engine.layer_pass import initial_weights
+from poolnorm_cli.layers import find
+from poolnorm_cli.layers.keras.spelling import unwrap_single
+from poolnorm_cli.weights.fit import fit
+
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+    from typing import Self
+
+    from poolnorm_cli.kernels.memory import Array
+    from poolnorm_cli.layers.base import Layer
+    from poolnorm_cli.shapes import Ints, Shape
+    from poolnorm_cli.weights.entry import Entry
+
+    GivenWeights = Mapping[str, Any] | Sequence[Any] | None
+
+Weights = dict[str, np.ndarray[Any, np.dtype[Any]]]
+
+
+class LayerFunction:
+    """A layer that is called on arrays.
+
+    Attributes:
+        layer: Its parameters, as a value.
+    """
+
+    words: ClassVar[str]
+    """The layer's words of the command line."""
+
+    def __init__(self, *sizes: Any, **parameters: Any) -> None:
+        """Make a layer.
+
+        Args:
+            sizes: Parameters in Keras' order; an int stands for all axes.
+            parameters: Parameters by their Keras names.
+
+        Raises:
+            ArgumentError: One has a value that it cannot have.
+            TypeError: There is no such parameter.
+        """
+        kind = find(*self.words.split())
+        known = {parameter.name: parameter for parameter in kind.parameters()}
+        given = dict(zip(known, sizes, strict=False))
+        if len(sizes) > len(known) or given.keys() & parameters.keys():
+            message = f"{type(self).__name__}() has parameters that were given twice, or too many"
+            raise TypeError(message)
+        given |= parameters
+        for name in given:
+            if name not in known:
+                message = f"{type(self).__name__}() has no parameter {name!r}: {', '.join(known)}"
+                raise TypeError(message)
+        with python_errors():
+            self.layer: Layer = kind(**{n: _stored(n, value) for n, value in given.items()})
+        self._entry: Entry | None = None
+
+    @classmethod
+    def of(cls, layer: Layer, entry: Entry | None = None) -> Self:
+        """Return the function of a layer that is there.
+
+        Args:
+            layer: The layer.
+            entry: Where its weights are; None where it starts with the initial ones.
+
+        Returns:
+            The function.
+        """
+        made = cls.__new__(cls)
+        made.layer, made._entry = layer, entry  # noqa: SLF001 - of its own class
+        return made
+
+    def __repr__(self) -> str:
+        """Return the call that makes such a layer."""
+        parameters = self.layer.shown_parameters().items()
+        shown = (f"{name}={unwrap_single(value)!r}" for name, value in parameters)
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def __eq__(self, other: object) -> bool:
+        """Whether another one has the same parameters, and weights from the same place."""
+        if not isinstance(other, LayerFunction):
+            return NotImplemented
+        return self.layer == other.layer and self._entry is other._entry
+
+    def __hash__(self) -> int:
+        """Return a number that equal layers share."""
+        return hash((type(self), repr(self.layer)))
+
+    def __call__(
+        self,
+        x: Any,
+        weights: GivenWeights = None,
+        *,
+        training: bool = False,
+        mask: Any = None,
+        out: Array | None = None,
+        threads: int | None = None,
+    ) -> Array:
+        """Compute the layer.
+
+        Args:
+            x: Samples along axis 0: an array, or what has `__array__` or DLPack.
+            weights: By Keras name, or in Keras' order as `get_weights` has them; those of the file
+                that the layer is from, or those with which Keras starts, where None.
+            training: Use the statistics of the batch.
+            mask: Which cells count, not zero where one does.
+            out: The array of NumPy that the output goes to; it may be `x`. A new one where None.
+            threads: Threads that work on blocks; one for each processor where None, as far as
+                there is work for them.
+
+        Returns:
+            The output, in the dtype of `x` (float32 for integers, unless the layer keeps them).
+
+        Raises:
+            ArgumentError: The layer cannot take `x`, the weights or `out`.
+            DataError: Weights have values that they cannot have.
+        """
+        with python_errors():
+            return self._run(x, weights, training, mask, out, threads)[0]
+
+    def train(
+        self,
+        x: Any,
+        weights: GivenWeights = None,
+        *,
+        mask: Any = None,
+        out: Array | None = None,
+        threads: int | None = None,
+    ) -> tuple[Array, Weights]:
+        """Compute the layer as in training, and move its weights on.
+
+        Args:
+            x: Samples along axis 0, as for a call.
+            weights: The weights before, as for a call.
+            mask: Which cells count, not zero where one does.
+            out: The array of NumPy that the output goes to.
+            threads: Threads, as for a call.
+
+        Returns:
+            The output, and the weights as the call leaves them, by their Keras names.
+
+        Raises:
+            ArgumentError: The layer cannot take `x`, the weights or `out`.
+            DataError: Weights or statistics have values that they cannot have.
+        """
+        with python_errors():
+            y, updated = self._run(x, weights, True, mask, out, threads)  # noqa: FBT003
+        return y, {name: np.array(weight) for name, weight in updated.items()}
+
+    def output_shape(self, shape: Sequence[int | str | None]) -> Shape:
+        """Return the shape of the output for an input of `shape`, whose sizes may be names or None.
+
+        Raises:
+            ArgumentError: The layer cannot take such an input.
+        """
+        with python_errors():
+            return self.layer.output_shape(tuple(shape))
+
+    def weights_for(self, shape: Sequence[int], dtype: str = "float32") -> Weights:
+        """Return the weights with which a call on an input computes where it is given none.
+
+        Args:
+            shape: Shape of the input.
+            dtype: Name of its dtype.
+
+        Returns:
+            The weights by their Keras names; {} for a layer without any.
+
+        Raises:
+            ArgumentError: The layer cannot take such an input.
+            DataError: The file of the weights cannot be read.
+        """
+        with python_errors():
+            return self.prepared(None, tuple(map(int, shape)), dtype, training=False)
+
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        shape: Sequence[int | str | None],
+        *,
+        weights: GivenWeights = None,
+        dtype: str = "float32",
+        opset: int = 17,
+        overwrite: bool = False,
+    ) -> None:
+        """Write the layer as an ONNX file, whole or not at all.
+
+        Args:
+            path: The `.onnx` file.
+            shape: Shape of the inputs; names and None stand for any size.
+            weights: As for a call.
+            dtype: Name of the dtype of the inputs.
+            opset: Version of the ONNX operator set.
+            overwrite: Replace a file that is there.
+
+        Raises:
+            ArgumentError: There can be no such graph, or the file is there.
+            PoolnormError: The file cannot be written, or `onnx` is not installed.
+        """
+        from poolnorm_cli.api.exporting import export
+
+        with python_errors():
+            export([(self, weights)], path, tuple(shape), dtype, opset, overwrite=overwrite)
+
+    def _run(
+        self,
+        x: Any,
+        weights: GivenWeights,
+        training: bool,  # noqa: FBT001
+        mask: Any,
+        out: Array | None,
+        threads: int | None,
+    ) -> tuple[Array, Weights]:
+        array = array_of(x)
+        shape = array.shape
+        if array.ndim == 0:
+            raise ArgumentError("the input is a single number", "layers need a batch axis")
+        made = tuple(int(size or 0) for size in self.layer.output_shape(shape))
+        target = None
+        if out is not None:
+            out = checked_out(out, made, self.layer.result_dtype(array.dtype.name))
+            target = out if out.flags.c_contiguous else None
+        found = run_array(
+            self.layer,
+            array,
+            self.prepared(weights, shape, array.dtype.name, training=training),
+            training=training,
+            mask=None if mask is None else array_of(mask, "the mask"),
+            threads=threads,
+            out=target,
+        )
+        if out is None or target is not None:
+            return found
+        out[...] = found[0]
+        return out, found[1]
+
+    def prepared(
+        self, given: GivenWeights, shape: Ints, dtype: str, *, training: bool = False
+    ) -> Weights:
+        """Return weights as the layer takes them for an input.
+
+        Args:
+            given: As for a call.
+            shape: Shape of the input.
+            dtype: Name of its dtype.
+            training: They are for a training call.
+
+        Returns:
+            The weights by their Keras names.
+
+        Raises:
+            PoolnormError: They do not fit, or cannot be read.
+        """
+        layer, expected = self.layer, self.layer.weight_shapes(shape)
+        if given is None and self._entry is not None:
+            entry = self._entry.for_rank(len(shape))
+            return dict(entry.read_weights(layer, expected, training=training))
+        if given is None:
+            return initial_weights(layer, shape, dtype)
+        if not hasattr(given, "keys"):
+            if len(given) != len(expected):
+                what = f"{len(given)} weights where the layer has {len(expected)}"
+                raise ArgumentError(what, f"give {', '.join(expected) or 'none'}")
+            given = dict(zip(expected, given, strict=True))
+        arrays = {str(name): array_of(given[name], str(name)) for name in given}  # type: ignore[index]
+        return dict(fit(arrays, expected, layer, training=training))
+
+
+def _stored(name: str, value: Any) -> Any:
+    """Return a value as a layer has it: sizes and axes are tuples."""
+    if isinstance(value, bool) or name in {"groups", "size", "p", "order", "virtual_batch_size"}:
+        return value
+    if isinstance(value, int | np.integer) and name not in _NUMBERS:
+        return (int(value),)
+    return tuple(value) if isinstance(value, list) else value
+
+
+_NUMBERS = ("epsilon", "momentum", "alpha", "beta", "bias", "renorm_momentum", "divisor_override")

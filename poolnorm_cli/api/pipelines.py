@@ -1,0 +1,161 @@
+"""Layers one after another, as a function of arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from poolnorm_cli.api.arguments import ArgumentError, python_errors
+from poolnorm_cli.api.functions import LayerFunction
+from poolnorm_cli.layers.trainable import Trainable
+
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Sequence
+
+    from poolnorm_cli.api.functions import GivenWeights, Weights
+    from poolnorm_cli.kernels.memory import Array
+    from poolnorm_cli.shapes import Shape
+
+
+class Pipeline:
+    """Layers one after another, each of which takes what the one before it gives.
+
+    Attributes:
+        layers: The layers.
+    """
+
+    def __init__(self, layers: Iterable[LayerFunction]) -> None:
+        """Put layers in a row.
+
+        Args:
+            layers: One or more.
+
+        Raises:
+            ArgumentError: There is none, or one is no layer.
+        """
+        self.layers = tuple(layers)
+        given: tuple[Any, ...] = self.layers
+        wrong = [each for each in given if not isinstance(each, LayerFunction)]
+        if wrong or not self.layers:
+            what = f"a pipeline of {type(wrong[0]).__name__}" if wrong else "an empty pipeline"
+            raise ArgumentError(what, "give layers, as Pipeline([MaxPooling(2)])")
+
+    def __repr__(self) -> str:
+        """Return the call that makes such a pipeline."""
+        return f"Pipeline([{', '.join(map(repr, self.layers))}])"
+
+    def __call__(
+        self,
+        x: Any,
+        weights: Sequence[GivenWeights] | None = None,
+        *,
+        training: bool = False,
+        out: Array | None = None,
+        threads: int | None = None,
+    ) -> Array:
+        """Compute all layers.
+
+        Args:
+            x: Samples along axis 0, as for a layer.
+            weights: Those of each layer, None for those that it has.
+            training: Use the statistics of the batch.
+            out: The array of NumPy that the output goes to.
+            threads: Threads, as for a layer.
+
+        Returns:
+            The output of the last layer.
+
+        Raises:
+            ArgumentError: A layer cannot take what comes to it.
+            DataError: Weights have values that they cannot have.
+        """
+        last = len(self.layers) - 1
+        for place, (layer, own) in enumerate(self._with(weights)):
+            target = out if place == last else None
+            x = layer(x, own, training=training, out=target, threads=threads)
+        result: Array = x
+        return result
+
+    def train(
+        self,
+        x: Any,
+        weights: Sequence[GivenWeights] | None = None,
+        *,
+        out: Array | None = None,
+        threads: int | None = None,
+    ) -> tuple[Array, list[Weights]]:
+        """Compute all layers as in training, and move their weights on.
+
+        Args:
+            x: Samples along axis 0, as for a layer.
+            weights: Those of each layer, None for those that it has.
+            out: The array of NumPy that the output goes to.
+            threads: Threads, as for a layer.
+
+        Returns:
+            The output of the last layer, and the weights of each.
+
+        Raises:
+            ArgumentError: A layer cannot take what comes to it.
+            DataError: Weights or statistics have values that they cannot have.
+        """
+        last, updated = len(self.layers) - 1, []
+        for place, (layer, own) in enumerate(self._with(weights)):
+            target = out if place == last else None
+            if isinstance(layer.layer, Trainable):
+                x, after = layer.train(x, own, out=target, threads=threads)
+            else:
+                x, after = layer(x, own, out=target, threads=threads), {}
+            updated.append(after)
+        return x, updated
+
+    def output_shape(self, shape: Sequence[int | str | None]) -> Shape:
+        """Return the shape of the output for an input of `shape`, whose sizes may be names or None.
+
+        Raises:
+            ArgumentError: A layer cannot take what comes to it.
+        """
+        found: Shape = tuple(shape)
+        for layer in self.layers:
+            found = layer.output_shape(found)
+        return found
+
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        shape: Sequence[int | str | None],
+        *,
+        weights: Sequence[GivenWeights] | None = None,
+        dtype: str = "float32",
+        opset: int = 17,
+        overwrite: bool = False,
+    ) -> None:
+        """Write the layers as one ONNX file, whole or not at all.
+
+        Args:
+            path: The `.onnx` file.
+            shape: Shape of the inputs; the batch may be a name or None.
+            weights: Those of each layer, None for those that it has.
+            dtype: Name of the dtype of the inputs.
+            opset: Version of the ONNX operator set.
+            overwrite: Replace a file that is there.
+
+        Raises:
+            ArgumentError: There can be no such graph, or the file is there.
+            PoolnormError: The file cannot be written, or `onnx` is not installed.
+        """
+        from poolnorm_cli.api.exporting import export
+
+        with python_errors():
+            pairs = self._with(weights)
+            export(pairs, path, tuple(shape), dtype, opset, overwrite=overwrite)
+
+    def _with(
+        self, weights: Sequence[GivenWeights] | None
+    ) -> list[tuple[LayerFunction, GivenWeights]]:
+        own = [None] * len(self.layers) if weights is None else list(weights)
+        if len(own) != len(self.layers):
+            what = f"weights for {len(own)} layers, of which there are {len(self.layers)}"
+            raise ArgumentError(what, "give one for each, None for a layer without")
+        return list(zip(self.layers, own, strict=True))

@@ -1,0 +1,1 @@
+"""Layers called from Python."""
