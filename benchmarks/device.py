@@ -1,7 +1,8 @@
 """Layers on a device, beside torch: `python -m benchmarks.device --peer-python PYTHON`.
 
 "With copies" goes from an array in the processor's memory to one there; "without" has its input on
-the device and leaves its output there. `--provider cpu` runs all of it on the processor.
+the device and leaves its output there, by the graph that a run tries first there, check included.
+`--provider cpu` runs all of it on the processor.
 """
 
 import argparse
@@ -45,7 +46,11 @@ def without_copies(layer: Layer, x: Any, provider: Any, *, training: bool) -> Ca
         feeds = {model.graph.input[0].name: x}
     else:
         shape = (BATCH, *x.shape[1:])
-        model, _ = BlockGraph(layer, shape, x.dtype.name, training=False, exact=True).build()
+        quicker = provider != "cpu" and layer.fits_device(weights)
+        graph = BlockGraph(
+            layer, shape, x.dtype.name, training=False, exact=True, on_device=quicker
+        )
+        model, _ = graph.build()
         feeds = {"x": x} | {name: w.astype(np.float64) for name, w in weights.items()}
     session = opened.session(model.SerializeToString())
     binding = session.io_binding()
