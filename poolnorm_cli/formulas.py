@@ -34,8 +34,8 @@ def window_formula(length: Dim, placing: Placing) -> str:
         sum_ = "".join(f" + {cells}" for cells in (low, high) if cells)
         room = f"({n}{sum_} - {extent})"
         if placing.ceil:
-            least = f"{n} + {low}" if low else n
-            least = f"min(ceil{room[:-1]} / {stride}) + 1, ceil(({least}) / {stride}))"
+            begins = f"({n} + {low})" if low else n
+            least = f"min(ceil({room} / {stride}) + 1, ceil({begins} / {stride}))"
             placed = f"{given}: {least} = {_places(count)}"
         else:
             placed = f"{given}: {room} // {stride} + 1 = {_places(count)}"

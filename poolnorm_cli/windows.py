@@ -261,8 +261,8 @@ class Placing(NamedTuple):
         low, high = pads
         room = length + low + high - self.extent
         count = max((-(-room // self.stride) if self.ceil else room // self.stride) + 1, 0)
-        if self.ceil and (count - 1) * self.stride >= length + low:
-            count -= 1
+        if self.ceil:  # none begins in the padding after the axis
+            count = min(count, -(-(length + low) // self.stride))
         over = max((count - 1) * self.stride + self.extent - low - length, 0)
         return Window(self.size, self.stride, count, low, over, self.dilation)
 

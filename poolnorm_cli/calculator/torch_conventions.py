@@ -65,8 +65,10 @@ def _beyond_keras(layer: Any, shape: Shape) -> Convention:
     return Convention(
         framework=FRAMEWORK,
         order=made.order,
-        like=call,
-        like_shape=reordered(after, made.order),
+        like=call if own else (),
+        like_shape=reordered(after, made.order) if own else None,
+        same=bool(own),
+        why="" if own else "no layer there has such windows; operators give the same",
         call=call,
     )
 

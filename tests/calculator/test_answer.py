@@ -182,5 +182,26 @@ def test_a_formula_of_a_named_size_has_the_value_of_its_number(
     assert _value(span[1][:-1], length, i=1) == known
 
 
+@given(
+    st.integers(1, 40),
+    st.tuples(st.integers(1, 5), st.integers(1, 4), st.integers(1, 3)),
+    st.tuples(st.integers(0, 5), st.integers(0, 5)),
+    st.booleans(),
+)
+def test_a_formula_of_pads_has_the_number_of_places(
+    length: int, sizes: tuple[int, int, int], pads: tuple[int, int], ceil_mode: bool
+) -> None:
+    size, stride, dilation = sizes
+    placing = Placing(size, stride, "valid", dilation, pads, ceil_mode)
+    if sum(pads) + length < placing.extent:
+        return
+    for name in (length, "H"):
+        told = (
+            window_formula(name, placing).split(": ", 1)[1].split(" places")[0].split(" place")[0]
+        )
+
+        assert {_value(text, length) for text in told.split(" = ")} == {placing.on(length).count}
+
+
 def _value(text: str, length: int, **more: int) -> Any:
-    return eval(text, {"H": length, "ceil": ceil, **more})  # noqa: S307 - our own text
+    return eval(text, {"H": length, "ceil": ceil, "min": min, **more})  # noqa: S307 - our own text
