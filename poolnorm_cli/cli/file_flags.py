@@ -46,6 +46,7 @@ def roles(layer: "Described", flags: LayerFlags) -> Iterator[Role]:
     written = {
         "--save-config": definition.save_config,
         "--export": flags.export.export,
+        "--indices": flags.indices.indices,
         "--save-svg": flags.pictures.save_svg,
         "--save-png": flags.pictures.save_png,
         "--journal": flags.batch.journal,

@@ -134,7 +134,9 @@ OTHERS = (
     _Rule(
         ("overwrite", "sync"),
         "nothing is written",
-        lambda layer, flags: not (_writes(layer, flags) or flags.pictures.is_kept),
+        lambda layer, flags: (
+            not (_writes(layer, flags) or flags.pictures.is_kept or flags.indices.indices)
+        ),
     ),
     _Rule(
         ("skip_existing",),

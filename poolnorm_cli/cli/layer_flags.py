@@ -295,11 +295,26 @@ class MaskFlags:
 
 
 @frozen(kw_only=True)
+class IndicesFlags:
+    """What else is told of maxima."""
+
+    indices: Annotated[
+        str | None,
+        Option(
+            metavar="FILE",
+            help="Also write where each maximum is to this .npy or .npz: int64, counted over the "
+            "spatial axes, as torch's return_indices.",
+            rich_help_panel=_OUTPUT_PANEL,
+        ),
+    ] = None
+
+
+@frozen(kw_only=True)
 class LayerFlags:
     """What was typed after a layer verb, one field for each group, in the order of the help.
 
     The groups with a default are those that only some layers have; for the others, nothing of the
-    kind is asked for: no weights, no training, no mask.
+    kind is asked for: no weights, no training, no mask, no indices.
     """
 
     inputs: FileInputFlags
@@ -315,6 +330,7 @@ class LayerFlags:
     training: TrainingFlags = TrainingFlags()
     folding: FoldingFlags = FoldingFlags()
     mask: MaskFlags = MaskFlags()
+    indices: IndicesFlags = IndicesFlags()
 
     def more_roles(self) -> "Iterable[Role]":
         """List the files that are named by other flags than these: a layer alone has none."""

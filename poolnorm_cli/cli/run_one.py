@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.cli.file_flags import check_files
@@ -18,6 +19,8 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from poolnorm_cli.engine.buffer_job import BufferJob
     from poolnorm_cli.engine.job import Job
     from poolnorm_cli.layers.described import Described
@@ -67,13 +70,14 @@ class OneInput:
         if self.is_left:
             reporter.skipped(self._name, str(self._place))
             return 0
-        tensors, output = self.first.open(), None
-        if target is not None:
-            output = open_output(target, flags.outputs.overwrite, sync=flags.synced)
-        try:
-            outcomes = job.run_all(tensors, output, self._place)
-        except MemoryError as error:
-            raise error_of(error).within(self._name) from None
+        with self._indices(job, reporter):
+            tensors, output = self.first.open(), None
+            if target is not None:
+                output = open_output(target, flags.outputs.overwrite, sync=flags.synced)
+            try:
+                outcomes = job.run_all(tensors, output, self._place)
+            except MemoryError as error:
+                raise error_of(error).within(self._name) from None
         for outcome in outcomes:
             for note in outcome.notes:
                 reporter.noted(note)
@@ -93,6 +97,16 @@ class OneInput:
             report.add(job.estimate(tensor, self.target, self._place))
         report.close()
         return 0
+
+    def _indices(
+        self, job: "Job | BufferJob", reporter: LayerReport
+    ) -> "AbstractContextManager[None]":
+        """Return what writes where maxima are, around the run, if that is wanted."""
+        if self.flags.indices.indices is None:
+            return nullcontext()
+        from poolnorm_cli.cli.indices_file import writing_indices
+
+        return writing_indices(job.layer, self.flags, reporter)
 
     @property
     def _place(self) -> str | None:

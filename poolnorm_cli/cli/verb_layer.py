@@ -51,6 +51,7 @@ def layer_command(name: str) -> Command:
         "training": issubclass(layer, Trainable),
         "folding": issubclass(layer, Trainable),
         "mask": issubclass(layer, Maskable),
+        "indices": name == "pool max",
     }
     without = [group for group, there in has.items() if not there]
     example = " ".join(["poolnorm", name, "x.npy", *layer.example.split(), "-o", "y.npy"])
@@ -62,6 +63,10 @@ def _run(kind: type[Layer], parameters: dict[str, Any], flags: LayerFlags) -> in
     """Make the layer, and run or fold it."""
     first = flags.first_input()
     layer, checkpoint = layer_from_files(kind, parameters, flags, first)
+    if flags.indices.indices is not None:
+        from poolnorm_cli.cli.indices_file import check_indices
+
+        check_indices(flags, first, is_alone=has_one_input(layer, flags))
     if flags.folding.fold:
         code = _fold(layer, checkpoint, flags)
     else:
