@@ -204,3 +204,10 @@ def test_other_layers_have_no_such_flag(poolnorm: Command) -> None:
     for words in ("pool average", "apool max --output-size 1", "gpool max"):
         result = poolnorm(f"{words} x.npy --indices i.npy")
         assert (result.code, "no such flag" in result.err) == (2, True)
+
+
+def test_a_step_of_a_pipe_has_no_indices_and_says_what_to_do(poolnorm: Command) -> None:
+    result = poolnorm("pipe x.npy ! pool max --indices i.npy")
+
+    assert result.code == 2
+    assert "--indices is not of a step; write what comes to it by ! tee FILE" in result.err
