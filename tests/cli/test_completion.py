@@ -50,8 +50,11 @@ def paths(line: str) -> str:
         ("poolnorm ln --dtype f", ["float16", "float32", "float64"]),
         ("poolnorm ln --backend ", ["numpy", "onnx"]),
         ("poolnorm ln --provider c", ["cpu", "cuda"]),
-        ("poolnorm pool max --padding=", ["--padding=valid", "--padding=same"]),
-        ("poolnorm pool max --padding s", ["same"]),
+        (
+            "poolnorm pool max --padding=",
+            ["--padding=valid", "--padding=same", "--padding=same_lower"],
+        ),
+        ("poolnorm pool max --padding s", ["same", "same_lower"]),
         ("poolnorm ln --color a", ["auto", "always"]),
         ("poolnorm ln -j a", ["auto"]),
         ("poolnorm compare --backends numpy,onnx:cp", ["numpy,onnx:cpu"]),
@@ -62,7 +65,7 @@ def paths(line: str) -> str:
         ("poolnorm pipe x.npy ! pool max ! te", ["tee"]),
         ("poolnorm pipe x.npy ! bn --weight", ["--weights"]),
         ("poolnorm pipe x.npy ! pool max --o", []),
-        ("poolnorm shape pipe 4,4,4 ! pool max --padding s", ["same"]),
+        ("poolnorm shape pipe 4,4,4 ! pool max --padding s", ["same", "same_lower"]),
         ("poolnorm shape gpool ", ["max", "average"]),
         ("poolnorm help exi", ["exit-codes"]),
         ("poolnorm help pool m", ["max"]),
@@ -147,8 +150,8 @@ def test_bash_replaces_what_follows_a_break(ask: Callable[..., list[str]]) -> No
     line = f"poolnorm bn --weights={FIXTURES / 'torch.safetensors'}::st"
 
     assert ask("complete_bash", COMP_LINE=line, COMP_WORDBREAKS=BREAKS) == ["none", "stem.bn"]
-    told = ask("complete_bash", COMP_LINE="poolnorm pool max --padding=s", COMP_WORDBREAKS=BREAKS)
-    assert told == ["none", "same"]
+    told = ask("complete_bash", COMP_LINE="poolnorm pool max --padding=v", COMP_WORDBREAKS=BREAKS)
+    assert told == ["none", "valid"]
     assert ask("complete_bash", COMP_LINE="poolnorm info ")[:1] == ["files"]
 
 
@@ -322,7 +325,7 @@ LOADS = {
     [
         ("poolnorm pool m\t", "pool max "),
         ("poolnorm bn --weights FILE::st\t", "::stem.bn "),
-        ("poolnorm pool max --padding=s\t", "--padding=same "),
+        ("poolnorm pool max --padding=v\t", "--padding=valid "),
     ],
 )
 def test_a_shell_completes(
@@ -343,7 +346,7 @@ def test_a_shell_completes(
     [
         ("poolnorm pool m", "max\tSlide a window"),
         ("poolnorm bn --weights FILE::st", "::stem.bn"),
-        ("poolnorm pool max --padding=s", "--padding=same"),
+        ("poolnorm pool max --padding=v", "--padding=valid"),
         ("poolnorm info /etc/passw", "/etc/passwd"),
     ],
 )

@@ -61,16 +61,16 @@ VERBS = {
     "compare --backends numpy,onnx:cpu -- maxpool x.npy": "no layer 'maxpool'; did you mean pool max?",
     "pipe x.npy ! maxpool": "step 1: no layer 'maxpool'; did you mean pool max?",
     "pipe x.npy ! bn ! pool mx": "step 2: no pool 'mx'; did you mean pool max?",
-    "pool max x.npy --padding smae": "--padding 'smae' is none of valid, same; did you mean same?",
+    "pool max x.npy --padding smae": "--padding 'smae' is none of valid, same, same_lower; did you mean same?",
     "pool max x.npy --dtype=float23": "--dtype 'float23' is none of float16, bfloat16, float32, float64; did you mean float32?",
-    "pipe x.npy ! pool max --padding sme": "step 1 (pool max): --padding 'sme' is none of valid, same; did you mean same?",
+    "pipe x.npy ! pool max --padding sme": "step 1 (pool max): --padding 'sme' is none of valid, same, same_lower; did you mean same?",
     "bn --gamma-initializer kaiming_uniform x.npy": "--gamma-initializer 'kaiming_uniform' is not one of Keras' initializers; did you mean he_uniform?",
     "pool max x.npy --strides": "--strides lacks its value; type poolnorm pool max --help",
     "pool max -p 2 x.npy": "no such flag -p of pool max; type poolnorm pool max --help",
     "poolnorm pool max x.npy": "poolnorm twice; type poolnorm pool max x.npy",
     "help exit": "no such verb 'exit'; did you mean poolnorm help exit-codes?",
     "generate nromal 2 -o x.npy": (
-        "'nromal' is none of normal, uniform, arange, zeros, ones; did you mean normal?"
+        "'nromal' is none of normal, uniform, arange, zeros, ones, values; did you mean normal?"
     ),
 }  # fmt: skip
 
@@ -78,7 +78,7 @@ FLAGS = {
     "pool max x.npy --pool-sise 2": "--pool-sise of pool max; did you mean --pool-size?",
     "pool max x.npy --kernel-size 2": "--kernel-size of pool max; did you mean --pool-size?",
     "pool max x.npy --stride=2": "--stride of pool max; did you mean --strides?",
-    "pool max x.npy --pad same": "--pad of pool max; did you mean --padding?",
+    "pool max x.npy --pad same": "--pad of pool max; did you mean --pads?",
     "pool max x.npy --out y.npy": "--out of pool max; did you mean --output?",
     "pool max x.npy --force": "--force of pool max; did you mean --overwrite?",
     "pool max x.npy --nope": "--nope of pool max; type poolnorm pool max --help",
