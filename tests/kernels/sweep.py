@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poolnorm_cli.engine.converting import converted_call
+from poolnorm_cli.errors import UsageError
 from poolnorm_cli.kernels import native
 from poolnorm_cli.kernels.halves import narrow_bfloat16, narrow_float16, widen_float16
 from poolnorm_cli.kernels.moments import moments_of
@@ -24,10 +25,11 @@ from poolnorm_cli.layers.adaptive_pooling import AdaptiveAveragePooling, Adaptiv
 from poolnorm_cli.layers.batch_norm.layer import BatchNormalization
 from poolnorm_cli.layers.group_norm import GroupNormalization
 from poolnorm_cli.layers.layer_norm import LayerNormalization
+from poolnorm_cli.layers.pads import Pads
 from poolnorm_cli.layers.pooling import AveragePooling, MaxPooling
 from poolnorm_cli.layers.rms_norm import RMSNormalization
 from poolnorm_cli.layers.unit_norm import UnitNormalization
-from poolnorm_cli.windows import window
+from poolnorm_cli.windows import Placing
 
 
 if TYPE_CHECKING:
@@ -64,21 +66,50 @@ def sizes(random: Random, rank: int) -> tuple[int, ...]:
     return tuple(int(size) for size in random.integers(least, [40, 14, 9, 6, 5][rank - 1], rank))
 
 
+def placings_of(random: Random, spatial: tuple[int, ...]) -> list[Placing]:
+    """Draw a window on each axis: valid, same, or with pads, dilation and a ceil of its own."""
+    padding: Any = random.choice(["valid", "same", "same", "same_lower"])
+    valid, ceil, padded = padding == "valid", random.random() < 0.5, random.random() < 0.5
+    found = []
+    for n in spatial:
+        size = min(number(random), n) if valid else number(random)
+        dilation = int(random.integers(1, 4)) if random.random() < 0.5 and size < n else 1
+        extent = (size - 1) * dilation + 1
+        low, high = (int(cells) for cells in random.integers(0, min(extent, 50), 2))
+        pads = (low + max(extent - n, 0), high) if valid and padded else None
+        stride = number(random)
+        found.append(Placing(size, stride, padding, dilation, pads, ceil and valid))
+    return found
+
+
 def pooling(random: Random) -> None:
     """Pool with windows of any size, and take each of them by itself."""
     shape = sizes(random, int(random.integers(3, 6)))
     if 0 in shape:
         return
     x, spatial = some(random, shape), shape[1:-1]
-    padding: Any = "same" if random.random() < 0.8 else "valid"
-    size = tuple(min(number(random), n if padding == "valid" else MOST) for n in spatial)
-    strides = tuple(number(random) for _ in spatial)
-    given: dict[str, Any] = {"pool_size": size, "strides": strides, "padding": padding}
-    most, mean = (kind(**given).apply(x, {}) for kind in (MaxPooling, AveragePooling))
-    placed = [window(*three, padding) for three in zip(spatial, size, strides, strict=True)]
+    placings = placings_of(random, spatial)
+    placed = [p.on(n) for p, n in zip(placings, spatial, strict=True)]
+    given: dict[str, Any] = {
+        "pool_size": tuple(p.size for p in placings),
+        "strides": tuple(p.stride for p in placings),
+        "dilation_rate": tuple(p.dilation for p in placings),
+        "padding": placings[0].padding,
+        "pads": Pads(tuple(p.pads for p in placings if p.pads)) if placings[0].pads else None,
+        "ceil_mode": placings[0].ceil,
+    }
+    layers = [kind(**given) for kind in (MaxPooling, AveragePooling)]
+    try:
+        layers[0].output_shape(shape)
+    except UsageError:  # a place of it has no cell
+        return
+    most, mean = (layer.apply(x, {}) for layer in layers)
     for place in product(*(range(min(w.count, 2)) for w in placed)):
         starts = [at * w.stride - w.low for at, w in zip(place, placed, strict=True)]
-        cut = [slice(max(s, 0), s + w.size) for s, w in zip(starts, placed, strict=True)]
+        cut = [
+            slice(s if s >= 0 else s % w.dilation, s + w.extent, w.dilation)
+            for s, w in zip(starts, placed, strict=True)
+        ]
         whole: Any = (slice(None), *cut)
         here: Any = (slice(None), *place)
         below = x[whole].reshape(shape[0], -1, shape[-1])
