@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from poolnorm_cli.engine.buffer_job import BufferJob
+from poolnorm_cli.engine.buffer_job import BufferJob, BufferPipeline
 from poolnorm_cli.engine.job import Job
 from poolnorm_cli.engine.training import TrainingState
 from poolnorm_cli.kernels import native
@@ -182,3 +182,71 @@ def test_the_command_says_and_refuses_what_it_always_does(
         patch.setattr(BufferJob, "serves", lambda *_: False)
         for words, before in zip(lines, plain, strict=True):
             assert told(words) == before, words
+
+
+PIPES = {
+    "! bn": True,
+    "! pool max ! bn --weights w.npz": True,
+    "! bn --weights t.npz::bn1 --epsilon 1e-5 ! ln --gamma-initializer constant(0.1)": True,
+    "! ln ! pool average ! gn --groups 3 --beta-initializer ones": True,
+    "! pool max --pool-size 2 ! rms --axis 2,3": True,
+    "! pool max --pool-size 2 ! rms --axis 1,2": False,
+    "! in ! bn --weights w.npz ! unit ! gpool average ! ln --no-center": True,
+    "! bn --weights half.npz": False,
+    "! ln --gamma-initializer random_normal(seed=1)": False,
+    "! ln --gamma-regularizer l2(1) ! bn": False,
+    "! pool max ! bn --weights none.npz": False,
+    "! pool max ! bn --weights four.npz": False,
+    "! ln ! bn --weights nan.npz": False,
+    "! ln ! bn --weights bad.npz": False,
+    "! gpool average ! gn --groups 2": False,
+}
+"""Steps, and whether none of them takes NumPy."""
+
+
+@pytest.mark.parametrize("steps", PIPES)
+@pytest.mark.parametrize("dtype", ["<f4", ">f8", "<f2"])
+def test_a_pipe_with_weights_gives_what_it_gives_with_arrays(
+    poolnorm: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: str, dtype: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(5)
+    x = random.standard_normal((5, 6, 8, 3)).astype(dtype)
+    x[3, 2, 1, 0] = np.nan
+    np.savez("x.npz", a=x, b=x[:2, :4])
+    names = ("gamma", "beta", "moving_mean", "moving_variance")
+    torch = ("bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var")
+    files: dict[str, dict[str, Any]] = {
+        "w.npz": {name: random.random(3) + 0.5 for name in names},
+        "t.npz": {name: random.random(3).astype("f") + 1 for name in torch},
+        "half.npz": {name: np.ones(3, np.float16) for name in names},
+        "four.npz": {name: np.ones(4) for name in names},
+        "nan.npz": {name: np.array([1, np.nan, 1]) for name in names},
+        "bad.npz": {name: np.full(3, -1.0) for name in names},
+    }
+    for file, arrays in files.items():
+        np.savez(file, **arrays)
+    served: list[bool] = []
+    own = BufferPipeline.serves
+
+    def serves(job: Any, tensors: Any) -> bool:
+        served.append(own(job, tensors))
+        return served[-1]
+
+    def told() -> tuple[int, str, list[bytes]]:
+        done = poolnorm(f"pipe x.npz -o y.npz --overwrite --json {steps}")
+        text = re.sub(r"\d[\d.]*e-\d+|\d\.\d+", "", done.out + done.err)
+        if not Path("y.npz").exists():
+            return done.code, text, []
+        with np.load("y.npz") as found:
+            made = [found[key].tobytes() for key in found.files]
+        Path("y.npz").unlink()
+        return done.code, text, made
+
+    monkeypatch.setattr(BufferPipeline, "serves", serves)
+    plain = told()
+    monkeypatch.setattr(BufferPipeline, "serves", lambda *_: False)
+    assert told() == plain
+    assert any(served) == PIPES[steps]
+    if "--weights" in steps and plain[0]:
+        assert f"step {steps.count('!')}" in plain[1]

@@ -3,7 +3,9 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from poolnorm_cli.engine.threads import default_threads
@@ -96,6 +98,8 @@ def test_help_needs_no_array(words: list[str]) -> None:
 
 FLAGS = {"apool max": "--output-size 3", "apool average": "--output-size 3", "gn": "--groups 3"}
 
+WEIGHTS = ("gamma", "beta", "moving_mean", "moving_variance")
+
 WITHOUT_NUMPY = [w for w in LAYERS if w != "lrn"] if native.compiled() else []
 
 
@@ -147,6 +151,27 @@ def test_a_pipe_needs_neither_tables_nor_what_is_for_many(tmp_path: Path) -> Non
     assert not [name for name in found if name.startswith("poolnorm_cli.batch.")]
     assert ("numpy" in pools) == (not native.compiled())
     assert not [name for name in alone if "pipe" in name or "step_tensor" in name]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        "! pool max ! bn",
+        "! bn --weights {w}",
+        "! ln ! bn --weights {w} ! gpool average",
+        "! gn --groups 3 ! in ! rms",
+    ],
+)
+def test_steps_with_weights_need_no_array(steps: str, tmp_path: Path) -> None:
+    source, target, weights = (str(tmp_path / name) for name in ("x.npy", "y.npy", "w.npz"))
+    modules_of("generate", "normal", "2,6,6,3", "-o", source)
+    arrays: dict[str, Any] = dict.fromkeys(WEIGHTS, np.ones(3))
+    np.savez(weights, **arrays)
+    words = steps.format(w=weights).split()
+    found = modules_of("pipe", source, "-q", "-o", target, *words)
+
+    assert ("numpy" in found) == (not native.compiled())
+    assert Path(target).exists()
 
 
 def test_the_version_needs_no_command_line() -> None:

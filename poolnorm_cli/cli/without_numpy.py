@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from poolnorm_cli.cli.pipe_flags import PipeFlags
     from poolnorm_cli.engine.buffer_job import BufferJob, BufferPipeline
     from poolnorm_cli.layers.pipeline import Step
+    from poolnorm_cli.shapes import Ints
     from poolnorm_cli.tensors.sources import FirstInput
-    from poolnorm_cli.tensors.tensor import Tensor
+
+    Buffers = dict[str, memoryview]
 
 
 def buffer_job(
@@ -48,7 +50,7 @@ def buffer_job(
     unbatched = flags.inputs.unbatched
     try:
         tensors = list(first.tensors())
-        weights = _weights(layer, checkpoint, flags, tensors[0])
+        weights = _weights(layer, checkpoint, flags, tensors[0].shape, tensors[0].dtype.name)
         if weights is None:
             return None
         job = BufferJob(layer, weights, outputs.dtype, threads, unbatched)
@@ -61,9 +63,9 @@ def buffer_job(
 
 
 def _weights(
-    layer: Layer, checkpoint: "Checkpoint", flags: LayerFlags, tensor: "Tensor"
-) -> "dict[str, memoryview] | None":
-    """Return the weights for an input; None where they take NumPy.
+    layer: Layer, checkpoint: "Checkpoint", flags: LayerFlags, shape: "Ints", dtype: str
+) -> "Buffers | None":
+    """Return the weights for an input of a shape and dtype; None where they take NumPy.
 
     Raises:
         PoolnormError: The layer has none for it, or they cannot be read.
@@ -72,14 +74,14 @@ def _weights(
         return {}
     from poolnorm_cli.weights.buffers import starting_weights, stored_weights
 
-    layer.output_shape(tensor.shape)
+    layer.output_shape(shape)
     entry = checkpoint.entry
     if entry is None:
-        return starting_weights(layer, tensor.shape, tensor.dtype.name)
+        return starting_weights(layer, shape, dtype)
     if len(flags.inputs.inputs or ()) != 1:
         return None
-    require_axis_of_torch(layer, entry, tensor.shape)
-    return stored_weights(layer, entry, tensor.shape)
+    require_axis_of_torch(layer, entry, shape)
+    return stored_weights(layer, entry, shape)
 
 
 def buffer_pipeline(
@@ -99,25 +101,49 @@ def buffer_pipeline(
     """
     if flags.weights.save_weights is not None or any(_takes_numpy(own) for *_, own in made):
         return None
-    steps = tuple(step for step, *_ in made)
-    if any(step.layer.weight_names for step in steps):
-        return None
     if not first.has_data or first.word == STDIN or is_stream(first.word):
         return None
     from poolnorm_cli.engine.buffer_job import BufferPipeline
 
-    job = BufferPipeline(
-        layer=steps[-1].layer,
-        dtype=flags.outputs.dtype,
-        threads=flags.backend.thread_count,
-        unbatched=flags.inputs.unbatched,
-        steps=steps,
-        each=({},) * len(made),
-    )
     try:
-        return job if job.serves(first.tensors()) else None
+        tensors = list(first.tensors())
+        weights = _weights_of_steps(made, tensors[0].shape, tensors[0].dtype.name)
+        if weights is None:
+            return None
+        job = BufferPipeline(
+            layer=made[-1][0].layer,
+            dtype=flags.outputs.dtype,
+            threads=flags.backend.thread_count,
+            unbatched=flags.inputs.unbatched,
+            steps=tuple(step for step, *_ in made),
+            each=weights,
+        )
+        if not job.serves(tensors):
+            return None
     except PoolnormError:
         return None
+    for step, checkpoint, own in made:
+        note_assumptions(step.layer, checkpoint, own)
+    return job
+
+
+def _weights_of_steps(
+    made: "Sequence[tuple[Step, Checkpoint, LayerFlags]]", shape: "Ints", dtype: str
+) -> "tuple[Buffers, ...] | None":
+    """Return the weights of each step, for what comes to it; None where any takes NumPy.
+
+    Raises:
+        PoolnormError: As `_weights`.
+    """
+    found = []
+    for step, checkpoint, own in made:
+        weights = _weights(step.layer, checkpoint, own, shape, dtype)
+        if weights is None:
+            return None
+        found.append(weights)
+        shape = tuple(int(size or 0) for size in step.layer.output_shape(shape))
+        dtype = step.layer.result_dtype(dtype)
+    return tuple(found)
 
 
 def _takes_numpy(flags: LayerFlags) -> bool:
