@@ -151,6 +151,25 @@ def _global() -> Iterator[Case]:
         yield Case(words, shape, "float32")
 
 
+def _minima_and_norms() -> Iterator[Case]:
+    """Windows and all of space, as maxima and averages have them, with powers of every kind."""
+    for case in (*_windows_beyond_keras(), *_special_windows()):
+        if case.words != "pool max":
+            continue
+        yield Case("pool min", case.shape, case.dtype, case.parameters)
+        yield Case("pool lp", case.shape, case.dtype, case.parameters)
+    for words, p in product(("pool lp", "gpool lp"), (0.5, 1.0, 2.5, 3.0, 9.0, float("inf"))):
+        own = {"pool_size": (3,), "padding": "same"} if words == "pool lp" else {}
+        for dtype in FLOATS:
+            yield Case(words, (2, 7, 6, 3), dtype, {"p": p, **own})
+    for words, dtype in product(("pool min", "pool lp"), DTYPES):
+        yield Case(words, (2, 7, 6, 3), dtype, {"pool_size": (3,), "padding": "same"})
+    for case in _global():
+        if case.words == "gpool max":
+            yield Case("gpool min", case.shape, case.dtype, case.parameters)
+            yield Case("gpool lp", case.shape, case.dtype, case.parameters)
+
+
 CLIPPED: dict[str, Any] = {"renorm": True, "renorm_clipping": "rmin=0.5,rmax=1.5,dmax=0.5"}
 ADJUSTMENTS: tuple[dict[str, Any], ...] = (
     {"adjustment": "scale=random_uniform(minval=0.9,maxval=1.1,seed=1);bias=zeros"},
@@ -276,6 +295,7 @@ CASES = [
     *_special_windows(),
     *_windows_beyond_keras(),
     *_global(),
+    *_minima_and_norms(),
     *_adaptive(),
     *_batch_norm(),
     *_layer_norm(),

@@ -127,6 +127,65 @@ def _pooling(layer: Any, shape: Shape) -> Convention:
     )
 
 
+_NO_POWER = "LpPool has whole numbers p alone"
+
+
+def _own_windows(layer: Any, shape: Shape) -> Convention:
+    """Write windows of a layer that Keras does not have, with explicit pads."""
+    rules: list[WindowRule] = layer.axis_rules(shape)
+    order, pads = _spatial_order(layer, shape), [_pads(rule) for rule in rules]
+    none = "" if None not in pads else "the pads depend on sizes that are not known; give sizes"
+    if layer.words == "pool lp" and not layer.p.is_integer():
+        none = _NO_POWER
+    if none:
+        return Convention(framework=FRAMEWORK, order=order, same=False, why=none, none=none)
+    both = [ends for ends in pads if ends is not None]
+    numbers: dict[str, Any] = {
+        "kernel_shape": [rule.size for rule in rules],
+        "strides": [rule.stride for rule in rules],
+        "pads": [low for low, _ in both] + [high for _, high in both],
+    }
+    if any(rule.placing.dilation > 1 for rule in rules):
+        numbers["dilations"] = [rule.placing.dilation for rule in rules]
+    lines = [
+        _node("Neg", "x", "negative"),
+        _node("MaxPool", "negative", "most", **numbers),
+        _node("Neg", "most"),
+    ]
+    if layer.words == "pool lp":
+        lines = [_node("LpPool", p=int(layer.p), **numbers)]
+    return _alike(order, lines, reordered(layer.output_shape(shape), order))
+
+
+def _pads(rule: WindowRule) -> tuple[int, int] | None:
+    """Return the pads that the places need; None where they depend on a length not known."""
+    if rule.placed is not None:
+        return rule.placed.low, rule.placed.high
+    return None if rule.placing.ceil else rule.placing.fixed
+
+
+def _own_global(layer: Any, shape: Shape) -> Convention:
+    order, spatial = _spatial_order(layer, shape), list(range(2, len(shape)))
+    after = layer.output_shape(shape)
+    after = reordered(after, order) if layer.keepdims else after
+    kept, axes = int(layer.keepdims), _constant("axes", spatial)
+    p = getattr(layer, "p", None)
+    whole = {None: "ReduceMin", 1.0: "ReduceL1", 2.0: "ReduceL2"}.get(p)
+    if whole:
+        return _alike(order, [axes, _node(whole, "x, axes", keepdims=kept)], after)
+    lines = [axes, _node("Abs", "x", "size")]
+    if p == float("inf"):
+        return _alike(order, [*lines, _node("ReduceMax", "size, axes", keepdims=kept)], after)
+    lines += [
+        _node("Constant", "", "p", value_float=p),
+        _node("Pow", "size, p", "powers"),
+        _node("ReduceSum", "powers, axes", "sums", keepdims=kept),
+        _node("Constant", "", "root", value_float=1 / float(p or 1)),
+        _node("Pow", "sums, root"),
+    ]
+    return _alike(order, lines, after)
+
+
 def _shortfall(rule: WindowRule) -> int | None:
     """Return by how many cells the last window of 'same' ends before the axis; None if unknown."""
     if rule.size >= rule.stride:
@@ -318,6 +377,10 @@ def _local_response(layer: Any, shape: Shape) -> Convention:
 _WRITERS: dict[str, Callable[[Any, Shape], Convention]] = {
     "MaxPooling": _pooling,
     "AveragePooling": _pooling,
+    "MinPooling": _own_windows,
+    "LpPooling": _own_windows,
+    "GlobalMinPooling": _own_global,
+    "GlobalLpPooling": _own_global,
     "GlobalMaxPooling": _global,
     "GlobalAveragePooling": _global,
     "AdaptiveMaxPooling": _adaptive,

@@ -112,6 +112,35 @@ def _pooling(layer: Any, shape: Shape) -> Convention:
     )
 
 
+def _own_windows(layer: Any, shape: Shape) -> Convention:
+    """Write windows of a layer that Keras does not have, as torch's own or its operators."""
+    rules: list[WindowRule] = layer.axis_rules(shape)
+    known = all(isinstance(rule.length, int) for rule in rules)
+    least = max(max(rule.placing.extent, rule.stride) for rule in rules)
+    made = _torch_layer(layer, shape, least)
+    none = _NO_CELLS if any(rule.places == 0 for rule in rules) else ""
+    if not known and (layer.padding != "valid" or layer.ceil_mode):
+        none = f"the padding depends on {names_of([rule.length for rule in rules])}; give sizes"
+    if none:
+        return Convention(framework=FRAMEWORK, order=made.order, same=False, none=none)
+    after = reordered(layer.output_shape(shape), made.order)
+    notes = []
+    if layer.words == "pool lp":
+        notes = ["its LPPool takes no magnitudes: an odd p of negative numbers may give NaN"]
+    call = _call(made)
+    return Convention(
+        framework=FRAMEWORK, order=made.order, like=call, like_shape=after, call=call, notes=notes
+    )
+
+
+def _own_global(layer: Any, shape: Shape) -> Convention:
+    made, after = _torch_layer(layer, shape), layer.output_shape(shape)
+    lines = made.lines
+    return Convention(
+        framework=FRAMEWORK, order=made.order, like=lines, like_shape=after, call=lines
+    )
+
+
 def _torch_places(rule: WindowRule, pad: int) -> Dim:
     """Count places as torch does: whole windows, with padding at both ends alike."""
     if isinstance(rule.length, int):
@@ -317,6 +346,10 @@ def _local_response(layer: Any, shape: Shape) -> Convention:
 _WRITERS: dict[str, Callable[[Any, Shape], Convention]] = {
     "MaxPooling": _pooling,
     "AveragePooling": _pooling,
+    "MinPooling": _own_windows,
+    "LpPooling": _own_windows,
+    "GlobalMinPooling": _own_global,
+    "GlobalLpPooling": _own_global,
     "GlobalMaxPooling": _global,
     "GlobalAveragePooling": _global,
     "AdaptiveMaxPooling": _adaptive,

@@ -258,9 +258,9 @@ def layer_node(verb: str, make: Callable[[str], Command]) -> Node:
 
 
 _FAMILIES = {
-    "pool": "Pool under a sliding window: MaxPooling and AveragePooling, 1D to 3D.",
+    "pool": "Pool under a sliding window: maximum, average, minimum or p-norm, 1D to 3D.",
     "apool": "Pool to a size: AdaptiveMaxPooling and AdaptiveAveragePooling, 1D to 3D.",
-    "gpool": "Pool over all of space: GlobalMaxPooling and GlobalAveragePooling, 1D to 3D.",
+    "gpool": "Pool over all of space: maximum, average, minimum or p-norm, 1D to 3D.",
 }
 
 

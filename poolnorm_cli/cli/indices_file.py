@@ -79,7 +79,7 @@ def writing_indices(layer: "Described", flags: LayerFlags, reporter: LayerReport
     from poolnorm_cli.layers.max_indices import MaxIndices
     from poolnorm_cli.layers.pooling import MaxPooling
 
-    if not isinstance(layer, MaxPooling):
+    if not isinstance(layer, MaxPooling) or layer.words != MaxPooling.words:
         raise UsageError("--indices is for max pooling", "leave it out")
     first, target = flags.first_input(), str(flags.indices.indices)
     job = Job(

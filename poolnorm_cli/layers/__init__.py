@@ -24,8 +24,12 @@ class LayerPath(NamedTuple):
 LAYERS: dict[str, LayerPath] = {
     "pool max": LayerPath("pooling", "MaxPooling"),
     "pool average": LayerPath("pooling", "AveragePooling"),
+    "pool min": LayerPath("min_pooling", "MinPooling", in_keras=False),
+    "pool lp": LayerPath("power_pooling", "LpPooling", in_keras=False),
     "gpool max": LayerPath("global_pooling", "GlobalMaxPooling"),
     "gpool average": LayerPath("global_pooling", "GlobalAveragePooling"),
+    "gpool min": LayerPath("min_pooling", "GlobalMinPooling", in_keras=False),
+    "gpool lp": LayerPath("power_pooling", "GlobalLpPooling", in_keras=False),
     "apool max": LayerPath("adaptive_pooling", "AdaptiveMaxPooling"),
     "apool average": LayerPath("adaptive_pooling", "AdaptiveAveragePooling"),
     "bn": LayerPath("batch_norm.layer", "BatchNormalization"),

@@ -14,23 +14,25 @@ SMALL = ("bool", "int8", "int16", "uint8", "uint16")
 """Types that Max has no kernel for, and whose values int32 holds."""
 
 
-def lowest_outside(graph: Graph, x: Value, mask: Value, dtype: str) -> Value:
-    """Put the lowest value of the dtype where a mask lets nothing count.
+def lowest_outside(graph: Graph, x: Value, mask: Value, dtype: str, kind: str = "Max") -> Value:
+    """Put the lowest value of the dtype, for minima the highest, where a mask lets nothing count.
 
     Args:
         graph: The graph.
         x: Any float or integer dtype; bool counts as integer.
         mask: Which cells count; bool, it broadcasts against `x`.
         dtype: The dtype of `x`.
+        kind: What is taken then, `Max` or `Min`.
 
     Returns:
         A value of the shape and dtype of `x`.
     """
+    never = _lowest(dtype) if kind == "Max" else _highest(dtype)
     if dtype in SMALL:  # for which runtimes have no Where
         wide = graph.cast(x, "int32")
-        lowest = graph.constant(int(_lowest(dtype)), "int32")
-        return graph.cast(graph.op("Where", mask, wide, lowest), dtype)
-    return graph.op("Where", mask, x, graph.constant(_lowest(dtype), dtype))
+        outside = graph.constant(int(never), "int32")
+        return graph.cast(graph.op("Where", mask, wide, outside), dtype)
+    return graph.op("Where", mask, x, graph.constant(never, dtype))
 
 
 def _lowest(dtype: str) -> float | int:
@@ -39,8 +41,16 @@ def _lowest(dtype: str) -> float | int:
     return 0 if dtype == "bool" else int(np.iinfo(dtype).min)
 
 
-def max_over(graph: Graph, x: Value, axes: Ints, call: GraphCall, *, keepdims: bool) -> Value:
-    """Take the maximum over consecutive axes by halving; NaN propagates, in every dtype.
+def _highest(dtype: str) -> float | int:
+    if dtype.startswith("float"):
+        return math.inf
+    return 1 if dtype == "bool" else int(np.iinfo(dtype).max)
+
+
+def max_over(
+    graph: Graph, x: Value, axes: Ints, call: GraphCall, *, keepdims: bool, kind: str = "Max"
+) -> Value:
+    """Take the maximum, or minimum, over consecutive axes by halving; NaN propagates.
 
     Args:
         graph: The graph.
@@ -48,11 +58,13 @@ def max_over(graph: Graph, x: Value, axes: Ints, call: GraphCall, *, keepdims: b
         axes: Consecutive axes, the batch not among them.
         call: Shape and dtype of `x`.
         keepdims: Keep these axes with size 1.
+        kind: Which of the two, `Max` or `Min`.
 
     Returns:
         The maxima, in the dtype of `x`.
     """
-    graph.note(f"{call.dtype}: the maximum of halves, where ReduceMax would lose a NaN or the type")
+    word = "maximum" if kind == "Max" else "minimum"
+    graph.note(f"{call.dtype}: the {word} of halves, where Reduce{kind} would lose a NaN or a type")
     x = graph.cast(x, "int32") if call.dtype in SMALL else x
     length = math.prod(call.sizes[axis] for axis in axes)
     after = call.sizes[axes[-1] + 1 :]
@@ -60,7 +72,7 @@ def max_over(graph: Graph, x: Value, axes: Ints, call: GraphCall, *, keepdims: b
     while length > 1:
         half = -(-length // 2)  # an odd length lets the halves overlap by one, which is harmless
         halves = (cut(graph, x, axes[0], s, s + half) for s in (0, length - half))
-        x, length = graph.op("Max", *halves), half
+        x, length = graph.op(kind, *halves), half
     return graph.cast(graph.reshape(x, _reduced(call, axes, keepdims=keepdims)), call.dtype)
 
 

@@ -5,7 +5,8 @@ not: NaN propagates, infinities stay, and there is no dtype or asymmetric paddin
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial, reduce
 from typing import Literal
 
 from poolnorm_cli.operators.graph import Graph, GraphCall, Value, cut
@@ -18,34 +19,47 @@ _MOST_PIECES = 8
 
 _LOWEST = {"int32": -(2**31), "int64": -(2**63), "uint32": 0, "uint64": 0}
 """The smallest number of each type that holds integers."""
+_HIGHEST = {"int32": 2**31 - 1, "int64": 2**63 - 1, "uint32": 2**32 - 1, "uint64": 2**64 - 1}
+"""The largest one."""
 
-Kind = Literal["Max", "Sum"]
+Extreme = Literal["Max", "Min"]
+Combine = Callable[..., Value]
+"""Adds what makes one value of several, cell by cell."""
 
 
-def max_windows(graph: Graph, x: Value, windows: Mapping[int, Window], call: GraphCall) -> Value:
-    """Take the maximum under each place of the window; NaN propagates.
+def max_windows(
+    graph: Graph,
+    x: Value,
+    windows: Mapping[int, Window],
+    call: GraphCall,
+    kind: Extreme = "Max",
+) -> Value:
+    """Take the maximum, or the minimum, under each place of the window; NaN propagates.
 
     Args:
         graph: The graph.
         x: Any float or integer dtype; bool counts as integer.
         windows: Axis -> window on it. Every window covers at least one real cell.
         call: Shape and dtype of `x`.
+        kind: Which of the two.
 
     Returns:
         The maxima, in the dtype of `x`; on each axis of `windows` one a place.
     """
-    graph.note(f"{call.dtype}: the maximum of slices, where MaxPool would lose a NaN or the type")
+    word = "maximum" if kind == "Max" else "minimum"
+    graph.note(f"{call.dtype}: the {word} of slices, where MaxPool would lose a NaN or the type")
     if call.dtype in SMALL:
-        graph.note(f"{call.dtype}: the maximum is taken in int32, which holds every value")
+        graph.note(f"{call.dtype}: the {word} is taken in int32, which holds every value")
         x = graph.cast(x, "int32")
     dtype = "int32" if call.dtype in SMALL else call.dtype
-    lowest = graph.constant(_LOWEST.get(dtype, -math.inf), dtype)
+    least = _LOWEST.get(dtype, -math.inf) if kind == "Max" else _HIGHEST.get(dtype, math.inf)
+    never = graph.constant(least, dtype)
     for axis, window in _reducing(windows, call).items():
         if window.dilation > 1:  # a window that reaches beyond an edge need not cover it
-            padded = _with_constant(graph, x, axis, call, window, lowest)
+            padded = _with_constant(graph, x, axis, call, window, never)
         else:
             padded = _with_edges(graph, x, axis, call, window)
-        x = _reduce_axis(graph, padded, axis, window, "Max")
+        x = _reduce_axis(graph, padded, axis, window, partial(graph.op, kind))
     return graph.cast(x, call.dtype)
 
 
@@ -71,11 +85,41 @@ def mean_windows(graph: Graph, x: Value, windows: Mapping[int, Window], call: Gr
     def mean(wide: Value) -> Value:
         for axis, window in _reducing(windows, call).items():
             padded = _with_constant(graph, wide, axis, call, window, zero)
-            wide = _reduce_axis(graph, padded, axis, window, "Sum")
+            wide = _reduce_axis(graph, padded, axis, window, partial(graph.op, "Sum"))
         return graph.op("Div", wide, counts)
 
     most = math.prod(window.size for window in windows.values())
     return mean_without_overflow(graph, mean, graph.cast(x, "float64"), most, call)
+
+
+def fold_windows(
+    graph: Graph,
+    x: Value,
+    windows: Mapping[int, Window],
+    call: GraphCall,
+    both: Callable[[Value, Value], Value],
+) -> Value:
+    """Make one value of two after another, of the cells under each place, with zeros as padding.
+
+    Args:
+        graph: The graph.
+        x: float64.
+        windows: Axis -> window on it.
+        call: Shape of `x`.
+        both: Adds what makes one value of two; in any order it gives the same.
+
+    Returns:
+        The values, float64; on each axis of `windows` one a place.
+    """
+
+    def combine(*pieces: Value) -> Value:
+        return reduce(both, pieces)
+
+    zero = graph.constant(0, "float64")
+    for axis, window in _reducing(windows, call).items():
+        padded = _with_constant(graph, x, axis, call, window, zero)
+        x = _reduce_axis(graph, padded, axis, window, combine)
+    return x
 
 
 def _reducing(windows: Mapping[int, Window], call: GraphCall) -> dict[int, Window]:
@@ -115,25 +159,25 @@ def _after(window: Window, length: int) -> int:
     return max((window.count - 1) * window.stride + window.extent - window.low - length, 0)
 
 
-def _reduce_axis(graph: Graph, x: Value, axis: int, window: Window, kind: Kind) -> Value:
+def _reduce_axis(graph: Graph, x: Value, axis: int, window: Window, combine: Combine) -> Value:
     """Reduce under a window on one axis that has been padded."""
     span, apart = (window.count - 1) * window.stride + 1, window.dilation
 
-    def piece(partial: Value, offset: int) -> Value:
-        return cut(graph, partial, axis, offset, offset + span, window.stride)
+    def piece(of: Value, offset: int) -> Value:
+        return cut(graph, of, axis, offset, offset + span, window.stride)
 
     if window.size <= _MOST_PIECES:
         pieces = [piece(x, cell * apart) for cell in range(window.size)]
-        return graph.op(kind, *pieces) if len(pieces) > 1 else pieces[0]
-    partial, size, offset, pieces = x, 1, 0, []
+        return combine(*pieces) if len(pieces) > 1 else pieces[0]
+    folded, size, offset, pieces = x, 1, 0, []
     length = span + window.extent - 1
     while True:
         if window.size & size:
-            pieces.append(piece(partial, offset))
+            pieces.append(piece(folded, offset))
             offset += size * apart
         if 2 * size > window.size:
-            return graph.op(kind, *pieces) if len(pieces) > 1 else pieces[0]
+            return combine(*pieces) if len(pieces) > 1 else pieces[0]
         length -= size * apart
-        shifted = cut(graph, partial, axis, size * apart, size * apart + length)
-        first = cut(graph, partial, axis, 0, length)
-        partial, size = graph.op(kind, first, shifted), 2 * size
+        shifted = cut(graph, folded, axis, size * apart, size * apart + length)
+        first = cut(graph, folded, axis, 0, length)
+        folded, size = combine(first, shifted), 2 * size

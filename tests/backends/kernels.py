@@ -12,7 +12,7 @@ _FLOATS = frozenset({"FLOAT", "DOUBLE"})
 _INTEGERS = {"INT32", "INT64", "UINT32", "UINT64"}
 _ANY = _FLOATS | _INTEGERS | {"BOOL", "INT8", "INT16", "UINT8", "UINT16"}
 _KERNELS = {
-    **dict.fromkeys(["Abs", "Add", "Div", "Less", "Min", "Mul", "Neg", "Pad"], _FLOATS),
+    **dict.fromkeys(["Abs", "Add", "Div", "Greater", "Less", "Mul", "Neg", "Pad", "Pow"], _FLOATS),
     **dict.fromkeys(
         ["ReduceMean", "ReduceSum", "Reciprocal", "Sqrt", "Sub", "Sum", "Tile"], _FLOATS
     ),
@@ -23,7 +23,8 @@ _KERNELS = {
     "LayerNormalization": frozenset({"FLOAT"}),
     "MatMul": _FLOATS,
     "Cast": _ANY | {"FLOAT16", "BFLOAT16"},
-    "Max": _FLOATS | _INTEGERS,
+    **dict.fromkeys(["Max", "Min"], _FLOATS | _INTEGERS),
+    "And": frozenset({"BOOL"}),
     "Where": _FLOATS | {"INT32", "INT64", "UINT8"},
 }
 

@@ -71,12 +71,43 @@ def _pooling(kind: str) -> Callable[[Any, ProgramContext], TorchLayer]:
     def write(layer: Any, context: ProgramContext) -> TorchLayer:
         order = _channels_at_1(_channels(layer, context), context.rank)
         whole = torch_dtype(context.compute) == "int64"
-        module, lines, notes = pooling(kind, layer, context, unfolded=whole)
+        module, lines, notes = pooling(kind, layer, context, whole=whole)
         if not lines:
             return TorchLayer(order=order, module=module)
         return TorchLayer(order=order, module=module, lines=lines, notes=notes)
 
     return write
+
+
+_NEVER = {"amax": ("-", "min"), "amin": ("", "max")}
+"""Reduction -> sign of the infinity that never wins, and which end of integers does not."""
+
+
+def _minimum(layer: Any, context: ProgramContext) -> TorchLayer:
+    """Write the minimum under a window."""
+    from poolnorm_cli.layers.programs.torch_extremes import minimum
+
+    most = _pooling("Max")(layer, context)
+    own = [] if most.lines == ["y = layer(x)"] else most.lines
+    module, lines = minimum(layer, context, (most.module, own))
+    return TorchLayer(order=most.order, module=module, lines=lines, notes=most.notes)
+
+
+def _norm_pooling(layer: Any, context: ProgramContext) -> TorchLayer:
+    """Write the p-norm under a window."""
+    from poolnorm_cli.layers.programs.torch_extremes import norm
+
+    order = _channels_at_1(_channels(layer, context), context.rank)
+    module, lines = norm(layer, context)
+    return TorchLayer(order=order, module=module, lines=lines)
+
+
+def _global_norm(layer: Any, context: ProgramContext) -> TorchLayer:
+    """Write the p-norm over all of space."""
+    axes = spatial_axes(context.rank, layer.data_format)
+    power = "float('inf')" if layer.p == float("inf") else repr(layer.p)
+    norm = f"torch.linalg.vector_norm(x, ord={power}, dim={axes}, keepdim={layer.keepdims})"
+    return TorchLayer(order=tuple(range(context.rank)), lines=[f"y = {norm}"])
 
 
 def _global(reduction: str) -> Callable[[Any, ProgramContext], TorchLayer]:
@@ -91,11 +122,11 @@ def _global(reduction: str) -> Callable[[Any, ProgramContext], TorchLayer]:
             f"mask = torch.from_numpy({context.mask}).unsqueeze({channels})",
             f"y = torch.where(mask, x, 0).sum({more}) / mask.sum({more})",
         ]
-        if reduction == "amax":
-            lowest = (
-                "-torch.inf" if context.compute.startswith("float") else "torch.iinfo(x.dtype).min"
-            )
-            lines[1] = f"y = torch.where(mask, x, {lowest}).amax({more})"
+        if reduction in _NEVER:
+            sign, word = _NEVER[reduction]
+            is_float = context.compute.startswith("float")
+            never = f"{sign}torch.inf" if is_float else f"torch.iinfo(x.dtype).{word}"
+            lines[1] = f"y = torch.where(mask, x, {never}).{reduction}({more})"
         return TorchLayer(order=order, lines=lines)
 
     return write
@@ -314,6 +345,10 @@ def _weight(context: ProgramContext, name: str, sizes: Ints) -> str:
 TORCH_LAYERS: dict[str, Callable[[Any, ProgramContext], TorchLayer]] = {
     "MaxPooling": _pooling("Max"),
     "AveragePooling": _pooling("Avg"),
+    "MinPooling": _minimum,
+    "LpPooling": _norm_pooling,
+    "GlobalMinPooling": _global("amin"),
+    "GlobalLpPooling": _global_norm,
     "GlobalMaxPooling": _global("amax"),
     "GlobalAveragePooling": _global("mean"),
     "AdaptiveMaxPooling": _adaptive("Max"),

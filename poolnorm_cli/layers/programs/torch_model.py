@@ -93,8 +93,8 @@ def _global(layer: Layer, context: ProgramContext, order: Ints) -> list[str]:
         return []
     own: Any = layer
     first = own.data_format == "channels_first"
-    if context.mask is not None or first != is_identity(order):
+    kind = {"GlobalMaxPooling": "Max", "GlobalAveragePooling": "Avg"}.get(layer.keras_name)
+    if kind is None or context.mask is not None or first != is_identity(order):
         return []
-    kind = "Max" if "Max" in layer.keras_name else "Avg"
     words = [f"torch.nn.Adaptive{kind}Pool{context.rank - 2}d(1)"]
     return words if own.keepdims else [*words, "torch.nn.Flatten()"]

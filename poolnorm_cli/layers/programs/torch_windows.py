@@ -18,7 +18,7 @@ PAD = "torch.nn.functional.pad"
 
 
 def pooling(
-    kind: str, layer: Any, context: ProgramContext, *, unfolded: bool
+    kind: str, layer: Any, context: ProgramContext, *, whole: bool
 ) -> tuple[str, Lines, Lines]:
     """Write pooling of an input with its channels at axis 1.
 
@@ -26,7 +26,7 @@ def pooling(
         kind: `Max` or `Avg`.
         layer: The layer.
         context: Its input.
-        unfolded: The modules do not take the dtype.
+        whole: The input is integers, which the modules do not take.
 
     Returns:
         The module, empty for none; the lines that make `y` of `x`, none for those that call the
@@ -34,11 +34,11 @@ def pooling(
     """
     rules = layer.rules(context.shape)
     windows = list(layer.windows(context.shape).values())
-    if unfolded:
+    if whole:
         least = "torch.iinfo(x.dtype).min"
-        pads = _pads([(w.low, w.high) for w in windows])
+        pads = pads_of([(w.low, w.high) for w in windows])
         lines = [f"x = {PAD}(x, {pads}, value={least})"] if any(pads) else []
-        return "", [*lines, *_unfolded("x", windows, "amax"), "y = x"], []
+        return "", [*lines, *unfolded("x", windows, "amax"), "y = x"], []
     if kind == "Max":
         return _maximum(rules, windows)
     return _average(rules, windows)
@@ -50,12 +50,12 @@ def _maximum(
     module = f"torch.nn.MaxPool{len(windows)}d"
     apart = [w.dilation for w in windows]
     dilation = f", dilation={one_or_tuple(apart)}" if max(apart) > 1 else ""
-    text = f"{_sizes(windows)}"
+    text = f"{sizes_of(windows)}"
     both = _alike(rules, windows)
     if both is not None:
         ceil = ", ceil_mode=True" if rules[0].placing.ceil else ""
         return f"{module}({text}, padding={one_or_tuple(both)}{dilation}{ceil})", [], []
-    pads = _pads([(w.low, w.high) for w in windows])
+    pads = pads_of([(w.low, w.high) for w in windows])
     lines = [f"y = layer({PAD}(x, {pads}, value=-torch.inf))"]
     return f"{module}({text}{dilation})", lines, [_note(rules)]
 
@@ -78,21 +78,21 @@ def _average(
         more = ", ceil_mode=True" if placing.ceil else ""
         more += f", count_include_pad={counts}"
         more += f", divisor_override={divisor}" if divisor else ""
-        return f"{module}({_sizes(windows)}, padding={one_or_tuple(both)}{more})", [], []
-    pads = _pads([(w.low, w.high) for w in windows])
+        return f"{module}({sizes_of(windows)}, padding={one_or_tuple(both)}{more})", [], []
+    pads = pads_of([(w.low, w.high) for w in windows])
     padded = f"{PAD}(x, {pads})" if any(pads) else "x"
     if not (dilated or divisor or counts):
         note = f"{_note(rules)}, and counts real cells only"
         ones = f"{PAD}(torch.ones_like(x), {pads})"
         lines = [f"y = layer({padded}) / layer({ones})"]
-        return f"{module}({_sizes(windows)})", lines, [note]
-    sums = [f"sums = {padded}", *_unfolded("sums", windows, "sum")]
+        return f"{module}({sizes_of(windows)})", lines, [note]
+    sums = [f"sums = {padded}", *unfolded("sums", windows, "sum")]
     if divisor:
         return "", [*sums, f"y = sums / {divisor}"], []
     ones = _counted(rules, windows) if counts else f"{PAD}(torch.ones_like(x), {pads})"
     return (
         "",
-        [*sums, f"cells = {ones}", *_unfolded("cells", windows, "sum"), "y = sums / cells"],
+        [*sums, f"cells = {ones}", *unfolded("cells", windows, "sum"), "y = sums / cells"],
         [],
     )
 
@@ -102,17 +102,27 @@ def _counted(rules: "Sequence[WindowRule]", windows: "Sequence[Window]") -> str:
     given = [(int(rule.pads[0] or 0), int(rule.pads[1] or 0)) for rule in rules]
     inner = [(a, min(b, w.high)) for (a, b), w in zip(given, windows, strict=True)]
     outer = [(0, w.high - b) for (_, b), w in zip(inner, windows, strict=True)]
-    ones = f"{PAD}(torch.ones_like(x), {_pads(inner)}, value=1.0)"
-    return f"{PAD}({ones}, {_pads(outer)})" if any(_pads(outer)) else ones
+    ones = f"{PAD}(torch.ones_like(x), {pads_of(inner)}, value=1.0)"
+    return f"{PAD}({ones}, {pads_of(outer)})" if any(pads_of(outer)) else ones
 
 
-def _sizes(windows: "Sequence[Window]") -> str:
+def sizes_of(windows: "Sequence[Window]") -> str:
+    """Write the arguments of size and stride of a module."""
     sizes = one_or_tuple([w.size for w in windows])
     return f"kernel_size={sizes}, stride={one_or_tuple([w.stride for w in windows])}"
 
 
-def _unfolded(name: str, windows: "Sequence[Window]", reduction: str) -> Lines:
-    """Write the reduction of one axis after another."""
+def unfolded(name: str, windows: "Sequence[Window]", reduction: str) -> Lines:
+    """Write the reduction of one axis after another.
+
+    Args:
+        name: What is reduced, with its spatial axes from 2 on.
+        windows: One for each of them.
+        reduction: Name of the method that reduces, as `amax`.
+
+    Returns:
+        The lines.
+    """
     lines = []
     for axis, w in enumerate(windows, 2):
         cells = f"[..., ::{w.dilation}]" if w.dilation > 1 else ""
@@ -121,7 +131,7 @@ def _unfolded(name: str, windows: "Sequence[Window]", reduction: str) -> Lines:
     return lines
 
 
-def _pads(ends: "Sequence[tuple[int, int]]") -> tuple[int, ...]:
+def pads_of(ends: "Sequence[tuple[int, int]]") -> tuple[int, ...]:
     """Return padding as torch wants it: that of the last axis first."""
     return tuple(cells for both in reversed(ends) for cells in both)
 
