@@ -44,9 +44,9 @@ class BlockGraph:
         exact: Give what `apply` gives for every input.
         masked: Take a mask as an input.
         strip: What kind of strip of a sample the block is; None where it is whole samples.
-        in_units: Numbers may overflow: statistics are given, in units of a power of two.
         on_device: Take the operators that a device computes soonest, where the layer has any; the
             output `check` is then NaN for a block that wants the exact graph.
+        in_units: Numbers may overflow: statistics are given, in units of a power of two.
     """
 
     layer: Layer
@@ -56,8 +56,8 @@ class BlockGraph:
     exact: bool
     masked: bool = False
     strip: "Strip | None" = None
-    in_units: bool = False
     on_device: bool = False
+    in_units: bool = False
 
     def build(self) -> "tuple[ModelProto, list[str]]":
         """Return the model, and notes on how it computes.

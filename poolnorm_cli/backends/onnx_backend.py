@@ -261,7 +261,7 @@ class OnnxBackend:
         shape = (batch, *x.shape[1:])
         training = call.training and (call.moments is not None or not in_units)
         strip = call.strip and call.strip.kind
-        more = (x.dtype.name, training, exact, masked, strip, in_units, quicker)
+        more = (x.dtype.name, training, exact, masked, strip, quicker, in_units)
         graph, key = BlockGraph(layer, shape, *more), (repr(layer), shape, *more)
         if key not in self._sessions:
             model, notes = graph.build()

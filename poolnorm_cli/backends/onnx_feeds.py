@@ -50,7 +50,7 @@ def _moments(
     """Return the statistics that a block is normalized by, if the graph does not compute them."""
     if in_units:
         mean, variance, count = statistics_of(layer, x, weights, call)
-        mean, variance, unit = in_power_of_two_units(mean, variance, getattr(layer, "epsilon", 0.0))
+        mean, variance, unit = in_power_of_two_units(mean, variance, layer.added)
         return {"mean": mean, "variance": variance, "unit": unit, "count": count}
     if call.moments is None:
         return {}
