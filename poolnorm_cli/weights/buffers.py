@@ -54,10 +54,9 @@ def starting_weights(layer: Layer, shape: Ints, dtype: str) -> Buffers | None:
         if value is None or not abs(value) < 1e38:
             return None
         kept = value if dtype == "float64" else struct.unpack("f", struct.pack("f", value))[0]
-        packed = struct.pack("d", kept) * math.prod(sizes)
-        if len(packed) > LARGEST_WEIGHT_BYTES:
+        if 8 * math.prod(sizes) > LARGEST_WEIGHT_BYTES:
             return None
-        found[name] = _shaped(packed, sizes)
+        found[name] = _shaped(struct.pack("d", kept) * math.prod(sizes), sizes)
     return found if _are_sound(found, layer) else None
 
 

