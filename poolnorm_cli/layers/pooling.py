@@ -22,6 +22,8 @@ _MAX_POOL = ("float32", "float64", "int8", "uint8")
 """Dtypes that runtimes have a MaxPool for."""
 _MAX_POOL_CELLS = 1024
 """Cells under a window from which on MaxPool, which looks at each of them, is not run."""
+_DILATED_OPSET = 10
+"""The first operator set in which MaxPool has dilations."""
 _AVERAGE_POOL_CELLS = 6
 """Cells whose sum, one after another in float32, is within 4 epsilons of the exact one."""
 
@@ -94,7 +96,10 @@ class MaxPooling(Pooling):
 
         del weights
         windows = self.windows(call.sizes, call.strip)
-        if call.exact or call.dtype not in _MAX_POOL or not is_plain(windows.values()):
+        plain = call.dtype in _MAX_POOL and is_plain(windows.values())
+        if graph.opset < _DILATED_OPSET:
+            plain = plain and all(window.dilation == 1 for window in windows.values())
+        if call.exact or not plain:
             return max_windows(graph, x, windows, call)
         return self.build_plain(graph, "MaxPool", x, call)
 

@@ -17,11 +17,6 @@ from poolnorm_cli.windows import Window
 _MOST_PIECES = 8
 """Windows larger than this are reduced by doubling: partial results of 1, 2, 4, ... cells."""
 
-_LOWEST = {"int32": -(2**31), "int64": -(2**63), "uint32": 0, "uint64": 0}
-"""The smallest number of each type that holds integers."""
-_HIGHEST = {"int32": 2**31 - 1, "int64": 2**63 - 1, "uint32": 2**32 - 1, "uint64": 2**64 - 1}
-"""The largest one."""
-
 Extreme = Literal["Max", "Min"]
 Combine = Callable[..., Value]
 """Adds what makes one value of several, cell by cell."""
@@ -51,14 +46,8 @@ def max_windows(
     if call.dtype in SMALL:
         graph.note(f"{call.dtype}: the {word} is taken in int32, which holds every value")
         x = graph.cast(x, "int32")
-    dtype = "int32" if call.dtype in SMALL else call.dtype
-    least = _LOWEST.get(dtype, -math.inf) if kind == "Max" else _HIGHEST.get(dtype, math.inf)
-    never = graph.constant(least, dtype)
     for axis, window in _reducing(windows, call).items():
-        if window.dilation > 1:  # a window that reaches beyond an edge need not cover it
-            padded = _with_constant(graph, x, axis, call, window, never)
-        else:
-            padded = _with_edges(graph, x, axis, call, window)
+        padded = _with_own_cells(graph, x, axis, call, window)
         x = _reduce_axis(graph, padded, axis, window, partial(graph.op, kind))
     return graph.cast(x, call.dtype)
 
@@ -128,19 +117,27 @@ def _reducing(windows: Mapping[int, Window], call: GraphCall) -> dict[int, Windo
     return {a: w for a, w in windows.items() if (w.size, w.stride, w.count) != one[a]}
 
 
-def _with_edges(graph: Graph, x: Value, axis: int, call: GraphCall, window: Window) -> Value:
-    """Pad by repeating the edges, which any window that reaches beyond them covers already."""
-    length, rank = call.sizes[axis], call.rank
+def _with_own_cells(graph: Graph, x: Value, axis: int, call: GraphCall, window: Window) -> Value:
+    """Pad by repeating cells that any window with that padding covers already.
 
-    def edge(place: int, times: int) -> list[Value]:
-        if not times:
+    They lie whole steps of the dilation away: without dilation they are the edges. A window has
+    a cell of the axis, so it has the first one that its steps come to.
+    """
+    length, apart = call.sizes[axis], window.dilation
+    low = [min(place % apart, length - 1) for place in range(-window.low, 0)]
+    after = _after(window, length)
+    high = [max(length - apart + place % apart, 0) for place in range(after)]
+
+    def cells(places: list[int]) -> list[Value]:
+        if not places:
             return []
-        cell = cut(graph, x, axis, place, place + 1)
-        sizes = [times if a == axis else 1 for a in range(rank)]
-        return [graph.op("Expand", cell, graph.constant(sizes, "int64")) if times > 1 else cell]
+        if len(places) == 1:
+            return [cut(graph, x, axis, places[0], places[0] + 1)]
+        return [graph.op("Gather", x, graph.constant(places, "int64"), axis=axis)]
 
-    low, high = edge(0, window.low), edge(length - 1, _after(window, length))
-    return graph.op("Concat", *low, x, *high, axis=axis) if low or high else x
+    if not (low or high):
+        return x
+    return graph.op("Concat", *cells(low), x, *cells(high), axis=axis)
 
 
 def _with_constant(

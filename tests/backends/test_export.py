@@ -1,5 +1,6 @@
 """Graphs in files: valid, called after the layer, and right in a runtime that reads them."""
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -117,6 +118,32 @@ def test_integers_have_maxima_in_older_operator_sets(words: str, dtype: str, ops
     data, _ = file_graph(case, opset).serialized({})
     expected, _ = run_array(case.layer, case.x())
     np.testing.assert_array_equal(run_model(data, case.x())[0], expected)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "opset"),
+    [
+        *itertools.product(["bool", "int8", "uint16", "int64", "float32"], [9, 10, 17]),
+        ("uint64", 17),  # of which the older ones have no maxima
+    ],
+)
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"pads": "3:4", "dilation_rate": (4,), "strides": (1,)},
+        {"pads": "5", "pool_size": (4,), "dilation_rate": (2,), "strides": (3,), "ceil_mode": True},
+        {"padding": "same_lower", "pool_size": (2,), "dilation_rate": (5,), "strides": (1,)},
+        {"padding": "same", "pool_size": (9,), "strides": (2,)},
+    ],
+)
+def test_maxima_under_padded_windows_are_exact_in_any_dtype(
+    given: dict[str, Any], dtype: str, opset: int
+) -> None:
+    case = Case("pool max", (2, 7, 9, 3), dtype, {"pool_size": (3,), **given})
+    data, _ = file_graph(case, opset).serialized({})
+    x = -np.abs(case.x()) if dtype in ("int8", "int64", "float32") else case.x()
+    expected, _ = run_array(case.layer, x)
+    np.testing.assert_array_equal(run_model(data, x)[0], expected)
 
 
 @pytest.mark.parametrize("opset", [9, 11, 13, 16])
