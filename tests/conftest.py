@@ -1,6 +1,7 @@
 """What all tests share: a directory of their own, and the command as a person runs it."""
 
 import io
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -22,6 +23,8 @@ from poolnorm_cli.errors import UnavailableError
 
 
 disable_telemetry()  # before any test imports onnxruntime
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell's script
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 ROOT = Path(__file__).parent.parent
 
 with suppress(ImportError):  # the tests of a device run where it is not installed

@@ -61,7 +61,6 @@ class Pooling(PooledOnDevice, SpatialLayer, BeyondKeras):
 
     always_shown: ClassVar[tuple[str, ...]] = ("pool_size",)
     keras_lacks: ClassVar[tuple[str, ...]] = ("pads", "ceil_mode", "dilation_rate")
-    """Parameters that the Keras class does not have."""
     averages: ClassVar[bool] = False
     """It divides by the number of real cells under the window."""
 
@@ -276,9 +275,6 @@ class Pooling(PooledOnDevice, SpatialLayer, BeyondKeras):
     def config(self, shape: Shape | None = None) -> dict[str, Any]:
         """Give sizes and strides per axis of an input of `shape`, as Keras stores them."""
         config = super().config(shape)
-        for name in self.keras_lacks:  # Keras' own config has none of them
-            if name not in self.shown_parameters():
-                del config[name]
         if self.pads is not None:
             config["pads"] = self.pads.word
         if shape is None:

@@ -43,6 +43,7 @@ class UnitNormalization(Normalization, BeyondKeras):
     example: ClassVar[str] = "--axis -1"
     formula: ClassVar[str] = "y = x / max(norm, epsilon), norm = sqrt(sum(x**2)) over --axis"
     centered: ClassVar[bool] = False
+    keras_lacks: ClassVar[tuple[str, ...]] = ("order", "epsilon")
 
     def __post_init__(self) -> None:
         """Validate the parameters, as far as that needs no input."""
@@ -70,12 +71,6 @@ class UnitNormalization(Normalization, BeyondKeras):
             f"--epsilon {self.epsilon:g} of unit": self.epsilon != _LEAST_NORM,
         }
         return [flag for flag, is_given in given.items() if is_given]
-
-    def config(self, shape: Shape | None = None) -> dict[str, Any]:
-        """Return Keras' config, with the order and the floor only where they are not Keras'."""
-        config = super().config(shape)
-        own = {"order": "2", "epsilon": _LEAST_NORM}
-        return {n: v for n, v in config.items() if n not in own or v != own[n]}
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the shape of the input.

@@ -43,7 +43,6 @@ _KERAS_OBJECTS = ("renorm_clipping", "adjustment")
 def _keras_config(config: dict[str, Any]) -> dict[str, Any]:
     """Leave out the convention, and what Keras 3 does not have where it is not set."""
     absent = {"momentum_convention"} | {name for name in _KERAS_2 if config[name] is None}
-    absent |= set() if config["unbiased"] else {"unbiased"}
     kept = {name: value for name, value in config.items() if name not in absent}
     words = {name: kept[name].config() for name in _KERAS_OBJECTS if kept.get(name) is not None}
     return kept | words
@@ -102,6 +101,7 @@ class BatchParameters(AffineNormalization, Trainable, Maskable, BeyondKeras):
         BATCHES,
     )
     keras_2_only: ClassVar[tuple[str, ...]] = _KERAS_2
+    keras_lacks: ClassVar[tuple[str, ...]] = ("unbiased",)
 
     def beyond_keras(self) -> list[str]:
         """List what was given that no Keras has: the average of all batches, N/(N-1) anywhere."""
