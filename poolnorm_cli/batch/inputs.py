@@ -213,7 +213,7 @@ def _local(
         on_note(f"note: {shown(directory)}: {several} not followed")
     if not found:
         fix = "name the files" if recursive else "-r looks into its sub-directories"
-        what = f"a directory without {either()} files"
+        what = f"a directory without {either()} files, pictures or tables"
         raise InputError.at(directory, what, fix)
 
 
@@ -342,7 +342,7 @@ def _remote(url: str, *, recursive: bool) -> Iterator[Source]:
     for each in found:
         yield Source(each, each.removeprefix(url).rpartition("/")[0])
     if not found:
-        raise InputError.at(url, f"no {either()} files there", "check the name")
+        raise InputError.at(url, f"no {either()} files, pictures or tables there", "check the name")
 
 
 def _folder(word: str, root: str) -> str:

@@ -5,7 +5,7 @@ People come with the names of Keras and torch, or with a letter too many.
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal, get_args, get_origin
 
@@ -185,7 +185,10 @@ def refuse_unknown(words: Sequence[str], command: Command, path: Sequence[str]) 
             meant = _UNKNOWN_SIZE.sub("None", word, count=1)
             raise UsageError(f"shape {word} has a negative size", f"type None for any: {meant}")
         if spelling is None and not _NUMBER.match(word):
-            raise unknown_flag(name, spellings, path)
+            given = value if mark else next(left, "")
+            taking = _taking(given, spellings)
+            near = taking if nearest_flag(name, taking) else spellings
+            raise unknown_flag(name, near, path)
         if spelling is not None and spelling.value is None and (mark or name == word):
             given = value if mark else next(left, None)
             if given is None:
@@ -200,6 +203,11 @@ def _takes_shape(command: Command) -> bool:
     follows = command.layer is not None or command.takes_steps
     arguments = (flag for flag in command.flags() if isinstance(flag.option, Argument))
     return follows and any(flag.name == "shape" for flag in arguments)
+
+
+def _taking(value: str, spellings: Mapping[str, Spelling]) -> list[str]:
+    """Return the flags one of whose words a value is: `--pad same` means `--padding`."""
+    return [name for name, each in spellings.items() if value.lower() in _choices(each.flag)]
 
 
 def _choices(flag: Flag) -> tuple[str, ...]:

@@ -210,8 +210,10 @@ def output_suffixes() -> tuple[str, ...]:
 
 
 def either(suffixes: tuple[str, ...] | None = None) -> str:
-    """Return `.npy or .npz`, for messages: those suffixes, or those of all formats."""
-    *most, last = FORMATS if suffixes is None else suffixes
+    """Return `.npy or .npz`, for messages: those suffixes, or those of all formats of tensors."""
+    if suffixes is None:  # a line that has the endings of pictures and tables, too, is hard to read
+        suffixes = tuple(each.suffix for each in FORMATS.values() if each.turn == 0)
+    *most, last = suffixes
     return f"{', '.join(most)} or {last}" if most else last
 
 

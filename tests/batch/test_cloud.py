@@ -152,7 +152,11 @@ def test_a_run_in_the_store_is_resumed(poolnorm: Command, store: Any) -> None:
     ("words", "code", "told"),
     [
         ("pool max s3://data/nothing.npy", 4, "s3://data/nothing.npy: no such file"),
-        ("pool max s3://data/void/", 4, "s3://data/void/: no .npy or .npz files there"),
+        (
+            "pool max s3://data/void/",
+            4,
+            "s3://data/void/: no .npy, .npz or .safetensors files, pictures or tables there",
+        ),
         ("pool max s3://data/bad.npy", 4, "s3://data/bad.npy: not a .npy file"),
         ("pool max s3://data/cut.npy", 4, "s3://data/cut.npy: truncated: 6 of 12 bytes"),
         ("pool max s3://data/cut.txt", 4, "s3://data/cut.txt: "),

@@ -124,7 +124,11 @@ def test_a_run_in_the_store_is_resumed(poolnorm: Command, store: Any) -> None:
     [
         ("pool max gs://data/nothing.npy", 4, "gs://data/nothing.npy: no such file"),
         ("pool max gs://nowhere/x.npy", 4, "gs://nowhere/x.npy: no such file"),
-        ("pool max gs://data/void/", 4, "gs://data/void/: no .npy or .npz files there"),
+        (
+            "pool max gs://data/void/",
+            4,
+            "gs://data/void/: no .npy, .npz or .safetensors files, pictures or tables there",
+        ),
         ("pool max gs://data/bad.npy", 4, "gs://data/bad.npy: not a .npy file"),
         ("pool max gs://data/cut.npy", 4, "gs://data/cut.npy: truncated: 6 of 12 bytes"),
         ("pool max x.npy -o gs://nowhere/y.npy", 3, "gs://nowhere/y.npy: "),

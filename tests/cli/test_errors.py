@@ -52,7 +52,7 @@ CASES = [
     ("pool max truncated.npy -o y.npy", 4, "truncated.npy: "),
     ("pool max pickled.npy -o y.npy", 4, "pickled.npy: "),
     ("pool max objects.npy -o y.npy", 4, "objects.npy: dtype |O (Python objects) is not supported"),
-    ("pool max void -o y.npy", 4, "void: a directory without .npy or .npz files; -r looks into its sub-directories"),
+    ("pool max void -o y.npy", 4, "void: a directory without .npy, .npz or .safetensors files, pictures or tables; -r looks into its sub-directories"),
     ("pool max nothing.npy -o y.npy", 4, "nothing.npy: no such file; check the name"),
     ("pool max x.npy --key a -o y.npy", 2, "--key names an array in a .npz"),
     ("pool max x.npy -o there.npy", 2, "there.npy: exists; give --overwrite, or another name"),
@@ -75,7 +75,7 @@ CASES = [
     ("info nothing.npy", 4, "nothing.npy: no such file"),
     ("generate normal N,3 -o y.npy", 2, "shape 'N,3' has a size that is not a number"),
     ("generate normal 3 -o there.npy", 2, "there.npy: exists"),
-    ("generate strange 3 -o y.npy", 2, "'strange' is none of normal, uniform, arange, zeros, ones; did you mean arange?"),
+    ("generate strange 3 -o y.npy", 2, "'strange' is none of normal, uniform, arange, zeros, ones, values; did you mean arange?"),
 ]  # fmt: skip
 
 

@@ -78,7 +78,11 @@ def test_masks_of_an_npz_go_by_the_names_of_the_inputs(poolnorm: Command, steps:
     ("flags", "code", "told"),
     [
         ("--mask none.npy", 4, "none.npy: no such file"),
-        ("--mask -", 2, "--mask - would read standard input; give a .npy, .npz"),
+        (
+            "--mask -",
+            2,
+            "--mask - would read standard input; give a .npy, .npz or .safetensors file",
+        ),
         ("--mask s.npy", 2, "--mask has shape (5,9,3); an input of (5,9,3) needs (5,9)"),
         ("--mask many.npz", 2, "--mask many.npz holds a, b; name one, as many.npz::a"),
         ("--mask short.npy", 2, "--mask has shape (5,8); an input of (5,9,3) needs (5,9)"),
