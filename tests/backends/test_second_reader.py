@@ -11,8 +11,8 @@ from tests.backends.test_export import KEPT, file_graph
 
 
 FLOAT32 = [name for name, case in KEPT.items() if case.dtype == "float32"]
-# The reference evaluator is wrong for MaxPool with pads (of which minima are made), and for LRN, of which it computes as many
-# channels as there are samples: it reads all files but those.
+# The reference evaluator is wrong for MaxPool with pads, of which minima are made too, and for LRN,
+# of which it computes as many channels as there are samples: it reads all files but those.
 REFERENCE = [name for name in FLOAT32 if not name.startswith(("pool-max", "pool-min", "lrn"))]
 
 
