@@ -185,8 +185,7 @@ def refuse_unknown(words: Sequence[str], command: Command, path: Sequence[str]) 
             meant = _UNKNOWN_SIZE.sub("None", word, count=1)
             raise UsageError(f"shape {word} has a negative size", f"type None for any: {meant}")
         if spelling is None and not _NUMBER.match(word):
-            given = value if mark else next(left, "")
-            taking = _taking(given, spellings)
+            taking = _taking(value if mark else next(left, ""), spellings)
             near = taking if nearest_flag(name, taking) else spellings
             raise unknown_flag(name, near, path)
         if spelling is not None and spelling.value is None and (mark or name == word):

@@ -41,7 +41,7 @@ def paths(line: str) -> str:
         ("poolnorm po", ["pool"]),
         ("/usr/bin/poolnorm poo", ["pool"]),
         ("A=1 poolnorm poo", ["pool"]),
-        ("poolnorm pool ", ["max", "average"]),
+        ("poolnorm pool ", ["max", "average", "min", "lp"]),
         ("poolnorm pool x ", []),
         ("poolnorm bn --gamma-i", ["--gamma-initializer"]),
         ("poolnorm bn x.npy --gamma-initializer he_", ["he_normal", "he_uniform"]),
@@ -66,9 +66,9 @@ def paths(line: str) -> str:
         ("poolnorm pipe x.npy ! bn --weight", ["--weights"]),
         ("poolnorm pipe x.npy ! pool max --o", []),
         ("poolnorm shape pipe 4,4,4 ! pool max --padding s", ["same", "same_lower"]),
-        ("poolnorm shape gpool ", ["max", "average"]),
+        ("poolnorm shape gpool ", ["max", "average", "min", "lp"]),
         ("poolnorm help exi", ["exit-codes"]),
-        ("poolnorm help pool m", ["max"]),
+        ("poolnorm help pool m", ["max", "min"]),
         ("poolnorm help bn --momentum-", ["--momentum-convention"]),
         ("poolnorm --vers", ["--version"]),
         ("poolnorm --install-completion z", ["zsh"]),
@@ -167,17 +167,17 @@ def test_zsh_and_fish_get_help_beside_the_words(ask: Callable[..., list[str]]) -
         told = ask(
             f"complete_{shell}",
             _POOLNORM_COMPLETE_WORDS="poolnorm\npool",
-            _POOLNORM_COMPLETE_BEGUN="m",
+            _POOLNORM_COMPLETE_BEGUN="ma",
         )
         assert told == ["none", f"max\t{told[1].partition(chr(9))[2]}"]
         assert told[1].startswith("max\tSlide a window")
 
 
 def test_scripts_of_an_earlier_version_go_on(ask: Callable[..., list[str]]) -> None:
-    assert ask("complete_bash", COMP_WORDS="poolnorm\npool\nm", COMP_CWORD="2") == ["max"]
+    assert ask("complete_bash", COMP_WORDS="poolnorm\npool\nma", COMP_CWORD="2") == ["max"]
     line = {"_TYPER_COMPLETE_ARGS": "poolnorm pool "}
-    assert ask("complete_zsh", **line) == ["_arguments '*: :(max average)'"]
-    assert ask("complete_fish", **line) == ["max", "average"]
+    assert ask("complete_zsh", **line) == ["_arguments '*: :(max average min lp)'"]
+    assert ask("complete_fish", **line) == ["max", "average", "min", "lp"]
     assert ask("complete_zsh", _TYPER_COMPLETE_ARGS="poolnorm info ") == ["_files"]
 
 
@@ -323,7 +323,7 @@ LOADS = {
 @pytest.mark.parametrize(
     ("keys", "wanted"),
     [
-        ("poolnorm pool m\t", "pool max "),
+        ("poolnorm pool ma\t", "pool max "),
         ("poolnorm bn --weights FILE::st\t", "::stem.bn "),
         ("poolnorm pool max --padding=v\t", "--padding=valid "),
     ],
