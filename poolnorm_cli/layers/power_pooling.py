@@ -83,9 +83,7 @@ class LpPooling(OfPower, Pooling):
     words: ClassVar[str] = "pool lp"
     keras_name: ClassVar[str] = "LpPooling"
     example: ClassVar[str] = "--pool-size 2 --p 3"
-    formula: ClassVar[str] = (
-        "y[i] = (sum of |x[i*strides - pad + k]|**p)**(1/p), k = 0 .. pool_size-1"
-    )
+    formula: ClassVar[str] = "y[i] = (sum of |x|**p)**(1/p) over the cells under the window"
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Take the p-norm of the cells of the input under the window, in float64.

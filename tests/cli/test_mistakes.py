@@ -39,7 +39,7 @@ VERBS = {
     ),
     "qqq": "no such verb 'qqq'; type poolnorm --help",
     "--color never info": "no such flag --color of poolnorm; flags come last, as poolnorm pool max ... --color",
-    "pool": "pool lacks its kind; give max or average",
+    "pool": "pool lacks its kind; give max, average, min or lp",
     "pool mxa x.npy": "no such kind 'mxa' of pool; did you mean pool max?",
     "pool avg x.npy": "no such kind 'avg' of pool; did you mean pool average?",
     "pool MaxPooling2D": "no such kind 'MaxPooling2D' of pool; did you mean pool max?",

@@ -127,7 +127,7 @@ def test_help_of_every_command_has_an_example(poolnorm: Command) -> None:
 
         assert told.code == 0
         assert "Example: poolnorm" in told.out
-    assert "\nPooling:\n  pool max|average " in poolnorm("").out
+    assert "\nPooling:\n  pool max|average|min|lp " in poolnorm("").out
 
 
 def test_completion_knows_verbs_and_flags() -> None:

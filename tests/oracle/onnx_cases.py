@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,13 +21,21 @@ if TYPE_CHECKING:
 _FIRST = "--data-format channels_first"
 
 
+@cache
+def _node_tests() -> list[Any]:
+    """Make all node tests of ONNX, which can be done once in a process, and warns of its own."""
+    from onnx.backend.test.case.node import collect_testcases
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return [*{test.name: test for test in collect_testcases(None)}.values()]
+
+
 def onnx_cases() -> Iterator[Case]:
     """Yield the tests whose model is one node of these operators."""
     import onnx
-    from onnx.backend.test.case.node import collect_testcases
 
-    tests = {test.name: test for test in collect_testcases(None)}.values()
-    for test in tests:
+    for test in _node_tests():
         nodes: Any = test.model.graph.node if test.model is not None else ()
         if len(nodes) != 1 or nodes[0].op_type not in _WRITERS:
             continue

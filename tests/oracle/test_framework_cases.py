@@ -26,25 +26,19 @@ NOT_TYPED = {
     "an input of one axis",  # which has no channels
 }
 """What the program does not have."""
-NOT_YET = {"pool lp", "gpool lp", "indices"}
-"""What it may not have: these are run where they are there."""
 
 
 def check(poolnorm: Command, cases: list[Case], backend: str, least: int) -> None:
     """Run all cases; none may be wrong, and none may be missing."""
     typed = [case for case in cases if not case.missing]
     missing = Counter(case.missing for case in cases if case.missing)
-    if poolnorm("help pool max --indices").code:  # not there
-        missing["indices"] = sum(case.indices is not None for case in typed)
-        for case in typed:
-            case.indices = None
     wrong = [text for case in typed if (text := case.wrong(poolnorm, backend))]
     told = f"{len(cases)} cases, {len(typed)} typed, {len(wrong)} wrong; not typed: {missing}"
 
     assert not wrong, told + "\n" + "\n".join(wrong[:40])
     sys.stdout.write(told)
     assert len(typed) >= least
-    assert set(missing) <= NOT_TYPED | NOT_YET
+    assert set(missing) <= NOT_TYPED
 
 
 @needs("torch")

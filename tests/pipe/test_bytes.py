@@ -131,7 +131,7 @@ def test_blocks_go_from_step_to_step_in_one_thread(
     monkeypatch.setattr(strips, "GRAIN_ITEMS", 1)
     saved("x.npy", (6, 8, 8, 4), "float32")
 
-    assert poolnorm("pipe x.npy -q ! pool max ! bn ! gpool average").code == 0
+    assert poolnorm("pipe x.npy -q --max-memory 1G ! pool max ! bn ! gpool average").code == 0
 
     assert seen[:6] == [
         (words, start) for start in (0, 1) for words in ("pool max", "bn", "gpool average")
