@@ -54,10 +54,9 @@ _TABLE = re.compile(r"(<!-- parameters: ([a-z ]+) -->\n).*?(\n<!-- end -->)", re
 
 def parameters(name: str) -> str:
     """Write the parameters of a layer as a table, from the layer itself."""
-    from dataclasses import MISSING
-
     from poolnorm_cli.layers import find
     from poolnorm_cli.layers.keras.spelling import unwrap_single
+    from poolnorm_cli.values import MISSING
 
     lines = ["| flag | default | |", "|---|---|---|"]
     for parameter in find(*name.split()).parameters():

@@ -9,7 +9,6 @@ import io
 import json
 import os
 import shutil
-from dataclasses import MISSING
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
@@ -17,6 +16,7 @@ from typing import Any, Literal, get_args, get_origin
 from poolnorm_cli.cli import shape_pictures
 from poolnorm_cli.cli.main import run
 from poolnorm_cli.layers import LAYERS, find
+from poolnorm_cli.values import MISSING
 
 
 if not hasattr(os, "link"):  # a browser has no hard links; for one file that is read, a copy does

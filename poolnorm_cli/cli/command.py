@@ -106,7 +106,7 @@ class Flag:
     Attributes:
         name: Of the field.
         type: Of the value: str, int, float, bool, a Literal, a list of str; with None, or not.
-        default: `dataclasses.MISSING` where it must be given.
+        default: `values.MISSING` where it must be given.
         option: How it stands on the command line.
     """
 

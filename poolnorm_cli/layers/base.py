@@ -29,7 +29,7 @@ _FLOATS = ("float16", "bfloat16", "float32", "float64")
 class Parameter:
     """One parameter of a layer: its Keras name, type, default, and the sentence that explains it.
 
-    `default` is `dataclasses.MISSING` for a parameter that must be given.
+    `default` is `values.MISSING` for a parameter that must be given.
     """
 
     name: str
