@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 _DILATED_FROM = 18
 """Version of the operators from which on LpPool has dilations."""
-_REDUCTIONS = {1.0: "ReduceL1", 2.0: "ReduceL2"}
-"""Operators of norms, which all runtimes have; some have no GlobalLpPool of late sets."""
+_REDUCTIONS = {2.0: "ReduceL2"}
+"""Operators of norms that all runtimes have: some have no GlobalLpPool of late sets, and OpenVINO
+takes ReduceL1 over all axes.
+"""
 
 
 @frozen(kw_only=True)
@@ -163,7 +165,7 @@ class GlobalLpPooling(OfPower, GlobalPooling):
         return norm_over(x, axes, self.p, keepdims=self.keepdims, dtype=dtype)
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
-        """Add ReduceL1 or ReduceL2, or sums of powers of another p or where it must be exact.
+        """Add ReduceL2, or sums of powers of another p or where it must be exact.
 
         Args:
             graph: The graph.
