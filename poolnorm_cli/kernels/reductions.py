@@ -125,13 +125,6 @@ def _length_last(x: Array) -> Array:
     return np.ascontiguousarray(x.swapaxes(1, 2))
 
 
-def lowest_of(dtype: "np.dtype[Any]") -> Any:
-    """Return the value that no other of a dtype is below."""
-    if dtype.kind == "f":
-        return -np.inf
-    return False if dtype.kind == "b" else np.iinfo(dtype).min
-
-
 def lowest_outside(x: Array, mask: Array) -> Array:
     """Put the lowest value of the dtype where a mask lets nothing count.
 
@@ -142,7 +135,10 @@ def lowest_outside(x: Array, mask: Array) -> Array:
     Returns:
         A new array, C-contiguous, of the shape and dtype of `x`.
     """
-    return np.ascontiguousarray(np.where(mask, x, x.dtype.type(lowest_of(x.dtype))))
+    from poolnorm_cli.kernels.window_programs import Combine
+
+    lowest = Combine.maximum(x.dtype).identity
+    return np.ascontiguousarray(np.where(mask, x, x.dtype.type(lowest)))
 
 
 def max_over(x: Array, axes: Axes, *, keepdims: bool) -> Array:
