@@ -1,0 +1,24 @@
+/* The functions of the module, each a method of its table: what they take is read and checked here,
+ * poolnorm_cli/kernels/native.py says who may call what with which. */
+#ifndef POOLNORM_CALLS_H
+#define POOLNORM_CALLS_H
+
+#include "arguments.h"
+
+PyObject *py_windows(PyObject *self, PyObject *args);
+PyObject *py_adaptive(PyObject *self, PyObject *args);
+PyObject *py_fold_sum(PyObject *self, PyObject *args);
+PyObject *py_fold_squares(PyObject *self, PyObject *args);
+PyObject *py_fold_max(PyObject *self, PyObject *args);
+PyObject *py_fold_moments(PyObject *self, PyObject *args);
+PyObject *py_normalize_rows(PyObject *self, PyObject *args);
+PyObject *py_normalize_columns(PyObject *self, PyObject *args);
+PyObject *py_center(PyObject *self, PyObject *args);
+PyObject *py_fold_weights(PyObject *self, PyObject *args);
+PyObject *py_scale(PyObject *self, PyObject *args);
+PyObject *py_divide(PyObject *self, PyObject *args);
+PyObject *py_swap(PyObject *self, PyObject *args);
+PyObject *py_convert(PyObject *self, PyObject *args);
+PyObject *py_own_conversion(PyObject *self, PyObject *allowed);
+
+#endif

@@ -1,0 +1,143 @@
+#include "calls.h"
+
+#include "rows.h"
+#include "scaling.h"
+
+/* Take items, results, gamma and beta, the last two of them float64. */
+static int take_affine(buffers *b, PyObject **objects, Py_ssize_t whole, Py_ssize_t weights)
+{
+    const enum use uses[4] = {READ, WRITE, MAYBE, MAYBE};
+    const Py_ssize_t bytes[4] = {whole, whole, weights, weights};
+    return take(b, objects, uses, bytes, 4);
+}
+
+PyObject *py_normalize_rows(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *objects[4];
+    int size;
+    size_of s;
+    weighing w;
+    Py_ssize_t rows, whole, weights;
+    if (!PyArg_ParseTuple(args, "OOOOi(pddd)(nnnn)", &objects[0], &objects[1], &objects[2],
+                          &objects[3], &size, &s.centered, &s.weight, &s.epsilon, &s.least, &rows,
+                          &w.groups, &w.channels, &w.run))
+        return NULL;
+    const Py_ssize_t sizes[4] = {rows, w.channels, w.run, size};
+    const Py_ssize_t own[3] = {w.groups, w.channels, sizeof(double)};
+    buffers b;
+    if (!served(size) || !count(sizes, 4, &whole) || !count(own, 3, &weights)) return NULL;
+    if (take_affine(&b, objects, whole, weights) < 0) return NULL;
+    Py_buffer *v = b.view;
+    int result = 0;
+    if (size == 4)
+        RUN(whole, result = all_rows_f(v[0].buf, v[1].buf, v[2].buf, v[3].buf, &s, &w, rows));
+    else
+        RUN(whole, result = all_rows_d(v[0].buf, v[1].buf, v[2].buf, v[3].buf, &s, &w, rows));
+    return answer(&b, result);
+}
+
+PyObject *py_normalize_columns(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *objects[4];
+    int size;
+    size_of s;
+    columns c;
+    Py_ssize_t whole, weights;
+    if (!PyArg_ParseTuple(args, "OOOOi(pddd)(nnnn)p", &objects[0], &objects[1], &objects[2],
+                          &objects[3], &size, &s.centered, &s.weight, &s.epsilon, &s.least,
+                          &c.before, &c.length, &c.width, &c.joined, &c.along))
+        return NULL;
+    const Py_ssize_t sizes[4] = {c.before, c.length, c.width, size};
+    const Py_ssize_t own[2] = {c.along ? c.length : c.width, sizeof(double)};
+    buffers b;
+    if (!served(size) || !count(sizes, 4, &whole) || !count(own, 2, &weights)) return NULL;
+    if (c.joined < 1 || c.width % c.joined) {
+        PyErr_SetString(PyExc_ValueError, "columns that cannot be joined so");
+        return NULL;
+    }
+    if (take_affine(&b, objects, whole, weights) < 0) return NULL;
+    Py_buffer *v = b.view;
+    int result = 0;
+    if (size == 4)
+        RUN(whole, result = all_columns_f(v[0].buf, v[1].buf, v[2].buf, v[3].buf, &s, &c));
+    else
+        RUN(whole, result = all_columns_d(v[0].buf, v[1].buf, v[2].buf, v[3].buf, &s, &c));
+    return answer(&b, result);
+}
+
+PyObject *py_center(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *objects[5];
+    int size;
+    Py_ssize_t before, length, after;
+    if (!PyArg_ParseTuple(args, "OOOOOi(nnn)", &objects[0], &objects[1], &objects[2], &objects[3],
+                          &objects[4], &size, &before, &length, &after))
+        return NULL;
+    const Py_ssize_t sizes[4] = {before, after, length, size};
+    const Py_ssize_t own[2] = {length, sizeof(double)};
+    const enum use uses[5] = {READ, WRITE, READ, READ, MAYBE};
+    Py_ssize_t whole, vector;
+    buffers b;
+    if (!served(size) || !count(sizes, 4, &whole) || !count(own, 2, &vector)) return NULL;
+    const Py_ssize_t bytes[5] = {whole, whole, vector, vector, vector};
+    if (take(&b, objects, uses, bytes, 5) < 0) return NULL;
+    Py_buffer *v = b.view;
+    const moving m = {v[2].buf, v[3].buf, v[4].buf};
+    int result = 0;
+    if (size == 4)
+        RUN(whole, result = center_f(v[0].buf, v[1].buf, &m, before, length, after));
+    else
+        RUN(whole, result = center_d(v[0].buf, v[1].buf, &m, before, length, after));
+    return answer(&b, result);
+}
+
+PyObject *py_fold_weights(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *objects[5];
+    double epsilon;
+    Py_ssize_t length, bytes;
+    if (!PyArg_ParseTuple(args, "OOOOOdn", &objects[0], &objects[1], &objects[2], &objects[3],
+                          &objects[4], &epsilon, &length))
+        return NULL;
+    const Py_ssize_t own[2] = {length, sizeof(double)};
+    const enum use uses[5] = {MAYBE, MAYBE, READ, WRITE, WRITE};
+    buffers b;
+    if (!count(own, 2, &bytes)) return NULL;
+    const Py_ssize_t all[5] = {bytes, bytes, bytes, bytes, bytes};
+    if (take(&b, objects, uses, all, 5) < 0) return NULL;
+    Py_buffer *v = b.view;
+    int result = 0;
+    RUN(bytes, result = fold_weights(v[0].buf, v[1].buf, v[2].buf, epsilon, v[3].buf, v[4].buf, length));
+    return answer(&b, result);
+}
+
+PyObject *py_scale(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *objects[5];
+    int size;
+    Py_ssize_t before, length, after;
+    if (!PyArg_ParseTuple(args, "OOOOOi(nnn)", &objects[0], &objects[1], &objects[2], &objects[3],
+                          &objects[4], &size, &before, &length, &after))
+        return NULL;
+    const Py_ssize_t sizes[4] = {before, after, length, size};
+    const enum use uses[5] = {READ, WRITE, MAYBE, READ, MAYBE};
+    Py_ssize_t whole, vector;
+    buffers b;
+    if (!served(size) || !count(sizes, 4, &whole) || !count(sizes + 2, 2, &vector)) return NULL;
+    const Py_ssize_t bytes[5] = {whole, whole, vector, vector, vector};
+    if (take(&b, objects, uses, bytes, 5) < 0) return NULL;
+    Py_buffer *v = b.view;
+    int result = 0;
+    if (size == 4)
+        RUN(whole, result = scale_f(v[0].buf, v[1].buf, v[2].buf, v[3].buf, v[4].buf, before, length,
+                                    after));
+    else
+        RUN(whole, result = scale_d(v[0].buf, v[1].buf, v[2].buf, v[3].buf, v[4].buf, before, length,
+                                    after));
+    return answer(&b, result);
+}

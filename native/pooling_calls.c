@@ -1,0 +1,201 @@
+#include "calls.h"
+
+#include "adaptive.h"
+#include "folds.h"
+#include "windows.h"
+
+/* Read a window: size, stride, count, low, dilation, before, after, divisor. */
+static int window_of(PyObject *axis, window *w)
+{
+    return PyArg_ParseTuple(axis, "nnnnnnnn", &w->size, &w->stride, &w->count, &w->low,
+                            &w->dilation, &w->before, &w->after, &w->divisor);
+}
+
+PyObject *py_windows(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *objects[2];
+    sheet s;
+    int average, size, wide;
+    window *p = &s.plane, *r = &s.row, *c = &s.cell;
+    PyObject *axes[3];
+    if (!PyArg_ParseTuple(args, "OOiii(nnnnn)O!O!O!", &objects[0], &objects[1], &average, &size,
+                          &wide, &s.images, &s.planes, &s.rows, &s.cells, &s.items, &PyTuple_Type,
+                          &axes[0], &PyTuple_Type, &axes[1], &PyTuple_Type, &axes[2]))
+        return NULL;
+    if (!window_of(axes[0], p) || !window_of(axes[1], r) || !window_of(axes[2], c)) return NULL;
+    const Py_ssize_t from[6] = {s.images, s.planes, s.rows, s.cells, s.items, size};
+    const Py_ssize_t to[6] = {s.images, p->count, r->count, c->count, s.items, size};
+    const enum use uses[2] = {READ, WRITE};
+    Py_ssize_t bytes[2];
+    buffers b;
+    if (!served(size) || !count(from, 6, bytes) || !count(to, 6, bytes + 1)) return NULL;
+    if (bytes[0] && bytes[1] && !windows_fit(&s)) {
+        PyErr_SetString(PyExc_ValueError, "windows that do not fit the cells there are");
+        return NULL;
+    }
+    if (take(&b, objects, uses, bytes, 2) < 0) return NULL;
+    const Py_ssize_t work = bytes[1] ? bytes[0] : 0;
+    const void *x = b.view[0].buf;
+    void *out = b.view[1].buf;
+    int result = 0;
+    if (size == 4 && !average)
+        RUN(work, result = max_windows_f(x, out, &s));
+    else if (size == 4 && wide == 1)
+        RUN(work, result = mean_windows_ffd(x, out, &s));
+    else if (size == 4 && wide)
+        RUN(work, result = mean_windows_fd(x, out, &s));
+    else if (size == 4)
+        RUN(work, result = mean_windows_f(x, out, &s));
+    else if (average)
+        RUN(work, result = mean_windows_d(x, out, &s));
+    else
+        RUN(work, result = max_windows_d(x, out, &s));
+    return answer(&b, result);
+}
+
+PyObject *py_adaptive(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *objects[3];
+    covers s;
+    int average, size;
+    cover *p = &s.plane, *r = &s.row, *c = &s.cell;
+    if (!PyArg_ParseTuple(args, "OOOii(nnnnn)(nnn)", &objects[0], &objects[1], &objects[2], &average,
+                          &size, &s.images, &p->length, &r->length, &c->length, &s.items, &p->count,
+                          &r->count, &c->count))
+        return NULL;
+    const Py_ssize_t from[6] = {s.images, p->length, r->length, c->length, s.items, size};
+    const Py_ssize_t to[6] = {s.images, p->count, r->count, c->count, s.items, size};
+    const enum use uses[3] = {READ, WRITE, READ};
+    Py_ssize_t bytes[3], spans;
+    buffers b;
+    if (!served(size) || !count(from, 6, bytes) || !count(to, 6, bytes + 1)) return NULL;
+    if (PLUS(p->count, r->count, &spans) || PLUS(spans, c->count, &spans)) spans = -1;
+    const Py_ssize_t pairs[2] = {spans, sizeof(span)};
+    if (!count(pairs, 2, bytes + 2) || take(&b, objects, uses, bytes, 3) < 0) return NULL;
+    p->spans = b.view[2].buf;
+    r->spans = p->spans + p->count, c->spans = r->spans + r->count;
+    if (!covers_fit(&s)) {
+        release(&b);
+        PyErr_SetString(PyExc_ValueError, "windows that do not fit the cells there are");
+        return NULL;
+    }
+    const Py_ssize_t work = bytes[1] ? bytes[0] : 0;
+    const void *x = b.view[0].buf;
+    void *out = b.view[1].buf;
+    int result = 0;
+    if (size == 4 && average)
+        RUN(work, result = adaptive_mean_f(x, out, &s));
+    else if (size == 4)
+        RUN(work, result = adaptive_max_f(x, out, &s));
+    else if (average)
+        RUN(work, result = adaptive_mean_d(x, out, &s));
+    else
+        RUN(work, result = adaptive_max_d(x, out, &s));
+    return answer(&b, result);
+}
+
+enum fold { SUM, SQUARES, LARGEST };
+
+static int fold(enum fold kind, const void *x, void *out, int size, const Py_ssize_t *n)
+{
+    if (size == 4) {
+        if (kind == SUM) return fold_sum_f(x, out, n[0], n[1], n[2]);
+        if (kind == SQUARES) return fold_squares_f(x, out, n[0], n[1], n[2]);
+        return fold_max_f(x, out, n[0], n[1], n[2]);
+    }
+    if (kind == SUM) return fold_sum_d(x, out, n[0], n[1], n[2]);
+    if (kind == SQUARES) return fold_squares_d(x, out, n[0], n[1], n[2]);
+    return fold_max_d(x, out, n[0], n[1], n[2]);
+}
+
+static PyObject *folded(PyObject *args, enum fold kind)
+{
+    PyObject *objects[2];
+    Py_ssize_t n[3];
+    int size = sizeof(float);
+    if (!PyArg_ParseTuple(args, "OO(nnn)|i", &objects[0], &objects[1], &n[0], &n[1], &n[2], &size))
+        return NULL;
+    const Py_ssize_t from[4] = {n[0], n[1], n[2], size};
+    const Py_ssize_t to[3] = {n[0], n[2], kind == LARGEST ? size : (int)sizeof(double)};
+    const enum use uses[2] = {READ, WRITE};
+    Py_ssize_t bytes[2];
+    buffers b;
+    if (!served(size) || !count(from, 4, bytes) || !count(to, 3, bytes + 1)) return NULL;
+    if (take(&b, objects, uses, bytes, 2) < 0) return NULL;
+    int result = 0;
+    RUN(bytes[0], result = fold(kind, b.view[0].buf, b.view[1].buf, size, n));
+    return answer(&b, result);
+}
+
+PyObject *py_fold_sum(PyObject *self, PyObject *args)
+{
+    (void)self;
+    return folded(args, SUM);
+}
+
+PyObject *py_fold_squares(PyObject *self, PyObject *args)
+{
+    (void)self;
+    return folded(args, SQUARES);
+}
+
+PyObject *py_fold_max(PyObject *self, PyObject *args)
+{
+    (void)self;
+    return folded(args, LARGEST);
+}
+
+PyObject *py_fold_moments(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *objects[3];
+    Py_ssize_t before, length, after;
+    int size = sizeof(float);
+    if (!PyArg_ParseTuple(args, "OOO(nnn)|i", &objects[0], &objects[1], &objects[2], &before,
+                          &length, &after, &size))
+        return NULL;
+    const Py_ssize_t from[4] = {before, length, after, size};
+    const Py_ssize_t to[3] = {before, after, sizeof(double)};
+    const enum use uses[3] = {READ, WRITE, WRITE};
+    Py_ssize_t bytes[3];
+    buffers b;
+    if (size != 2 && !served(size)) return NULL;
+    if (!count(from, 4, bytes) || !count(to, 3, bytes + 1)) return NULL;
+    bytes[2] = bytes[1];
+    if (take(&b, objects, uses, bytes, 3) < 0) return NULL;
+    const void *x = b.view[0].buf;
+    void *mean = b.view[1].buf, *squares = b.view[2].buf;
+    int result = 0;
+    if (size == 2)
+        RUN(bytes[0], result = fold_moments_e(x, mean, squares, before, length, after));
+    else if (size == 4)
+        RUN(bytes[0], result = fold_moments_f(x, mean, squares, before, length, after));
+    else
+        RUN(bytes[0], result = fold_moments_d(x, mean, squares, before, length, after));
+    return answer(&b, result);
+}
+
+PyObject *py_divide(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *objects[2];
+    double by;
+    int size;
+    if (!PyArg_ParseTuple(args, "OOdi", &objects[0], &objects[1], &by, &size) || !served(size))
+        return NULL;
+    buffers b = {.count = 1};
+    if (PyObject_GetBuffer(objects[0], &b.view[0], PyBUF_SIMPLE) < 0) return NULL;
+    const Py_ssize_t items = b.view[0].len / (Py_ssize_t)sizeof(double);
+    release(&b);
+    const Py_ssize_t bytes[2] = {items * (Py_ssize_t)sizeof(double), items * size};
+    const enum use uses[2] = {READ, WRITE};
+    if (take(&b, objects, uses, bytes, 2) < 0) return NULL;
+    int result = 0;
+    if (size == 4)
+        RUN(bytes[0], result = divide_f(b.view[0].buf, b.view[1].buf, by, items));
+    else
+        RUN(bytes[0], result = divide_d(b.view[0].buf, b.view[1].buf, by, items));
+    return answer(&b, result);
+}
