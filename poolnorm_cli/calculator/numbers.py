@@ -71,9 +71,9 @@ def _of_step(step: Step) -> dict[str, Value]:
     names = axis_names(step.layer, len(step.before))
     for rule in step.layer.axis_rules(step.before):
         name = names.get(rule.axis, str(rule.axis))
-        size, stride = rule.reach
         unread = rule.unread()
-        found |= {f"places.{name}": rule.places, f"window.{name}": size, f"stride.{name}": stride}
+        found |= {f"places.{name}": rule.places, f"window.{name}": rule.size}
+        found |= {f"stride.{name}": rule.reach[1], f"dilation.{name}": rule.dilation}
         found |= {f"pad.{name}.low": rule.pads[0], f"pad.{name}.high": rule.pads[1]}
         found[f"never_read.{name}"] = None if unread is None else unread[0]
     for axis, field in step.fields.items():

@@ -49,6 +49,16 @@ class AxisRule(ABC):
     def reach(self) -> tuple[Dim, Dim]:
         """Cells under the largest window; and from one place to the next, None where it varies."""
 
+    @property
+    def size(self) -> Dim:
+        """Cells under the largest window."""
+        return self.reach[0]
+
+    @property
+    def dilation(self) -> int:
+        """From one cell under a window to the next."""
+        return 1
+
     @abstractmethod
     def bounds_at(self, place: int) -> tuple[int, int]:
         """Return the cells under one place, padding included, of an axis of known size.
@@ -59,6 +69,10 @@ class AxisRule(ABC):
         Returns:
             The first cell, negative in the padding, and the end.
         """
+
+    def taps_at(self, place: int) -> range:
+        """Return each cell under one place: those of `bounds_at`, without what is jumped over."""
+        return range(*self.bounds_at(place))
 
     def unread(self) -> tuple[int, list[tuple[int, int]]] | None:
         """Return how many cells no place reaches, and first cell and end of the runs of them.
@@ -78,10 +92,9 @@ class AxisRule(ABC):
 
     def entry(self) -> dict[str, Any]:
         """Return the axis as a document has it."""
-        size, stride = self.reach
         low, high = self.pads
         document: dict[str, Any] = {"axis": self.axis, "rule": self.kind, "cells": self.length}
-        document |= {"window": size, "stride": stride, "places": self.places}
+        document |= {"window": self.size, "stride": self.reach[1], "places": self.places}
         document |= {"pad_low": low, "pad_high": high}
         unread = self.unread()
         document["never_read"] = None if unread is None else unread[0]
@@ -111,6 +124,11 @@ class WindowRule(AxisRule):
     def size(self) -> int:
         """Cells under the window, as they were given."""
         return self.placing.size
+
+    @property
+    def dilation(self) -> int:
+        """From one cell under the window to the next."""
+        return self.placing.dilation
 
     @property
     def stride(self) -> int:
@@ -160,6 +178,10 @@ class WindowRule(AxisRule):
         low = self.pads[0]
         first = place * self.stride - (low if isinstance(low, int) else 0)
         return first, first + self.placing.extent
+
+    def taps_at(self, place: int) -> range:
+        """Return each cell under one place: those of `bounds_at` that dilation does not jump."""
+        return range(*self.bounds_at(place), self.dilation)
 
     def unread(self) -> tuple[int, list[tuple[int, int]]] | None:
         """Return how many cells no place reaches, and the first runs of them."""
@@ -224,7 +246,7 @@ class WindowRule(AxisRule):
         runs = self.cell_runs()
         told = None if runs is None else [{"cells": cells, "places": n} for cells, n in runs]
         placing = self.placing
-        document = super().entry() | {"window": self.size, "padding": self.padding}
+        document = super().entry() | {"padding": self.padding}
         if placing.pads is not None:
             document["padding"] = "pads"
         if placing.dilation > 1:

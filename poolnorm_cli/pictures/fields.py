@@ -12,7 +12,7 @@ from typing import NamedTuple
 from poolnorm_cli.pictures.canvas import Canvas
 from poolnorm_cli.pictures.cut import Cut, shortened, whole
 from poolnorm_cli.pictures.marks import AWAY, FIELD, OUTPUT, PADDING, Mark, put_mark
-from poolnorm_cli.pictures.places import Places
+from poolnorm_cli.pictures.places import Places, within
 
 
 _BESIDE = 2
@@ -140,8 +140,7 @@ def _dependence(lines: Sequence[Line], fields: Sequence[range]) -> Callable[[int
             return True
         places, below = lines[row + 1].places, fields[row + 1]
         assert places is not None  # noqa: S101 - of every line but the first
-        readers = places.readers(cell)
-        reading = range(max(readers.start, below.start), min(readers.stop, below.stop))
+        reading = within(places.readers(cell), below)
         return any(depends(row + 1, place) for place in reading)
 
     return depends

@@ -4,7 +4,18 @@ from itertools import product
 from string import ascii_letters
 
 from poolnorm_cli.pictures.canvas import Canvas, beside, flowed, stacked
-from poolnorm_cli.pictures.marks import OTHER, OWN, PADDING, SHARED, UNREAD, Mark, put_mark
+from poolnorm_cli.pictures.marks import (
+    BEYOND,
+    HOLE,
+    OTHER,
+    OWN,
+    PADDING,
+    SHARED,
+    UNREAD,
+    Mark,
+    outside,
+    put_mark,
+)
 from poolnorm_cli.pictures.places import Places
 from poolnorm_cli.shapes import counted
 
@@ -60,10 +71,14 @@ def grid_picture(
     key.write(_key(rows, columns), "muted")
     top = stacked(top, key)
     marks = {_mark(r, c, rows, columns) for r, c in _padded(rows, columns)}
-    if not any(p.low or p.high or p.overlaps for p in (rows, columns)):
+    if rows.is_plain and columns.is_plain:
         return top, marks
     panels = _panels(rows, columns, width, height - top.height - 1)
-    return stacked(top, panels), marks | {OTHER}
+    cells, end = _padded(rows, columns), (rows.count - 1, columns.count - 1)
+    for row, column in cells:
+        ends = (_mark_under(row, column, *place, rows, columns) for place in ((0, 0), end))
+        marks |= {mark for mark in ends if mark is not None}
+    return stacked(top, panels), marks
 
 
 def _key(rows: Places, columns: Places) -> str:
@@ -96,8 +111,9 @@ def _label(rows: Places) -> int:
 
 
 def _mark(row: int, column: int, rows: Places, columns: Places) -> Mark:
-    if not (0 <= row < rows.length and 0 <= column < columns.length):
-        return PADDING
+    away = {outside(row, rows), outside(column, columns)} - {None}
+    if away:
+        return BEYOND if BEYOND in away else PADDING
     readers = len(rows.readers(row)) * len(columns.readers(column))
     return UNREAD if not readers else OWN if readers == 1 else SHARED
 
@@ -201,17 +217,26 @@ def _left_out(glyph: str) -> Canvas:
     return canvas
 
 
+def _mark_under(
+    row: int, column: int, down: int, across: int, rows: Places, columns: Places
+) -> Mark | None:
+    """Return how a cell is drawn where one window is shown; None for padding not under it."""
+    mark = _mark(row, column, rows, columns)
+    (top, bottom), (left, right) = rows.span(down), columns.span(across)
+    if (row in rows.taps(down) and column in columns.taps(across)) or mark is UNREAD:
+        return mark
+    if top <= row < bottom and left <= column < right:
+        return HOLE
+    return None if mark in {PADDING, BEYOND} else OTHER
+
+
 def _panel(down: int, across: int, rows: Places, columns: Places) -> Canvas:
     """Draw one window over the padded input."""
     step = _step(rows, columns)
     canvas = Canvas(_panel_width(down, across, rows, columns))
     canvas.put(0, 0, _title(down, across, rows, columns), "muted")
-    (top, bottom), (left, right) = rows.span(down), columns.span(across)
     for row, column in _padded(rows, columns):
-        inside = top <= row < bottom and left <= column < right
-        mark: Mark | None = _mark(row, column, rows, columns)
-        if not inside:
-            mark = None if mark is PADDING else UNREAD if mark is UNREAD else OTHER
+        mark = _mark_under(row, column, down, across, rows, columns)
         if mark is not None:
             place = row + rows.low + 1, (column + columns.low) * step
             text = _told(row, column, rows, columns) if mark.is_tile else ""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from poolnorm_cli.pictures.canvas import Canvas
-from poolnorm_cli.pictures.places import Places, Span
+from poolnorm_cli.pictures.places import Places
 from poolnorm_cli.pictures.styles import LOOKS
 
 
@@ -33,32 +33,55 @@ class Mark(NamedTuple):
 OWN = Mark("window", "█", "under the window")
 SHARED = Mark("overlap", "▓", "under several windows")
 PADDING = Mark("padding", "░", "padding")
+BEYOND = Mark("padding", "–", "beyond the padding")
+HOLE = Mark("muted", "○", "jumped over by this window")
 UNREAD = Mark("unread", "×", "read by no window")
 OTHER = Mark("muted", "·", "not under this window")
 OUTPUT = Mark("other", "▓", "an output")
 FIELD = Mark("window", "█", "what it depends on")
 AWAY = Mark("muted", "·", "what it does not depend on")
-_ORDER = (OWN, SHARED, OUTPUT, FIELD, PADDING, UNREAD, OTHER, AWAY)
+_ORDER = (OWN, SHARED, OUTPUT, FIELD, PADDING, BEYOND, UNREAD, HOLE, OTHER, AWAY)
 
 
-def mark_of(cell: int, span: Span, places: Places) -> Mark | None:
+_WIDE = (PADDING, BEYOND)
+"""Marks that fill a cell, whatever its width."""
+
+
+def outside(cell: int, places: Places) -> Mark | None:
+    """Return how a cell that is not of an axis is drawn.
+
+    Args:
+        cell: The cell.
+        places: The windows on the axis.
+
+    Returns:
+        The mark; None for a cell of the axis.
+    """
+    if 0 <= cell < places.length:
+        return None
+    return PADDING if cell < places.length + places.high else BEYOND
+
+
+def mark_of(cell: int, place: int, places: Places) -> Mark | None:
     """Return how a cell is drawn where one window is shown.
 
     Args:
         cell: The cell, of the padded axis.
-        span: What is under the window.
+        place: The place of the window.
         places: All places of the window.
 
     Returns:
         The mark; None for padding that is not under this window.
     """
-    inside = span[0] <= cell < span[1]
-    if not 0 <= cell < places.length:
-        return PADDING if inside else None
+    away, (first, end) = outside(cell, places), places.span(place)
+    inside = cell in places.taps(place)
+    jumped = HOLE if first <= cell < end else None
+    if away is not None:
+        return away if inside else jumped
     readers = len(places.readers(cell))
     if inside:
         return OWN if readers == 1 else SHARED
-    return OTHER if readers else UNREAD
+    return jumped or OTHER if readers else UNREAD
 
 
 def put_mark(canvas: Canvas, row: int, column: int, tile: int, mark: Mark, text: str = "") -> None:
@@ -74,7 +97,7 @@ def put_mark(canvas: Canvas, row: int, column: int, tile: int, mark: Mark, text:
     """
     if mark.is_tile:
         canvas.put(row, column, text.rjust(tile), mark.style, mark.glyph)
-    elif mark is PADDING:
+    elif mark in _WIDE:
         canvas.put(row, column, mark.glyph * tile, mark.style)
     else:
         canvas.put(row, column, mark.glyph.rjust(tile), mark.style)
@@ -96,7 +119,7 @@ def legend(marks: Iterable[Mark], width: int) -> Canvas:
     for mark in (each for each in _ORDER if each in found):
         if column and column + 3 + len(mark.meaning) > width:
             row, column = row + 1, 0
-        put_mark(canvas, row, column, 2 if mark.is_tile or mark is PADDING else 1, mark)
-        column += 2 if mark.is_tile or mark is PADDING else 1
-        column = canvas.put(row, column + 1, mark.meaning, "muted") + 3
+        tile = 2 if mark.is_tile or mark in _WIDE else 1
+        put_mark(canvas, row, column, tile, mark)
+        column = canvas.put(row, column + tile + 1, mark.meaning, "muted") + 3
     return canvas

@@ -2,7 +2,7 @@
 
 from poolnorm_cli.pictures.canvas import Canvas
 from poolnorm_cli.pictures.cut import Cut, shortened, whole
-from poolnorm_cli.pictures.marks import OWN, PADDING, SHARED, UNREAD, Mark, mark_of, put_mark
+from poolnorm_cli.pictures.marks import OWN, SHARED, UNREAD, Mark, mark_of, outside, put_mark
 from poolnorm_cli.pictures.places import Places
 
 
@@ -80,9 +80,10 @@ def _label_every(places: Places, layout: Cut) -> int:
 
 def _put_count(canvas: Canvas, column: int, tile: int, cell: int, places: Places) -> Mark:
     """Write how many windows read a cell, and return what it is."""
-    if not 0 <= cell < places.length:
-        put_mark(canvas, 1, column, tile, PADDING)
-        return PADDING
+    away = outside(cell, places)
+    if away is not None:
+        put_mark(canvas, 1, column, tile, away)
+        return away
     count = len(places.readers(cell))
     if not count:
         put_mark(canvas, 1, column, tile, UNREAD)
@@ -95,10 +96,9 @@ def _put_count(canvas: Canvas, column: int, tile: int, cell: int, places: Places
 
 def _put_window(canvas: Canvas, row: int, layout: Cut, place: int, places: Places) -> set[Mark]:
     """Draw the cells of an axis, those under the window at a place marked; return the marks."""
-    span = places.span(place)
     seen = set[Mark]()
     for column, cell in layout.columns():
-        mark = mark_of(cell, span, places)
+        mark = mark_of(cell, place, places)
         if mark is not None:
             put_mark(canvas, row, column, layout.tile, mark, layout.text(cell))
             seen.add(mark)

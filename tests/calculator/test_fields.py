@@ -11,6 +11,7 @@ import pytest
 from poolnorm_cli.calculator.fields import Field
 from poolnorm_cli.calculator.steps import Step, follow
 from poolnorm_cli.engine.in_memory import run_array
+from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers import find
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.pipeline import make_pipeline
@@ -33,6 +34,30 @@ def changed(layers: list[Layer], length: int) -> list[tuple[int, int]]:
         batch, _ = run_array(layer, batch)
     reached = batch.reshape(length, -1) > 0
     return [(cells[0], cells[-1] + 1) for cells in map(np.flatnonzero, reached.T)]
+
+
+def apart(count: int) -> list[tuple[list[Layer], int]]:
+    """Draw stacks of windows with pads, dilation and ceil mode that fit a length."""
+    draw, stacks = random.Random(20261127), list[tuple[list[Layer], int]]()  # noqa: S311 - no secret
+    while len(stacks) < count:
+        length, layers = draw.randint(12, 40), list[Layer]()
+        for _ in range(draw.randint(1, 3)):
+            size, dilation = draw.randint(1, 4), draw.randint(1, 3)
+            most = (size - 1) * dilation
+            own = draw.choice(["pads", "same_lower", "ceil"])
+            given: dict[str, Any] = {"padding": own} if own == "same_lower" else {}
+            if own != "same_lower":
+                given["pads"] = f"{draw.randint(0, most)}:{draw.randint(0, most)}"
+                given["ceil_mode"] = own == "ceil"
+            given |= {"pool_size": size, "strides": draw.randint(1, 3), "dilation_rate": dilation}
+            layers.append(made("pool average", **given))
+        try:
+            fits = all(isinstance(s, int) and s >= 4 for s in _lengths(layers, (1, length, 1)))
+        except UsageError:
+            continue
+        if fits:
+            stacks.append((layers, length))
+    return stacks
 
 
 def windows(count: int, paddings: tuple[str, ...]) -> list[tuple[list[Layer], int]]:
@@ -75,12 +100,13 @@ def test_the_field_of_whole_windows_is_what_changes_an_output() -> None:
 
 def test_the_field_under_padding_has_all_cells_that_change_an_output() -> None:
     padded = 0
-    for layers, length in windows(150, ("valid", "same")):
+    for layers, length in [*windows(150, ("valid", "same")), *apart(300)]:
         field = followed(layers, (1, length, 1))[-1].fields[1]
         edge, jump, size = int(field.edge or 0), int(field.jump or 0), int(field.size or 0)
         padded += edge < 0
         seen = changed(layers, length)
-        assert seen[0][0] == max(edge, 0)
+        if all(layer.axis_rules((1, length, 1))[0].dilation == 1 for layer in layers):
+            assert seen[0][0] == max(edge, 0)  # what begins in the padding may jump over cells
         for place, (first, end) in enumerate(seen):
             assert edge + place * jump <= first
             assert end <= edge + place * jump + size

@@ -36,6 +36,16 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "space": ("pool max", "1,4,5,6,1", {"pool_size": 3, "strides": 2, "padding": "same"}),
     "images": ("pool max", "1,224,112,3", {"pool_size": 3, "strides": 2, "padding": "same"}),
     "global": ("gpool average", "1,6,4,3", {}),
+    "dilated": ("pool max", "1,11,1", {"pool_size": 3, "strides": 1, "dilation_rate": 2}),
+    "holes": ("pool max", "1,6,7,1", {"pool_size": 2, "dilation_rate": (3, 2), "pads": "1:2,0"}),
+    "pads": ("pool average", "1,9,1", {"pool_size": 4, "strides": 2, "pads": "3:1"}),
+    "cut": (
+        "pool average",
+        "1,9,1",
+        {"pool_size": 4, "strides": 3, "pads": "1", "ceil_mode": True},
+    ),
+    "overhang": ("pool max", "1,5,6,1", {"pool_size": 2, "ceil_mode": True}),
+    "lower": ("pool max", "1,8,1", {"pool_size": 3, "strides": 3, "padding": "same_lower"}),
     "adaptive": ("apool average", "1,10,1", {"output_size": 4}),
     "bn": ("bn", "None,4,4,3", {}),
     "ln": ("ln", "2,4,3", {}),
@@ -55,6 +65,13 @@ def drawn(name: str, width: int, height: int = 24) -> Canvas:
 PIPES: dict[str, tuple[str, list[tuple[str, dict[str, Any]]]]] = {
     "field": ("1,28,20,3", [*_POOLS, ("gpool max", {})]),
     "wide": ("1,224,224,3", [("pool max", {}), ("apool max", {"output_size": 5})]),
+    "apart": (
+        "1,30,3",
+        [
+            ("pool max", {"pool_size": 2, "strides": 1, "dilation_rate": 4}),
+            ("pool average", {"pool_size": 3, "strides": 2, "pads": "1", "ceil_mode": True}),
+        ],
+    ),
     "norms": ("2,3,4", [("ln", {}), ("gn", {"groups": 2})]),
 }
 
@@ -74,7 +91,7 @@ def snapshots() -> Iterator[tuple[str, str]]:
     for name in PIPES:
         for width in WIDTHS:
             yield f"{name}-{width}.txt", _joined(drawn_pipe(name, width), Terminal())
-    for name in ("same", "grid", "gaps", "gn"):
+    for name in ("same", "grid", "gaps", "gn", "holes", "cut"):
         for depth in DEPTHS:
             yield f"{name}-{depth}.txt", _joined(drawn(name, 80), Terminal(depth=depth))
         yield f"{name}-ascii.txt", _joined(drawn(name, 80), Terminal(encoding="ascii"))

@@ -2,6 +2,7 @@
 
 from itertools import product
 
+import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
@@ -19,6 +20,7 @@ from poolnorm_cli.pictures.places import Places
 from poolnorm_cli.pictures.windows import _layout, axis_picture
 from poolnorm_cli.shapes import Shape, adaptive_bounds
 from poolnorm_cli.windows import Padding, window
+from tests.pictures.random_windows import BEYOND_KERAS
 from tests.pictures.snapshots import CASES, PLACE, drawn, snapshots
 
 
@@ -101,7 +103,55 @@ def test_uneven_windows_are_those_of_adaptive_pooling(length: int, count: int) -
         assert list(found.readers(cell)) == reading
 
 
+@given(BEYOND_KERAS, sizes, st.integers(24, 120), st.integers(5, 30))
+def test_cells_under_a_window_are_those_that_change_its_mean(
+    layer: Layer, length: int, width: int, height: int
+) -> None:
+    try:
+        layer.output_shape((1, length, 1))
+    except UsageError:
+        return
+    means = layer.apply(np.eye(length)[..., None], {})[..., 0]  # sample i has a 1 in cell i alone
+    found = places(layer, length)
+    canvas, seen = axis_picture(found, width, height)
+    layout = _layout(found, width)
+
+    assert found.padded.stop >= max(length, found.span(found.count - 1)[1])
+    for cell in range(length):
+        assert list(found.readers(cell)) == list(np.flatnonzero(means[cell]))
+    for row in range(2, canvas.height):
+        label = list(canvas.lines())[row][: layout.label].strip()
+        for column, cell in layout.columns() if label != "⋮" else ():
+            under = 0 <= cell < length and means[cell, int(label)] > 0
+            assert is_window(canvas, row, column) == under
+    drawn = {each.glyph for line in canvas.rows for each in line}
+    assert {mark.glyph for mark in seen if not mark.is_tile} <= drawn
+
+
 SMALL = st.integers(1, 6)
+
+
+@given(BEYOND_KERAS, SMALL, SMALL, st.integers(24, 100))
+def test_a_grid_counts_the_cells_under_each_window(
+    layer: Layer, height: int, across: int, width: int
+) -> None:
+    shape = (1, height, across, 1)
+    try:
+        layer.output_shape(shape)
+    except UsageError:
+        return
+    rows, columns = places_of(layer, shape)
+    if not fits_grid(rows, columns, width, 24):
+        return
+    canvas, seen = grid_picture(rows, columns, width, 24)
+    cells = np.eye(height * across).reshape(-1, height, across, 1)
+    read = np.count_nonzero(layer.apply(cells, {}), axis=0)[..., 0]
+
+    assert canvas.width <= width
+    for place in product(range(rows.count), range(columns.count)):
+        assert rows.real_cells(place[0]) * columns.real_cells(place[1]) == read[place]
+    drawn = {each.glyph for line in canvas.rows for each in line}
+    assert {mark.glyph for mark in seen if not mark.is_tile} <= drawn
 
 
 @given(SMALL, SMALL, SMALL, SMALL, PADDINGS, st.integers(24, 100))
