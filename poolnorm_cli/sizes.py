@@ -21,6 +21,20 @@ nothing beside."""
 DEVICE_BLOCK_BYTES = 32 << 20
 """Of a block on a device, to which a copy and the start of each operator cost as much as computing
 many cells does."""
+RING_BLOCK_BYTES = 8 << 20
+"""Of a block on a device to which several threads bring blocks at once."""
+RING_BYTES = 1 << 20
+"""Of a block that is worth pinned memory and a stream: below, the runtime copies it as soon."""
+RING_PIECE_BYTES = 2 << 20
+"""Of pinned memory through which other memory is copied to a device: some hundredths of a
+millisecond on the bus, some tenths for a processor, in whose cache they stay meanwhile."""
+HUGE_PAGE_BYTES = 2 << 20
+"""Of a huge page, of which all are pinned as soon as a small one."""
+COMPARED_BYTES = 64 << 10
+"""Of an input besides the block up to which it is looked at whether a device has it already: to
+compare takes microseconds, to wait for a copy behind those of blocks a millisecond."""
+MOST_PINNED_BYTES = 512 << 20
+"""Of pinned memory for blocks and results: no other program can have it while this one runs."""
 WHOLE_SAMPLE_BYTES = 16 << 20
 """Of a sample up to which it is worked on whole: to take it apart takes longer than it saves."""
 THREADED_BYTES = 32 << 20

@@ -29,6 +29,9 @@ class Backend(Protocol):
     Attributes:
         name: Its row in `BACKENDS`.
         block_bytes: About how many bytes of a tensor it is best given at a time.
+
+    One that does not use threads may have `lanes`: how many threads it takes blocks from at once,
+    each of which copies its own, although it computes one at a time.
     """
 
     name: str

@@ -1,17 +1,17 @@
 """Blocks through ONNX Runtime: one session per layer, dtype and sample shape, used again."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from poolnorm_cli.backends import Notify, ignore
+from poolnorm_cli.backends.device_memory import RingError
 from poolnorm_cli.backends.installed import import_onnx
 from poolnorm_cli.backends.layer_graphs import BATCH, CHECK, BlockGraph
-from poolnorm_cli.backends.onnx_feeds import as_float64, statistics_feeds
+from poolnorm_cli.backends.onnx_session import Session, feeds_of
+from poolnorm_cli.backends.places import Here, OnLane
 from poolnorm_cli.backends.providers import DeviceMemoryError, Provider, choose
 from poolnorm_cli.backends.smaller_blocks import SmallerBlocks
 from poolnorm_cli.errors import UnavailableError
@@ -22,13 +22,20 @@ from poolnorm_cli.layers.range_checks import (
     statistics_may_overflow,
     values_may_overflow,
 )
-from poolnorm_cli.sizes import BLOCK_BYTES, DEVICE_BLOCK_BYTES, SCANNED_FIRST_BYTES
+from poolnorm_cli.sizes import (
+    BLOCK_BYTES,
+    DEVICE_BLOCK_BYTES,
+    RING_BLOCK_BYTES,
+    SCANNED_FIRST_BYTES,
+)
 
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from poolnorm_cli.backends.onnx_chain import ChainRunner
+    from poolnorm_cli.backends.places import Place
+    from poolnorm_cli.backends.ring import Ring
     from poolnorm_cli.layers.base import Layer
     from poolnorm_cli.layers.call import Array, Call, Weights
     from poolnorm_cli.layers.chain import Chain
@@ -41,45 +48,29 @@ _MAX_UNEVEN = 2
 """Sessions that are kept where strips of a sample may each need one of their own."""
 
 
-@dataclass(slots=True)
-class _Session:
-    """A session and what is bound to it: weights stay, the output's memory is used again.
-
-    Attributes:
-        session: The session of the runtime.
-        inputs: Names of the inputs that the graph has.
-        monitored: Names of the outputs that are checked for overflow.
-        checked: It has an output that is NaN for a block that wants the exact graph.
-        weights: The weights that are bound; None before the first block.
-        feeds: The same in float64.
-        output: Memory of the result; None before the first block.
-    """
-
-    session: Any
-    inputs: frozenset[str]
-    monitored: tuple[str, ...]
-    checked: bool = False
-    weights: "Weights | None" = None
-    feeds: dict[str, NDArray[Any]] = field(default_factory=dict)
-    output: NDArray[Any] | None = None
-
-
 class OnnxBackend:
     """Computes blocks by the graphs of layers."""
 
     name = "onnx"
 
-    def __init__(self, provider: Provider, threads: int | None, detail: Notify) -> None:
+    def __init__(
+        self, provider: Provider, threads: int | None, detail: Notify, ring: "Ring | None" = None
+    ) -> None:
         """Keep what sessions will be opened with.
 
         Args:
             provider: Where they run.
             threads: Threads per session; None for as many as the machine has.
             detail: Told, once for each graph, of its operators, or what they do otherwise.
+            ring: Brings blocks to the device; None where the runtime does.
         """
         self.block_bytes = DEVICE_BLOCK_BYTES if provider.on_device else BLOCK_BYTES
+        self.lanes = 0
+        if ring is not None:
+            self.block_bytes, self.lanes = RING_BLOCK_BYTES, ring.lanes
+        self._ring, self._lock = ring, RLock()
         self._provider, self._threads, self._detail = provider, threads, detail
-        self._sessions: OrderedDict[tuple[Any, ...], _Session] = OrderedDict()
+        self._sessions: OrderedDict[tuple[Any, ...], Session] = OrderedDict()
         self._checked: tuple[bool, tuple[Any, ...]] = False, (None, None, None)
         self._fitting: tuple[bool, tuple[Any, ...]] = False, (None, None)
         self._unfit: set[tuple[Any, ...]] = set()
@@ -103,7 +94,7 @@ class OnnxBackend:
             call: What else decides on the result.
 
         Returns:
-            The output, in the dtype of `x`; it is overwritten by the next block.
+            The output, in the dtype of `x`, in memory that `release` takes back.
         """
         if isinstance(layer, ChainLayer):
             return self.apply_chain(layer.chain, x, layer.weights, layer.calls_at(call.start))
@@ -111,27 +102,48 @@ class OnnxBackend:
         if 0 in (*x.shape, *shape):
             return layer.apply(x, weights, call)  # no cells: runtimes refuse them
         if not self._provider.on_device:
-            return self._apply(layer, x, weights, call)
+            return self._apply(layer, x, weights, call, Here(x))
         return self._smaller.apply(
-            lambda part, calls: self._apply(layer, part, weights, calls[0]), x, [call]
+            lambda part, calls: self._placed(
+                part, lambda place: self._apply(layer, part, weights, calls[0], place)
+            ),
+            x,
+            [call],
         )
 
     def _free(self) -> None:
-        """Give back the memory of all sessions."""
-        self._sessions.clear()
-        self._chains = None
+        """Give back the memory of all sessions, and that of lanes."""
+        if self._ring is not None:
+            self._ring.free()
+        with self._lock:
+            self._sessions.clear()
+            self._chains = None
 
-    def _apply(self, layer: "Layer", x: "Array", weights: "Weights", call: "Call") -> "Array":
+    def _placed(self, x: "Array", compute: "Callable[[Place], Array]") -> "Array":
+        """Compute a block in a lane of the ring, or where the runtime copies it itself."""
+        if self._ring is not None and self._ring.takes(x):
+            try:
+                with self._ring.lane() as lane:
+                    return compute(OnLane(lane, x))
+            except RingError as error:
+                self._ring.give_up()
+                self._detail(f"{error}: the runtime copies all blocks")
+        return compute(Here(x))
+
+    def _apply(
+        self, layer: "Layer", x: "Array", weights: "Weights", call: "Call", place: "Place"
+    ) -> "Array":
         """Compute one block, all of it at once."""
         if not isinstance(layer, Normalization):
-            return self._run(layer, x, weights, call, in_units=False, monitor=False)[0]
+            return self._run(layer, x, weights, call, place, in_units=False, monitor=False)[0]
         small = x.nbytes <= SCANNED_FIRST_BYTES
         in_units = self._parameters_need_units(layer, x, weights, call)
         if small and not in_units:
             in_units = values_may_overflow(layer, x, call)
-        y, found = self._run(layer, x, weights, call, in_units=in_units, monitor=not small)
+        given = layer, x, weights, call, place
+        y, found = self._run(*given, in_units=in_units, monitor=not small)
         if found and statistics_may_overflow(layer, x.dtype, found):
-            y, _ = self._run(layer, x, weights, call, in_units=True, monitor=False)
+            y, _ = self._run(*given, in_units=True, monitor=False)
         return y
 
     def apply_chain(
@@ -146,21 +158,29 @@ class OnnxBackend:
             calls: How each layer is called.
 
         Returns:
-            The output, in the dtype in which the last layer computes; it is overwritten by the
-            next block.
+            The output, in the dtype in which the last layer computes, in memory that `release`
+            takes back.
         """
 
-        def compute(part: "Array", moved: "Sequence[Call]") -> "Array":
+        def compute(part: "Array", moved: "Sequence[Call]", place: "Place") -> "Array":
+            return self._chain_runner().apply(chain, part, weights, moved, place)
+
+        if not self._provider.on_device:
+            return compute(x, calls, Here(x))
+        return self._smaller.apply(
+            lambda part, moved: self._placed(part, lambda place: compute(part, moved, place)),
+            x,
+            calls,
+        )
+
+    def _chain_runner(self) -> "ChainRunner":
+        with self._lock:
             if self._chains is None:
                 from poolnorm_cli.backends.onnx_chain import ChainRunner
 
                 given = self._provider, self._threads, self._detail
-                self._chains = ChainRunner(*given, self.apply)
-            return self._chains.apply(chain, part, weights, moved)
-
-        if not self._provider.on_device:
-            return compute(x, calls)
-        return self._smaller.apply(compute, x, calls)
+                self._chains = ChainRunner(*given, self.apply, self._lock)
+            return self._chains
 
     def _run(
         self,
@@ -168,6 +188,7 @@ class OnnxBackend:
         x: "Array",
         weights: "Weights",
         call: "Call",
+        place: "Place",
         *,
         in_units: bool,
         monitor: bool,
@@ -176,12 +197,10 @@ class OnnxBackend:
 
         On a device a quicker graph is tried first, where the layer has one.
         """
-        kind = repr(layer), x.shape[1:]
+        kind, given = (repr(layer), x.shape[1:]), (layer, x, weights, call, place)
         if self._has_quicker(layer, x, weights, call) and not (in_units or kind in self._unfit):
             try:
-                y, found = self._run_graph(
-                    layer, x, weights, call, in_units=False, monitor=False, quicker=True
-                )
+                y, found = self._run_graph(*given, in_units=False, monitor=False, quicker=True)
             except DeviceMemoryError:
                 raise
             except UnavailableError:
@@ -189,7 +208,7 @@ class OnnxBackend:
             else:
                 if y is not None:
                     return y, found
-        y, found = self._run_graph(layer, x, weights, call, in_units=in_units, monitor=monitor)
+        y, found = self._run_graph(*given, in_units=in_units, monitor=monitor)
         assert y is not None  # noqa: S101 - the exact graph has nothing that is checked
         return y, found
 
@@ -199,10 +218,10 @@ class OnnxBackend:
             return False
         if call.mask is not None or call.strip is not None or call.moments is not None:
             return False
-        given = layer, weights
-        if not all(one is other for one, other in zip(given, self._fitting[1], strict=True)):
-            self._fitting = layer.fits_device(weights), given
-        return self._fitting[0]
+        given, known = (layer, weights), self._fitting  # which other threads may change
+        if not all(one is other for one, other in zip(given, known[1], strict=True)):
+            known = self._fitting = layer.fits_device(weights), given
+        return known[0]
 
     def _run_graph(
         self,
@@ -210,6 +229,7 @@ class OnnxBackend:
         x: "Array",
         weights: "Weights",
         call: "Call",
+        place: "Place",
         *,
         in_units: bool,
         monitor: bool,
@@ -217,23 +237,22 @@ class OnnxBackend:
     ) -> "tuple[Array | None, dict[str, Array]]":
         """Compute one block by one graph; None where a check shows that it wants the exact one."""
         shape = layer.block_shape(x.shape, call.strip)
-        opened = self._session(layer, x, call, in_units=in_units, quicker=quicker)
-        binding = opened.session.io_binding()
-        for name, array in _feeds(opened, layer, x, weights, call, in_units=in_units).items():
-            if name in opened.inputs:  # an input that no operator needs is not in the model
-                binding.bind_cpu_input(name, array)
-        if opened.output is None or opened.output.shape != shape:
-            opened.output = np.empty(shape, x.dtype)
-        address = opened.output.ctypes.data
-        binding.bind_output("y", "cpu", 0, opened.output.dtype, shape, address)
-        names = opened.monitored if monitor else ()
-        for name in names or ((CHECK,) if opened.checked else ()):
-            binding.bind_output(name, "cpu")
-        self._provider.run(opened.session, binding)
-        values = binding.get_outputs()[1:] if names or opened.checked else []
-        if opened.checked:
-            return None if np.isnan(values[0].numpy()) else opened.output, {}
-        return opened.output, {n: v.numpy() for n, v in zip(names, values, strict=True)}
+        with self._lock:
+            opened = self._session(layer, x, call, in_units=in_units, quicker=quicker)
+            feeds = feeds_of(opened, layer, x, weights, call, in_units=in_units)
+            check = CHECK if opened.checked else ""
+            names = opened.monitored if monitor and not check else ()
+            binding = opened.session.io_binding()
+            place.bind_block(binding)
+            place.bind_inputs(binding, feeds, opened.held)
+            place.bind_result(binding, shape, x.dtype, check)
+            for name in names:
+                binding.bind_output(name, "cpu")
+            self._provider.run(opened.session, binding)
+        found = binding.get_outputs()[1:] if check or names else []
+        values = dict(zip((check,) if check else names, found, strict=True))
+        y = place.result(values, check)
+        return y, {name: values[name].numpy() for name in names}
 
     def _parameters_need_units(
         self, layer: Normalization, x: "Array", weights: "Weights", call: "Call"
@@ -245,14 +264,15 @@ class OnnxBackend:
         kind = x.dtype
         if call.moments is not None or call.strip is not None or splits_weights(layer, x.ndim):
             return parameters_may_overflow(layer, kind, weights, call, x.shape)
-        given = layer, weights, kind
-        if not all(one is other for one, other in zip(given, self._checked[1], strict=True)):
-            self._checked = parameters_may_overflow(layer, kind, weights, call, x.shape), given
-        return self._checked[0]
+        given, known = (layer, weights, kind), self._checked  # which other threads may change
+        if not all(one is other for one, other in zip(given, known[1], strict=True)):
+            known = parameters_may_overflow(layer, kind, weights, call, x.shape), given
+            self._checked = known
+        return known[0]
 
     def _session(
         self, layer: "Layer", x: "Array", call: "Call", *, in_units: bool, quicker: bool
-    ) -> _Session:
+    ) -> Session:
         """Return the session for such a block, opened at the first one."""
         batch = len(x) if splits_weights(layer, x.ndim) else BATCH
         exact = self._provider.on_device or not _plain_op_is_exact(layer, x)
@@ -271,7 +291,7 @@ class OnnxBackend:
             session = self._provider.session(model.SerializeToString(), self._threads)
             names = frozenset(given.name for given in session.get_inputs())
             monitored = tuple(given.name for given in session.get_outputs()[1:])
-            self._sessions[key] = _Session(session, names, monitored, monitored == (CHECK,))
+            self._sessions[key] = Session(session, names, monitored, monitored == (CHECK,))
             while len(self._sessions) > self._max_sessions(call):
                 self._sessions.popitem(last=False)
         self._sessions.move_to_end(key)
@@ -299,14 +319,23 @@ def open_backend(provider: str, threads: int | None, notify: Notify, detail: Not
     Raises:
         UnavailableError: A package is not installed, or the provider does not load.
     """
-    backend = OnnxBackend(choose(provider, notify), threads, detail)
+    chosen = choose(provider, notify)
     import_onnx()  # before any input is looked at: it makes the graphs
-    return backend
+    return OnnxBackend(chosen, threads, detail, _ring_of(chosen))
 
 
 def _reopen(provider: str, threads: int) -> OnnxBackend:
     # What there is to say the process that this one works for has said.
-    return OnnxBackend(choose(provider, ignore), threads, ignore)
+    chosen = choose(provider, ignore)
+    return OnnxBackend(chosen, threads, ignore, _ring_of(chosen))
+
+
+def _ring_of(provider: Provider) -> "Ring | None":
+    if not provider.on_device:
+        return None
+    from poolnorm_cli.backends.ring import cuda_ring
+
+    return cuda_ring(provider)
 
 
 def _plain_op_is_exact(layer: "Layer", x: "Array") -> bool:
@@ -315,33 +344,3 @@ def _plain_op_is_exact(layer: "Layer", x: "Array") -> bool:
     if not np.isfinite(bound):
         return True
     return bool(bound and x.min() >= -bound and x.max() <= bound)  # both are NaN if one value is
-
-
-def _feeds(
-    opened: _Session,
-    layer: "Layer",
-    x: "Array",
-    weights: "Weights",
-    call: "Call",
-    *,
-    in_units: bool,
-) -> Mapping[str, NDArray[Any]]:
-    """Return the inputs of the graph by name: the block, the weights, the statistics."""
-    feeds = {**_weight_feeds(opened, layer, x, weights, call), "x": np.ascontiguousarray(x)}
-    if call.mask is not None:
-        feeds["mask"] = np.ascontiguousarray(call.mask)
-    return feeds | statistics_feeds(layer, x, weights, call, in_units=in_units)
-
-
-def _weight_feeds(
-    opened: _Session, layer: "Layer", x: "Array", weights: "Weights", call: "Call"
-) -> dict[str, NDArray[Any]]:
-    """Return the weights for a block in float64, converted once where all blocks have the same."""
-    if call.strip is not None or splits_weights(layer, x.ndim):
-        if isinstance(layer, Normalization):
-            weights = layer.weights_at(weights, call.origin(x.ndim), x.shape)
-        return {name: as_float64(weight) for name, weight in weights.items()}
-    if opened.weights is not weights:
-        opened.weights = weights
-        opened.feeds = {name: as_float64(weight) for name, weight in weights.items()}
-    return opened.feeds

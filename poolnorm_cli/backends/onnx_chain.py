@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from poolnorm_cli.backends.chain_graphs import ChainGraph
 from poolnorm_cli.backends.layer_graphs import BATCH, CHECK
 from poolnorm_cli.backends.onnx_feeds import as_float64, statistics_feeds
+from poolnorm_cli.backends.places import Held
 from poolnorm_cli.backends.providers import DeviceMemoryError
 from poolnorm_cli.errors import UnavailableError
 from poolnorm_cli.layers.chain import Chain, Link
@@ -27,8 +28,10 @@ from poolnorm_cli.layers.range_checks import parameters_may_overflow, statistics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from threading import RLock
 
     from poolnorm_cli.backends import Notify
+    from poolnorm_cli.backends.places import Place
     from poolnorm_cli.backends.providers import Provider
     from poolnorm_cli.layers.call import Array, Call, Weights
     from poolnorm_cli.layers.chain import Compute
@@ -48,7 +51,7 @@ class _Session:
         checked: It has an output that is NaN for a block that wants the exact graphs.
         weights: The weights of each layer that are bound; None before the first block.
         feeds: The same in float64, by the names of inputs.
-        output: Memory of the result; None before the first block.
+        held: What the device has of these and of statistics.
     """
 
     session: Any
@@ -57,14 +60,19 @@ class _Session:
     checked: bool = False
     weights: "tuple[Weights, ...] | None" = None
     feeds: dict[str, NDArray[Any]] = field(default_factory=dict)
-    output: NDArray[Any] | None = None
+    held: Held = field(default_factory=dict)
 
 
 class ChainRunner:
     """Computes blocks by the graphs of chains."""
 
     def __init__(
-        self, provider: "Provider", threads: int | None, detail: "Notify", compute: "Compute"
+        self,
+        provider: "Provider",
+        threads: int | None,
+        detail: "Notify",
+        compute: "Compute",
+        lock: "RLock",
     ) -> None:
         """Keep what sessions will be opened with.
 
@@ -73,13 +81,19 @@ class ChainRunner:
             threads: Threads per session; None for as many as the machine has.
             detail: Told, once for each graph, how it computes.
             compute: Computes one layer alone, for blocks that are done layer by layer.
+            lock: Of whoever runs sessions of this provider.
         """
         self._provider, self._threads, self._detail = provider, threads, detail
-        self._compute = compute
+        self._compute, self._lock = compute, lock
         self._sessions: OrderedDict[tuple[Any, ...], _Session] = OrderedDict()
 
     def apply(
-        self, chain: Chain, x: "Array", weights: "Sequence[Weights]", calls: "Sequence[Call]"
+        self,
+        chain: Chain,
+        x: "Array",
+        weights: "Sequence[Weights]",
+        calls: "Sequence[Call]",
+        place: "Place",
     ) -> "Array":
         """Compute one block by the chain's graph.
 
@@ -88,16 +102,17 @@ class ChainRunner:
             x: Whole samples along axis 0, in the dtype in which the first layer computes.
             weights: Those of each layer, by their Keras names.
             calls: How each layer is called.
+            place: Where the block lies.
 
         Returns:
-            The output, in the dtype in which the last layer computes; it is overwritten by the
-            next block.
+            The output, in the dtype in which the last layer computes, in memory that `release`
+            takes back.
         """
         links = [replace(link, shape=(len(x), *link.shape[1:])) for link in chain.links]
         fits = _fit_one_graph(links, calls) and not _need_units(links, weights, calls)
         if fits:
             for quicker in (True, False) if self._provider.on_device else (False,):
-                y = self._tried(chain, links, x, weights, calls, quicker=quicker)
+                y = self._tried(chain, links, x, weights, calls, place, quicker=quicker)
                 if y is not None:
                     return y
         return Chain(tuple(links)).apply(x, weights, calls, self._compute)
@@ -109,6 +124,7 @@ class ChainRunner:
         x: "Array",
         weights: "Sequence[Weights]",
         calls: "Sequence[Call]",
+        place: "Place",
         *,
         quicker: bool,
     ) -> "Array | None":
@@ -120,8 +136,10 @@ class ChainRunner:
         if quicker and not any(on_device):
             return None
         try:
-            opened = self._session(chain, links, x, weights, calls, on_device)
-            return self._run(opened, links, x, weights, calls)
+            with self._lock:
+                opened = self._session(chain, links, x, weights, calls, on_device)
+                check, values = self._run(opened, links, weights, calls, place)
+            return _result(opened, links, place, check, values)
         except DeviceMemoryError:
             raise
         except UnavailableError:
@@ -159,39 +177,44 @@ class ChainRunner:
         self,
         opened: _Session,
         links: list[Link],
-        x: "Array",
         weights: "Sequence[Weights]",
         calls: "Sequence[Call]",
-    ) -> "Array | None":
-        """Run a session; return None where a statistic has left its range."""
-        binding = opened.session.io_binding()
-        feeds = {**_weight_feeds(opened, links, weights), "x": np.ascontiguousarray(x)}
+        place: "Place",
+    ) -> "tuple[str, dict[str, Any]]":
+        """Run a session; return the output that is checked, and all but `y` by name."""
+        feeds = {**_weight_feeds(opened, links, weights)}
         for link, own, call in zip(links, weights, calls, strict=True):
             like = np.broadcast_to(np.zeros(1, link.compute), link.sizes)
             given = statistics_feeds(link.layer, like, own, call)
             feeds |= {link.weight_key(name): values for name, values in given.items()}
-        for name, array in feeds.items():
-            if name in opened.inputs:
-                binding.bind_cpu_input(name, array)
-        last = links[-1]
+        binding, last = opened.session.io_binding(), links[-1]
+        check = CHECK if opened.checked else ""
+        place.bind_block(binding)
+        wanted = {name: array for name, array in feeds.items() if name in opened.inputs}
+        place.bind_inputs(binding, wanted, opened.held)
         shape = last.layer.block_shape(last.sizes, None)
-        if opened.output is None or opened.output.shape != shape:
-            opened.output = np.empty(shape, last.compute)
-        address = opened.output.ctypes.data
-        binding.bind_output("y", "cpu", 0, opened.output.dtype, shape, address)
-        names = [*([CHECK] if opened.checked else []), *joined.from_iterable(opened.monitored)]
-        for name in names:
+        place.bind_result(binding, shape, np.dtype(last.compute), check)
+        monitored = [*joined.from_iterable(opened.monitored)]
+        for name in monitored:
             binding.bind_output(name, "cpu")
         self._provider.run(opened.session, binding)
-        values = [value.numpy() for value in binding.get_outputs()[1:]] if names else []
-        seen = dict(zip(names, values, strict=True))
-        if opened.checked and np.isnan(seen[CHECK]):
-            return None
-        inside = all(
-            _in_range(link, {name: seen[name] for name in own})
-            for link, own in zip(links, opened.monitored, strict=True)
-        )
-        return opened.output if inside else None
+        names = [*([check] if check else []), *monitored]
+        found = binding.get_outputs()[1:] if names else []
+        return check, dict(zip(names, found, strict=True))
+
+
+def _result(
+    opened: _Session, links: list[Link], place: "Place", check: str, values: dict[str, Any]
+) -> "Array | None":
+    """Return the output of a run; None where a statistic has left its range."""
+    y = place.result(values, check)
+    if y is None:
+        return None
+    inside = all(
+        _in_range(link, {name: values[name].numpy() for name in own})
+        for link, own in zip(links, opened.monitored, strict=True)
+    )
+    return y if inside else None
 
 
 def _in_range(link: Link, seen: "dict[str, Array]") -> bool:

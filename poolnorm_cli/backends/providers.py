@@ -2,7 +2,7 @@
 
 import ctypes
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
@@ -326,14 +326,24 @@ def preload(runtime: ModuleType) -> None:
             runtime.preload_dlls()
 
 
+def load_runtime_library(runtime: ModuleType) -> ctypes.CDLL | None:
+    """Return the library of CUDA that a build of ONNX Runtime has loaded; None without it.
+
+    Args:
+        runtime: The module `onnxruntime`.
+    """
+    return _loaded(f"libcudart.so.{major(runtime)}")
+
+
 def _loads(name: str) -> bool:
+    return _loaded(name) is not None
+
+
+def _loaded(name: str) -> ctypes.CDLL | None:
     for candidate in (name, *_from_packages(name)):
-        try:
-            ctypes.CDLL(candidate)
-        except OSError:
-            continue
-        return True
-    return False
+        with suppress(OSError):
+            return ctypes.CDLL(candidate)
+    return None
 
 
 def _from_packages(name: str) -> Iterator[str]:

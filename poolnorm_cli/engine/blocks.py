@@ -80,7 +80,10 @@ class BlockPlan:
             The plan; with one thread where blocks are so large that one is in memory at a time.
         """
         size = prod(self.shape) * DTYPES[self.dtype].itemsize
-        pool = pool_for(threads if row_of(self.backend).uses_threads else 1, size)
+        if not row_of(self.backend).uses_threads:
+            lanes = getattr(self.backend, "lanes", 0)
+            threads = min(threads or lanes, lanes) or 1
+        pool = pool_for(threads, size)
         if pool == ONE_THREAD:
             return replace(self, pool=pool)
         block = self.inner.block_items * self.compute_dtype.itemsize

@@ -3,7 +3,7 @@
 Results are acquired and released; scratch buffers belong to a thread and go by name.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import prod
 from threading import Lock, local
@@ -91,6 +91,7 @@ class _Raw(np.ndarray[Any, Any]):
 
 
 _FREE: list[_Raw] = []
+_MAKERS: "list[Callable[[int], Array | None]]" = []
 _KEPT = 2 * processors() + 4  # what is read and what comes of it, for each thread, and some
 _LOCK = Lock()
 
@@ -118,8 +119,27 @@ def acquire(shape: tuple[int, ...], dtype: "DTypeLike") -> Array:
                 del _FREE[index]
                 break
         else:
-            raw = _Raw(size, np.uint8)
+            raw = None
+    if raw is None:
+        raw = _made(size)
     return raw[:size].view(np.ndarray).view(kind).reshape(shape)
+
+
+def _made(size: int) -> _Raw:
+    for make in _MAKERS:
+        found = make(size)
+        if found is not None:
+            return found.view(_Raw)
+    return _Raw(size, np.uint8)
+
+
+def make_by(make: "Callable[[int], Array | None]") -> None:
+    """Have another function make the memory of results from now on, where it makes any.
+
+    Args:
+        make: Returns a new array of so many bytes; None where ordinary memory serves.
+    """
+    _MAKERS[:] = [make]
 
 
 @contextmanager

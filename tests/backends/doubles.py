@@ -1,12 +1,17 @@
 """Stand-ins for builds of ONNX Runtime that cannot be installed here."""
 
+import ctypes
 import sys
+import threading
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from poolnorm_cli.backends import installed, providers
+from poolnorm_cli.backends.device_memory import RingError
 
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -86,3 +91,57 @@ def install(
     monkeypatch.setattr(providers, "_loads", lambda name: name not in lost)
     monkeypatch.setattr(providers, "devices", lambda: devices)
     monkeypatch.setattr(providers, "driver_version", lambda: driver)
+
+
+class OrdinaryMemory:
+    """The processor's memory, as that of a device: what a ring does is the same.
+
+    Attributes:
+        sent: Bytes that were copied to it.
+        senders: The threads that did.
+    """
+
+    device = "cpu"
+
+    def __init__(self, failing: str = "", after: int = 0) -> None:
+        self.failing, self.left = failing, after
+        self.sent, self.senders = 0, set[int]()
+        self._kept: dict[int, NDArray[Any]] = {}
+
+    def _called(self, name: str) -> None:
+        if name == self.failing:
+            self.left -= 1
+            if self.left < 0:
+                raise RingError(name)
+
+    def allocate(self, size: int) -> int:
+        self._called("allocate")
+        block = np.full(size, 255, np.uint8)
+        self._kept[block.ctypes.data] = block
+        return block.ctypes.data
+
+    def free(self, address: int) -> None:
+        del self._kept[address]
+
+    def pinned(self, size: int) -> NDArray[Any]:
+        self._called("pinned")
+        return np.full(size, 255, np.uint8)
+
+    def stream(self) -> None:
+        self._called("stream")
+
+    def send(self, stream: None, target: int, source: int, size: int) -> None:
+        del stream
+        self._called("send")
+        self.sent += size
+        self.senders.add(threading.get_ident())
+        ctypes.memmove(target, source, size)
+
+    def fetch(self, stream: None, target: int, source: int, size: int) -> None:
+        del stream
+        self._called("fetch")
+        ctypes.memmove(target, source, size)
+
+    def wait(self, stream: None) -> None:
+        del stream
+        self._called("wait")

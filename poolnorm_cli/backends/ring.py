@@ -1,0 +1,271 @@
+"""Blocks on their way to a device and back, beside what it computes.
+
+Each thread that brings a block takes a lane: a place on the device, and streams of its own. So
+while the device computes the block of one, those of others are copied in and out, and read and
+written. Copies go straight from pinned memory and to it. Files are read and written from such,
+since results and blocks lie in it (`Ring.pin`); what lies elsewhere goes through two pinned pieces
+of the lane.
+"""
+
+import ctypes
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Lock
+from typing import Any
+
+from poolnorm_cli.backends.device_memory import DeviceMemory, RingError
+from poolnorm_cli.backends.providers import Provider, load_runtime_library
+from poolnorm_cli.kernels.memory import Array, make_by
+from poolnorm_cli.machine import processors
+from poolnorm_cli.sizes import MOST_PINNED_BYTES, RING_BYTES, RING_PIECE_BYTES
+
+
+_MOST_LANES = 8
+"""Threads that bring blocks: as many as fill memory's bandwidth, for each has pinned memory, and
+that takes a fifth of a second to make for each GiB."""
+
+
+class Ring:
+    """Lanes to a device, and pinned memory."""
+
+    def __init__(self, memory: DeviceMemory, least: int = RING_BYTES) -> None:
+        """Begin without lanes.
+
+        Args:
+            memory: What copies.
+            least: Bytes of a block from which on it is worth a lane.
+        """
+        self.memory, self.least = memory, least
+        self.lanes = min(processors(), _MOST_LANES)
+        self.is_broken = False
+        self._lock, self._idle = Lock(), list[Lane]()
+        self._ranges: list[tuple[int, int]] = []
+        self._unused: list[Array] = []
+        self._left = MOST_PINNED_BYTES
+        self._lost: list[Any] = []
+
+    def takes(self, x: Array) -> bool:
+        """Whether a block goes by a lane."""
+        return not self.is_broken and x.nbytes >= self.least
+
+    @contextmanager
+    def lane(self) -> "Iterator[Lane]":
+        """Lend a lane.
+
+        Raises:
+            RingError: There is none to be had; or the work inside raises it, whose lane is not
+                lent again.
+        """
+        with self._lock:
+            lane = self._idle.pop() if self._idle else None
+        lane = lane or Lane(self)
+        try:
+            yield lane
+        except RingError:
+            self._lost.append(lane)  # the device may still write to its pieces
+            raise
+        except BaseException:
+            lane.free()
+            raise
+        with self._lock:
+            self._idle.append(lane)
+
+    def give_up(self) -> None:
+        """Lend no more lanes."""
+        self.is_broken = True
+        self.free()
+
+    def free(self) -> None:
+        """Free what idle lanes have on the device."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for lane in idle:
+            lane.free()
+
+    def pin(self, size: int) -> Array | None:
+        """Return pinned memory; None where ordinary memory serves, or there is enough of it.
+
+        Args:
+            size: Bytes.
+        """
+        if size < self.least or self.is_broken:
+            return None
+        with self._lock:
+            fits = (each for each in self._unused if size <= each.size <= 2 * size)
+            found = min(fits, key=len, default=None)
+            if found is not None:
+                self._unused = [each for each in self._unused if each is not found]
+            elif self._left < size:
+                return None
+            else:
+                self._left -= size
+        if found is None:
+            try:
+                found = self.memory.pinned(size)
+            except RingError:
+                self._left = 0
+                return None
+            start = found.ctypes.data
+            self._ranges.append((start, start + found.size))
+        lent: Array = found[:]
+        weakref.finalize(lent, self._unused.append, found)
+        return lent
+
+    def fetch_straight(self, stream: Any, y: Array, source: int) -> None:
+        """Copy from the device to pinned memory, which nobody gets again if that fails.
+
+        Args:
+            stream: Of a lane.
+            y: C-contiguous, in pinned memory.
+            source: Address on the device.
+        """
+        try:
+            self.memory.fetch(stream, y.ctypes.data, source, y.nbytes)
+            self.memory.wait(stream)
+        except RingError:
+            self._lost.append(y)
+            raise
+
+    def is_pinned(self, address: int) -> bool:
+        """Whether an address is of pinned memory."""
+        return any(start <= address < end for start, end in self._ranges)
+
+
+class Lane:
+    """The way of one block at a time."""
+
+    def __init__(self, ring: Ring) -> None:
+        """Open two streams.
+
+        Args:
+            ring: Knows which memory is pinned.
+        """
+        self._ring, self.memory = ring, ring.memory
+        self._streams = self.memory.stream(), self.memory.stream()
+        self._pieces: Array | None = None
+        self._rooms: dict[str, tuple[int, int]] = {}
+
+    def room(self, name: str, size: int) -> int:
+        """Have memory on the device, the same for the same name while it fits.
+
+        Args:
+            name: What it is for.
+            size: Bytes.
+
+        Returns:
+            Its address.
+
+        Raises:
+            RingError: There is not so much.
+        """
+        address, held = self._rooms.get(name, (0, -1))
+        if held < size:
+            if held >= 0:
+                del self._rooms[name]
+                self.memory.free(address)
+            address = self.memory.allocate(max(size, 1))
+            self._rooms[name] = address, size
+        return address
+
+    def free(self) -> None:
+        """Give back what it has on the device."""
+        with suppress(RingError):
+            for address, _ in self._rooms.values():
+                self.memory.free(address)
+        self._rooms.clear()
+
+    def send(self, target: int, x: Array) -> None:
+        """Copy to the device, and wait until all is there.
+
+        Args:
+            target: Address on the device.
+            x: C-contiguous.
+        """
+        source, size, memory = x.ctypes.data, x.nbytes, self.memory
+        if self._ring.is_pinned(source):
+            memory.send(self._streams[0], target, source, size)
+            memory.wait(self._streams[0])
+            return
+        places = range(0, size, RING_PIECE_BYTES)
+        for place, (stream, piece) in zip(places, _in_turns(self._halves()), strict=False):
+            count = min(RING_PIECE_BYTES, size - place)
+            memory.wait(stream)  # for the copy that is still under way from this piece
+            ctypes.memmove(piece, source + place, count)
+            memory.send(stream, target + place, piece, count)
+        for stream in self._streams:
+            memory.wait(stream)
+
+    def fetch(self, y: Array, source: int) -> None:
+        """Copy from the device, and wait until all is there.
+
+        Args:
+            y: C-contiguous.
+            source: Address on the device.
+        """
+        target, size, memory = y.ctypes.data, y.nbytes, self.memory
+        if self._ring.is_pinned(target):
+            self._ring.fetch_straight(self._streams[0], y, source)
+            return
+        halves = self._halves()
+
+        def begin(place: int, stream: Any, piece: int) -> None:
+            count = min(RING_PIECE_BYTES, size - place)
+            if count > 0:
+                memory.fetch(stream, piece, source + place, count)
+
+        for index, (stream, piece) in enumerate(halves):
+            begin(index * RING_PIECE_BYTES, stream, piece)
+        places = range(0, size, RING_PIECE_BYTES)
+        for place, (stream, piece) in zip(places, _in_turns(halves), strict=False):
+            memory.wait(stream)
+            ctypes.memmove(target + place, piece, min(RING_PIECE_BYTES, size - place))
+            begin(place + len(halves) * RING_PIECE_BYTES, stream, piece)
+
+    def number(self, source: int) -> float:
+        """Return a float32 from the device.
+
+        Args:
+            source: Its address there.
+        """
+        _, piece = self._halves()[0]
+        self.memory.fetch(self._streams[0], piece, source, 4)
+        self.memory.wait(self._streams[0])
+        return ctypes.c_float.from_address(piece).value
+
+    def _halves(self) -> list[tuple[Any, int]]:
+        """Return the pinned pieces, each with the stream that copies from it and to it."""
+        if self._pieces is None:
+            self._pieces = self.memory.pinned(len(self._streams) * RING_PIECE_BYTES)
+        start = self._pieces.ctypes.data
+        return [(s, start + i * RING_PIECE_BYTES) for i, s in enumerate(self._streams)]
+
+
+def _in_turns(halves: list[tuple[Any, int]]) -> Iterator[tuple[Any, int]]:
+    while True:
+        yield from halves
+
+
+def cuda_ring(provider: Provider) -> Ring | None:
+    """Return the ring of this process to an NVIDIA device.
+
+    Args:
+        provider: The provider of a backend.
+
+    Returns:
+        The ring; None where the provider is none, or its library of CUDA does not serve.
+    """
+    if not provider.on_device:
+        return None
+    if not _RINGS:
+        from poolnorm_cli.backends.cuda_memory import CudaMemory
+
+        library = load_runtime_library(provider.runtime)
+        with suppress(RingError):
+            if library is not None:
+                _RINGS.append(Ring(CudaMemory(library)))
+                make_by(_RINGS[0].pin)
+    return _RINGS[0] if _RINGS else None
+
+
+_RINGS: list[Ring] = []

@@ -1,0 +1,223 @@
+"""Blocks by a ring of lanes, whose device here is ordinary memory."""
+
+import ctypes
+from typing import Any
+
+import numpy as np
+import pytest
+
+from poolnorm_cli.backends.cuda_memory import CudaMemory
+from poolnorm_cli.backends.device_memory import RingError
+from poolnorm_cli.backends.onnx_backend import OnnxBackend
+from poolnorm_cli.backends.ring import Ring
+from poolnorm_cli.engine.in_memory import run_array
+from poolnorm_cli.kernels import memory as kernel_memory
+from poolnorm_cli.layers.call import Call
+from poolnorm_cli.sizes import MOST_PINNED_BYTES, RING_PIECE_BYTES
+from tests.backends.doubles import OrdinaryMemory
+from tests.backends.test_agreement import BY_NAME, compare
+from tests.backends.test_chains import CHAINS, NAMES, through, tolerance
+from tests.backends.test_device import Device, layer
+
+
+MANY = tuple(name for place, name in enumerate(BY_NAME) if place % 4 == 0)
+
+
+def opened(memory: Any, least: int = 1, **more: Any) -> tuple[OnnxBackend, Ring]:
+    ring = Ring(memory, least)
+    ring.lanes = 3
+    device: Any = Device(**more)
+    backend = OnnxBackend(device, 1, lambda _: None, ring)
+    backend.block_bytes = 1 << 16
+    return backend, ring
+
+
+RING, _ = opened(OrdinaryMemory())
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_blocks_by_a_lane_give_what_numpy_gives(name: str) -> None:
+    compare(BY_NAME[name], RING)
+
+
+@pytest.mark.parametrize("case", CHAINS[::2], ids=NAMES[::2])
+def test_a_chain_by_a_lane_gives_what_numpy_gives(case: Any) -> None:
+    x, weights = case.x(), case.weights()
+    expected = through(case, x, weights, opened(OrdinaryMemory())[0])
+    y = through(case, x, weights, RING)
+    np.testing.assert_allclose(y, expected, rtol=tolerance(case), atol=tolerance(case))
+
+
+def random(shape: tuple[int, ...], seed: int = 1) -> Any:
+    return np.random.default_rng(seed).standard_normal(shape, np.float32)
+
+
+LAYERS: list[tuple[str, dict[str, Any]]] = [
+    ("pool max", {}),
+    ("gpool average", {}),
+    ("bn", {}),
+    ("ln", {}),
+    ("unit", {}),
+]
+
+
+@pytest.mark.parametrize(("words", "parameters"), LAYERS)
+def test_several_threads_bring_their_blocks(words: str, parameters: dict[str, Any]) -> None:
+    """Of an array of the caller, whose pages are not pinned: through the pieces of a lane."""
+    memory = OrdinaryMemory()
+    backend, _ = opened(memory)
+    made, x = layer(words, **parameters), random((640, 32, 32, 16))
+    y, _ = run_array(made, x, backend=backend, threads=None)
+    np.testing.assert_allclose(y, run_array(made, x)[0], rtol=2e-5, atol=2e-6)
+    assert len(memory.senders) > 1
+    assert memory.sent >= x.nbytes
+
+
+def test_a_block_larger_than_the_pieces_of_a_lane_is_copied_in_turns() -> None:
+    backend, _ = opened(OrdinaryMemory())
+    x = random((1, 5 * RING_PIECE_BYTES // 4 // 1024 + 3, 1024))
+    y = backend.apply(layer("pool max", pool_size=1), x, {}, Call())
+    np.testing.assert_array_equal(y, x)
+
+
+def test_a_block_with_a_nan_is_sent_once_and_computed_twice() -> None:
+    memory = OrdinaryMemory()
+    backend, _ = opened(memory)
+    x = random((2, 16, 16, 4))
+    x[1, 3, 3, 2] = np.nan
+    y = backend.apply(layer("pool max"), x, {}, Call())
+    np.testing.assert_array_equal(y, layer("pool max").apply(x, {}))
+    assert memory.sent == x.nbytes
+
+
+@pytest.mark.parametrize("call", ["allocate", "pinned", "stream", "send", "fetch", "wait"])
+@pytest.mark.parametrize("after", [0, 1, 7])
+def test_what_fails_on_the_way_is_copied_by_the_runtime(call: str, after: int) -> None:
+    backend, ring = opened(OrdinaryMemory(failing=call, after=after))
+    made, x = layer("bn"), random((640, 32, 32, 16))
+    y, _ = run_array(made, x, backend=backend, threads=None)
+    np.testing.assert_allclose(y, run_array(made, x)[0], rtol=1e-5, atol=1e-6)
+    copies = call in {"send", "fetch", "wait"}
+    assert ring.is_broken or (after and not copies)
+
+
+def test_a_device_without_memory_for_a_block_gets_smaller_ones_from_a_lane() -> None:
+    backend, ring = opened(OrdinaryMemory(), most=3 * 8 * 8 * 4)
+    x = random((16, 16, 16, 4))
+    made = layer("pool average")
+    for _ in range(2):
+        y = backend.apply(made, x, {}, Call())
+        np.testing.assert_allclose(y, made.apply(x, {}), rtol=1e-6, atol=1e-6)
+    assert not ring.is_broken
+
+
+def test_weights_are_sent_once_and_again_when_they_change() -> None:
+    backend, _ = opened(OrdinaryMemory())
+    made, x = layer("ln"), random((2, 8, 8, 4))
+    for scale in (1.0, 2.0, 3.0):
+        weights = {"gamma": np.full(4, scale, np.float32), "beta": np.ones(4, np.float32)}
+        for _ in range(2):
+            y = backend.apply(made, x, weights, Call())
+            np.testing.assert_allclose(y, made.apply(x, weights), rtol=1e-5, atol=1e-5)
+
+
+def test_pinned_memory_is_lent_again_and_has_an_end() -> None:
+    ring = Ring(OrdinaryMemory(), 1)
+    first = ring.pin(1000)
+    assert first is not None
+    address = first.ctypes.data
+    assert ring.is_pinned(address)
+    assert ring.is_pinned(address + 999)
+    del first
+    again = ring.pin(900)
+    assert again is not None
+    assert again.ctypes.data == address
+    assert ring.pin(MOST_PINNED_BYTES) is None
+
+
+def test_small_blocks_are_left_to_the_runtime() -> None:
+    memory = OrdinaryMemory()
+    backend, _ = opened(memory, least=1 << 20)
+    x = random((2, 8, 8, 4))
+    backend.apply(layer("pool max"), x, {}, Call())
+    assert memory.sent == 0
+
+
+def test_results_lie_in_pinned_memory_and_are_written_from_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    memory = OrdinaryMemory()
+    backend, ring = opened(memory)
+    monkeypatch.setattr(kernel_memory, "_MAKERS", [ring.pin])
+    monkeypatch.setattr(kernel_memory, "_FREE", [])
+    made, x = layer("bn"), random((3, 8, 8, 4))
+    y = backend.apply(made, x, {n: np.ones(4) for n in made.weight_names}, Call())
+    assert ring.is_pinned(y.ctypes.data)
+    address = y.ctypes.data
+    kernel_memory.release(y)
+    del y
+    z = backend.apply(made, x, {n: np.ones(4) for n in made.weight_names}, Call())
+    assert z.ctypes.data == address
+
+
+def test_a_library_that_lacks_a_function_does_not_serve() -> None:
+    with pytest.raises(RingError, match="cudaMalloc"):
+        CudaMemory(object())
+
+
+class Library:
+    """Functions of CUDA that do what they are named after, in the processor's memory."""
+
+    def __init__(self, failing: str = "") -> None:
+        self.failing, self.forgotten = failing, 0
+        self.kept: list[Any] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("cuda"):
+            raise AttributeError(name)
+        library = self
+
+        class Function:
+            def __call__(self, *given: Any) -> int:
+                return library.called(name, *given)
+
+        return Function()
+
+    def called(self, name: str, *given: Any) -> int:
+        if name == self.failing:
+            return 2
+        if name == "cudaGetLastError":
+            self.forgotten += 1
+        elif name == "cudaMalloc":
+            block = np.zeros(given[1], np.uint8)
+            self.kept.append(block)
+            given[0]._obj.value = block.ctypes.data
+        elif name in {"cudaStreamCreateWithFlags", "cudaEventCreateWithFlags"}:
+            given[0]._obj.value = 7
+        elif name == "cudaMemcpyAsync":
+            ctypes.memmove(*given[:3])
+        return 0
+
+
+def test_calls_of_the_library_are_those_of_a_ring() -> None:
+    library = Library()
+    memory: Any = CudaMemory(library)
+    memory.device = "cpu"
+    backend, ring = opened(memory)
+    x = random((4, 16, 16, 4))
+    y = backend.apply(layer("pool max"), x, {}, Call())
+    np.testing.assert_array_equal(y, layer("pool max").apply(x, {}))
+    assert not ring.is_broken
+
+
+@pytest.mark.parametrize("name", ["cudaMalloc", "cudaHostRegister", "cudaMemcpyAsync"])
+def test_a_call_that_fails_is_not_left_for_the_runtime_to_find(name: str) -> None:
+    library = Library(failing=name)
+    memory: Any = CudaMemory(library)
+    memory.device = "cpu"
+    backend, ring = opened(memory)
+    x = random((4, 16, 16, 4))
+    y = backend.apply(layer("pool max"), x, {}, Call())
+    np.testing.assert_array_equal(y, layer("pool max").apply(x, {}))
+    assert ring.is_broken
+    assert library.forgotten
