@@ -6,6 +6,7 @@ The layers are imported when one is asked for, so that the command starts withou
 TYPE_CHECKING = False  # `typing` takes as long to import as much of a short run
 if TYPE_CHECKING:
     from poolnorm_cli.api.arguments import ArgumentError, DataError
+    from poolnorm_cli.api.checkpoints import layer_from
     from poolnorm_cli.api.functions import LayerFunction
     from poolnorm_cli.api.layers import (
         AdaptiveAveragePooling,
@@ -13,15 +14,18 @@ if TYPE_CHECKING:
         AveragePooling,
         BatchNormalization,
         GlobalAveragePooling,
+        GlobalLpPooling,
         GlobalMaxPooling,
+        GlobalMinPooling,
         GroupNormalization,
         InstanceNormalization,
         LayerNormalization,
         LocalResponseNormalization,
+        LpPooling,
         MaxPooling,
+        MinPooling,
         RMSNormalization,
         UnitNormalization,
-        layer_from,
     )
     from poolnorm_cli.api.pipelines import Pipeline
     from poolnorm_cli.errors import PoolnormError
@@ -35,13 +39,17 @@ __all__ = [
     "BatchNormalization",
     "DataError",
     "GlobalAveragePooling",
+    "GlobalLpPooling",
     "GlobalMaxPooling",
+    "GlobalMinPooling",
     "GroupNormalization",
     "InstanceNormalization",
     "LayerFunction",
     "LayerNormalization",
     "LocalResponseNormalization",
+    "LpPooling",
     "MaxPooling",
+    "MinPooling",
     "Pipeline",
     "PoolnormError",
     "RMSNormalization",
@@ -55,6 +63,7 @@ _HOMES = {
     "LayerFunction": "api.functions",
     "Pipeline": "api.pipelines",
     "PoolnormError": "errors",
+    "layer_from": "api.checkpoints",
 }
 
 

@@ -35,7 +35,20 @@ def python_errors() -> Iterator[None]:
         raise
     except (UsageError, InputError) as error:
         kind = ArgumentError if isinstance(error, UsageError) else DataError
-        raise kind(_in_python(error.what), _advice(error.fix), error.places) from None
+        raise kind(in_python(error.what), _advice(error.fix), error.places) from None
+
+
+def with_fix(error: UsageError, fix: str) -> ArgumentError:
+    """Return an error for Python with another piece of advice.
+
+    Args:
+        error: The error.
+        fix: What to do about it.
+
+    Returns:
+        The error to raise.
+    """
+    return ArgumentError(in_python(error.what), fix, error.places)
 
 
 def _advice(text: str) -> str:
@@ -45,10 +58,11 @@ def _advice(text: str) -> str:
         value = found[2] if re.fullmatch(r"[\d.,e-]+", found[2]) else repr(found[2])
         return f"{found[1].replace('-', '_')}={value}"
 
-    return _in_python(re.sub(r"--([a-z][a-z-]*) ([\w.,-]*\w)", argument, text))
+    return in_python(re.sub(r"--([a-z][a-z-]*) ([\w.,-]*\w)", argument, text))
 
 
-def _in_python(text: str) -> str:
+def in_python(text: str) -> str:
+    """Write flags in a text as parameters: `--pool-size` as `pool_size`."""
     return re.sub(r"--([a-z][a-z-]*)", lambda found: found[1].replace("-", "_"), text)
 
 

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from poolnorm_cli.api.arguments import ArgumentError, array_of, checked_out, python_errors
+from poolnorm_cli.api.parameters import parameters_of
 from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.engine.layer_pass import initial_weights
+from poolnorm_cli.engine.training import with_constants
 from poolnorm_cli.layers import find
 from poolnorm_cli.layers.keras.spelling import unwrap_single
 from poolnorm_cli.weights.fit import fit
+from poolnorm_cli.weights.stated_layer import require_axis_of_torch
 
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.weights.entry import Entry
 
     GivenWeights = Mapping[str, Any] | Sequence[Any] | None
+    Shapes = tuple[tuple[str, Ints], ...]
 
 Weights = dict[str, np.ndarray[Any, np.dtype[Any]]]
 
@@ -50,20 +54,17 @@ class LayerFunction:
             ArgumentError: One has a value that it cannot have.
             TypeError: There is no such parameter.
         """
-        kind = find(*self.words.split())
-        known = {parameter.name: parameter for parameter in kind.parameters()}
-        given = dict(zip(known, sizes, strict=False))
-        if len(sizes) > len(known) or given.keys() & parameters.keys():
-            message = f"{type(self).__name__}() has parameters that were given twice, or too many"
-            raise TypeError(message)
-        given |= parameters
-        for name in given:
-            if name not in known:
-                message = f"{type(self).__name__}() has no parameter {name!r}: {', '.join(known)}"
-                raise TypeError(message)
+        kind = self.layer_class()
+        given = parameters_of(kind, type(self).__name__, sizes, parameters)
         with python_errors():
-            self.layer: Layer = kind(**{n: _stored(n, value) for n, value in given.items()})
+            self.layer: Layer = with_constants(kind(**given))
         self._entry: Entry | None = None
+        self._read: dict[Shapes, Weights] = {}
+
+    @classmethod
+    def layer_class(cls) -> type[Layer]:
+        """Return the class of such a layer as a value."""
+        return find(*cls.words.split())
 
     @classmethod
     def of(cls, layer: Layer, entry: Entry | None = None) -> Self:
@@ -77,7 +78,7 @@ class LayerFunction:
             The function.
         """
         made = cls.__new__(cls)
-        made.layer, made._entry = layer, entry  # noqa: SLF001 - of its own class
+        made.layer, made._entry, made._read = layer, entry, {}  # noqa: SLF001 - of its own class
         return made
 
     def __repr__(self) -> str:
@@ -263,8 +264,7 @@ class LayerFunction:
         """
         layer, expected = self.layer, self.layer.weight_shapes(shape)
         if given is None and self._entry is not None:
-            entry = self._entry.for_rank(len(shape))
-            return dict(entry.read_weights(layer, expected, training=training))
+            return dict(self._stored_weights(self._entry, shape, expected, training=training))
         if given is None:
             return initial_weights(layer, shape, dtype)
         if not hasattr(given, "keys"):
@@ -275,14 +275,14 @@ class LayerFunction:
         arrays = {str(name): array_of(given[name], str(name)) for name in given}  # type: ignore[index]
         return dict(fit(arrays, expected, layer, training=training))
 
-
-def _stored(name: str, value: Any) -> Any:
-    """Return a value as a layer has it: sizes and axes are tuples."""
-    if isinstance(value, bool) or name in {"groups", "size", "p", "order", "virtual_batch_size"}:
-        return value
-    if isinstance(value, int | np.integer) and name not in _NUMBERS:
-        return (int(value),)
-    return tuple(value) if isinstance(value, list) else value
-
-
-_NUMBERS = ("epsilon", "momentum", "alpha", "beta", "bias", "renorm_momentum", "divisor_override")
+    def _stored_weights(
+        self, entry: Entry, shape: Ints, expected: Mapping[str, Ints], *, training: bool
+    ) -> Weights:
+        """Read the weights of the file once for each of their shapes."""
+        key = (*expected.items(), ("training", (training,)))
+        if key not in self._read:
+            entry = entry.for_rank(len(shape))
+            require_axis_of_torch(self.layer, entry, shape)
+            found = entry.read_weights(self.layer, expected, training=training)
+            self._read[key] = dict(fit(found, expected, self.layer, training=training))
+        return self._read[key]

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from poolnorm_cli.api.arguments import ArgumentError, python_errors
 from poolnorm_cli.api.functions import LayerFunction
-from poolnorm_cli.layers import find
-from poolnorm_cli.layers.make_layer import make_layer
 
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Sequence
 
     Sizes = int | Sequence[int]
@@ -53,6 +49,18 @@ class AveragePooling(MaxPooling):
     words: ClassVar[str] = "pool average"
 
 
+class MinPooling(MaxPooling):
+    """The minimum under each place of a window, in 1 to 3 dimensions."""
+
+    words: ClassVar[str] = "pool min"
+
+
+class LpPooling(MaxPooling):
+    """The p-norm under each place of a window, in 1 to 3 dimensions; `p` is 2 unless given."""
+
+    words: ClassVar[str] = "pool lp"
+
+
 class GlobalMaxPooling(LayerFunction):
     """The maximum of each channel of a sample."""
 
@@ -78,6 +86,18 @@ class GlobalAveragePooling(GlobalMaxPooling):
     """The mean of each channel of a sample."""
 
     words: ClassVar[str] = "gpool average"
+
+
+class GlobalMinPooling(GlobalMaxPooling):
+    """The minimum of each channel of a sample."""
+
+    words: ClassVar[str] = "gpool min"
+
+
+class GlobalLpPooling(GlobalMaxPooling):
+    """The p-norm of each channel of a sample; `p` is 2 unless given."""
+
+    words: ClassVar[str] = "gpool lp"
 
 
 class AdaptiveMaxPooling(LayerFunction):
@@ -173,64 +193,24 @@ class LocalResponseNormalization(LayerFunction):
 
     words: ClassVar[str] = "lrn"
 
+    def __init__(
+        self,
+        size: int = 5,
+        alpha: float = 0.0001,
+        beta: float = 0.75,
+        bias: float = 1.0,
+        **more: Any,
+    ) -> None:
+        """Make the layer.
 
-_NORMALIZATIONS: tuple[type[LayerFunction], ...] = (
-    BatchNormalization,
-    LayerNormalization,
-    GroupNormalization,
-    InstanceNormalization,
-    RMSNormalization,
-)
+        Args:
+            size: Channels that are summed.
+            alpha: Factor of the mean of the squares.
+            beta: The power.
+            bias: What is added before it is taken; torch calls it k.
+            more: What else `poolnorm lrn` has flags for, such as `data_format`.
 
-
-def layer_from(
-    reference: str | os.PathLike[str],
-    kind: type[LayerFunction] | None = None,
-    **parameters: Any,
-) -> LayerFunction:
-    """Return a normalization layer of a checkpoint, with its weights.
-
-    Args:
-        reference: `FILE::LAYER`, or `FILE` where it holds one layer: of Keras, torch, ONNX and
-            other files that `poolnorm inspect` lists.
-        kind: Its class, where the file does not say.
-        parameters: What the file does not say, such as `epsilon` and `axis`.
-
-    Returns:
-        The layer; its weights are read when it is called.
-
-    Raises:
-        ArgumentError: There is no such layer, or several, or of another class.
-        DataError: The file cannot be read.
-    """
-    from poolnorm_cli.layers.keras.config import computing_config
-    from poolnorm_cli.weights.formats import entries_of, entry_for, entry_named, split_layer
-
-    with python_errors():
-        word = str(reference)
-        file, name = split_layer(word)
-        kinds = _NORMALIZATIONS if kind is None else (kind,)
-        if name is None and kind is None:
-            found = list(entries_of(file))
-            if len(found) != 1:
-                names = ", ".join(repr(entry.name) for entry in found[:5])
-                raise ArgumentError.at(word, f"{len(found)} layers", f"name one, as of {names}")
-            entry = found[0]
-        elif kind is None:
-            entry = entry_named(entries_of(file), str(name), file)
-        else:
-            entry = entry_for(word, find(*kind.words.split()))
-        fitting = [each for each in kinds if entry.serves(find(*each.words.split()))]
-        if not fitting:
-            raise ArgumentError.at(entry.place, "no normalization layer", "name another one")
-        if len(fitting) > 1 and entry.kind is None:
-            names = " or ".join(each.__name__ for each in fitting)
-            what = "the file does not say of which class it is"
-            raise ArgumentError.at(entry.place, what, f"give kind={names}")
-        chosen = find(*fitting[0].words.split())
-        config = computing_config(chosen, entry.config, entry.place)
-        layout = computing_config(chosen, entry.layout, entry.place)
-        given = fitting[0](**parameters).layer if parameters else None
-        flags = {name: getattr(given, name) for name in parameters}
-        layer = make_layer(chosen, flags, config, entry.place, layout, entry.rank)
-        return fitting[0].of(layer, entry)
+        Raises:
+            ArgumentError: One has a value that it cannot have.
+        """
+        super().__init__(size=size, alpha=alpha, beta=beta, bias=bias, **more)

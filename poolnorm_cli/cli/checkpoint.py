@@ -17,25 +17,13 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from poolnorm_cli.cli.layer_report import LayerReport
     from poolnorm_cli.engine.job import Job
-    from poolnorm_cli.shapes import Ints
     from poolnorm_cli.tensors.sources import FirstInput
     from poolnorm_cli.weights.entry import Entry
     from poolnorm_cli.weights.fit import Weights
-
-
-_CHANNELS_SECOND = ("torch", "gluon")
-_GAMMA_BETA = ("BatchNormalization", "LayerNormalization", "GroupNormalization")
-_EPSILONS = {
-    "torch": dict.fromkeys(_GAMMA_BETA, 1e-5),
-    "gluon": dict.fromkeys(_GAMMA_BETA, 1e-5),
-    "flax": {"BatchNormalization": 1e-5}
-    | dict.fromkeys((*_GAMMA_BETA[1:], "RMSNormalization"), 1e-6),
-}
-"""The epsilons that layers of frameworks have without being asked for another."""
 
 
 @frozen(kw_only=True)
@@ -79,15 +67,12 @@ def layer_from_files(
         entry = find_entry(kind, word)
     if entry is None:
         return make_layer(kind, parameters, {}, ""), Checkpoint()
-    from poolnorm_cli.layers.keras.config import computing_config
+    from poolnorm_cli.weights.stated_layer import stated_layer
 
     shape = first.shape()
     entry = entry.for_rank(None if shape is None else len(shape))
-    config = computing_config(kind, _of_instances(kind, entry), entry.place)
-    layout = computing_config(kind, entry.layout, entry.place)
-    _require_sure(kind, parameters, entry)
-    checkpoint = Checkpoint(entry=entry, lacks_epsilon="epsilon" not in {*config, *parameters})
-    return make_layer(kind, parameters, config, entry.place, layout, entry.rank), checkpoint
+    layer, lacks_epsilon = stated_layer(kind, parameters, entry)
+    return layer, Checkpoint(entry=entry, lacks_epsilon=lacks_epsilon)
 
 
 def _read_config(kind: type[Layer], file: str) -> dict[str, Any]:
@@ -101,23 +86,6 @@ def _read_config(kind: type[Layer], file: str) -> dict[str, Any]:
     from poolnorm_cli.tensors.untrusted import read_json
 
     return from_config(kind, read_json(file, LARGEST_CONFIG_BYTES), file)
-
-
-_DECISIVE = ("epsilon", "axis", "groups")
-
-
-def _require_sure(kind: type[Layer], parameters: "Mapping[str, Any]", entry: "Entry") -> None:
-    """Refuse a layer whose parameters are in the file, but not which of them are its own.
-
-    Raises:
-        UsageError: Parameters do not give them either.
-    """
-    known = {*parameters, *entry.config}
-    wanted = [p.flag for p in kind.parameters() if p.name in _DECISIVE and p.name not in known]
-    if entry.unsure and wanted:
-        raise UsageError.at(
-            entry.place, entry.unsure, f"give {' and '.join(wanted)} as the model has them"
-        )
 
 
 def find_entry(kind: type[Layer], reference: str | None) -> "Entry | None":
@@ -162,6 +130,8 @@ def read_weights(
     entry = checkpoint.entry
     if entry is None:
         return None
+    from poolnorm_cli.weights.stated_layer import require_axis_of_torch
+
     shape, known = None, first.shape()
     if known is not None and len(flags.inputs.inputs or ()) == 1:
         with suppress(PoolnormError):  # which is reported when its turn comes
@@ -184,62 +154,14 @@ def note_assumptions(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags) ->
         checkpoint: Where its weights were read.
         flags: What was typed.
     """
-    entry, style = checkpoint.entry, flags.printing.style()
-    if entry is None:
+    if checkpoint.entry is None:
         return
-    if entry.kind and entry.of_subclass:
-        own = shown(entry.class_name, 60)
-        note(f"{entry.place}: a {own}, run as the {entry.kind} whose parameters it has", style)
-    if checkpoint.lacks_epsilon and (text := _epsilon_note(layer, entry)):
-        note(f"{entry.place}: {text}", style)
-    for text in entry.file_notes:
-        note(text, style)
-    if entry.note and not flags.training.training:
-        note(f"{entry.place}: {entry.note}", style)
+    from poolnorm_cli.weights.stated_layer import assumptions
 
-
-def _of_instances(kind: type[Layer], entry: "Entry") -> "Mapping[str, Any]":
-    """Return the config; Keras writes one group for each channel as their number, once built."""
-    sizes = [array.shape for array in entry.arrays.values()]
-    each = kind.fixed == {"groups": -1} and sizes[:1] == [(entry.config.get("groups"),)]
-    return {**entry.config, "groups": -1} if each else entry.config
-
-
-def require_axis_of_torch(layer: Layer, entry: "Entry", shape: "Ints") -> None:
-    """Refuse an axis along which the weights do not run, where those of torch would.
-
-    Args:
-        layer: The layer.
-        entry: Its weights in their file.
-        shape: Shape of the input.
-
-    Raises:
-        UsageError: The channels are the second axis, and the layer has them last.
-    """
-    if entry.framework not in _CHANNELS_SECOND:
-        return
-    size, *more = next(iter(entry.arrays.values())).shape or (1,)
-    axis = getattr(layer, "axis", ())
-    if len(shape) > 2 and not more and axis == (-1,) and shape[1] == size != shape[-1]:
-        raise UsageError.at(
-            entry.place,
-            f"weights of shape ({size}), and --axis -1 has {shape[-1]} channels",
-            f"{entry.framework} has the channels second: give --axis 1",
-        )
-
-
-def _epsilon_note(layer: Layer, entry: "Entry") -> str | None:
-    epsilon = getattr(layer, "epsilon", None)
-    if epsilon is None or not (entry.framework != "keras" or entry.name):
-        return None
-    theirs = _EPSILONS.get(entry.framework, {}).get(layer.keras_name)
-    if theirs is None:
-        return f"the file says nothing of epsilon: it is {epsilon} here, which --epsilon changes"
-    short = str(theirs).replace("e-0", "e-")
-    return (
-        f"{entry.framework} keeps no epsilon with the weights: it stays {epsilon} here, "
-        f"{entry.framework}'s default is {theirs} (--epsilon {short})"
-    )
+    training, lacks_epsilon = flags.training.training, checkpoint.lacks_epsilon
+    found = assumptions(layer, checkpoint.entry, lacks_epsilon=lacks_epsilon, training=training)
+    for text in found:
+        note(text, flags.printing.style())
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.backends import DEFAULT_BACKEND
-from poolnorm_cli.cli.checkpoint import note_assumptions, require_axis_of_torch
+from poolnorm_cli.cli.checkpoint import note_assumptions
 from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.errors import PoolnormError
 from poolnorm_cli.layers.base import Layer
@@ -80,6 +80,8 @@ def _weights(
         return starting_weights(layer, shape, dtype)
     if len(flags.inputs.inputs or ()) != 1:
         return None
+    from poolnorm_cli.weights.stated_layer import require_axis_of_torch
+
     require_axis_of_torch(layer, entry, shape)
     return stored_weights(layer, entry, shape)
 

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from poolnorm_cli.errors import InputError, UsageError, shown
+from poolnorm_cli.shapes import counted
 from poolnorm_cli.tensors.formats import NPZ, SAFETENSORS, suffix_of
 from poolnorm_cli.values import replace
 
@@ -95,6 +96,21 @@ def entries_of(word: str) -> "list[Entry]":
     return _with_unique_names(found)
 
 
+def only_entry(word: str) -> "Entry":
+    """Return the one layer that a word names, of whatever class.
+
+    Raises:
+        UsageError: There is none, or there are several.
+        InputError: The file cannot be read.
+        UnavailableError: A package that the file needs is not installed.
+    """
+    found = entries_of(word)
+    if len(found) == 1:
+        return found[0]
+    what = counted(len(found), "layer") if found else describe_no_layer(word)
+    raise UsageError.at(split_layer(word)[0], what, _available(split_layer(word)[0], found))
+
+
 def entry_for(word: str, layer: type["Layer"]) -> "Entry":
     """Return the one layer that a word names and that can be of a class.
 
@@ -116,7 +132,7 @@ def entry_for(word: str, layer: type["Layer"]) -> "Entry":
         entry = entry_named(found, name, file)
         if not entry.serves(layer):
             raise UsageError(
-                f"{entry.place} is {_described(entry)}, not a {layer.keras_name}",
+                f"{entry.place} is {described(entry)}, not a {layer.keras_name}",
                 _available(file, [e for e in _with_unique_names(found) if e.serves(layer)]),
             )
         return entry
@@ -219,7 +235,8 @@ def _weights_suffix(file: str) -> str:
     return next((suffix for suffix in ends if file.lower().endswith(suffix)), suffix_of(file))
 
 
-def _described(entry: "Entry") -> str:
+def described(entry: "Entry") -> str:
+    """Say what a layer in a file is, as far as the file does."""
     return f"a {entry.kind}" if entry.kind else f"a layer with {', '.join(entry.arrays)}"
 
 

@@ -15,10 +15,12 @@ from poolnorm_cli import (
     BatchNormalization,
     GlobalAveragePooling,
     GlobalMaxPooling,
+    GroupNormalization,
     LayerNormalization,
     MaxPooling,
     Pipeline,
     PoolnormError,
+    UnitNormalization,
     layer_from,
 )
 from poolnorm_cli.layers import LAYERS, find
@@ -26,6 +28,8 @@ from tests.conftest import ROOT, Command
 
 
 X = np.random.default_rng(4).standard_normal((3, 6, 5, 4)).astype(np.float32)
+TWO: Any = np.int64(2)
+TWO_AND_THREE: Any = np.array([2, 3])
 BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text(), re.DOTALL)
 
 
@@ -65,6 +69,14 @@ def test_positional_parameters_are_those_of_the_layers() -> None:
         named = {p.name for p in given if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
         assert named - {"self"} <= known
         assert kind.words in LAYERS
+
+
+def test_every_layer_can_be_imported() -> None:
+    classes = {getattr(poolnorm_cli, name) for name in poolnorm_cli.__all__}
+    words = {kind.words: kind.__name__ for kind in classes if hasattr(kind, "words")}
+
+    expected = {words: place.class_name for words, place in LAYERS.items()}
+    assert words == expected
 
 
 def test_a_call_gives_the_bytes_of_the_command(poolnorm: Command, tmp_path: Path) -> None:
@@ -124,6 +136,14 @@ def test_out_takes_the_output_wherever_it_lies() -> None:
         ),
         (lambda: MaxPooling(9)(X), "fewer than the window of 9"),
         (lambda: MaxPooling(2, padding="none"), "padding 'none' is not known"),
+        (lambda: MaxPooling("2x"), "pool_size is '2x'; give an int or a tuple of them"),  # type: ignore[arg-type]
+        (lambda: MaxPooling((2, 1.5)), "pool_size is (2, 1.5); give an int or a tuple of them"),  # type: ignore[arg-type]
+        (lambda: MaxPooling(pads=(1, (2, 3, 4))), "give 1, (1, 2) or ((0, 1), (2, 1))"),
+        (lambda: BatchNormalization(axis=None), "axis is None; give an int or a tuple of them"),  # type: ignore[arg-type]
+        (lambda: BatchNormalization(epsilon="x"), "epsilon is 'x'; give a float"),
+        (lambda: BatchNormalization(center=3), "center is 3; give a bool"),
+        (lambda: GroupNormalization("a"), "groups is 'a'; give an int"),  # type: ignore[arg-type]
+        (lambda: BatchNormalization(name=3), "name is 3; give a str or None"),
         (lambda: MaxPooling(2)(np.float32(1)), "single number"),
         (lambda: MaxPooling(2)("abc"), "dtype str"),
         (lambda: MaxPooling(2)(X.astype(complex)), "dtype complex128"),
@@ -142,6 +162,25 @@ def test_what_cannot_be_is_a_value_error_of_one_line(call: Any, message: str) ->
     assert isinstance(caught.value, PoolnormError)
     assert "--" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("made", "same"),
+    [
+        (MaxPooling(TWO), MaxPooling((2,))),
+        (MaxPooling(TWO_AND_THREE), MaxPooling([2, 3])),
+        (MaxPooling(3, pads=1), MaxPooling(3, pads="1")),
+        (MaxPooling(3, pads=(1, (0, 1))), MaxPooling(3, pads="1,0:1")),
+        (UnitNormalization(order=1), UnitNormalization(order="1")),
+        (UnitNormalization(order=float("inf")), UnitNormalization(order="inf")),
+        (GroupNormalization(TWO), GroupNormalization(2)),
+        (BatchNormalization(epsilon=np.float32(1)), BatchNormalization(epsilon=1)),
+    ],
+)
+def test_parameters_are_given_as_python_has_them(made: Any, same: Any) -> None:
+    assert made == same
+    assert hash(made) == hash(same)
+    assert repr(made) == repr(same)
 
 
 def test_a_parameter_that_is_not_there_is_a_type_error() -> None:

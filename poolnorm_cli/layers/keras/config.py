@@ -175,41 +175,61 @@ def _values(
 ) -> dict[str, Any]:
     values = {}
     for name, value in config.items():
-        kinds = _kinds(parameters[name])
         if value is None and name in _DEFAULT_IF_NULL:
             continue
-        values[name] = _value(value, kinds, f"{place}: {name}")
+        kinds = kinds_of(parameters[name])
+        is_momentum = value is None and float in kinds  # torch's alone may be None
+        if is_momentum or not takes(kinds, value):
+            what = "null" if value is None else repr(str(value)[:40])
+            raise InputError(f"{place}: {name} is {what}", "give what Keras' get_config() has")
+        values[name] = typed(kinds, value)
     return values
 
 
-def _value(value: Any, kinds: tuple[Any, ...], place: str) -> Any:
-    """Turn a value of JSON into that of a parameter.
+def takes(kinds: tuple[Any, ...], value: Any) -> bool:
+    """Whether a value may be that of a parameter.
 
-    Raises:
-        InputError: It is of another type.
+    Args:
+        kinds: What the parameter may be.
+        value: The value, as JSON has it.
+
+    Returns:
+        Whether it is of one of the types.
     """
     is_int = type(value) is int
     listed = isinstance(value, list) and all(type(item) is int for item in value)
-    if Ints in kinds and (is_int or listed):
-        return tuple(value) if listed else (value,)
-    if float in kinds and (is_int or isinstance(value, float)):
-        return float(value)
     words = any(kind is str or get_args(kind) for kind in kinds if kind != Ints)
     own = any(hasattr(kind, "of") for kind in kinds)
-    fits = (
-        (value is None and NoneType in kinds and float not in kinds)  # torch's momentum alone
+    return (
+        (value is None and NoneType in kinds)
+        or (Ints in kinds and (is_int or listed))
+        or (float in kinds and (is_int or isinstance(value, float)))
         or (bool in kinds and isinstance(value, bool))
         or (int in kinds and is_int)
         or (words and isinstance(value, str))
         or (own and isinstance(value, str | dict))
     )
-    if not fits:
-        what = "null" if value is None else repr(str(value)[:40])
-        raise InputError(f"{place} is {what}", "give what Keras' get_config() has")
-    return value
 
 
-def _kinds(parameter: Parameter) -> tuple[Any, ...]:
+def typed(kinds: tuple[Any, ...], value: Any) -> Any:
+    """Turn a value that a parameter takes into what a layer has: sizes and axes are tuples.
+
+    Args:
+        kinds: What the parameter may be.
+        value: The value, as JSON has it.
+
+    Returns:
+        The value.
+    """
+    if isinstance(value, list):
+        return tuple(value)
+    if type(value) is not int or int in kinds:
+        return value
+    return (value,) if Ints in kinds else float(value)
+
+
+def kinds_of(parameter: Parameter) -> tuple[Any, ...]:
+    """Return the types that a parameter may have."""
     union = isinstance(parameter.type, UnionType)
     return get_args(parameter.type) if union else (parameter.type,)
 
