@@ -13,7 +13,7 @@ from poolnorm_cli.engine.threads import default_threads, pool_for
 from poolnorm_cli.layers import find
 
 
-def job(words, parameters, x):
+def job(words, parameters, x, threads=None):
     if words == "copy":
         y = np.empty_like(x)
         return lambda: np.copyto(y, x)
@@ -24,7 +24,7 @@ def job(words, parameters, x):
         layer.result_dtype(x.dtype.name),
     )
     y = np.empty(layer.output_shape(x.shape), result)  # used again, as runtimes do with theirs
-    return lambda: run_array(layer, x, weights, training=training, threads=None, out=y)
+    return lambda: run_array(layer, x, weights, training=training, threads=threads, out=y)
 
 
 def half_job(words, parameters, x):

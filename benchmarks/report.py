@@ -38,7 +38,7 @@ class _Column(NamedTuple):
 
 
 _HERE = "python -m benchmarks --peer-python PYTHON --results docs/benchmarks.json"
-_MANY = "python -m benchmarks --peer-python PYTHON --results docs/benchmarks_16.json"
+_MANY = "python -m benchmarks.threads --peer-python PYTHON --results docs/benchmarks_16.json"
 _GPU = "python -m benchmarks.device --peer-python PYTHON --results docs/benchmarks_gpu.json"
 _INSIDE = ("inside 64x224x224x64 {}", "inside 32x112x112x64 {}")
 COLUMNS = (

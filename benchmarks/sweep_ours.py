@@ -22,8 +22,8 @@ def jobs_of(row):
 
         ours, y = half_job(words, given, x), x.astype(np.float16)
         return {"poolnorm": ours, "copy": y.copy}
-    y = np.empty_like(x)
-    return {"poolnorm": job(words, given, x), "copy": lambda: np.copyto(y, x)}
+    y, threads = np.empty_like(x), row.get("threads")
+    return {"poolnorm": job(words, given, x, threads), "copy": lambda: np.copyto(y, x)}
 
 
 if __name__ == "__main__":

@@ -37,11 +37,19 @@ MOST_PINNED_BYTES = 512 << 20
 """Of pinned memory for blocks and results: no other program can have it while this one runs."""
 WHOLE_SAMPLE_BYTES = 16 << 20
 """Of a sample up to which it is worked on whole: to take it apart takes longer than it saves."""
-THREADED_BYTES = 32 << 20
-"""Of a tensor below which handing blocks from thread to thread takes longer than it saves. In NumPy
-it is twice as much, whose short loops get in each other's way at the interpreter's lock."""
-THREAD_BYTES = 8 << 20
-"""Of a tensor for each thread: two blocks, so that none waits long for the last one."""
+DIVIDED_BYTES = 1 << 20
+"""Of a tensor from which on its samples are divided, where they can be: each thread is to have some
+of it, and a block is to stay in cache."""
+THREADED_BYTES = 8 << 20
+"""Of a tensor below which waking another thread takes longer than it saves."""
+THREADED_ARRAYS_BYTES = 64 << 20
+"""The same where NumPy computes, whose short loops get in each other's way at the interpreter's
+lock."""
+THREAD_BYTES = 1 << 20
+"""Of a tensor for each thread: what it works on takes longer than to wake it."""
+SHARE_BYTES = 256 << 10
+"""Of a block of a small tensor, where several threads share it: the loop over it takes longer than
+to hand it on."""
 ONE_THREAD_BLOCK_BYTES = 48 << 20
 """Of a block above which one is in memory at a time: that is worth more than a second thread."""
 SPLIT_BYTES = 128 << 20

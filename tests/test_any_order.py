@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from poolnorm_cli.engine import threads as engine_threads
+from poolnorm_cli.engine import in_memory, threads as engine_threads
 from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.engine.layer_pass import LayerPass
 from poolnorm_cli.engine.memory_estimate import within_memory
@@ -243,6 +243,57 @@ def test_arrays_are_filled_in_any_order(words: str, dtype: str) -> None:
         np.testing.assert_array_equal(found.view("u1"), expected.view("u1"))
 
 
+SMALL: dict[str, dict[str, Any]] = {
+    "pool max": {},
+    "pool average": {"padding": "same"},
+    "gpool average": {},
+    "gpool max": {},
+    "apool average": {"output_size": 3},
+    "bn": {},
+    "ln": {},
+    "gn": {"groups": 4},
+    "in": {},
+    "rms": {},
+    "unit": {},
+}
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 68, 70, 80), (3, 60, 61, 32), (37, 30, 12, 24), (90, 70, 64)]
+)
+@pytest.mark.parametrize("layout", ["channels_last", "channels_first"])
+@pytest.mark.parametrize("words", SMALL)
+def test_small_arrays_are_filled_in_any_order(
+    words: str, layout: str, shape: tuple[int, ...]
+) -> None:
+    given = dict(SMALL[words])
+    if layout == "channels_first":
+        by_axis = words in ("bn", "ln", "gn", "in", "rms", "unit")
+        given |= {"axis": 1} if by_axis else {"data_format": layout}
+        shape = (shape[0], shape[-1], *shape[1:-1])
+    layer, x = find(*words.split())(**given), np.random.default_rng(3).standard_normal(shape)
+    for training in (False, True) if words == "bn" else (False,):
+        for dtype in ("float32", "float16"):
+            cells = x.astype(dtype)
+            expected, kept = run_array(layer, cells, threads=1, training=training)
+            for count in (2, 5):
+                found, weights = run_array(layer, cells, threads=count, training=training)
+                np.testing.assert_array_equal(found.view("u1"), expected.view("u1"))
+                for name, weight in weights.items():
+                    np.testing.assert_array_equal(weight, kept[name])
+
+
+def test_the_way_of_blocks_gives_the_bytes_of_loops_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.random.default_rng(3).standard_normal((3, 60, 61, 32)).astype(np.float32)
+    layers = [find(*words.split())(**given) for words, given in SMALL.items()]
+    by_loops = [run_array(layer, x, threads=3)[0] for layer in layers]
+    monkeypatch.setattr(in_memory, "fill_by_loops", lambda *_: False)
+
+    for layer, expected in zip(layers, by_loops, strict=True):
+        found, _ = run_array(layer, x)
+        np.testing.assert_array_equal(found.view("u1"), expected.view("u1"), layer.words)
+
+
 def test_an_output_that_shares_memory_with_the_input_is_filled_last() -> None:
     layer = find("ln")()
     x = np.random.default_rng(3).standard_normal((70, 61, 60, 9)).astype(np.float32)
@@ -264,7 +315,7 @@ def test_threads_follow_from_processors_and_size(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(engine_threads, "processors", lambda: 16)
 
     assert pool_for(None, 1 << 30) == ThreadPool(16, 4)
-    assert pool_for(None, 64 << 20) == ThreadPool(8, 4)
+    assert pool_for(None, 12 << 20) == ThreadPool(12, 4)
     assert pool_for(9, 1 << 30) == ThreadPool(9)
     assert pool_for(9, 1 << 30).taken_in_order.threads == 9
     assert pool_for(None, 1 << 30).taken_in_order.threads == 4

@@ -1,7 +1,7 @@
 """How a tensor is divided into the blocks that a layer works on: by its shape alone."""
 
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Self
 
@@ -17,6 +17,7 @@ from poolnorm_cli.sizes import (
     BLOCK_BYTES,
     CHECKED_BYTES,
     ONE_THREAD_BLOCK_BYTES,
+    SHARE_BYTES,
     WHOLE_SAMPLE_BYTES,
 )
 from poolnorm_cli.strips import Strip, grain_rows
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from poolnorm_cli.engine.masks import BroadcastMask
     from poolnorm_cli.kernels.memory import Array
     from poolnorm_cli.tensors.tensor import Tensor
+
+SHARES = 32
+"""Blocks that a small tensor is divided into, where each may go to another thread."""
 
 
 @frozen
@@ -93,12 +97,18 @@ class BlockPlan:
     def inner(self) -> Self:
         """The same plan for the same bytes in smaller samples, where samples are large.
 
-        It follows from the shape alone.
+        It follows from the shape alone. Where nothing is gathered over them, small samples become
+        smaller still, so that there is work for several threads in a few.
         """
-        if self.is_whole:
+        if self.is_whole and not self.is_divisible:
             return self
-        layer, shape = self.layer.collapse_leading_axes(self.shape)
+        layer, shape = _collapsed(self.layer, self.shape)
         return self if shape == self.shape else replace(self, layer=layer, shape=shape)
+
+    @property
+    def is_divisible(self) -> bool:
+        """Whether it is worth looking for smaller samples than small ones."""
+        return False
 
     @cached_property
     def strips(self) -> list[Strip]:
@@ -134,10 +144,18 @@ class BlockPlan:
 
     @cached_property
     def rows(self) -> int:
-        """Samples to a block: it follows from shape and backend alone, in whole grains."""
+        """Samples to a block: it follows from shape and backend, and whether there are threads.
+
+        They are whole grains where statistics are gathered over them.
+        """
         grain = grain_rows(self.shape[1:])
         size = prod(self.shape[1:]) * self.compute_dtype.itemsize
         rows = max(self.backend.block_bytes // max(size * grain, 1), 1) * grain
+        if self.pool.threads > 1 and not self.statistics_axes:
+            most = self.shape[0] * size // SHARES
+            rows = min(rows, max(max(most, SHARE_BYTES) // max(size, 1), 1))
+        elif self.pool.threads > 1:
+            rows = min(rows, max(self.shape[0] // (SHARES * grain), 1) * grain)
         return rows if self.most_rows is None else min(rows, self.most_rows)
 
     def fitted_to(self, tensor: "Tensor") -> Self:
@@ -254,6 +272,19 @@ class BlockPlan:
     def is_interleaved(self) -> bool:
         """Whether neighbouring samples belong to other statistics."""
         return bool(self.statistics_axes) and self.ghost_batches > 1
+
+
+def _collapsed(layer: Layer, shape: Ints) -> tuple[Layer, Ints]:
+    """Return a layer for smaller samples, made once for calls that follow each other."""
+    try:
+        return _cached_collapse(layer, shape)
+    except TypeError:  # it has parameters that cannot be compared
+        return layer.collapse_leading_axes(shape)
+
+
+@lru_cache(maxsize=32)
+def _cached_collapse(layer: Layer, shape: Ints) -> tuple[Layer, Ints]:
+    return layer.collapse_leading_axes(shape)
 
 
 def _beside(inner: BlockPlan, shape: Ints, rows: int | None) -> tuple[Iterable[RowRange], Ints]:

@@ -131,7 +131,7 @@ class BufferPipeline(BufferJob):
             result = step.layer.result_dtype(dtype)
             if step is self.steps[-1]:
                 result = self.dtype or result
-            made = BufferPass(step.layer, shape, dtype, result, weights=weights)
+            made = BufferPass(step.layer, shape, dtype, result, weights=weights, is_step=True)
             found.append(made)
             shape, dtype = made.output_shape, made.result
         return replace(found[0], then=tuple(found[1:]))

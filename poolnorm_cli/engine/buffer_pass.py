@@ -15,6 +15,7 @@ from poolnorm_cli.engine.converting import converted_call
 from poolnorm_cli.kernels import native
 from poolnorm_cli.kernels.converted_loops import converts
 from poolnorm_cli.shapes import Ints
+from poolnorm_cli.sizes import DIVIDED_BYTES
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.tensor import RowRange
 from poolnorm_cli.values import field, frozen
@@ -37,10 +38,24 @@ class BufferPass(BlockPlan):
             shape, C-contiguous.
         then: The passes after it in a pipe, each of the shape and dtype that the one before it
             gives. A block goes through all of them in one thread, and so samples are whole.
+        is_step: It is one of several passes.
     """
 
     weights: Mapping[str, memoryview] = field(default_factory=dict)
     then: "tuple[BufferPass, ...]" = ()
+    is_step: bool = False
+
+    @property
+    def is_divisible(self) -> bool:
+        """Whether it is worth looking for smaller samples than small ones.
+
+        Loops take any number of samples, so that there is work for several threads in a few.
+        """
+        if self.is_step or 0 in self.shape:
+            return False
+        if prod(self.shape) * self.compute_dtype.itemsize < DIVIDED_BYTES:
+            return False
+        return not self.layer.statistics_axes(len(self.shape), training=False, in_strips=False)
 
     @property
     def last(self) -> "BufferPass":
@@ -62,13 +77,17 @@ class BufferPass(BlockPlan):
         """
         if not tensor.nbytes:
             return False
-        if tensor.is_transposed or sys.byteorder != "little" or not native.compiled():
+        if tensor.is_transposed or sys.byteorder != "little":
             return False
-        samples = tensor.nbytes // self.inner.sample_bytes
-        counts = {min(samples, self.inner.rows), samples % self.inner.rows} - {0}
         if self.then and not all(each.is_whole for each in (self, *self.then)):
             return False
+        counts = self.block_samples()
         return all(each.has_loops(counts) for each in (self, *self.then))
+
+    def block_samples(self) -> set[int]:
+        """Return how many samples of the inner plan blocks have."""
+        inner, samples = self.inner, self.inner.shape[0]
+        return {min(samples, inner.rows), samples % inner.rows} - {0}
 
     def has_loops(self, counts: Collection[int]) -> bool:
         """Whether blocks of so many samples can be computed by loops, apart from their values.
@@ -82,7 +101,7 @@ class BufferPass(BlockPlan):
         Raises:
             UsageError: The layer does not take the tensor.
         """
-        if not converts(self.dtype, self.compute_dtype.name, self.result):
+        if not native.compiled() or not converts(self.dtype, self.compute_dtype.name, self.result):
             return False
         if self.is_heavy or self.statistics_axes or self.inner.strips:
             return False
@@ -160,8 +179,10 @@ class BufferPass(BlockPlan):
         Returns:
             What takes the first sample and the one after the last.
         """
+        from mmap import mmap  # pages come when they are used: no thread waits for another's
+
         given, made = self.sample_bytes, self.last.made_bytes
-        memories: list[tuple[bytearray, bytearray]] = []
+        memories: list[tuple[mmap, mmap]] = []
 
         def place(rows: RowRange) -> None:
             start, stop = rows
@@ -170,7 +191,7 @@ class BufferPass(BlockPlan):
                 memory = memories.pop()
             except IndexError:
                 most = max(self.rows, samples)
-                memory = bytearray(most * given), bytearray(most * made)
+                memory = mmap(-1, max(most * given, 1)), mmap(-1, max(most * made, 1))
             raw, out = (memoryview(each) for each in memory)
             raw, out = raw[: samples * given], out[: samples * made]
             tensor.fill_at(read, raw, start * given)

@@ -6,6 +6,7 @@ import numpy as np
 
 from poolnorm_cli.backends import Backend
 from poolnorm_cli.backends.numpy_backend import NUMPY
+from poolnorm_cli.engine.array_loops import fill_by_loops
 from poolnorm_cli.engine.layer_pass import LayerPass, initial_weights
 from poolnorm_cli.engine.placed import fill_array, output_sizes, run_in_any_order
 from poolnorm_cli.kernels.memory import Array
@@ -74,7 +75,14 @@ def run_array(
     moments = plan.moments(plan.array_blocks(whole, step), masks())
     target = np.empty_like(y) if np.may_share_memory(y, whole) else y
     sizes = output_sizes(inner) if mask is None else None
-    if sizes is None:
+    if (
+        rows is None
+        and mask is None
+        and moments is None
+        and fill_by_loops(plan, whole, given, target)
+    ):
+        pass
+    elif sizes is None:
         _fill(target, plan.outputs(plan.array_blocks(whole, step), given, moments, masks()))
     else:
         put = fill_array(inner, given, inner.reshape_moments(moments), target)

@@ -1,8 +1,8 @@
 """Where the time of a run goes: to its start, to reading, computing, writing and waiting."""
 
 import os
-import threading
 import time
+from _thread import allocate_lock, get_ident  # `threading` is not imported by a short run
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -49,7 +49,7 @@ class Profiler:
         self.start = _age()
         self.bytes: Counter[str] = Counter()
         self._spans: defaultdict[tuple[str, bool], float] = defaultdict(float)
-        self._lock, self._main = threading.Lock(), threading.get_ident()
+        self._lock, self._main = allocate_lock(), get_ident()
 
     @contextmanager
     def span(self, name: str) -> Iterator[None]:
@@ -60,7 +60,7 @@ class Profiler:
         finally:
             seconds = time.perf_counter() - began
             with self._lock:
-                self._spans[name, threading.get_ident() == self._main] += seconds
+                self._spans[name, get_ident() == self._main] += seconds
 
     def timed(self, name: str, items: Iterable[T]) -> Iterator[T]:
         """Return items, and count what it takes to get each.

@@ -1,17 +1,18 @@
 """Work on the items of a source in several threads, with results in the order of the items.
 
-NumPy and the operating system let other threads run while they compute, read and write, so one
-reads while another computes. The caller is one of them, while it does not write.
+Compiled loops, NumPy and the operating system let other threads run while they compute, read and
+write, so one reads while another computes. The caller is one of them, while it does not write.
 """
 
+from _thread import allocate_lock
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain, islice
-from threading import Condition, Lock, Thread
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from poolnorm_cli.engine.helpers import Team
 from poolnorm_cli.machine import processors
-from poolnorm_cli.sizes import THREAD_BYTES, THREADED_BYTES
+from poolnorm_cli.sizes import THREAD_BYTES, THREADED_ARRAYS_BYTES, THREADED_BYTES
 
 
 T = TypeVar("T")
@@ -29,8 +30,10 @@ class BoundedMap(Generic[T, R]):
             items: The source, which is asked by one thread at a time.
             max_in_flight: Items that may be in work, or have results that are not taken.
         """
+        from threading import Condition  # which a run with one thread does without
+
         self.work, self.items, self.max_in_flight = work, items, max_in_flight
-        self.turn, self.reading = Condition(), Lock()
+        self.turn, self.reading = Condition(), allocate_lock()
         self.done: dict[int, tuple[Any, BaseException | None]] = {}
         self.begun = self.ended = 0
         self.count: int | None = None
@@ -38,9 +41,7 @@ class BoundedMap(Generic[T, R]):
     @contextmanager
     def running(self, threads: int) -> Iterator[None]:
         """Run this number of threads, and stop them whatever happens."""
-        workers = [Thread(target=self._run, daemon=True) for _ in range(threads)]
-        for worker in workers:
-            worker.start()
+        team = Team(self._run, threads)
         try:
             yield
         finally:
@@ -48,8 +49,7 @@ class BoundedMap(Generic[T, R]):
                 self.count = self.begun  # no thread takes another item
                 self.ended = self.begun + self.max_in_flight  # nor waits to be let in
                 self.turn.notify_all()
-            for worker in workers:
-                worker.join()
+            team.wait()
 
     def results(self) -> Iterator[R]:
         """Yield the results in order; who takes them works on items as well, rather than wait."""
@@ -134,7 +134,7 @@ class _Unordered(Generic[T]):
 
     def __init__(self, work: Callable[[T], object], items: Iterator[T]) -> None:
         self.work, self.items = work, items
-        self.taking, self.taken = Lock(), 0
+        self.taking, self.taken = allocate_lock(), 0
         self.errors: dict[int, Exception] = {}
         self.is_over = False
 
@@ -143,16 +143,13 @@ class _Unordered(Generic[T]):
 
         Those before an error have been taken already, so that the first of all is found.
         """
-        workers = [Thread(target=self._work, daemon=True) for _ in range(threads)]
-        for worker in workers:
-            worker.start()
+        team = Team(self._work, threads)
         try:
             self._work()
         finally:
             self.is_over = True  # an interrupt of the caller goes through
             with waiting:
-                for worker in workers:
-                    worker.join()
+                team.wait()
         if self.errors:
             raise self.errors[min(self.errors)]
 
@@ -277,7 +274,7 @@ def pool_for(threads: int | None, nbytes: int) -> ThreadPool:
         return ONE_THREAD
     from poolnorm_cli.kernels.native import compiled
 
-    if not compiled() and nbytes < 2 * THREADED_BYTES:
+    if not compiled() and nbytes < THREADED_ARRAYS_BYTES:
         return ONE_THREAD
     if threads is not None:
         return ThreadPool(threads)

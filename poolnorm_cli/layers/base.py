@@ -3,6 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, final, get_type_hints
 
 from poolnorm_cli.errors import UnavailableError, UsageError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.strips import Strip
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
+_hints = lru_cache(maxsize=64)(get_type_hints)
 
 
 @frozen
@@ -317,10 +319,9 @@ class Layer(OnDevice, ABC):
     @classmethod
     def parameters(cls) -> Iterator[Parameter]:
         """List the parameters in the order in which Keras documents them, `name` last."""
-        hints = get_type_hints(cls, include_extras=True)
+        hints = _hints(cls, include_extras=True)
         for f in sorted(fields(cls), key=lambda f: f.name == "name"):
-            kind, sentence = hints[f.name].__origin__, hints[f.name].__metadata__[0]
-            yield Parameter(f.name, kind, f.default, sentence)
+            yield Parameter(f.name, (h := hints[f.name]).__origin__, f.default, h.__metadata__[0])
 
     @final
     def result_dtype(self, dtype: str) -> str:

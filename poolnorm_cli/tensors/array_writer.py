@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from _thread import allocate_lock  # `threading` is not imported by a short run
 from math import prod
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import OutputError
@@ -55,7 +55,7 @@ class ArrayWriter:
         self._left = self._items = prod(shape)
         self._closed = False
         self._header = build_header(shape, descr_of(dtype)) if header is None else header
-        self._patch, self._data_place, self._counting = patch, len(self._header), Lock()
+        self._patch, self._data_place, self._counting = patch, len(self._header), allocate_lock()
 
     @property
     def closed(self) -> bool:

@@ -144,7 +144,7 @@ def test_a_pipe_takes_the_memory_of_a_few_blocks() -> None:
     assert generated.returncode == 0
     size = 40 * 96 * 96 * 64 * 4 >> 20
 
-    alone = measured(*["pool", "max", "x.npy", "-o", "a.npy", "-q"])
+    alone = measured(*["bn", "--training", "x.npy", "-o", "a.npy", "-q"])  # with NumPy, as the pipe
     steps = "! pool max ! bn --training ! ln ! pool max"
     pipe = measured(*f"pipe x.npy -o b.npy -q {steps}".split())
 
