@@ -1,16 +1,18 @@
 """Layers on a device, beside torch: `python -m benchmarks.device --peer-python PYTHON`.
 
-"With copies" goes from an array in the processor's memory to one there; "without" has its input on
-the device and leaves its output there, by the graph that a run tries first there, check included.
-`--provider cpu` runs all of it on the processor.
+"Whole" is a command from a file to a file, beside a script with torch, "start" one of a small file
+beside the way without a runtime. "With copies" goes from an array in the processor's memory to one
+there; "without" has its input on the device and leaves its output there, by the graph that a run
+tries first there, check included. `--provider cpu` runs all of it on the processor.
 """
 
 import argparse
 import json
+import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ import numpy as np
 
 from benchmarks import cases
 from benchmarks.cases import Case, Input
-from benchmarks.measure import Bench
+from benchmarks.measure import HERE, Bench, line
+from benchmarks.peer import best_of
 from poolnorm_cli.backends import open_backend
 from poolnorm_cli.backends.layer_graphs import BATCH, BlockGraph, FileGraph
 from poolnorm_cli.backends.providers import choose
@@ -31,7 +34,7 @@ from poolnorm_cli.layers.base import Layer
 
 def with_copies(layer: Layer, x: Any, provider: Any, *, training: bool) -> Callable[[], Any]:
     backend = open_backend("onnx", provider)
-    return lambda: run_array(layer, x, training=training, backend=backend)
+    return lambda: run_array(layer, x, training=training, backend=backend, threads=None)
 
 
 def without_copies(layer: Layer, x: Any, provider: Any, *, training: bool) -> Callable[[], Any]:
@@ -73,35 +76,76 @@ def without_copies(layer: Layer, x: Any, provider: Any, *, training: bool) -> Ca
     return once
 
 
-def ours(spec: str, source: str, rounds: str) -> None:
-    """Time a layer in this process and print seconds."""
-    given = json.loads(spec)
-    words = given["op"].removesuffix(" training")
-    sizes = {"pool_size": (given["pool"],), "strides": (given["stride"],)}
-    parameters = sizes | {"padding": given["padding"]} if given["pool"] else {}
-    make = without_copies if given["resident"] else with_copies
-    training = words != given["op"]
-    layer, x = find(*words.split())(**parameters), np.load(source)
-    once = make(layer, x, given["device"], training=training)
-    once()
-    times = []
-    for _ in range(int(rounds)):
-        start = time.perf_counter()
-        once()
-        times.append(time.perf_counter() - start)
-    print(min(times))
+def ours(specs: str, source: str, rounds: str) -> None:
+    """Time layers in this process and print the seconds of each."""
+    x = np.load(source)
+    for given in json.loads(specs):
+        words = given["op"].removesuffix(" training")
+        sizes = {"pool_size": (given["pool"],), "strides": (given["stride"],)}
+        parameters = sizes | {"padding": given["padding"]} if given["pool"] else {}
+        make = without_copies if given["resident"] else with_copies
+        training = words != given["op"]
+        layer = find(*words.split())(**parameters)
+        print(best_of(make(layer, x, given["device"], training=training), int(rounds)))
 
 
-def rows(bench: Bench, given: Input, case: Case, provider: str) -> None:
+def inside(bench: Bench, given: Input, provider: str) -> None:
+    """Time all layers with copies and without, each framework in one process."""
     source = bench.file(given)
-    for resident in (False, True):
-        spec = case.spec() | {"device": provider, "resident": resident}
-        me = [sys.executable, "-m", "benchmarks.device", "ours", json.dumps(spec), str(source), "7"]
-        commands = {"poolnorm": me}
+    specs = [
+        (case, case.spec() | {"device": provider, "resident": resident})
+        for case in cases.LAYERS
+        for resident in (False, True)
+    ]
+    every = json.dumps([spec for _, spec in specs])
+    me = [sys.executable, "-m", "benchmarks.device", "ours", every, str(source), str(_TURNS)]
+    commands = {"poolnorm": me}
+    if "torch" in bench.peers:
+        words = [bench.peer_python, HERE / "peer.py", "torch", every, source, "-", _TURNS]
+        commands["torch"] = [*map(str, words)]
+    for _ in range(bench.rounds):
+        for label, command in commands.items():
+            found = bench.numbers(command)
+            for (case, spec), seconds in zip(specs, found, strict=True):
+                copies = "without copies" if spec["resident"] else "with copies"
+                name = f"{provider} {given.name} {case.name} {copies}"
+                bench.times.setdefault(name, {}).setdefault(label, []).append(seconds)
+    bench.save()
+    for name, times in bench.times.items():
+        print(line(name, times), flush=True)
+
+
+def jobs(bench: Bench, given: Input, provider: str) -> None:
+    """Time whole jobs, from a file to a file."""
+    source, folder = bench.file(given), bench.work / "outputs"
+    folder.mkdir(exist_ok=True)
+    target = folder / "y.npy"
+    for case in cases.LAYERS:
+        spec = case.spec() | {"device": provider}
+        commands = {"poolnorm": _command(bench, case, source, target, provider)}
         if "torch" in bench.peers:
-            commands["torch"] = bench.peer("torch", spec, source, "-", 7)
-        copies = "without copies" if resident else "with copies"
-        bench.turns(f"{provider} {given.name} {case.name} {copies}", commands, bench.inside)
+            commands["torch"] = bench.peer("torch", spec, source, target)
+        name = f"{provider} {given.name} {case.name} whole"
+        bench.turns(name, commands, bench.whole, str(folder))
+
+
+def start(bench: Bench, provider: str) -> None:
+    """Time small jobs, beside the way without a runtime."""
+    source, folder = bench.file(cases.SMALL), bench.work / "outputs"
+    folder.mkdir(exist_ok=True)
+    case = cases.LAYERS[0]
+    way = _command(bench, case, source, folder / "y.npy", provider)
+    commands = {"poolnorm": way, "NumPy's way": way[: -len(_on(provider))]}
+    name = f"{provider} {cases.SMALL.name} {case.name} start"
+    bench.turns(name, commands, bench.whole, str(folder))
+
+
+def _command(bench: Bench, case: Case, source: Path, target: Path, provider: str) -> list[str]:
+    return bench.poolnorm(*case.command, source, "-o", target, *_on(provider))
+
+
+def _on(provider: str) -> tuple[str, ...]:
+    return ("--backend", "onnx", "--provider", provider)
 
 
 def main() -> None:
@@ -110,18 +154,46 @@ def main() -> None:
     parser.add_argument("--provider", default="cuda", choices=["cuda", "cpu"])
     parser.add_argument("--shape", default="64,224,224,64", help="of the input, float32")
     parser.add_argument("--results", type=Path, default=Path("device.json"))
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--work", type=Path, help="folder for files; /dev/shm where that is")
+    parser.add_argument("--only", choices=[*_PARTS], help="a part; all of them by default")
     given = parser.parse_args()
     shape = tuple(map(int, given.shape.split(",")))
     try:
         open_backend("onnx", given.provider)
     except UnavailableError as error:
         sys.exit(f"error: {error}")
-    with tempfile.TemporaryDirectory() as work:
+    given.results.unlink(missing_ok=True)  # rounds of two runs are not mixed
+    where = given.work or next((p for p in (Path("/dev/shm"),) if p.is_dir()), None)
+    with tempfile.TemporaryDirectory(dir=where) as work:
         peers = given.peer_python, ["torch"]
-        bench = Bench(Path(work), peers, given.results, given.rounds)
-        for case in cases.LAYERS:
-            rows(bench, Input(given.shape.replace(",", "x"), shape), case, given.provider)
+        bench = Bench(Path(work), peers, given.results, given.rounds, _device(given.provider))
+        source = Input(given.shape.replace(",", "x"), shape)
+        if given.only in (None, "start"):
+            start(bench, given.provider)
+        if given.only in (None, "inside"):
+            inside(bench, source, given.provider)
+        if given.only in (None, "whole"):
+            jobs(bench, source, given.provider)
+
+
+_PARTS = ("start", "inside", "whole")
+_TURNS = 7
+
+
+def _device(provider: str) -> dict[str, str]:
+    """Name the device, the runtime and the commit."""
+    import onnxruntime
+
+    facts = {"onnxruntime": str(onnxruntime.__version__)}
+    asked = {"commit": ["git", "-C", str(HERE), "rev-parse", "--short", "HEAD"]}
+    if provider == "cuda":
+        asked["device"] = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    for name, command in asked.items():
+        with suppress(OSError):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            facts |= {name: done.stdout.split("\n")[0]} if done.returncode == 0 else {}
+    return facts
 
 
 if __name__ == "__main__":

@@ -30,9 +30,15 @@ class Bench:
     """
 
     def __init__(
-        self, work: Path, peers: tuple[str, Sequence[str]], results: Path, rounds: int
+        self,
+        work: Path,
+        peers: tuple[str, Sequence[str]],
+        results: Path,
+        rounds: int,
+        facts: Mapping[str, str] | None = None,
     ) -> None:
         self.work, self.results, self.rounds = work, results, rounds
+        self.facts = facts or {}
         self.peer_python, wanted = peers
         work.mkdir(parents=True, exist_ok=True)
         # As an installed package is: without it, every start would compile a checkout anew.
@@ -102,7 +108,11 @@ class Bench:
 
     def inside(self, command: Sequence[str]) -> float:
         """Run a process that times itself and prints seconds."""
-        return float(self._run(command).split()[-1])
+        return self.numbers(command)[-1]
+
+    def numbers(self, command: Sequence[str]) -> list[float]:
+        """Run a process that prints numbers of seconds alone."""
+        return [*map(float, self._run(command).split())]
 
     def turns(
         self,
@@ -133,7 +143,7 @@ class Bench:
 
     def save(self) -> None:
         """Write what has been measured."""
-        machine = machine_facts(self.peer_python)
+        machine = machine_facts(self.peer_python) | self.facts
         document = {"schema": 1, "machine": machine, "times": self.times}
         self.results.write_text(json.dumps(document, indent=1) + "\n")
 

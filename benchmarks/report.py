@@ -46,6 +46,7 @@ COLUMNS = (
     _Column("2 processors, in process", None, _INSIDE, _HERE),
     _Column("16 processors, a command", "benchmarks_16.json", ("whole 64x224x224x64 {}",), _MANY),
     _Column("16 processors, in process", "benchmarks_16.json", _INSIDE, _MANY),
+    _Column("GPU, a command", "benchmarks_gpu.json", ("cuda 64x224x224x64 {} whole",), _GPU),
     _Column(
         "GPU, with copies", "benchmarks_gpu.json", ("cuda 64x224x224x64 {} with copies",), _GPU
     ),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from poolnorm_cli.layers.call import Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
+    from poolnorm_cli.shapes import Ints
 
 
 _COUNTING = ("count_include_pad", "divisor_override")
@@ -44,6 +45,18 @@ class PooledOnDevice(OnDevice):
     device_kind: ClassVar[str] = ""
     """That operator; empty where there is none."""
 
+    def has_operator(self: Any, shape: "Ints", dtype: str) -> bool:
+        """Whether the operator gives what the exact graph does, if all that it gives is finite.
+
+        Args:
+            shape: Shape of the block.
+            dtype: Name of its dtype.
+
+        Returns:
+            Whether it does.
+        """
+        return bool(self.plain_op_limit(shape, dtype))
+
     def build_for_device(
         self: Any, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall"
     ) -> "Value | None":
@@ -64,7 +77,7 @@ class PooledOnDevice(OnDevice):
         counts_otherwise = any(getattr(self, name, None) for name in _COUNTING)
         if not self.device_kind or counts_otherwise:
             return None
-        if not self.plain_op_limit(call.sizes, call.dtype):
+        if not self.has_operator(call.sizes, call.dtype):
             return None
         windows: Any = self.windows(call.sizes, call.strip)
         if any(window.dilation > 1 for window in windows.values()):

@@ -26,6 +26,9 @@ _DILATED_OPSET = 10
 """The first operator set in which MaxPool has dilations."""
 _AVERAGE_POOL_CELLS = 6
 """Cells whose sum, one after another in float32, is within 4 epsilons of the exact one."""
+_AVERAGE_ON_DEVICE_CELLS = 12
+"""The same for an operator that divides once: each sum is rounded by half of its own epsilon, and
+sums grow from 1/n of the last, which makes (n + 1) / 4 epsilons, and half of one."""
 
 
 @frozen(kw_only=True)
@@ -197,11 +200,27 @@ class AveragePooling(Pooling):
         Returns:
             The largest float32 over the cells of a window; 0 for many cells, or another dtype.
         """
+        cells = self._few_cells(shape, dtype, _AVERAGE_POOL_CELLS)
+        return LARGEST_VALUE["float32"] / cells if cells else 0.0
+
+    def has_operator(self, shape: Ints, dtype: str) -> bool:
+        """Whether AveragePool on a device gives what the exact graph does, where that is finite.
+
+        Args:
+            shape: Shape of the block.
+            dtype: Name of its dtype.
+
+        Returns:
+            Whether windows are small, and it is float32.
+        """
+        return self._few_cells(shape, dtype, _AVERAGE_ON_DEVICE_CELLS) > 0
+
+    def _few_cells(self, shape: Ints, dtype: str, most: int) -> int:
+        """Count the cells of a window that an AveragePool has; 0 for many, or another dtype."""
         windows = self.windows(shape).values()
         cells = math.prod(window.size for window in windows)
-        exact = dtype == "float32" and cells <= _AVERAGE_POOL_CELLS
-        exact = exact and self._counted(windows) is not None
-        return LARGEST_VALUE["float32"] / cells if exact else 0.0
+        exact = dtype == "float32" and cells <= most
+        return cells if exact and self._counted(windows) is not None else 0
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add AveragePool, or sums of slices where that must be exact or has no such dtype.

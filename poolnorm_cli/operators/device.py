@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from poolnorm_cli.operators.graph import Graph, GraphCall, Value, cut
+from poolnorm_cli.operators.graph import Graph, GraphCall, Value
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.windows import Window
 
@@ -118,9 +118,15 @@ def _pool_axes(
         pads=pads,
         **more,
     )
-    for axis, (window, place) in enumerate(zip(both, places, strict=True), 2):
-        if place.total != window.count:
-            y = cut(graph, y, axis, place.skipped, place.skipped + window.count)
+    wanted = {
+        axis: (place.skipped, place.skipped + window.count)
+        for axis, (window, place) in enumerate(zip(both, places, strict=True), 2)
+        if place.total != window.count
+    }
+    if wanted:
+        bounds = ([*part] for part in zip(*wanted.values(), strict=True))
+        parts = (graph.constant(part, "int64") for part in (*bounds, [*wanted]))
+        y = graph.op("Slice", y, *parts)
     return y if as_channels else graph.transpose(y, [0, 2, 3, 1])
 
 

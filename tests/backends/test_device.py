@@ -91,6 +91,7 @@ PLAIN: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("pool max", {}, ("MaxPool",)),
     ("pool max", {"pool_size": 3, "strides": 2, "padding": "same"}, ("MaxPool", "Slice")),
     ("pool average", {"data_format": "channels_first"}, ("AveragePool",)),
+    ("pool average", {"pool_size": 3, "strides": 2, "padding": "same"}, ("AveragePool", "Slice")),
     ("apool average", {"output_size": (8, 10)}, ("AveragePool",)),
     ("gpool max", {}, ("MaxPool",)),
     ("gpool average", {}, ("MatMul", "Cast")),
@@ -148,6 +149,20 @@ def test_an_average_overflows_with_its_mean_only(words: str) -> None:
     x = np.full((2, 8, 8, 16), 3e38, np.float32)
     y, _ = run_array(layer(words), x, backend=DEVICE)
     np.testing.assert_array_equal(y, np.full_like(y, 3e38))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e6, 3e38])
+@pytest.mark.parametrize("size", [(3, 3), (2, 6), (1, 12)])
+def test_an_average_of_few_cells_is_within_four_epsilons(
+    size: tuple[int, int], scale: float
+) -> None:
+    device = Device()
+    made = layer("pool average", pool_size=size, strides=(1, 1), padding="same")
+    x = (np.random.default_rng(5).random((3, 40, 40, 4)) * scale).astype(np.float32)
+    y, _ = run_array(made, x, backend=opened(device))
+    wide, _ = run_array(made, x.astype(np.float64))
+    assert (np.abs(y - wide) <= 4 * EPSILON * wide).all()
+    assert "AveragePool" in device.kinds[0]
 
 
 @pytest.mark.parametrize("layout", ["channels_last", "channels_first"])
