@@ -18,6 +18,7 @@ from poolnorm_cli.layers.group_norm import GroupNormalization, InstanceNormaliza
 from poolnorm_cli.layers.layer_norm import LayerNormalization
 from poolnorm_cli.layers.rms_norm import RMSNormalization
 from poolnorm_cli.layers.unit_norm import UnitNormalization
+from poolnorm_cli.sizes import BLOCK_BYTES
 from poolnorm_cli.tensors.outputs import open_output
 from poolnorm_cli.tensors.sources import open_tensors
 from poolnorm_cli.weights.buffers import asks_for_more, starting_weights, stored_weights
@@ -116,6 +117,17 @@ def test_odd_values_and_swapped_bytes(layer: Layer, dtype: str, tmp_path: Path) 
     for given in ({}, weights):
         plain, arrays = both(layer, x.astype(dtype), given, tmp_path)
         assert plain == arrays
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.call_text((2, 5, 4, 6)))
+def test_samples_larger_than_a_block_are_divided(layer: Layer, tmp_path: Path) -> None:
+    x = np.random.default_rng(1).standard_normal((2, 700, 300, 6), dtype=np.float32)
+    x[1, 2, 3, 4] = np.nan
+    assert x[0].nbytes > BLOCK_BYTES
+
+    plain, arrays = both(layer, x, {}, tmp_path)
+
+    assert plain == arrays
 
 
 def test_what_takes_numpy_is_not_read(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from poolnorm_cli.engine.buffer_job import BufferJob
     from poolnorm_cli.engine.job import Job
+    from poolnorm_cli.engine.stream_job import StreamJob
     from poolnorm_cli.layers.described import Described
     from poolnorm_cli.tensors.sources import FirstInput
 
@@ -49,7 +50,10 @@ class OneInput:
         return [self.first.word]
 
     def run(
-        self, job: "Job | BufferJob", reporter: LayerReport, on_start: Callable[[], None] | None
+        self,
+        job: "Job | BufferJob | StreamJob",
+        reporter: LayerReport,
+        on_start: Callable[[], None] | None,
     ) -> int:
         """Run the layer on the tensors of the input, and report them once the output is whole.
 
@@ -99,7 +103,7 @@ class OneInput:
         return 0
 
     def _indices(
-        self, job: "Job | BufferJob", reporter: LayerReport
+        self, job: "Job | BufferJob | StreamJob", reporter: LayerReport
     ) -> "AbstractContextManager[None]":
         """Return what writes where maxima are, around the run, if that is wanted."""
         if self.flags.indices.indices is None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.cli.checkpoint import (
@@ -134,7 +135,8 @@ def _run_on(
         if isinstance(run, OneInput) and not shows_values(flags):
             from poolnorm_cli.cli.without_numpy import buffer_job
 
-            buffers = buffer_job(layer, held, flags, run.first)
+            arrays = partial(_job, layer, held, flags, run.first)
+            buffers = buffer_job(layer, held, flags, run.first, arrays)
             if buffers is not None:
                 code = run.run(buffers, reporter, on_start)
                 reporter.close()

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.cli.command import Command
@@ -142,8 +143,9 @@ def _run_on(
         if isinstance(run, OneInput) and not tees and not shows_values(flags):
             from poolnorm_cli.cli.without_numpy import buffer_pipeline
 
-            typed = [(each.step, each.checkpoint, each.flags) for each in held]
-            buffers = buffer_pipeline(typed, flags, run.first)
+            typed = [(each.step, each.checkpoint, each.flags, each.rank) for each in held]
+            arrays = partial(pipeline_job, held, tees, flags)
+            buffers = buffer_pipeline(typed, flags, run.first, arrays)
             if buffers is not None:
                 code = run.run(buffers, reporter, on_start)
                 reporter.close()

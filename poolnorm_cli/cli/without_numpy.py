@@ -11,21 +11,29 @@ from poolnorm_cli.tensors.names import STDIN, is_stream
 
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from poolnorm_cli.cli.checkpoint import Checkpoint
     from poolnorm_cli.cli.pipe_flags import PipeFlags
     from poolnorm_cli.engine.buffer_job import BufferJob, BufferPipeline
+    from poolnorm_cli.engine.job import Job
+    from poolnorm_cli.engine.stream_job import StreamJob
     from poolnorm_cli.layers.pipeline import Step
     from poolnorm_cli.shapes import Ints
     from poolnorm_cli.tensors.sources import FirstInput
+    from poolnorm_cli.tensors.tensor import Tensor
 
     Buffers = dict[str, memoryview]
+    Made = tuple[Step, Checkpoint, LayerFlags, int | None]
 
 
 def buffer_job(
-    layer: Layer, checkpoint: "Checkpoint", flags: LayerFlags, first: "FirstInput"
-) -> "BufferJob | None":
+    layer: Layer,
+    checkpoint: "Checkpoint",
+    flags: LayerFlags,
+    first: "FirstInput",
+    arrays: "Callable[[], Job]",
+) -> "BufferJob | StreamJob | None":
     """Return what runs a layer on one input without NumPy, where that can be.
 
     No values of the output are to be printed.
@@ -34,32 +42,70 @@ def buffer_job(
         layer: The layer.
         checkpoint: The layer that --weights names.
         flags: What was typed.
-        first: The one input, of which only headers are read.
+        first: The one input, of which only headers are read; nothing of a stream.
+        arrays: Returns the job that runs everything, for what comes on a stream.
 
     Returns:
         The job; None where anything is wanted, or in the input, for which NumPy is needed, or where
         something is wrong with the input, which is told when that is run.
     """
-    if _takes_numpy(flags):
+    if _takes_numpy(flags) or not first.has_data:
         return None
-    if not first.has_data or first.word == STDIN or is_stream(first.word):
-        return None
-    from poolnorm_cli.engine.buffer_job import BufferJob
 
-    outputs, threads = flags.outputs, flags.backend.thread_count
-    unbatched = flags.inputs.unbatched
-    try:
-        tensors = list(first.tensors())
-        weights = _weights(layer, checkpoint, flags, tensors[0].shape, tensors[0].dtype.name)
+    def plain(shape: "Ints", dtype: str) -> "BufferJob | None":
+        from poolnorm_cli.engine.buffer_job import BufferJob
+
+        weights = _weights(layer, checkpoint, flags, shape, dtype)
         if weights is None:
             return None
-        job = BufferJob(layer, weights, outputs.dtype, threads, unbatched)
-        if not job.serves(tensors):
+        outputs, unbatched = flags.outputs, flags.inputs.unbatched
+        return BufferJob(layer, weights, outputs.dtype, flags.backend.thread_count, unbatched)
+
+    def told() -> None:
+        note_assumptions(layer, checkpoint, flags)
+
+    return _job(layer, first, plain, told, arrays)
+
+
+def _job(
+    layer: Layer,
+    first: "FirstInput",
+    plain: "Callable[[Ints, str], BufferJob | None]",
+    told: "Callable[[], None]",
+    arrays: "Callable[[], Job]",
+) -> "BufferJob | StreamJob | None":
+    """Return the job for an input that is here, or comes on a stream.
+
+    Args:
+        layer: The layer.
+        first: The input.
+        plain: Returns the job for a shape and a dtype, or None, or raises a PoolnormError.
+        told: Called when it is known that a job is to run.
+        arrays: As for `buffer_job`.
+
+    Returns:
+        As `buffer_job`.
+    """
+
+    def served(tensors: "Sequence[Tensor]") -> "BufferJob | None":
+        try:
+            job = plain(tensors[0].shape, tensors[0].dtype.name)
+        except PoolnormError:
             return None
+        if job is None or not job.serves(tensors):
+            return None
+        told()
+        return job
+
+    if first.word == STDIN or is_stream(first.word):
+        from poolnorm_cli.engine.stream_job import StreamJob
+
+        return StreamJob(layer, served, arrays)
+    try:
+        tensors = first.tensors()
     except PoolnormError:
         return None
-    note_assumptions(layer, checkpoint, flags)
-    return job
+    return served(tensors)
 
 
 def _weights(
@@ -78,7 +124,7 @@ def _weights(
     entry = checkpoint.entry
     if entry is None:
         return starting_weights(layer, shape, dtype)
-    if len(flags.inputs.inputs or ()) != 1:
+    if len(flags.inputs.inputs or ()) != 1 or entry.needed_rank not in (None, len(shape)):
         return None
     from poolnorm_cli.weights.stated_layer import require_axis_of_torch
 
@@ -87,32 +133,37 @@ def _weights(
 
 
 def buffer_pipeline(
-    made: "Sequence[tuple[Step, Checkpoint, LayerFlags]]", flags: "PipeFlags", first: "FirstInput"
-) -> "BufferPipeline | None":
+    made: "Sequence[Made]",
+    flags: "PipeFlags",
+    first: "FirstInput",
+    arrays: "Callable[[], Job]",
+) -> "BufferJob | StreamJob | None":
     """Return what runs a pipe on one input without NumPy, where that can be.
 
     No values of the output are to be printed, and nothing is written in between.
 
     Args:
-        made: The steps, with the layers that their --weights name, and what was typed of them.
+        made: The steps, with the layers that their --weights name, what was typed of them, and the
+            rank that their inputs must have, None for any.
         flags: What was typed.
         first: The one input.
+        arrays: As for `buffer_job`.
 
     Returns:
         As `buffer_job`.
     """
-    if flags.weights.save_weights is not None or any(_takes_numpy(own) for *_, own in made):
+    if flags.weights.save_weights is not None or any(_takes_numpy(own) for _, _, own, _ in made):
         return None
-    if not first.has_data or first.word == STDIN or is_stream(first.word):
+    if not first.has_data:
         return None
-    from poolnorm_cli.engine.buffer_job import BufferPipeline
 
-    try:
-        tensors = list(first.tensors())
-        weights = _weights_of_steps(made, tensors[0].shape, tensors[0].dtype.name)
+    def plain(shape: "Ints", dtype: str) -> "BufferPipeline | None":
+        from poolnorm_cli.engine.buffer_job import BufferPipeline
+
+        weights = _weights_of_steps(made, shape, dtype)
         if weights is None:
             return None
-        job = BufferPipeline(
+        return BufferPipeline(
             layer=made[-1][0].layer,
             dtype=flags.outputs.dtype,
             threads=flags.backend.thread_count,
@@ -120,17 +171,16 @@ def buffer_pipeline(
             steps=tuple(step for step, *_ in made),
             each=weights,
         )
-        if not job.serves(tensors):
-            return None
-    except PoolnormError:
-        return None
-    for step, checkpoint, own in made:
-        note_assumptions(step.layer, checkpoint, own)
-    return job
+
+    def told() -> None:
+        for step, checkpoint, own, _ in made:
+            note_assumptions(step.layer, checkpoint, own)
+
+    return _job(made[-1][0].layer, first, plain, told, arrays)
 
 
 def _weights_of_steps(
-    made: "Sequence[tuple[Step, Checkpoint, LayerFlags]]", shape: "Ints", dtype: str
+    made: "Sequence[Made]", shape: "Ints", dtype: str
 ) -> "tuple[Buffers, ...] | None":
     """Return the weights of each step, for what comes to it; None where any takes NumPy.
 
@@ -138,9 +188,9 @@ def _weights_of_steps(
         PoolnormError: As `_weights`.
     """
     found = []
-    for step, checkpoint, own in made:
+    for step, checkpoint, own, rank in made:
         weights = _weights(step.layer, checkpoint, own, shape, dtype)
-        if weights is None:
+        if weights is None or rank not in (None, len(shape)):
             return None
         found.append(weights)
         shape = tuple(int(size or 0) for size in step.layer.output_shape(shape))

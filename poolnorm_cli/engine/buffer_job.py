@@ -65,11 +65,24 @@ class BufferJob:
         outcomes = []
         with nullcontext() if output is None else output:
             for tensor in tensors:
-                outcomes.append(self._run(tensor, output, target))
+                outcomes.append(self.run(tensor, output, target))
                 tensor.close()
         return outcomes
 
-    def _run(self, tensor: "Tensor", output: "Output | None", target: str | None) -> Outcome:
+    def run(self, tensor: "Tensor", output: "Output | None", target: str | None) -> Outcome:
+        """Run the layer on one tensor and add the result to `output`.
+
+        Args:
+            tensor: The input, which the job serves.
+            output: Where the result goes; None to compute it only.
+            target: Name of the output, for the report.
+
+        Returns:
+            What was done.
+
+        Raises:
+            PoolnormError: With the name of the tensor in front.
+        """
         began = time.perf_counter()
         plan, writer = self._plan(tensor), None
         last = plan.last

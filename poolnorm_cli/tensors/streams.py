@@ -191,14 +191,14 @@ def open_stream(
     with file:
         if file.isatty():
             raise UsageError.at(word, "a terminal", f"pipe a {either()} file into it")
-        from poolnorm_cli.tensors.spool import copy_to_temporary, open_copy
-
         readinto = readinto_of(file, word)
         begun = read_exactly(reader(readinto), longest_magic())
         form = format_on_stream(begun)
         if key is not None and not (form and form.keyed):
             raise no_keys_error(word)
         if form is not None and not form.sequential:
+            from poolnorm_cli.tensors.spool import copy_to_temporary, open_copy
+
             # A file that is already one needs no copy.
             is_file = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
             copy = file if is_file else copy_to_temporary(readinto, word, begun=begun, limit=limit)
