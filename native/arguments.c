@@ -1,5 +1,9 @@
 #include "arguments.h"
 
+#include "conversions.h"
+
+#include <string.h>
+
 void release(buffers *b)
 {
     for (int i = 0; i < b->count; i++) PyBuffer_Release(&b->view[i]);
@@ -44,6 +48,28 @@ int served(int size)
     PyErr_Format(PyExc_ValueError, "no loop is for items of %d bytes", size);
     return 0;
 }
+
+int read_type(PyObject *given, type_of_items *type, const char *letters)
+{
+    if (PyLong_Check(given)) {
+        const long size = PyLong_AsLong(given);
+        type->kind = size == sizeof(float) ? 'f' : size == sizeof(double) ? 'd' : '\0';
+    } else {
+        const char *letter = PyUnicode_Check(given) ? PyUnicode_AsUTF8AndSize(given, NULL) : "";
+        if (!letter) return 0;
+        type->kind = letter[0] && !letter[1] ? letter[0] : '\0';
+    }
+    if (!type->kind || !strchr(letters, type->kind)) {
+        PyErr_Format(PyExc_ValueError, "no loop is for items of type %R", given);
+        return 0;
+    }
+    type->size = (int)size_of_kind(type->kind);
+    return 1;
+}
+
+int float_type(PyObject *given, void *type) { return read_type(given, type, "fd"); }
+
+int number_type(PyObject *given, void *type) { return read_type(given, type, "fd?bhiqBHIQ"); }
 
 PyObject *answer(buffers *b, int result)
 {

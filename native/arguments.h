@@ -34,6 +34,20 @@ int take(buffers *b, PyObject **objects, const enum use *uses, const Py_ssize_t 
 /* Whether items are of a type that there are loops for: float or double. */
 int served(int size);
 
+/* The type of items: a letter of conversions.h, and their bytes. */
+typedef struct {
+    char kind;
+    int size;
+} type_of_items;
+
+/* Read a type for PyArg_ParseTuple, from its letter, or from 4 for float32 and 8 for float64; 0 and
+ * an error if it is none of those in `letters`. */
+int read_type(PyObject *given, type_of_items *type, const char *letters);
+
+/* The same as a converter of "O&": of floats alone, and of integers, too. */
+int float_type(PyObject *given, void *type);
+int number_type(PyObject *given, void *type);
+
 /* Release the buffers; return what a loop found as a bool, or an error for a negative result. */
 PyObject *answer(buffers *b, int result);
 

@@ -19,7 +19,7 @@ static INLINE void NAME(begin)(int average, const A *cells, const A *const *belo
     for (ptrdiff_t i = 0; i < n; i++) {
         A run = cells[i];
         for (int k = 0; k < count; k++) {
-            run = average ? run + below[k][i] : LARGER(run, below[k][i]);
+            run = AVERAGES(average) ? run + below[k][i] : LARGER(run, below[k][i]);
             runs[k][i] = run;
         }
     }
@@ -79,7 +79,7 @@ static INLINE void NAME(window_at)(int average, const A *cells, ptrdiff_t p, ptr
                                    int levels, A *memory, ptrdiff_t n, A *restrict to)
 {
     const A *parts[LEVELS], *last = NAME(run_at)(memory, p + rest, levels);
-    if (!average) {
+    if (!AVERAGES(average)) {
         const A *first = NAME(run_at)(memory, p, levels);
         for (ptrdiff_t i = 0; i < n; i++) to[i] = LARGER(first[i], last[i]);
         return;
@@ -119,10 +119,10 @@ LOOP static void NAME(join_strip)(int average, const T *x, const columns *s, int
                                   ptrdiff_t n, A *out)
 {
     if (n == STRIP)
-        average ? NAME(join_strip_of)(1, x, s, levels, memory, STRIP, out)
+        AVERAGES(average) ? NAME(join_strip_of)(1, x, s, levels, memory, STRIP, out)
                 : NAME(join_strip_of)(0, x, s, levels, memory, STRIP, out);
     else
-        average ? NAME(join_strip_of)(1, x, s, levels, memory, n, out)
+        AVERAGES(average) ? NAME(join_strip_of)(1, x, s, levels, memory, n, out)
                 : NAME(join_strip_of)(0, x, s, levels, memory, n, out);
 }
 
@@ -136,7 +136,7 @@ static void NAME(join_columns)(int average, const T *x, const sheet *s, A *memor
     int levels = 0; /* the longest runs have 2^levels rows: a window is one of them and a rest */
     while ((ptrdiff_t)2 << levels < w->size) levels++;
     for (ptrdiff_t i = 0; i < (((ptrdiff_t)4 << levels) - 1) * STRIP; i++)
-        memory[i] = average ? 0 : -(A)INFINITY;
+        memory[i] = AVERAGES(average) ? 0 : LOWEST;
     for (ptrdiff_t place = 0; place < LEAST(apart, w->count); place++) {
         ptrdiff_t start = place * w->stride - w->low, first = first_from(start, w->dilation, 0);
         columns plane = {*w, 0, width * w->dilation, width * apart};

@@ -37,6 +37,9 @@
 #define PREFETCH(address) ((void)0)
 #endif
 
+#define PASTED(name, letter) PASTED_AS_IT_IS(name, letter)
+#define PASTED_AS_IT_IS(name, letter) name##_##letter
+
 #define LEAST(a, b) ((a) < (b) ? (a) : (b))
 #define MOST(a, b) ((a) > (b) ? (a) : (b))
 

@@ -2,6 +2,7 @@
 
 #include "adaptive.h"
 #include "folds.h"
+#include "whole.h"
 #include "windows.h"
 
 /* Read a window: size, stride, count, low, dilation, before, after, divisor. */
@@ -11,25 +12,33 @@ static int window_of(PyObject *axis, window *w)
                             &w->dilation, &w->before, &w->after, &w->divisor);
 }
 
+static PyObject *no_averages(void)
+{
+    PyErr_SetString(PyExc_ValueError, "no loop averages integers");
+    return NULL;
+}
+
 PyObject *py_windows(PyObject *self, PyObject *args)
 {
     (void)self;
     PyObject *objects[2];
     sheet s;
-    int average, size, wide;
+    int average, wide;
+    type_of_items t;
     window *p = &s.plane, *r = &s.row, *c = &s.cell;
     PyObject *axes[3];
-    if (!PyArg_ParseTuple(args, "OOiii(nnnnn)O!O!O!", &objects[0], &objects[1], &average, &size,
-                          &wide, &s.images, &s.planes, &s.rows, &s.cells, &s.items, &PyTuple_Type,
-                          &axes[0], &PyTuple_Type, &axes[1], &PyTuple_Type, &axes[2]))
+    if (!PyArg_ParseTuple(args, "OOiO&i(nnnnn)O!O!O!", &objects[0], &objects[1], &average,
+                          number_type, &t, &wide, &s.images, &s.planes, &s.rows, &s.cells, &s.items,
+                          &PyTuple_Type, &axes[0], &PyTuple_Type, &axes[1], &PyTuple_Type, &axes[2]))
         return NULL;
     if (!window_of(axes[0], p) || !window_of(axes[1], r) || !window_of(axes[2], c)) return NULL;
-    const Py_ssize_t from[6] = {s.images, s.planes, s.rows, s.cells, s.items, size};
-    const Py_ssize_t to[6] = {s.images, p->count, r->count, c->count, s.items, size};
+    const Py_ssize_t from[6] = {s.images, s.planes, s.rows, s.cells, s.items, t.size};
+    const Py_ssize_t to[6] = {s.images, p->count, r->count, c->count, s.items, t.size};
     const enum use uses[2] = {READ, WRITE};
     Py_ssize_t bytes[2];
     buffers b;
-    if (!served(size) || !count(from, 6, bytes) || !count(to, 6, bytes + 1)) return NULL;
+    if (!count(from, 6, bytes) || !count(to, 6, bytes + 1)) return NULL;
+    if (average && is_whole(t.kind)) return no_averages();
     if (bytes[0] && bytes[1] && !windows_fit(&s)) {
         PyErr_SetString(PyExc_ValueError, "windows that do not fit the cells there are");
         return NULL;
@@ -39,13 +48,15 @@ PyObject *py_windows(PyObject *self, PyObject *args)
     const void *x = b.view[0].buf;
     void *out = b.view[1].buf;
     int result = 0;
-    if (size == 4 && !average)
+    if (is_whole(t.kind))
+        RUN(work, result = max_windows_whole(t.kind, x, out, &s));
+    else if (t.kind == 'f' && !average)
         RUN(work, result = max_windows_f(x, out, &s));
-    else if (size == 4 && wide == 1)
+    else if (t.kind == 'f' && wide == 1)
         RUN(work, result = mean_windows_ffd(x, out, &s));
-    else if (size == 4 && wide)
+    else if (t.kind == 'f' && wide)
         RUN(work, result = mean_windows_fd(x, out, &s));
-    else if (size == 4)
+    else if (t.kind == 'f')
         RUN(work, result = mean_windows_f(x, out, &s));
     else if (average)
         RUN(work, result = mean_windows_d(x, out, &s));
@@ -59,18 +70,20 @@ PyObject *py_adaptive(PyObject *self, PyObject *args)
     (void)self;
     PyObject *objects[3];
     covers s;
-    int average, size;
+    int average;
+    type_of_items t;
     cover *p = &s.plane, *r = &s.row, *c = &s.cell;
-    if (!PyArg_ParseTuple(args, "OOOii(nnnnn)(nnn)", &objects[0], &objects[1], &objects[2], &average,
-                          &size, &s.images, &p->length, &r->length, &c->length, &s.items, &p->count,
-                          &r->count, &c->count))
+    if (!PyArg_ParseTuple(args, "OOOiO&(nnnnn)(nnn)", &objects[0], &objects[1], &objects[2], &average,
+                          number_type, &t, &s.images, &p->length, &r->length, &c->length, &s.items,
+                          &p->count, &r->count, &c->count))
         return NULL;
-    const Py_ssize_t from[6] = {s.images, p->length, r->length, c->length, s.items, size};
-    const Py_ssize_t to[6] = {s.images, p->count, r->count, c->count, s.items, size};
+    const Py_ssize_t from[6] = {s.images, p->length, r->length, c->length, s.items, t.size};
+    const Py_ssize_t to[6] = {s.images, p->count, r->count, c->count, s.items, t.size};
     const enum use uses[3] = {READ, WRITE, READ};
     Py_ssize_t bytes[3], spans;
     buffers b;
-    if (!served(size) || !count(from, 6, bytes) || !count(to, 6, bytes + 1)) return NULL;
+    if (!count(from, 6, bytes) || !count(to, 6, bytes + 1)) return NULL;
+    if (average && is_whole(t.kind)) return no_averages();
     if (PLUS(p->count, r->count, &spans) || PLUS(spans, c->count, &spans)) spans = -1;
     const Py_ssize_t pairs[2] = {spans, sizeof(span)};
     if (!count(pairs, 2, bytes + 2) || take(&b, objects, uses, bytes, 3) < 0) return NULL;
@@ -85,9 +98,11 @@ PyObject *py_adaptive(PyObject *self, PyObject *args)
     const void *x = b.view[0].buf;
     void *out = b.view[1].buf;
     int result = 0;
-    if (size == 4 && average)
+    if (is_whole(t.kind))
+        RUN(work, result = adaptive_max_whole(t.kind, x, out, &s));
+    else if (t.kind == 'f' && average)
         RUN(work, result = adaptive_mean_f(x, out, &s));
-    else if (size == 4)
+    else if (t.kind == 'f')
         RUN(work, result = adaptive_max_f(x, out, &s));
     else if (average)
         RUN(work, result = adaptive_mean_d(x, out, &s));
@@ -98,9 +113,10 @@ PyObject *py_adaptive(PyObject *self, PyObject *args)
 
 enum fold { SUM, SQUARES, LARGEST };
 
-static int fold(enum fold kind, const void *x, void *out, int size, const Py_ssize_t *n)
+static int fold(enum fold kind, const void *x, void *out, char type, const Py_ssize_t *n)
 {
-    if (size == 4) {
+    if (is_whole(type)) return fold_max_whole(type, x, out, n[0], n[1], n[2]);
+    if (type == 'f') {
         if (kind == SUM) return fold_sum_f(x, out, n[0], n[1], n[2]);
         if (kind == SQUARES) return fold_squares_f(x, out, n[0], n[1], n[2]);
         return fold_max_f(x, out, n[0], n[1], n[2]);
@@ -114,18 +130,20 @@ static PyObject *folded(PyObject *args, enum fold kind)
 {
     PyObject *objects[2];
     Py_ssize_t n[3];
-    int size = sizeof(float);
-    if (!PyArg_ParseTuple(args, "OO(nnn)|i", &objects[0], &objects[1], &n[0], &n[1], &n[2], &size))
+    type_of_items t = {'f', sizeof(float)};
+    if (!PyArg_ParseTuple(args, "OO(nnn)|O&", &objects[0], &objects[1], &n[0], &n[1], &n[2],
+                          number_type, &t))
         return NULL;
-    const Py_ssize_t from[4] = {n[0], n[1], n[2], size};
-    const Py_ssize_t to[3] = {n[0], n[2], kind == LARGEST ? size : (int)sizeof(double)};
+    const Py_ssize_t from[4] = {n[0], n[1], n[2], t.size};
+    const Py_ssize_t to[3] = {n[0], n[2], kind == LARGEST ? t.size : (int)sizeof(double)};
     const enum use uses[2] = {READ, WRITE};
     Py_ssize_t bytes[2];
     buffers b;
-    if (!served(size) || !count(from, 4, bytes) || !count(to, 3, bytes + 1)) return NULL;
+    if (!count(from, 4, bytes) || !count(to, 3, bytes + 1)) return NULL;
+    if (kind != LARGEST && is_whole(t.kind)) return no_averages();
     if (take(&b, objects, uses, bytes, 2) < 0) return NULL;
     int result = 0;
-    RUN(bytes[0], result = fold(kind, b.view[0].buf, b.view[1].buf, size, n));
+    RUN(bytes[0], result = fold(kind, b.view[0].buf, b.view[1].buf, t.kind, n));
     return answer(&b, result);
 }
 
@@ -182,18 +200,18 @@ PyObject *py_divide(PyObject *self, PyObject *args)
     (void)self;
     PyObject *objects[2];
     double by;
-    int size;
-    if (!PyArg_ParseTuple(args, "OOdi", &objects[0], &objects[1], &by, &size) || !served(size))
+    type_of_items t;
+    if (!PyArg_ParseTuple(args, "OOdO&", &objects[0], &objects[1], &by, float_type, &t))
         return NULL;
     buffers b = {.count = 1};
     if (PyObject_GetBuffer(objects[0], &b.view[0], PyBUF_SIMPLE) < 0) return NULL;
     const Py_ssize_t items = b.view[0].len / (Py_ssize_t)sizeof(double);
     release(&b);
-    const Py_ssize_t bytes[2] = {items * (Py_ssize_t)sizeof(double), items * size};
+    const Py_ssize_t bytes[2] = {items * (Py_ssize_t)sizeof(double), items * t.size};
     const enum use uses[2] = {READ, WRITE};
     if (take(&b, objects, uses, bytes, 2) < 0) return NULL;
     int result = 0;
-    if (size == 4)
+    if (t.kind == 'f')
         RUN(bytes[0], result = divide_f(b.view[0].buf, b.view[1].buf, by, items));
     else
         RUN(bytes[0], result = divide_d(b.view[0].buf, b.view[1].buf, by, items));

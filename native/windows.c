@@ -100,6 +100,9 @@ static ptrdiff_t common(ptrdiff_t a, ptrdiff_t b)
     return a;
 }
 
+#define LOWEST -(A)INFINITY
+#define AVERAGES(average) (average)
+
 #define T float
 #define BITS uint32_t
 #define A float
@@ -148,6 +151,12 @@ static ptrdiff_t common(ptrdiff_t a, ptrdiff_t b)
 #define SAME 0
 #include "windows_of.h"
 
+#undef LOWEST
+#undef AVERAGES
+#define AVERAGES(average) ((void)(average), 0)
+#define LOOPS "windows_whole_of.h"
+#include "each_whole.h"
+
 int max_windows_f(const float *x, float *out, const sheet *s)
 {
     return windows_f_of(0, x, out, s);
@@ -176,4 +185,13 @@ int mean_windows_ffd(const float *x, float *out, const sheet *s)
 int mean_windows_d(const double *x, double *out, const sheet *s)
 {
     return windows_d_of(1, x, out, s);
+}
+
+#define MAX_OF(letter) return windows_##letter(0, x, out, s)
+int max_windows_whole(char kind, const void *x, void *out, const sheet *s)
+{
+    switch (kind) {
+        WHOLE_CASES(MAX_OF)
+    default: return 0;
+    }
 }

@@ -31,6 +31,7 @@ int windows_fit(const sheet *s);
 /* All return 1 where an average is not finite, 0 otherwise, and -1 without memory. */
 int max_windows_f(const float *x, float *out, const sheet *s);
 int max_windows_d(const double *x, double *out, const sheet *s);
+int max_windows_whole(char kind, const void *x, void *out, const sheet *s); /* of integers */
 int mean_windows_f(const float *x, float *out, const sheet *s);
 int mean_windows_fd(const float *x, float *out, const sheet *s);  /* sums in float64 */
 int mean_windows_ffd(const float *x, float *out, const sheet *s); /* those along a row only */

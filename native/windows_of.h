@@ -19,7 +19,7 @@ LOOP static void NAME(added)(const A *restrict a, const A *restrict b, A *restri
 /* Join the same items of two arrays. */
 static void NAME(join)(int average, const A *a, const A *b, A *to, ptrdiff_t n)
 {
-    if (average)
+    if (AVERAGES(average))
         NAME(added)(a, b, to, n);
     else
         NAME(larger)(a, b, to, n);
@@ -69,11 +69,11 @@ static void NAME(join_rows)(int average, const T *const *rows, ptrdiff_t count, 
     }
     const T *a = rows[0] + start, *b = rows[1] + start;
     if (count == 2)
-        (average ? NAME(sum_of_two) : NAME(larger_of_two))(a, b, to, n);
+        (AVERAGES(average) ? NAME(sum_of_two) : NAME(larger_of_two))(a, b, to, n);
     else
-        (average ? NAME(sum_of_three) : NAME(largest_of_three))(a, b, rows[2] + start, to, n);
+        (AVERAGES(average) ? NAME(sum_of_three) : NAME(largest_of_three))(a, b, rows[2] + start, to, n);
     for (ptrdiff_t row = 3; row < count; row++)
-        (average ? NAME(added_up) : NAME(larger_still))(rows[row] + start, to, n);
+        (AVERAGES(average) ? NAME(added_up) : NAME(larger_still))(rows[row] + start, to, n);
 }
 
 static A *NAME(unused)(A *const *spare, const A *a, const A *b)
@@ -141,12 +141,12 @@ static void NAME(runs)(int average, const A *x, ptrdiff_t n, ptrdiff_t size, ptr
     ptrdiff_t length = 1, cells = 0;
     *a = x, *b = 0, *shift = 0;
     if (size == 1) return;
-    if (average && sizeof(A) > sizeof(float) && size > JOINED && size <= JOINED * JOINED) {
+    if (AVERAGES(average) && sizeof(A) > sizeof(float) && size > JOINED && size <= JOINED * JOINED) {
         NAME(groups)(x, n, size, step, spare, a, b, shift);
         return;
     }
     for (; 2 * length < size; length *= 2) {
-        if (average && (size & length)) {
+        if (AVERAGES(average) && (size & length)) {
             A *to = NAME(unused)(spare, rest, run);
             if (rest) NAME(added)(rest, run + cells * step, to, n - cells * step);
             rest = rest ? to : run;
@@ -214,7 +214,7 @@ static void NAME(join_cells)(int average, A *const *spare, ptrdiff_t n, ptrdiff_
         NAME(join)(average, a, b, all, n - shift);
         NAME(pick)(all, places, w->stride, items, to);
     } else {
-        (average ? NAME(added_places) : NAME(larger_places))(a, b, places, w->stride * items, items,
+        (AVERAGES(average) ? NAME(added_places) : NAME(larger_places))(a, b, places, w->stride * items, items,
                                                               to);
     }
 }
@@ -261,7 +261,7 @@ static int NAME(make_row)(int average, const T *const *rows, ptrdiff_t count, do
 {
     const window *w = &s->cell;
     const ptrdiff_t extent = extent_of(w);
-    const A fill = average ? 0 : -(A)INFINITY;
+    const A fill = AVERAGES(average) ? 0 : LOWEST;
     int bad = 0;
     for (ptrdiff_t first = 0; first < w->count; first += step) {
         ptrdiff_t places = LEAST(step, w->count - first);
@@ -275,9 +275,9 @@ static int NAME(make_row)(int average, const T *const *rows, ptrdiff_t count, do
         else
             NAME(join_rows)(average, rows, count, from * s->items, n, row + before);
         for (ptrdiff_t i = before + n; i < cells * s->items; i++) row[i] = fill;
-        A *result = SAME && !average ? (A *)(out + first * s->items) : spare[4];
+        A *result = SAME && !AVERAGES(average) ? (A *)(out + first * s->items) : spare[4];
         NAME(join_cells)(average, spare, cells * s->items, places, w, s->items, result);
-        if (average) bad |= NAME(divide)(result, places, first, divisor, s, out + first * s->items);
+        if (AVERAGES(average)) bad |= NAME(divide)(result, places, first, divisor, s, out + first * s->items);
     }
     return bad;
 }
@@ -309,13 +309,13 @@ static int NAME(windows)(int average, const T *x, T *out, const sheet *s)
             ptrdiff_t z = p * s->plane.stride - s->plane.low;
             ptrdiff_t z0 = first_from(z, s->plane.dilation, 0);
             ptrdiff_t z1 = LEAST(z + extent_of(&s->plane), s->planes);
-            double outer = average ? divisor_of(&s->plane, p, s->planes) : 1;
+            double outer = AVERAGES(average) ? divisor_of(&s->plane, p, s->planes) : 1;
             if (many) COLUMNS(average, plane + z0 * s->rows * width, s, (C *)memory, mid);
             for (ptrdiff_t r = 0; r < s->row.count; r++) {
                 ptrdiff_t y = r * s->row.stride - s->row.low;
                 ptrdiff_t y0 = first_from(y, s->row.dilation, 0), count = 0;
                 ptrdiff_t y1 = LEAST(y + extent_of(&s->row), s->rows);
-                double divisor = average ? outer * divisor_of(&s->row, r, s->rows) : 1;
+                double divisor = AVERAGES(average) ? outer * divisor_of(&s->row, r, s->rows) : 1;
                 const T *rows[JOINED];
                 const C *joined = many ? mid + r * width : 0;
                 for (ptrdiff_t k = z0; k < z1 && !many; k += s->plane.dilation)

@@ -9,6 +9,7 @@ Buffer: TypeAlias = Array | memoryview | bytearray
 ThreeAxes: TypeAlias = tuple[
     int, int, int
 ]  # before, length, after: `fold_` loops reduce the length
+Type: TypeAlias = str | int  # its letter in `native.KINDS`; or 4 of float32, 8 of float64
 WindowSizes: TypeAlias = tuple[
     int, int, int, int, int, int, int, int
 ]  # all of a `Window` but `high`
@@ -17,7 +18,7 @@ def windows(
     x: Array,
     out: Array,
     average: bool,
-    itemsize: int,
+    kind: Type,
     wide: int,
     shape: tuple[int, int, int, int, int],
     plane: WindowSizes,
@@ -30,19 +31,19 @@ def adaptive(
     out: Array,
     bounds: bytes,
     average: bool,
-    itemsize: int,
+    kind: Type,
     shape: tuple[int, int, int, int, int],
     counts: ThreeAxes,
     /,
 ) -> bool: ...  # `kernels/adaptive.py` makes bounds, shape and counts
-def fold_sum(x: Array, out: Array, shape: ThreeAxes, itemsize: int = 4, /) -> bool: ...
-def fold_squares(x: Array, out: Array, shape: ThreeAxes, itemsize: int = 4, /) -> bool: ...
-def fold_max(x: Array, out: Array, shape: ThreeAxes, itemsize: int = 4, /) -> bool: ...
+def fold_sum(x: Array, out: Array, shape: ThreeAxes, kind: Type = 4, /) -> bool: ...
+def fold_squares(x: Array, out: Array, shape: ThreeAxes, kind: Type = 4, /) -> bool: ...
+def fold_max(x: Array, out: Array, shape: ThreeAxes, kind: Type = 4, /) -> bool: ...
 def fold_moments(
     x: Array, mean: Array, squares: Array, shape: ThreeAxes, itemsize: int = 4, /
 ) -> bool: ...
 def divide(
-    sums: Buffer, out: Buffer, by: float, itemsize: int, /
+    sums: Buffer, out: Buffer, by: float, kind: Type, /
 ) -> bool: ...  # True: one is not finite
 def swap(items: Buffer, itemsize: int, /) -> bool: ...
 def normalize_rows(

@@ -12,7 +12,6 @@ from poolnorm_cli.strips import Bounds
 if TYPE_CHECKING:
     from poolnorm_cli.kernels.native import Buffer
 
-_ITEM_BYTES = {"float32": 4, "float64": 8}
 _WHOLE: Bounds = [(0, 1)]
 
 
@@ -37,12 +36,12 @@ class AdaptiveCall(NamedTuple):
 
     Attributes:
         covers: The windows.
-        itemsize: Bytes of an item: 4 of float32, 8 of float64.
+        kind: Letter of the type of the items.
         average: Take the mean.
     """
 
     covers: Covers
-    itemsize: int
+    kind: str
     average: bool
 
     def run(self, cells: "Buffer", out: "Buffer") -> bool:
@@ -56,9 +55,9 @@ class AdaptiveCall(NamedTuple):
             Whether the results are right: not where a sum of float64 overflows. None of float32
             does.
         """
-        shape, counts, kind = self.covers.shape, self.covers.counts, (self.average, self.itemsize)
+        shape, counts, kind = self.covers.shape, self.covers.counts, (self.average, self.kind)
         lost = native.loops().adaptive(cells, out, self.covers.bounds, *kind, shape, counts)
-        return not lost or self.itemsize == _ITEM_BYTES["float32"]
+        return not lost or self.kind == native.FLOAT32
 
 
 def adaptive_call(
@@ -75,10 +74,8 @@ def adaptive_call(
     Returns:
         The call; None where no loop serves for such a dtype, or there are no loops.
     """
-    itemsize = _ITEM_BYTES.get(dtype)
-    if itemsize is None or not native.compiled():
-        return None
-    return AdaptiveCall(covers(shape, bounds), itemsize, average)
+    kind = native.served_kind(dtype, average=average)
+    return None if kind is None else AdaptiveCall(covers(shape, bounds), kind, average)
 
 
 def covers(shape: tuple[int, ...], bounds: Mapping[int, Bounds]) -> Covers:

@@ -9,6 +9,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.kernels import native
+from poolnorm_cli.kernels.native import KIND_BYTES, KINDS
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.sizes import CONVERTED_TILE_BYTES
 from poolnorm_cli.values import frozen
@@ -19,22 +20,6 @@ if TYPE_CHECKING:
 
     from poolnorm_cli.kernels.native import Buffer, LoopCall
 
-_KINDS = {
-    "float16": ("e", 2),
-    "bfloat16": ("E", 2),
-    "float32": ("f", 4),
-    "float64": ("d", 8),
-    "bool": ("?", 1),
-    "int8": ("b", 1),
-    "int16": ("h", 2),
-    "int32": ("i", 4),
-    "int64": ("q", 8),
-    "uint8": ("B", 1),
-    "uint16": ("H", 2),
-    "uint32": ("I", 4),
-    "uint64": ("Q", 8),
-}
-"""Name of a dtype -> the letter by which loops know it, and bytes of an item."""
 _INTO = {"float16": "float32", "bfloat16": "float32", "float32": "float64"}
 """What is not worked on in float64 as an integer is."""
 _OUT_OF = {"float32": ("float32", "float16", "bfloat16"), "float64": ("float64", "float32")}
@@ -57,7 +42,11 @@ def converts(dtype: str, compute: str, result: str) -> bool:
     Returns:
         Whether each step is there, or none is needed.
     """
-    if not native.compiled() or result not in _OUT_OF.get(compute, ()):
+    if not native.compiled():
+        return False
+    if dtype == compute == result and KINDS[dtype] in native.INTEGERS:
+        return True
+    if result not in _OUT_OF.get(compute, ()):
         return False
     return dtype == compute or _INTO.get(dtype, "float64") == compute != dtype
 
@@ -82,7 +71,7 @@ class ConvertedCall:
     def rows(self) -> int:
         """Samples of a tile: what goes into it and what comes of it stays in cache."""
         items = max(prod(self.sample), prod(self.made), 1)
-        return max(CONVERTED_TILE_BYTES // (items * _KINDS[self.dtypes[1]][1]), 1)
+        return max(CONVERTED_TILE_BYTES // (items * KIND_BYTES[KINDS[self.dtypes[1]]]), 1)
 
     def serves(self, samples: int) -> bool:
         """Whether there is a loop for all tiles of so many samples."""
@@ -102,7 +91,8 @@ class ConvertedCall:
         Returns:
             Whether the result is right; otherwise NumPy has to compute it.
         """
-        (kind, size), (wide, width), (narrow, least) = (_KINDS[name] for name in self.dtypes)
+        kind, wide, narrow = (KINDS[name] for name in self.dtypes)
+        size, width, least = (KIND_BYTES[each] for each in (kind, wide, narrow))
         rows, taken, made = self.rows, prod(self.sample), prod(self.made)
         source, target = memoryview(cells).cast("B"), memoryview(out).cast("B")
         items = min(rows, samples) * width

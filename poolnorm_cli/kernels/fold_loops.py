@@ -11,8 +11,6 @@ from poolnorm_cli.shapes import Ints
 if TYPE_CHECKING:
     from poolnorm_cli.kernels.native import Buffer
 
-_ITEM_BYTES = {"float32": 4, "float64": 8}
-"""Of the dtypes that there is a loop for."""
 _DOUBLE = 8  # bytes of a sum
 
 
@@ -21,12 +19,12 @@ class FoldCall(NamedTuple):
 
     Attributes:
         sizes: The axes: before, length, after.
-        itemsize: Bytes of an item.
+        kind: Letter of the type of the items.
         average: Take the mean.
     """
 
     sizes: tuple[int, int, int]
-    itemsize: int
+    kind: str
     average: bool
 
     def run(self, cells: "Buffer", out: "Buffer") -> bool:
@@ -41,12 +39,12 @@ class FoldCall(NamedTuple):
         """
         loops = native.loops()
         if not self.average:
-            loops.fold_max(cells, out, self.sizes, self.itemsize)
+            loops.fold_max(cells, out, self.sizes, self.kind)
             return True
         before, length, after = self.sizes
         sums = bytearray(before * after * _DOUBLE)
-        loops.fold_sum(cells, sums, self.sizes, self.itemsize)
-        return not loops.divide(sums, out, float(length), self.itemsize)
+        loops.fold_sum(cells, sums, self.sizes, self.kind)
+        return not loops.divide(sums, out, float(length), self.kind)
 
 
 def three_sizes(shape: Ints, axes: Sequence[int]) -> tuple[int, int, int]:
@@ -77,7 +75,5 @@ def fold_call(
     Returns:
         The call; None where no loop serves for such a dtype, or there are no loops.
     """
-    itemsize = _ITEM_BYTES.get(dtype)
-    if itemsize is None or not native.compiled():
-        return None
-    return FoldCall(three_sizes(shape, axes), itemsize, average)
+    kind = native.served_kind(dtype, average=average)
+    return None if kind is None else FoldCall(three_sizes(shape, axes), kind, average)

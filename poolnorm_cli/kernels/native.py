@@ -28,6 +28,29 @@ FLOAT32 = "f"
 """Dtypes for which there is a loop, by their characters in NumPy, which nobody needs here."""
 FLOATS = "fd"
 HALF = "e"
+INTEGERS = "?bhilqBHILQ"
+"""Those for which there are loops of maxima."""
+
+KINDS = {
+    "float16": "e",
+    "bfloat16": "E",
+    "float32": "f",
+    "float64": "d",
+    "bool": "?",
+    "int8": "b",
+    "int16": "h",
+    "int32": "i",
+    "int64": "q",
+    "uint8": "B",
+    "uint16": "H",
+    "uint32": "I",
+    "uint64": "Q",
+}
+"""Name of a dtype -> the letter by which loops know it."""
+KIND_BYTES = dict(zip("eEfd?bhiqBHIQ", (2, 2, 4, 8, 1, 1, 2, 4, 8, 1, 2, 4, 8), strict=True))
+"""That letter -> bytes of an item."""
+_CONVERTED = "eE"
+"""Kinds that are worked on in float32, a tile at a time."""
 
 _NAME = "poolnorm_cli.kernels._native"
 _VARIABLE = "POOLNORM_KERNELS"
@@ -81,3 +104,19 @@ def loops_for(x: "Array", dtypes: str) -> Any:
     if _LOOPS is None or x.dtype.char not in dtypes or not x.dtype.isnative:
         return None
     return _LOOPS if x.flags.carray or (x.flags.c_contiguous and x.flags.aligned) else None
+
+
+def served_kind(dtype: str, *, average: bool = False) -> str | None:
+    """Return the kind of items that a loop of a pooling serves for.
+
+    Args:
+        dtype: Name of the dtype of the cells and of the result.
+        average: It takes means, not maxima.
+
+    Returns:
+        The letter of the dtype; None where no loop serves for it, or there are no loops.
+    """
+    kind = KINDS.get(dtype)
+    if not compiled() or kind is None or kind in _CONVERTED:
+        return None
+    return kind if kind in FLOATS or not average else None

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.kernels.fold_loops import fold_call, three_sizes
 from poolnorm_cli.kernels.memory import acquire, silence_floating_point
-from poolnorm_cli.kernels.native import FLOATS, loops_for
+from poolnorm_cli.kernels.native import FLOATS, INTEGERS, KINDS, loops_for
 from poolnorm_cli.strips import Bounds
 
 
@@ -54,9 +54,9 @@ def max_middle_axis(x: Array) -> Array:
         The maxima, of shape (before, after) and the dtype of `x`.
     """
     before, length, after = x.shape
-    if loops := loops_for(x, FLOATS):
+    if loops := loops_for(x, FLOATS + INTEGERS):
         largest: Array = np.empty((before, after), x.dtype)
-        loops.fold_max(x, largest, x.shape, x.itemsize)
+        loops.fold_max(x, largest, x.shape, KINDS[x.dtype.name])
         return largest
     if after == 1:
         return np.asarray(np.maximum.reduce(x.reshape(before, length), axis=1)).reshape(before, 1)
@@ -308,13 +308,13 @@ def _adaptive(
     Returns:
         What comes out, and whether that is right; None where there is no loop.
     """
-    if loops_for(x, FLOATS) is None:
+    if loops_for(x, FLOATS if average else FLOATS + INTEGERS) is None:
         return None
     from poolnorm_cli.kernels.adaptive import AdaptiveCall, covers
 
     covered = covers(x.shape, bounds)
     out = acquire(covered.out, x.dtype)
-    return out, AdaptiveCall(covered, x.itemsize, average).run(x, out)
+    return out, AdaptiveCall(covered, KINDS[x.dtype.name], average).run(x, out)
 
 
 def _sums(x: Array, bounds: Mapping[int, Bounds]) -> Array:

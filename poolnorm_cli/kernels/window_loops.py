@@ -6,6 +6,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from poolnorm_cli.kernels import native
+from poolnorm_cli.kernels.native import KIND_BYTES
 from poolnorm_cli.kernels.pool_shapes import FLOAT32_ADDITIONS, PoolShapes, pool_shapes
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.windows import Window
@@ -25,7 +26,6 @@ doubling, and those of several planes plane by plane first.
 _LONG = 8 * _CHAINED
 """Cells of a window in a row above which it is reduced alone, where it shares none with others."""
 _WIDE_EVERYWHERE = 2
-_ITEM_BYTES = {"float32": 4, "float64": 8}
 _ONE = Window(1, 1, 1, 0, 0)
 
 
@@ -34,13 +34,18 @@ class WindowCall(NamedTuple):
 
     Attributes:
         shapes: Windows and cells.
-        itemsize: Bytes of an item: 4 for float32, 8 for float64.
+        letter: Of the type of the items.
         average: Take the mean.
     """
 
     shapes: PoolShapes
-    itemsize: int
+    letter: str
     average: bool
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of an item."""
+        return KIND_BYTES[self.letter]
 
     def run(self, cells: "Buffer", out: "Buffer") -> bool:
         """Run the loop.
@@ -61,7 +66,7 @@ class WindowCall(NamedTuple):
         if _reaches_over_planes(shapes.windows):
             return self._run_apart(memoryview(cells), memoryview(out))
         wide = _wide(shapes.windows) if self.average else 0
-        kind = self.average, self.itemsize, wide
+        kind = self.average, self.letter, wide
         if not _doubles(shapes.windows):
             return not loops.windows(cells, out, *kind, *_geometry(shapes.sizes, shapes.windows))
         # Doubling holds the partial results of a whole image: then it has to be a tile.
@@ -73,7 +78,7 @@ class WindowCall(NamedTuple):
     def _run_adaptive(self, cells: "Buffer", out: "Buffer") -> bool:
         """Reduce large windows that share no cell by the loop that takes each of them alone."""
         call = _alone(self.shapes.sizes, self.shapes.windows)
-        kind = self.average, self.itemsize
+        kind = self.average, self.letter
         return not native.loops().adaptive(cells, out, call.bounds, *kind, call.shape, call.counts)
 
     def _run_apart(self, cells: memoryview, out: memoryview) -> bool:
@@ -83,7 +88,7 @@ class WindowCall(NamedTuple):
         rounding those in between costs half an epsilon more.
         """
         lost, middle = False, memoryview(b"")
-        kind = self.average, self.itemsize, _WIDE_EVERYWHERE if self.average else 0
+        kind = self.average, self.letter, _WIDE_EVERYWHERE if self.average else 0
         for source, target, (sizes, plane, row, cell) in self._tiles(cells, out):
             images, planes, rows, width, items = sizes
             places, one = plane[2], _fields(_ONE)
@@ -125,24 +130,22 @@ def window_call(
     Returns:
         The call; None where no loop serves for such a dtype, or there are no loops.
     """
-    itemsize = _ITEM_BYTES.get(dtype)
-    if itemsize is None:
-        return None
-    return call_for(pool_shapes(shape, windows), itemsize, average=average)
+    return call_for(pool_shapes(shape, windows), dtype, average=average)
 
 
-def call_for(shapes: PoolShapes, itemsize: int, *, average: bool) -> WindowCall | None:
+def call_for(shapes: PoolShapes, dtype: str, *, average: bool) -> WindowCall | None:
     """Return the call of the loop for a block that is viewed as images.
 
     Args:
         shapes: The view.
-        itemsize: Bytes of an item: 4 of float32, 8 of float64.
+        dtype: As for `window_call`.
         average: As for `window_call`.
 
     Returns:
         As `window_call`.
     """
-    return WindowCall(shapes, itemsize, average) if native.compiled() else None
+    letter = native.served_kind(dtype, average=average)
+    return None if letter is None else WindowCall(shapes, letter, average)
 
 
 def _part(

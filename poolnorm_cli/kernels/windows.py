@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from poolnorm_cli.kernels.memory import Array
-from poolnorm_cli.kernels.native import FLOATS, loops_for
+from poolnorm_cli.kernels.native import FLOATS, INTEGERS, loops_for
 from poolnorm_cli.kernels.pool_view import PoolView
 from poolnorm_cli.kernels.window_loops import call_for
 from poolnorm_cli.windows import Window
@@ -15,9 +15,9 @@ def _slide(view: PoolView, *, average: bool = False) -> bool | None:
     Returns:
         Whether all means are finite; None if no loop serves for these windows, and nothing is done.
     """
-    if loops_for(view.cells, FLOATS) is None:
+    if loops_for(view.cells, FLOATS + INTEGERS) is None:
         return None
-    call = call_for(view.shapes, view.cells.itemsize, average=average)
+    call = call_for(view.shapes, view.cells.dtype.name, average=average)
     return None if call is None else call.run(view.cells, view.out)
 
 

@@ -23,6 +23,7 @@ from poolnorm_cli.kernels.reductions import max_over, mean_over
 from poolnorm_cli.kernels.scaling import center_and_scale
 from poolnorm_cli.layers.adaptive_pooling import AdaptiveAveragePooling, AdaptiveMaxPooling
 from poolnorm_cli.layers.batch_norm.layer import BatchNormalization
+from poolnorm_cli.layers.global_pooling import GlobalMaxPooling
 from poolnorm_cli.layers.group_norm import GroupNormalization
 from poolnorm_cli.layers.layer_norm import LayerNormalization
 from poolnorm_cli.layers.pads import Pads
@@ -206,6 +207,29 @@ def halves(random: Random) -> None:
         np.testing.assert_array_equal(out, expected)
 
 
+def integers(random: Random) -> None:
+    """Take maxima of integers of any type, and hold them against NumPy."""
+    shape = sizes(random, int(random.integers(3, 6)))
+    if 0 in shape:
+        return
+    x = random.integers(0, 1 << 62, shape).astype(str(random.choice(list("?bhiqBHIQ"))))
+    layout = ("channels_last", "channels_first")[int(random.integers(2))]
+    given: dict[str, Any] = {"data_format": layout}
+    counts = tuple(int(n) for n in random.integers(1, 12, len(shape) - 2))
+    layers = [
+        GlobalMaxPooling(**given),
+        AdaptiveMaxPooling(output_size=counts, **given),
+        MaxPooling(pool_size=counts, strides=counts[::-1], padding="same", **given),
+    ]
+    found = [layer.apply(x, {}) for layer in layers]
+    loops, native._LOOPS = native._LOOPS, None
+    try:
+        for layer, y in zip(layers, found, strict=True):
+            np.testing.assert_array_equal(y, layer.apply(x, {}), strict=True)
+    finally:
+        native._LOOPS = loops
+
+
 def at_the_door(random: Random) -> None:
     """Call a loop with sizes that are none of its arrays', of any size and sign."""
     loops = native._LOOPS
@@ -221,12 +245,12 @@ def at_the_door(random: Random) -> None:
     kinds = [str(kind) for kind in random.choice(list("eEfd?bhiqBHIQx"), 2)]
     calls: list[Callable[[], object]] = [
         lambda: loops.convert(x, y, *kinds, wild[24]),
-        lambda: loops.windows(x, y, wild[17], 4, wild[18] % 3, shape, *windows),
+        lambda: loops.windows(x, y, wild[17], kinds[1], wild[18] % 3, shape, *windows),
         lambda: loops.adaptive(
-            x, y, pack("12n", *wild[:12]), wild[17], 4, shape, tuple(wild[24:27])
+            x, y, pack("12n", *wild[:12]), wild[17], kinds[0], shape, tuple(wild[24:27])
         ),
         lambda: loops.fold_sum(x, y, three),
-        lambda: loops.fold_max(x, y, three, int(random.choice([4, 8, wild[28] % 100]))),
+        lambda: loops.fold_max(x, y, three, [4, 8, wild[28] % 100, kinds[0]][wild[29] % 4]),
         lambda: loops.fold_moments(x, y, y, three, int(random.choice([2, 4, 8]))),
         lambda: loops.divide(x, y, 2.0, int(random.choice([4, 8]))),
         lambda: loops.divide(x[: 2 * y.size], y, 0.0, int(random.choice([4, 8]))),
@@ -249,9 +273,9 @@ def main(count: int, seed: int = 0) -> None:
     assert native.compiled(), "there are no compiled loops"
     random = np.random.default_rng(seed)
     for _ in range(count):
-        for kind in (pooling, adaptive, others, halves, at_the_door):
+        for kind in (pooling, adaptive, others, halves, integers, at_the_door):
             kind(random)
-    sys.stdout.write(f"{5 * count:,} calls with random sizes\n")
+    sys.stdout.write(f"{6 * count:,} calls with random sizes\n")
 
 
 if __name__ == "__main__":
