@@ -1,6 +1,7 @@
 """What a Python program gives, as the engine takes it; errors as a Python program expects them."""
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -71,7 +72,8 @@ def array_of(x: Any, what: str = "the input") -> Array:
 
     Args:
         x: An array, a list, or what has `__array__` or DLPack, as tensors of other libraries do; on
-            a device it is copied from there. bfloat16, which NumPy has not, becomes float32.
+            a device it is copied from there. torch's bfloat16 becomes that of `ml_dtypes`, float32
+            where this is not installed.
         what: What messages call it.
 
     Returns:
@@ -81,8 +83,6 @@ def array_of(x: Any, what: str = "the input") -> Array:
         ArgumentError: It is no array of numbers that a layer takes.
     """
     found = x if isinstance(x, np.ndarray) else _converted(x, what)
-    if found.dtype.name == "bfloat16":  # as of ml_dtypes
-        found = found.astype(np.float32)
     if found.dtype.name not in DTYPES:
         name = found.dtype.name
         raise ArgumentError(f"{what} is of dtype {name}", "give floats, integers or bools")
@@ -90,12 +90,37 @@ def array_of(x: Any, what: str = "the input") -> Array:
     return native if native.flags.c_contiguous else np.ascontiguousarray(native)
 
 
+def batch_of(x: Any) -> Array:
+    """Return the samples of a call, as `array_of`.
+
+    Raises:
+        ArgumentError: It is no array of numbers that a layer takes, or a single number.
+    """
+    array = array_of(x)
+    if array.ndim == 0:
+        raise ArgumentError("the input is a single number", "layers need a batch axis")
+    return array
+
+
+def fits(out: Array, dtype: str) -> bool:
+    """Whether an output of a dtype can be computed where it goes to.
+
+    Args:
+        out: The array that it goes to.
+        dtype: Name of the dtype.
+
+    Returns:
+        Whether the array is of that dtype, and its items lie one after another.
+    """
+    return out.flags.c_contiguous and out.dtype.name == dtype
+
+
 def _converted(x: Any, what: str) -> Array:
     for method in ("detach", "cpu"):  # of torch, whose tensors else refuse to be read
         x = getattr(x, method)() if callable(getattr(x, method, None)) else x
-    if str(getattr(x, "dtype", "")) == "torch.bfloat16":
-        x = x.float()
     try:
+        if str(getattr(x, "dtype", "")) == "torch.bfloat16":
+            return _bfloat16_of_torch(x)
         if hasattr(x, "__dlpack__") and not hasattr(x, "__array__"):
             return np.from_dlpack(x)
         return np.asarray(x)
@@ -103,6 +128,53 @@ def _converted(x: Any, what: str) -> Array:
         reason = " ".join(str(error).split())
         name = type(x).__name__
         raise ArgumentError(f"{what} is a {name}, no array: {reason}", "give an array") from None
+
+
+def _bfloat16_of_torch(x: Any) -> Array:
+    kind = bfloat16()
+    if kind is None:
+        return np.asarray(x.float())
+    return np.asarray(x.contiguous().view(sys.modules["torch"].int16)).view(kind)
+
+
+def bfloat16() -> np.dtype[Any] | None:
+    """Return the bfloat16 of `ml_dtypes`, for NumPy has none; None where it is not installed."""
+    try:
+        import ml_dtypes
+    except ImportError:
+        return None
+    found: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+    return found
+
+
+_RESULTS = ("float16", "bfloat16", "float32", "float64")
+
+
+def result_name(dtype: Any, natural: str) -> str:
+    """Return the name of the dtype of an output.
+
+    Args:
+        dtype: What was asked for: a name, or a type of NumPy; None for what the layer gives.
+        natural: What the layer gives.
+
+    Returns:
+        The name.
+
+    Raises:
+        ArgumentError: It is none that outputs can have, or `ml_dtypes` is not installed.
+    """
+    if dtype is None:
+        return natural
+    fix = f"give one of {', '.join(_RESULTS)}"
+    if dtype == "bfloat16" and bfloat16() is None:
+        raise ArgumentError("dtype bfloat16 without the package ml_dtypes", "pip install ml_dtypes")
+    try:
+        name = str(np.dtype(dtype).name)
+    except TypeError:
+        raise ArgumentError(f"dtype is {dtype!r}"[:80], fix) from None
+    if name not in _RESULTS:
+        raise ArgumentError(f"dtype is {name}", fix)
+    return name
 
 
 def checked_out(out: Any, shape: Ints, dtype: str) -> Array:

@@ -6,9 +6,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from poolnorm_cli.api.arguments import ArgumentError, array_of, checked_out, python_errors
+from poolnorm_cli.api.arguments import (
+    ArgumentError,
+    array_of,
+    batch_of,
+    checked_out,
+    fits,
+    python_errors,
+    result_name,
+)
 from poolnorm_cli.api.parameters import parameters_of
-from poolnorm_cli.engine.in_memory import run_array
+from poolnorm_cli.api.steps import steps_of
+from poolnorm_cli.engine.in_memory import run_array, run_steps
 from poolnorm_cli.engine.layer_pass import initial_weights
 from poolnorm_cli.engine.training import with_constants
 from poolnorm_cli.layers import find
@@ -105,6 +114,7 @@ class LayerFunction:
         training: bool = False,
         mask: Any = None,
         out: Array | None = None,
+        dtype: Any = None,
         threads: int | None = None,
     ) -> Array:
         """Compute the layer.
@@ -116,18 +126,20 @@ class LayerFunction:
             training: Use the statistics of the batch.
             mask: Which cells count, not zero where one does.
             out: The array of NumPy that the output goes to; it may be `x`. A new one where None.
+            dtype: Dtype of the output: float16, bfloat16 (of `ml_dtypes`), float32 or float64.
             threads: Threads that work on blocks; one for each processor where None, as far as
                 there is work for them.
 
         Returns:
-            The output, in the dtype of `x` (float32 for integers, unless the layer keeps them).
+            The output, in the dtype of `x` (float32 for integers, unless the layer keeps them, and
+            for torch's bfloat16 where `ml_dtypes` is not installed).
 
         Raises:
             ArgumentError: The layer cannot take `x`, the weights or `out`.
             DataError: Weights have values that they cannot have.
         """
         with python_errors():
-            return self._run(x, weights, training, mask, out, threads)[0]
+            return self._run(x, weights, training, mask, out, dtype, threads)[0]
 
     def train(
         self,
@@ -136,6 +148,7 @@ class LayerFunction:
         *,
         mask: Any = None,
         out: Array | None = None,
+        dtype: Any = None,
         threads: int | None = None,
     ) -> tuple[Array, Weights]:
         """Compute the layer as in training, and move its weights on.
@@ -145,6 +158,7 @@ class LayerFunction:
             weights: The weights before, as for a call.
             mask: Which cells count, not zero where one does.
             out: The array of NumPy that the output goes to.
+            dtype: Dtype of the output, as for a call.
             threads: Threads, as for a call.
 
         Returns:
@@ -155,7 +169,7 @@ class LayerFunction:
             DataError: Weights or statistics have values that they cannot have.
         """
         with python_errors():
-            y, updated = self._run(x, weights, True, mask, out, threads)  # noqa: FBT003
+            y, updated = self._run(x, weights, True, mask, out, dtype, threads)  # noqa: FBT003
         return y, {name: np.array(weight) for name, weight in updated.items()}
 
     def output_shape(self, shape: Sequence[int | str | None]) -> Shape:
@@ -220,30 +234,37 @@ class LayerFunction:
         training: bool,  # noqa: FBT001
         mask: Any,
         out: Array | None,
+        dtype: Any,
         threads: int | None,
     ) -> tuple[Array, Weights]:
-        array = array_of(x)
-        shape = array.shape
-        if array.ndim == 0:
-            raise ArgumentError("the input is a single number", "layers need a batch axis")
-        made = tuple(int(size or 0) for size in self.layer.output_shape(shape))
-        target = None
+        array = batch_of(x)
+        stored = array.dtype.name
+        made = tuple(int(size or 0) for size in self.layer.output_shape(array.shape))
+        natural = self.layer.result_dtype(stored)
+        result = result_name(dtype, natural)
         if out is not None:
-            out = checked_out(out, made, self.layer.result_dtype(array.dtype.name))
-            target = out if out.flags.c_contiguous else None
-        found = run_array(
+            out = checked_out(out, made, result)
+        if mask is None and (result != natural or "bfloat16" in (stored, natural)):
+            y = np.empty(made, result) if out is None else out
+            more: dict[str, Any] = {"result": result, "training": training, "threads": threads}
+            steps = steps_of([(self, weights)], array.shape, stored, **more)
+            return y, run_steps(steps, array, "the input", y)[0]
+        plain = array.astype(np.float32) if stored == "bfloat16" else array
+        found, updated = run_array(
             self.layer,
-            array,
-            self.prepared(weights, shape, array.dtype.name, training=training),
+            plain,
+            self.prepared(weights, array.shape, stored, training=training),
             training=training,
             mask=None if mask is None else array_of(mask, "the mask"),
             threads=threads,
-            out=target,
+            out=out if out is not None and fits(out, natural) else None,
         )
-        if out is None or target is not None:
-            return found
-        out[...] = found[0]
-        return out, found[1]
+        if found is out or (out is None and found.dtype.name == result):
+            return found, updated
+        y = np.empty(made, result) if out is None else out
+        with np.errstate(all="ignore"):
+            y[...] = found
+        return y, updated
 
     def prepared(
         self, given: GivenWeights, shape: Ints, dtype: str, *, training: bool = False

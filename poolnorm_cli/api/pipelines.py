@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from poolnorm_cli.api.arguments import ArgumentError, python_errors
+import numpy as np
+
+from poolnorm_cli.api.arguments import (
+    ArgumentError,
+    batch_of,
+    checked_out,
+    python_errors,
+    result_name,
+)
 from poolnorm_cli.api.functions import LayerFunction
-from poolnorm_cli.layers.trainable import Trainable
+from poolnorm_cli.api.steps import steps_of
+from poolnorm_cli.engine.in_memory import run_steps
+from poolnorm_cli.layers.pipeline import make_pipeline
 
 
 if TYPE_CHECKING:
@@ -15,11 +25,14 @@ if TYPE_CHECKING:
 
     from poolnorm_cli.api.functions import GivenWeights, Weights
     from poolnorm_cli.kernels.memory import Array
+    from poolnorm_cli.layers.pipeline import Pipeline as Named
     from poolnorm_cli.shapes import Shape
 
 
 class Pipeline:
     """Layers one after another, each of which takes what the one before it gives.
+
+    A block of samples goes through all of them in one thread, while it is in a cache.
 
     Attributes:
         layers: The layers.
@@ -52,6 +65,7 @@ class Pipeline:
         *,
         training: bool = False,
         out: Array | None = None,
+        dtype: Any = None,
         threads: int | None = None,
     ) -> Array:
         """Compute all layers.
@@ -60,7 +74,8 @@ class Pipeline:
             x: Samples along axis 0, as for a layer.
             weights: Those of each layer, None for those that it has.
             training: Use the statistics of the batch.
-            out: The array of NumPy that the output goes to.
+            out: The array of NumPy that the output goes to; it may be `x`.
+            dtype: Dtype of the output, as for a layer.
             threads: Threads, as for a layer.
 
         Returns:
@@ -70,12 +85,8 @@ class Pipeline:
             ArgumentError: A layer cannot take what comes to it.
             DataError: Weights have values that they cannot have.
         """
-        last = len(self.layers) - 1
-        for place, (layer, own) in enumerate(self._with(weights)):
-            target = out if place == last else None
-            x = layer(x, own, training=training, out=target, threads=threads)
-        result: Array = x
-        return result
+        with python_errors():
+            return self._run(x, weights, training, out, dtype, threads)[0]
 
     def train(
         self,
@@ -83,6 +94,7 @@ class Pipeline:
         weights: Sequence[GivenWeights] | None = None,
         *,
         out: Array | None = None,
+        dtype: Any = None,
         threads: int | None = None,
     ) -> tuple[Array, list[Weights]]:
         """Compute all layers as in training, and move their weights on.
@@ -90,7 +102,8 @@ class Pipeline:
         Args:
             x: Samples along axis 0, as for a layer.
             weights: Those of each layer, None for those that it has.
-            out: The array of NumPy that the output goes to.
+            out: The array of NumPy that the output goes to; it may be `x`.
+            dtype: Dtype of the output, as for a layer.
             threads: Threads, as for a layer.
 
         Returns:
@@ -100,15 +113,9 @@ class Pipeline:
             ArgumentError: A layer cannot take what comes to it.
             DataError: Weights or statistics have values that they cannot have.
         """
-        last, updated = len(self.layers) - 1, []
-        for place, (layer, own) in enumerate(self._with(weights)):
-            target = out if place == last else None
-            if isinstance(layer.layer, Trainable):
-                x, after = layer.train(x, own, out=target, threads=threads)
-            else:
-                x, after = layer(x, own, out=target, threads=threads), {}
-            updated.append(after)
-        return x, updated
+        with python_errors():
+            y, updated = self._run(x, weights, True, out, dtype, threads)  # noqa: FBT003
+        return y, [{name: np.array(w) for name, w in own.items()} for own in updated]
 
     def output_shape(self, shape: Sequence[int | str | None]) -> Shape:
         """Return the shape of the output for an input of `shape`, whose sizes may be names or None.
@@ -116,10 +123,8 @@ class Pipeline:
         Raises:
             ArgumentError: A layer cannot take what comes to it.
         """
-        found: Shape = tuple(shape)
-        for layer in self.layers:
-            found = layer.output_shape(found)
-        return found
+        with python_errors():
+            return self._named().output_shape(tuple(shape))
 
     def export(
         self,
@@ -150,6 +155,27 @@ class Pipeline:
         with python_errors():
             pairs = self._with(weights)
             export(pairs, path, tuple(shape), dtype, opset, overwrite=overwrite)
+
+    def _run(
+        self,
+        x: Any,
+        weights: Sequence[GivenWeights] | None,
+        training: bool,  # noqa: FBT001
+        out: Array | None,
+        dtype: Any,
+        threads: int | None,
+    ) -> tuple[Array, list[Weights]]:
+        array, pairs, pipeline = batch_of(x), self._with(weights), self._named()
+        stored = array.dtype.name
+        made = tuple(int(size or 0) for size in pipeline.output_shape(array.shape))
+        result = result_name(dtype, pipeline.dtypes(stored)[-1])
+        y = np.empty(made, result) if out is None else checked_out(out, made, result)
+        more: dict[str, Any] = {"result": result, "training": training, "threads": threads}
+        steps = steps_of(pairs, array.shape, stored, **more)
+        return y, run_steps(steps, array, "the input", y)
+
+    def _named(self) -> Named:
+        return make_pipeline([(n, each.layer) for n, each in enumerate(self.layers, 1)])
 
     def _with(
         self, weights: Sequence[GivenWeights] | None

@@ -1,19 +1,28 @@
 """A layer over an array in memory: what the command does to a file, without the file."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from poolnorm_cli.backends import Backend
 from poolnorm_cli.backends.numpy_backend import NUMPY
 from poolnorm_cli.engine.array_loops import fill_by_loops
-from poolnorm_cli.engine.layer_pass import LayerPass, initial_weights
-from poolnorm_cli.engine.placed import fill_array, output_sizes, run_in_any_order
+from poolnorm_cli.engine.array_tensor import ArrayTensor
+from poolnorm_cli.engine.layer_pass import LayerPass, Weights, initial_weights
+from poolnorm_cli.engine.placed import fill_array, output_sizes, put_items, run_in_any_order
+from poolnorm_cli.engine.streaming import open_blocks
 from poolnorm_cli.kernels.memory import Array
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.maskable import require_maskable
 from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.values import replace
+
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from poolnorm_cli.engine.pipeline_run import StepJob
 
 
 def run_array(
@@ -94,10 +103,45 @@ def run_array(
     return y, layer.updated(given, moments)
 
 
+def run_steps(steps: "Sequence[StepJob]", x: Array, name: str, out: Array) -> list[Weights]:
+    """Run layers one after another on an array: a block goes through all of them in one thread.
+
+    Args:
+        steps: The layers, and how they are run.
+        x: Samples along axis 0, C-contiguous; bfloat16 of any package's type, or another type.
+        name: What messages call it.
+        out: Where the output goes, of its shape and of the dtype that the last step has; it may
+            be `x`.
+
+    Returns:
+        The weights of each step as the call leaves them.
+
+    Raises:
+        UsageError: A layer cannot take what comes to it.
+        InputError: A training batch has statistics that are not finite.
+    """
+    from poolnorm_cli.engine.pipeline_run import PipelineRun
+
+    run = PipelineRun(steps, (), ArrayTensor(x, name), ())
+    apart = np.may_share_memory(out, x) or not out.flags.c_contiguous
+    target = np.empty(out.shape, out.dtype) if apart else out
+    plan, step, tensor = run.last
+    plan = plan.fitted_to(tensor)
+    with open_blocks(plan, tensor) as (blocks, in_any_order):
+        inner, sizes = plan.inner, output_sizes(plan.inner)
+        if sizes is not None and (in_any_order or plan.pool.threads == 1):
+            moments = inner.reshape_moments(step.moments)
+            run_in_any_order(inner, blocks, sizes, fill_array(inner, step.weights, moments, target))
+        else:
+            _fill(target, plan.outputs(blocks, step.weights, step.moments))
+    if apart:
+        out[...] = target
+    return [each.updated or each.weights for each in run.trained]
+
+
 def _fill(y: Array, blocks: Iterable[Array]) -> None:
     """Copy blocks into an array, one after another."""
     flat, start = y.reshape(-1), 0
     for block in blocks:
-        with np.errstate(all="ignore"):
-            flat[start : start + block.size] = block.reshape(-1)
+        put_items(flat[start : start + block.size], block)
         start += block.size

@@ -57,7 +57,14 @@ class Tee:
 
 
 class PipelineRun:
-    """The steps on one tensor: statistics first, then the pass in which all is written."""
+    """The steps on one tensor: statistics first, then the pass in which all is written.
+
+    Attributes:
+        trained: What each step is computed with, and what training makes of it.
+        penalties: Those of regularizers, by step and weight.
+        notes: What there is to say of how weights moved.
+        explanation: The lines that explain the steps.
+    """
 
     def __init__(
         self,
@@ -80,6 +87,7 @@ class PipelineRun:
             PoolnormError: The tensor cannot be read, or a step refuses it.
         """
         self._count, self._name = len(steps), tensor.name
+        self.trained: list[TrainingStep] = []
         self._sinks: list[ArraySink] = []
         self.penalties: dict[str, float] = {}
         self.notes: tuple[str, ...] = ()
@@ -123,6 +131,13 @@ class PipelineRun:
         job = replace(job, training=False, rank=None)
         self._current, self._last = source, StepJob(named, job)
         self._last_step = replace(again, updated=step.updated)
+
+    @property
+    def last(self) -> "tuple[LayerPass, TrainingStep, Tensor]":
+        """The last step, what it is computed with, and what it reads: all others make that."""
+        job, tensor = self._last.job, self._current
+        plan = job.plan_of(tensor.shape, tensor.dtype.name)
+        return replace(plan, step=self._last_step.step), self._last_step, tensor
 
     def stream(self, output: "Output | None", target: str | None) -> Outcome:
         """Run the last step, which reads what all others make; write what is written.
@@ -174,6 +189,7 @@ class PipelineRun:
             plan = job.plan_of(tensor.shape, tensor.dtype.name)
             moments = gathered(plan, tensor, job.under_mask)
             step = job.state.apply_step(plan, moments)
+        self.trained.append(step)
         if step.step != plan.step:
             plan = replace(plan, step=step.step)
         if step.weights:

@@ -14,6 +14,7 @@ import numpy as np
 from poolnorm_cli.engine.layer_pass import Block, DeferredBlock, LayerPass, Weights, placed_blocks
 from poolnorm_cli.kernels.memory import Array, offered, release
 from poolnorm_cli.tensors.codecs import encode
+from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.tensor import RowRange
 
 
@@ -142,11 +143,24 @@ def fill_array(plan: LayerPass, weights: Weights, moments: "Moments | None", y: 
         with offered(target):
             _call, found = compute(block)
         if not _is(found, target):
-            with np.errstate(all="ignore"):
-                target[...] = found.reshape(-1)
+            put_items(target, found)
             release(found)
 
     return put
+
+
+def put_items(target: Array, found: Array) -> None:
+    """Put what a layer gave into its place, in the dtype that is wanted there.
+
+    Args:
+        target: The place, of one axis; bfloat16 of any package's type, or another type.
+        found: As many items.
+    """
+    if target.dtype.name == "bfloat16":
+        target.view(np.uint16)[...] = encode(found, DTYPES["bfloat16"]).reshape(-1)
+        return
+    with np.errstate(all="ignore"):
+        target[...] = found.reshape(-1)
 
 
 def _is(found: Array, target: Array) -> bool:

@@ -16,6 +16,7 @@ from poolnorm_cli import (
     GlobalAveragePooling,
     GlobalMaxPooling,
     GroupNormalization,
+    LayerFunction,
     LayerNormalization,
     MaxPooling,
     Pipeline,
@@ -100,6 +101,63 @@ def test_anything_that_is_an_array_comes_in(x: Any) -> None:
     assert found.dtype == plain.dtype
 
 
+@pytest.mark.parametrize("layer", [MaxPooling(2), LayerNormalization(), GlobalAveragePooling()])
+def test_bfloat16_of_ml_dtypes_comes_in_and_goes_out(
+    layer: LayerFunction, poolnorm: Command, tmp_path: Path
+) -> None:
+    bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
+    x, file = X.astype(bfloat16), str(tmp_path / "x.npy")
+    np.save(file, x)
+    words = [*layer.words.split(), file, "-o", str(tmp_path / "y.npy"), "--dtype", "bfloat16"]
+    assert poolnorm(*words).code == 0
+
+    found = layer(x)
+
+    assert found.dtype == bfloat16
+    np.testing.assert_array_equal(found.view(np.uint16), np.load(tmp_path / "y.npy").view("<u2"))
+    np.testing.assert_array_equal(layer(X, dtype="bfloat16"), layer(X).astype(bfloat16))
+    np.testing.assert_array_equal(layer(x, dtype="float32"), layer(x.astype(np.float32)))
+    out = np.empty(found.shape, bfloat16)
+    assert layer(x[:, ::-1], out=out) is out
+    np.testing.assert_array_equal(out, layer(np.ascontiguousarray(x[:, ::-1])))
+
+
+def test_bfloat16_is_masked_and_trained_on() -> None:
+    bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
+    x, mask = X.astype(bfloat16), np.arange(18).reshape(3, 6)[..., None] % 2 * np.ones((1, 1, 5))
+    layer = BatchNormalization()
+
+    y, weights = layer.train(x, mask=mask)
+    expected, others = layer.train(x.astype(np.float32), mask=mask)
+
+    np.testing.assert_array_equal(y, expected.astype(bfloat16))
+    for name, weight in weights.items():
+        np.testing.assert_array_equal(weight, others[name])
+    y, weights = layer.train(x)
+    assert y.dtype == bfloat16
+    assert weights["moving_mean"].dtype == np.float32
+
+
+def test_without_ml_dtypes_bfloat16_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ml_dtypes", None)
+    with pytest.raises(ValueError, match="dtype bfloat16 without the package ml_dtypes"):
+        MaxPooling(2)(X, dtype="bfloat16")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", np.float64])
+def test_the_dtype_that_is_asked_for_comes_out(
+    dtype: Any, poolnorm: Command, tmp_path: Path
+) -> None:
+    name = np.dtype(dtype).name
+    np.save(tmp_path / "x.npy", X)
+    words = ["ln", str(tmp_path / "x.npy"), "-o", str(tmp_path / "y.npy"), "--dtype", name]
+    assert poolnorm(*words).code == 0
+
+    np.testing.assert_array_equal(LayerNormalization()(X, dtype=dtype), np.load("y.npy"))
+    y, _ = LayerNormalization().train(X, dtype=dtype)
+    assert y.dtype == name
+
+
 def test_what_has_dlpack_or_array_comes_in() -> None:
     class OnlyDLPack:
         def __dlpack__(self, **more: Any) -> Any:
@@ -148,6 +206,8 @@ def test_out_takes_the_output_wherever_it_lies() -> None:
         (lambda: MaxPooling(2)("abc"), "dtype str"),
         (lambda: MaxPooling(2)(X.astype(complex)), "dtype complex128"),
         (lambda: MaxPooling(2)(X, out=np.empty(3)), "out has shape"),
+        (lambda: MaxPooling(2)(X, dtype="int8"), "dtype is int8; give one of float16"),
+        (lambda: MaxPooling(2)(X, dtype="many"), "dtype is 'many'; give one of float16"),
         (lambda: MaxPooling(2)(X, out=[1]), "out is a list"),  # type: ignore[arg-type]
         (lambda: BatchNormalization()(X, weights=[X[0, 0, 0]]), "1 weights where the layer has 4"),
         (lambda: BatchNormalization()(X, weights={"gamma": [1.0] * 4}), "beta"),
@@ -252,6 +312,7 @@ def test_tensors_of_torch_come_in(dtype: str) -> None:
 
     found = MaxPooling(2)(x)
 
+    assert found.dtype.name == dtype  # ml_dtypes comes with TensorFlow and others
     np.testing.assert_array_equal(found, expected.permute(0, 2, 3, 1).numpy())
 
 
