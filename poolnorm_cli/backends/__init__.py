@@ -150,6 +150,9 @@ BACKENDS: dict[str, BackendRow] = {
     ),
 }
 
+_ON_NVIDIA = ("cuda", "auto")
+"""Providers that want NVIDIA's driver."""
+
 Notify = Callable[[str], None]
 
 
@@ -241,6 +244,10 @@ def open_backend(
     """
     name, provider = resolve(name, provider)
     row = BACKENDS[name]
+    if provider in _ON_NVIDIA:
+        from poolnorm_cli.backends.driver import wake
+
+        wake()
     try:
         module: Any = import_module(f"{__name__}.{row.module}")
         backend: Backend = module.open_backend(provider, threads, notify, detail)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from types import ModuleType
 
 from poolnorm_cli.backends import installed, providers
+from poolnorm_cli.backends.driver import DRIVER
 from poolnorm_cli.backends.installed import Finding, package_finding
 from poolnorm_cli.backends.providers import CPU, CUDA, lacking, loading
 from poolnorm_cli.errors import UnavailableError
@@ -75,7 +76,7 @@ def _unloaded(runtime: ModuleType, name: str, reason: str) -> Finding:
 
 
 def _loaded(name: str) -> str:
-    version = providers.driver_version() if name == providers.DRIVER else None
+    version = providers.driver_version() if name == DRIVER else None
     return f"loads, for CUDA up to {version[0]}.{version[1]}" if version else "loads"
 
 
@@ -86,7 +87,7 @@ def _cuda(runtime: ModuleType | None) -> Iterator[Finding]:
     for library in providers.libraries(wanted):
         if library.loads:
             yield Finding(library.name, "ok", _loaded(library.name))
-        elif library.name == providers.DRIVER:
+        elif library.name == DRIVER:
             yield Finding(library.name, "missing", "no NVIDIA driver", "install the NVIDIA driver")
         else:
             yield Finding(library.name, "missing", f"CUDA {wanted}: does not load", fix)

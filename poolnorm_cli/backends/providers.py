@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from poolnorm_cli.backends import installed
+from poolnorm_cli.backends.driver import DRIVER
 from poolnorm_cli.errors import UnavailableError
 from poolnorm_cli.packages import pip_install
 from poolnorm_cli.values import frozen
@@ -252,7 +253,6 @@ def _reason(error: Exception) -> str:
     return line if len(line) <= 160 else f"{line[:157]}..."
 
 
-DRIVER = "libcuda.so.1"
 _LIBRARIES = {
     "13": (
         "libcudart.so.13",

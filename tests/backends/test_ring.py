@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from poolnorm_cli.backends import onnx_backend
 from poolnorm_cli.backends.cuda_memory import CudaMemory
 from poolnorm_cli.backends.device_memory import RingError
 from poolnorm_cli.backends.onnx_backend import OnnxBackend
 from poolnorm_cli.backends.ring import Ring
+from poolnorm_cli.engine import threads
 from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.kernels import memory as kernel_memory
 from poolnorm_cli.layers.call import Call
@@ -18,6 +20,7 @@ from tests.backends.doubles import OrdinaryMemory
 from tests.backends.test_agreement import BY_NAME, compare
 from tests.backends.test_chains import CHAINS, NAMES, through, tolerance
 from tests.backends.test_device import Device, layer
+from tests.conftest import Command
 
 
 MANY = tuple(name for place, name in enumerate(BY_NAME) if place % 4 == 0)
@@ -158,6 +161,47 @@ def test_results_lie_in_pinned_memory_and_are_written_from_it(
     del y
     z = backend.apply(made, x, {n: np.ones(4) for n in made.weight_names}, Call())
     assert z.ctypes.data == address
+
+
+COMMANDS = [
+    "bn {x} --training --weights w.npz --save-weights v.npz {o}",
+    "pipe {x} {o} ! pool max --pool-size 3 --strides 1 --padding same ! ln ! gpool average",
+    "pipe {x} {o} ! bn --training ! pool average ! unit",
+    "in {x} {o}",
+    "gn {x} --groups 4 {o}",
+    "rms {x} {o}",
+    "gpool average {x} --mask m.npy {o}",
+    "pool lp {x} {o}",
+]
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_commands_go_by_the_ring(
+    words: str, dtype: str, poolnorm: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = OrdinaryMemory()
+    ring = Ring(memory, 1 << 12)
+    ring.lanes = 3
+    device: Any = Device()
+    monkeypatch.setattr(onnx_backend, "choose", lambda *_: device)
+    monkeypatch.setattr(onnx_backend, "_ring_of", lambda _: ring)
+    monkeypatch.setattr(kernel_memory, "_MAKERS", [ring.pin])
+    monkeypatch.setattr(threads, "THREADED_BYTES", 1 << 16)
+    monkeypatch.setattr(onnx_backend, "RING_BLOCK_BYTES", 1 << 16)
+    np.save("x.npy", random((24, 24, 24, 16)).astype(dtype))
+    weights: dict[str, Any] = {n: np.ones(16, "f") for n in layer("bn").weight_shapes((1, 16))}
+    np.savez("w.npz", **weights)
+    np.save("m.npy", np.arange(24 * 24 * 24).reshape(24, 24, 24) % 3 > 0)
+    done = poolnorm(words.format(x="x.npy", o="-o y.npy --provider cuda"))
+    assert (done.code, done.err) == (0, "")
+    assert memory.sent > 0
+    done = poolnorm(words.replace("v.npz", "u.npz").format(x="x.npy", o="-o z.npy"))
+    assert (done.code, done.err) == (0, "")
+    y, z = np.load("y.npy"), np.load("z.npy")
+    near = 2e-5 if dtype == "float32" else 2e-3
+    np.testing.assert_allclose(y, z, rtol=near, atol=near)
+    assert not ring.is_broken
 
 
 def test_a_library_that_lacks_a_function_does_not_serve() -> None:
