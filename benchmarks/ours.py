@@ -27,13 +27,13 @@ def job(words, parameters, x, threads=None):
     return lambda: run_array(layer, x, weights, training=training, threads=threads, out=y)
 
 
-def half_job(words, parameters, x):
+def half_job(words, parameters, x, given=None):
     """Do the same on bfloat16, for which NumPy has no type: its bits come in and go out."""
     from poolnorm_cli.kernels.halves import narrow_bfloat16, widen_bfloat16
 
     training = parameters.pop("training", False)
     layer, kind = find(*words.split())(**parameters), "bfloat16"
-    threads = pool_for(default_threads(), x.nbytes // 2)
+    threads = pool_for(given or default_threads(), x.nbytes // 2)
     run = LayerPass(layer, x.shape, kind, kind, training, pool=threads)
     weights, bits = initial_weights(layer, x.shape, kind), narrow_bfloat16(x)
     y = np.empty(run.output_shape, np.uint16).reshape(-1)

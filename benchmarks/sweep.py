@@ -6,6 +6,7 @@ with the threads that it has by default.
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -66,7 +67,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
         "poolnorm": Worker([sys.executable, "-m", "benchmarks.sweep_ours"]),
         "torch": Worker([given.peer_python, str(HERE / "sweep_peer.py")]),
     }
-    wanted: list[Row] = [row for row in rows() if given.rows in row.name][: given.most]
+    wanted: list[Row] = [row for row in rows() if re.search(given.rows, row.name)][: given.most]
     for row in wanted:
         seen = document["times"].get(row.name, {})
         if not seen or (given.again and is_over(seen)):
@@ -81,7 +82,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def _timed(row: Row, workers: Mapping[str, Worker], given: argparse.Namespace) -> dict[str, Any]:
-    asked = {"row": asdict(row) | {"sizes": row.sizes}}
+    asked = {"row": asdict(row) | {"sizes": row.sizes, "threads": given.threads}}
     errors = {name: worker.ask(asked).get("error") for name, worker in workers.items()}
     for name, error in errors.items():
         if error:
@@ -152,7 +153,8 @@ def _row(name: str, seen: Times) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sweep", description=__doc__)
     parser.add_argument("--peer-python", default=sys.executable, help="interpreter that has torch")
-    parser.add_argument("--rows", default="", help="only those whose name has this in it")
+    parser.add_argument("--rows", default="", help="only those in whose name this is found")
+    parser.add_argument("--threads", type=int, help="of ours and of torch; as many as by default")
     parser.add_argument("--most", type=int, help="only the first so many")
     parser.add_argument("--again", action="store_true", help="more rounds of those that are over")
     parser.add_argument("--results", type=Path, default=Path("sweep.json"))

@@ -20,7 +20,7 @@ def jobs_of(row):
     if row["dtype"] == "bfloat16":
         from benchmarks.ours import half_job
 
-        ours, y = half_job(words, given, x), x.astype(np.float16)
+        ours, y = half_job(words, given, x, row.get("threads")), x.astype(np.float16)
         return {"poolnorm": ours, "copy": y.copy}
     y, threads = np.empty_like(x), row.get("threads")
     return {"poolnorm": job(words, given, x, threads), "copy": lambda: np.copyto(y, x)}
