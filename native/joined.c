@@ -5,7 +5,7 @@
 #include <math.h>
 
 #define LANES 48            /* items of a row in which short ones are put side by side */
-#define CACHE (128 << 10)   /* bytes of columns that are read again from the cache */
+#define CACHE (1 << 20)     /* bytes of columns that are read again from the cache */
 
 /* Float64 holds what float32 items are: squares are taken of distances from the first of a column,
  * which vary as the others do. Float64 items need their mean first. */

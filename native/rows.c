@@ -12,6 +12,8 @@
 #define NEAR 4096   /* items that stay in the first-level cache */
 #define FEW 16      /* items below which rows are worked on side by side */
 #define TOGETHER 64 /* rows that are */
+#define SOME 24     /* items below which it pays still, by the steps of longer rows */
+#define BESIDE 16   /* rows that are, then */
 
 /* The mean in two parts: a float, and what it lacks. */
 static INLINE void mean_of_f(const float *restrict x, ptrdiff_t items, float *high, float *low)
@@ -51,6 +53,31 @@ static INLINE double squares_of_f(const float *restrict x, float high, const flo
         total += sums[0];
     }
     return total;
+}
+
+/* What mean_of_f and squares_of_f give for rows of less than SOME items that are side by side. */
+static INLINE void moments_beside_f(const float cells[SOME][BESIDE], ptrdiff_t items, int centered,
+                                    float *high, float *low, double *squares)
+{
+    double sums[WIDE][BESIDE] = {{0}};
+    float powers[NARROW][BESIDE] = {{0}};
+    for (ptrdiff_t i = 0; i < items && centered; i++)
+        for (int r = 0; r < BESIDE; r++) sums[i % WIDE][r] += cells[i][r];
+    for (int r = 0; r < BESIDE; r++) {
+        double mean = (((sums[0][r] + sums[1][r]) + (sums[2][r] + sums[3][r])) +
+                       ((sums[4][r] + sums[5][r]) + (sums[6][r] + sums[7][r]))) / (double)items;
+        high[r] = (float)mean;
+        low[r] = (float)(mean - high[r]);
+    }
+    for (ptrdiff_t i = 0; i < items; i++)
+        for (int r = 0; r < BESIDE; r++) {
+            float a = (cells[i][r] - high[r]) - low[r];
+            powers[i % NARROW][r] += a * a;
+        }
+    for (int n = NARROW / 2; n; n /= 2)
+        for (int j = 0; j < n; j++)
+            for (int r = 0; r < BESIDE; r++) powers[j][r] += powers[j + n][r];
+    for (int r = 0; r < BESIDE; r++) squares[r] = powers[0][r];
 }
 
 /* Add to a sum that is kept in two parts, so that however many are added none is lost. */
@@ -117,6 +144,39 @@ static INLINE double inverse_root_f(double power)
 {
     double near = 1 / sqrtf((float)power);
     return near * (1.5 - 0.5 * power * near * near);
+}
+
+/* What mean_of_d and squares_of_d give for such rows. */
+static INLINE void moments_beside_d(const double cells[SOME][BESIDE], ptrdiff_t items, int centered,
+                                    double *high, double *low, double *squares)
+{
+    double sums[WIDE][BESIDE] = {{0}}, powers[WIDE][BESIDE] = {{0}};
+    for (ptrdiff_t i = 0; i < items && centered; i++)
+        for (int r = 0; r < BESIDE; r++) sums[i % WIDE][r] += cells[i][r];
+    for (int r = 0; r < BESIDE; r++) {
+        double total = ((sums[0][r] + sums[1][r]) + (sums[2][r] + sums[3][r])) +
+                       ((sums[4][r] + sums[5][r]) + (sums[6][r] + sums[7][r]));
+        high[r] = total / (double)items;
+        low[r] = 0;
+    }
+    for (int j = 0; j < WIDE; j++)
+        for (int r = 0; r < BESIDE; r++) sums[j][r] = 0;
+    for (ptrdiff_t i = 0; i < items; i++)
+        for (int r = 0; r < BESIDE; r++) {
+            double a = cells[i][r] - high[r];
+            sums[i % WIDE][r] += a;
+            powers[i % WIDE][r] += a * a;
+        }
+    for (int r = 0; r < BESIDE; r++) {
+        double total = ((sums[0][r] + sums[1][r]) + (sums[2][r] + sums[3][r])) +
+                       ((sums[4][r] + sums[5][r]) + (sums[6][r] + sums[7][r]));
+        double power = ((powers[0][r] + powers[1][r]) + (powers[2][r] + powers[3][r])) +
+                       ((powers[4][r] + powers[5][r]) + (powers[6][r] + powers[7][r]));
+        double shift = centered ? total / (double)items : 0;
+        double about = power - shift * total;
+        low[r] = shift;
+        squares[r] = !centered ? power : about < 0 ? 0 : about; /* NaN stays */
+    }
 }
 
 static INLINE double inverse_root_d(double power) { return 1 / sqrt(power); }

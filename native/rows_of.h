@@ -117,13 +117,46 @@ static INLINE void NAME(normalize_long)(const T *restrict x, T *restrict y,
     }
 }
 
+/* BESIDE rows of FEW items or more, less than SOME, each with weights of its own, side by side: the
+ * steps, and so the bytes, are those of normalize_long. */
+static INLINE void NAME(normalize_beside)(const T *restrict x, T *restrict y,
+                                          const NAME(affine) *a, const size_of *s,
+                                          ptrdiff_t items)
+{
+    T cells[SOME][BESIDE], high[BESIDE], low[BESIDE], inverse[BESIDE];
+    double squares[BESIDE], power[BESIDE];
+    int any = a->wide;
+    for (ptrdiff_t r = 0; r < BESIDE; r++)
+        for (ptrdiff_t i = 0; i < items; i++) cells[i][r] = x[r * items + i];
+    NAME(moments_beside)((const T(*)[BESIDE])cells, items, s->centered, high, low, squares);
+    for (int r = 0; r < BESIDE; r++) {
+        power[r] = squares[r] * s->weight + s->epsilon;
+        power[r] = power[r] < s->least ? s->least : power[r];
+        inverse[r] = (T)(1.0 / sqrt(power[r]));
+        any |= !((squares[r] < LARGE) & (power[r] > SMALL) & (power[r] < GREAT));
+    }
+    for (ptrdiff_t i = 0; i < items; i++)
+        for (int r = 0; r < BESIDE; r++)
+            cells[i][r] = ((cells[i][r] - high[r]) - low[r]) * inverse[r];
+    for (ptrdiff_t i = 0; i < items && a->gamma; i++)
+        for (int r = 0; r < BESIDE; r++) cells[i][r] *= a->gamma[i];
+    for (ptrdiff_t i = 0; i < items && a->beta; i++)
+        for (int r = 0; r < BESIDE; r++) cells[i][r] += a->beta[i];
+    for (ptrdiff_t r = 0; r < BESIDE; r++)
+        for (ptrdiff_t i = 0; i < items; i++) y[r * items + i] = cells[i][r];
+    const weighing whole = {1, items, 1};
+    for (ptrdiff_t r = 0; r < BESIDE && any; r++)
+        if (a->wide || !(squares[r] < LARGE && power[r] > SMALL && power[r] < GREAT))
+            NAME(normalize_widely)(x + r * items, y + r * items, a, s, &whole, 0);
+}
+
 /* Up to TOGETHER rows of the same few items, which have weights of their own. Float64 holds what is
  * between an item and its result. */
 static INLINE void NAME(normalize_short)(const T *restrict x, T *restrict y,
                                          const NAME(affine) *a, const size_of *s,
                                          ptrdiff_t rows, ptrdiff_t items)
 {
-    double cells[FEW][TOGETHER] = {{0}}, inverse[TOGETHER], squares[TOGETHER] = {0};
+    double cells[FEW][TOGETHER], inverse[TOGETHER], squares[TOGETHER] = {0};
     T powers[TOGETHER];
     const double part = 1.0 / (double)items;
     const double weight = s->weight, epsilon = s->epsilon, least = s->least;
@@ -132,8 +165,8 @@ static INLINE void NAME(normalize_short)(const T *restrict x, T *restrict y,
         for (ptrdiff_t r = 0; r < TOGETHER; r++)
             for (ptrdiff_t i = 0; i < items; i++) cells[i][r] = x[r * items + i];
     else
-        for (ptrdiff_t r = 0; r < rows; r++)
-            for (ptrdiff_t i = 0; i < items; i++) cells[i][r] = x[r * items + i];
+        for (ptrdiff_t r = 0; r < TOGETHER; r++)
+            for (ptrdiff_t i = 0; i < items; i++) cells[i][r] = r < rows ? x[r * items + i] : 0;
     /* The second time it is the error of the mean that is taken off. */
     for (int times = s->centered ? CENTERINGS : 0; times; times--) {
         double mean[TOGETHER] = {0};
@@ -171,9 +204,16 @@ LOOP void NAME(normalize_rows)(const T *x, T *y, const NAME(affine) *a, const si
                                const weighing *w, ptrdiff_t first, ptrdiff_t rows)
 {
     ptrdiff_t items = w->channels * w->run;
-    int few = items < FEW && w->groups == 1 && w->run == 1;
+    const int alike = w->groups == 1 && w->run == 1; /* rows have the same weights, one for an item */
+    const int few = alike && items < FEW, beside = alike && items >= FEW && items < SOME;
     ptrdiff_t step = few ? TOGETHER : MOST(LEAST(NEAR / items, GROUP), 1);
-    for (ptrdiff_t r = 0; r < rows; r += step) {
+    ptrdiff_t r = 0;
+    for (; beside && r + BESIDE <= rows; r += BESIDE)
+        if (items == 16)
+            NAME(normalize_beside)(x + r * items, y + r * items, a, s, 16);
+        else
+            NAME(normalize_beside)(x + r * items, y + r * items, a, s, items);
+    for (; r < rows; r += step) {
         const T *from = x + r * items;
         T *to = y + r * items;
         ptrdiff_t some = LEAST(step, rows - r);

@@ -273,9 +273,17 @@ def main(count: int, seed: int = 0) -> None:
     assert native.compiled(), "there are no compiled loops"
     random = np.random.default_rng(seed)
     for _ in range(count):
-        for kind in (pooling, adaptive, others, halves, integers, at_the_door):
+        for kind in (
+            pooling,
+            adaptive,
+            others,
+            normalizations,
+            halves,
+            integers,
+            at_the_door,
+        ):
             kind(random)
-    sys.stdout.write(f"{6 * count:,} calls with random sizes\n")
+    sys.stdout.write(f"{7 * count:,} calls with random sizes\n")
 
 
 if __name__ == "__main__":

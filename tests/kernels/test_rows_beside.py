@@ -1,0 +1,33 @@
+"""Rows that are worked on side by side come out as each of them does alone, byte for byte."""
+
+import numpy as np
+import pytest
+
+from poolnorm_cli.kernels import native
+
+
+pytestmark = pytest.mark.skipif(not native.compiled(), reason="there are no compiled loops")
+
+ROWS = 83  # some groups of those that are side by side, and a rest
+
+
+@pytest.mark.parametrize("centered", [True, False])
+@pytest.mark.parametrize("items", [1, 2, 3, 4, 7, 15, 16, 17, 20, 23, 24])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_beside_others_are_as_alone(dtype: str, items: int, centered: bool) -> None:
+    random = np.random.default_rng(items)
+    x = (random.standard_normal((ROWS, items)) * 3 + 1e3).astype(dtype)
+    largest = np.finfo(dtype).max
+    for row, value in enumerate([np.nan, np.inf, largest / 2, 0.0, largest**-0.7, -np.inf]):
+        x[7 * row + 3, row % items] = value
+    gamma, beta = random.standard_normal((2, items))
+    division = (centered, 1 / items, 1e-3 if centered else 0.0, 1e-12)
+    loops = native.loops()
+
+    for given in ((None, None), (gamma, None), (None, beta), (gamma, beta)):
+        together, alone = np.empty_like(x), np.empty_like(x)
+        loops.normalize_rows(x, together, *given, x.itemsize, division, (ROWS, 1, items, 1))
+        for row in range(ROWS):
+            one = (1, 1, items, 1)
+            loops.normalize_rows(x[row], alone[row], *given, x.itemsize, division, one)
+        assert together.tobytes() == alone.tobytes()
