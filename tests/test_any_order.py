@@ -2,6 +2,8 @@
 
 import errno
 import os
+import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,10 @@ from poolnorm_cli.engine.memory_estimate import within_memory
 from poolnorm_cli.engine.placed import output_sizes
 from poolnorm_cli.engine.threads import ThreadPool, pool_for
 from poolnorm_cli.errors import UsageError
+from poolnorm_cli.kernels import native
 from poolnorm_cli.layers import find
 from poolnorm_cli.tensors import array_writer, files, sources
+from poolnorm_cli.tensors.mapped import MappedFile
 from tests.conftest import Command
 
 
@@ -134,6 +138,57 @@ def test_reads_and_writes_may_be_short(
     )
 
     assert run(poolnorm, words, source, tmp_path / "y.npy", "--threads", "3") == expected
+
+
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a file system in memory
+
+
+@pytest.fixture
+def in_memory_folder() -> Any:
+    if not (SHARED_MEMORY.is_dir() and native.compiled()):
+        pytest.skip("no file system in memory, or no loops")
+    with tempfile.TemporaryDirectory(dir=SHARED_MEMORY) as folder:
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("has_room", [True, False])
+@pytest.mark.parametrize("words", ["bn", "ln --dtype float64", "bn --training"])
+def test_many_threads_copy_to_a_file_in_memory(
+    poolnorm: Command,
+    source: Path,
+    in_memory_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: str,
+    has_room: bool,
+) -> None:
+    verb, *more = words.split(maxsplit=1)
+    target, flags = in_memory_folder / "y.npy", " ".join(more).split()
+    expected = run(poolnorm, verb, source, target, "--threads", "1", *flags)
+    stored: list[bool] = []
+    store = MappedFile.store
+
+    def counted(self: MappedFile, data: memoryview, place: int) -> bool:
+        stored.append(has_room and store(self, data, place))
+        return stored[-1]
+
+    monkeypatch.setattr(MappedFile, "store", counted)
+
+    assert run(poolnorm, verb, source, target, "--threads", "5", *flags) == expected
+    assert len(stored) > 1
+    assert any(stored) == has_room or not sys.platform.startswith("linux")
+
+
+def test_nothing_is_copied_beyond_a_map(in_memory_folder: Path) -> None:
+    with (in_memory_folder / "x").open("w+b") as file:
+        mapped = MappedFile.of(file.fileno(), 5000)
+        assert mapped is not None
+        assert mapped.store(b"c" * 1000, 4000)
+        assert mapped.store(b"c" * 1000, 3000)
+        for place in (-1, 4999, 2**62):
+            with pytest.raises(ValueError, match="outside"):
+                mapped.store(b"ab", place)
+        file.seek(0)
+        assert file.read() == bytes(3000) + b"c" * 2000
 
 
 @pytest.mark.parametrize("words", ["ln", "bn", "pool max"])

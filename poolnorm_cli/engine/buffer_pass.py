@@ -155,7 +155,7 @@ class BufferPass(BlockPlan):
             PoolnormError: The tensor cannot be read, or the outputs not be written.
         """
         opened = tensor.data_at() if self.pool.threads > 1 else None
-        if opened is not None and (writer is None or writer.begin_at()):
+        if opened is not None and (writer is None or writer.begin_at(self.pool.threads)):
             with opened as read:
                 ranges, _ = self.tensor_ranges(tensor)
                 self.pool.for_each(self.inner.placing(tensor, read, writer), ranges)

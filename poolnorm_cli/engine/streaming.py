@@ -111,7 +111,7 @@ def _in_any_order(
 
     inner = plan.inner
     sizes = output_sizes(inner)
-    if sizes is None or (writer is not None and not writer.begin_at()):
+    if sizes is None or (writer is not None and not writer.begin_at(plan.pool.threads)):
         return False
     moments = inner.reshape_moments(step.moments)
     put = write_outputs(inner, step.weights, moments, writer, preview)

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     Sink = Callable[[memoryview | bytes], None]
 
 
+MAPPED_THREADS = 4
+"""Threads from which on it pays that a file in memory is mapped: its pages take longer to come."""
+
+
 class ArrayWriter:
     """Writes one array of a known shape: a header, then its items in C order, little-endian.
 
@@ -37,6 +41,7 @@ class ArrayWriter:
         on_end: Callable[[], None] | None = None,
         header: bytes | None = None,
         patch: Callable[[memoryview, int], None] | None = None,
+        share: Callable[[int], None] | None = None,
     ) -> None:
         """Prepare an array; nothing is written yet.
 
@@ -49,12 +54,14 @@ class ArrayWriter:
             header: What comes before the items; None for the header of a `.npy`.
             patch: Takes bytes and their place in a file that begins with the header, from any
                 thread; None where bytes go in order.
+            share: Is told how many bytes the file will have, where many threads patch it.
         """
         self.name, self.shape, self.dtype = name, shape, dtype
         self._sink, self._on_end = sink, on_end
         self._left = self._items = prod(shape)
         self._closed = False
         self._header = build_header(shape, descr_of(dtype)) if header is None else header
+        self._share = share
         self._patch, self._data_place, self._counting = patch, len(self._header), allocate_lock()
 
     @property
@@ -116,11 +123,20 @@ class ArrayWriter:
         assert self._patch is not None  # noqa: S101 - asked of `begin_at`
         self._patch(data, self._data_place + start)
 
-    def begin_at(self) -> bool:
-        """Write the header for items in any order; False where these have to be in order."""
+    def begin_at(self, threads: int = 1) -> bool:
+        """Write the header for items in any order.
+
+        Args:
+            threads: How many write items.
+
+        Returns:
+            False where items have to be in order, and nothing was done.
+        """
         if self._patch is None:
             return False
         self._begin()
+        if threads >= MAPPED_THREADS and self._share is not None:
+            self._share(self._data_place + self._items * self.dtype.itemsize)
         return True
 
     def close(self) -> None:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from poolnorm_cli.tensors.mapped import MappedFile
+
 
 PREFIX = ".poolnorm-"
 SUFFIX = ".tmp"
@@ -125,6 +127,7 @@ class AtomicFile:
         """
         self.path, self._overwrite, self._shared = path, overwrite, shared
         self._sync, self._keep = sync, keep
+        self._map: MappedFile | None = None
         self._directory = directory_of(str(path)) or "."
         self._temporary: str | None = None
         self._replaced: int | None = self._mode_there()
@@ -155,7 +158,24 @@ class AtomicFile:
             OutputError: The disk fails.
         """
         try:
-            write_all_at(self.fileno(), data, place)
+            if self._map is None or not self._map.store(data, place):
+                write_all_at(self.fileno(), data, place)
+        except OSError as error:
+            raise self.failed(error) from error
+
+    def share(self, size: int) -> None:
+        """Have many threads patch the file at once, where it is one in memory.
+
+        Args:
+            size: Bytes that it is going to have.
+
+        Raises:
+            OutputError: There is no room.
+        """
+        from poolnorm_cli.tensors.mapped import MappedFile
+
+        try:
+            self._map = MappedFile.of(self.fileno(), size)
         except OSError as error:
             raise self.failed(error) from error
 
@@ -223,6 +243,7 @@ class AtomicFile:
             with suppress(FileNotFoundError):
                 os.unlink(self._temporary)  # noqa: PTH108 - a Path takes long to import
             self._temporary = None
+        self._map = None
         if self._fd is not None:
             fd, self._fd = self._fd, None
             os.close(fd)

@@ -199,7 +199,8 @@ class NpyOutput(FileOutput):
             fix = f"write a {either(keyed_suffixes())}"
             raise UsageError.at(self.target, f"a {NPY.suffix} holds one array", fix)
         file = self._file
-        return ArrayWriter(self.target, shape, dtype, file.write, patch=file.patch)
+        share = getattr(file, "share", None)  # a file that is sent has no use for it
+        return ArrayWriter(self.target, shape, dtype, file.write, patch=file.patch, share=share)
 
 
 class StreamOutput(Output):
