@@ -1,7 +1,9 @@
 #include "calls.h"
 
 #include "adaptive.h"
+#include "conversions.h"
 #include "folds.h"
+#include "indices.h"
 #include "whole.h"
 #include "windows.h"
 
@@ -108,6 +110,54 @@ PyObject *py_adaptive(PyObject *self, PyObject *args)
         RUN(work, result = adaptive_mean_d(x, out, &s));
     else
         RUN(work, result = adaptive_max_d(x, out, &s));
+    return answer(&b, result);
+}
+
+PyObject *py_max_indices(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *objects[3], *windows[3];
+    searched s;
+    axis *p = &s.plane, *r = &s.row, *c = &s.cell;
+    const char *kind;
+    if (!PyArg_ParseTuple(args, "OOOs(nnnnn)O!O!O!n", &objects[0], &objects[1], &objects[2], &kind,
+                          &s.images, &p->length, &r->length, &c->length, &s.items, &PyTuple_Type,
+                          &windows[0], &PyTuple_Type, &windows[1], &PyTuple_Type, &windows[2],
+                          &s.first))
+        return NULL;
+    if (!window_of(windows[0], &p->w) || !window_of(windows[1], &r->w)) return NULL;
+    if (!window_of(windows[2], &c->w)) return NULL;
+    if (*kind != 'f' && *kind != 'd' && *kind != 'q')
+        return PyErr_Format(PyExc_ValueError, "no loop is for items of kind %s", kind);
+    const Py_ssize_t from[6] = {s.images, p->length, r->length, c->length, s.items,
+                                size_of_kind(*kind)};
+    const Py_ssize_t to[6] = {s.images, p->w.count, r->w.count, c->w.count, s.items,
+                              sizeof(int64_t)};
+    const enum use uses[3] = {READ, WRITE, MAYBE};
+    Py_ssize_t bytes[3], spans;
+    buffers b;
+    if (!count(from, 6, bytes) || !count(to, 6, bytes + 1)) return NULL;
+    if (PLUS(p->w.count, r->w.count, &spans) || PLUS(spans, c->w.count, &spans)) spans = -1;
+    const Py_ssize_t pairs[2] = {spans, sizeof(span)};
+    if (!count(pairs, 2, bytes + 2) || take(&b, objects, uses, bytes, 3) < 0) return NULL;
+    p->spans = b.view[2].buf;
+    r->spans = p->spans ? p->spans + p->w.count : NULL;
+    c->spans = p->spans ? r->spans + r->w.count : NULL;
+    if (bytes[0] && bytes[1] && !searched_fit(&s)) {
+        release(&b);
+        PyErr_SetString(PyExc_ValueError, "windows that do not fit the cells there are");
+        return NULL;
+    }
+    const Py_ssize_t work = bytes[1] ? bytes[0] : 0;
+    const void *x = b.view[0].buf;
+    void *out = b.view[1].buf;
+    int result = 0;
+    if (*kind == 'f')
+        RUN(work, result = max_indices_f(x, out, &s));
+    else if (*kind == 'd')
+        RUN(work, result = max_indices_d(x, out, &s));
+    else
+        RUN(work, result = max_indices_q(x, out, &s));
     return answer(&b, result);
 }
 

@@ -62,7 +62,7 @@ static int cut_rows(const sheet *s, pieces *p)
     return 0;
 }
 
-static int axis_fits(const window *w, ptrdiff_t length)
+int window_fits(const window *w, ptrdiff_t length)
 {
     ptrdiff_t last, end, extent, padded;
     if (w->size < 1 || w->stride < 1 || w->count < 1 || w->low < 0 || w->dilation < 1) return 0;
@@ -79,8 +79,8 @@ static int axis_fits(const window *w, ptrdiff_t length)
 int windows_fit(const sheet *s)
 {
     const ptrdiff_t plane = s->plane.size, row = s->row.size;
-    if (!axis_fits(&s->plane, s->planes) || !axis_fits(&s->row, s->rows)) return 0;
-    if (!axis_fits(&s->cell, s->cells)) return 0;
+    if (!window_fits(&s->plane, s->planes) || !window_fits(&s->row, s->rows)) return 0;
+    if (!window_fits(&s->cell, s->cells)) return 0;
     return plane == 1 || (plane <= JOINED && row <= JOINED && plane * row <= JOINED);
 }
 

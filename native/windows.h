@@ -28,6 +28,9 @@ typedef struct {
  * than JOINED rows one after another. The other functions take such sheets, not empty, alone. */
 int windows_fit(const sheet *s);
 
+/* Whether each place of a window on an axis of `length` cells has one. */
+int window_fits(const window *w, ptrdiff_t length);
+
 /* All return 1 where an average is not finite, 0 otherwise, and -1 without memory. */
 int max_windows_f(const float *x, float *out, const sheet *s);
 int max_windows_d(const double *x, double *out, const sheet *s);

@@ -1,4 +1,4 @@
-"""The file of `pool max --indices`: where in the input each maximum is."""
+"""The file of `--indices`: where in the input each maximum is."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,14 +76,14 @@ def writing_indices(layer: "Described", flags: LayerFlags, reporter: LayerReport
         UsageError: The layer is no max pooling, which alone has the flag.
     """
     from poolnorm_cli.engine.job import Job
-    from poolnorm_cli.layers.max_indices import MaxIndices
-    from poolnorm_cli.layers.pooling import MaxPooling
+    from poolnorm_cli.layers.max_indices import indices_of
 
-    if not isinstance(layer, MaxPooling) or layer.words != MaxPooling.words:
+    indices = indices_of(layer)
+    if indices is None:
         raise UsageError("--indices is for max pooling", "leave it out")
     first, target = flags.first_input(), str(flags.indices.indices)
     job = Job(
-        MaxIndices.of(layer),
+        indices,
         dtype="int64",
         threads=flags.backend.thread_count,
         memory=flags.backend.memory(1),

@@ -263,7 +263,7 @@ def _step(number: int, words: Sequence[str]) -> TypedStep:
         fix = f"did you mean {meant}?" if meant else f"give one of: {', '.join(kinds)}"
         raise UsageError(f"step {number}: {what}", fix)
     with error_context(step_title(number, _words_of(words) or verb)):
-        if words[:2] == ["pool", "max"] and any(w.startswith("--indices") for w in words):
+        if words[1:2] == ["max"] and any(w.startswith("--indices") for w in words):
             fix = f"write what comes to it by {MARK} {TEE} FILE, and run it by itself on that"
             raise UsageError("--indices is not of a step", fix)
         return _layer_step(number, words)

@@ -52,7 +52,7 @@ def layer_command(name: str) -> Command:
         "training": issubclass(layer, Trainable),
         "folding": issubclass(layer, Trainable),
         "mask": issubclass(layer, Maskable),
-        "indices": name == "pool max",
+        "indices": name in {"pool max", "apool max"},
     }
     without = [group for group, there in has.items() if not there]
     example = " ".join(["poolnorm", name, "x.npy", *layer.example.split(), "-o", "y.npy"])

@@ -36,6 +36,18 @@ def adaptive(
     counts: ThreeAxes,
     /,
 ) -> bool: ...  # `kernels/adaptive.py` makes bounds, shape and counts
+def max_indices(
+    x: Buffer,
+    out: Buffer,
+    bounds: bytes | None,
+    kind: str,
+    shape: tuple[int, int, int, int, int],
+    plane: WindowSizes,
+    row: WindowSizes,
+    cell: WindowSizes,
+    first: int,
+    /,
+) -> bool: ...  # `kernels/index_loops.py` makes bounds, shape and windows
 def fold_sum(x: Array, out: Array, shape: ThreeAxes, kind: Type = 4, /) -> bool: ...
 def fold_squares(x: Array, out: Array, shape: ThreeAxes, kind: Type = 4, /) -> bool: ...
 def fold_max(x: Array, out: Array, shape: ThreeAxes, kind: Type = 4, /) -> bool: ...

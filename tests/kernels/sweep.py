@@ -26,6 +26,7 @@ from poolnorm_cli.layers.batch_norm.layer import BatchNormalization
 from poolnorm_cli.layers.global_pooling import GlobalMaxPooling
 from poolnorm_cli.layers.group_norm import GroupNormalization
 from poolnorm_cli.layers.layer_norm import LayerNormalization
+from poolnorm_cli.layers.max_indices import indices_of
 from poolnorm_cli.layers.pads import Pads
 from poolnorm_cli.layers.pooling import AveragePooling, MaxPooling
 from poolnorm_cli.layers.rms_norm import RMSNormalization
@@ -83,6 +84,17 @@ def placings_of(random: Random, spatial: tuple[int, ...]) -> list[Placing]:
     return found
 
 
+def found_at(x: Array, most: Array, layer: MaxPooling | AdaptiveMaxPooling) -> None:
+    """Find the maxima, and look whether they are there."""
+    finder = indices_of(layer)
+    assert finder is not None
+    at = finder.apply(x, {})
+    if layer.data_format == "channels_last":
+        x, at, most = (np.moveaxis(each, -1, 1) for each in (x, at, most))
+    planes, places = x.reshape(*x.shape[:2], -1), at.reshape(*x.shape[:2], -1)
+    np.testing.assert_array_equal(np.take_along_axis(planes, places, 2), most.reshape(places.shape))
+
+
 def pooling(random: Random) -> None:
     """Pool with windows of any size, and take each of them by itself."""
     shape = sizes(random, int(random.integers(3, 6)))
@@ -105,6 +117,7 @@ def pooling(random: Random) -> None:
     except UsageError:  # a place of it has no cell
         return
     most, mean = (layer.apply(x, {}) for layer in layers)
+    found_at(x, most, MaxPooling(**given))
     for place in product(*(range(min(w.count, 2)) for w in placed)):
         starts = [at * w.stride - w.low for at, w in zip(place, placed, strict=True)]
         cut = [
@@ -131,6 +144,7 @@ def adaptive(random: Random) -> None:
     given: dict[str, Any] = {"output_size": counts, "data_format": layout}
     layers = AdaptiveMaxPooling(**given), AdaptiveAveragePooling(**given)
     most, mean = (layer.apply(x, {}) for layer in layers)
+    found_at(x, most, layers[0])
     loops, native._LOOPS = native._LOOPS, None
     try:
         most_in_numpy, mean_in_numpy = (layer.apply(x, {}) for layer in layers)
@@ -241,6 +255,8 @@ def at_the_door(random: Random) -> None:
     x, y = np.ones(items, np.float32), np.empty(int(random.integers(1, 40)), np.float32)
     wide, division = np.ones(items), (True, 1.0, 0.0, 0.0)
     windows = [tuple(wild[i : i + 4]) for i in (5, 9, 13)]
+    whole = [(*axis, 1, 0, 0, 0) for axis in windows]
+    spans = pack("12n", *wild[:12]) if random.random() < 0.5 else None
     three = tuple(wild[20:23]) if random.random() < 0.5 else (1, 1, items)
     kinds = [str(kind) for kind in random.choice(list("eEfd?bhiqBHIQx"), 2)]
     calls: list[Callable[[], object]] = [
@@ -248,6 +264,9 @@ def at_the_door(random: Random) -> None:
         lambda: loops.windows(x, y, wild[17], kinds[1], wild[18] % 3, shape, *windows),
         lambda: loops.adaptive(
             x, y, pack("12n", *wild[:12]), wild[17], kinds[0], shape, tuple(wild[24:27])
+        ),
+        lambda: loops.max_indices(
+            x, np.empty(int(random.integers(1, 40))), spans, "f", shape, *whole, wild[25]
         ),
         lambda: loops.fold_sum(x, y, three),
         lambda: loops.fold_max(x, y, three, [4, 8, wild[28] % 100, kinds[0]][wild[29] % 4]),

@@ -1,4 +1,4 @@
-"""Where max pooling finds its values: `pool max --indices`, against its definition."""
+"""Where max pooling finds its values: `--indices`, against its definition."""
 
 from itertools import product
 from pathlib import Path
@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.engine.job import Job
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.layers.max_indices import MaxIndices
+from poolnorm_cli.layers.adaptive_pooling import AdaptiveMaxPooling
+from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.layers.max_indices import indices_of
 from poolnorm_cli.layers.pads import Pads
 from poolnorm_cli.layers.pooling import MaxPooling
 from poolnorm_cli.shapes import spatial_axes
@@ -21,23 +23,38 @@ from tests.conftest import Command
 Array = NDArray[Any]
 
 
-def by_definition(x: Array, layer: MaxPooling) -> Array:
+def finder(layer: MaxPooling | AdaptiveMaxPooling) -> Layer:
+    """Return the layer that gives indices."""
+    found = indices_of(layer)
+    assert found is not None
+    return found
+
+
+def under(layer: MaxPooling | AdaptiveMaxPooling, x: Array) -> dict[int, list[range]]:
+    """List the cells under each window, on each axis."""
+    if isinstance(layer, AdaptiveMaxPooling):
+        bounds = layer.window_bounds(x.shape).items()
+        return {axis: [range(*each) for each in found] for axis, found in bounds}
+    found = {}
+    for axis, w in layer.windows(x.shape).items():
+        starts = [place * w.stride - w.low for place in range(w.count)]
+        cells = [range(start, start + w.extent, w.dilation) for start in starts]
+        found[axis] = [[c for c in each if 0 <= c < x.shape[axis]] for each in cells]
+    return found  # type: ignore[return-value] # lists of cells, as ranges are
+
+
+def by_definition(x: Array, layer: MaxPooling | AdaptiveMaxPooling) -> Array:
     """Go through the cells under each window in their order, as torch does."""
-    windows = layer.windows(x.shape)
+    windows = under(layer, x)
     axes = spatial_axes(x.ndim, layer.data_format)
     cells = np.moveaxis(x, axes, range(-len(axes), 0))
     sizes = [x.shape[a] for a in axes]
-    counts = [windows[a].count for a in axes]
+    counts = [len(windows[a]) for a in axes]
     found = np.zeros((*cells.shape[: -len(axes)], *counts), np.int64)
     for place in np.ndindex(found.shape):
         best = None
         image, at = cells[place[: -len(axes)]], place[-len(axes) :]
-        starts = [p * windows[a].stride - windows[a].low for p, a in zip(at, axes, strict=True)]
-        steps = [range(0, windows[a].extent, windows[a].dilation) for a in axes]
-        for taps in product(*steps):
-            cell = tuple(s + t for s, t in zip(starts, taps, strict=True))
-            if not all(0 <= c < n for c, n in zip(cell, sizes, strict=True)):
-                continue
+        for cell in product(*(windows[a][p] for p, a in zip(at, axes, strict=True))):
             value = image[cell]
             if best is None or value > best or value != value:  # noqa: PLR0124 - a NaN
                 best, found[place] = value, np.ravel_multi_index(cell, sizes)
@@ -83,10 +100,50 @@ def test_random_windows_find_the_first_maximum_and_the_last_nan(seed: int) -> No
     except UsageError:
         pytest.skip("no such window on these axes")
 
-    found = MaxIndices.of(layer).apply(x, {})
+    found = finder(layer).apply(x, {})
 
     assert found.dtype == np.int64
     np.testing.assert_array_equal(found, by_definition(x, layer))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_adaptive_windows_find_the_first_maximum_and_the_last_nan(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    rank, layout = int(random.integers(1, 4)), LAYOUTS[seed % 2]
+    spatial = tuple(random.integers(1, 9 if rank < 3 else 6, rank))
+    channels = int(random.choice([1, 3, 9]))
+    shape = (2, *spatial, channels) if layout == "channels_last" else (2, channels, *spatial)
+    x = random_input(random, shape, DTYPES[seed % len(DTYPES)])
+    counts = tuple(int(n) for n in random.integers(1, 6, rank))
+    kept: Any = {"data_format": layout}
+    layer = AdaptiveMaxPooling(output_size=counts, **kept)
+
+    found = finder(layer).apply(x, {})
+
+    assert found.dtype == np.int64
+    np.testing.assert_array_equal(found, by_definition(x, layer))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("count", [1, 3, 7, 83])
+def test_strips_of_adaptive_windows_count_through_the_whole_sample(
+    poolnorm: Command, monkeypatch: pytest.MonkeyPatch, layout: str, count: int
+) -> None:
+    for name in ("WHOLE_SAMPLE_BYTES", "BLOCK_BYTES"):
+        monkeypatch.setattr(f"poolnorm_cli.engine.blocks.{name}", 1 << 10)
+    shape = (2, 84, 20, 3) if layout == "channels_last" else (2, 3, 84, 20)
+    x = random_input(np.random.default_rng(count), shape, "float32")
+    np.save("x.npy", x)
+    kept: Any = {"data_format": layout}
+    layer = AdaptiveMaxPooling(output_size=(count, 6), **kept)
+    assert Job(finder(layer), dtype="int64").plan_of(shape, "float32").inner.strips
+
+    result = poolnorm(
+        f"apool max x.npy --output-size {count},6 --data-format {layout} --indices i.npy -q"
+    )
+
+    assert result.code == 0, result.err
+    np.testing.assert_array_equal(np.load("i.npy"), by_definition(x, layer))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -101,7 +158,7 @@ def test_strips_count_through_the_whole_sample(
     np.save("x.npy", x)
     kept: Any = {"data_format": layout, "padding": "same"}
     layer = MaxPooling(pool_size=(size, 2), strides=(size - 1, 2), **kept)
-    assert Job(MaxIndices.of(layer), dtype="int64").plan_of(shape, "float32").inner.strips
+    assert Job(finder(layer), dtype="int64").plan_of(shape, "float32").inner.strips
 
     result = poolnorm(
         f"pool max x.npy --pool-size {size},2 --strides {size - 1},2 --padding same "
@@ -201,13 +258,14 @@ def test_overwriting_replaces_indices_and_says_nothing_of_no_effect(poolnorm: Co
 def test_other_layers_have_no_such_flag(poolnorm: Command) -> None:
     np.save("x.npy", np.arange(8.0).reshape(1, 4, 2))
 
-    for words in ("pool average", "apool max --output-size 1", "gpool max"):
+    for words in ("pool average", "apool average --output-size 1", "gpool max", "pool min"):
         result = poolnorm(f"{words} x.npy --indices i.npy")
         assert (result.code, "no such flag" in result.err) == (2, True)
 
 
-def test_a_step_of_a_pipe_has_no_indices_and_says_what_to_do(poolnorm: Command) -> None:
-    result = poolnorm("pipe x.npy ! pool max --indices i.npy")
+@pytest.mark.parametrize("words", ["pool max", "apool max --output-size 2"])
+def test_a_step_of_a_pipe_has_no_indices_and_says_what_to_do(poolnorm: Command, words: str) -> None:
+    result = poolnorm(f"pipe x.npy ! {words} --indices i.npy")
 
     assert result.code == 2
     assert "--indices is not of a step; write what comes to it by ! tee FILE" in result.err

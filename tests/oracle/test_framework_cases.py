@@ -26,7 +26,6 @@ NOT_TYPED = {
     "a negative epsilon",  # which is refused: it would be the root of a negative number
     "an input of one axis",  # which has no channels
     "a power of negative numbers",  # NaN in torch; here the p-norm is of magnitudes, as in ONNX
-    "indices of adaptive maxima",  # there is --indices for windows alone; their maxima are compared
 }
 """What the program does not have."""
 
@@ -39,10 +38,6 @@ def check(poolnorm: Command, cases: list[Case], backend: str, least: int) -> Non
             case.none = "a power of negative numbers"
     typed = [case for case in cases if not case.missing]
     missing = Counter(case.missing for case in cases if case.missing)
-    for case in typed:
-        if case.words.startswith("apool") and case.indices is not None:
-            missing["indices of adaptive maxima"] += 1
-            case.indices = None
     wrong = [text for case in typed if (text := case.wrong(poolnorm, backend))]
     told = f"{len(cases)} cases, {len(typed)} typed, {len(wrong)} wrong; not typed: {missing}"
 

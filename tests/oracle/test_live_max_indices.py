@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from poolnorm_cli.layers.max_indices import MaxIndices
+from poolnorm_cli.layers.adaptive_pooling import AdaptiveMaxPooling
+from poolnorm_cli.layers.max_indices import indices_of
 from poolnorm_cli.layers.pads import Pads
 from poolnorm_cli.layers.pooling import MaxPooling
 
@@ -38,6 +39,25 @@ def test_random_windows_find_what_torch_finds(seed: int) -> None:
         data_format="channels_first",
     )
 
-    found = MaxIndices.of(layer).apply(x, {})
+    finder = indices_of(layer)
+
+    assert finder is not None
+    found = finder.apply(x, {})
 
     np.testing.assert_array_equal(found, expected.numpy())
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_adaptive_windows_find_what_torch_finds(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    rank = int(random.integers(1, 4))
+    counts = tuple(int(n) for n in random.integers(1, 8, rank))
+    x = random.integers(0, 5, (2, 3, *random.integers(1, 14, rank))).astype("float32")
+    x[random.random(x.shape) < 0.05] = np.nan
+    x[random.random(x.shape) < 0.4] = -np.inf
+    kind = getattr(torch.nn.functional, f"adaptive_max_pool{rank}d")
+    _, expected = kind(torch.from_numpy(x), counts, return_indices=True)
+    finder = indices_of(AdaptiveMaxPooling(output_size=counts, data_format="channels_first"))
+
+    assert finder is not None
+    np.testing.assert_array_equal(finder.apply(x, {}), expected.numpy())
