@@ -27,6 +27,9 @@ _WIDE = 64
 """Items of a row that products of matrices read well."""
 _SMALL = 4096
 """Items of a sample up to which it is multiplied by 0 and summed, rather than in one step."""
+_FACTOR = 4.0
+"""What maxima are multiplied by for their check: the lowest number leaves its range by it, also
+beside any number that it is added to."""
 _STEP = 4
 """Cells from one window of a global maximum to the next: a sixteenth of the cells is left."""
 
@@ -133,7 +136,9 @@ def _pool_axes(
 def max_windows(
     graph: Graph, x: Value, windows: Mapping[int, Window], call: GraphCall
 ) -> Value | None:
-    """Take the maximum under each place of the window, if every cell is finite.
+    """Take the maximum under each place of the window, if every one is finite.
+
+    A device's MaxPool lets NaN through. For a window of -inf alone it may give the lowest number.
 
     Args:
         graph: The graph.
@@ -146,9 +151,14 @@ def max_windows(
     """
     y = pool(graph, "MaxPool", x, windows, call)
     if y is not None:
-        graph.note("MaxPool; a block with a NaN or an infinity is done again, exactly")
-        graph.check(zeros_of(graph, x, call.sizes))
+        graph.note("MaxPool; a block with a NaN or an infinity in it is done again, exactly")
+        graph.check(zeros_of(graph, y, _counts(windows, call), _FACTOR))
     return y
+
+
+def _counts(windows: Mapping[int, Window], call: GraphCall) -> tuple[int, ...]:
+    """Return the sizes of what windows make of a tensor."""
+    return tuple(windows[a].count if a in windows else size for a, size in enumerate(call.sizes))
 
 
 def mean_windows(
@@ -168,8 +178,7 @@ def mean_windows(
     y = pool(graph, "AveragePool", x, windows, call)
     if y is not None:
         graph.note("AveragePool; a block in which a sum is not finite is done again, exactly")
-        sizes = (windows[a].count if a in windows else size for a, size in enumerate(call.sizes))
-        graph.check(zeros_of(graph, y, tuple(sizes)))
+        graph.check(zeros_of(graph, y, _counts(windows, call)))
     return y
 
 
@@ -217,15 +226,14 @@ def max_over(graph: Graph, x: Value, axes: Ints, call: GraphCall) -> Value | Non
 
     Args:
         graph: The graph.
-        x: float32, every cell of it finite.
+        x: float32.
         axes: Consecutive axes; the channels come before or after all of them.
         call: Shape of `x`.
 
     Returns:
         The maxima, with one item for each channel.
     """
-    graph.note("MaxPool, repeated; a block with a NaN or an infinity is done again, exactly")
-    graph.check(zeros_of(graph, x, call.sizes))
+    graph.note("MaxPool, repeated; a block with a NaN or an infinity in it is done again, exactly")
     sizes = [call.sizes[axis] for axis in axes]
     pair = [math.prod(sizes[:-1]), sizes[-1]]  # of one axis or three, two
     channels = math.prod(call.sizes[1:]) // math.prod(sizes)
@@ -237,7 +245,9 @@ def max_over(graph: Graph, x: Value, axes: Ints, call: GraphCall) -> Value | Non
         steps = [_covering(length) for length in pair]
         kernel, strides, pair = ([*part] for part in zip(*steps, strict=True))
         x = graph.op("MaxPool", x, kernel_shape=kernel, strides=strides, pads=[0] * 4)
-    return graph.reshape(x, [0, channels])
+    y = graph.reshape(x, [0, channels])
+    graph.check(zeros_of(graph, y, (1, channels), _FACTOR))
+    return y
 
 
 def _covering(length: int) -> tuple[int, int, int]:
@@ -261,13 +271,15 @@ def largest_divisor(number: int, most: int) -> int:
     return next((d for d in range(min(number, most), 0, -1) if number % d == 0), 1)
 
 
-def zeros_of(graph: Graph, x: Value, sizes: Iterable[int]) -> Value:
-    """Multiply by 0 and sum: the sum is NaN if and only if a value is not finite.
+def zeros_of(graph: Graph, x: Value, sizes: Iterable[int], factor: float = 0.0) -> Value:
+    """Multiply by 0 and sum: the sum is NaN if a value is not finite.
 
     Args:
         graph: The graph.
         x: float32.
         sizes: Its shape, with any number for the batch.
+        factor: What it is multiplied by before: then the sum is NaN for numbers, too, that leave
+            their range by it.
 
     Returns:
         A single float32, 0 or NaN.
@@ -283,9 +295,11 @@ def zeros_of(graph: Graph, x: Value, sizes: Iterable[int]) -> Value:
         if inner == items:  # one long axis
             inner = largest_divisor(items, _SMALL)
         rows = graph.reshape(x, [0, items // inner, inner])
-        x = graph.op("MatMul", graph.full((1, items // inner), 0.0, "float32"), rows)
+        x = graph.op("MatMul", graph.full((1, items // inner), factor, "float32"), rows)
         rank = 3
     else:
-        x = graph.op("Mul", x, graph.constant(0.0, "float32"))
+        x = graph.op("Mul", x, graph.constant(factor, "float32"))
         rank = len(sample) + 1
+    if factor:
+        x = graph.op("Mul", x, graph.constant(0.0, "float32"))
     return graph.reduce("ReduceSum", x, tuple(range(rank)), keepdims=False)
