@@ -8,13 +8,15 @@ import numpy as np
 
 from poolnorm_cli.backends import Notify, ignore
 from poolnorm_cli.backends.device_memory import RingError
+from poolnorm_cli.backends.graph import GraphBuilder
 from poolnorm_cli.backends.installed import import_onnx
 from poolnorm_cli.backends.layer_graphs import BATCH, CHECK, BlockGraph
 from poolnorm_cli.backends.onnx_session import Session, feeds_of
-from poolnorm_cli.backends.places import Here, OnLane
+from poolnorm_cli.backends.places import Halves, Here, OnLane
 from poolnorm_cli.backends.providers import DeviceMemoryError, Provider, choose
 from poolnorm_cli.backends.smaller_blocks import SmallerBlocks
 from poolnorm_cli.errors import UnavailableError
+from poolnorm_cli.kernels.halves import widen_float16
 from poolnorm_cli.layers.chain import ChainLayer
 from poolnorm_cli.layers.normalization import Normalization, splits_weights
 from poolnorm_cli.layers.range_checks import (
@@ -89,13 +91,16 @@ class OnnxBackend:
 
         Args:
             layer: The layer.
-            x: The block: samples along axis 0, or a strip of one sample.
+            x: The block: samples along axis 0, or a strip of one sample; float16, too, where
+                `takes_halves` says so.
             weights: The layer's weights, by Keras name.
             call: What else decides on the result.
 
         Returns:
-            The output, in the dtype of `x`, in memory that `release` takes back.
+            The output, in the dtype of `x` or wider, in memory that `release` takes back.
         """
+        if x.dtype == np.float16:
+            return self._apply_halves(layer, x, weights, call)
         if isinstance(layer, ChainLayer):
             return self.apply_chain(layer.chain, x, layer.weights, layer.calls_at(call.start))
         shape = layer.block_shape(x.shape, call.strip)
@@ -110,6 +115,52 @@ class OnnxBackend:
             x,
             [call],
         )
+
+    @property
+    def takes_halves(self) -> bool:
+        """Whether blocks of float16 for layers that compute in float32 are best given as such."""
+        return self._ring is not None and not self._ring.is_broken
+
+    def _apply_halves(
+        self, layer: "Layer", x: "Array", weights: "Weights", call: "Call"
+    ) -> "Array":
+        """Compute a block of float16, which the device widens, if a lane brings it there."""
+        like = np.broadcast_to(np.float32(0), x.shape)
+        plain = call.mask is None and call.strip is None and not isinstance(layer, ChainLayer)
+        plain = plain and 0 not in layer.block_shape(x.shape, None)
+        if isinstance(layer, Normalization) and plain:
+            plain = not self._parameters_need_units(layer, like, weights, call)
+        ring, y = self._ring, None
+        if plain and ring is not None and ring.takes(x):
+            try:
+                with ring.lane() as lane:
+                    place = Halves(lane, x, self._convert)
+                    given = layer, like, weights, call, place
+                    y, found = self._run(*given, in_units=False, monitor=True)
+            except (RingError, DeviceMemoryError):
+                y = None  # what the way below makes of it, counts
+            else:
+                if isinstance(layer, Normalization) and found:
+                    y = None if statistics_may_overflow(layer, like.dtype, found) else y
+        return self.apply(layer, widen_float16(x), weights, call) if y is None else y
+
+    def _convert(self, source: tuple[Any, int], target: tuple[Any, int], count: int) -> None:
+        """Convert items on the device."""
+        (old, start), (new, end) = source, target
+        names = np.dtype(old).name, np.dtype(new).name
+        with self._lock:
+            opened = self._sessions.get(names)
+            if opened is None:
+                graph = GraphBuilder()
+                y = graph.cast(graph.input("x", names[0], (BATCH,)), names[1])
+                model = graph.model("convert", {"y": (y, names[1], (BATCH,))}, {})
+                session = self._provider.session(model.SerializeToString(), self._threads)
+                opened = self._sessions[names] = Session(session, frozenset("x"), ())
+            assert self._ring is not None  # noqa: S101 - a lane of it has the items
+            binding, device = opened.session.io_binding(), self._ring.memory.device
+            binding.bind_input("x", device, 0, old, (count,), start)
+            binding.bind_output("y", device, 0, new, (count,), end)
+            self._provider.run(opened.session, binding)
 
     def _free(self) -> None:
         """Give back the memory of all sessions, and that of lanes."""

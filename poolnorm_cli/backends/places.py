@@ -1,6 +1,6 @@
 """Where a block and its result lie while the runtime computes it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -156,11 +156,43 @@ class OnLane:
         shape, kind, y, seen = self._made
         if check and np.isnan(self._lane.number(seen)):
             return None
+        return self._fetched(shape, kind, y)
+
+    def _fetched(self, shape: Ints, kind: Any, y: int) -> Array:
+        """Return what lies at an address on the device."""
         found = acquire(shape, kind)
         self._lane.fetch(found, y)
         return found
 
 
+class Halves(OnLane):
+    """In a lane, as float16 on the way and float32 on the device, which converts both."""
+
+    def __init__(self, lane: "Lane", x: Array, convert: "Convert") -> None:
+        """Copy a block to the device, and widen it there.
+
+        Args:
+            lane: The lane.
+            x: The block, float16.
+            convert: Converts what lies on the device.
+
+        Raises:
+            RingError: It cannot be copied.
+        """
+        super().__init__(lane, x)
+        narrow, self._convert = self._address, convert
+        self._address = lane.room("wide x", 2 * x.nbytes)
+        convert((np.float16, narrow), (np.float32, self._address), x.size)
+        self._x = np.broadcast_to(np.float32(0), x.shape)  # of which only shape and dtype count
+
+    def _fetched(self, shape: Ints, kind: Any, y: int) -> Array:
+        narrow = self._lane.room("narrow y", int(np.prod(shape)) * 2)
+        self._convert((kind.type, y), (np.float16, narrow), int(np.prod(shape)))
+        return super()._fetched(shape, np.dtype(np.float16), narrow)
+
+
+Convert = Callable[[tuple[Any, int], tuple[Any, int], int], None]
+"""Converts so many items from a dtype at an address on the device to another at another."""
 Place = Here | OnLane
 
 

@@ -92,13 +92,12 @@ class Ring:
         if size < self.least or self.is_broken:
             return None
         with self._lock:
-            fits = (each for each in self._unused if size <= each.size <= 2 * size)
-            found = min(fits, key=len, default=None)
-            if found is not None:
-                self._unused = [each for each in self._unused if each is not found]
-            elif self._left < size:
-                return None
-            else:
+            unused = self._unused  # to which others may put some meanwhile
+            fits = [n for n, each in enumerate(unused) if size <= each.size <= 2 * size]
+            found = unused.pop(fits[0]) if fits else None
+            if found is None:
+                if self._left < size:
+                    return None
                 self._left -= size
         if found is None:
             try:

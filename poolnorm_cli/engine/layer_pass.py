@@ -291,6 +291,8 @@ class LayerPass(BlockPlan):
 
     @property
     def _layer_takes_halves(self) -> bool:
+        if getattr(self.backend, "takes_halves", False):
+            return not self.strips and self.result == "float16" and self.factor == 1
         if not isinstance(self.layer, Trainable) or not self.layer.takes_halves:
             return False
         return self.backend is NUMPY and not self.strips and self.result == "float16"

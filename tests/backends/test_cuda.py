@@ -1,10 +1,13 @@
 """The whole table of cases on an NVIDIA device: needs the GPU build of ONNX Runtime."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from poolnorm_cli.backends import Backend
 from poolnorm_cli.backends.numpy_backend import NUMPY
+from poolnorm_cli.engine.in_memory import run_array
 from tests.backends.chains import ChainCase
 from tests.backends.test_agreement import BY_NAME, compare
 from tests.backends.test_chains import CHAINS, NAMES, through, tolerance
@@ -47,3 +50,45 @@ def test_a_window_of_nan_stays_nan(device: Backend) -> None:
 
     x = np.full((1, 4, 1), np.nan, np.float32)
     assert np.isnan(device.apply(layer("pool max"), x, {}, Call())).all()
+
+
+LARGE: list[tuple[str, dict[str, Any]]] = [
+    ("pool max", {}),
+    ("pool average", {"pool_size": 3, "strides": 2, "padding": "same"}),
+    ("gpool average", {}),
+    ("gpool max", {}),
+    ("bn", {}),
+    ("ln", {}),
+    ("rms", {}),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize(("words", "parameters"), LARGE)
+def test_blocks_go_by_the_ring(
+    words: str, parameters: dict[str, Any], dtype: str, device: Backend
+) -> None:
+    ring = getattr(device, "_ring", None)
+    assert ring is not None
+    x = np.random.default_rng(9).standard_normal((40, 96, 96, 32), np.float32).astype(dtype)
+    x[7, 3, 2, 1] = np.nan
+    made = layer(words, **parameters)
+    y, _ = run_array(made, x, backend=device, threads=None)
+    expected, _ = run_array(made, x)
+    near = 2e-5 if dtype == "float32" else 1e-3
+    wide = y.astype(np.float64), expected.astype(np.float64)
+    np.testing.assert_allclose(*wide, rtol=near, atol=near)
+    assert not ring.is_broken
+
+
+@pytest.mark.parametrize("words", ["pool max x.npy", "bn x.npy --training", "ln x.npy"])
+def test_files_go_by_the_ring(words: str, device: Backend, poolnorm: Command) -> None:
+    ring = getattr(device, "_ring", None)
+    np.save("x.npy", np.random.default_rng(9).standard_normal((40, 96, 96, 32), np.float32))
+    done = poolnorm(f"{words} -o y.npy --provider cuda")
+    assert (done.code, done.err) == (0, "")
+    done = poolnorm(f"{words} -o z.npy")
+    assert (done.code, done.err) == (0, "")
+    np.testing.assert_allclose(np.load("y.npy"), np.load("z.npy"), rtol=2e-5, atol=2e-5)
+    assert ring is not None
+    assert not ring.is_broken

@@ -135,6 +135,15 @@ def test_pinned_memory_is_lent_again_and_has_an_end() -> None:
     again = ring.pin(900)
     assert again is not None
     assert again.ctypes.data == address
+    other = ring.pin(1000)
+    assert other is not None
+    place = other.ctypes.data
+    del again
+    assert (held := ring.pin(1000)) is not None
+    assert held.ctypes.data == address
+    del other
+    assert (last := ring.pin(1000)) is not None
+    assert last.ctypes.data == place
     assert ring.pin(MOST_PINNED_BYTES) is None
 
 
@@ -161,6 +170,49 @@ def test_results_lie_in_pinned_memory_and_are_written_from_it(
     del y
     z = backend.apply(made, x, {n: np.ones(4) for n in made.weight_names}, Call())
     assert z.ctypes.data == address
+
+
+HALVES: list[tuple[str, dict[str, Any]]] = [
+    ("pool max", {}),
+    ("pool average", {"pool_size": 3, "strides": 2, "padding": "same"}),
+    ("gpool average", {}),
+    ("bn", {}),
+    ("ln", {}),
+    ("rms", {}),
+    ("unit", {}),
+    ("in", {}),
+]
+
+
+@pytest.mark.parametrize(("words", "parameters"), HALVES)
+@pytest.mark.parametrize("value", [1.0, np.nan, np.inf, 60000.0])
+def test_float16_is_half_the_bytes_on_the_way(
+    words: str, parameters: dict[str, Any], value: float
+) -> None:
+    memory = OrdinaryMemory()
+    backend, ring = opened(memory)
+    made, x = layer(words, **parameters), random((64, 16, 16, 16)).astype(np.float16)
+    x[3, 2, 1, 0] = value
+    y, _ = run_array(made, x, backend=backend, threads=2)
+    expected, _ = run_array(made, x)
+    assert y.dtype == expected.dtype == np.float16
+    np.testing.assert_array_equal(np.isnan(y), np.isnan(expected))
+    wide = y.astype(np.float64), expected.astype(np.float64)
+    np.testing.assert_allclose(*wide, rtol=1e-3, atol=1e-7)  # one epsilon of float16
+    if words != "ln" or np.isfinite(value):  # whose statistics tell that it is to be done anew
+        assert memory.sent == x.nbytes
+    assert not ring.is_broken
+
+
+def test_float16_that_wants_units_is_widened_before() -> None:
+    memory = OrdinaryMemory()
+    backend, _ = opened(memory)
+    made, x = layer("bn"), random((64, 16, 16, 16)).astype(np.float16)
+    weights = {n: np.full(16, 3e38, np.float32) for n in made.weight_shapes(x.shape)}
+    y, _ = run_array(made, x, weights, backend=backend)
+    expected, _ = run_array(made, x, weights)
+    np.testing.assert_array_equal(y, expected)
+    assert memory.sent > x.nbytes
 
 
 COMMANDS = [
