@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from poolnorm_cli.engine.in_memory import run_array
+import poolnorm_cli
 from poolnorm_cli.engine.layer_pass import LayerPass, initial_weights
 from poolnorm_cli.engine.threads import default_threads, pool_for
 from poolnorm_cli.layers import find
@@ -18,13 +18,16 @@ def job(words, parameters, x, threads=None):
         y = np.empty_like(x)
         return lambda: np.copyto(y, x)
     training = parameters.pop("training", False)
-    layer = find(*words.split())(**parameters)
-    weights, result = (
-        initial_weights(layer, x.shape, x.dtype.name),
-        layer.result_dtype(x.dtype.name),
-    )
-    y = np.empty(layer.output_shape(x.shape), result)  # used again, as runtimes do with theirs
-    return lambda: run_array(layer, x, weights, training=training, threads=threads, out=y)
+    layer = class_of(words)(**parameters)
+    weights = layer.weights_for(x.shape, x.dtype.name)
+    y = np.empty_like(layer(x, weights))  # used again, as runtimes do with theirs
+    return lambda: layer(x, weights, training=training, threads=threads, out=y)
+
+
+def class_of(words):
+    """Return the class that a Python program has for the words of the command line."""
+    classes = (getattr(poolnorm_cli, name) for name in poolnorm_cli.__all__)
+    return next(kind for kind in classes if getattr(kind, "words", None) == words)
 
 
 def half_job(words, parameters, x, given=None):

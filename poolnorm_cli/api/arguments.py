@@ -1,17 +1,22 @@
 """What a Python program gives, as the engine takes it; errors as a Python program expects them."""
 
+from __future__ import annotations
+
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from poolnorm_cli.errors import InputError, UsageError
-from poolnorm_cli.kernels.memory import Array
-from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.dtypes import DTYPES
+
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from poolnorm_cli.kernels.memory import Array
+    from poolnorm_cli.shapes import Ints
 
 
 class ArgumentError(UsageError, ValueError):
@@ -22,21 +27,24 @@ class DataError(InputError, ValueError):
     """A file or an array with values or a structure that a layer cannot take: a ValueError, too."""
 
 
-@contextmanager
-def python_errors() -> Iterator[None]:
+class python_errors:  # noqa: N801 - used as a function, of which a generator would be the slow form
     """Raise errors as ValueErrors, in the words of Python: parameters in place of flags.
 
-    Raises:
-        ArgumentError: In place of a UsageError.
-        DataError: In place of an InputError.
+    A UsageError becomes an ArgumentError, an InputError a DataError.
     """
-    try:
-        yield
-    except (ArgumentError, DataError):
-        raise
-    except (UsageError, InputError) as error:
-        kind = ArgumentError if isinstance(error, UsageError) else DataError
-        raise kind(in_python(error.what), _advice(error.fix), error.places) from None
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, UsageError | InputError) and not isinstance(error, ValueError):
+            own = ArgumentError if isinstance(error, UsageError) else DataError
+            raise own(in_python(error.what), _advice(error.fix), error.places) from None
 
 
 def with_fix(error: UsageError, fix: str) -> ArgumentError:
@@ -67,6 +75,9 @@ def in_python(text: str) -> str:
     return re.sub(r"--([a-z][a-z-]*)", lambda found: found[1].replace("-", "_"), text)
 
 
+_NATIVE = {np.dtype(name) for name in DTYPES if name != "bfloat16"}
+
+
 def array_of(x: Any, what: str = "the input") -> Array:
     """Return anything that is an array as one of NumPy.
 
@@ -82,6 +93,8 @@ def array_of(x: Any, what: str = "the input") -> Array:
     Raises:
         ArgumentError: It is no array of numbers that a layer takes.
     """
+    if type(x) is np.ndarray and x.dtype in _NATIVE and x.flags.c_contiguous:
+        return x  # at once, for this is much of the time that a small array takes
     found = x if isinstance(x, np.ndarray) else _converted(x, what)
     if found.dtype.name not in DTYPES:
         name = found.dtype.name

@@ -16,8 +16,7 @@ from poolnorm_cli.api.arguments import (
     result_name,
 )
 from poolnorm_cli.api.parameters import parameters_of
-from poolnorm_cli.api.steps import steps_of
-from poolnorm_cli.engine.in_memory import run_array, run_steps
+from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.engine.layer_pass import initial_weights
 from poolnorm_cli.engine.training import with_constants
 from poolnorm_cli.layers import find
@@ -196,7 +195,8 @@ class LayerFunction:
             DataError: The file of the weights cannot be read.
         """
         with python_errors():
-            return self.prepared(None, tuple(map(int, shape)), dtype, training=False)
+            found = self.prepared(None, tuple(map(int, shape)), dtype, training=False)
+        return {name: np.array(weight) for name, weight in found.items()}
 
     def export(
         self,
@@ -245,6 +245,9 @@ class LayerFunction:
         if out is not None:
             out = checked_out(out, made, result)
         if mask is None and (result != natural or "bfloat16" in (stored, natural)):
+            from poolnorm_cli.api.steps import steps_of
+            from poolnorm_cli.engine.in_memory import run_steps
+
             y = np.empty(made, result) if out is None else out
             more: dict[str, Any] = {"result": result, "training": training, "threads": threads}
             steps = steps_of([(self, weights)], array.shape, stored, **more)
@@ -287,7 +290,7 @@ class LayerFunction:
         if given is None and self._entry is not None:
             return dict(self._stored_weights(self._entry, shape, expected, training=training))
         if given is None:
-            return initial_weights(layer, shape, dtype)
+            return dict(self._initial_weights(shape, dtype, expected)) if expected else {}
         if not hasattr(given, "keys"):
             if len(given) != len(expected):
                 what = f"{len(given)} weights where the layer has {len(expected)}"
@@ -295,6 +298,13 @@ class LayerFunction:
             given = dict(zip(expected, given, strict=True))
         arrays = {str(name): array_of(given[name], str(name)) for name in given}  # type: ignore[index]
         return dict(fit(arrays, expected, layer, training=training))
+
+    def _initial_weights(self, shape: Ints, dtype: str, expected: Mapping[str, Ints]) -> Weights:
+        """Make the weights with which Keras starts, once for each of their shapes."""
+        key = (*expected.items(), (dtype, ()))
+        if key not in self._read:
+            self._read[key] = initial_weights(self.layer, shape, dtype)
+        return self._read[key]
 
     def _stored_weights(
         self, entry: Entry, shape: Ints, expected: Mapping[str, Ints], *, training: bool

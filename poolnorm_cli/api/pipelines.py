@@ -14,9 +14,8 @@ from poolnorm_cli.api.arguments import (
     result_name,
 )
 from poolnorm_cli.api.functions import LayerFunction
-from poolnorm_cli.api.steps import steps_of
+from poolnorm_cli.api.steps import pipeline_of, steps_of
 from poolnorm_cli.engine.in_memory import run_steps
-from poolnorm_cli.layers.pipeline import make_pipeline
 
 
 if TYPE_CHECKING:
@@ -24,9 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from poolnorm_cli.api.functions import GivenWeights, Weights
+    from poolnorm_cli.engine.pipeline_run import StepJob
     from poolnorm_cli.kernels.memory import Array
-    from poolnorm_cli.layers.pipeline import Pipeline as Named
-    from poolnorm_cli.shapes import Shape
+    from poolnorm_cli.shapes import Ints, Shape
+
+
+_KEPT = 16
+"""Kinds of inputs for which the steps are kept ready."""
 
 
 class Pipeline:
@@ -53,6 +56,9 @@ class Pipeline:
         if wrong or not self.layers:
             what = f"a pipeline of {type(wrong[0]).__name__}" if wrong else "an empty pipeline"
             raise ArgumentError(what, "give layers, as Pipeline([MaxPooling(2)])")
+        with python_errors():
+            self._named = pipeline_of(self.layers)
+        self._steps: dict[Any, tuple[StepJob, ...]] = {}
 
     def __repr__(self) -> str:
         """Return the call that makes such a pipeline."""
@@ -124,7 +130,7 @@ class Pipeline:
             ArgumentError: A layer cannot take what comes to it.
         """
         with python_errors():
-            return self._named().output_shape(tuple(shape))
+            return self._named.output_shape(tuple(shape))
 
     def export(
         self,
@@ -165,17 +171,45 @@ class Pipeline:
         dtype: Any,
         threads: int | None,
     ) -> tuple[Array, list[Weights]]:
-        array, pairs, pipeline = batch_of(x), self._with(weights), self._named()
+        array, pipeline = batch_of(x), self._named
         stored = array.dtype.name
         made = tuple(int(size or 0) for size in pipeline.output_shape(array.shape))
         result = result_name(dtype, pipeline.dtypes(stored)[-1])
         y = np.empty(made, result) if out is None else checked_out(out, made, result)
-        more: dict[str, Any] = {"result": result, "training": training, "threads": threads}
-        steps = steps_of(pairs, array.shape, stored, **more)
-        return y, run_steps(steps, array, "the input", y)
+        return y, run_steps(
+            self._steps_for(array.shape, stored, weights, result, training, threads),
+            array,
+            "the input",
+            y,
+        )
 
-    def _named(self) -> Named:
-        return make_pipeline([(n, each.layer) for n, each in enumerate(self.layers, 1)])
+    def _steps_for(
+        self,
+        shape: Ints,
+        dtype: str,
+        weights: Sequence[GivenWeights] | None,
+        result: str,
+        training: bool,  # noqa: FBT001
+        threads: int | None,
+    ) -> tuple[StepJob, ...]:
+        """Return the steps for an input; those that a call leaves as they were are kept."""
+        key = (shape, dtype, result, threads)
+        if weights is None and not training and key in self._steps:
+            return self._steps[key]
+        found = steps_of(
+            self._with(weights),
+            shape,
+            dtype,
+            named=self._named,
+            result=result,
+            training=training,
+            threads=threads,
+        )
+        if weights is None and not training:
+            if len(self._steps) >= _KEPT:
+                self._steps.clear()
+            self._steps[key] = found
+        return found
 
     def _with(
         self, weights: Sequence[GivenWeights] | None

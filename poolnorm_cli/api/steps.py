@@ -9,7 +9,7 @@ from poolnorm_cli.engine.job import Job
 from poolnorm_cli.engine.pipeline_run import StepJob
 from poolnorm_cli.engine.training import TrainingState
 from poolnorm_cli.errors import error_context
-from poolnorm_cli.layers.pipeline import make_pipeline
+from poolnorm_cli.layers.pipeline import Pipeline, make_pipeline
 from poolnorm_cli.layers.trainable import Trainable
 
 
@@ -19,11 +19,21 @@ if TYPE_CHECKING:
     from poolnorm_cli.shapes import Ints
 
 
+def pipeline_of(layers: Sequence[Any]) -> Pipeline:
+    """Return the functions of layers as a value.
+
+    Raises:
+        UsageError: Two have been given one name.
+    """
+    return make_pipeline([(n, function.layer) for n, function in enumerate(layers, 1)])
+
+
 def steps_of(
     layers: Sequence[tuple[Any, Any]],
     shape: Ints,
     dtype: str,
     *,
+    named: Pipeline | None = None,
     result: str | None = None,
     training: bool = False,
     threads: int | None = None,
@@ -34,6 +44,7 @@ def steps_of(
         layers: The functions of the layers, each with its weights or None.
         shape: Shape of the input.
         dtype: Name of its dtype.
+        named: The layers as a value; made of them where None.
         result: Name of the dtype of the output; None for what the last layer gives.
         training: The statistics of the batch are used, and moving ones updated.
         threads: Threads that work on blocks; None for the usual number.
@@ -44,7 +55,7 @@ def steps_of(
     Raises:
         PoolnormError: A layer does not take what comes to it, or has other weights.
     """
-    named = make_pipeline([(n, function.layer) for n, (function, _) in enumerate(layers, 1)])
+    named = named or pipeline_of([function for function, _ in layers])
     found: list[StepJob] = []
     for step, (function, given) in zip(named.steps, layers, strict=True):
         layer, is_last = function.layer, len(found) + 1 == len(layers)
