@@ -67,9 +67,9 @@ int read_type(PyObject *given, type_of_items *type, const char *letters)
     return 1;
 }
 
-int float_type(PyObject *given, void *type) { return read_type(given, type, "fd"); }
+int float_type(PyObject *given, void *type) { return read_type(given, type, "fdeE"); }
 
-int number_type(PyObject *given, void *type) { return read_type(given, type, "fd?bhiqBHIQ"); }
+int number_type(PyObject *given, void *type) { return read_type(given, type, "fdeE?bhiqBHIQ"); }
 
 PyObject *answer(buffers *b, int result)
 {

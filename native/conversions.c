@@ -220,6 +220,13 @@ converter conversion(char from, char to)
     return NULL;
 }
 
+const halves *halves_of(char kind)
+{
+    static const halves float16 = {widen_float16_as_allowed, narrow_float16_as_allowed};
+    static const halves bfloat16 = {widen_bfloat16, narrow_bfloat16};
+    return kind == 'e' ? &float16 : kind == 'E' ? &bfloat16 : NULL;
+}
+
 ptrdiff_t size_of_kind(char kind)
 {
     switch (kind) {

@@ -8,7 +8,6 @@
 
 #define LANES 48  /* items of a row in which short ones are put side by side */
 #define SHORT 64  /* items of a row up to which several are worked on together */
-#define WIDENED 8192 /* items that are converted at once, and stay in the first-level cache */
 #define GROUPS 64 /* of four rows each that are joined one after another */
 
 /* How many rows of `after` items are put side by side: not so many that there are few of those. */
@@ -85,6 +84,52 @@ static INLINE ptrdiff_t side_by_side(ptrdiff_t after, ptrdiff_t length)
 #define ODD UNORDERED
 #include "folds_of.h"
 
+/* Reduce items of two bytes: small images several at once, of large ones as many rows as stay in the
+ * first-level cache. */
+#define FOLD_HALVES(name, A)                                                                        \
+    static int fold_##name##_of_halves(const halves *h, const uint16_t *x, A *out, ptrdiff_t before,                 \
+                             ptrdiff_t length, ptrdiff_t after)                                     \
+    {                                                                                               \
+        const ptrdiff_t size = length * after, step = LEAST(WIDENED / size, before);                \
+        float *wide = room(MOST(WIDENED, LEAST(size, 4 * MOST(after, LANES))), 1, sizeof(float));   \
+        const source given = {x, h->widen, wide};                                                   \
+        int result = 0;                                                                             \
+        if (!wide) return -1;                                                                       \
+        if (!step) result = fold_as_##name##_f(&given, out, before, length, after);                 \
+        for (ptrdiff_t k = 0, some; step && k < before && !result; k += some, x += some * size) {   \
+            some = LEAST(step, before - k);                                                         \
+            h->widen(x, wide, some * size);                                                         \
+            result = fold_##name##_f(wide, out + k * after, some, length, after);                   \
+        }                                                                                           \
+        free(wide);                                                                                 \
+        return result;                                                                              \
+    }
+FOLD_HALVES(sum, double)
+FOLD_HALVES(squares, double)
+FOLD_HALVES(max, float)
+
+int fold_sum_halves(const halves *h, const uint16_t *x, double *out, ptrdiff_t before,
+                    ptrdiff_t length, ptrdiff_t after)
+{
+    return fold_sum_of_halves(h, x, out, before, length, after);
+}
+
+int fold_squares_halves(const halves *h, const uint16_t *x, double *out, ptrdiff_t before,
+                        ptrdiff_t length, ptrdiff_t after)
+{
+    return fold_squares_of_halves(h, x, out, before, length, after);
+}
+
+int fold_max_halves(const halves *h, const uint16_t *x, uint16_t *out, ptrdiff_t before,
+                    ptrdiff_t length, ptrdiff_t after)
+{
+    float *most = room(before, after, sizeof(float));
+    const int result = most ? fold_max_of_halves(h, x, most, before, length, after) : -1;
+    if (!result) h->narrow(most, out, before * after);
+    free(most);
+    return result;
+}
+
 /* Add distances from `near`, and their squares, of a row of `n` items or of two. */
 static INLINE void add_away(const float *restrict x, ptrdiff_t n, int two,
                             const double *restrict near, double *restrict sums,
@@ -159,10 +204,10 @@ int fold_moments_f(const float *x, double *mean, double *squares, ptrdiff_t befo
                              after);
 }
 
-int fold_moments_e(const uint16_t *x, double *mean, double *squares, ptrdiff_t before,
+int fold_moments_halves(const halves *h, const uint16_t *x, double *mean, double *squares, ptrdiff_t before,
                    ptrdiff_t length, ptrdiff_t after)
 {
-    return moments_of_floats((const char *)x, conversion('e', 'f'), sizeof(uint16_t), mean, squares,
+    return moments_of_floats((const char *)x, h->widen, sizeof(uint16_t), mean, squares,
                              before, length, after);
 }
 
@@ -173,6 +218,18 @@ LOOP int divide_f(const double *sums, float *out, double by, ptrdiff_t n)
         double mean = sums[i] / by;
         out[i] = (float)mean;
         lost |= !isfinite(mean);
+    }
+    return lost;
+}
+
+int divide_halves(const halves *h, const double *sums, uint16_t *out, double by, ptrdiff_t n)
+{
+    float means[LANES];
+    int lost = 0;
+    for (ptrdiff_t i = 0; i < n; i += LANES) {
+        const ptrdiff_t some = LEAST(LANES, n - i);
+        lost |= divide_f(sums + i, means, by, some);
+        h->narrow(means, out + i, some);
     }
     return lost;
 }

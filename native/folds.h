@@ -7,7 +7,7 @@
 #ifndef POOLNORM_FOLDS_H
 #define POOLNORM_FOLDS_H
 
-#include "common.h"
+#include "conversions.h"
 
 #include <stdint.h>
 
@@ -22,13 +22,22 @@ int fold_max_f(const float *x, float *out, ptrdiff_t before, ptrdiff_t length, p
 int fold_max_d(const double *x, double *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after);
 int fold_moments_f(const float *x, double *mean, double *squares, ptrdiff_t before,
                    ptrdiff_t length, ptrdiff_t after);
-int fold_moments_e(const uint16_t *x, double *mean, double *squares, ptrdiff_t before,
-                   ptrdiff_t length, ptrdiff_t after); /* of float16 */
 int fold_moments_d(const double *x, double *mean, double *squares, ptrdiff_t before,
                    ptrdiff_t length, ptrdiff_t after);
 
+/* The same of items of two bytes. */
+int fold_sum_halves(const halves *h, const uint16_t *x, double *out, ptrdiff_t before,
+                    ptrdiff_t length, ptrdiff_t after);
+int fold_squares_halves(const halves *h, const uint16_t *x, double *out, ptrdiff_t before,
+                        ptrdiff_t length, ptrdiff_t after);
+int fold_max_halves(const halves *h, const uint16_t *x, uint16_t *out, ptrdiff_t before,
+                    ptrdiff_t length, ptrdiff_t after);
+int fold_moments_halves(const halves *h, const uint16_t *x, double *mean, double *squares,
+                        ptrdiff_t before, ptrdiff_t length, ptrdiff_t after);
+
 /* Divide `n` sums, and say whether a quotient is not finite. */
 int divide_f(const double *sums, float *out, double by, ptrdiff_t n);
+int divide_halves(const halves *h, const double *sums, uint16_t *out, double by, ptrdiff_t n);
 int divide_d(const double *sums, double *out, double by, ptrdiff_t n);
 
 #endif

@@ -36,44 +36,59 @@ static INLINE void NAME(join)(const A *restrict from, ptrdiff_t n, A *restrict t
     for (ptrdiff_t i = 0; i < n; i++) to[i] = JOIN(to[i], from[i]);
 }
 
-/* Join the rows of `n` items that begin in the first `size` items, of which the last may be shorter:
- * GROUPS of four rows into `some`, and these into `all`. */
-static INLINE BITS NAME(image_of)(const T *x, ptrdiff_t n, ptrdiff_t size, A *restrict some,
-                                  A *restrict all, BITS *restrict lanes)
+/* Join the rows of `n` items that begin in the `size` items from `at` on, of which the last may be
+ * shorter: GROUPS of four rows into `some`, and these into `all`. */
+static INLINE BITS NAME(image_of)(const source *x, ptrdiff_t at, ptrdiff_t n, ptrdiff_t size,
+                                  A *restrict some, A *restrict all, BITS *restrict lanes)
 {
     BITS odd = 0;
     ptrdiff_t i = 0;
+    const ptrdiff_t most = x->widen ? MOST(WIDENED / (4 * n) - 1, 0) * 4 * n : size;
     for (int first = 1; i + 4 * n <= size; first = 0) {
         const ptrdiff_t stop = LEAST(size - 4 * n, i + (GROUPS - 1) * 4 * n);
         A *to = first ? all : some;
-        odd |= NAME(rows_of)(x + i, n, 4, 1, to, lanes);
-        for (i += 4 * n; i <= stop; i += 4 * n) odd |= NAME(rows_of)(x + i, n, 4, 0, to, lanes);
+        for (int begin = 1; i <= stop; begin = 0) {
+            const ptrdiff_t from = i, last = LEAST(stop, i + most);
+            const T *cells = taken(x, at + from, last - from + 4 * n, sizeof(T));
+            if (begin) odd |= NAME(rows_of)(cells, n, 4, 1, to, lanes), i += 4 * n;
+            for (; i <= last; i += 4 * n)
+                odd |= NAME(rows_of)(cells + (i - from), n, 4, 0, to, lanes);
+        }
         if (!first) NAME(join)(some, n, all);
     }
-    if (!i) odd |= NAME(rows_of)(x, n, 1, 1, all, lanes), i = n;
-    for (; i + n <= size; i += n) odd |= NAME(rows_of)(x + i, n, 1, 0, all, lanes);
-    return odd | NAME(rows_of)(x + i, size - i, 1, 0, all, lanes);
+    if (i == size) return odd;
+    const T *cells = taken(x, at + i, size - i, sizeof(T)) , *rest = cells;
+    if (!i) odd |= NAME(rows_of)(cells, n, 1, 1, all, lanes), i = n, rest += n;
+    for (; i + n <= size; i += n, rest += n) odd |= NAME(rows_of)(rest, n, 1, 0, all, lanes);
+    return odd | NAME(rows_of)(rest, size - i, 1, 0, all, lanes);
 }
 
-static INLINE void NAME(one_by_one)(const T *restrict x, A *restrict out, ptrdiff_t length,
+static INLINE void NAME(one_by_one)(const source *x, ptrdiff_t at, A *restrict out, ptrdiff_t length,
                                     ptrdiff_t after)
 {
-    for (ptrdiff_t c = 0; c < after; c++) out[c] = TERM(x[c]);
-    for (ptrdiff_t i = 1; i < length; i++)
-        for (ptrdiff_t c = 0; c < after; c++) out[c] = EXACT(out[c], TERM(x[i * after + c]));
+    const ptrdiff_t step = x->widen ? MOST(WIDENED / after, 1) : length;
+    for (ptrdiff_t first = 0; first < length; first += step) {
+        const ptrdiff_t rows = LEAST(step, length - first);
+        const T *cells = taken(x, at + first * after, rows * after, sizeof(T));
+        if (!first)
+            for (ptrdiff_t c = 0; c < after; c++) out[c] = TERM(cells[c]);
+        for (ptrdiff_t i = !first; i < rows; i++)
+            for (ptrdiff_t c = 0; c < after; c++)
+                out[c] = EXACT(out[c], TERM(cells[i * after + c]));
+    }
 }
 
 /* Reduce an image of few items, of which `rows` are side by side, a power of two. */
-static INLINE void NAME(few)(const T *restrict x, A *restrict out, ptrdiff_t length, ptrdiff_t after,
-                             ptrdiff_t rows)
+static INLINE void NAME(few)(const source *x, ptrdiff_t at, A *restrict out, ptrdiff_t length,
+                             ptrdiff_t after, ptrdiff_t rows)
 {
     const ptrdiff_t n = rows * after;
     A some[LANES], all[LANES];
     BITS lanes[LANES] = {0}, odd = 0;
-    if (length >= rows) NAME(image_of)(x, n, length * after, some, all, lanes);
+    if (length >= rows) NAME(image_of)(x, at, n, length * after, some, all, lanes);
     for (ptrdiff_t i = 0; i < n; i++) odd |= lanes[i];
     if (length < rows || odd) {
-        NAME(one_by_one)(x, out, length, after);
+        NAME(one_by_one)(x, at, out, length, after);
         return;
     }
     for (ptrdiff_t half = n / 2; half >= after; half /= 2)
@@ -81,11 +96,11 @@ static INLINE void NAME(few)(const T *restrict x, A *restrict out, ptrdiff_t len
     for (ptrdiff_t c = 0; c < after; c++) out[c] = all[c];
 }
 
-static INLINE void NAME(all_few)(const T *x, A *out, ptrdiff_t before, ptrdiff_t length,
+static INLINE void NAME(all_few)(const source *x, A *out, ptrdiff_t before, ptrdiff_t length,
                                  ptrdiff_t after, ptrdiff_t rows)
 {
     for (ptrdiff_t k = 0; k < before; k++)
-        NAME(few)(x + k * length * after, out + k * after, length, after, rows);
+        NAME(few)(x, k * length * after, out + k * after, length, after, rows);
 }
 
 /* Reduce `count` short rows of 8 items or more beside each other, each in four lanes. */
@@ -110,7 +125,8 @@ static INLINE void NAME(short_of)(const T *restrict x, A *restrict out, ptrdiff_
             odd |= ODD(x[k * length + j], x[k * length + j]);
         }
         out[k] = one;
-        if (odd) NAME(one_by_one)(x + k * length, out + k, length, 1);
+        const source own = {x, NULL, NULL};
+        if (odd) NAME(one_by_one)(&own, k * length, out + k, length, 1);
     }
 }
 
@@ -121,7 +137,7 @@ LOOP static void NAME(short_rows)(const T *x, A *out, ptrdiff_t before, ptrdiff_
     for (; k < before; k++) NAME(short_of)(x + k * length, out + k, length, 1);
 }
 
-LOOP static void NAME(few_items)(const T *x, A *out, ptrdiff_t before, ptrdiff_t length,
+LOOP static void NAME(few_items)(const source *x, A *out, ptrdiff_t before, ptrdiff_t length,
                                  ptrdiff_t after)
 {
     switch (after) { /* loops of known length */
@@ -132,14 +148,14 @@ LOOP static void NAME(few_items)(const T *x, A *out, ptrdiff_t before, ptrdiff_t
     }
 }
 
-LOOP static void NAME(many_items)(const T *x, A *out, ptrdiff_t before, ptrdiff_t length,
+LOOP static void NAME(many_items)(const source *x, A *out, ptrdiff_t before, ptrdiff_t length,
                                   ptrdiff_t after, A *memory)
 {
     const ptrdiff_t rows = side_by_side(after, length), n = rows * after, size = length * after;
-    for (ptrdiff_t k = 0; k < before; k++, x += size, out += after) {
+    for (ptrdiff_t k = 0; k < before; k++, out += after) {
         A *all = rows == 1 ? out : memory + n;
-        if (NAME(image_of)(x, n, size, memory, all, 0)) {
-            NAME(one_by_one)(x, out, length, after);
+        if (NAME(image_of)(x, k * size, n, size, memory, all, 0)) {
+            NAME(one_by_one)(x, k * size, out, length, after);
             continue;
         }
         for (ptrdiff_t c = 0; c < after && rows > 1; c++) {
@@ -150,10 +166,11 @@ LOOP static void NAME(many_items)(const T *x, A *out, ptrdiff_t before, ptrdiff_
     }
 }
 
-int NAME(fold)(const T *x, A *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after)
+static int NAME(fold_as)(const source *x, A *out, ptrdiff_t before, ptrdiff_t length,
+                         ptrdiff_t after)
 {
     if (after == 1 && length >= 8 && length <= SHORT) {
-        NAME(short_rows)(x, out, before, length);
+        NAME(short_rows)(x->x, out, before, length);
         return 0;
     }
     if (after <= 4) {
@@ -165,6 +182,12 @@ int NAME(fold)(const T *x, A *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t
     NAME(many_items)(x, out, before, length, after, memory);
     free(memory);
     return 0;
+}
+
+int NAME(fold)(const T *x, A *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after)
+{
+    const source own = {x, NULL, NULL};
+    return NAME(fold_as)(&own, out, before, length, after);
 }
 
 #undef T

@@ -42,3 +42,25 @@
 #define SMALL 1e-270
 #define GREAT 1e300
 #include "joined_of.h"
+
+/* An image at a time is converted, and is in the second-level cache if it is not very large. */
+int columns_of_halves(const halves *h, const uint16_t *x, uint16_t *y, const double *gamma,
+                      const double *beta, const size_of *s, const columns *k)
+{
+    const ptrdiff_t items = k->length * k->width;
+    columns one = *k;
+    affine_f a;
+    float *wide = room(items, 2, sizeof(float)), *made = wide + items;
+    if (!wide) return -1;
+    if (prepare_f(&a, gamma, beta, k->along ? k->length : k->width) < 0) return free(wide), -1;
+    int result = 0;
+    one.before = 1;
+    for (ptrdiff_t b = 0; b < k->before && !result; b++, x += items, y += items) {
+        h->widen(x, wide, items);
+        result = normalize_columns_f(wide, made, &a, s, &one);
+        h->narrow(made, y, items);
+    }
+    free(a.memory);
+    free(wide);
+    return result;
+}

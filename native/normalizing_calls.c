@@ -1,5 +1,6 @@
 #include "calls.h"
 
+#include "conversions.h"
 #include "rows.h"
 #include "scaling.h"
 
@@ -15,22 +16,25 @@ PyObject *py_normalize_rows(PyObject *self, PyObject *args)
 {
     (void)self;
     PyObject *objects[4];
-    int size;
+    type_of_items t;
     size_of s;
     weighing w;
     Py_ssize_t rows, whole, weights;
-    if (!PyArg_ParseTuple(args, "OOOOi(pddd)(nnnn)", &objects[0], &objects[1], &objects[2],
-                          &objects[3], &size, &s.centered, &s.weight, &s.epsilon, &s.least, &rows,
+    if (!PyArg_ParseTuple(args, "OOOOO&(pddd)(nnnn)", &objects[0], &objects[1], &objects[2],
+                          &objects[3], float_type, &t, &s.centered, &s.weight, &s.epsilon, &s.least, &rows,
                           &w.groups, &w.channels, &w.run))
         return NULL;
-    const Py_ssize_t sizes[4] = {rows, w.channels, w.run, size};
+    const Py_ssize_t sizes[4] = {rows, w.channels, w.run, t.size};
     const Py_ssize_t own[3] = {w.groups, w.channels, sizeof(double)};
     buffers b;
-    if (!served(size) || !count(sizes, 4, &whole) || !count(own, 3, &weights)) return NULL;
+    if (!count(sizes, 4, &whole) || !count(own, 3, &weights)) return NULL;
     if (take_affine(&b, objects, whole, weights) < 0) return NULL;
     Py_buffer *v = b.view;
     int result = 0;
-    if (size == 4)
+    const halves *h = halves_of(t.kind);
+    if (h)
+        RUN(whole, result = rows_of_halves(h, v[0].buf, v[1].buf, v[2].buf, v[3].buf, &s, &w, rows));
+    else if (t.kind == 'f')
         RUN(whole, result = all_rows_f(v[0].buf, v[1].buf, v[2].buf, v[3].buf, &s, &w, rows));
     else
         RUN(whole, result = all_rows_d(v[0].buf, v[1].buf, v[2].buf, v[3].buf, &s, &w, rows));
@@ -41,18 +45,18 @@ PyObject *py_normalize_columns(PyObject *self, PyObject *args)
 {
     (void)self;
     PyObject *objects[4];
-    int size;
+    type_of_items t;
     size_of s;
     columns c;
     Py_ssize_t whole, weights;
-    if (!PyArg_ParseTuple(args, "OOOOi(pddd)(nnnn)p", &objects[0], &objects[1], &objects[2],
-                          &objects[3], &size, &s.centered, &s.weight, &s.epsilon, &s.least,
+    if (!PyArg_ParseTuple(args, "OOOOO&(pddd)(nnnn)p", &objects[0], &objects[1], &objects[2],
+                          &objects[3], float_type, &t, &s.centered, &s.weight, &s.epsilon, &s.least,
                           &c.before, &c.length, &c.width, &c.joined, &c.along))
         return NULL;
-    const Py_ssize_t sizes[4] = {c.before, c.length, c.width, size};
+    const Py_ssize_t sizes[4] = {c.before, c.length, c.width, t.size};
     const Py_ssize_t own[2] = {c.along ? c.length : c.width, sizeof(double)};
     buffers b;
-    if (!served(size) || !count(sizes, 4, &whole) || !count(own, 2, &weights)) return NULL;
+    if (!count(sizes, 4, &whole) || !count(own, 2, &weights)) return NULL;
     if (c.joined < 1 || c.width % c.joined) {
         PyErr_SetString(PyExc_ValueError, "columns that cannot be joined so");
         return NULL;
@@ -60,7 +64,10 @@ PyObject *py_normalize_columns(PyObject *self, PyObject *args)
     if (take_affine(&b, objects, whole, weights) < 0) return NULL;
     Py_buffer *v = b.view;
     int result = 0;
-    if (size == 4)
+    const halves *h = halves_of(t.kind);
+    if (h)
+        RUN(whole, result = columns_of_halves(h, v[0].buf, v[1].buf, v[2].buf, v[3].buf, &s, &c));
+    else if (t.kind == 'f')
         RUN(whole, result = all_columns_f(v[0].buf, v[1].buf, v[2].buf, v[3].buf, &s, &c));
     else
         RUN(whole, result = all_columns_d(v[0].buf, v[1].buf, v[2].buf, v[3].buf, &s, &c));
@@ -71,23 +78,26 @@ PyObject *py_center(PyObject *self, PyObject *args)
 {
     (void)self;
     PyObject *objects[5];
-    int size;
+    type_of_items t;
     Py_ssize_t before, length, after;
-    if (!PyArg_ParseTuple(args, "OOOOOi(nnn)", &objects[0], &objects[1], &objects[2], &objects[3],
-                          &objects[4], &size, &before, &length, &after))
+    if (!PyArg_ParseTuple(args, "OOOOOO&(nnn)", &objects[0], &objects[1], &objects[2], &objects[3],
+                          &objects[4], float_type, &t, &before, &length, &after))
         return NULL;
-    const Py_ssize_t sizes[4] = {before, after, length, size};
+    const Py_ssize_t sizes[4] = {before, after, length, t.size};
     const Py_ssize_t own[2] = {length, sizeof(double)};
     const enum use uses[5] = {READ, WRITE, READ, READ, MAYBE};
     Py_ssize_t whole, vector;
     buffers b;
-    if (!served(size) || !count(sizes, 4, &whole) || !count(own, 2, &vector)) return NULL;
+    if (!count(sizes, 4, &whole) || !count(own, 2, &vector)) return NULL;
     const Py_ssize_t bytes[5] = {whole, whole, vector, vector, vector};
     if (take(&b, objects, uses, bytes, 5) < 0) return NULL;
     Py_buffer *v = b.view;
     const moving m = {v[2].buf, v[3].buf, v[4].buf};
     int result = 0;
-    if (size == 4)
+    const halves *h = halves_of(t.kind);
+    if (h)
+        RUN(whole, result = center_halves(h, v[0].buf, v[1].buf, &m, before, length, after));
+    else if (t.kind == 'f')
         RUN(whole, result = center_f(v[0].buf, v[1].buf, &m, before, length, after));
     else
         RUN(whole, result = center_d(v[0].buf, v[1].buf, &m, before, length, after));
@@ -119,21 +129,26 @@ PyObject *py_scale(PyObject *self, PyObject *args)
 {
     (void)self;
     PyObject *objects[5];
-    int size;
+    type_of_items t;
     Py_ssize_t before, length, after;
-    if (!PyArg_ParseTuple(args, "OOOOOi(nnn)", &objects[0], &objects[1], &objects[2], &objects[3],
-                          &objects[4], &size, &before, &length, &after))
+    if (!PyArg_ParseTuple(args, "OOOOOO&(nnn)", &objects[0], &objects[1], &objects[2], &objects[3],
+                          &objects[4], float_type, &t, &before, &length, &after))
         return NULL;
-    const Py_ssize_t sizes[4] = {before, after, length, size};
+    const Py_ssize_t sizes[4] = {before, after, length, t.size};
+    const Py_ssize_t own[2] = {length, t.kind == 'd' ? sizeof(double) : sizeof(float)};
     const enum use uses[5] = {READ, WRITE, MAYBE, READ, MAYBE};
     Py_ssize_t whole, vector;
     buffers b;
-    if (!served(size) || !count(sizes, 4, &whole) || !count(sizes + 2, 2, &vector)) return NULL;
+    if (!count(sizes, 4, &whole) || !count(own, 2, &vector)) return NULL;
     const Py_ssize_t bytes[5] = {whole, whole, vector, vector, vector};
     if (take(&b, objects, uses, bytes, 5) < 0) return NULL;
     Py_buffer *v = b.view;
     int result = 0;
-    if (size == 4)
+    const halves *h = halves_of(t.kind);
+    if (h)
+        RUN(whole, result = scale_halves(h, v[0].buf, v[1].buf, v[2].buf, v[3].buf, v[4].buf, before,
+                                         length, after));
+    else if (t.kind == 'f')
         RUN(whole, result = scale_f(v[0].buf, v[1].buf, v[2].buf, v[3].buf, v[4].buf, before, length,
                                     after));
     else

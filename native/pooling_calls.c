@@ -165,7 +165,13 @@ enum fold { SUM, SQUARES, LARGEST };
 
 static int fold(enum fold kind, const void *x, void *out, char type, const Py_ssize_t *n)
 {
+    const halves *h = halves_of(type);
     if (is_whole(type)) return fold_max_whole(type, x, out, n[0], n[1], n[2]);
+    if (h) {
+        if (kind == SUM) return fold_sum_halves(h, x, out, n[0], n[1], n[2]);
+        if (kind == SQUARES) return fold_squares_halves(h, x, out, n[0], n[1], n[2]);
+        return fold_max_halves(h, x, out, n[0], n[1], n[2]);
+    }
     if (type == 'f') {
         if (kind == SUM) return fold_sum_f(x, out, n[0], n[1], n[2]);
         if (kind == SQUARES) return fold_squares_f(x, out, n[0], n[1], n[2]);
@@ -220,25 +226,25 @@ PyObject *py_fold_moments(PyObject *self, PyObject *args)
     (void)self;
     PyObject *objects[3];
     Py_ssize_t before, length, after;
-    int size = sizeof(float);
-    if (!PyArg_ParseTuple(args, "OOO(nnn)|i", &objects[0], &objects[1], &objects[2], &before,
-                          &length, &after, &size))
+    type_of_items t = {'f', sizeof(float)};
+    if (!PyArg_ParseTuple(args, "OOO(nnn)|O&", &objects[0], &objects[1], &objects[2], &before,
+                          &length, &after, float_type, &t))
         return NULL;
-    const Py_ssize_t from[4] = {before, length, after, size};
+    const Py_ssize_t from[4] = {before, length, after, t.size};
     const Py_ssize_t to[3] = {before, after, sizeof(double)};
     const enum use uses[3] = {READ, WRITE, WRITE};
     Py_ssize_t bytes[3];
     buffers b;
-    if (size != 2 && !served(size)) return NULL;
     if (!count(from, 4, bytes) || !count(to, 3, bytes + 1)) return NULL;
     bytes[2] = bytes[1];
     if (take(&b, objects, uses, bytes, 3) < 0) return NULL;
     const void *x = b.view[0].buf;
     void *mean = b.view[1].buf, *squares = b.view[2].buf;
     int result = 0;
-    if (size == 2)
-        RUN(bytes[0], result = fold_moments_e(x, mean, squares, before, length, after));
-    else if (size == 4)
+    const halves *h = halves_of(t.kind);
+    if (h)
+        RUN(bytes[0], result = fold_moments_halves(h, x, mean, squares, before, length, after));
+    else if (t.kind == 'f')
         RUN(bytes[0], result = fold_moments_f(x, mean, squares, before, length, after));
     else
         RUN(bytes[0], result = fold_moments_d(x, mean, squares, before, length, after));
@@ -261,7 +267,10 @@ PyObject *py_divide(PyObject *self, PyObject *args)
     const enum use uses[2] = {READ, WRITE};
     if (take(&b, objects, uses, bytes, 2) < 0) return NULL;
     int result = 0;
-    if (t.kind == 'f')
+    const halves *h = halves_of(t.kind);
+    if (h)
+        RUN(bytes[0], result = divide_halves(h, b.view[0].buf, b.view[1].buf, by, items));
+    else if (t.kind == 'f')
         RUN(bytes[0], result = divide_f(b.view[0].buf, b.view[1].buf, by, items));
     else
         RUN(bytes[0], result = divide_d(b.view[0].buf, b.view[1].buf, by, items));

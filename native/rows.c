@@ -214,3 +214,22 @@ static INLINE double inverse_root_d(double power) { return 1 / sqrt(power); }
 #define SMALL 1e-270
 #define GREAT 1e300
 #include "rows_of.h"
+
+int rows_of_halves(const halves *h, const uint16_t *x, uint16_t *y, const double *gamma,
+                   const double *beta, const size_of *s, const weighing *w, ptrdiff_t rows)
+{
+    const ptrdiff_t items = w->channels * w->run, step = LEAST(MOST(NEAR / items, 1), rows);
+    affine_f a;
+    float *wide = room(step * items, 2, sizeof(float)), *made = wide + step * items;
+    if (!wide) return -1;
+    if (prepare_f(&a, gamma, beta, w->groups * w->channels) < 0) return free(wide), -1;
+    for (ptrdiff_t r = 0; r < rows; r += step, x += step * items, y += step * items) {
+        const ptrdiff_t some = LEAST(step, rows - r);
+        h->widen(x, wide, some * items);
+        normalize_rows_f(wide, made, &a, s, w, r, some);
+        h->narrow(made, y, some * items);
+    }
+    free(a.memory);
+    free(wide);
+    return 0;
+}

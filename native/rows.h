@@ -6,7 +6,7 @@
 #ifndef POOLNORM_ROWS_H
 #define POOLNORM_ROWS_H
 
-#include "common.h"
+#include "conversions.h"
 
 typedef struct {
     int centered; /* the mean is subtracted, and squares are of distances from it */
@@ -67,5 +67,11 @@ int all_columns_f(const float *x, float *y, const double *gamma, const double *b
                   const size_of *s, const columns *c);
 int all_columns_d(const double *x, double *y, const double *gamma, const double *beta,
                   const size_of *s, const columns *c);
+
+/* The same of items of two bytes, which are converted in cache and rounded once. */
+int rows_of_halves(const halves *h, const uint16_t *x, uint16_t *y, const double *gamma,
+                   const double *beta, const size_of *s, const weighing *w, ptrdiff_t rows);
+int columns_of_halves(const halves *h, const uint16_t *x, uint16_t *y, const double *gamma,
+                      const double *beta, const size_of *s, const columns *c);
 
 #endif

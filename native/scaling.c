@@ -1,6 +1,7 @@
 #include "scaling.h"
 
 #include "checked.h"
+#include "conversions.h"
 
 #include <float.h>
 #include <math.h>
@@ -31,25 +32,37 @@
 LOOP int scale_f(const float *x, float *y, const float *a, const float *b,
                                const float *c, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after)
 {
-    return scale_f_of(x, y, a, b, c, before, length, after);
+    return scale_f_of(x, y, NULL, a, b, c, before, length, after);
 }
 
 LOOP int scale_d(const double *x, double *y, const double *a, const double *b,
                                const double *c, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after)
 {
-    return scale_d_of(x, y, a, b, c, before, length, after);
+    return scale_d_of(x, y, NULL, a, b, c, before, length, after);
 }
 
 LOOP int center_f(const float *x, float *y, const moving *m, ptrdiff_t before, ptrdiff_t length,
                   ptrdiff_t after)
 {
-    return center_f_of(x, y, m, before, length, after);
+    return center_f_of(x, y, NULL, m, before, length, after);
 }
 
 LOOP int center_d(const double *x, double *y, const moving *m, ptrdiff_t before, ptrdiff_t length,
                   ptrdiff_t after)
 {
-    return center_d_of(x, y, m, before, length, after);
+    return center_d_of(x, y, NULL, m, before, length, after);
+}
+
+LOOP int scale_halves(const halves *h, const void *x, void *y, const float *a, const float *b,
+                      const float *c, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after)
+{
+    return scale_f_of(x, y, h, a, b, c, before, length, after);
+}
+
+LOOP int center_halves(const halves *h, const void *x, void *y, const moving *m, ptrdiff_t before,
+                       ptrdiff_t length, ptrdiff_t after)
+{
+    return center_f_of(x, y, h, m, before, length, after);
 }
 
 int fold_weights(const double *gamma, const double *beta, const double *variance, double epsilon,

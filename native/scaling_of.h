@@ -37,18 +37,50 @@ static INLINE void NAME(scale_run)(const T *x, T *y, const T *a, T b, const T *c
         for (ptrdiff_t i = 0; i < n; i++) y[i] = x[i] * b;
 }
 
-static INLINE int NAME(scale)(const T *x, T *y, const T *a, const T *b, const T *c,
-                              ptrdiff_t before, ptrdiff_t length, ptrdiff_t after)
+/* Where `n` results from `at` on are made, and put from there; in `wide` if they are of two bytes. */
+static INLINE T *NAME(made)(const halves *h, void *y, ptrdiff_t at, T *wide)
+{
+    return h ? wide : (T *)y + at;
+}
+
+static INLINE void NAME(put)(const halves *h, void *y, ptrdiff_t at, ptrdiff_t n, const T *wide)
+{
+    if (h) h->narrow(wide, (uint16_t *)y + at, n);
+}
+
+/* Runs of `after` items; of those of two bytes as many at once as fit, or parts of one. */
+static INLINE void NAME(scale_runs)(const source *x, const halves *h, void *y, const T *a, const T *b,
+                                    const T *c, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after)
+{
+    const ptrdiff_t runs = before * length, step = h ? MOST(WIDENED / after, 1) : runs;
+    const ptrdiff_t piece = h ? LEAST(after, WIDENED) : after;
+    T *wide = (T *)(void *)x->wide;
+    for (ptrdiff_t r = 0, i = 0; r < runs; r += step) {
+        const ptrdiff_t some = LEAST(step, runs - r), first = i;
+        for (ptrdiff_t j = 0; j < after; j += piece) {
+            const ptrdiff_t n = LEAST(piece, after - j), at = r * after + j;
+            const ptrdiff_t items = (some - 1) * after + n;
+            const T *cells = taken(x, at, items, sizeof(T));
+            T *to = NAME(made)(h, y, at, wide);
+            i = first;
+            for (ptrdiff_t k = 0; k < some; k++, i = i + 1 == length ? 0 : i + 1)
+                NAME(scale_run)(cells + k * after, to + k * after, a ? a + i : 0, b[i], c ? c + i : 0,
+                                n);
+            NAME(put)(h, y, at, items, wide);
+        }
+    }
+}
+
+static INLINE int NAME(scale_as)(const source *x, const halves *h, void *y, const T *a, const T *b,
+                                 const T *c, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after)
 {
     if (after > 1) {
-        for (ptrdiff_t k = 0; k < before; k++)
-            for (ptrdiff_t i = 0; i < length; i++, x += after, y += after)
-                NAME(scale_run)(x, y, a ? a + i : 0, b[i], c ? c + i : 0, after);
+        NAME(scale_runs)(x, h, y, a, b, c, before, length, after);
         return 0;
     }
     /* Short vectors are repeated, so that inner loops are long. */
     ptrdiff_t repeats = MOST(LEAST(ROW / length, before), 1), n = repeats * length;
-    T *long_a = room(n, 3, sizeof(T));
+    T *long_a = room(n, 3, sizeof(T)), *wide = (T *)(void *)x->wide;
     if (!long_a) return -1;
     T *long_b = long_a + n, *long_c = long_b + n;
     for (ptrdiff_t i = 0; i < n; i++) {
@@ -56,11 +88,27 @@ static INLINE int NAME(scale)(const T *x, T *y, const T *a, const T *b, const T 
         long_b[i] = b[i % length];
         long_c[i] = c ? c[i % length] : 0;
     }
-    for (ptrdiff_t i = 0; i < before * length; i += n)
-        NAME(scale_row)(x + i, y + i, a ? long_a : 0, long_b, c ? long_c : 0,
-                        LEAST(n, before * length - i));
+    const ptrdiff_t items = before * length, piece = h ? LEAST(n, WIDENED) : n;
+    for (ptrdiff_t i = 0; i < items; i += n)
+        for (ptrdiff_t j = 0, all = LEAST(n, items - i); j < all; j += piece) {
+            const ptrdiff_t some = LEAST(piece, all - j);
+            const T *cells = taken(x, i + j, some, sizeof(T));
+            NAME(scale_row)(cells, NAME(made)(h, y, i + j, wide), a ? long_a + j : 0, long_b + j,
+                            c ? long_c + j : 0, some);
+            NAME(put)(h, y, i + j, some, wide);
+        }
     free(long_a);
     return 0;
+}
+
+static INLINE int NAME(scale)(const void *x, void *y, const halves *h, const T *a, const T *b,
+                              const T *c, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after)
+{
+    source from = {x, h ? h->widen : NULL, h ? room(WIDENED, 1, sizeof(float)) : NULL};
+    if (h && !from.wide) return -1;
+    const int result = NAME(scale_as)(&from, h, y, a, b, c, before, length, after);
+    free(from.wide);
+    return result;
 }
 
 /* Vectors of T for scale, from those of float64; of places where T has no room for what they make,
@@ -82,19 +130,31 @@ static INLINE int NAME(narrow)(const moving *m, ptrdiff_t length, T *a, T *b, T 
     return any;
 }
 
-static INLINE int NAME(center)(const T *x, T *y, const moving *m, ptrdiff_t before,
-                               ptrdiff_t length, ptrdiff_t after)
+/* An item of which T has lost something, in the wider type. */
+static INLINE void NAME(center_one)(const void *x, void *y, const halves *h, const moving *m,
+                                    ptrdiff_t i, ptrdiff_t at)
+{
+    float narrow;
+    const source from = {x, h ? h->widen : NULL, &narrow};
+    const T *cell = taken(&from, at, 1, sizeof(T));
+    T result = (T)(((W)*cell - m->mean[i]) * m->scale[i] + (m->shift ? m->shift[i] : 0));
+    *NAME(made)(h, y, at, &result) = result;
+    NAME(put)(h, y, at, 1, &result);
+}
+
+static INLINE int NAME(center)(const void *x, void *y, const halves *h, const moving *m,
+                               ptrdiff_t before, ptrdiff_t length, ptrdiff_t after)
 {
     T *a = room(length, 1, 3 * sizeof(T) + sizeof(int));
     if (!a) return -1;
     T *b = a + length, *c = b + length;
     int *lost = (int *)(c + length);
     int any = NAME(narrow)(m, length, a, b, c, lost);
-    if (NAME(scale)(x, y, a, b, c, before, length, after) < 0) return free(a), -1;
+    if (NAME(scale)(x, y, h, a, b, c, before, length, after) < 0) return free(a), -1;
     for (ptrdiff_t i = 0; any && i < length; i++)
         for (ptrdiff_t k = 0; lost[i] && k < before; k++)
             for (ptrdiff_t j = 0, at = (k * length + i) * after; j < after; j++, at++)
-                y[at] = (T)(((W)x[at] - m->mean[i]) * m->scale[i] + (m->shift ? m->shift[i] : 0));
+                NAME(center_one)(x, y, h, m, i, at);
     free(a);
     return 0;
 }

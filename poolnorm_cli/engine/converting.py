@@ -28,12 +28,13 @@ def converted_call(
         the layer does the same to smaller samples.
     """
     layer, small = layer.collapse_leading_axes(shape)
-    calls: dict[int, LoopCall | None] = {}
+    calls: dict[tuple[int, str], LoopCall | None] = {}
 
-    def make(samples: int) -> "LoopCall | None":
-        if samples not in calls:
-            calls[samples] = layer.loop_call((samples, *small[1:]), dtypes[1], weights)
-        return calls[samples]
+    def make(samples: int, dtype: str) -> "LoopCall | None":
+        key = samples, dtype
+        if key not in calls:
+            calls[key] = layer.loop_call((samples, *small[1:]), dtype, weights)
+        return calls[key]
 
     made = tuple(int(size or 0) for size in layer.output_shape(small)[1:])
     return ConvertedCall(make, small[1:], made, dtypes), small[0] // max(shape[0], 1)

@@ -52,7 +52,7 @@ def fold_sum(x: Array, out: Array, shape: ThreeAxes, kind: Type = 4, /) -> bool:
 def fold_squares(x: Array, out: Array, shape: ThreeAxes, kind: Type = 4, /) -> bool: ...
 def fold_max(x: Array, out: Array, shape: ThreeAxes, kind: Type = 4, /) -> bool: ...
 def fold_moments(
-    x: Array, mean: Array, squares: Array, shape: ThreeAxes, itemsize: int = 4, /
+    x: Array, mean: Array, squares: Array, shape: ThreeAxes, kind: Type = 4, /
 ) -> bool: ...
 def divide(
     sums: Buffer, out: Buffer, by: float, kind: Type, /
@@ -63,7 +63,7 @@ def normalize_rows(
     y: Array,
     gamma: Array | None,
     beta: Array | None,
-    itemsize: int,
+    kind: Type,
     division: tuple[bool, float, float, float],
     sizes: tuple[int, int, int, int],
     /,
@@ -73,7 +73,7 @@ def normalize_columns(
     y: Array,
     gamma: Array | None,
     beta: Array | None,
-    itemsize: int,
+    kind: Type,
     division: tuple[bool, float, float, float],
     sizes: tuple[int, int, int, int],
     along: bool,
@@ -85,7 +85,7 @@ def center(
     mean: Array,
     scale: Array,
     shift: Array | None,
-    itemsize: int,
+    kind: Type,
     shape: ThreeAxes,
     /,
 ) -> bool: ...
@@ -105,7 +105,7 @@ def scale(
     a: Array | None,
     b: Array,
     c: Array | None,
-    itemsize: int,
+    kind: Type,
     shape: ThreeAxes,
     /,
 ) -> bool: ...

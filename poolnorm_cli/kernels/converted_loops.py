@@ -56,13 +56,14 @@ class ConvertedCall:
     """The call of a loop on items of another type than its own, a tile of samples at a time.
 
     Attributes:
-        make: Returns the call of the loop for so many samples; None where there is none.
+        make: Returns the call of the loop for so many samples of a dtype, which is that of the
+            output, too; None where there is none.
         sample: Shape of a sample.
         made: Shape of what is made of one.
         dtypes: Names of the dtypes of the cells, of the arithmetic, and of the output.
     """
 
-    make: "Callable[[int], LoopCall | None]"
+    make: "Callable[[int, str], LoopCall | None]"
     sample: Ints
     made: Ints
     dtypes: tuple[str, str, str]
@@ -74,8 +75,15 @@ class ConvertedCall:
         return max(CONVERTED_TILE_BYTES // (items * KIND_BYTES[KINDS[self.dtypes[1]]]), 1)
 
     def serves(self, samples: int) -> bool:
-        """Whether there is a loop for all tiles of so many samples."""
-        return all(self.make(count) is not None for count in self._counts(samples))
+        """Whether there is a loop for so many samples, or for all tiles of them."""
+        if self._whole(samples) is not None:
+            return True
+        return all(self.make(count, self.dtypes[1]) is not None for count in self._counts(samples))
+
+    def _whole(self, samples: int) -> "LoopCall | None":
+        """Return the call of a loop that converts items itself, in cache; None without one."""
+        dtype, _, result = self.dtypes
+        return self.make(samples, dtype) if dtype == result else None
 
     def _counts(self, samples: int) -> set[int]:
         return {min(samples, self.rows), samples % self.rows} - {0}
@@ -91,6 +99,9 @@ class ConvertedCall:
         Returns:
             Whether the result is right; otherwise NumPy has to compute it.
         """
+        whole = self._whole(samples)
+        if whole is not None:
+            return whole(cells, out)
         kind, wide, narrow = (KINDS[name] for name in self.dtypes)
         size, width, least = (KIND_BYTES[each] for each in (kind, wide, narrow))
         rows, taken, made = self.rows, prod(self.sample), prod(self.made)
@@ -101,7 +112,7 @@ class ConvertedCall:
         loops, right = native.loops(), True
         for start in range(0, samples, rows):
             count = min(rows, samples - start)
-            call = self.make(count)
+            call = self.make(count, self.dtypes[1])
             x = source[start * taken * size : (start + count) * taken * size]
             y = target[start * made * least : (start + count) * made * least]
             if kind != wide:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolnorm_cli.kernels.memory import scratch
-from poolnorm_cli.kernels.native import FLOATS, HALF, loops_for
+from poolnorm_cli.kernels.native import FLOATS, HALF, KINDS, loops_for
 from poolnorm_cli.kernels.reductions import max_middle_axis, sum_middle_axis
 from poolnorm_cli.sizes import TILE_BYTES
 
@@ -44,7 +44,7 @@ def deviations_of(x: Array) -> Pair:
         return _in_float64(x)
     if loops := loops_for(x, FLOATS + HALF):
         found: Pair = np.empty((before, after)), np.empty((before, after))
-        loops.fold_moments(x, *found, x.shape, x.itemsize)
+        loops.fold_moments(x, *found, x.shape, KINDS[x.dtype.name])
         return _with_non_finite(x, *found)
     if x.dtype != np.float32:
         return _in_float64(x)

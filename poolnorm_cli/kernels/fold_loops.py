@@ -75,5 +75,5 @@ def fold_call(
     Returns:
         The call; None where no loop serves for such a dtype, or there are no loops.
     """
-    kind = native.served_kind(dtype, average=average)
+    kind = native.served_kind(dtype, average=average, halves=True)
     return None if kind is None else FoldCall(three_sizes(shape, axes), kind, average)

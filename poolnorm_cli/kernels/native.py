@@ -49,8 +49,7 @@ KINDS = {
 """Name of a dtype -> the letter by which loops know it."""
 KIND_BYTES = dict(zip("eEfd?bhiqBHIQ", (2, 2, 4, 8, 1, 1, 2, 4, 8, 1, 2, 4, 8), strict=True))
 """That letter -> bytes of an item."""
-_CONVERTED = "eE"
-"""Kinds that are worked on in float32, a tile at a time."""
+_HALVES = "eE"
 
 _NAME = "poolnorm_cli.kernels._native"
 _VARIABLE = "POOLNORM_KERNELS"
@@ -106,17 +105,18 @@ def loops_for(x: "Array", dtypes: str) -> Any:
     return _LOOPS if x.flags.carray or (x.flags.c_contiguous and x.flags.aligned) else None
 
 
-def served_kind(dtype: str, *, average: bool = False) -> str | None:
+def served_kind(dtype: str, *, average: bool = False, halves: bool = False) -> str | None:
     """Return the kind of items that a loop of a pooling serves for.
 
     Args:
         dtype: Name of the dtype of the cells and of the result.
         average: It takes means, not maxima.
+        halves: It takes float16 and bfloat16.
 
     Returns:
         The letter of the dtype; None where no loop serves for it, or there are no loops.
     """
     kind = KINDS.get(dtype)
-    if not compiled() or kind is None or kind in _CONVERTED:
+    if not compiled() or kind is None or (kind in _HALVES and not halves):
         return None
-    return kind if kind in FLOATS or not average else None
+    return None if average and kind in INTEGERS else kind

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     Doubles = Any
     """float64 items that lie one after the other; None where there are none."""
 
-_ITEM_BYTES = {"float32": 4, "float64": 8}
-
 
 class Division(NamedTuple):
     """What cells are divided by: `sqrt(max(squares * weight + epsilon, least))`.
@@ -40,14 +38,14 @@ class NormalizingCall(NamedTuple):
     """A call of a loop over rows that lie one after the other, or over columns.
 
     Attributes:
-        itemsize: Bytes of an item.
+        kind: Letter of the type of the items.
         division: What cells are divided by.
         sizes: Of rows: how many, and groups, channels in each, and cells of each channel. Of
             columns: before, length, width, and columns that have their statistics together.
         along: Weights run down the columns; None of rows.
     """
 
-    itemsize: int
+    kind: str
     division: Division
     sizes: tuple[int, int, int, int]
     along: bool | None = None
@@ -64,7 +62,7 @@ class NormalizingCall(NamedTuple):
         Returns:
             True: what leaves the range of the items is computed in a wider type.
         """
-        loops, given = native.loops(), (cells, out, gamma, beta, self.itemsize, self.division)
+        loops, given = native.loops(), (cells, out, gamma, beta, self.kind, self.division)
         if self.along is None:
             loops.normalize_rows(*given, self.sizes)
         else:
@@ -96,13 +94,13 @@ def over_axes(shape: Ints, axes: Ints, dtype: str, division: Division) -> Normal
     Returns:
         The call; None where no loop serves for such axes or such a dtype, or there are no loops.
     """
-    itemsize = _served(shape, axes, dtype)
-    if itemsize is None:
+    kind = _served(shape, axes, dtype)
+    if kind is None:
         return None
     before, length, after = _three_sizes(shape, axes)
     if after == 1:
-        return NormalizingCall(itemsize, division, (before, 1, length, 1))
-    return NormalizingCall(itemsize, division, (before, length, after, 1), along=True)
+        return NormalizingCall(kind, division, (before, 1, length, 1))
+    return NormalizingCall(kind, division, (before, length, after, 1), along=True)
 
 
 def over_groups(
@@ -120,29 +118,29 @@ def over_groups(
     Returns:
         The call; None where no loop serves for such an axis or such a dtype, or there are none.
     """
-    itemsize = _served(shape, (axis,), dtype)
-    if itemsize is None:
+    kind = _served(shape, (axis,), dtype)
+    if kind is None:
         return None
     samples, channels = shape[0], shape[axis]
     if axis == 1:
         sizes = samples * groups, groups, channels // groups, prod(shape[2:])
-        return NormalizingCall(itemsize, division, sizes)
+        return NormalizingCall(kind, division, sizes)
     if axis < len(shape) - 1:
         return None
     sizes = samples, prod(shape[1:-1]), channels, channels // groups
-    return NormalizingCall(itemsize, division, sizes, along=False)
+    return NormalizingCall(kind, division, sizes, along=False)
 
 
 class ScalingCall(NamedTuple):
     """A call of the loop that normalizes by statistics that are known.
 
     Attributes:
-        itemsize: Bytes of an item.
+        kind: Letter of the type of the items.
         sizes: Before the channels, of them, and after them.
         epsilon: Added to the variance.
     """
 
-    itemsize: int
+    kind: str
     sizes: tuple[int, int, int]
     epsilon: float
 
@@ -178,7 +176,7 @@ class ScalingCall(NamedTuple):
         loops.fold_weights(gamma, beta, variance, scale, shift, self.epsilon, length)
 
         def run(cells: "Buffer", out: "Buffer") -> bool:
-            loops.center(cells, out, mean, scale, shift, self.itemsize, self.sizes)
+            loops.center(cells, out, mean, scale, shift, self.kind, self.sizes)
             return True
 
         return run
@@ -196,10 +194,10 @@ def by_channel(shape: Ints, axes: Ints, dtype: str, epsilon: float) -> ScalingCa
     Returns:
         The call; None where no loop serves for such axes or such a dtype, or there are no loops.
     """
-    itemsize = _served(shape, axes, dtype)
-    if itemsize is None:
+    kind = _served(shape, axes, dtype)
+    if kind is None:
         return None
-    return ScalingCall(itemsize, _three_sizes(shape, axes), epsilon)
+    return ScalingCall(kind, _three_sizes(shape, axes), epsilon)
 
 
 def _three_sizes(shape: Ints, axes: Sequence[int]) -> tuple[int, int, int]:
@@ -208,9 +206,10 @@ def _three_sizes(shape: Ints, axes: Sequence[int]) -> tuple[int, int, int]:
     return prod(shape[:first]), prod(shape[first:last]), prod(shape[last:])
 
 
-def _served(shape: Ints, axes: Ints, dtype: str) -> int | None:
-    """Return the bytes of an item of a block for which there are loops, else None."""
+def _served(shape: Ints, axes: Ints, dtype: str) -> str | None:
+    """Return the letter of the type of a block for which there are loops, else None."""
     adjacent = axes[-1] - axes[0] == len(axes) - 1
     if not native.compiled() or 0 in shape or axes[0] == 0 or not adjacent:
         return None
-    return _ITEM_BYTES.get(dtype)
+    kind = native.KINDS.get(dtype, "?")
+    return None if kind in native.INTEGERS else kind

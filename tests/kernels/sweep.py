@@ -17,13 +17,18 @@ import numpy as np
 from poolnorm_cli.engine.converting import converted_call
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.kernels import native
-from poolnorm_cli.kernels.halves import narrow_bfloat16, narrow_float16, widen_float16
+from poolnorm_cli.kernels.halves import (
+    narrow_bfloat16,
+    narrow_float16,
+    widen_bfloat16,
+    widen_float16,
+)
 from poolnorm_cli.kernels.moments import moments_of
 from poolnorm_cli.kernels.reductions import max_over, mean_over
 from poolnorm_cli.kernels.scaling import center_and_scale
 from poolnorm_cli.layers.adaptive_pooling import AdaptiveAveragePooling, AdaptiveMaxPooling
 from poolnorm_cli.layers.batch_norm.layer import BatchNormalization
-from poolnorm_cli.layers.global_pooling import GlobalMaxPooling
+from poolnorm_cli.layers.global_pooling import GlobalAveragePooling, GlobalMaxPooling
 from poolnorm_cli.layers.group_norm import GroupNormalization
 from poolnorm_cli.layers.layer_norm import LayerNormalization
 from poolnorm_cli.layers.max_indices import indices_of
@@ -39,6 +44,8 @@ if TYPE_CHECKING:
 
     Random = np.random.Generator
     from numpy.typing import NDArray
+
+    from poolnorm_cli.layers.base import Layer
 
     Array = NDArray[Any]
 
@@ -221,6 +228,42 @@ def halves(random: Random) -> None:
         np.testing.assert_array_equal(out, expected)
 
 
+def two_bytes(random: Random) -> None:
+    """Give loops items of two bytes, and hold what they make against that of float32."""
+    x = some(random, sizes(random, int(random.integers(3, 6))))
+    if random.random() < 0.2:  # more than are converted at once
+        x = np.resize(x, (int(random.integers(1, 4)), int(random.integers(1, 9000)), 3))
+    if not x.size:
+        return
+    kind = ("float16", "bfloat16")[int(random.integers(2))]
+    narrow: Any = narrow_float16 if kind == "float16" else narrow_bfloat16
+    widen: Any = widen_float16 if kind == "float16" else widen_bfloat16
+    x = narrow(x.astype(np.float32)).copy()
+    wide = widen(x).copy()
+    axis = int(random.integers(1, x.ndim))
+    layout: dict[str, Any] = {
+        "data_format": ("channels_last", "channels_first")[int(random.integers(2))]
+    }
+    layers: list[Layer] = [
+        GlobalMaxPooling(**layout),
+        GlobalAveragePooling(**layout),
+        LayerNormalization(axis=(axis,)),
+        UnitNormalization(axis=(axis,)),
+        GroupNormalization(axis=(1,), groups=x.shape[1]),
+        BatchNormalization(axis=(axis,)),
+    ]
+    for layer in layers:
+        shapes = layer.weight_shapes(x.shape).items()
+        weights = {name: np.abs(random.standard_normal(size)).data for name, size in shapes}
+        calls = [layer.loop_call(x.shape, each, weights) for each in (kind, "float32")]
+        out = np.zeros([int(size or 0) for size in layer.output_shape(x.shape)], np.float32)
+        y = np.zeros(out.shape, np.uint16)
+        assert calls[0] is not None
+        assert calls[1] is not None
+        if calls[1](wide, out) and calls[0](x, y):
+            np.testing.assert_array_equal(y, narrow(out).view(np.uint16))
+
+
 def integers(random: Random) -> None:
     """Take maxima of integers of any type, and hold them against NumPy."""
     shape = sizes(random, int(random.integers(3, 6)))
@@ -270,16 +313,18 @@ def at_the_door(random: Random) -> None:
         ),
         lambda: loops.fold_sum(x, y, three),
         lambda: loops.fold_max(x, y, three, [4, 8, wild[28] % 100, kinds[0]][wild[29] % 4]),
-        lambda: loops.fold_moments(x, y, y, three, int(random.choice([2, 4, 8]))),
-        lambda: loops.divide(x, y, 2.0, int(random.choice([4, 8]))),
+        lambda: loops.fold_moments(x, y, y, three, kinds[0]),
+        lambda: loops.divide(x, y, 2.0, kinds[0]),
         lambda: loops.divide(x[: 2 * y.size], y, 0.0, int(random.choice([4, 8]))),
-        lambda: loops.normalize_rows(x, y, None, wide, 4, division, tuple(wild[20:24])),
-        lambda: loops.normalize_columns(x, y, wide, None, 4, division, tuple(wild[20:24]), 1),
-        lambda: loops.center(x, y, wide, wide, None, 4, three),
+        lambda: loops.normalize_rows(x, y, None, wide, kinds[0], division, tuple(wild[20:24])),
+        lambda: loops.normalize_columns(
+            x, y, wide, None, kinds[0], division, tuple(wild[20:24]), 1
+        ),
+        lambda: loops.center(x, y, wide, wide, None, kinds[0], three),
         lambda: loops.fold_weights(None, wide, wide, wide, y, 0.0, wild[20]),
         lambda: loops.swap(y, wild[19]),
         lambda: loops.swap(y, int(random.choice([4, 8]))),
-        lambda: loops.scale(x, y, None, None if random.random() < 0.5 else x, x, 4, three),
+        lambda: loops.scale(x, y, None, None if random.random() < 0.5 else x, x, kinds[0], three),
     ]
     try:
         calls[int(random.integers(len(calls)))]()
@@ -298,11 +343,12 @@ def main(count: int, seed: int = 0) -> None:
             others,
             normalizations,
             halves,
+            two_bytes,
             integers,
             at_the_door,
         ):
             kind(random)
-    sys.stdout.write(f"{7 * count:,} calls with random sizes\n")
+    sys.stdout.write(f"{8 * count:,} calls with random sizes\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,132 @@
+"""Loops that take items of two bytes give what those of float32 give, rounded once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from poolnorm_cli.engine.converting import converted_call
+from poolnorm_cli.kernels import native
+from poolnorm_cli.kernels.halves import (
+    narrow_bfloat16,
+    narrow_float16,
+    widen_bfloat16,
+    widen_float16,
+)
+from poolnorm_cli.kernels.moments import moments_of
+from poolnorm_cli.layers.batch_norm.layer import BatchNormalization
+from poolnorm_cli.layers.global_pooling import GlobalAveragePooling, GlobalMaxPooling
+from poolnorm_cli.layers.group_norm import GroupNormalization
+from poolnorm_cli.layers.layer_norm import LayerNormalization
+from poolnorm_cli.layers.rms_norm import RMSNormalization
+from poolnorm_cli.layers.unit_norm import UnitNormalization
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.layers.base import Layer
+
+pytestmark = pytest.mark.skipif(not native.compiled(), reason="there are no compiled loops")
+
+CONVERSIONS = {
+    "float16": (widen_float16, narrow_float16),
+    "bfloat16": (widen_bfloat16, narrow_bfloat16),
+}
+SHAPES = (
+    (3, 9, 7, 4),
+    (2, 40, 30, 64),
+    (700, 6, 5, 2),
+    (2, 5003, 1),
+    (1, 130, 6, 50),
+    (2, 3, 9001),
+)
+LAYERS = (
+    *(
+        kind(data_format=layout)
+        for kind in (GlobalMaxPooling, GlobalAveragePooling)
+        for layout in ("channels_last", "channels_first")
+    ),
+    BatchNormalization(),
+    BatchNormalization(axis=(1,)),
+    LayerNormalization(),
+    LayerNormalization(axis=(1,)),
+    RMSNormalization(),
+    UnitNormalization(),
+    UnitNormalization(axis=(1,)),
+    GroupNormalization(groups=1),
+    GroupNormalization(groups=1, axis=(1,)),
+)
+
+
+def _cells(kind: str, shape: tuple[int, ...]) -> Any:
+    """Draw numbers of any size, a large mean, and in half of the samples no numbers."""
+    random = np.random.default_rng(len(shape))
+    wide = random.standard_normal(shape, np.float32) * 30 + 50
+    odd = random.random(shape) < 0.002
+    odd[::2] = False
+    wide[odd] = random.choice([np.nan, np.inf, -np.inf, 0.0, -0.0, 6e4, 1e-7], odd.sum())
+    narrow: Any = CONVERSIONS[kind][1](wide).copy()
+    return narrow
+
+
+def _weights(layer: Layer, shape: tuple[int, ...], factor: float) -> dict[str, memoryview]:
+    random = np.random.default_rng(1)
+    shapes = layer.weight_shapes(shape).items()
+    made = {name: np.abs(random.standard_normal(size)) * factor + 0.1 for name, size in shapes}
+    return {name: weight.data for name, weight in made.items()}
+
+
+@pytest.mark.parametrize("factor", [1.0, 1e33], ids=["usual", "beyond float32"])
+@pytest.mark.parametrize("layer", LAYERS, ids=repr)
+@pytest.mark.parametrize("kind", CONVERSIONS)
+def test_two_bytes_give_what_float32_gives_rounded_once(
+    kind: str, layer: Layer, factor: float
+) -> None:
+    widen, narrow = CONVERSIONS[kind]
+    for shape in SHAPES:
+        x, weights = _cells(kind, shape), _weights(layer, shape, factor)
+        y = np.zeros([int(size or 0) for size in layer.output_shape(shape)], np.uint16)
+        wide = np.zeros(y.shape, np.float32)
+        call = layer.loop_call(shape, kind, weights)
+        same = layer.loop_call(shape, "float32", weights)
+        assert call is not None
+        assert same is not None
+
+        right = call(x, y)
+
+        assert right == same(np.ascontiguousarray(widen(x)), wide)
+        assert np.array_equal(y, narrow(wide).view(np.uint16)) or not right
+
+
+@pytest.mark.parametrize("kind", CONVERSIONS)
+def test_a_block_goes_through_the_loop_whole(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, shape = LayerNormalization(axis=(2, 3)), (9, 40, 30, 8)
+    x, y = _cells(kind, shape), np.zeros(shape, np.uint16)
+    weights = _weights(layer, shape, 1)
+    call, per = converted_call(layer, shape, (kind, "float32", kind), weights)
+
+    def convert(*_: object) -> None:
+        raise AssertionError("a tile was converted")
+
+    loops = native.loops()
+    monkeypatch.setattr(loops, "convert", convert)
+    assert call.serves(9 * per)
+    assert call.run(x, y, 9 * per)
+    assert y.any()
+
+
+@pytest.mark.parametrize("kind", CONVERSIONS)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_moments_are_those_of_float32(kind: str, shape: tuple[int, ...]) -> None:
+    x = _cells(kind, shape)
+    sizes = 1, shape[0] * shape[1], int(np.prod(shape[2:]))
+    mean, squares = np.zeros((2, sizes[2]))
+    wide = CONVERSIONS[kind][0](x)
+
+    native.loops().fold_moments(x, mean, squares, sizes, native.KINDS[kind])
+
+    same = moments_of(wide.reshape(sizes[1:]), (0,))
+    lost = ~np.isfinite(squares)  # which NumPy computes again
+    np.testing.assert_array_equal(mean[~lost], same.mean[0][~lost])
+    np.testing.assert_array_equal(squares[~lost], same.squares[0][~lost])
