@@ -18,6 +18,9 @@ BLOCK_BYTES = 4 << 20
 """Of a block on the processor: few enough that some blocks and their results share the last-level
 cache, so that reading, computing and writing meet there; many enough that handing them on costs
 nothing beside."""
+GATHERED_BYTES = 64 << 20
+"""Of an array in memory over which statistics are gathered in one call: an interrupt does not wait
+longer than some hundredths of a second."""
 DEVICE_BLOCK_BYTES = 32 << 20
 """Of a block on a device, to which a copy and the start of each operator cost as much as computing
 many cells does."""

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from poolnorm_cli.engine import in_memory, threads as engine_threads
+from poolnorm_cli.engine import threads as engine_threads
+from poolnorm_cli.engine.array_loops import ArrayLoops
 from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.engine.layer_pass import LayerPass
 from poolnorm_cli.engine.memory_estimate import within_memory
@@ -341,12 +342,37 @@ def test_small_arrays_are_filled_in_any_order(
 def test_the_way_of_blocks_gives_the_bytes_of_loops_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.random.default_rng(3).standard_normal((3, 60, 61, 32)).astype(np.float32)
     layers = [find(*words.split())(**given) for words, given in SMALL.items()]
-    by_loops = [run_array(layer, x, threads=3)[0] for layer in layers]
-    monkeypatch.setattr(in_memory, "fill_by_loops", lambda *_: False)
+    calls = [(layer, training) for layer in layers for training in (False, layer.words == "bn")]
+    by_loops = [run_array(layer, x, threads=3, training=mode) for layer, mode in calls]
+    monkeypatch.setattr(ArrayLoops, "fill", lambda *_: False)
 
-    for layer, expected in zip(layers, by_loops, strict=True):
-        found, _ = run_array(layer, x)
+    for (layer, training), (expected, moved) in zip(calls, by_loops, strict=True):
+        found, weights = run_array(layer, x, training=training)
         np.testing.assert_array_equal(found.view("u1"), expected.view("u1"), layer.words)
+        for name, weight in weights.items():
+            np.testing.assert_array_equal(weight, moved[name])
+
+
+def test_a_plan_is_kept_for_the_next_array_alone() -> None:
+    random = np.random.default_rng(3)
+    layer = find("bn")()
+    for shape in ((3, 5, 4), (2, 5, 4), (3, 4)):
+        for dtype in ("float32", "float64"):
+            x = random.standard_normal(shape).astype(dtype)
+            for scale in (1.0, 2.0):
+                ones = np.ones(4, dtype)
+                weights = dict.fromkeys(layer.weight_names, ones)
+                weights["gamma"] = scale * ones
+                found, _ = run_array(layer, x, weights)
+                expected = (x - 1) / np.sqrt(1.001) * scale + 1
+                np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+                assert found.dtype == dtype
+    with pytest.raises(UsageError):
+        run_array(find("pool", "max")(), x)
+    x = random.standard_normal((3, 4, 4, 2))
+    for size in (2, 3):
+        given: dict[str, Any] = {"pool_size": size}
+        assert run_array(find("pool", "max")(**given), x)[0].shape[1] == 4 // size
 
 
 def test_an_output_that_shares_memory_with_the_input_is_filled_last() -> None:

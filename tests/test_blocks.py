@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from poolnorm_cli.engine.in_memory import run_array
-from poolnorm_cli.kernels.moments import gather
+from poolnorm_cli.kernels.gathering import gather
 from poolnorm_cli.layers import find
 
 

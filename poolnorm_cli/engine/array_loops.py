@@ -4,51 +4,138 @@ What happens for each block in Python is a slice and a call: threads that do mor
 each other at the interpreter's lock.
 """
 
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 
+from poolnorm_cli.backends import Backend
 from poolnorm_cli.backends.numpy_backend import NUMPY
 from poolnorm_cli.engine.buffer_pass import BufferPass
+from poolnorm_cli.engine.layer_pass import LayerPass, Weights
+from poolnorm_cli.kernels import native
 from poolnorm_cli.kernels.memory import Array
+from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.machine import processors
+from poolnorm_cli.shapes import Ints
 from poolnorm_cli.tensors.tensor import RowRange
+from poolnorm_cli.values import frozen, replace
 
 
-if TYPE_CHECKING:
-    from poolnorm_cli.engine.layer_pass import LayerPass, Weights
+@frozen(eq=False)
+class ArrayLoops:
+    """What loops do with arrays of one shape and dtype: it serves for each of them again.
+
+    Attributes:
+        run: The layer in inference, without weights.
+    """
+
+    run: BufferPass
+
+    @cached_property
+    def inner(self) -> BufferPass:
+        """The same in the samples that blocks are made of."""
+        return self.run.inner
+
+    @cached_property
+    def ranges(self) -> list[RowRange]:
+        """The samples of each block."""
+        return list(self.inner.ranges(self.inner.shape[0])[0])
+
+    @cached_property
+    def weight_shapes(self) -> dict[str, Ints]:
+        """Shapes of the weights."""
+        return self.run.layer.weight_shapes(self.run.shape) if self.run.layer.weight_names else {}
+
+    def fill(self, x: Array, weights: Weights, y: Array) -> bool:
+        """Compute an array.
+
+        Args:
+            x: C-contiguous, of the shape and dtype of the run.
+            weights: What the layer names, in the shapes given there.
+            y: C-contiguous, of the output's, which shares no memory with `x`.
+
+        Returns:
+            Whether `y` is filled; False where nothing was done.
+        """
+        if not (x.flags.aligned and y.flags.aligned and x.dtype.isnative and y.dtype.isnative):
+            return False
+        views = {name: np.ascontiguousarray(w, np.float64).data for name, w in weights.items()}
+        if {name: view.shape for name, view in views.items()} != self.weight_shapes:
+            return False
+        inner = replace(self.inner, weights=views) if views else self.inner
+        if any(inner.loop_call(count) is None for count in self._counts):
+            return False
+        (given, made), cells, out = self._bytes, _bytes_of(x), _bytes_of(y)
+
+        def fill(rows: RowRange) -> None:
+            start, stop = rows
+            inner.compute_layer(
+                cells[start * given : stop * given], out[start * made : stop * made], stop - start
+            )
+
+        self.run.pool.for_each(fill, self.ranges)
+        return True
+
+    @cached_property
+    def _counts(self) -> set[int]:
+        return {stop - start for start, stop in self.ranges}
+
+    @cached_property
+    def _bytes(self) -> Ints:
+        return self.inner.sample_bytes, self.inner.made_bytes
 
 
-def fill_by_loops(plan: "LayerPass", x: Array, weights: "Weights", y: Array) -> bool:
-    """Compute a layer in inference, if compiled loops can.
+def plan_of(
+    layer: Layer,
+    shape: Ints,
+    dtype: str,
+    backend: Backend,
+    threads: int | None,
+    *,
+    training: bool,
+) -> tuple[LayerPass, ArrayLoops | None]:
+    """Return the plan for arrays, kept from the last calls: a program calls its layers again.
 
     Args:
-        plan: The layer on the array, without a mask.
-        x: C-contiguous, of the plan's shape and dtype.
-        weights: What the layer names, in the shapes given there.
-        y: C-contiguous, of the plan's output shape and result, which shares no memory with `x`.
+        layer: The layer.
+        shape: Shape of the array.
+        dtype: Name of its dtype.
+        backend: Computes the blocks.
+        threads: How many there may be; None for the usual number.
+        training: Use the statistics of the batch.
 
     Returns:
-        Whether `y` is filled; False where nothing was done.
+        The plan, and the loops that compute all of it without a mask, apart from statistics; None
+        where none serve, as far as that does not depend on weights.
+
+    Raises:
+        UsageError: The layer does not take such an array.
     """
-    if plan.training or plan.factor != 1 or plan.backend is not NUMPY or not y.size:
-        return False
-    if not all(each.flags.aligned and each.dtype.isnative for each in (x, y)):
-        return False
-    views = {name: np.ascontiguousarray(w, np.float64).data for name, w in weights.items()}
-    run = BufferPass(plan.layer, plan.shape, plan.dtype, plan.result, weights=views, pool=plan.pool)
-    if not run.has_loops(run.block_samples()):
-        return False
-    inner, cells, out = run.inner, _bytes_of(x), _bytes_of(y)
-    given, made = inner.sample_bytes, inner.made_bytes
+    what = layer, shape, dtype, threads, training
+    if backend is NUMPY:
+        with suppress(TypeError):  # a parameter that is an array has no hash
+            return _kept(*what, (processors(), native.loops()))
+    return _made(*what, backend)
 
-    def fill(rows: RowRange) -> None:
-        start, stop = rows
-        inner.compute_layer(
-            cells[start * given : stop * given], out[start * made : stop * made], stop - start
-        )
 
-    run.pool.for_each(fill, list(inner.ranges(inner.shape[0])[0]))
-    return True
+@lru_cache(maxsize=64)
+def _kept(*what: Any) -> tuple[LayerPass, ArrayLoops | None]:
+    """Make a plan; the last argument is what it depends on besides."""
+    return _made(*what[:-1], NUMPY)
+
+
+def _made(
+    layer: Layer, shape: Ints, dtype: str, threads: int | None, *more: Any
+) -> tuple[LayerPass, ArrayLoops | None]:
+    training, backend = more
+    plan = LayerPass(layer, shape, dtype, layer.result_dtype(dtype), training, backend)
+    plan = plan.with_threads(threads)
+    if backend is not NUMPY or 0 in plan.output_shape:
+        return plan, None
+    run = BufferPass(layer, shape, dtype, plan.result, pool=plan.pool)
+    return plan, ArrayLoops(run) if run.may_have_loops else None
 
 
 def _bytes_of(array: Array) -> memoryview:

@@ -101,14 +101,23 @@ class BufferPass(BlockPlan):
         Raises:
             UsageError: The layer does not take the tensor.
         """
-        if not native.compiled() or not converts(self.dtype, self.compute_dtype.name, self.result):
-            return False
-        if self.is_heavy or self.statistics_axes or self.inner.strips:
+        if not self.may_have_loops:
             return False
         shapes = {name: weight.shape for name, weight in self.weights.items()}
         if self.layer.weight_names and shapes != self.layer.weight_shapes(self.shape):
             return False
         return all(self.inner.loop_call(count) is not None for count in counts)
+
+    @property
+    def may_have_loops(self) -> bool:
+        """Whether blocks can be computed by loops, as far as weights and windows do not tell.
+
+        Raises:
+            UsageError: The layer does not take the tensor.
+        """
+        if not native.compiled() or not converts(self.dtype, self.compute_dtype.name, self.result):
+            return False
+        return not (self.is_heavy or self.statistics_axes or self.inner.strips)
 
     @cached_property
     def sample_bytes(self) -> int:

@@ -1,13 +1,14 @@
 """A layer over an array in memory: what the command does to a file, without the file."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from poolnorm_cli.backends import Backend
 from poolnorm_cli.backends.numpy_backend import NUMPY
-from poolnorm_cli.engine.array_loops import fill_by_loops
+from poolnorm_cli.engine.array_loops import ArrayLoops, plan_of
 from poolnorm_cli.engine.array_tensor import ArrayTensor
 from poolnorm_cli.engine.layer_pass import LayerPass, Weights, initial_weights
 from poolnorm_cli.engine.placed import fill_array, output_sizes, put_items, run_in_any_order
@@ -16,6 +17,8 @@ from poolnorm_cli.kernels.memory import Array
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.maskable import require_maskable
 from poolnorm_cli.layers.trainable import Trainable
+from poolnorm_cli.sizes import GATHERED_BYTES
+from poolnorm_cli.strips import grain_rows
 from poolnorm_cli.values import replace
 
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from poolnorm_cli.engine.pipeline_run import StepJob
+    from poolnorm_cli.kernels.moments import Moments
 
 
 def run_array(
@@ -62,40 +66,17 @@ def run_array(
     """
     shape = tuple(map(int, x.shape))
     dtype = x.dtype.name
-    plan = LayerPass(layer, shape, dtype, layer.result_dtype(dtype), training, backend)
-    plan = plan.with_threads(threads)
+    plan, loops = plan_of(layer, shape, dtype, backend, threads, training=training)
     y = np.empty(plan.output_shape, dtype=plan.result) if out is None else out
     given = dict(weights) if weights is not None else initial_weights(layer, shape, dtype)
 
-    broadcast = None
-    if mask is not None:
-        from poolnorm_cli.engine.masks import BroadcastMask, whole_mask_shape
-
-        broadcast = BroadcastMask(mask, whole_mask_shape(layer, shape, mask.shape))
-        plan = replace(plan, factor=require_maskable(layer, shape).mask_factor(shape, mask.shape))
-
-    inner, whole = plan.inner, np.ascontiguousarray(x)
-    step = inner.round_to_grains(rows) if rows else inner.rows
-
-    def masks() -> Iterator[Array] | None:
-        """Divide the mask as the blocks are."""
-        return None if broadcast is None else plan.mask_blocks(broadcast, step)
-
-    moments = plan.moments(plan.array_blocks(whole, step), masks())
+    whole = np.ascontiguousarray(x)
     target = np.empty_like(y) if np.may_share_memory(y, whole) else y
-    sizes = output_sizes(inner) if mask is None else None
-    if (
-        rows is None
-        and mask is None
-        and moments is None
-        and fill_by_loops(plan, whole, given, target)
-    ):
-        pass
-    elif sizes is None:
-        _fill(target, plan.outputs(plan.array_blocks(whole, step), given, moments, masks()))
-    else:
-        put = fill_array(inner, given, inner.reshape_moments(moments), target)
-        run_in_any_order(inner, plan.array_blocks(whole, step), sizes, put)
+    is_filled, moments = False, None
+    if loops is not None and rows is None and mask is None:
+        moments, is_filled = _fill_by_loops(plan, loops, whole, given, target)
+    if not is_filled:
+        moments = _fill_by_blocks(plan, whole, given, target, moments, rows, mask)
     if target is not y:
         y[...] = target
     if moments is None or not (training and isinstance(layer, Trainable)):
@@ -137,6 +118,67 @@ def run_steps(steps: "Sequence[StepJob]", x: Array, name: str, out: Array) -> li
     if apart:
         out[...] = target
     return [each.updated or each.weights for each in run.trained]
+
+
+def _fill_by_loops(
+    plan: LayerPass, loops: ArrayLoops, x: Array, weights: Weights, y: Array
+) -> "tuple[Moments | None, bool]":
+    """Compute an array by loops alone: return its statistics, and whether the output is there."""
+    moments = plan.moments(plan.array_blocks(x, _gathered_rows(plan)))
+    fixed: Weights | None = weights
+    if moments is not None:
+        layer = plan.layer
+        fixed = layer.weights_of_batch(weights, moments) if isinstance(layer, Trainable) else None
+    return moments, fixed is not None and loops.fill(x, fixed, y)
+
+
+def _fill_by_blocks(
+    plan: LayerPass,
+    x: Array,
+    weights: Weights,
+    y: Array,
+    moments: "Moments | None",
+    rows: int | None,
+    mask: Array | None,
+) -> "Moments | None":
+    """Compute an array block by block: return its statistics, which may be known."""
+    layer, shape, broadcast = plan.layer, plan.shape, None
+    if mask is not None:
+        from poolnorm_cli.engine.masks import BroadcastMask, whole_mask_shape
+
+        broadcast = BroadcastMask(mask, whole_mask_shape(layer, shape, mask.shape))
+        plan = replace(plan, factor=require_maskable(layer, shape).mask_factor(shape, mask.shape))
+    inner = plan.inner
+    step = inner.round_to_grains(rows) if rows else inner.rows
+
+    def masks() -> Iterator[Array] | None:
+        """Divide the mask as the blocks are."""
+        return None if broadcast is None else plan.mask_blocks(broadcast, step)
+
+    if moments is None:
+        moments = plan.moments(plan.array_blocks(x, step), masks())
+    sizes = output_sizes(inner) if mask is None else None
+    if sizes is None:
+        _fill(y, plan.outputs(plan.array_blocks(x, step), weights, moments, masks()))
+    else:
+        put = fill_array(inner, weights, inner.reshape_moments(moments), y)
+        run_in_any_order(inner, plan.array_blocks(x, step), sizes, put)
+    return moments
+
+
+def _gathered_rows(plan: LayerPass) -> int:
+    """Return how many samples statistics are gathered over at a time: whole grains.
+
+    They are the more, the less of Python there is between loops; each thread has two shares.
+    """
+    inner = plan.inner
+    size = prod(inner.shape[1:]) * inner.compute_dtype.itemsize
+    if not plan.statistics_axes or inner.strips or inner.dtype != inner.compute_dtype.name:
+        return inner.rows
+    grain, samples = grain_rows(inner.shape[1:]), inner.shape[0]
+    shares = 2 * plan.pool.threads if plan.pool.threads > 1 else 1
+    most = max(min(GATHERED_BYTES // max(size, 1), samples // shares) // grain, 1) * grain
+    return max(most, inner.rows) if shares == 1 else most
 
 
 def _fill(y: Array, blocks: Iterable[Array]) -> None:

@@ -99,11 +99,13 @@ class LayerPass(BlockPlan):
                 )
             each = sample_moments(map(self._cast, blocks), sample, inside)
             return merge_ghost_batches(each, sample, axes, groups)
-        from poolnorm_cli.kernels.moments import gather, merge, moments_of, tree_reduce
-
         if self.strips:
+            from poolnorm_cli.kernels.moments import merge, moments_of, tree_reduce
+
             empty = moments_of(np.empty((0, *sample)), axes)
             return tree_reduce(merge, self._of_samples(blocks, masks, axes), empty)
+        from poolnorm_cli.kernels.gathering import gather
+
         return gather(blocks, sample, axes, masks, self._over)
 
     def _of_samples(self, blocks: Iterable[Array], masks: Masks, axes: Ints) -> "Iterator[Moments]":

@@ -8,8 +8,7 @@ LeVeque (1979), "Updating formulae and a pairwise algorithm for computing sample
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -25,7 +24,6 @@ from poolnorm_cli.kernels.extremes import (
 )
 from poolnorm_cli.kernels.memory import silence_floating_point
 from poolnorm_cli.shapes import format_shape
-from poolnorm_cli.strips import grain_rows
 from poolnorm_cli.values import frozen, replace
 
 
@@ -238,6 +236,19 @@ def _merged(a: Moments, b: Moments, total: int | Float64) -> tuple[Float64, Floa
     return mean, a.squares + b.squares + step * step * (a.count * b.count / total)
 
 
+def merge_alike(a: Moments, b: Moments) -> tuple[Float64, Float64]:
+    """Merge moments of equally many cells, several at once, where float64 holds what comes out.
+
+    Args:
+        a: Those that come first, stacked along a further axis in front.
+        b: Those that follow each of them.
+
+    Returns:
+        Means and squares, stacked likewise; not finite where they are lost.
+    """
+    return _merged(a, b, a.count + b.count)
+
+
 def _pair(moments: Moments) -> tuple[Float64, Float64]:
     return moments.mean, moments.squares
 
@@ -262,61 +273,6 @@ def merge_tensors(a: Moments, b: Moments) -> Moments:
             "give inputs of one rank with the same channels",
         )
     return merge(a, b)
-
-
-def gather(
-    blocks: Iterable[NDArray[Any]],
-    sample_shape: tuple[int, ...],
-    axes: Axes,
-    masks: Iterable[NDArray[Any]] | None = None,
-    each: Callable[..., Iterable[list[Moments]]] = map,
-) -> Moments:
-    """Compute the moments of a tensor over `axes` from its blocks.
-
-    Args:
-        blocks: Consecutive slices along axis 0, each but the last a multiple of the grain long.
-        sample_shape: Shape of one sample.
-        axes: Non-negative axes of a block.
-        masks: Which cells count, per block, as in `masked_moments`. None where all count.
-        each: Applies a function to pairs of block and mask, as `map` does; results come in order.
-
-    Returns:
-        The moments, with the same bits for any cut into blocks.
-    """
-    rows = grain_rows(sample_shape)
-
-    def grains(pair: tuple[NDArray[Any], NDArray[Any] | None]) -> list[Moments]:
-        block, mask = pair
-        cuts = (slice(start, start + rows) for start in range(0, len(block), rows))
-        return [_moments_of(block[cut], mask, cut, axes) for cut in cuts]
-
-    found = chain.from_iterable(each(grains, pair_with_masks(blocks, masks)))
-    return tree_reduce(merge, found, moments_of(np.empty((0, *sample_shape)), axes))
-
-
-def pair_with_masks(
-    blocks: Iterable[NDArray[Any]], masks: Iterable[NDArray[Any]] | None
-) -> Iterator[tuple[NDArray[Any], NDArray[Any] | None]]:
-    """Pair each block with its mask.
-
-    Args:
-        blocks: The blocks.
-        masks: As many masks; None where there is none.
-
-    Returns:
-        Pairs of a block and its mask, or None.
-    """
-    if masks is None:
-        return ((block, None) for block in blocks)
-    return zip(blocks, masks, strict=True)
-
-
-def _moments_of(grain: NDArray[Any], mask: NDArray[Any] | None, rows: slice, axes: Axes) -> Moments:
-    """Compute the moments of a grain; under a mask those of its cells that count."""
-    if mask is None:
-        return moments_of(grain, axes)
-
-    return masked_moments(grain, mask[rows], axes)
 
 
 def masked_moments(x: NDArray[Any], mask: NDArray[Any], axes: Axes) -> Moments:

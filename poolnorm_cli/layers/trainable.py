@@ -77,6 +77,19 @@ class Trainable(Layer):
             The output, computed in the dtype of `x`.
         """
 
+    def weights_of_batch(self, weights: "Weights", moments: "Moments") -> "dict[str, Array] | None":
+        """Return the weights with which inference gives what a training call does.
+
+        Args:
+            weights: As they are before the call.
+            moments: Statistics of the batch.
+
+        Returns:
+            They; None where a training call does more.
+        """
+        del weights, moments
+        return None
+
     def is_synchronized(self, *, training: bool) -> bool:
         """Whether all inputs of a run are one batch."""
         del training

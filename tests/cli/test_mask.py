@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.errors import UsageError
-from poolnorm_cli.kernels.moments import gather
+from poolnorm_cli.kernels.gathering import gather
 from poolnorm_cli.layers import find
 from tests.conftest import Command
 

@@ -116,6 +116,24 @@ class BatchNormalization(BatchParameters):
         mean, variance = (weights[name] for name in _MOVING)
         return call.on(mean, variance, weights.get("gamma"), weights.get("beta"))
 
+    def weights_of_batch(self, weights: "Weights", moments: "Moments") -> "dict[str, Array] | None":
+        """Put the statistics of the batch in place of the moving ones.
+
+        Args:
+            weights: As they are before the call.
+            moments: Statistics of the batch.
+
+        Returns:
+            The weights; None with renorm, an adjustment or ghost batches, and for statistics that
+            float64 cannot hold.
+        """
+        each = moments.mean.dtype.name, moments.mean.size
+        if self.renorm or self.adjustment or each != ("float64", weights[_MOVING[0]].size):
+            return None
+        shape = weights[_MOVING[0]].shape
+        mean, variance = (v.reshape(shape) for v in (moments.mean, moments.variance))
+        return dict(weights) | dict(zip(_MOVING, (mean, variance), strict=True))
+
     def known_statistics(
         self, weights: "Weights", call: Call, shape: Ints
     ) -> "tuple[Array, Array]":
