@@ -28,9 +28,8 @@ RING_BLOCK_BYTES = 8 << 20
 """Of a block on a device to which several threads bring blocks at once."""
 RING_BYTES = 1 << 20
 """Of a block that is worth pinned memory and a stream: below, the runtime copies it as soon."""
-RING_PIECE_BYTES = 2 << 20
-"""Of pinned memory through which other memory is copied to a device: some hundredths of a
-millisecond on the bus, some tenths for a processor, in whose cache they stay meanwhile."""
+RING_PIECE_BYTES = 16 << 20
+"""Of pinned memory through which other memory is copied to a device: most blocks are one piece."""
 HUGE_PAGE_BYTES = 2 << 20
 """Of a huge page, of which all are pinned as soon as a small one."""
 COMPARED_BYTES = 64 << 10

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-_BLOCKING = 1 | 2  # who waits for an event sleeps, and nobody asks for its time
 _NON_BLOCKING = 1  # a stream that does not wait for the one that all others share
 _PORTABLE = 1
 _TO_DEVICE, _FROM_DEVICE = 1, 2
@@ -26,9 +25,7 @@ _CALLS: dict[str, tuple[Any, ...]] = {
     "cudaFree": (_POINTER,),
     "cudaHostRegister": (_POINTER, _SIZE, _FLAGS),
     "cudaStreamCreateWithFlags": (_ADDRESS, _FLAGS),
-    "cudaEventCreateWithFlags": (_ADDRESS, _FLAGS),
-    "cudaEventRecord": (_POINTER, _POINTER),
-    "cudaEventSynchronize": (_POINTER,),
+    "cudaStreamSynchronize": (_POINTER,),
     "cudaMemcpyAsync": (_POINTER, _POINTER, _SIZE, ctypes.c_int, _POINTER),
 }
 
@@ -88,12 +85,11 @@ class CudaMemory:
         self._pinned.append(whole)
         return found
 
-    def stream(self) -> tuple[int, int]:
-        """Return a new stream, and the event by which it is waited for."""
-        made = self._made("cudaStreamCreateWithFlags", _NON_BLOCKING)
-        return made, self._made("cudaEventCreateWithFlags", _BLOCKING)
+    def stream(self) -> int:
+        """Return a new stream."""
+        return self._made("cudaStreamCreateWithFlags", _NON_BLOCKING)
 
-    def send(self, stream: tuple[int, int], target: int, source: int, size: int) -> None:
+    def send(self, stream: int, target: int, source: int, size: int) -> None:
         """Begin to copy bytes to the device.
 
         Args:
@@ -102,9 +98,9 @@ class CudaMemory:
             source: Address in the processor's memory, which stays as it is until the copy is done.
             size: Bytes.
         """
-        self._call("cudaMemcpyAsync", target, source, size, _TO_DEVICE, stream[0])
+        self._call("cudaMemcpyAsync", target, source, size, _TO_DEVICE, stream)
 
-    def fetch(self, stream: tuple[int, int], target: int, source: int, size: int) -> None:
+    def fetch(self, stream: int, target: int, source: int, size: int) -> None:
         """Begin to copy bytes from the device.
 
         Args:
@@ -113,9 +109,8 @@ class CudaMemory:
             source: Address on the device.
             size: Bytes.
         """
-        self._call("cudaMemcpyAsync", target, source, size, _FROM_DEVICE, stream[0])
+        self._call("cudaMemcpyAsync", target, source, size, _FROM_DEVICE, stream)
 
-    def wait(self, stream: tuple[int, int]) -> None:
-        """Wait until all that was begun in a stream is done."""
-        self._call("cudaEventRecord", stream[1], stream[0])
-        self._call("cudaEventSynchronize", stream[1])
+    def wait(self, stream: int) -> None:
+        """Wait until all that was begun in a stream is done, without sleeping: it is soon."""
+        self._call("cudaStreamSynchronize", stream)

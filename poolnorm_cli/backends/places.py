@@ -154,15 +154,14 @@ class OnLane:
         """
         del values
         shape, kind, y, seen = self._made
-        if check and np.isnan(self._lane.number(seen)):
-            return None
-        return self._fetched(shape, kind, y)
+        found, number = self._fetched(shape, kind, y, seen if check else 0)
+        return None if np.isnan(number) else found
 
-    def _fetched(self, shape: Ints, kind: Any, y: int) -> Array:
-        """Return what lies at an address on the device."""
-        found = acquire(shape, kind)
-        self._lane.fetch(found, y)
-        return found
+    def _fetched(self, shape: Ints, kind: Any, y: int, check: int) -> tuple[Array, float]:
+        """Return what lies at an address on the device, and the number that is checked."""
+        if self._y is None or self._y.shape != shape or self._y.dtype != kind:
+            self._y = acquire(shape, kind)
+        return self._y, self._lane.fetch(self._y, y, check)
 
 
 class Halves(OnLane):
@@ -185,10 +184,10 @@ class Halves(OnLane):
         convert((np.float16, narrow), (np.float32, self._address), x.size)
         self._x = np.broadcast_to(np.float32(0), x.shape)  # of which only shape and dtype count
 
-    def _fetched(self, shape: Ints, kind: Any, y: int) -> Array:
+    def _fetched(self, shape: Ints, kind: Any, y: int, check: int) -> tuple[Array, float]:
         narrow = self._lane.room("narrow y", int(np.prod(shape)) * 2)
         self._convert((kind.type, y), (np.float16, narrow), int(np.prod(shape)))
-        return super()._fetched(shape, np.dtype(np.float16), narrow)
+        return super()._fetched(shape, np.dtype(np.float16), narrow, check)
 
 
 Convert = Callable[[tuple[Any, int], tuple[Any, int], int], None]
