@@ -30,8 +30,8 @@ _SMALL = 4096
 _FACTOR = 4.0
 """What maxima are multiplied by for their check: the lowest number leaves its range by it, also
 beside any number that it is added to."""
-_STEP = 4
-"""Cells from one window of a global maximum to the next: a sixteenth of the cells is left."""
+_STEP = 16
+"""Cells from one window of a global maximum to the next: in two steps nothing is left of most."""
 
 
 class Placed(NamedTuple):
@@ -83,18 +83,34 @@ def pool(
     Returns:
         What the windows make of `x`; None where the operator has no such windows.
     """
-    if any(placed(window, call.sizes[axis]) is None for axis, window in windows.items()):
-        return None
     sizes, axes = [*call.sizes], sorted(windows)
+    overhangs = kind == "AveragePool" and all(_overhangs(windows[a], sizes[a]) for a in axes)
+    if not overhangs and any(placed(windows[a], sizes[a]) is None for a in axes):
+        return None
     for pair in (axes[:-2], axes[-2:]) if len(axes) > 2 else (axes,):
-        x = _pool_axes(graph, kind, x, [(a, windows[a]) for a in pair], sizes)
+        x = _pool_axes(graph, kind, x, [(a, windows[a]) for a in pair], sizes, overhangs=overhangs)
         for axis in pair:
             sizes[axis] = windows[axis].count
     return graph.reshape(x, [-1, *sizes[1:]]) if len(axes) != 2 else x
 
 
+def _overhangs(window: Window, length: int) -> bool:
+    """Whether there is no padding but one cell behind the last window, as rounding up makes it."""
+    if window[5:] != Window(1, 1, 1, 0, 0)[5:] or window.low or window.count < 1:
+        return False
+    after = (window.count - 1) * window.stride + window.size - length
+    rounded_up = -(-(length - window.size) // window.stride) + 1
+    return after == 1 and length >= window.size and window.count == rounded_up
+
+
 def _pool_axes(
-    graph: Graph, kind: str, x: Value, windows: Sequence[tuple[int, Window]], sizes: list[int]
+    graph: Graph,
+    kind: str,
+    x: Value,
+    windows: Sequence[tuple[int, Window]],
+    sizes: list[int],
+    *,
+    overhangs: bool,
 ) -> Value:
     """Pool one axis or two neighbours, all others merged into batch and channels."""
     first, last = windows[0][0], windows[-1][0]
@@ -113,6 +129,8 @@ def _pool_axes(
     places = [place for place in found if place is not None]
     pads = [place.pad for place in places] * 2
     more = {"count_include_pad": 0} if kind == "AveragePool" else {}
+    if overhangs:
+        more, pads, places = more | {"ceil_mode": 1}, [0] * 4, []
     y = graph.op(
         kind,
         moved,
@@ -123,7 +141,7 @@ def _pool_axes(
     )
     wanted = {
         axis: (place.skipped, place.skipped + window.count)
-        for axis, (window, place) in enumerate(zip(both, places, strict=True), 2)
+        for axis, (window, place) in enumerate(zip(both, places, strict=False), 2)
         if place.total != window.count
     }
     if wanted:
@@ -201,19 +219,18 @@ def mean_over(graph: Graph, x: Value, axes: Ints, call: GraphCall) -> Value | No
     if together < 2 or (channels < _FEW_CHANNELS and not last):
         return None
     graph.note(f"the mean as matrix products: {together} cells in float32, then float64")
-    rows = largest_divisor(cells // together, _ROWS)
-    sums = np.kron(np.eye(rows), np.ones((1, together)))
     left = cells // together
     weights = np.full((1, left), 1 / cells)
-    many = cells // (rows * together)
     if last:
-        x = graph.reshape(x, [0, channels, many, rows * together])
+        rows = largest_divisor(left, _ROWS)
+        sums = np.kron(np.eye(rows), np.ones((1, together)))
+        x = graph.reshape(x, [0, channels, left // rows, rows * together])
         x = graph.op("MatMul", x, graph.constant(sums.T, "float32"))
         x = graph.cast(graph.reshape(x, [0, channels, left]), "float64")
         mean = graph.op("MatMul", x, graph.constant(weights.T, "float64"))
-    else:
-        x = graph.reshape(x, [0, many, rows * together, channels])
-        x = graph.op("MatMul", graph.constant(sums, "float32"), x)
+    else:  # of cells that are far from each other, so that a product has few long rows
+        x = graph.reshape(x, [0, together, left * channels])
+        x = graph.op("MatMul", graph.full((1, together), 1.0, "float32"), x)
         x = graph.cast(graph.reshape(x, [0, left, channels]), "float64")
         mean = graph.op("MatMul", graph.constant(weights, "float64"), x)
     y = graph.cast(graph.reshape(mean, [0, channels]), "float32")
@@ -252,7 +269,7 @@ def max_over(graph: Graph, x: Value, axes: Ints, call: GraphCall) -> Value | Non
 
 def _covering(length: int) -> tuple[int, int, int]:
     """Return size, stride and number of windows that cover an axis, with no cell left over."""
-    if length <= 2 * _STEP:
+    if length < 2 * _STEP:
         return length, 1, 1
     count = length // _STEP
     return length - _STEP * (count - 1), _STEP, count
