@@ -181,6 +181,8 @@ def best_peer(times: Mapping[str, Sequence[float]]) -> str | None:
 
 def line(name: str, times: Mapping[str, Sequence[float]]) -> str:
     """Write a row: milliseconds of each, and the ratios that count."""
+    if not times.get("poolnorm"):
+        return f"{name:48} not measured"
     told = [f"{label} {median(seen) * 1e3:.1f}" for label, seen in times.items() if seen]
     best = best_peer(times)
     if best:

@@ -140,7 +140,7 @@ def _cell(times: dict[str, Any], column: _Column, layer: str) -> str:
     seen: dict[str, Any]
     seen = next((times[row.format(layer)] for row in column.rows if row.format(layer) in times), {})
     best = best_peer(seen)
-    if not best:
+    if not best or not seen.get("poolnorm"):
         return ""
     floor = f" ({ratio(seen, 'poolnorm', 'floor'):.2f})" if "floor" in seen else ""
     return f"{ratio(seen, 'poolnorm', best):.2f}{floor}"
