@@ -21,6 +21,7 @@ PyObject *py_divide(PyObject *self, PyObject *args);
 PyObject *py_swap(PyObject *self, PyObject *args);
 PyObject *py_convert(PyObject *self, PyObject *args);
 PyObject *py_own_conversion(PyObject *self, PyObject *allowed);
+PyObject *py_allow_threads(PyObject *self, PyObject *args);
 PyObject *py_in_memory(PyObject *self, PyObject *args);
 PyObject *py_store(PyObject *self, PyObject *args);
 

@@ -20,6 +20,7 @@ static PyMethodDef methods[] = {
     {"swap", py_swap, METH_VARARGS, NULL},
     {"convert", py_convert, METH_VARARGS, NULL},
     {"own_conversion", py_own_conversion, METH_O, NULL},
+    {"allow_threads", py_allow_threads, METH_VARARGS, NULL},
     {"in_memory", py_in_memory, METH_VARARGS, NULL},
     {"store", py_store, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},

@@ -3,6 +3,7 @@
 #include "conversions.h"
 #include "rows.h"
 #include "scaling.h"
+#include "parts.h" /* last: the loops above are called in parts */
 
 /* Take items, results, gamma and beta, the last two of them float64. */
 static int take_affine(buffers *b, PyObject **objects, Py_ssize_t whole, Py_ssize_t weights)

@@ -6,6 +6,7 @@
 #include "indices.h"
 #include "whole.h"
 #include "windows.h"
+#include "parts.h" /* last: the loops above are called in parts */
 
 /* Read a window: size, stride, count, low, dilation, before, after, divisor. */
 static int window_of(PyObject *axis, window *w)

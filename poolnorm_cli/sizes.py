@@ -49,6 +49,9 @@ THREADED_ARRAYS_BYTES = 64 << 20
 lock."""
 THREAD_BYTES = 1 << 20
 """Of a tensor for each thread: what it works on takes longer than to wake it."""
+SPREAD_BYTES = 256 << 20
+"""Of an array on which loops are called at once, in all threads: some hundredths of a second,
+so that an interrupt is never far away."""
 SHARE_BYTES = 256 << 10
 """Of a block of a small tensor, where several threads share it: the loop over it takes longer than
 to hand it on."""

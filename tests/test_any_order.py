@@ -329,7 +329,7 @@ def test_small_arrays_are_filled_in_any_order(
         shape = (shape[0], shape[-1], *shape[1:-1])
     layer, x = find(*words.split())(**given), np.random.default_rng(3).standard_normal(shape)
     for training in (False, True) if words == "bn" else (False,):
-        for dtype in ("float32", "float16"):
+        for dtype in ("float32", "float64", "float16"):
             cells = x.astype(dtype)
             expected, kept = run_array(layer, cells, threads=1, training=training)
             for count in (2, 5):
@@ -394,12 +394,63 @@ def test_what_an_output_is_put_together_from_is_not_written_by_place() -> None:
 
 def test_threads_follow_from_processors_and_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_threads, "processors", lambda: 16)
+    monkeypatch.setattr(engine_threads, "THREADED_BYTES", 8 << 20)
 
     assert pool_for(None, 1 << 30) == ThreadPool(16, 4)
     assert pool_for(None, 12 << 20) == ThreadPool(12, 4)
     assert pool_for(9, 1 << 30) == ThreadPool(9)
+    assert pool_for(2, 12 << 20) == pool_for(9, 4 << 20) == ThreadPool()
     assert pool_for(9, 1 << 30).taken_in_order.threads == 9
     assert pool_for(None, 1 << 30).taken_in_order.threads == 4
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_forked_process_has_threads_of_its_own() -> None:
+    x = np.ones((64, 64, 64, 16), np.float32)
+    layer = find("gpool", "average")()
+    run_array(layer, x, threads=3)
+    if not (pid := os.fork()):
+        found, _ = run_array(layer, x, threads=3)
+        os._exit(int((found == 1).all()))
+
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+
+
+@pytest.mark.skipif(not native.compiled(), reason="there are no compiled loops")
+def test_calls_of_one_thread_may_take_several() -> None:
+    loops, x = native.loops(), np.ones((64, 64, 64, 16), np.float32)
+    assert loops.allow_threads(1) == 1
+    layer = find("gpool", "average")()
+
+    seen: list[int] = []
+
+    def run_several() -> None:
+        for _ in range(20):
+            found, _ = run_array(layer, x, threads=3)
+            assert (found == 1).all()
+        seen.append(loops.allow_threads(1))
+
+    others = [threading.Thread(target=run_several) for _ in range(2)]
+    for each in others:
+        each.start()
+    run_several()
+    for each in others:
+        each.join()
+    assert seen == [1, 1, 1]
+
+
+def test_what_takes_numpy_is_computed_block_by_block() -> None:
+    x = np.full((9, 64, 64, 64), 3e38, np.float32)
+    x[3] = 1
+    x[5, 0, 0, 0] = np.inf
+    expected = np.full((9, 32, 32, 64), 3e38, np.float32)
+    expected[3] = 1
+    expected[5, 0, 0, 0] = np.inf
+
+    for threads in (1, 3):
+        found, _ = run_array(find("pool", "average")(), x, threads=threads)
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_a_limit_of_memory_leaves_fewer_threads(source: Path) -> None:

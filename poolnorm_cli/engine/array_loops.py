@@ -1,10 +1,11 @@
 """A layer over an array in memory by compiled loops alone, as over a file's bytes.
 
-What happens for each block in Python is a slice and a call: threads that do more than that wait for
-each other at the interpreter's lock.
+A loop that is called on all of an array shares it out among threads by itself: those of Python wait
+for each other at the interpreter's lock, and to be woken.
 """
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -14,12 +15,14 @@ from poolnorm_cli.backends import Backend
 from poolnorm_cli.backends.numpy_backend import NUMPY
 from poolnorm_cli.engine.buffer_pass import BufferPass
 from poolnorm_cli.engine.layer_pass import LayerPass, Weights
+from poolnorm_cli.engine.threads import default_threads
 from poolnorm_cli.kernels import native
 from poolnorm_cli.kernels.memory import Array
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.machine import processors
 from poolnorm_cli.shapes import Ints
-from poolnorm_cli.tensors.tensor import RowRange
+from poolnorm_cli.sizes import SPREAD_BYTES
+from poolnorm_cli.tensors.tensor import RowRange, even_ranges
 from poolnorm_cli.values import frozen, replace
 
 
@@ -29,9 +32,11 @@ class ArrayLoops:
 
     Attributes:
         run: The layer in inference, without weights.
+        threads: How many there may be.
     """
 
     run: BufferPass
+    threads: int = 1
 
     @cached_property
     def inner(self) -> BufferPass:
@@ -40,8 +45,11 @@ class ArrayLoops:
 
     @cached_property
     def ranges(self) -> list[RowRange]:
-        """The samples of each block."""
-        return list(self.inner.ranges(self.inner.shape[0])[0])
+        """The samples of each block; where a call is a loop's, of each call."""
+        samples = self.inner.shape[0]
+        if self.run.is_direct:
+            return list(even_ranges(samples, max(SPREAD_BYTES // max(self._bytes[0], 1), 1)))
+        return list(self.inner.ranges(samples)[0])
 
     @cached_property
     def weight_shapes(self) -> dict[str, Ints]:
@@ -75,7 +83,21 @@ class ArrayLoops:
                 cells[start * given : stop * given], out[start * made : stop * made], stop - start
             )
 
-        self.run.pool.for_each(fill, self.ranges)
+        if not self.run.is_direct:
+            self.run.pool.for_each(fill, self.ranges)
+            return True
+
+        def filled(rows: RowRange) -> bool:
+            start, stop = rows
+            call = inner.loop_call(stop - start)
+            parts = cells[start * given : stop * given], out[start * made : stop * made]
+            return call is not None and call(*parts)
+
+        with _several(self.threads):
+            left = [rows for rows in self.ranges if not filled(rows)]
+        for start, stop in left:  # there are values for which a block of it takes NumPy
+            blocks = even_ranges(stop - start, inner.rows)
+            self.run.pool.for_each(fill, [(start + first, start + last) for first, last in blocks])
         return True
 
     @cached_property
@@ -135,7 +157,18 @@ def _made(
     if backend is not NUMPY or 0 in plan.output_shape:
         return plan, None
     run = BufferPass(layer, shape, dtype, plan.result, pool=plan.pool)
-    return plan, ArrayLoops(run) if run.may_have_loops else None
+    count = default_threads() if threads is None else threads
+    return plan, ArrayLoops(run, count) if run.may_have_loops else None
+
+
+@contextmanager
+def _several(threads: int) -> Iterator[None]:
+    """Have compiled loops that this thread calls take several threads each."""
+    before = native.loops().allow_threads(threads)
+    try:
+        yield
+    finally:
+        native.loops().allow_threads(before)
 
 
 def _bytes_of(array: Array) -> memoryview:

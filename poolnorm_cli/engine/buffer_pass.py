@@ -139,9 +139,13 @@ class BufferPass(BlockPlan):
             self._calls[samples] = self._loop_call(samples)
         return self._calls[samples]
 
+    @property
+    def is_direct(self) -> bool:
+        """Whether one call of a loop computes a block, and nothing is converted."""
+        return self.dtype == self.compute_dtype.name == self.result
+
     def _loop_call(self, samples: int) -> "LoopCall | None":
-        dtypes = self.dtype, self.compute_dtype.name, self.result
-        if len(set(dtypes)) == 1:
+        if self.is_direct:
             return self.layer.loop_call((samples, *self.shape[1:]), self.dtype, self.weights)
         call, per = self._converted
         if not call.serves(samples * per):

@@ -175,6 +175,8 @@ class _Unordered(Generic[T]):
 
 
 _NOTHING = nullcontext()
+_MORE_FOR_TWO = 4
+"""Times as much that a tensor has to have for two threads, where a second one gains least."""
 _MOST_IN_ORDER = 4
 """Threads whose results one thread takes in order, unless more are asked for: it writes or copies
 them, and that is all that the machine does then."""
@@ -270,7 +272,8 @@ def pool_for(threads: int | None, nbytes: int) -> ThreadPool:
     Returns:
         The threads.
     """
-    if threads == 1 or nbytes < THREADED_BYTES:
+    most = default_threads() if threads is None else threads
+    if most == 1 or nbytes < (THREADED_BYTES if most > 2 else _MORE_FOR_TWO * THREADED_BYTES):
         return ONE_THREAD
     from poolnorm_cli.kernels.native import compiled
 
@@ -278,5 +281,5 @@ def pool_for(threads: int | None, nbytes: int) -> ThreadPool:
         return ONE_THREAD
     if threads is not None:
         return ThreadPool(threads)
-    count = max(min(default_threads(), nbytes // THREAD_BYTES), 1)
+    count = max(min(most, nbytes // THREAD_BYTES), 1)
     return ThreadPool(count, min(count, _MOST_IN_ORDER))

@@ -1,8 +1,10 @@
-/* Files in memory, into which several threads copy at once: `write` lets in one after another. */
+/* What several threads do: parts of one call, and files in memory, into which several threads copy at once: `write` lets in one after another. */
 #ifdef __linux__
 #define _GNU_SOURCE
 #endif
 #include "calls.h"
+
+#include "spread.h"
 
 #ifdef __linux__
 #include <string.h>
@@ -49,6 +51,14 @@ static int store(char *map, Py_ssize_t size, const char *data, Py_ssize_t length
     return 0;
 }
 #endif
+
+PyObject *py_allow_threads(PyObject *self, PyObject *args)
+{
+    (void)self;
+    int threads;
+    if (!PyArg_ParseTuple(args, "i", &threads)) return NULL;
+    return PyLong_FromLong(allow_threads(threads));
+}
 
 PyObject *py_in_memory(PyObject *self, PyObject *args)
 {

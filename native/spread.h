@@ -1,0 +1,21 @@
+/* Several threads on the parts of one call, for which Python's would wait for each other at the
+ * interpreter's lock, and to be woken.
+ *
+ * Which thread works on which part decides nothing: parts are items that do not depend on each
+ * other. */
+#ifndef POOLNORM_SPREAD_H
+#define POOLNORM_SPREAD_H
+
+#include <stddef.h>
+
+/* Works on items from `first` on; returns a negative number without memory, else 0 or 1. */
+typedef int (*part_of_call)(const void *call, ptrdiff_t first, ptrdiff_t items);
+
+/* Say how many threads calls of this thread may take from now on; returns how many that were. */
+int allow_threads(int threads);
+
+/* Work on all items of so many bytes each, in as many threads as are allowed and worth waking.
+ * Returns the least of what parts returned if that is negative, else the largest. */
+int spread(part_of_call part, const void *call, ptrdiff_t items, ptrdiff_t bytes);
+
+#endif
