@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -108,37 +109,31 @@ def counts(processors: int) -> list[int]:
 
 
 def inside(bench: Bench, given: Input, wanted: Sequence[int], clock: Clock, seconds: float) -> None:
-    """Time layers in process: with all threads first, then with fewer."""
-    both = Inside(bench, given, seconds)
-    most = max(wanted)
-    for threads in (most, *(n for n in wanted if n != most)):
-        for case in cases.LAYERS:
-            if not clock.is_over:
-                names = [f"threads {threads} {given.name} {case.name}"]
-                names += [f"inside {given.name} {case.name}"] if threads == most else []
-                both.measure(case, threads, names)
+    """Time layers in process, with each of some numbers of threads."""
+    both, most = Inside(bench, given, seconds), len(os.sched_getaffinity(0))
+    for threads, case in product(wanted, cases.LAYERS):
+        if not clock.is_over:
+            names = [f"threads {threads} {given.name} {case.name}"]
+            names += [f"inside {given.name} {case.name}"] if threads == most else []
+            both.measure(case, threads, names)
     both.close()
 
 
-def whole(bench: Bench, given: Input, rounds: int, clock: Clock) -> None:
-    """Time whole jobs and load and save in turns, each layer once in every round."""
+def whole(bench: Bench, given: Input, clock: Clock) -> None:
+    """Time whole jobs and load and save in turns, up to the number of rounds of now."""
     source, target = bench.file(given), bench.work / "out.npy"
-    for bench.rounds in range(1, rounds + 1):
-        for case in cases.LAYERS:
-            if clock.is_over:
-                return
-            words = (*case.command, source, "-q", "--overwrite", "-o", target)
-            commands = {
-                "poolnorm": bench.poolnorm(*words),
-                "floor": bench.floor(source, target),
-            }
-            bench.turns(f"whole {given.name} {case.name}", commands, bench.whole)
+    for case in cases.LAYERS:
+        if clock.is_over:
+            return
+        words = (*case.command, source, "-q", "--overwrite", "-o", target)
+        commands = {"poolnorm": bench.poolnorm(*words), "floor": bench.floor(source, target)}
+        bench.turns(f"whole {given.name} {case.name}", commands, bench.whole)
 
 
-def files(bench: Bench, count: int, rounds: int) -> None:
+def files(bench: Bench, count: int) -> None:
     """Time many files by one process, and by as many as the program chooses."""
     case, given = cases.LAYERS[0], Input(f"files{count}", cases.SMALL.shape, count=count)
-    folder, bench.rounds = _many(bench, given), rounds
+    folder = _many(bench, given)
     with tempfile.TemporaryDirectory(dir=bench.work) as target:
         words = (*case.command, folder, "-q", "-O", target, "-j")
         commands = {
@@ -147,7 +142,6 @@ def files(bench: Bench, count: int, rounds: int) -> None:
             "floor": [sys.executable, str(HERE / "loop.py"), str(folder), target],
         }
         bench.turns(f"files {count} {case.name}", commands, bench.whole, target)
-    shutil.rmtree(folder)
 
 
 def _many(bench: Bench, given: Input) -> Path:
@@ -235,7 +229,8 @@ def _files_table(times: Times, processors: int) -> list[str]:
 
 
 def _milliseconds(seen: Mapping[str, Sequence[float]], *labels: str) -> str:
-    return ", ".join(f"{median(seen[label]) * 1e3:.3g}" for label in labels if seen.get(label))
+    found = [median(seen[label]) * 1e3 for label in labels if seen.get(label)]
+    return ", ".join(f"{one:.3g}" if one < 1000 else f"{one:.0f}" for one in found)
 
 
 def _ratio(seen: Mapping[str, Sequence[float]], to: str) -> str:
@@ -254,19 +249,26 @@ def measure(given: argparse.Namespace) -> None:
     parts = given.only.split(",")
     if "inside" in parts:
         inside(bench, tensor, [processors], clock, given.each)
-    if "whole" in parts:
-        whole(bench, tensor, given.rounds, clock)
-        bench.file(tensor).unlink()
-        (bench.work / "out.npy").unlink(missing_ok=True)
-    if "files" in parts and not clock.is_over:
-        files(bench, given.files, given.rounds)
-    if "counts" in parts:
-        inside(bench, tensor, counts(processors), clock, given.each)
+    for bench.rounds in range(1, given.rounds + 1):
+        if "whole" in parts:
+            whole(bench, tensor, clock)
+        if "files" in parts and not clock.is_over:
+            files(bench, given.files)
+        if "counts" in parts and bench.rounds == 1 and not clock.is_over:
+            inside(bench, tensor, counts(processors)[-2::-1], clock, given.each)
+    _clear(bench, tensor, given.files)
     document = json.loads(given.results.read_text())
     document["machine"] |= {"commit": _commit()}
     document["input"] = {"shape": tensor.name, "megabytes": tensor.megabytes}
     given.results.write_text(json.dumps(document, indent=1) + "\n")
     print(f"{time.monotonic() - began:.0f} s")
+
+
+def _clear(bench: Bench, tensor: Input, count: int) -> None:
+    """Remove the inputs and outputs, which take memory where they are in it."""
+    shutil.rmtree(bench.work / f"files{count}", ignore_errors=True)
+    for name in (tensor.name, "out", "one"):
+        (bench.work / f"{name}.npy").unlink(missing_ok=True)
 
 
 def _commit() -> str:

@@ -79,6 +79,34 @@ def test_the_table_of_the_sweep_is_that_of_its_file() -> None:
     assert all(f"| {name} |" in first for name in over)
 
 
+def test_the_tables_of_threads_are_those_of_their_file() -> None:
+    import json
+
+    from benchmarks.threads import page
+
+    docs = ROOT / "docs"
+    found = json.loads((docs / "benchmarks_16.json").read_text())
+
+    assert (docs / "threads.md").read_text() == page(found, "benchmarks_16.json")
+    few = {
+        "threads 2 4x4 ln": {"poolnorm": [0.5], "torch": [1.0], "floor": [0.25]},
+        "threads 1 4x4 ln": {"poolnorm": [1.0]},
+        "whole 4x4 gpool max": {"poolnorm": [1.0, 2.0], "floor": [4.0, 4.0]},
+        "files 9 pool max": {"poolnorm": [1.0], "one": [4.0], "floor": [2.0]},
+    }
+    text = page(
+        {
+            "times": few,
+            "machine": {"processors": 2},
+            "input": {"shape": "4x4", "megabytes": 1},
+        },
+        "x.json",
+    )
+    assert "| ln | 1000 | 500, 1000 | 250 | 0.50 |" in text
+    assert "| gpool max | 1500 | 4000 | 0.38 | 0.35 |" in text
+    assert "| 9 | 4000 | 1000 | 2600 | 2000 |" in text
+
+
 def test_pictures_of_results_can_be_read_on_a_phone() -> None:
     for path in (ROOT / "docs").glob("benchmarks*.svg"):
         picture = path.read_text()
