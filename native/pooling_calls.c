@@ -3,6 +3,7 @@
 #include "adaptive.h"
 #include "conversions.h"
 #include "folds.h"
+#include "half_poolings.h"
 #include "indices.h"
 #include "whole.h"
 #include "windows.h"
@@ -51,7 +52,13 @@ PyObject *py_windows(PyObject *self, PyObject *args)
     const void *x = b.view[0].buf;
     void *out = b.view[1].buf;
     int result = 0;
-    if (is_whole(t.kind))
+    const halves *h = halves_of(t.kind);
+    if (h)
+        RUN(work, result = windows_of_halves(h, !average    ? max_windows_f
+                                                : wide == 1 ? mean_windows_ffd
+                                                : wide      ? mean_windows_fd
+                                                            : mean_windows_f, x, out, &s));
+    else if (is_whole(t.kind))
         RUN(work, result = max_windows_whole(t.kind, x, out, &s));
     else if (t.kind == 'f' && !average)
         RUN(work, result = max_windows_f(x, out, &s));
@@ -101,7 +108,11 @@ PyObject *py_adaptive(PyObject *self, PyObject *args)
     const void *x = b.view[0].buf;
     void *out = b.view[1].buf;
     int result = 0;
-    if (is_whole(t.kind))
+    const halves *h = halves_of(t.kind);
+    if (h)
+        RUN(work, result = adaptive_of_halves(h, average ? adaptive_mean_f : adaptive_max_f, x, out,
+                                              &s));
+    else if (is_whole(t.kind))
         RUN(work, result = adaptive_max_whole(t.kind, x, out, &s));
     else if (t.kind == 'f' && average)
         RUN(work, result = adaptive_mean_f(x, out, &s));

@@ -57,7 +57,7 @@ class AdaptiveCall(NamedTuple):
         """
         shape, counts, kind = self.covers.shape, self.covers.counts, (self.average, self.kind)
         lost = native.loops().adaptive(cells, out, self.covers.bounds, *kind, shape, counts)
-        return not lost or self.kind == native.FLOAT32
+        return not lost or self.kind != native.FLOAT64
 
 
 def adaptive_call(
@@ -74,7 +74,7 @@ def adaptive_call(
     Returns:
         The call; None where no loop serves for such a dtype, or there are no loops.
     """
-    kind = native.served_kind(dtype, average=average)
+    kind = native.served_kind(dtype, average=average, halves=True)
     return None if kind is None else AdaptiveCall(covers(shape, bounds), kind, average)
 
 

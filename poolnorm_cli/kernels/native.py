@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 FLOAT32 = "f"
 """Dtypes for which there is a loop, by their characters in NumPy, which nobody needs here."""
+FLOAT64 = "d"
 FLOATS = "fd"
 HALF = "e"
 INTEGERS = "?bhilqBHILQ"

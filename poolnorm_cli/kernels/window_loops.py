@@ -144,7 +144,9 @@ def call_for(shapes: PoolShapes, dtype: str, *, average: bool) -> WindowCall | N
     Returns:
         As `window_call`.
     """
-    letter = native.served_kind(dtype, average=average)
+    # Between planes and rows, means would be rounded to two bytes.
+    halves = not (average and _reaches_over_planes(shapes.windows))
+    letter = native.served_kind(dtype, average=average, halves=halves)
     return None if letter is None else WindowCall(shapes, letter, average)
 
 

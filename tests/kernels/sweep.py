@@ -241,12 +241,16 @@ def two_bytes(random: Random) -> None:
     x = narrow(x.astype(np.float32)).copy()
     wide = widen(x).copy()
     axis = int(random.integers(1, x.ndim))
+    counts = tuple(int(n) for n in random.integers(1, 12, x.ndim - 2))
     layout: dict[str, Any] = {
         "data_format": ("channels_last", "channels_first")[int(random.integers(2))]
     }
     layers: list[Layer] = [
         GlobalMaxPooling(**layout),
         GlobalAveragePooling(**layout),
+        AdaptiveAveragePooling(output_size=counts, **layout),
+        MaxPooling(pool_size=counts, strides=counts[::-1], padding="same", **layout),
+        AveragePooling(pool_size=counts[:1], strides=(1,), padding="same", **layout),
         LayerNormalization(axis=(axis,)),
         UnitNormalization(axis=(axis,)),
         GroupNormalization(axis=(1,), groups=x.shape[1]),
@@ -258,8 +262,9 @@ def two_bytes(random: Random) -> None:
         calls = [layer.loop_call(x.shape, each, weights) for each in (kind, "float32")]
         out = np.zeros([int(size or 0) for size in layer.output_shape(x.shape)], np.float32)
         y = np.zeros(out.shape, np.uint16)
-        assert calls[0] is not None
         assert calls[1] is not None
+        if calls[0] is None:  # means over many planes and rows
+            continue
         if calls[1](wide, out) and calls[0](x, y):
             np.testing.assert_array_equal(y, narrow(out).view(np.uint16))
 
