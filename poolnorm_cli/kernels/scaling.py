@@ -1,7 +1,6 @@
 """Scale and shift, without the loss that a large mean would bring in float32."""
 
-from collections.abc import Iterator, Sequence
-from itertools import product
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -11,8 +10,8 @@ from numpy.typing import NDArray
 from poolnorm_cli.kernels.extremes import out_of_range, wider
 from poolnorm_cli.kernels.halves import widen_float16
 from poolnorm_cli.kernels.memory import acquire, scratch, silence_floating_point
-from poolnorm_cli.kernels.native import FLOATS, HALF, loops_for
-from poolnorm_cli.sizes import CONVERTED_TILE_BYTES, TILE_BYTES
+from poolnorm_cli.kernels.native import FLOATS, HALF, KINDS, loops_for
+from poolnorm_cli.sizes import TILE_BYTES
 
 
 Array = NDArray[Any]
@@ -42,44 +41,11 @@ def _scale(loops: Any, x: Array, y: Array, vectors: Sequence[Array | None]) -> N
     if shape[first:last] == x.shape[first:last]:
         sizes = prod(x.shape[:first]), prod(shape[first:last]), prod(x.shape[last:])
         rows = [None if v is None else np.ascontiguousarray(v).reshape(-1) for v in vectors]
-        if x.dtype.char == HALF:
-            _scale_tiles(loops, x.reshape(-1), y.reshape(-1), rows, sizes)
-        else:
-            loops.scale(x, y, *rows, x.itemsize, sizes)
+        loops.scale(x, y, *rows, KINDS[x.dtype.name], sizes)
         return
     for i in range(len(x)):
         part = [None if v is None else v[min(i, len(v) - 1)] for v in vectors]
         _scale(loops, x[i], y[i], part)
-
-
-def _scale_tiles(
-    loops: Any, x: Array, y: Array, rows: list[Any], sizes: tuple[int, int, int]
-) -> None:
-    """Convert float16 to float32 tile by tile, call the loop on each, and convert it back."""
-    for start, part, along in _pieces(*sizes, CONVERTED_TILE_BYTES // 4):
-        wide, cells = (
-            scratch("widened", (prod(part),), np.float32),
-            slice(start, start + prod(part)),
-        )
-        vectors = [None if v is None else v[along] for v in rows]
-        loops.convert(x[cells], wide, "e", "f", wide.size)
-        loops.scale(wide, wide, *vectors, wide.itemsize, part)
-        loops.convert(wide, y[cells], "f", "e", wide.size)
-
-
-def _pieces(
-    before: int, length: int, after: int, most: int
-) -> Iterator[tuple[int, tuple[int, int, int], slice]]:
-    """Yield first item, sizes and place along the middle axis of parts of about `most` items."""
-    row = length * after
-    if row <= most:
-        step = most // row
-        for k in range(0, before, step):
-            yield k * row, (min(step, before - k), length, after), slice(None)
-        return
-    step = max(most // after, 1)
-    for k, i in product(range(before), range(0, length, step)):
-        yield k * row + i * after, (1, min(step, length - i), after), slice(i, i + step)
 
 
 _FEW = 16
