@@ -48,7 +48,7 @@ def without_copies(layer: Layer, x: Any, provider: Any, *, training: bool) -> Ca
     if training:
         kinds = (x.dtype.name,) * 3
         model, _ = FileGraph(layer, x.shape, *kinds, training=True).model(weights)
-        feeds = {model.graph.input[0].name: x}
+        feeds = {model.inputs[0].name: x}
     else:
         shape = (BATCH, *x.shape[1:])
         quicker = provider != "cpu" and layer.fits_device(weights)
@@ -57,7 +57,7 @@ def without_copies(layer: Layer, x: Any, provider: Any, *, training: bool) -> Ca
         )
         model, _ = graph.build()
         feeds = {"x": x} | {name: w.astype(np.float64) for name, w in weights.items()}
-    session = opened.session(model.SerializeToString())
+    session = opened.session(model.serialized())
     binding = session.io_binding()
     wanted = {given.name for given in session.get_inputs()}
     held = [

@@ -144,7 +144,7 @@ BACKENDS: dict[str, BackendRow] = {
         uses_threads=False,  # a session has threads of its own
         process_bytes=ONNX_PROCESS_BYTES,
         computing_bytes=_nodes,
-        packages=("onnx", "onnxruntime"),
+        packages=("onnxruntime",),
         extra="cpu",
         diagnosis="onnx_diagnosis",
     ),

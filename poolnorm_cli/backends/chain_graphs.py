@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
-    from onnx import ModelProto
 
+    from poolnorm_cli.backends.model import Model
     from poolnorm_cli.layers.chain import Chain, Link
     from poolnorm_cli.operators.graph import Value
     from poolnorm_cli.shapes import Shape
@@ -39,7 +39,7 @@ class BuiltChain(NamedTuple):
         checked: It has an output that is NaN where the exact graph is wanted.
     """
 
-    model: "ModelProto"
+    model: "Model"
     notes: list[str]
     monitored: tuple[tuple[str, ...], ...]
     checked: bool
@@ -151,16 +151,14 @@ class ChainFile:
             UnavailableError: `onnx` is not installed, or ONNX Runtime cannot run the model.
         """
 
-        def build() -> "tuple[ModelProto, list[str]]":
+        def build() -> "tuple[Model, list[str]]":
             for link, training in zip(self.chain.links, self.training, strict=True):
                 require_gathered(link.layer, link.sizes, training=training)
             return self.model(weights)
 
         return serialized(build, self.opset)
 
-    def model(
-        self, weights: "tuple[Mapping[str, NDArray[Any]], ...]"
-    ) -> "tuple[ModelProto, list[str]]":
+    def model(self, weights: "tuple[Mapping[str, NDArray[Any]], ...]") -> "tuple[Model, list[str]]":
         """Build the model, its weights inline.
 
         Args:

@@ -4,7 +4,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.backends.graph import DEFAULT_OPSET
-from poolnorm_cli.backends.installed import import_onnx, version
+from poolnorm_cli.backends.installed import onnx_if_installed, version
+from poolnorm_cli.backends.model import ITS_ONNX, NEWEST_OPSET
 from poolnorm_cli.backends.older_opsets import OLDEST_OPSET
 from poolnorm_cli.backends.providers import Provider, choose, one_node
 from poolnorm_cli.errors import PoolnormError, UnavailableError, UsageError
@@ -17,7 +18,7 @@ from poolnorm_cli.sizes import LARGEST_PROTOBUF_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from onnx import ModelProto
+    from poolnorm_cli.backends.model import Model
 
 
 def require_gathered(layer: Layer, shape: Ints, *, training: bool) -> None:
@@ -39,7 +40,7 @@ def require_gathered(layer: Layer, shape: Ints, *, training: bool) -> None:
 
 
 def serialized(
-    build: "Callable[[], tuple[ModelProto, list[str]]]", opset: int
+    build: "Callable[[], tuple[Model, list[str]]]", opset: int
 ) -> tuple[bytes, list[str]]:
     """Build a model and check it as its readers will.
 
@@ -52,14 +53,14 @@ def serialized(
 
     Raises:
         UsageError: There is no such operator set, or the model is too large for a file.
-        UnavailableError: `onnx` is not installed, or ONNX Runtime cannot run the model.
+        UnavailableError: ONNX Runtime is not installed, or cannot run the model.
     """
     _check_opset(opset)
     model, notes = build()
-    if model.ByteSize() > LARGEST_PROTOBUF_BYTES:
+    data = model.serialized()
+    if len(data) > LARGEST_PROTOBUF_BYTES:
         raise UsageError("--export of more than 2 GiB of weights", "ONNX files are smaller")
-    _check(model)
-    data: bytes = model.SerializeToString()
+    _check(data)
     provider = choose("cpu", notes.append)
     try:
         provider.session(data, threads=1)
@@ -97,7 +98,9 @@ def _refused(provider: Provider, opset: int, error: UnavailableError) -> Unavail
 
 
 def _check_opset(opset: int) -> None:
-    newest = import_onnx().defs.onnx_opset_version()
+    onnx, newest, number = onnx_if_installed(), NEWEST_OPSET, ITS_ONNX
+    if onnx is not None and onnx.defs.onnx_opset_version() < newest:
+        newest, number = onnx.defs.onnx_opset_version(), version("onnx") or ""
     fix = f"give {OLDEST_OPSET} to {newest}"
     if opset < 1:
         raise UsageError(f"--opset {opset} is not an operator set", fix)
@@ -105,14 +108,21 @@ def _check_opset(opset: int) -> None:
         what = f"--opset {opset} lacks some of the operators that these graphs are made of"
         raise UsageError(what, fix)
     if opset > newest:
-        raise UsageError(f"--opset {opset} is newer than onnx {version('onnx')} knows", fix)
+        raise UsageError(f"--opset {opset} is newer than onnx {number} knows", fix)
 
 
-def _check(model: "ModelProto") -> None:
-    """Check the model, and the shapes of its outputs, against the rules of ONNX."""
-    onnx = import_onnx()
+def _check(data: bytes) -> None:
+    """Check a model, and the shapes of its outputs, against the rules of ONNX, if it is installed.
+
+    Raises:
+        PoolnormError: The model breaks them.
+        UnavailableError: `onnx` is installed and cannot be imported.
+    """
+    onnx = onnx_if_installed()
+    if onnx is None:
+        return
     try:
-        onnx.checker.check_model(model, full_check=True)
+        onnx.checker.check_model(data, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         reason = " ".join(str(error).split())
         raise PoolnormError(f"--export made a graph that is not valid: {reason}") from error

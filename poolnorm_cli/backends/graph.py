@@ -1,19 +1,15 @@
-"""A graph of ONNX operators, built up and closed into a model by the `onnx` package."""
+"""A graph of ONNX operators, built up and closed into a model."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from poolnorm_cli.backends.installed import import_onnx
+from poolnorm_cli.backends.model import Model, Node, ValueInfo, type_number
 from poolnorm_cli.backends.older_opsets import in_older_words, require_dtype
 from poolnorm_cli.operators.graph import Value
 from poolnorm_cli.shapes import Ints, Shape
-
-
-if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 
 DEFAULT_OPSET = 17
@@ -33,19 +29,17 @@ class GraphBuilder:
         Args:
             opset: Version of the operator set.
         """
-        onnx = import_onnx()
         self.opset = opset
         self.notes: list[str] = []
         self.scope = ""
         self.monitored: dict[str, Value] = {}
         self._checks: list[Value] = []
-        self._onnx = onnx
-        self._nodes: list[NodeProto] = []
+        self._nodes: list[Node] = []
         self._dtypes: dict[Value, str] = {}
         self._constants: dict[Value, NDArray[Any]] = {}
         self._known: dict[tuple[Any, ...], Value] = {}
         self._transposed: dict[Value, tuple[Value, tuple[int, ...]]] = {}
-        self._inputs: dict[Value, ValueInfoProto] = {}
+        self._inputs: dict[Value, ValueInfo] = {}
 
     def input(self, name: str, dtype: str, shape: Shape) -> Value:
         """Declare an input of the graph.
@@ -104,7 +98,7 @@ class GraphBuilder:
         """
         name = f"{self.scope}{kind.lower()}.{len(self._nodes)}"
         names = [name, *(f"{name}.{place}" for place in range(1, count))]
-        self._nodes.append(self._onnx.helper.make_node(kind, inputs, names, name, **attributes))
+        self._nodes.append(Node(kind, tuple(inputs), tuple(names), name, dict(attributes)))
         self._dtypes |= dict.fromkeys(names, self._dtypes[inputs[0]])
         return names
 
@@ -263,7 +257,7 @@ class GraphBuilder:
         name: str,
         outputs: Mapping[str, tuple[Value, str, Shape | None]],
         metadata: Mapping[str, str],
-    ) -> "ModelProto":
+    ) -> Model:
         """Close the graph into a model.
 
         Args:
@@ -276,65 +270,50 @@ class GraphBuilder:
         """
         from poolnorm_cli import __version__
 
-        helper = self._onnx.helper
         nodes = self._named({output: value for output, (value, _, _) in outputs.items()})
-        used = {word for node in nodes for word in node.input}
-        opsets = [helper.make_opsetid("", self.opset)]
-        graph = helper.make_graph(
-            nodes,
+        used = {word for node in nodes for word in node.inputs}
+        infos = [self._info(output, dtype, shape) for output, (_, dtype, shape) in outputs.items()]
+        return Model(
             name,
-            list(self._inputs.values()),
-            [self._info(output, dtype, shape) for output, (_, dtype, shape) in outputs.items()],
-            [self._tensor(word) for word in self._constants if word in used],
+            tuple(nodes),
+            tuple(self._inputs.values()),
+            tuple(infos),
+            {word: array for word, array in self._constants.items() if word in used},
+            self.opset,
+            __version__,
+            dict(metadata),
         )
-        model: ModelProto = helper.make_model(
-            graph,
-            opset_imports=opsets,
-            ir_version=helper.find_min_ir_version_for(opsets),
-            producer_name="poolnorm",
-            producer_version=__version__,
-        )
-        helper.set_model_props(model, dict(metadata))
-        return model
 
-    def _named(self, outputs: Mapping[str, Value]) -> "list[NodeProto]":
+    def _named(self, outputs: Mapping[str, Value]) -> list[Node]:
         """Return the operators that are needed, their results named as the outputs are."""
         new: dict[Value, str] = {}
         for output, value in outputs.items():
             if value in self._inputs or value in self._constants or value in new:
-                node = self._onnx.helper.make_node("Identity", [value], [output], output)
-                self._nodes.append(node)
+                self._nodes.append(Node("Identity", (value,), (output,), output, {}))
             else:
                 new[value] = output
-        nodes = self._used({*outputs, *outputs.values()})
-        for node in nodes:
-            for words in (node.input, node.output):
-                words[:] = [new.get(word, word) for word in words]
-        return nodes
 
-    def _used(self, wanted: set[Value]) -> "list[NodeProto]":
+        def named(words: tuple[Value, ...]) -> tuple[str, ...]:
+            return tuple(new.get(word, word) for word in words)
+
+        nodes = self._used({*outputs, *outputs.values()})
+        return [
+            node._replace(inputs=named(node.inputs), outputs=named(node.outputs)) for node in nodes
+        ]
+
+    def _used(self, wanted: set[Value]) -> list[Node]:
         """Return the operators on which `wanted` depend, in order."""
         kept = []
         for node in reversed(self._nodes):
-            if wanted.intersection(node.output):
-                wanted |= set(node.input)
+            if wanted.intersection(node.outputs):
+                wanted |= set(node.inputs)
                 kept.append(node)
         return kept[::-1]
 
-    def _info(self, name: str, dtype: str, shape: Shape | None) -> "ValueInfoProto":
-        make = self._onnx.helper.make_tensor_value_info
-        sizes = None if shape is None else list(shape)
-        info: ValueInfoProto = make(name, self._type(dtype), sizes)
-        return info
+    def _info(self, name: str, dtype: str, shape: Shape | None) -> ValueInfo:
+        require_dtype(self.opset, dtype)
+        return ValueInfo(name, dtype, shape)
 
     def _type(self, dtype: str) -> int:
         require_dtype(self.opset, dtype)
-        kind: int = getattr(self._onnx.TensorProto, _ONNX_NAMES.get(dtype, dtype.upper()))
-        return kind
-
-    def _tensor(self, name: Value) -> "TensorProto":
-        tensor: TensorProto = self._onnx.numpy_helper.from_array(self._constants[name], name)
-        return tensor
-
-
-_ONNX_NAMES = {"float32": "FLOAT", "float64": "DOUBLE"}
+        return type_number(dtype)

@@ -73,16 +73,18 @@ def builds() -> dict[str, str]:
     return {name: number for name, number in found if number is not None}
 
 
-def import_onnx() -> ModuleType:
-    """Import `onnx`.
+def onnx_if_installed() -> ModuleType | None:
+    """Import `onnx`, which checks graphs in files; None where it is not installed.
 
     Raises:
-        UnavailableError: It is not installed or cannot be imported.
+        UnavailableError: It is installed and cannot be imported.
     """
     try:
         import onnx
     except ImportError as error:
-        raise _broken("onnx", error, pip_install("cpu")) from error
+        if isinstance(error, ModuleNotFoundError) and error.name == "onnx":
+            return None
+        raise _broken("onnx", error, pip_install("check")) from error
     return onnx
 
 

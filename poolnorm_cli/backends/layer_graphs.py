@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
-    from onnx import ModelProto
 
+    from poolnorm_cli.backends.model import Model
     from poolnorm_cli.strips import Strip
 
 
@@ -59,7 +59,7 @@ class BlockGraph:
     on_device: bool = False
     in_units: bool = False
 
-    def build(self) -> "tuple[ModelProto, list[str]]":
+    def build(self) -> "tuple[Model, list[str]]":
         """Return the model, and notes on how it computes.
 
         Its inputs are `x`, the weights by name, where statistics are gathered `mean`, `variance`,
@@ -204,16 +204,16 @@ class FileGraph:
         Raises:
             UsageError: There is no such operator set, the input has no cells or is a batch that
                 the layer cannot be trained on, or the model is too large for a file.
-            UnavailableError: `onnx` is not installed, or ONNX Runtime cannot run the model.
+            UnavailableError: ONNX Runtime is not installed, or cannot run the model.
         """
 
-        def build() -> "tuple[ModelProto, list[str]]":
+        def build() -> "tuple[Model, list[str]]":
             require_gathered(self.layer, self.shape, training=self.training)
             return self.model(weights)
 
         return serialized(build, self.opset)
 
-    def model(self, weights: "Mapping[str, NDArray[Any]]") -> "tuple[ModelProto, list[str]]":
+    def model(self, weights: "Mapping[str, NDArray[Any]]") -> "tuple[Model, list[str]]":
         """Build the model, its weights inline, its input and outputs named after the layer.
 
         Raises:
@@ -233,20 +233,16 @@ class FileGraph:
 
     def _differs(
         self,
-        model: "ModelProto",
+        model: "Model",
         weights: "Mapping[str, NDArray[Any]]",
         sizes: "Mapping[int, int]",
     ) -> bool:
         """Whether other sizes of some axes give other operators or constants."""
         shape = tuple(sizes.get(axis, size) for axis, size in enumerate(self.shape))
         other, _ = replace(self, shape=shape)._built(weights)  # noqa: SLF001 - of the same class
-        parts = [
-            [part.SerializeToString() for part in (*each.graph.node, *each.graph.initializer)]
-            for each in (model, other)
-        ]
-        return parts[0] != parts[1]
+        return model.parts != other.parts
 
-    def _built(self, weights: "Mapping[str, NDArray[Any]]") -> "tuple[ModelProto, list[str]]":
+    def _built(self, weights: "Mapping[str, NDArray[Any]]") -> "tuple[Model, list[str]]":
         graph = GraphBuilder(self.opset)
         name = self.layer.instance_name(self.shape)
         trained = self.layer if self.training and isinstance(self.layer, Trainable) else None

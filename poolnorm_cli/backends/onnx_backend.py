@@ -9,7 +9,6 @@ import numpy as np
 from poolnorm_cli.backends import Notify, ignore
 from poolnorm_cli.backends.device_memory import RingError
 from poolnorm_cli.backends.graph import GraphBuilder
-from poolnorm_cli.backends.installed import import_onnx
 from poolnorm_cli.backends.layer_graphs import BATCH, CHECK, BlockGraph
 from poolnorm_cli.backends.onnx_session import Session, feeds_of
 from poolnorm_cli.backends.places import Halves, Here, OnLane
@@ -154,7 +153,7 @@ class OnnxBackend:
                 graph = GraphBuilder()
                 y = graph.cast(graph.input("x", names[0], (BATCH,)), names[1])
                 model = graph.model("convert", {"y": (y, names[1], (BATCH,))}, {})
-                session = self._provider.session(model.SerializeToString(), self._threads)
+                session = self._provider.session(model.serialized(), self._threads)
                 opened = self._sessions[names] = Session(session, frozenset("x"), ())
             assert self._ring is not None  # noqa: S101 - a lane of it has the items
             binding, device = opened.session.io_binding(), self._ring.memory.device
@@ -336,10 +335,10 @@ class OnnxBackend:
         graph, key = BlockGraph(layer, shape, *more), (repr(layer), shape, *more)
         if key not in self._sessions:
             model, notes = graph.build()
-            plain = ", ".join(node.op_type for node in model.graph.node)
+            plain = ", ".join(node.kind for node in model.nodes)
             for note in notes or [f"{graph.dtype}: {plain}"]:
                 self._detail(f"{layer.words}: {note}")
-            session = self._provider.session(model.SerializeToString(), self._threads)
+            session = self._provider.session(model.serialized(), self._threads)
             names = frozenset(given.name for given in session.get_inputs())
             monitored = tuple(given.name for given in session.get_outputs()[1:])
             self._sessions[key] = Session(session, names, monitored, monitored == (CHECK,))
@@ -371,7 +370,6 @@ def open_backend(provider: str, threads: int | None, notify: Notify, detail: Not
         UnavailableError: A package is not installed, or the provider does not load.
     """
     chosen = choose(provider, notify)
-    import_onnx()  # before any input is looked at: it makes the graphs
     return OnnxBackend(chosen, threads, detail, _ring_of(chosen))
 
 

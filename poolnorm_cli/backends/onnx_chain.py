@@ -162,10 +162,10 @@ class ChainRunner:
         if key not in self._sessions:
             any_batch = (replace(link, shape=(BATCH, *link.shape[1:])) for link in links)
             built = ChainGraph(Chain(tuple(any_batch)), training, exact, on_device).build()
-            kinds = ", ".join(node.op_type for node in built.model.graph.node)
+            kinds = ", ".join(node.kind for node in built.model.nodes)
             for note in built.notes or [kinds]:
                 self._detail(f"pipe: {note}")
-            session = self._provider.session(built.model.SerializeToString(), self._threads)
+            session = self._provider.session(built.model.serialized(), self._threads)
             names = frozenset(given.name for given in session.get_inputs())
             self._sessions[key] = _Session(session, names, built.monitored, built.checked)
             while len(self._sessions) > _MAX_SESSIONS:

@@ -15,7 +15,7 @@ from poolnorm_cli.packages import pip_install
 def diagnose() -> Iterator[Finding]:
     """Look at the packages, then at what the runtime loads if there is one, then at CUDA."""
     builds = installed.builds()
-    yield package_finding("onnx", pip_install("cpu"))
+    yield package_finding("onnx", pip_install("check"))
     yield from _builds(builds)
     try:
         runtime = installed.import_runtime()

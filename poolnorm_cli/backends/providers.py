@@ -243,8 +243,7 @@ def one_node(opset: int | None = None) -> bytes:
 
     graph = GraphBuilder(opset or DEFAULT_OPSET)
     y = graph.op("Abs", graph.input("x", "float32", (1,)))
-    model: bytes = graph.model("probe", {"y": (y, "float32", (1,))}, {}).SerializeToString()
-    return model
+    return graph.model("probe", {"y": (y, "float32", (1,))}, {}).serialized()
 
 
 def _reason(error: Exception) -> str:

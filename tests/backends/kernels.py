@@ -3,9 +3,10 @@
 Only what the graphs of runs use is listed, after the runtime's table of kernels.
 """
 
-from typing import Any
-
 import onnx
+
+from poolnorm_cli.backends.model import Model
+from tests.backends.models import parsed
 
 
 _FLOATS = frozenset({"FLOAT", "DOUBLE"})
@@ -29,9 +30,9 @@ _KERNELS = {
 }
 
 
-def assert_all_on_cuda(model: Any) -> None:
+def assert_all_on_cuda(model: Model) -> None:
     """Find a kernel for each operator and the dtype it works in."""
-    graph = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
+    graph = onnx.shape_inference.infer_shapes(parsed(model), strict_mode=True).graph
     values = [*graph.input, *graph.value_info, *graph.output]
     kinds = {value.name: value.type.tensor_type.elem_type for value in values}
     kinds |= {tensor.name: tensor.data_type for tensor in graph.initializer}

@@ -33,12 +33,11 @@ VARIANTS: list[dict[str, Any]] = [
 
 def ran(graph: FileGraph, weights: dict[str, Array], *inputs: Array) -> dict[str, Array]:
     model, _ = graph.model(weights)
-    onnx.checker.check_model(model, full_check=True)
+    data = model.serialized()
+    onnx.checker.check_model(data, full_check=True)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     names = [given.name for given in session.get_inputs()]
     outputs = [given.name for given in session.get_outputs()]
     values = session.run(outputs, dict(zip(names, inputs, strict=True)))

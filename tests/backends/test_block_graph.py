@@ -10,6 +10,7 @@ from poolnorm_cli.backends.layer_graphs import BATCH, BlockGraph
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.pooling import AveragePooling, MaxPooling
 from poolnorm_cli.layers.sliding import Pooling
+from tests.backends.models import parsed
 
 
 NumberArray = np.ndarray[Any, np.dtype[Any]]
@@ -18,8 +19,8 @@ NumberArray = np.ndarray[Any, np.dtype[Any]]
 def run_graph(layer: Layer, x: NumberArray, *, exact: bool) -> NumberArray:
     shape = (BATCH, *x.shape[1:])
     model, _ = BlockGraph(layer, shape, x.dtype.name, training=False, exact=exact).build()
-    onnx.checker.check_model(model, full_check=True)
-    session = onnxruntime.InferenceSession(model.SerializeToString())
+    onnx.checker.check_model(model.serialized(), full_check=True)
+    session = onnxruntime.InferenceSession(model.serialized())
     (y,) = session.run(None, {"x": x})
     return np.asarray(y)
 
@@ -88,7 +89,7 @@ def test_average_of_float64_does_not_overflow_where_the_mean_does_not() -> None:
 def test_pads_are_explicit_and_padding_is_not_counted() -> None:
     layer = AveragePooling(pool_size=(3,), strides=(2,), padding="same")
     model, _ = BlockGraph(layer, (BATCH, 8, 3), "float32", training=False, exact=False).build()
-    (pool,) = (node for node in model.graph.node if node.op_type == "AveragePool")
+    (pool,) = (node for node in parsed(model).graph.node if node.op_type == "AveragePool")
     attributes = {a.name: onnx.helper.get_attribute_value(a) for a in pool.attribute}
     assert attributes == {
         "kernel_shape": [3],
@@ -101,4 +102,4 @@ def test_pads_are_explicit_and_padding_is_not_counted() -> None:
 def test_channels_first_needs_no_transpose() -> None:
     layer = MaxPooling(data_format="channels_first")
     model, _ = BlockGraph(layer, (BATCH, 3, 8, 8), "float32", training=False, exact=False).build()
-    assert [node.op_type for node in model.graph.node] == ["MaxPool"]
+    assert [node.kind for node in model.nodes] == ["MaxPool"]

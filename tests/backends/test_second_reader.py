@@ -20,7 +20,7 @@ REFERENCE = [name for name in FLOAT32 if not name.startswith(("pool-max", "pool-
 def test_the_reference_evaluator_agrees(name: str) -> None:
     case = KEPT[name]
     model, _ = file_graph(case).model(case.weights())
-    evaluator = ReferenceEvaluator(model)
+    evaluator = ReferenceEvaluator(model.serialized())
     (entry,) = evaluator.input_names
     y = evaluator.run(None, {entry: case.x()})
     expected, _ = run_array(case.layer, case.x(), case.weights(), training=case.training)
@@ -36,7 +36,7 @@ def test_openvino_agrees(name: str) -> None:
     model, _ = file_graph(case).model(case.weights())
     core = openvino.Core()
     compiled = core.compile_model(
-        core.read_model(model.SerializeToString()), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+        core.read_model(model.serialized()), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
     )
     y = next(iter(compiled([case.x()]).values()))
     expected, _ = run_array(case.layer, case.x(), case.weights(), training=case.training)

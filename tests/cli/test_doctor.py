@@ -131,7 +131,7 @@ def test_nothing_installed_is_missing_and_not_broken(
     found = findings(done)
     assert found["onnxruntime"]["state"] == "missing"
     assert "import onnxruntime" not in found
-    assert found["onnx"]["fix"] == "pip install 'poolnorm-cli[cpu]'"
+    assert found["onnx"]["fix"] == "pip install 'poolnorm-cli[check]'"
 
 
 def test_a_terminal_gets_a_table_and_the_commands_below(
