@@ -158,6 +158,24 @@ def test_maxima_of_integers_stay_integers(layer: Any, dtype: str, tmp_path: Path
     assert np.load(tmp_path / "y.npy").dtype == x.dtype.newbyteorder("=")
 
 
+def test_no_more_memory_is_taken_than_is_allowed(tmp_path: Path) -> None:
+    x = np.random.default_rng(1).standard_normal((700, 60, 60, 4), dtype=np.float32)
+    np.save(tmp_path / "x.npy", x)
+    layer, files = MaxPooling(), (tmp_path / "x.npy", tmp_path / "y.npy")
+    found, threads = set(), []
+    for memory in (None, 1 << 30, 80 << 20):
+        job = BufferJob(layer, threads=4, memory=memory)
+        (tensor,) = open_tensors(str(files[0]))
+        assert job.serves([tensor])
+        threads.append(job._plan(tensor).pool.threads)
+        found.add(run(job, *files))
+
+    assert threads[:2] == [4, 4]
+    assert threads[2] < 4
+    assert found == {run(Job(layer), *files)}
+    assert not BufferJob(layer, memory=1 << 20).serves(open_tensors(str(files[0])))
+
+
 def test_sums_that_overflow_are_mended(tmp_path: Path) -> None:
     x = np.full((4, 6, 6, 2), 3e38, np.float32)
     x[1, 2, 3, 0], x[2, 0, 0, 1] = np.nan, -np.inf

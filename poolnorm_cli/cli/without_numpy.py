@@ -58,8 +58,9 @@ def buffer_job(
         weights = _weights(layer, checkpoint, flags, shape, dtype)
         if weights is None:
             return None
-        outputs, unbatched = flags.outputs, flags.inputs.unbatched
-        return BufferJob(layer, weights, outputs.dtype, flags.backend.thread_count, unbatched)
+        backend = flags.backend
+        more = backend.thread_count, flags.inputs.unbatched, backend.memory(1)
+        return BufferJob(layer, weights, flags.outputs.dtype, *more)
 
     def told() -> None:
         note_assumptions(layer, checkpoint, flags)
@@ -154,6 +155,8 @@ def buffer_pipeline(
     """
     if flags.weights.save_weights is not None or any(_takes_numpy(own) for _, _, own, _ in made):
         return None
+    if flags.backend.max_memory is not None:  # of all layers together, which arrays know
+        return None
     if not first.has_data:
         return None
 
@@ -203,7 +206,7 @@ def _takes_numpy(flags: LayerFlags) -> bool:
     backend = flags.backend
     if backend.backend not in (None, DEFAULT_BACKEND) or backend.provider is not None:
         return True
-    if backend.profile or backend.max_memory is not None:
+    if backend.profile:
         return True
     if flags.training.training or flags.weights.save_weights or flags.mask.mask is not None:
         return True

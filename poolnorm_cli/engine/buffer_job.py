@@ -30,6 +30,7 @@ class BufferJob:
         dtype: Dtype of the outputs; None for the one that the layer gives.
         threads: Threads that work on the blocks of a tensor; None for the usual number.
         unbatched: The batch axis of inputs is not theirs, so that outputs have none.
+        memory: Bytes that the process may take; None for any number.
     """
 
     layer: Layer
@@ -37,6 +38,7 @@ class BufferJob:
     dtype: str | None = None
     threads: int | None = None
     unbatched: bool = False
+    memory: int | None = None
     _plans: dict[tuple[Ints, str], BufferPass] = field(default_factory=dict, init=False)
 
     def serves(self, tensors: "Iterable[Tensor]") -> bool:
@@ -112,7 +114,12 @@ class BufferJob:
     def _plan(self, tensor: "Tensor") -> BufferPass:
         key = tensor.shape, tensor.dtype.name
         if key not in self._plans:
-            self._plans[key] = self._made(*key).with_threads(self.threads)
+            plan = self._made(*key).with_threads(self.threads)
+            if self.memory is not None:
+                from poolnorm_cli.engine.memory_estimate import within_memory
+
+                plan = within_memory(plan, tensor, self.memory)
+            self._plans[key] = plan
         return self._plans[key]
 
     def _made(self, shape: Ints, dtype: str) -> BufferPass:

@@ -2,7 +2,7 @@
 
 import re
 from math import prod
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from poolnorm_cli.backends import row_of
 from poolnorm_cli.engine.threads import ONE_THREAD, ThreadPool
@@ -14,9 +14,11 @@ from poolnorm_cli.values import replace
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.engine.layer_pass import LayerPass
+    from poolnorm_cli.engine.blocks import BlockPlan
     from poolnorm_cli.tensors.tensor import Tensor
 
+
+P = TypeVar("P", bound="BlockPlan")
 
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _SIZE = r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?"
@@ -85,7 +87,7 @@ def format_size(size: int) -> str:
     return f"{-(-size // 2**20)}M"
 
 
-def memory_needed(plan: "LayerPass", tensor: "Tensor") -> int:
+def memory_needed(plan: "BlockPlan", tensor: "Tensor") -> int:
     """Estimate the largest number of bytes that a process has while it works on a tensor.
 
     Args:
@@ -98,7 +100,7 @@ def memory_needed(plan: "LayerPass", tensor: "Tensor") -> int:
     return needs_of(plan, tensor).total
 
 
-def needs_of(plan: "LayerPass", tensor: "Tensor") -> Needs:
+def needs_of(plan: "BlockPlan", tensor: "Tensor") -> Needs:
     """Estimate what is in memory at once while a layer works on a tensor.
 
     These are the blocks that are in memory at once: as stored, as computed with where that is
@@ -128,7 +130,7 @@ def needs_of(plan: "LayerPass", tensor: "Tensor") -> Needs:
     return Needs(backend.process_bytes, kept, stored * in_flight, block * in_flight, each * threads)
 
 
-def require_memory(plan: "LayerPass", tensor: "Tensor") -> None:
+def require_memory(plan: "BlockPlan", tensor: "Tensor") -> None:
     """Refuse a tensor whose blocks, outputs or weights this machine's memory cannot hold.
 
     Args:
@@ -148,20 +150,20 @@ def require_memory(plan: "LayerPass", tensor: "Tensor") -> None:
         )
 
 
-def _windows(plan: "LayerPass") -> int:
+def _windows(plan: "BlockPlan") -> int:
     """Estimate the bytes of windows that are listed one by one, as those of adaptive pooling."""
     counts = getattr(plan.layer, "window_counts", None)
     return WINDOW_BYTES * sum(counts(plan.shape).values()) if counts is not None else 0
 
 
-def _tables(plan: "LayerPass") -> int:
+def _tables(plan: "BlockPlan") -> int:
     """Estimate the bytes of weights, of statistics as large, and of what is made of both."""
     items = sum(map(prod, plan.layer.weight_shapes(plan.shape).values()))
     stored = 8 if plan.compute_dtype.name == "float64" else 4
     return items * ((24 if isinstance(plan.layer, Trainable) else 8) + 2 * stored)
 
 
-def within_memory(plan: "LayerPass", tensor: "Tensor", limit: int) -> "LayerPass":
+def within_memory(plan: P, tensor: "Tensor", limit: int) -> P:
     """Return a plan that takes no more memory than allowed: with fewer threads, if need be.
 
     What is computed, and so its bytes, does not depend on the limit.
