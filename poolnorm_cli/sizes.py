@@ -21,6 +21,10 @@ nothing beside."""
 GATHERED_BYTES = 64 << 20
 """Of an array in memory over which statistics are gathered in one call: an interrupt does not wait
 longer than some hundredths of a second."""
+CACHED_BLOCK_BYTES = 256 << 10
+"""Of a block for each thread, where loops alone work on what is read and written: so much of it and
+of what is made of it stays in a core's own cache, from which the system copies sooner. With many
+threads blocks are larger: between two of them each thread needs the interpreter's lock."""
 DEVICE_BLOCK_BYTES = 32 << 20
 """Of a block on a device, to which a copy and the start of each operator cost as much as computing
 many cells does."""

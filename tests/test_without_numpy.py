@@ -163,7 +163,7 @@ def test_no_more_memory_is_taken_than_is_allowed(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", x)
     layer, files = MaxPooling(), (tmp_path / "x.npy", tmp_path / "y.npy")
     found, threads = set(), []
-    for memory in (None, 1 << 30, 80 << 20):
+    for memory in (None, 1 << 30, 60 << 20):
         job = BufferJob(layer, threads=4, memory=memory)
         (tensor,) = open_tensors(str(files[0]))
         assert job.serves([tensor])

@@ -114,7 +114,7 @@ class BufferJob:
     def _plan(self, tensor: "Tensor") -> BufferPass:
         key = tensor.shape, tensor.dtype.name
         if key not in self._plans:
-            plan = self._made(*key).with_threads(self.threads)
+            plan = self._made(*key).with_threads(self.threads).in_cached_blocks()
             if self.memory is not None:
                 from poolnorm_cli.engine.memory_estimate import within_memory
 

@@ -15,10 +15,10 @@ from poolnorm_cli.engine.converting import converted_call
 from poolnorm_cli.kernels import native
 from poolnorm_cli.kernels.converted_loops import converts
 from poolnorm_cli.shapes import Ints
-from poolnorm_cli.sizes import DIVIDED_BYTES
+from poolnorm_cli.sizes import CACHED_BLOCK_BYTES, DIVIDED_BYTES
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.tensor import RowRange
-from poolnorm_cli.values import field, frozen
+from poolnorm_cli.values import field, frozen, replace
 
 
 if TYPE_CHECKING:
@@ -56,6 +56,19 @@ class BufferPass(BlockPlan):
         if prod(self.shape) * self.compute_dtype.itemsize < DIVIDED_BYTES:
             return False
         return not self.layer.statistics_axes(len(self.shape), training=False, in_strips=False)
+
+    def in_cached_blocks(self) -> "BufferPass":
+        """Return the plan with blocks that stay in a core's cache between reading and writing.
+
+        Raises:
+            UsageError: The layer does not take the tensor.
+        """
+        most = CACHED_BLOCK_BYTES * self.pool.threads
+        size = self.compute_dtype.itemsize
+        if prod(self.shape) * size <= most:
+            return self
+        cached = replace(self, most_rows=max(most // (prod(self.inner.shape[1:]) * size), 1))
+        return cached if cached.has_loops(cached.block_samples()) else self
 
     @property
     def last(self) -> "BufferPass":
