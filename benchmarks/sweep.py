@@ -6,6 +6,7 @@ with the threads that it has by default.
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -26,9 +27,10 @@ _HEAD = """# Every type and shape
 
 `python -m benchmarks.sweep --peer-python PYTHON --results docs/sweep.json --report docs/sweep.md`
 wrote this from [sweep.json](sweep.json). Milliseconds of one pass in process over an array in
-memory, with the threads that each has by default: the best of some short rounds, {least} to {most},
-in which ours, torch's and a copy take turns. **The machine had other work to do, more than it has
-processors**: read a ratio as one digit, and a row near its limit as on it.
+memory, with {threads}: the best of some short rounds, {least} to {most}, in which ours, torch's
+and a copy take turns. On average {load} processes wanted to run on the {processors} processors
+meanwhile: where that is more than there are, read a ratio as one digit, and a row near its limit as
+on it.
 
 A row is over its limit where it takes longer than torch, or 1.2 of torch where torch takes no more
 than 1.5 copies of the input.
@@ -61,6 +63,7 @@ class Worker:
 def measure(given: argparse.Namespace) -> dict[str, Any]:
     """Time the rows that have not been, and write them after each."""
     document: dict[str, Any] = {"machine": machine_facts(given.peer_python), "times": {}}
+    document |= {"threads": given.threads}
     if given.results.exists():
         document["times"] = json.loads(given.results.read_text())["times"]
     workers = {
@@ -78,6 +81,8 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
         print(line(row.name, seen), flush=True)
     for worker in workers.values():
         worker.close()
+    document["load"] = round(os.getloadavg()[2])
+    given.results.write_text(json.dumps(document, indent=1) + "\n")
     return document
 
 
@@ -131,7 +136,13 @@ def page(document: dict[str, Any]) -> str:
     over = [name for name in compared if is_over(times[name])]
     machine = ", ".join(f"{name} {value}" for name, value in document["machine"].items())
     said = f"{len(compared)} rows beside torch, {len(compared) - len(over)} within their limit."
-    lines = [_HEAD.format(least=min(rounds), most=max(rounds)), f"Machine: {machine}.", "", said]
+    given = document["threads"]
+    threads = {None: "the threads that each has by default", 1: "one thread each"}.get(
+        given, f"{given} threads each"
+    )
+    facts = {"threads": threads, "load": document["load"], "processors": os.cpu_count()}
+    head = _HEAD.format(least=min(rounds), most=max(rounds), **facts)
+    lines = [head, f"Machine: {machine}.", "", said]
     over.sort(key=lambda name: -(ratio(times[name], "torch") or 0))
     parts = {"Over their limit": over, "All": list(times)}
     for head, names in parts.items():
