@@ -19,7 +19,7 @@ static INLINE void NAME(begin)(int average, const A *cells, const A *const *belo
     for (ptrdiff_t i = 0; i < n; i++) {
         A run = cells[i];
         for (int k = 0; k < count; k++) {
-            run = AVERAGES(average) ? run + below[k][i] : LARGER(run, below[k][i]);
+            run = AVERAGES(average) ? run + below[k][i] : KEPT(run, below[k][i]);
             runs[k][i] = run;
         }
     }
@@ -81,7 +81,7 @@ static INLINE void NAME(window_at)(int average, const A *cells, ptrdiff_t p, ptr
     const A *parts[LEVELS], *last = NAME(run_at)(memory, p + rest, levels);
     if (!AVERAGES(average)) {
         const A *first = NAME(run_at)(memory, p, levels);
-        for (ptrdiff_t i = 0; i < n; i++) to[i] = LARGER(first[i], last[i]);
+        for (ptrdiff_t i = 0; i < n; i++) to[i] = KEPT(first[i], last[i]);
         return;
     }
     parts[0] = cells;
@@ -136,7 +136,7 @@ static void NAME(join_columns)(int average, const T *x, const sheet *s, A *memor
     int levels = 0; /* the longest runs have 2^levels rows: a window is one of them and a rest */
     while ((ptrdiff_t)2 << levels < w->size) levels++;
     for (ptrdiff_t i = 0; i < (((ptrdiff_t)4 << levels) - 1) * STRIP; i++)
-        memory[i] = AVERAGES(average) ? 0 : LOWEST;
+        memory[i] = AVERAGES(average) ? 0 : WORST;
     for (ptrdiff_t place = 0; place < LEAST(apart, w->count); place++) {
         ptrdiff_t start = place * w->stride - w->low, first = first_from(start, w->dilation, 0);
         columns plane = {*w, 0, width * w->dilation, width * apart};

@@ -43,25 +43,21 @@
 #define LEAST(a, b) ((a) < (b) ? (a) : (b))
 #define MOST(a, b) ((a) > (b) ? (a) : (b))
 
-/* The larger of two numbers; NaN is larger than all. Its bits are set, for that takes a processor less
- * than to choose it. */
-static INLINE float larger_f(float a, float b)
-{
-    float larger = a > b ? a : b;
-    uint32_t bits;
-    memcpy(&bits, &larger, sizeof bits);
-    bits |= isunordered(a, b) ? UINT32_C(0x7fc00000) : 0;
-    memcpy(&larger, &bits, sizeof bits);
-    return larger;
-}
-static INLINE double larger_d(double a, double b)
-{
-    double larger = a > b ? a : b;
-    uint64_t bits;
-    memcpy(&bits, &larger, sizeof bits);
-    bits |= isunordered(a, b) ? UINT64_C(0x7ff8000000000000) : 0;
-    memcpy(&larger, &bits, sizeof bits);
-    return larger;
-}
+/* The larger, or the smaller, of two numbers; NaN is kept before all. Its bits are set, for that takes a
+ * processor less than to choose it. */
+#define KEPT_OF_TWO(name, T, BITS, NONE, BEFORE)   \
+    static INLINE T name(T a, T b)                 \
+    {                                              \
+        T kept = a BEFORE b ? a : b;               \
+        BITS bits;                                 \
+        memcpy(&bits, &kept, sizeof bits);         \
+        bits |= isunordered(a, b) ? (NONE) : 0;    \
+        memcpy(&kept, &bits, sizeof bits);         \
+        return kept;                               \
+    }
+KEPT_OF_TWO(larger_f, float, uint32_t, UINT32_C(0x7fc00000), >)
+KEPT_OF_TWO(larger_d, double, uint64_t, UINT64_C(0x7ff8000000000000), >)
+KEPT_OF_TWO(smaller_f, float, uint32_t, UINT32_C(0x7fc00000), <)
+KEPT_OF_TWO(smaller_d, double, uint64_t, UINT64_C(0x7ff8000000000000), <)
 
 #endif

@@ -21,6 +21,7 @@ static INLINE ptrdiff_t side_by_side(ptrdiff_t after, ptrdiff_t length)
 #define SQUARE(a) ((double)(a) * (double)(a))
 #define ADDED(a, b) ((a) + (b))
 #define MORE(a, b) ((a) > (b) ? (a) : (b)) /* loses a NaN */
+#define LESS(a, b) ((a) < (b) ? (a) : (b))
 #define NEVER(a, b) 0
 #define UNORDERED(a, b) (isunordered(a, b) ? ~(BITS)0 : (BITS)0)
 
@@ -84,6 +85,26 @@ static INLINE ptrdiff_t side_by_side(ptrdiff_t after, ptrdiff_t length)
 #define ODD UNORDERED
 #include "folds_of.h"
 
+#define T float
+#define BITS uint32_t
+#define A float
+#define NAME(name) name##_min_f
+#define TERM CELL
+#define JOIN LESS
+#define EXACT smaller_f
+#define ODD UNORDERED
+#include "folds_of.h"
+
+#define T double
+#define BITS uint64_t
+#define A double
+#define NAME(name) name##_min_d
+#define TERM CELL
+#define JOIN LESS
+#define EXACT smaller_d
+#define ODD UNORDERED
+#include "folds_of.h"
+
 /* Reduce items of two bytes: small images several at once, of large ones as many rows as stay in the
  * first-level cache. */
 #define FOLD_HALVES(name, A)                                                                        \
@@ -107,6 +128,7 @@ static INLINE ptrdiff_t side_by_side(ptrdiff_t after, ptrdiff_t length)
 FOLD_HALVES(sum, double)
 FOLD_HALVES(squares, double)
 FOLD_HALVES(max, float)
+FOLD_HALVES(min, float)
 
 int fold_sum_halves(const halves *h, const uint16_t *x, double *out, ptrdiff_t before,
                     ptrdiff_t length, ptrdiff_t after)
@@ -120,15 +142,18 @@ int fold_squares_halves(const halves *h, const uint16_t *x, double *out, ptrdiff
     return fold_squares_of_halves(h, x, out, before, length, after);
 }
 
-int fold_max_halves(const halves *h, const uint16_t *x, uint16_t *out, ptrdiff_t before,
-                    ptrdiff_t length, ptrdiff_t after)
-{
-    float *most = room(before, after, sizeof(float));
-    const int result = most ? fold_max_of_halves(h, x, most, before, length, after) : -1;
-    if (!result) h->narrow(most, out, before * after);
-    free(most);
-    return result;
-}
+#define KEEP_HALVES(name)                                                                         \
+    int fold_##name##_halves(const halves *h, const uint16_t *x, uint16_t *out, ptrdiff_t before, \
+                             ptrdiff_t length, ptrdiff_t after)                                   \
+    {                                                                                             \
+        float *kept = room(before, after, sizeof(float));                                         \
+        const int result = kept ? fold_##name##_of_halves(h, x, kept, before, length, after) : -1; \
+        if (!result) h->narrow(kept, out, before * after);                                        \
+        free(kept);                                                                               \
+        return result;                                                                            \
+    }
+KEEP_HALVES(max)
+KEEP_HALVES(min)
 
 /* Add distances from `near`, and their squares, of a row of `n` items or of two. */
 static INLINE void add_away(const float *restrict x, ptrdiff_t n, int two,

@@ -20,6 +20,8 @@ int fold_squares_d(const double *x, double *out, ptrdiff_t before, ptrdiff_t len
                    ptrdiff_t after);
 int fold_max_f(const float *x, float *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after);
 int fold_max_d(const double *x, double *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after);
+int fold_min_f(const float *x, float *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after);
+int fold_min_d(const double *x, double *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after);
 int fold_moments_f(const float *x, double *mean, double *squares, ptrdiff_t before,
                    ptrdiff_t length, ptrdiff_t after);
 int fold_moments_d(const double *x, double *mean, double *squares, ptrdiff_t before,
@@ -31,6 +33,8 @@ int fold_sum_halves(const halves *h, const uint16_t *x, double *out, ptrdiff_t b
 int fold_squares_halves(const halves *h, const uint16_t *x, double *out, ptrdiff_t before,
                         ptrdiff_t length, ptrdiff_t after);
 int fold_max_halves(const halves *h, const uint16_t *x, uint16_t *out, ptrdiff_t before,
+                    ptrdiff_t length, ptrdiff_t after);
+int fold_min_halves(const halves *h, const uint16_t *x, uint16_t *out, ptrdiff_t before,
                     ptrdiff_t length, ptrdiff_t after);
 int fold_moments_halves(const halves *h, const uint16_t *x, double *mean, double *squares,
                         ptrdiff_t before, ptrdiff_t length, ptrdiff_t after);

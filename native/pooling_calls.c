@@ -5,9 +5,13 @@
 #include "folds.h"
 #include "half_poolings.h"
 #include "indices.h"
+#include "powers.h"
 #include "whole.h"
 #include "windows.h"
 #include "parts.h" /* last: the loops above are called in parts */
+
+/* What is made of cells; kernels/native.py has the numbers of the first three. */
+enum reduction { LARGEST, MEAN, SMALLEST, SUM, SQUARES };
 
 /* Read a window: size, stride, count, low, dilation, before, after, divisor. */
 static int window_of(PyObject *axis, window *w)
@@ -16,9 +20,9 @@ static int window_of(PyObject *axis, window *w)
                             &w->dilation, &w->before, &w->after, &w->divisor);
 }
 
-static PyObject *no_averages(void)
+static PyObject *no_loop(void)
 {
-    PyErr_SetString(PyExc_ValueError, "no loop averages integers");
+    PyErr_SetString(PyExc_ValueError, "no loop averages integers, or takes their minima");
     return NULL;
 }
 
@@ -27,11 +31,11 @@ PyObject *py_windows(PyObject *self, PyObject *args)
     (void)self;
     PyObject *objects[2];
     sheet s;
-    int average, wide;
+    int reduction, wide;
     type_of_items t;
     window *p = &s.plane, *r = &s.row, *c = &s.cell;
     PyObject *axes[3];
-    if (!PyArg_ParseTuple(args, "OOiO&i(nnnnn)O!O!O!", &objects[0], &objects[1], &average,
+    if (!PyArg_ParseTuple(args, "OOiO&i(nnnnn)O!O!O!", &objects[0], &objects[1], &reduction,
                           number_type, &t, &wide, &s.images, &s.planes, &s.rows, &s.cells, &s.items,
                           &PyTuple_Type, &axes[0], &PyTuple_Type, &axes[1], &PyTuple_Type, &axes[2]))
         return NULL;
@@ -42,7 +46,7 @@ PyObject *py_windows(PyObject *self, PyObject *args)
     Py_ssize_t bytes[2];
     buffers b;
     if (!count(from, 6, bytes) || !count(to, 6, bytes + 1)) return NULL;
-    if (average && is_whole(t.kind)) return no_averages();
+    if (reduction != LARGEST && is_whole(t.kind)) return no_loop();
     if (bytes[0] && bytes[1] && !windows_fit(&s)) {
         PyErr_SetString(PyExc_ValueError, "windows that do not fit the cells there are");
         return NULL;
@@ -54,24 +58,29 @@ PyObject *py_windows(PyObject *self, PyObject *args)
     int result = 0;
     const halves *h = halves_of(t.kind);
     if (h)
-        RUN(work, result = windows_of_halves(h, !average    ? max_windows_f
-                                                : wide == 1 ? mean_windows_ffd
-                                                : wide      ? mean_windows_fd
-                                                            : mean_windows_f, x, out, &s));
+        RUN(work, result = windows_of_halves(h, reduction == LARGEST    ? max_windows_f
+                                                : reduction == SMALLEST ? min_windows_f
+                                                : wide == 1             ? mean_windows_ffd
+                                                : wide                  ? mean_windows_fd
+                                                                        : mean_windows_f, x, out, &s));
     else if (is_whole(t.kind))
         RUN(work, result = max_windows_whole(t.kind, x, out, &s));
-    else if (t.kind == 'f' && !average)
+    else if (t.kind == 'f' && reduction == LARGEST)
         RUN(work, result = max_windows_f(x, out, &s));
+    else if (t.kind == 'f' && reduction == SMALLEST)
+        RUN(work, result = min_windows_f(x, out, &s));
     else if (t.kind == 'f' && wide == 1)
         RUN(work, result = mean_windows_ffd(x, out, &s));
     else if (t.kind == 'f' && wide)
         RUN(work, result = mean_windows_fd(x, out, &s));
     else if (t.kind == 'f')
         RUN(work, result = mean_windows_f(x, out, &s));
-    else if (average)
-        RUN(work, result = mean_windows_d(x, out, &s));
-    else
+    else if (reduction == LARGEST)
         RUN(work, result = max_windows_d(x, out, &s));
+    else if (reduction == SMALLEST)
+        RUN(work, result = min_windows_d(x, out, &s));
+    else
+        RUN(work, result = mean_windows_d(x, out, &s));
     return answer(&b, result);
 }
 
@@ -93,7 +102,7 @@ PyObject *py_adaptive(PyObject *self, PyObject *args)
     Py_ssize_t bytes[3], spans;
     buffers b;
     if (!count(from, 6, bytes) || !count(to, 6, bytes + 1)) return NULL;
-    if (average && is_whole(t.kind)) return no_averages();
+    if (average && is_whole(t.kind)) return no_loop();
     if (PLUS(p->count, r->count, &spans) || PLUS(spans, c->count, &spans)) spans = -1;
     const Py_ssize_t pairs[2] = {spans, sizeof(span)};
     if (!count(pairs, 2, bytes + 2) || take(&b, objects, uses, bytes, 3) < 0) return NULL;
@@ -173,28 +182,29 @@ PyObject *py_max_indices(PyObject *self, PyObject *args)
     return answer(&b, result);
 }
 
-enum fold { SUM, SQUARES, LARGEST };
-
-static int fold(enum fold kind, const void *x, void *out, char type, const Py_ssize_t *n)
+static int fold(enum reduction kind, const void *x, void *out, char type, const Py_ssize_t *n)
 {
     const halves *h = halves_of(type);
     if (is_whole(type)) return fold_max_whole(type, x, out, n[0], n[1], n[2]);
     if (h) {
         if (kind == SUM) return fold_sum_halves(h, x, out, n[0], n[1], n[2]);
         if (kind == SQUARES) return fold_squares_halves(h, x, out, n[0], n[1], n[2]);
+        if (kind == SMALLEST) return fold_min_halves(h, x, out, n[0], n[1], n[2]);
         return fold_max_halves(h, x, out, n[0], n[1], n[2]);
     }
     if (type == 'f') {
         if (kind == SUM) return fold_sum_f(x, out, n[0], n[1], n[2]);
         if (kind == SQUARES) return fold_squares_f(x, out, n[0], n[1], n[2]);
+        if (kind == SMALLEST) return fold_min_f(x, out, n[0], n[1], n[2]);
         return fold_max_f(x, out, n[0], n[1], n[2]);
     }
     if (kind == SUM) return fold_sum_d(x, out, n[0], n[1], n[2]);
     if (kind == SQUARES) return fold_squares_d(x, out, n[0], n[1], n[2]);
+    if (kind == SMALLEST) return fold_min_d(x, out, n[0], n[1], n[2]);
     return fold_max_d(x, out, n[0], n[1], n[2]);
 }
 
-static PyObject *folded(PyObject *args, enum fold kind)
+static PyObject *folded(PyObject *args, enum reduction kind)
 {
     PyObject *objects[2];
     Py_ssize_t n[3];
@@ -203,12 +213,13 @@ static PyObject *folded(PyObject *args, enum fold kind)
                           number_type, &t))
         return NULL;
     const Py_ssize_t from[4] = {n[0], n[1], n[2], t.size};
-    const Py_ssize_t to[3] = {n[0], n[2], kind == LARGEST ? t.size : (int)sizeof(double)};
+    const int sums = kind == SUM || kind == SQUARES;
+    const Py_ssize_t to[3] = {n[0], n[2], sums ? (int)sizeof(double) : t.size};
     const enum use uses[2] = {READ, WRITE};
     Py_ssize_t bytes[2];
     buffers b;
     if (!count(from, 4, bytes) || !count(to, 3, bytes + 1)) return NULL;
-    if (kind != LARGEST && is_whole(t.kind)) return no_averages();
+    if (kind != LARGEST && is_whole(t.kind)) return no_loop();
     if (take(&b, objects, uses, bytes, 2) < 0) return NULL;
     int result = 0;
     RUN(bytes[0], result = fold(kind, b.view[0].buf, b.view[1].buf, t.kind, n));
@@ -231,6 +242,12 @@ PyObject *py_fold_max(PyObject *self, PyObject *args)
 {
     (void)self;
     return folded(args, LARGEST);
+}
+
+PyObject *py_fold_min(PyObject *self, PyObject *args)
+{
+    (void)self;
+    return folded(args, SMALLEST);
 }
 
 PyObject *py_fold_moments(PyObject *self, PyObject *args)
@@ -286,5 +303,49 @@ PyObject *py_divide(PyObject *self, PyObject *args)
         RUN(bytes[0], result = divide_f(b.view[0].buf, b.view[1].buf, by, items));
     else
         RUN(bytes[0], result = divide_d(b.view[0].buf, b.view[1].buf, by, items));
+    return answer(&b, result);
+}
+
+PyObject *py_powers(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *objects[2];
+    Py_ssize_t items;
+    double p;
+    int size;
+    if (!PyArg_ParseTuple(args, "OOnid", &objects[0], &objects[1], &items, &size, &p)) return NULL;
+    const Py_ssize_t read[2] = {items, size}, made[2] = {items, isinf(p) ? size : (int)sizeof(double)};
+    const enum use uses[2] = {READ, WRITE};
+    Py_ssize_t bytes[2];
+    buffers b;
+    if (!served(size) || !count(read, 2, bytes) || !count(made, 2, bytes + 1)) return NULL;
+    if (take(&b, objects, uses, bytes, 2) < 0) return NULL;
+    int result = 0;
+    if (size == 4)
+        RUN(bytes[0], result = powers_f(b.view[0].buf, b.view[1].buf, items, p));
+    else
+        RUN(bytes[0], result = powers_d(b.view[0].buf, b.view[1].buf, items, p));
+    return answer(&b, result);
+}
+
+PyObject *py_roots(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *objects[2];
+    Py_ssize_t items;
+    double p;
+    int size;
+    if (!PyArg_ParseTuple(args, "OOnid", &objects[0], &objects[1], &items, &size, &p)) return NULL;
+    const Py_ssize_t read[2] = {items, sizeof(double)}, made[2] = {items, size};
+    const enum use uses[2] = {READ, WRITE};
+    Py_ssize_t bytes[2];
+    buffers b;
+    if (!served(size) || !count(read, 2, bytes) || !count(made, 2, bytes + 1)) return NULL;
+    if (take(&b, objects, uses, bytes, 2) < 0) return NULL;
+    int result = 0;
+    if (size == 4)
+        RUN(bytes[0], result = roots_f(b.view[0].buf, b.view[1].buf, items, p));
+    else
+        RUN(bytes[0], result = roots_d(b.view[0].buf, b.view[1].buf, items, p));
     return answer(&b, result);
 }

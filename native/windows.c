@@ -100,7 +100,7 @@ static ptrdiff_t common(ptrdiff_t a, ptrdiff_t b)
     return a;
 }
 
-#define LOWEST -(A)INFINITY
+#define WORST -(A)INFINITY
 #define AVERAGES(average) (average)
 
 #define T float
@@ -111,7 +111,7 @@ static ptrdiff_t common(ptrdiff_t a, ptrdiff_t b)
 #define COLUMNS join_columns_f_of
 #define FROM_COLUMNS copied_f_of
 #define OWN_COLUMNS 1
-#define LARGER larger_f
+#define KEPT larger_f
 #define SAME 1
 #include "windows_of.h"
 
@@ -123,7 +123,7 @@ static ptrdiff_t common(ptrdiff_t a, ptrdiff_t b)
 #define COLUMNS join_columns_d_of
 #define FROM_COLUMNS copied_d_of
 #define OWN_COLUMNS 1
-#define LARGER larger_d
+#define KEPT larger_d
 #define SAME 1
 #include "windows_of.h"
 
@@ -135,7 +135,7 @@ static ptrdiff_t common(ptrdiff_t a, ptrdiff_t b)
 #define COLUMNS join_columns_fd_of
 #define FROM_COLUMNS copied_d_of
 #define OWN_COLUMNS 1
-#define LARGER larger_d
+#define KEPT larger_d
 #define SAME 0
 #include "windows_of.h"
 
@@ -147,13 +147,40 @@ static ptrdiff_t common(ptrdiff_t a, ptrdiff_t b)
 #define COLUMNS join_columns_f_of
 #define FROM_COLUMNS copied_fd_of
 #define OWN_COLUMNS 0
-#define LARGER larger_d
+#define KEPT larger_d
 #define SAME 0
 #include "windows_of.h"
 
-#undef LOWEST
+#undef WORST
 #undef AVERAGES
+#define WORST (A)INFINITY
 #define AVERAGES(average) ((void)(average), 0)
+
+#define T float
+#define BITS uint32_t
+#define A float
+#define C float
+#define NAME(name) name##_least_f_of
+#define COLUMNS join_columns_least_f_of
+#define FROM_COLUMNS copied_least_f_of
+#define OWN_COLUMNS 1
+#define KEPT smaller_f
+#define SAME 1
+#include "windows_of.h"
+
+#define T double
+#define BITS uint64_t
+#define A double
+#define C double
+#define NAME(name) name##_least_d_of
+#define COLUMNS join_columns_least_d_of
+#define FROM_COLUMNS copied_least_d_of
+#define OWN_COLUMNS 1
+#define KEPT smaller_d
+#define SAME 1
+#include "windows_of.h"
+
+#undef WORST
 #define LOOPS "windows_whole_of.h"
 #include "each_whole.h"
 
@@ -165,6 +192,16 @@ int max_windows_f(const float *x, float *out, const sheet *s)
 int max_windows_d(const double *x, double *out, const sheet *s)
 {
     return windows_d_of(0, x, out, s);
+}
+
+int min_windows_f(const float *x, float *out, const sheet *s)
+{
+    return windows_least_f_of(0, x, out, s);
+}
+
+int min_windows_d(const double *x, double *out, const sheet *s)
+{
+    return windows_least_d_of(0, x, out, s);
 }
 
 int mean_windows_f(const float *x, float *out, const sheet *s)

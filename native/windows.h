@@ -35,6 +35,8 @@ int window_fits(const window *w, ptrdiff_t length);
 int max_windows_f(const float *x, float *out, const sheet *s);
 int max_windows_d(const double *x, double *out, const sheet *s);
 int max_windows_whole(char kind, const void *x, void *out, const sheet *s); /* of integers */
+int min_windows_f(const float *x, float *out, const sheet *s);
+int min_windows_d(const double *x, double *out, const sheet *s);
 int mean_windows_f(const float *x, float *out, const sheet *s);
 int mean_windows_fd(const float *x, float *out, const sheet *s);  /* sums in float64 */
 int mean_windows_ffd(const float *x, float *out, const sheet *s); /* those along a row only */

@@ -1,14 +1,15 @@
 /* The loops of windows.h, for one type: T in memory, A in arithmetic; C is that in which columns are
- * joined, by the loop COLUMNS. Included by windows.c. */
+ * joined, by the loop COLUMNS. KEPT is what maxima, or minima, keep of two; any number is kept before
+ * WORST. Included by windows.c. */
 
 LOOP static void NAME(copied)(const T *restrict x, A *restrict to, ptrdiff_t n)
 {
     for (ptrdiff_t i = 0; i < n; i++) to[i] = (A)x[i];
 }
 
-LOOP static void NAME(larger)(const A *restrict a, const A *restrict b, A *restrict to, ptrdiff_t n)
+LOOP static void NAME(kept)(const A *restrict a, const A *restrict b, A *restrict to, ptrdiff_t n)
 {
-    for (ptrdiff_t i = 0; i < n; i++) to[i] = LARGER(a[i], b[i]);
+    for (ptrdiff_t i = 0; i < n; i++) to[i] = KEPT(a[i], b[i]);
 }
 
 LOOP static void NAME(added)(const A *restrict a, const A *restrict b, A *restrict to, ptrdiff_t n)
@@ -22,13 +23,13 @@ static void NAME(join)(int average, const A *a, const A *b, A *to, ptrdiff_t n)
     if (AVERAGES(average))
         NAME(added)(a, b, to, n);
     else
-        NAME(larger)(a, b, to, n);
+        NAME(kept)(a, b, to, n);
 }
 
-LOOP static void NAME(larger_of_two)(const T *restrict a, const T *restrict b, A *restrict to,
+LOOP static void NAME(kept_of_two)(const T *restrict a, const T *restrict b, A *restrict to,
                                      ptrdiff_t n)
 {
-    for (ptrdiff_t i = 0; i < n; i++) to[i] = LARGER((A)a[i], (A)b[i]);
+    for (ptrdiff_t i = 0; i < n; i++) to[i] = KEPT((A)a[i], (A)b[i]);
 }
 
 LOOP static void NAME(sum_of_two)(const T *restrict a, const T *restrict b, A *restrict to,
@@ -37,10 +38,10 @@ LOOP static void NAME(sum_of_two)(const T *restrict a, const T *restrict b, A *r
     for (ptrdiff_t i = 0; i < n; i++) to[i] = (A)a[i] + (A)b[i];
 }
 
-LOOP static void NAME(largest_of_three)(const T *restrict a, const T *restrict b,
+LOOP static void NAME(kept_of_three)(const T *restrict a, const T *restrict b,
                                         const T *restrict c, A *restrict to, ptrdiff_t n)
 {
-    for (ptrdiff_t i = 0; i < n; i++) to[i] = LARGER(LARGER((A)a[i], (A)b[i]), (A)c[i]);
+    for (ptrdiff_t i = 0; i < n; i++) to[i] = KEPT(KEPT((A)a[i], (A)b[i]), (A)c[i]);
 }
 
 LOOP static void NAME(sum_of_three)(const T *restrict a, const T *restrict b, const T *restrict c,
@@ -49,9 +50,9 @@ LOOP static void NAME(sum_of_three)(const T *restrict a, const T *restrict b, co
     for (ptrdiff_t i = 0; i < n; i++) to[i] = ((A)a[i] + (A)b[i]) + (A)c[i];
 }
 
-LOOP static void NAME(larger_still)(const T *restrict x, A *restrict to, ptrdiff_t n)
+LOOP static void NAME(kept_still)(const T *restrict x, A *restrict to, ptrdiff_t n)
 {
-    for (ptrdiff_t i = 0; i < n; i++) to[i] = LARGER(to[i], (A)x[i]);
+    for (ptrdiff_t i = 0; i < n; i++) to[i] = KEPT(to[i], (A)x[i]);
 }
 
 LOOP static void NAME(added_up)(const T *restrict x, A *restrict to, ptrdiff_t n)
@@ -69,11 +70,11 @@ static void NAME(join_rows)(int average, const T *const *rows, ptrdiff_t count, 
     }
     const T *a = rows[0] + start, *b = rows[1] + start;
     if (count == 2)
-        (AVERAGES(average) ? NAME(sum_of_two) : NAME(larger_of_two))(a, b, to, n);
+        (AVERAGES(average) ? NAME(sum_of_two) : NAME(kept_of_two))(a, b, to, n);
     else
-        (AVERAGES(average) ? NAME(sum_of_three) : NAME(largest_of_three))(a, b, rows[2] + start, to, n);
+        (AVERAGES(average) ? NAME(sum_of_three) : NAME(kept_of_three))(a, b, rows[2] + start, to, n);
     for (ptrdiff_t row = 3; row < count; row++)
-        (AVERAGES(average) ? NAME(added_up) : NAME(larger_still))(rows[row] + start, to, n);
+        (AVERAGES(average) ? NAME(added_up) : NAME(kept_still))(rows[row] + start, to, n);
 }
 
 static A *NAME(unused)(A *const *spare, const A *a, const A *b)
@@ -180,11 +181,11 @@ LOOP static void NAME(pick)(const A *x, ptrdiff_t places, ptrdiff_t stride, ptrd
     }
 }
 
-LOOP static void NAME(larger_places)(const A *restrict a, const A *restrict b, ptrdiff_t places,
+LOOP static void NAME(kept_places)(const A *restrict a, const A *restrict b, ptrdiff_t places,
                                      ptrdiff_t step, ptrdiff_t items, A *restrict to)
 {
     for (ptrdiff_t place = 0; place < places; place++, a += step, b += step, to += items)
-        for (ptrdiff_t i = 0; i < items; i++) to[i] = LARGER(a[i], b[i]);
+        for (ptrdiff_t i = 0; i < items; i++) to[i] = KEPT(a[i], b[i]);
 }
 
 LOOP static void NAME(added_places)(const A *restrict a, const A *restrict b, ptrdiff_t places,
@@ -214,7 +215,7 @@ static void NAME(join_cells)(int average, A *const *spare, ptrdiff_t n, ptrdiff_
         NAME(join)(average, a, b, all, n - shift);
         NAME(pick)(all, places, w->stride, items, to);
     } else {
-        (AVERAGES(average) ? NAME(added_places) : NAME(larger_places))(a, b, places, w->stride * items, items,
+        (AVERAGES(average) ? NAME(added_places) : NAME(kept_places))(a, b, places, w->stride * items, items,
                                                               to);
     }
 }
@@ -261,7 +262,7 @@ static int NAME(make_row)(int average, const T *const *rows, ptrdiff_t count, do
 {
     const window *w = &s->cell;
     const ptrdiff_t extent = extent_of(w);
-    const A fill = AVERAGES(average) ? 0 : LOWEST;
+    const A fill = AVERAGES(average) ? 0 : WORST;
     int bad = 0;
     for (ptrdiff_t first = 0; first < w->count; first += step) {
         ptrdiff_t places = LEAST(step, w->count - first);
@@ -332,7 +333,7 @@ static int NAME(windows)(int average, const T *x, T *out, const sheet *s)
 #undef T
 #undef A
 #undef NAME
-#undef LARGER
+#undef KEPT
 #undef SAME
 #undef BITS
 #undef C

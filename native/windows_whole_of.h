@@ -5,6 +5,8 @@
 #define COLUMNS NAME(join_columns)
 #define FROM_COLUMNS NAME(copied)
 #define OWN_COLUMNS 1
-#define LARGER MOST
+#define KEPT MOST
+#define WORST LOWEST
 #define SAME 1
 #include "windows_of.h"
+#undef WORST

@@ -12,6 +12,8 @@ from poolnorm_cli.shapes import Dim, atom
 
 
 Padding = Literal["valid", "same", "same_lower"]
+Reduction = Literal["max", "mean", "min"]
+"""What loops make of the cells under a window."""
 _MOST_LISTED = 1 << 16
 """Cells on an axis up to which those that a dilated window never reads are listed."""
 

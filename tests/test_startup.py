@@ -100,7 +100,7 @@ FLAGS = {"apool max": "--output-size 3", "apool average": "--output-size 3", "gn
 
 WEIGHTS = ("gamma", "beta", "moving_mean", "moving_variance")
 
-BY_NUMPY = ("lrn", "pool min", "pool lp", "gpool min", "gpool lp")
+BY_NUMPY = ("lrn",)
 WITHOUT_NUMPY = [w for w in LAYERS if w not in BY_NUMPY] if native.compiled() else []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,10 @@ from poolnorm_cli.engine.job import Job
 from poolnorm_cli.kernels import native
 from poolnorm_cli.layers.adaptive_pooling import AdaptiveAveragePooling, AdaptiveMaxPooling
 from poolnorm_cli.layers.global_pooling import GlobalAveragePooling, GlobalMaxPooling
+from poolnorm_cli.layers.min_pooling import GlobalMinPooling, MinPooling
 from poolnorm_cli.layers.pipeline import Step
 from poolnorm_cli.layers.pooling import AveragePooling, MaxPooling
+from poolnorm_cli.layers.power_pooling import GlobalLpPooling, LpPooling
 from poolnorm_cli.tensors.outputs import open_output
 from poolnorm_cli.tensors.sources import open_tensors
 from tests.cases import CASES, Case
@@ -30,8 +33,12 @@ if TYPE_CHECKING:
 SERVED = (
     "pool max",
     "pool average",
+    "pool min",
+    "pool lp",
     "gpool max",
     "gpool average",
+    "gpool min",
+    "gpool lp",
     "apool max",
     "apool average",
     "unit",
@@ -49,6 +56,8 @@ def _adjacent(case: Case) -> bool:
 def is_served(case: Case) -> bool:
     """Whether a case needs no NumPy."""
     if case.training or 0 in case.shape:
+        return False
+    if "float" not in case.dtype and case.words.endswith("min"):
         return False
     if case.words == "unit" and not _adjacent(case):
         return False
@@ -104,8 +113,13 @@ POOLINGS = [
     MaxPooling(pool_size=(3,), strides=(1,), padding="same"),
     AveragePooling(pool_size=(2,)),
     AveragePooling(pool_size=(9,), strides=(2,), padding="same"),
+    MinPooling(pool_size=(3,), strides=(2,), padding="same"),
+    MinPooling(pool_size=(5,)),
+    *(LpPooling(pool_size=(3,), strides=(2,), padding="same", p=p) for p in (1, 2, 3, 2.5, inf)),
     GlobalMaxPooling(),
     GlobalAveragePooling(),
+    GlobalMinPooling(),
+    *(GlobalLpPooling(p=p) for p in (1, 2, 3, 2.5, inf)),
     AdaptiveMaxPooling(output_size=(3,)),
     AdaptiveAveragePooling(output_size=(3,)),
 ]

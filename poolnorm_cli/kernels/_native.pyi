@@ -17,7 +17,7 @@ WindowSizes: TypeAlias = tuple[
 def windows(
     x: Array,
     out: Array,
-    average: bool,
+    reduction: int,  # a number of `native.REDUCTIONS`
     kind: Type,
     wide: int,
     shape: tuple[int, int, int, int, int],
@@ -51,12 +51,19 @@ def max_indices(
 def fold_sum(x: Array, out: Array, shape: ThreeAxes, kind: Type = 4, /) -> bool: ...
 def fold_squares(x: Array, out: Array, shape: ThreeAxes, kind: Type = 4, /) -> bool: ...
 def fold_max(x: Array, out: Array, shape: ThreeAxes, kind: Type = 4, /) -> bool: ...
+def fold_min(x: Array, out: Array, shape: ThreeAxes, kind: Type = 4, /) -> bool: ...
 def fold_moments(
     x: Array, mean: Array, squares: Array, shape: ThreeAxes, kind: Type = 4, /
 ) -> bool: ...
 def divide(
     sums: Buffer, out: Buffer, by: float, kind: Type, /
 ) -> bool: ...  # True: one is not finite
+def powers(
+    x: Buffer, out: Buffer, items: int, itemsize: int, p: float, /
+) -> bool: ...  # True: one has lost digits
+def roots(
+    sums: Buffer, out: Buffer, items: int, itemsize: int, p: float, /
+) -> bool: ...  # True: a sum is not finite
 def swap(items: Buffer, itemsize: int, /) -> bool: ...
 def normalize_rows(
     x: Array,

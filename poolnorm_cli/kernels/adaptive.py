@@ -74,7 +74,7 @@ def adaptive_call(
     Returns:
         The call; None where no loop serves for such a dtype, or there are no loops.
     """
-    kind = native.served_kind(dtype, average=average, halves=True)
+    kind = native.served_kind(dtype, "mean" if average else "max", halves=True)
     return None if kind is None else AdaptiveCall(covers(shape, bounds), kind, average)
 
 

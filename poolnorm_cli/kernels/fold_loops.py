@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from poolnorm_cli.kernels import native
 from poolnorm_cli.shapes import Ints
+from poolnorm_cli.windows import Reduction
 
 
 if TYPE_CHECKING:
@@ -15,17 +16,17 @@ _DOUBLE = 8  # bytes of a sum
 
 
 class FoldCall(NamedTuple):
-    """A call of a loop: the maximum over the middle of three axes, or the mean.
+    """A call of a loop: what is made of the middle of three axes.
 
     Attributes:
         sizes: The axes: before, length, after.
         kind: Letter of the type of the items.
-        average: Take the mean.
+        reduction: What is made of the cells.
     """
 
     sizes: tuple[int, int, int]
     kind: str
-    average: bool
+    reduction: Reduction
 
     def run(self, cells: "Buffer", out: "Buffer") -> bool:
         """Run the loop.
@@ -38,8 +39,9 @@ class FoldCall(NamedTuple):
             Whether all means are finite, or there are none; others are to be computed again.
         """
         loops = native.loops()
-        if not self.average:
-            loops.fold_max(cells, out, self.sizes, self.kind)
+        if self.reduction != "mean":
+            fold = loops.fold_max if self.reduction == "max" else loops.fold_min
+            fold(cells, out, self.sizes, self.kind)
             return True
         before, length, after = self.sizes
         sums = bytearray(before * after * _DOUBLE)
@@ -62,7 +64,7 @@ def three_sizes(shape: Ints, axes: Sequence[int]) -> tuple[int, int, int]:
 
 
 def fold_call(
-    shape: Ints, axes: Sequence[int], dtype: str, *, average: bool = False
+    shape: Ints, axes: Sequence[int], dtype: str, reduction: Reduction = "max"
 ) -> FoldCall | None:
     """Return the call of the loop that reduces adjacent axes of a block.
 
@@ -70,10 +72,10 @@ def fold_call(
         shape: Shape of the block.
         axes: Sorted, adjacent axes, none of them empty.
         dtype: Name of its dtype.
-        average: Take means, not maxima.
+        reduction: What is made of the cells.
 
     Returns:
         The call; None where no loop serves for such a dtype, or there are no loops.
     """
-    kind = native.served_kind(dtype, average=average, halves=True)
-    return None if kind is None else FoldCall(three_sizes(shape, axes), kind, average)
+    kind = native.served_kind(dtype, reduction, halves=True)
+    return None if kind is None else FoldCall(three_sizes(shape, axes), kind, reduction)

@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from poolnorm_cli.kernels.memory import Array, silence_floating_point
+from poolnorm_cli.kernels.fold_loops import three_sizes
+from poolnorm_cli.kernels.memory import Array, acquire, silence_floating_point
+from poolnorm_cli.kernels.native import FLOATS, loops_for
+from poolnorm_cli.kernels.reductions import max_over, reduced
 
 
 if TYPE_CHECKING:
@@ -23,6 +26,25 @@ def mirrored(x: Array) -> Array:
         no counterpart with the other sign. NaN stays NaN.
     """
     return np.asarray(np.negative(x) if x.dtype.kind == "f" else np.invert(x))
+
+
+def min_over(x: Array, axes: tuple[int, ...], *, keepdims: bool) -> Array:
+    """Take the minimum over adjacent `axes`, none of them empty; NaN propagates.
+
+    Args:
+        x: C-contiguous, of any float or integer dtype; bool counts as integer.
+        axes: Sorted, adjacent axes.
+        keepdims: Keep these axes with size 1.
+
+    Returns:
+        The minima, in the dtype of `x`.
+    """
+    loops = loops_for(x, FLOATS)
+    if loops is None or not x.size:
+        return mirrored(max_over(mirrored(x), axes, keepdims=keepdims))
+    least = acquire(reduced(x.shape, axes, keepdims=keepdims), x.dtype)
+    loops.fold_min(x, least, three_sizes(x.shape, axes), x.itemsize)
+    return least
 
 
 def smallest(parts: "Iterable[Array]") -> Array:

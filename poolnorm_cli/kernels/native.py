@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from poolnorm_cli.kernels.memory import Array
+    from poolnorm_cli.windows import Reduction
 
     Buffer = Any
     """What compiled loops are called on: C-contiguous items of native byte order."""
@@ -51,6 +52,9 @@ KINDS = {
 KIND_BYTES = dict(zip("eEfd?bhiqBHIQ", (2, 2, 4, 8, 1, 1, 2, 4, 8, 1, 2, 4, 8), strict=True))
 """That letter -> bytes of an item."""
 _HALVES = "eE"
+
+REDUCTIONS: "dict[Reduction, int]" = {"max": 0, "mean": 1, "min": 2}
+"""What loops make of the cells under a window, and the number by which they know it."""
 
 _NAME = "poolnorm_cli.kernels._native"
 _VARIABLE = "POOLNORM_KERNELS"
@@ -106,12 +110,12 @@ def loops_for(x: "Array", dtypes: str) -> Any:
     return _LOOPS if x.flags.carray or (x.flags.c_contiguous and x.flags.aligned) else None
 
 
-def served_kind(dtype: str, *, average: bool = False, halves: bool = False) -> str | None:
+def served_kind(dtype: str, reduction: "Reduction" = "max", *, halves: bool = False) -> str | None:
     """Return the kind of items that a loop of a pooling serves for.
 
     Args:
         dtype: Name of the dtype of the cells and of the result.
-        average: It takes means, not maxima.
+        reduction: What it makes of cells.
         halves: It takes float16 and bfloat16.
 
     Returns:
@@ -120,4 +124,4 @@ def served_kind(dtype: str, *, average: bool = False, halves: bool = False) -> s
     kind = KINDS.get(dtype)
     if not compiled() or kind is None or (kind in _HALVES and not halves):
         return None
-    return None if average and kind in INTEGERS else kind
+    return None if reduction != "max" and kind in INTEGERS else kind

@@ -4,22 +4,17 @@ They are computed in float64 and rounded once. Where powers leave the range of f
 does not, they are computed again of shares of the largest magnitude.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial, reduce
 from typing import Any
 
 import numpy as np
 
-from poolnorm_cli.kernels.memory import Array
-from poolnorm_cli.kernels.reductions import max_over, sum_of_squares
+from poolnorm_cli.kernels.memory import Array, acquire
+from poolnorm_cli.kernels.norm_loops import LEAST, global_norm_call, is_safe, norm_call
+from poolnorm_cli.kernels.reductions import max_over, reduced, sum_of_squares
 from poolnorm_cli.kernels.windows import max_windows, mean_windows
 from poolnorm_cli.windows import Window
-
-
-_SAFE_POWER = 6.0
-"""Up to this power, magnitudes of float32, subnormal ones too, stay in the range of float64."""
-_LEAST = 2.0**-900
-"""Sums of powers from here on have lost no digit to powers that are too small for float64."""
 
 
 def norm_windows(x: Array, windows: Mapping[int, Window], p: float) -> Array:
@@ -34,6 +29,13 @@ def norm_windows(x: Array, windows: Mapping[int, Window], p: float) -> Array:
         The norms, of the dtype of `x`, with as many places on each of these axes as its window
         has. Where a NaN is under the window, the norm is NaN.
     """
+    call = norm_call(x.shape, windows, x.dtype.name, p)
+    if call is not None:
+        shape = tuple(windows[a].count if a in windows else n for a, n in enumerate(x.shape))
+        norms = acquire(shape, x.dtype)
+        if call(x, norms):
+            return norms
+        return _mended(norms, p, lambda: _axis_by_axis(np.abs(x.astype(np.float64)), windows, p))
     if np.isinf(p):
         return max_windows(np.abs(x), windows)
     plain = {axis: w._replace(before=0, after=0, divisor=1) for axis, w in windows.items()}
@@ -42,8 +44,8 @@ def norm_windows(x: Array, windows: Mapping[int, Window], p: float) -> Array:
         powers = _power(magnitudes, p)
         sums = mean_windows(powers, plain)
         norms = _root(sums, p)
-        if x.size and not (_is_safe(x, p) or _in_range(magnitudes, powers, sums)):
-            lost = ~np.isfinite(sums) | (sums < _LEAST)
+        if x.size and not (is_safe(x.dtype.name, p) or _in_range(magnitudes, powers, sums)):
+            lost = ~np.isfinite(sums) | (sums < LEAST)
             norms = np.where(lost, _axis_by_axis(magnitudes, windows, p), norms)
         return np.asarray(norms.astype(x.dtype, copy=False))
 
@@ -63,19 +65,22 @@ def norm_over(
     Returns:
         The norms; NaN where a NaN is among the values.
     """
+    call = global_norm_call(x.shape, axes, x.dtype.name, p) if dtype is None else None
+    if call is not None and x.size:
+        norms = acquire(reduced(x.shape, axes, keepdims=keepdims), x.dtype)
+        if call(x, norms):
+            return norms
+        shape = norms.shape
+        return _mended(norms, p, lambda: _of_largest(x, axes, p).reshape(shape))
     with np.errstate(all="ignore"):
-        if _is_safe(x, p) and p == 2:
+        safe = is_safe(x.dtype.name, p)
+        if safe and p == 2:
             norms = np.sqrt(sum_of_squares(x, axes))
-        elif _is_safe(x, p) or not x.size:
+        elif safe or not x.size:
             powers = _power(np.abs(x.astype(np.float64)), p)
             norms = _root(np.add.reduce(powers, axis=axes, keepdims=True), p)
         else:
-            magnitudes = np.abs(x.astype(np.float64))
-            most = max_over(magnitudes, axes, keepdims=True)
-            norms = most
-            if not np.isinf(p):
-                shares = _power(magnitudes / _divisor(most), p)
-                norms = _of_shares(most, np.add.reduce(shares, axis=axes, keepdims=True), p)
+            norms = _of_largest(x, axes, p)
         norms = norms if keepdims else np.squeeze(norms, axis=axes)
         return np.asarray(norms.astype(dtype or x.dtype, copy=False))
 
@@ -109,14 +114,26 @@ def _root(sums: Array, p: float) -> Array:
     return np.asarray(np.sqrt(sums) if p == 2 else np.power(sums, 1 / p))
 
 
-def _is_safe(x: Array, p: float) -> bool:
-    """Whether powers stay in range, whatever the values are: a sum of magnitudes is the norm."""
-    return p == 1 or (x.dtype == np.float32 and p <= _SAFE_POWER)
+def _mended(norms: Array, p: float, slowly: Callable[[], Array]) -> Array:
+    """Put norms that are computed otherwise where sums of powers have left the range."""
+    with np.errstate(all="ignore"):
+        lost = ~np.isfinite(norms) | (norms < LEAST ** (1 / p))
+        return np.where(lost, slowly().astype(norms.dtype, copy=False), norms)
+
+
+def _of_largest(x: Array, axes: tuple[int, ...], p: float) -> Array:
+    """Take norms over axes, which are kept, of shares of the largest magnitude."""
+    magnitudes = np.abs(x.astype(np.float64))
+    most = max_over(magnitudes, axes, keepdims=True)
+    if np.isinf(p):
+        return most
+    shares = _power(magnitudes / _divisor(most), p)
+    return _of_shares(most, np.add.reduce(shares, axis=axes, keepdims=True), p)
 
 
 def _in_range(magnitudes: Array, powers: Array, sums: Array) -> bool:
     """Whether no power has lost digits, and no sum is infinite."""
-    small = ((powers < _LEAST) & (magnitudes > 0)).any()
+    small = ((powers < LEAST) & (magnitudes > 0)).any()
     return bool(np.isfinite(sums).all() and not small)
 
 

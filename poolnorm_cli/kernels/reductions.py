@@ -152,7 +152,7 @@ def max_over(x: Array, axes: Axes, *, keepdims: bool) -> Array:
     Returns:
         The maxima, in the dtype of `x`.
     """
-    shape = _reduced(x.shape, axes, keepdims=keepdims)
+    shape = reduced(x.shape, axes, keepdims=keepdims)
     if x.size == 0:
         return np.empty(shape, x.dtype)
     with silence_floating_point():
@@ -217,11 +217,11 @@ def mean_over(
         The mean, with `axes` at size 1 or without them.
     """
     cells = prod(x.shape[axis] for axis in axes)
-    shape = _reduced(x.shape, axes, keepdims=keepdims)
+    shape = reduced(x.shape, axes, keepdims=keepdims)
     if not x.size:
         return np.empty(shape, dtype or x.dtype)
     if mask is None and dtype is None and adjacent(axes) and loops_for(x, FLOATS):
-        call = fold_call(x.shape, axes, x.dtype.name, average=True)
+        call = fold_call(x.shape, axes, x.dtype.name, "mean")
         means: Array = np.empty(shape, x.dtype)
         if call is not None and call.run(x, means):
             return means
@@ -229,7 +229,7 @@ def mean_over(
     if mask is not None:
         x = np.where(mask, x, x.dtype.type(0))
         count = np.add.reduce(mask, axis=axes, dtype=np.float64, keepdims=True).reshape(
-            _reduced(mask.shape, axes, keepdims=keepdims)
+            reduced(mask.shape, axes, keepdims=keepdims)
         )
     with silence_floating_point():
         if adjacent(axes):
@@ -245,7 +245,17 @@ def mean_over(
         return mean.astype(dtype or x.dtype, copy=False)
 
 
-def _reduced(shape: tuple[int, ...], axes: Axes, *, keepdims: bool) -> tuple[int, ...]:
+def reduced(shape: tuple[int, ...], axes: Axes, *, keepdims: bool) -> tuple[int, ...]:
+    """Return the shape of what is left where some axes are reduced.
+
+    Args:
+        shape: Shape of an array.
+        axes: Its axes that are reduced.
+        keepdims: They are kept with size 1.
+
+    Returns:
+        The shape.
+    """
     if keepdims:
         return tuple(1 if axis in axes else size for axis, size in enumerate(shape))
     return tuple(size for axis, size in enumerate(shape) if axis not in axes)

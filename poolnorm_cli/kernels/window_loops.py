@@ -9,7 +9,7 @@ from poolnorm_cli.kernels import native
 from poolnorm_cli.kernels.native import KIND_BYTES
 from poolnorm_cli.kernels.pool_shapes import FLOAT32_ADDITIONS, PoolShapes, pool_shapes
 from poolnorm_cli.shapes import Ints
-from poolnorm_cli.windows import Window
+from poolnorm_cli.windows import Reduction, Window
 
 
 if TYPE_CHECKING:
@@ -30,17 +30,17 @@ _ONE = Window(1, 1, 1, 0, 0)
 
 
 class WindowCall(NamedTuple):
-    """A call of the loop: the maximum under each place of some windows, or the mean.
+    """A call of the loop: what is made of the cells under each place of some windows.
 
     Attributes:
         shapes: Windows and cells.
         letter: Of the type of the items.
-        average: Take the mean.
+        reduction: What is made of the cells.
     """
 
     shapes: PoolShapes
     letter: str
-    average: bool
+    reduction: Reduction
 
     @property
     def itemsize(self) -> int:
@@ -61,12 +61,12 @@ class WindowCall(NamedTuple):
         if not shapes.order:  # every window is one cell
             memoryview(out).cast("B")[:] = memoryview(cells).cast("B")
             return True
-        if _stand_apart(shapes.windows):
+        if self.reduction != "min" and _stand_apart(shapes.windows):
             return self._run_adaptive(cells, out)
         if _reaches_over_planes(shapes.windows):
             return self._run_apart(memoryview(cells), memoryview(out))
-        wide = _wide(shapes.windows) if self.average else 0
-        kind = self.average, self.letter, wide
+        wide = _wide(shapes.windows) if self.reduction == "mean" else 0
+        kind = native.REDUCTIONS[self.reduction], self.letter, wide
         if not _doubles(shapes.windows):
             return not loops.windows(cells, out, *kind, *_geometry(shapes.sizes, shapes.windows))
         # Doubling holds the partial results of a whole image: then it has to be a tile.
@@ -78,7 +78,7 @@ class WindowCall(NamedTuple):
     def _run_adaptive(self, cells: "Buffer", out: "Buffer") -> bool:
         """Reduce large windows that share no cell by the loop that takes each of them alone."""
         call = _alone(self.shapes.sizes, self.shapes.windows)
-        kind = self.average, self.letter
+        kind = self.reduction == "mean", self.letter
         return not native.loops().adaptive(cells, out, call.bounds, *kind, call.shape, call.counts)
 
     def _run_apart(self, cells: memoryview, out: memoryview) -> bool:
@@ -88,7 +88,8 @@ class WindowCall(NamedTuple):
         rounding those in between costs half an epsilon more.
         """
         lost, middle = False, memoryview(b"")
-        kind = self.average, self.letter, _WIDE_EVERYWHERE if self.average else 0
+        wide = _WIDE_EVERYWHERE if self.reduction == "mean" else 0
+        kind = native.REDUCTIONS[self.reduction], self.letter, wide
         for source, target, (sizes, plane, row, cell) in self._tiles(cells, out):
             images, planes, rows, width, items = sizes
             places, one = plane[2], _fields(_ONE)
@@ -110,14 +111,14 @@ class WindowCall(NamedTuple):
             return
         cells, out = cells.cast("B"), out.cast("B")
         for tile in self.shapes.tiles(self.itemsize):
-            source = _part(cells, sizes, tile.first, tile.images, tile.rows, self.itemsize)
-            target = _part(out, places, tile.first, tile.images, tile.places, self.itemsize)
+            source = part_of(cells, sizes, tile.first, tile.images, tile.rows, self.itemsize)
+            target = part_of(out, places, tile.first, tile.images, tile.places, self.itemsize)
             part = (tile.images, tile.rows[1] - tile.rows[0], *sizes[2:])
             yield source, target, _geometry(part, tile.windows)
 
 
 def window_call(
-    shape: Ints, windows: Mapping[int, Window], dtype: str, *, average: bool = False
+    shape: Ints, windows: Mapping[int, Window], dtype: str, reduction: Reduction = "max"
 ) -> WindowCall | None:
     """Return the call of the loop for the windows on a block.
 
@@ -125,35 +126,47 @@ def window_call(
         shape: Shape of the block.
         windows: Axis -> window on it.
         dtype: Name of its dtype.
-        average: Take means, not maxima.
+        reduction: What is made of the cells.
 
     Returns:
         The call; None where no loop serves for such a dtype, or there are no loops.
     """
-    return call_for(pool_shapes(shape, windows), dtype, average=average)
+    return call_for(pool_shapes(shape, windows), dtype, reduction)
 
 
-def call_for(shapes: PoolShapes, dtype: str, *, average: bool) -> WindowCall | None:
+def call_for(shapes: PoolShapes, dtype: str, reduction: Reduction) -> WindowCall | None:
     """Return the call of the loop for a block that is viewed as images.
 
     Args:
         shapes: The view.
         dtype: As for `window_call`.
-        average: As for `window_call`.
+        reduction: As for `window_call`.
 
     Returns:
         As `window_call`.
     """
     # Between planes and rows, means would be rounded to two bytes.
-    halves = not (average and _reaches_over_planes(shapes.windows))
-    letter = native.served_kind(dtype, average=average, halves=halves)
-    return None if letter is None else WindowCall(shapes, letter, average)
+    halves = not (reduction == "mean" and _reaches_over_planes(shapes.windows))
+    letter = native.served_kind(dtype, reduction, halves=halves)
+    return None if letter is None else WindowCall(shapes, letter, reduction)
 
 
-def _part(
+def part_of(
     whole: memoryview, shape: Ints, first: int, images: int, rows: tuple[int, int], itemsize: int
 ) -> memoryview:
-    """Return the bytes of some images, or of some rows of one."""
+    """Return the bytes of some images, or of some rows of one.
+
+    Args:
+        whole: The bytes of all.
+        shape: Their shape: (images, rows, ...).
+        first: Index of the first image.
+        images: How many there are.
+        rows: Of one image, the first row and the one after the last.
+        itemsize: Bytes of an item.
+
+    Returns:
+        The bytes.
+    """
     row = prod(shape[2:]) * itemsize
     image = shape[1] * row
     if images > 1:

@@ -3,21 +3,22 @@
 from collections.abc import Mapping
 
 from poolnorm_cli.kernels.memory import Array
+from poolnorm_cli.kernels.mirrored import mirrored
 from poolnorm_cli.kernels.native import FLOATS, INTEGERS, loops_for
 from poolnorm_cli.kernels.pool_view import PoolView
 from poolnorm_cli.kernels.window_loops import call_for
-from poolnorm_cli.windows import Window
+from poolnorm_cli.windows import Reduction, Window
 
 
-def _slide(view: PoolView, *, average: bool = False) -> bool | None:
-    """Take the maximum under each place of a window, or the mean, into `view.out`.
+def _slide(view: PoolView, reduction: Reduction) -> bool | None:
+    """Take the maximum, mean or minimum under each place of a window into `view.out`.
 
     Returns:
         Whether all means are finite; None if no loop serves for these windows, and nothing is done.
     """
     if loops_for(view.cells, FLOATS + INTEGERS) is None:
         return None
-    call = call_for(view.shapes, view.cells.dtype.name, average=average)
+    call = call_for(view.shapes, view.cells.dtype.name, reduction)
     return None if call is None else call.run(view.cells, view.out)
 
 
@@ -35,12 +36,30 @@ def max_windows(x: Array, windows: Mapping[int, Window]) -> Array:
     view = PoolView.of(x, windows)
     if not view.order:
         return x
-    if _slide(view) is not None:
+    if _slide(view, "max") is not None:
         return view.result
     from poolnorm_cli.kernels.numpy_windows import maximum
 
     maximum(view)
     return view.result
+
+
+def min_windows(x: Array, windows: Mapping[int, Window]) -> Array:
+    """Take the minimum under each place of the window: what `max_windows` does of negatives.
+
+    Args:
+        x: C-contiguous, of any float or integer dtype; bool counts as integer.
+        windows: Axis -> window on it. Every window covers at least one real cell.
+
+    Returns:
+        The minima, as `max_windows` returns maxima.
+    """
+    view = PoolView.of(x, windows)
+    if not view.order:
+        return x
+    if _slide(view, "min") is not None:
+        return view.result
+    return mirrored(max_windows(mirrored(x), windows))
 
 
 def mean_windows(x: Array, windows: Mapping[int, Window]) -> Array:
@@ -62,7 +81,7 @@ def mean_windows(x: Array, windows: Mapping[int, Window]) -> Array:
     view = PoolView.of(x, windows)
     if not view.order:
         return x
-    finite = _slide(view, average=True)
+    finite = _slide(view, "mean")
     if finite:
         return view.result
     from poolnorm_cli.kernels.numpy_windows import average

@@ -9,6 +9,7 @@ from poolnorm_cli.layers.spatial import LARGEST_VALUE, SpatialLayer, average, la
 from poolnorm_cli.shapes import DataFormat, Ints, Shape, spatial_axes, spatial_rank
 from poolnorm_cli.strips import Strip, partial_strips
 from poolnorm_cli.values import frozen
+from poolnorm_cli.windows import Reduction
 
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class GlobalPooling(SpatialLayer):
 
     averages: ClassVar[bool] = False
     """It takes the mean, not the maximum."""
+    reduces_by: ClassVar[Reduction] = "max"
+    """What its compiled loop makes of the cells."""
     reduction: ClassVar[str]
     """What is made of all cells, in words."""
 
@@ -66,7 +69,7 @@ class GlobalPooling(SpatialLayer):
 
         del weights
         axes = spatial_axes(len(shape), self.data_format)
-        call = fold_call(shape, axes, dtype, average=self.averages)
+        call = fold_call(shape, axes, dtype, self.reduces_by)
         return None if call is None else call.run
 
     def row_strips(self, shape: Ints, rows: int) -> list[Strip]:
@@ -256,6 +259,7 @@ class GlobalAveragePooling(MaskedPooling):
     keras_name: ClassVar[str] = "GlobalAveragePooling"
     stays_in_range: ClassVar[bool] = True
     averages: ClassVar[bool] = True
+    reduces_by: ClassVar[Reduction] = "mean"
     reduction: ClassVar[str] = "mean"
     formula: ClassVar[str] = "y[n, c] = mean of x[n, ..., c] over all spatial axes"
 

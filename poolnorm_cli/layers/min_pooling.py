@@ -7,12 +7,12 @@ from poolnorm_cli.layers.global_pooling import GlobalMaxPooling
 from poolnorm_cli.layers.pooling import MaxPooling
 from poolnorm_cli.shapes import Ints, Shape, spatial_axes
 from poolnorm_cli.values import frozen
+from poolnorm_cli.windows import Reduction
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
-    from poolnorm_cli.kernels.native import LoopCall
     from poolnorm_cli.layers.call import Array, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
 
@@ -25,22 +25,7 @@ class MinPooling(MaxPooling):
     keras_name: ClassVar[str] = "MinPooling"
     formula: ClassVar[str] = "y[i] = min of x[i*strides - pad + k], k = 0 .. pool_size-1"
     device_kind: ClassVar[str] = ""
-
-    def loop_call(
-        self, shape: Ints, dtype: str, weights: "Mapping[str, memoryview]"
-    ) -> "LoopCall | None":
-        """Return None: the loops take maxima, and values are mirrored for them by NumPy.
-
-        Args:
-            shape: Not used.
-            dtype: Not used.
-            weights: Not used.
-
-        Returns:
-            None.
-        """
-        del shape, dtype, weights
-        return None
+    reduces_by: ClassVar[Reduction] = "min"
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Take the minimum; NaN propagates and padding never wins.
@@ -53,9 +38,10 @@ class MinPooling(MaxPooling):
         Returns:
             The minima, in the dtype of `x`: what -max(-x) is.
         """
-        from poolnorm_cli.kernels.mirrored import mirrored
+        from poolnorm_cli.kernels.windows import min_windows
 
-        return mirrored(super().apply(mirrored(x), weights, call))
+        del weights
+        return min_windows(x, self.windows(x.shape, call.strip))
 
     def combine(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
         """Take the minimum of the minima of strips."""
@@ -106,23 +92,8 @@ class GlobalMinPooling(GlobalMaxPooling):
     words: ClassVar[str] = "gpool min"
     keras_name: ClassVar[str] = "GlobalMinPooling"
     reduction: ClassVar[str] = "min"
+    reduces_by: ClassVar[Reduction] = "min"
     formula: ClassVar[str] = "y[n, c] = min of x[n, ..., c] over all spatial axes"
-
-    def loop_call(
-        self, shape: Ints, dtype: str, weights: "Mapping[str, memoryview]"
-    ) -> "LoopCall | None":
-        """Return None: the loops take maxima, and values are mirrored for them by NumPy.
-
-        Args:
-            shape: Not used.
-            dtype: Not used.
-            weights: Not used.
-
-        Returns:
-            None.
-        """
-        del shape, dtype, weights
-        return None
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Take the minimum over space; NaN propagates. Under a mask, over the places that count.
@@ -135,9 +106,11 @@ class GlobalMinPooling(GlobalMaxPooling):
         Returns:
             The minima, in the dtype of `x`: what -max(-x) is.
         """
-        from poolnorm_cli.kernels.mirrored import mirrored
+        from poolnorm_cli.kernels.mirrored import min_over, mirrored
 
-        return mirrored(super().apply(mirrored(x), weights, call))
+        if call.mask is not None:
+            return mirrored(super().apply(mirrored(x), weights, call))
+        return min_over(x, spatial_axes(x.ndim, self.data_format), keepdims=self.keepdims)
 
     def combine(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
         """Take the minimum of the minima of strips."""

@@ -9,6 +9,7 @@ from poolnorm_cli.layers.sliding import Pooling, is_plain
 from poolnorm_cli.layers.spatial import LARGEST_VALUE, average, largest
 from poolnorm_cli.shapes import Ints, Shape, spatial_axes, within_64_bits
 from poolnorm_cli.values import frozen
+from poolnorm_cli.windows import Reduction
 
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ class AveragePooling(Pooling):
         "y[i] = mean of x[i*strides - pad + k], k = 0 .. pool_size-1, without padding"
     )
     averages: ClassVar[bool] = True
+    reduces_by: ClassVar[Reduction] = "mean"
     device_kind: ClassVar[str] = "AveragePool"
     keras_lacks: ClassVar[tuple[str, ...]] = (
         *Pooling.keras_lacks,

@@ -42,22 +42,6 @@ class OfPower(Layer):
         object.__setattr__(self, "p", power)
         super().__post_init__()  # type: ignore[misc] # the layer beside it has one
 
-    def loop_call(
-        self, shape: Ints, dtype: str, weights: "Mapping[str, memoryview]"
-    ) -> "LoopCall | None":
-        """Return None: powers are taken by NumPy.
-
-        Args:
-            shape: Not used.
-            dtype: Not used.
-            weights: Not used.
-
-        Returns:
-            None.
-        """
-        del shape, dtype, weights
-        return None
-
     def combine(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
         """Take the norm of the norms of strips."""
         from poolnorm_cli.kernels.powers import norm_of_norms
@@ -86,6 +70,24 @@ class LpPooling(OfPower, Pooling):
     keras_name: ClassVar[str] = "LpPooling"
     example: ClassVar[str] = "--pool-size 2 --p 3"
     formula: ClassVar[str] = "y[i] = (sum of |x|**p)**(1/p) over the cells under the window"
+
+    def loop_call(
+        self, shape: Ints, dtype: str, weights: "Mapping[str, memoryview]"
+    ) -> "LoopCall | None":
+        """Return the calls of loops that take powers, sums and roots.
+
+        Args:
+            shape: Shape of the block.
+            dtype: Name of its dtype.
+            weights: Not used: there are none.
+
+        Returns:
+            The call; None where no loop serves for this dtype.
+        """
+        from poolnorm_cli.kernels.norm_loops import norm_call
+
+        del weights
+        return norm_call(shape, self.windows(shape), dtype, self.p)
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Take the p-norm of the cells of the input under the window, in float64.
@@ -145,6 +147,24 @@ class GlobalLpPooling(OfPower, GlobalPooling):
     def reduction(self) -> str:  # type: ignore[override] # it depends on p
         """What is made of all cells, in words."""
         return self.text
+
+    def loop_call(
+        self, shape: Ints, dtype: str, weights: "Mapping[str, memoryview]"
+    ) -> "LoopCall | None":
+        """Return the calls of loops that take powers, sums and roots.
+
+        Args:
+            shape: Shape of the block.
+            dtype: Name of its dtype.
+            weights: Not used: there are none.
+
+        Returns:
+            The call; None where no loop serves for this dtype.
+        """
+        from poolnorm_cli.kernels.norm_loops import global_norm_call
+
+        del weights
+        return global_norm_call(shape, spatial_axes(len(shape), self.data_format), dtype, self.p)
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Take the p-norm over space, in float64.

@@ -22,7 +22,7 @@ from poolnorm_cli.shapes import (
 )
 from poolnorm_cli.strips import window_strips
 from poolnorm_cli.values import frozen
-from poolnorm_cli.windows import Padding, Placing, Window
+from poolnorm_cli.windows import Padding, Placing, Reduction, Window
 
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ class Pooling(PooledOnDevice, SpatialLayer, BeyondKeras):
     keras_lacks: ClassVar[tuple[str, ...]] = ("pads", "ceil_mode", "dilation_rate")
     averages: ClassVar[bool] = False
     """It divides by the number of real cells under the window."""
+    reduces_by: ClassVar[Reduction] = "max"
+    """What its compiled loop makes of the cells."""
 
     def __post_init__(self) -> None:
         """Validate the parameters, as far as that needs no input."""
@@ -199,7 +201,7 @@ class Pooling(PooledOnDevice, SpatialLayer, BeyondKeras):
         from poolnorm_cli.kernels.window_loops import window_call
 
         del weights
-        call = window_call(shape, self.windows(shape), dtype, average=self.averages)
+        call = window_call(shape, self.windows(shape), dtype, self.reduces_by)
         return None if call is None else call.run
 
     def build_plain(

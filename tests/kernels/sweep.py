@@ -32,8 +32,10 @@ from poolnorm_cli.layers.global_pooling import GlobalAveragePooling, GlobalMaxPo
 from poolnorm_cli.layers.group_norm import GroupNormalization
 from poolnorm_cli.layers.layer_norm import LayerNormalization
 from poolnorm_cli.layers.max_indices import indices_of
+from poolnorm_cli.layers.min_pooling import GlobalMinPooling, MinPooling
 from poolnorm_cli.layers.pads import Pads
 from poolnorm_cli.layers.pooling import AveragePooling, MaxPooling
+from poolnorm_cli.layers.power_pooling import GlobalLpPooling, LpPooling
 from poolnorm_cli.layers.rms_norm import RMSNormalization
 from poolnorm_cli.layers.unit_norm import UnitNormalization
 from poolnorm_cli.windows import Placing
@@ -125,6 +127,9 @@ def pooling(random: Random) -> None:
         return
     most, mean = (layer.apply(x, {}) for layer in layers)
     found_at(x, most, MaxPooling(**given))
+    least = MinPooling(**given).apply(x, {})
+    p = float(random.choice([1, 2, 3, 2.5, 9, np.inf]))
+    norms = LpPooling(**given, p=p).apply(x, {})
     for place in product(*(range(min(w.count, 2)) for w in placed)):
         starts = [at * w.stride - w.low for at, w in zip(place, placed, strict=True)]
         cut = [
@@ -135,10 +140,22 @@ def pooling(random: Random) -> None:
         here: Any = (slice(None), *place)
         below = x[whole].reshape(shape[0], -1, shape[-1])
         np.testing.assert_array_equal(most[here], below.max(axis=1))
+        np.testing.assert_array_equal(least[here], below.min(axis=1))
+        check_norms(norms[here], below, p)
         found, wide = mean[here], below.astype(np.longdouble)
         exact, size = wide.mean(axis=1), np.abs(wide).mean(axis=1)
         np.testing.assert_array_equal(np.isfinite(found), np.isfinite(exact))
         assert (np.abs(found - exact) <= 1e-6 * size)[np.isfinite(size)].all()
+
+
+def check_norms(found: Array, below: Array, p: float) -> None:
+    """Hold p-norms of the middle axis against shares of the largest magnitude."""
+    wide = np.abs(below.astype(np.longdouble))
+    most = wide.max(axis=1)
+    shares = wide / np.where((most > 0) & (most < np.inf), most, 1)[:, None]
+    sums = 1.0 if np.isinf(p) else (shares**p).sum(axis=1) ** (1 / np.longdouble(p))
+    exact = np.where((most > 0) & (most < np.inf), most * sums, most).astype(found.dtype)
+    np.testing.assert_allclose(found, exact, rtol=3e-7, atol=1e-44)
 
 
 def adaptive(random: Random) -> None:
@@ -172,6 +189,9 @@ def others(random: Random) -> None:
     axes = (1,) if random.random() < 0.5 else (0, 1)
     max_over(x, axes, keepdims=False)
     mean_over(x, axes, keepdims=True)
+    np.testing.assert_array_equal(GlobalMinPooling().apply(x, {}), x.min(axis=1))
+    p = float(random.choice([1, 2, 3, 2.5, 9, np.inf]))
+    check_norms(GlobalLpPooling(p=p).apply(x, {}), x, p)
     moments_of(x, axes)
     vectors = [random.standard_normal((1, *x.shape[1:])) for _ in range(3)]
     center_and_scale(x, vectors[0], vectors[1], vectors[2])
@@ -318,6 +338,11 @@ def at_the_door(random: Random) -> None:
         ),
         lambda: loops.fold_sum(x, y, three),
         lambda: loops.fold_max(x, y, three, [4, 8, wild[28] % 100, kinds[0]][wild[29] % 4]),
+        lambda: loops.fold_min(x, y, three, [4, 8, wild[28] % 100, kinds[0]][wild[29] % 4]),
+        lambda: loops.powers(x, y, wild[24], int(random.choice([4, 8])), wild[25] % 9 - 4.5),
+        lambda: loops.powers(x, wide, items, 4, wild[25] % 9 - 4.0),
+        lambda: loops.roots(wide, x, items, 4, wild[25] % 9 - 4.0),
+        lambda: loops.roots(wide, y, wild[24], int(random.choice([4, 8])), 2.0),
         lambda: loops.fold_moments(x, y, y, three, kinds[0]),
         lambda: loops.divide(x, y, 2.0, kinds[0]),
         lambda: loops.divide(x[: 2 * y.size], y, 0.0, int(random.choice([4, 8]))),

@@ -73,5 +73,7 @@ def test_no_loop_averages_integers() -> None:
         native.loops().windows(x, x.copy(), True, "q", 0, shape, windows, windows, windows)
     with pytest.raises(ValueError, match="averages integers"):
         native.loops().fold_sum(x, np.ones(1), (1, 4, 1), "q")
+    with pytest.raises(ValueError, match="minima"):
+        native.loops().fold_min(x, x.copy(), (1, 4, 1), "q")
     with pytest.raises(ValueError, match="no loop is for items of type"):
         native.loops().fold_max(x, x.copy(), (1, 4, 1), "x")

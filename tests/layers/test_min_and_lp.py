@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from poolnorm_cli.kernels import native
 from poolnorm_cli.layers import LAYERS, find
 from poolnorm_cli.layers.call import Call
 from tests.conftest import Command
@@ -22,6 +23,10 @@ WAYS: list[dict[str, Any]] = [
     {"pool_size": (3,), "strides": (2,), "pads": "1", "ceil_mode": True},
     {"pool_size": (2,), "strides": (1,), "dilation_rate": (3, 2), "pads": "0:2,1"},
 ]
+
+
+def made(words: str, **parameters: Any) -> Any:
+    return find(*words.split())(**parameters)
 
 
 def flags(parameters: dict[str, Any]) -> str:
@@ -120,6 +125,38 @@ def test_powers_may_leave_the_range_where_norms_do_not(
 
     expected = norm(x, p).astype(np.float64)
     np.testing.assert_allclose(np.load("y.npy").ravel(), expected.ravel(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("words", ["pool lp", "gpool lp"])
+@pytest.mark.parametrize("p", [2.0, 9.0])
+def test_what_leaves_the_range_changes_no_other_norm(words: str, p: float) -> None:
+    layer = made(words, p=p)
+    x = np.random.default_rng(5).standard_normal((4, 6, 6, 3))
+    alone = [layer.apply(x[i : i + 1], {}) for i in range(4)]
+    x[1] *= 1e200
+    x[3] *= 1e-250
+    together = layer.apply(x, {})
+
+    np.testing.assert_array_equal(together[0], alone[0][0])
+    np.testing.assert_array_equal(together[2], alone[2][0])
+    np.testing.assert_allclose(together[1], alone[1][0] * 1e200, rtol=1e-13)
+    np.testing.assert_allclose(together[3], alone[3][0] * 1e-250, rtol=1e-13)
+
+
+@pytest.mark.parametrize("words", ["pool min", "pool lp", "gpool min", "gpool lp"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_numpy_alone_gives_the_same(
+    words: str, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = np.random.default_rng(6).standard_normal((2, 30, 41, 5)).astype(dtype)
+    x[0, 3, 3, 1], x[1, 2, 2, 2] = np.nan, -np.inf
+    layers = [made(words, **({"p": p} if "lp" in words else {})) for p in (1, 2, 3.5)]
+    close = 2e-7 if dtype == "float32" else 1e-14
+    compiled = [layer.apply(x, {}) for layer in layers]
+    monkeypatch.setattr(native, "_LOOPS", None)
+
+    for layer, y in zip(layers, compiled, strict=True):
+        np.testing.assert_allclose(layer.apply(x, {}), y, rtol=close)
 
 
 def test_infinite_and_zero_windows_stay(poolnorm: Command) -> None:
