@@ -94,6 +94,7 @@ class _Line:
         self._parts: list[list[str]] = []
         self._placed: list[int] = []
         self._doubts: list[_Doubt] = []
+        self._has_unknown = False
 
     def mend(self, words: Sequence[str]) -> list[str]:
         """Rewrite the words."""
@@ -108,13 +109,15 @@ class _Line:
             name, equals, value = word.partition("=")
             known = self._known(name)
             if known is None:
+                self._has_unknown |= word.startswith("--")
                 if not word.startswith("-") or word == "-":
                     self._placed.append(len(self._parts))
                 self._parts.append([word])
             else:
                 self._add(known, value if equals else None, left)
         self._settle()
-        self._join_shapes()
+        if not self._has_unknown:  # whose value may be one of the words that would be joined
+            self._join_shapes()
         return [word for part in self._parts for word in part]
 
     def _known(self, name: str) -> str | None:

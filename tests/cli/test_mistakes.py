@@ -81,6 +81,8 @@ FLAGS = {
     "pool max x.npy --pad same": "--pad of pool max; did you mean --padding?",
     "pool max x.npy --pad=VALID": "--pad of pool max; did you mean --padding?",
     "pool max x.npy --pad 1": "--pad of pool max; did you mean --pads?",
+    "shape pool max 4,4,3 --pad same": "--pad of shape pool max; did you mean --padding?",
+    "shape pool max 4,4,3 --pad 0:1": "--pad of shape pool max; did you mean --pads?",
     "pool max x.npy --pad": "--pad of pool max; did you mean --pads?",
     "pool max x.npy --pool-sise same": "--pool-sise of pool max; did you mean --pool-size?",
     "pool max x.npy --out y.npy": "--out of pool max; did you mean --output?",
