@@ -42,7 +42,7 @@ def is_served(case: Case) -> bool:
         return False
     layer: Any = case.layer
     axes = layer.axes(len(case.shape))
-    if getattr(layer, "order", "2") != "2":
+    if getattr(layer, "order", 2) != 2:
         return False
     if case.words in GROUPED and axes[0] not in (1, len(case.shape) - 1):
         return False

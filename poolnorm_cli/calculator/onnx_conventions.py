@@ -4,6 +4,7 @@ Calls are lines of ONNX' own text, as `onnx.parser` reads them. Where the standa
 differ, a call is one that the runtime answers as Keras does.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -337,12 +338,15 @@ _LEAST_NORM = 1e-12
 
 def _unit_norm(layer: Any, shape: Shape) -> Convention:
     axes, order = layer.axes(len(shape)), tuple(range(len(shape)))
-    reduce = {"2": "ReduceL2", "1": "ReduceL1", "inf": "ReduceMax"}[layer.order]
-    largest = layer.order == "inf"
+    reduce = {2: "ReduceL2", 1: "ReduceL1", math.inf: "ReduceMax", -math.inf: "ReduceMin"}
+    if layer.order not in reduce:
+        why = f"it has no norm of order {layer.order:g}"
+        return Convention(framework=FRAMEWORK, order=order, none=why, why=why, same=False)
+    largest = math.isinf(layer.order)
     call = [
         _constant("axes", axes),
         *([_node("Abs", "x", "size")] if largest else []),
-        _node(reduce, "size, axes" if largest else "x, axes", "norm", keepdims=1),
+        _node(reduce[layer.order], "size, axes" if largest else "x, axes", "norm", keepdims=1),
         _node("Constant", "", "least", value_float=layer.epsilon),
         _node("Max", "norm, least", "divisor"),
         _node("Div", "x, divisor"),

@@ -41,9 +41,9 @@ def norm_windows(x: Array, windows: Mapping[int, Window], p: float) -> Array:
     plain = {axis: w._replace(before=0, after=0, divisor=1) for axis, w in windows.items()}
     with np.errstate(all="ignore"):
         magnitudes = np.abs(x.astype(np.float64))
-        powers = _power(magnitudes, p)
+        powers = power(magnitudes, p)
         sums = mean_windows(powers, plain)
-        norms = _root(sums, p)
+        norms = root(sums, p)
         if x.size and not (is_safe(x.dtype.name, p) or _in_range(magnitudes, powers, sums)):
             lost = ~np.isfinite(sums) | (sums < LEAST)
             norms = np.where(lost, _axis_by_axis(magnitudes, windows, p), norms)
@@ -77,8 +77,8 @@ def norm_over(
         if safe and p == 2:
             norms = np.sqrt(sum_of_squares(x, axes))
         elif safe or not x.size:
-            powers = _power(np.abs(x.astype(np.float64)), p)
-            norms = _root(np.add.reduce(powers, axis=axes, keepdims=True), p)
+            powers = power(np.abs(x.astype(np.float64)), p)
+            norms = root(np.add.reduce(powers, axis=axes, keepdims=True), p)
         else:
             norms = _of_largest(x, axes, p)
         norms = norms if keepdims else np.squeeze(norms, axis=axes)
@@ -102,13 +102,31 @@ def norm_of_norms(parts: Iterable[Array], p: float) -> Array:
     return found
 
 
-def _power(magnitudes: Array, p: float) -> Array:
+def power(magnitudes: Array, p: float) -> Array:
+    """Raise magnitudes to a power.
+
+    Args:
+        magnitudes: float64, of any shape.
+        p: The power.
+
+    Returns:
+        The powers.
+    """
     if p == 1:
         return magnitudes
     return np.asarray(magnitudes * magnitudes if p == 2 else np.power(magnitudes, p))
 
 
-def _root(sums: Array, p: float) -> Array:
+def root(sums: Array, p: float) -> Array:
+    """Take the root of sums of powers.
+
+    Args:
+        sums: float64, of any shape.
+        p: The power.
+
+    Returns:
+        The norms.
+    """
     if p == 1:
         return sums
     return np.asarray(np.sqrt(sums) if p == 2 else np.power(sums, 1 / p))
@@ -127,8 +145,8 @@ def _of_largest(x: Array, axes: tuple[int, ...], p: float) -> Array:
     most = max_over(magnitudes, axes, keepdims=True)
     if np.isinf(p):
         return most
-    shares = _power(magnitudes / _divisor(most), p)
-    return _of_shares(most, np.add.reduce(shares, axis=axes, keepdims=True), p)
+    shares = power(magnitudes / divisor_of(most), p)
+    return norm_of_shares(most, np.add.reduce(shares, axis=axes, keepdims=True), p)
 
 
 def _in_range(magnitudes: Array, powers: Array, sums: Array) -> bool:
@@ -155,14 +173,23 @@ def _axis_by_axis(magnitudes: Array, windows: Mapping[int, Window], p: float) ->
 def _both(a: Array, b: Array, p: float) -> Array:
     """Take the p-norm of two magnitudes, cell by cell."""
     most, least = np.maximum(a, b), np.minimum(a, b)
-    return _of_shares(most, 1 + _power(least / _divisor(most), p), p)
+    return norm_of_shares(most, 1 + power(least / divisor_of(most), p), p)
 
 
-def _divisor(most: Array) -> Array:
+def divisor_of(most: Array) -> Array:
     """Return what magnitudes are divided by to be shares of the largest: not by 0 or infinity."""
     return np.where((most > 0) & (most < np.inf), most, 1)
 
 
-def _of_shares(most: Array, sums: Array, p: float) -> Array:
-    """Return the norms whose largest magnitude and sum of powers of shares are given."""
-    return np.where((most > 0) & (most < np.inf), most * _root(sums, p), most)
+def norm_of_shares(most: Array, sums: Array, p: float) -> Array:
+    """Return the norms whose largest magnitude and sum of powers of shares are given.
+
+    Args:
+        most: The largest magnitudes, float64.
+        sums: Of the powers of shares of it.
+        p: The power.
+
+    Returns:
+        The norms.
+    """
+    return np.where((most > 0) & (most < np.inf), most * root(sums, p), most)

@@ -1,10 +1,9 @@
 """Unit normalization as Keras 3 computes it, and by other norms, over any axes."""
 
 import math
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from poolnorm_cli.errors import UsageError
-from poolnorm_cli.layers.base import require_one_of
+from poolnorm_cli.errors import UsageError, shown
 from poolnorm_cli.layers.beyond_keras import BeyondKeras
 from poolnorm_cli.layers.call import INFERENCE, Call
 from poolnorm_cli.layers.normalization import Normalization, require_epsilon
@@ -21,11 +20,19 @@ if TYPE_CHECKING:
 
 _LEAST_NORM = 1e-12
 """Keras' floor of a norm; Keras 2 has 1e-6."""
+_EUCLIDEAN = 2.0
+_LP_ORDERS = (1.0, 2.0)
+"""Norms that LpNormalization has."""
 _LP_UNTIL = 22
 """Version of the operators whose LpNormalization ONNX Runtime does not have before 1.27."""
 
-_ORDERS = Literal["2", "1", "inf"]
-_NORMS = {"2": "sqrt(sum(x**2))", "1": "sum(|x|)", "inf": "max(|x|)"}
+_NORMS = {
+    2: "sqrt(sum(x**2))",
+    1: "sum(|x|)",
+    0: "number of x that are not 0",
+    math.inf: "max(|x|)",
+    -math.inf: "min(|x|)",
+}
 
 
 @frozen(kw_only=True)
@@ -33,9 +40,10 @@ class UnitNormalization(Normalization, BeyondKeras):
     """Divide by the norm along one axis or several, the Euclidean one unless another is given."""
 
     order: Annotated[
-        Literal["2", "1", "inf"],
-        "Which norm: the root of the sum of squares, the sum of magnitudes, or the largest one.",
-    ] = "2"
+        float,
+        "Which norm: 2 for the root of the sum of squares, 1 for the sum of magnitudes, inf for "
+        "the largest one, any other number as in torch.",
+    ] = 2.0
     epsilon: Annotated[float, "Norms below it count as it, so that zeros stay zeros."] = _LEAST_NORM
 
     words: ClassVar[str] = "unit"
@@ -48,10 +56,14 @@ class UnitNormalization(Normalization, BeyondKeras):
     def __post_init__(self) -> None:
         """Validate the parameters, as far as that needs no input."""
         super().__post_init__()
-        given: Any = self.order
-        word = str(int(given)) if given in (1, 2) else str(given)
-        require_one_of(word, get_args(_ORDERS), "--order")
-        object.__setattr__(self, "order", word)
+        try:
+            order = float(self.order)
+        except (TypeError, ValueError):
+            order = math.nan
+        if math.isnan(order):
+            what = f"--order is {shown(str(self.order))}, not a number"
+            raise UsageError(what, "give a number such as 1, or inf")
+        object.__setattr__(self, "order", order)
         require_epsilon(self.epsilon)
 
     @property
@@ -67,7 +79,7 @@ class UnitNormalization(Normalization, BeyondKeras):
     def beyond_keras(self) -> list[str]:
         """List the order and the floor, where they are not Keras'."""
         given = {
-            f"--order {self.order}": self.order != "2",
+            f"--order {self.order:g}": self.order != _EUCLIDEAN,
             f"--epsilon {self.epsilon:g} of unit": self.epsilon != _LEAST_NORM,
         }
         return [flag for flag, is_given in given.items() if is_given]
@@ -79,8 +91,8 @@ class UnitNormalization(Normalization, BeyondKeras):
             UsageError: An axis is out of range, or is that of the samples with another order
                 than 2: such a norm is taken of whole samples alone.
         """
-        if self.order != "2" and 0 in self.axes(len(shape)):
-            what = f"--order {self.order} along axis 0, that of the samples"
+        if self.order != _EUCLIDEAN and 0 in self.axes(len(shape)):
+            what = f"--order {self.order:g} along axis 0, that of the samples"
             raise UsageError(what, "give another --axis, --unbatched, or --order 2")
         return super().output_shape(shape)
 
@@ -95,7 +107,7 @@ class UnitNormalization(Normalization, BeyondKeras):
         Returns:
             The axes, sorted.
         """
-        if self.order != "2":
+        if self.order != _EUCLIDEAN:
             return ()
         return super().statistics_axes(rank, training=training, in_strips=in_strips)
 
@@ -109,7 +121,7 @@ class UnitNormalization(Normalization, BeyondKeras):
         Returns:
             The strips, in order; [] where samples are worked on whole.
         """
-        return super().strips(shape, items) if self.order == "2" else []
+        return super().strips(shape, items) if self.order == _EUCLIDEAN else []
 
     def normalizing_call(self, shape: Ints, dtype: str) -> "NormalizingCall | None":
         """Return the call of the loop for order 2; None for another.
@@ -121,7 +133,7 @@ class UnitNormalization(Normalization, BeyondKeras):
         Returns:
             The call; None where no loop serves.
         """
-        return super().normalizing_call(shape, dtype) if self.order == "2" else None
+        return super().normalizing_call(shape, dtype) if self.order == _EUCLIDEAN else None
 
     def division(self, cells: int) -> "Division":
         """Return what cells are divided by: the root of the sum of squares itself.
@@ -155,10 +167,10 @@ class UnitNormalization(Normalization, BeyondKeras):
 
         del weights
         axes = self.axes(x.ndim)
-        if self.order != "2":
+        if self.order != _EUCLIDEAN:
             from poolnorm_cli.kernels.norms import divided_by_norm
 
-            return divided_by_norm(x, axes, self.epsilon, largest=self.order == "inf")
+            return divided_by_norm(x, axes, self.epsilon, self.order)
         if call.moments is None:
             y = run_loop(self.normalizing_call(x.shape, x.dtype.name), x, None, None)
             if y is not None:
@@ -167,6 +179,12 @@ class UnitNormalization(Normalization, BeyondKeras):
         square = mean_square(x, axes, self.call_statistics(call, x.shape))
         inverse = inverse_deviation(square * count, 0.0)
         return scaled(x, np.minimum(inverse, self._most))
+
+    @property
+    def _norm(self) -> str:
+        """The norm of cells, in words."""
+        order = f"{self.order:g}"
+        return _NORMS.get(self.order, f"sum(|x|**{order})**(1/{order})")
 
     @property
     def _most(self) -> float:
@@ -187,7 +205,7 @@ class UnitNormalization(Normalization, BeyondKeras):
         from poolnorm_cli.formulas import reduction_text
 
         return [
-            f"norm = {_NORMS[self.order]} over {reduction_text(shape, self.axes(len(shape)))}",
+            f"norm = {self._norm} over {reduction_text(shape, self.axes(len(shape)))}",
             f"y = x / max(norm, {self.epsilon:g})",
         ]
 
@@ -209,14 +227,13 @@ class UnitNormalization(Normalization, BeyondKeras):
         del weights
         axes = self.axes(call.rank)
         plain = len(axes) == 1 and axes[0] and call.moments is None and graph.opset < _LP_UNTIL
-        plain = plain and self.epsilon == _LEAST_NORM and self.order != "inf"
+        plain = plain and self.epsilon == _LEAST_NORM and self.order in _LP_ORDERS
         if plain and call.dtype == "float32" and not call.exact:
             return graph.op("LpNormalization", x, axis=axes[0], p=int(self.order))
-        if self.order != "2":
+        if self.order != _EUCLIDEAN:
             from poolnorm_cli.operators.norms import divided_by_norm
 
-            largest = self.order == "inf"
-            return divided_by_norm(graph, x, axes, self.epsilon, call, largest=largest)
+            return divided_by_norm(graph, x, axes, self.epsilon, call, self.order)
         square = mean_square(graph, x, axes, call.moments)
         count = graph.constant(float(math.prod(call.sizes[axis] for axis in axes)), "float64")
         if call.moments is not None:
@@ -230,7 +247,7 @@ class UnitNormalization(Normalization, BeyondKeras):
         return graph.op("Mul", x, graph.cast(least, call.dtype))
 
 
-def _norm_of(cells: "Array", order: str) -> float:
-    if order == "2":
-        return float((cells**2).sum() ** 0.5)
-    return float(abs(cells).max() if order == "inf" else abs(cells).sum())
+def _norm_of(cells: "Array", order: float) -> float:
+    import numpy as np
+
+    return float(np.linalg.norm(cells.ravel(), order))

@@ -36,14 +36,14 @@ def norm_windows(
     inside = replace(call, dtype="float64", exact=False)
     plain = {axis: w._replace(before=0, after=0, divisor=1) for axis, w in windows.items()}
     magnitudes = graph.op("Abs", graph.cast(x, "float64"))
-    sums = mean_windows(graph, _power(graph, magnitudes, p), plain, inside)
-    norms = _root(graph, sums, p)
-    if call.exact and not _is_safe(call, p):
+    sums = mean_windows(graph, power(graph, magnitudes, p), plain, inside)
+    norms = root(graph, sums, p)
+    if call.exact and not is_safe(call, p):
 
         def both(a: Value, b: Value) -> Value:
             most, least = graph.op("Max", a, b), graph.op("Min", a, b)
-            shares = _power(graph, graph.op("Div", least, _divisor(graph, most)), p)
-            return _of_shares(graph, most, graph.op("Add", _number(graph, 1), shares), p)
+            shares = power(graph, graph.op("Div", least, divisor_of(graph, most)), p)
+            return norm_of_shares(graph, most, graph.op("Add", _number(graph, 1), shares), p)
 
         slow = fold_windows(graph, magnitudes, windows, call, both)
         large = graph.op("Greater", sums, _number(graph, _LEAST))
@@ -69,19 +69,28 @@ def norm_over(
         The norms, in the dtype of `x`.
     """
     wide = graph.op("Abs", graph.cast(x, "float64"))
-    if _is_safe(call, p):
-        norms = _root(graph, graph.reduce("ReduceSum", _power(graph, wide, p), axes), p)
+    if is_safe(call, p):
+        norms = root(graph, graph.reduce("ReduceSum", power(graph, wide, p), axes), p)
     else:
         norms = most = max_over(graph, wide, axes, replace(call, dtype="float64"), keepdims=True)
         if not math.isinf(p):
-            shares = graph.op("Div", wide, _divisor(graph, most))
-            sums = graph.reduce("ReduceSum", _power(graph, shares, p), axes)
-            norms = _of_shares(graph, most, sums, p)
+            shares = graph.op("Div", wide, divisor_of(graph, most))
+            sums = graph.reduce("ReduceSum", power(graph, shares, p), axes)
+            norms = norm_of_shares(graph, most, sums, p)
     norms = graph.cast(norms, call.dtype)
     return norms if keepdims else drop_axes(graph, norms, axes, call)
 
 
-def _is_safe(call: GraphCall, p: float) -> bool:
+def is_safe(call: GraphCall, p: float) -> bool:
+    """Say whether powers stay in range, whatever the values are.
+
+    Args:
+        call: The dtype of the values.
+        p: The power; a sum of magnitudes, for 1, is the norm itself.
+
+    Returns:
+        Whether no sum of powers has to be taken otherwise.
+    """
     return p == 1 or (call.dtype == "float32" and p <= _SAFE_POWER)
 
 
@@ -89,7 +98,17 @@ def _number(graph: Graph, value: float) -> Value:
     return graph.constant(value, "float64")
 
 
-def _power(graph: Graph, magnitudes: Value, p: float) -> Value:
+def power(graph: Graph, magnitudes: Value, p: float) -> Value:
+    """Raise magnitudes to a power.
+
+    Args:
+        graph: The graph.
+        magnitudes: float64.
+        p: The power.
+
+    Returns:
+        The powers.
+    """
     if p == 1:
         return magnitudes
     if p == 2:
@@ -97,7 +116,17 @@ def _power(graph: Graph, magnitudes: Value, p: float) -> Value:
     return graph.op("Pow", magnitudes, _number(graph, p))
 
 
-def _root(graph: Graph, sums: Value, p: float) -> Value:
+def root(graph: Graph, sums: Value, p: float) -> Value:
+    """Take the root of sums of powers.
+
+    Args:
+        graph: The graph.
+        sums: float64.
+        p: The power.
+
+    Returns:
+        The norms.
+    """
     if p == 1:
         return sums
     return graph.op("Sqrt", sums) if p == 2 else graph.op("Pow", sums, _number(graph, 1 / p))
@@ -109,10 +138,30 @@ def _divisible(graph: Graph, most: Value) -> Value:
     return graph.op("And", positive, is_finite(graph, most, "float64"))
 
 
-def _divisor(graph: Graph, most: Value) -> Value:
+def divisor_of(graph: Graph, most: Value) -> Value:
+    """Return what magnitudes are divided by to be shares of the largest: not by 0 or infinity.
+
+    Args:
+        graph: The graph.
+        most: The largest magnitudes, float64.
+
+    Returns:
+        The divisors.
+    """
     return graph.op("Where", _divisible(graph, most), most, _number(graph, 1))
 
 
-def _of_shares(graph: Graph, most: Value, sums: Value, p: float) -> Value:
-    norms = graph.op("Mul", most, _root(graph, sums, p))
+def norm_of_shares(graph: Graph, most: Value, sums: Value, p: float) -> Value:
+    """Return the norms whose largest magnitude and sum of powers of shares are given.
+
+    Args:
+        graph: The graph.
+        most: The largest magnitudes, float64.
+        sums: Sums of powers of the magnitudes' shares of it.
+        p: The power.
+
+    Returns:
+        The norms.
+    """
+    norms = graph.op("Mul", most, root(graph, sums, p))
     return graph.op("Where", _divisible(graph, most), norms, most)

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.oracle
 NOT_TYPED = {
     "max_unpool",
     "fractional_max_pool",
-    "another order of the norm",
+    "an input without an axis",
     "a negative epsilon",  # which is refused: it would be the root of a negative number
     "an input of one axis",  # which has no channels
     "a power of negative numbers",  # NaN in torch; here the p-norm is of magnitudes, as in ONNX

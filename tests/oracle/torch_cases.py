@@ -134,8 +134,8 @@ def _case(name: str, x: Any, given: dict[str, Any]) -> Case:
 
 def _none(family: str, x: Any, given: dict[str, Any]) -> str:
     """Return why a call cannot be typed; nothing where it can."""
-    if given.get("p", 2) not in {1, 2, np.inf}:
-        return "another order of the norm"
+    if family == "normalize" and not x.ndim:
+        return "an input without an axis"
     if (given.get("eps") or 0) < 0:
         return "a negative epsilon"
     if family == "batch_norm" and x.ndim < 2:
@@ -242,7 +242,9 @@ def _local_response(case: Case, x: Any, given: dict[str, Any], spatial: int) -> 
 
 def _normalize(case: Case, x: Any, given: dict[str, Any], spatial: int) -> str:
     order, epsilon = given.get("p", 2.0), given.get("eps", 1e-12)
-    return f"unit --axis {given.get('dim', 1)} --order {order:g} --epsilon {epsilon}"
+    axis = given.get("dim", 1)  # of what torch is given, samples and all
+    words = f"unit --axis {axis + (axis >= 0)} --order={order:g}"
+    return f"{words} --epsilon {epsilon} --unbatched"
 
 
 _WRITERS = {

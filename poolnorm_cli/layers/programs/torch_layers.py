@@ -6,7 +6,7 @@ Keras'; it pads both ends alike.
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from math import prod
+from math import isinf, prod
 from typing import Any
 
 from poolnorm_cli.errors import UsageError
@@ -156,12 +156,12 @@ def _adaptive(kind: str) -> Callable[[Any, ProgramContext], TorchLayer]:
 def _unit_norm(layer: Any, context: ProgramContext) -> TorchLayer:
     axes = layer.axes(context.rank)
     dim = axes[0] if len(axes) == 1 else axes
-    norm = "" if layer.order == "2" else 'float("inf")' if layer.order == "inf" else "1.0"
-    if norm and len(axes) > 1:  # of several axes p=1 would be a norm of matrices
-        reduced = f"abs().amax(dim={axes}" if layer.order == "inf" else f"abs().sum(dim={axes}"
-        lines = [f"y = x / x.{reduced}, keepdim=True).clamp(min={layer.epsilon!r})"]
+    norm = f'float("{layer.order}")' if isinf(layer.order) else repr(layer.order)
+    if layer.order != 2 and len(axes) > 1:  # of several axes p=1 would be a norm of matrices
+        norms = f"torch.linalg.vector_norm(x, {norm}, dim={axes}, keepdim=True)"
+        lines = [f"y = x / {norms}.clamp(min={layer.epsilon!r})"]
         return TorchLayer(order=tuple(range(context.rank)), lines=lines)
-    more = f"p={norm or '2.0'}, dim={dim}, eps={layer.epsilon!r}"
+    more = f"p={norm}, dim={dim}, eps={layer.epsilon!r}"
     lines = [f"y = torch.nn.functional.normalize(x, {more})"]
     return TorchLayer(order=tuple(range(context.rank)), lines=lines)
 
