@@ -85,6 +85,19 @@ def norm_over(
         return np.asarray(norms.astype(dtype or x.dtype, copy=False))
 
 
+def zero_outside(x: Array, mask: Array) -> Array:
+    """Put 0, which adds nothing to a norm, where a mask lets nothing count.
+
+    Args:
+        x: float32 or float64.
+        mask: Which cells count; bool, it broadcasts against `x`.
+
+    Returns:
+        A new array, C-contiguous, of the shape and dtype of `x`.
+    """
+    return np.ascontiguousarray(np.where(mask, x, x.dtype.type(0)))
+
+
 def norm_of_norms(parts: Iterable[Array], p: float) -> Array:
     """Combine p-norms of parts to those of the whole, in float64.
 

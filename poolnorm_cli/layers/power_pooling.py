@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.call import INFERENCE, Call
-from poolnorm_cli.layers.global_pooling import GlobalPooling
+from poolnorm_cli.layers.global_pooling import MaskedPooling
 from poolnorm_cli.layers.sliding import Pooling, is_plain
 from poolnorm_cli.shapes import Ints, Shape, spatial_axes
 from poolnorm_cli.values import frozen
@@ -135,7 +135,7 @@ class LpPooling(OfPower, Pooling):
 
 
 @frozen(kw_only=True)
-class GlobalLpPooling(OfPower, GlobalPooling):
+class GlobalLpPooling(OfPower, MaskedPooling):
     """Take the p-norm of each channel."""
 
     words: ClassVar[str] = "gpool lp"
@@ -167,19 +167,21 @@ class GlobalLpPooling(OfPower, GlobalPooling):
         return global_norm_call(shape, spatial_axes(len(shape), self.data_format), dtype, self.p)
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
-        """Take the p-norm over space, in float64.
+        """Take the p-norm over space, in float64. Under a mask, of the places that count.
 
         Args:
             x: The block, float32 or float64.
             weights: Not used: there are none.
-            call: Whether the block is a strip of a sample.
+            call: The mask, and whether the block is a strip of a sample.
 
         Returns:
             The norms, in the dtype of `x`; those of a strip in float64, to be combined later.
         """
-        from poolnorm_cli.kernels.powers import norm_over
+        from poolnorm_cli.kernels.powers import norm_over, zero_outside
 
         del weights
+        if call.mask is not None:
+            x = zero_outside(x, self._placed(call.mask))
         axes = spatial_axes(x.ndim, self.data_format)
         dtype = None if call.strip is None else "float64"
         return norm_over(x, axes, self.p, keepdims=self.keepdims, dtype=dtype)
@@ -191,7 +193,7 @@ class GlobalLpPooling(OfPower, GlobalPooling):
             graph: The graph.
             x: The block, of the shape and dtype in `call`.
             weights: Not used: there are none.
-            call: Shape, dtype, and whether every input must be exact.
+            call: Shape, dtype, mask, and whether every input must be exact.
 
         Returns:
             The norms, in the dtype of `x`.
@@ -199,6 +201,9 @@ class GlobalLpPooling(OfPower, GlobalPooling):
         from poolnorm_cli.operators.powers import norm_over
 
         del weights
+        if call.mask is not None:
+            mask = self._placed_in(graph, call.mask, call.rank)
+            x = graph.op("Where", mask, x, graph.constant(0.0, call.dtype))
         axes = spatial_axes(call.rank, self.data_format)
         if self.is_plain(call) and self.p in _REDUCTIONS:
             return graph.reduce(_REDUCTIONS[self.p], x, axes, keepdims=self.keepdims)

@@ -118,16 +118,19 @@ def test_global_pooling_counts_what_the_mask_lets(
     np.save("x.npy", np.moveaxis(x, -1, 1) if layout == "channels_first" else x)
     np.save("m.npy", mask)
 
-    for kind in ("max", "average"):
+    for kind in ("max", "average", "min", "lp"):
         flags = f"--data-format {layout} --backend {backend} -o {kind}.npy -q"
         assert poolnorm(f"gpool {kind} x.npy --mask m.npy {flags}").code == 0
 
     for sample in range(2):
         cells = x[sample][mask[sample]]
         np.testing.assert_array_equal(np.load("max.npy")[sample], cells.max(axis=0))
+        np.testing.assert_array_equal(np.load("min.npy")[sample], cells.min(axis=0))
         mean = cells.astype("float64").mean(axis=0)
         rounding = 1e-3 if dtype == "float16" else 1e-6
         np.testing.assert_allclose(np.load("average.npy")[sample], mean, rtol=rounding, atol=1e-4)
+        norm = np.linalg.norm(cells.astype("float64"), axis=0)
+        np.testing.assert_allclose(np.load("lp.npy")[sample], norm, rtol=rounding)
 
 
 def test_the_maximum_of_no_places_is_the_lowest_number(poolnorm: Command) -> None:
@@ -136,6 +139,18 @@ def test_the_maximum_of_no_places_is_the_lowest_number(poolnorm: Command) -> Non
         np.save("x.npy", np.ones((1, 2, 2, 1), dtype))
         poolnorm("gpool max x.npy --mask m.npy -o y.npy --overwrite -q")
         assert np.load("y.npy").tolist() == [[lowest]]
+
+
+@pytest.mark.parametrize("backend", ["numpy", "onnx"])
+def test_the_norm_of_no_places_is_zero(poolnorm: Command, backend: str) -> None:
+    np.save("m.npy", np.array([[True, False], [False, False]]))
+    np.save("x.npy", np.array([[[3.0], [np.nan]], [[np.inf], [1.0]]]))
+
+    poolnorm(f"gpool lp x.npy --mask m.npy -o y.npy -q --backend {backend}")
+
+    assert np.load("y.npy").tolist() == [[3], [0]]
+    written = poolnorm("gpool lp x.npy --mask m.npy --torch").out
+    assert "vector_norm(torch.where(mask, x, 0), ord=2.0" in written
 
 
 def test_keras_has_a_mask_for_averages_of_sequences_alone(poolnorm: Command, steps: Array) -> None:

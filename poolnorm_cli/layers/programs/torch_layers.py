@@ -106,8 +106,14 @@ def _global_norm(layer: Any, context: ProgramContext) -> TorchLayer:
     """Write the p-norm over all of space."""
     axes = spatial_axes(context.rank, layer.data_format)
     power = "float('inf')" if layer.p == float("inf") else repr(layer.p)
-    norm = f"torch.linalg.vector_norm(x, ord={power}, dim={axes}, keepdim={layer.keepdims})"
-    return TorchLayer(order=tuple(range(context.rank)), lines=[f"y = {norm}"])
+    lines, cells = list[str](), "x"
+    if context.mask is not None:
+        channels = _channels(layer, context)
+        lines = [f"mask = torch.from_numpy({context.mask}).unsqueeze({channels})"]
+        cells = "torch.where(mask, x, 0)"
+    more = f"ord={power}, dim={axes}, keepdim={layer.keepdims}"
+    lines.append(f"y = torch.linalg.vector_norm({cells}, {more})")
+    return TorchLayer(order=tuple(range(context.rank)), lines=lines)
 
 
 def _global(reduction: str) -> Callable[[Any, ProgramContext], TorchLayer]:
