@@ -306,46 +306,43 @@ PyObject *py_divide(PyObject *self, PyObject *args)
     return answer(&b, result);
 }
 
-PyObject *py_powers(PyObject *self, PyObject *args)
+/* Take powers of items, or roots of sums of powers. */
+static PyObject *powered(PyObject *args, int roots)
 {
-    (void)self;
     PyObject *objects[2];
     Py_ssize_t items;
     double p;
     int size;
     if (!PyArg_ParseTuple(args, "OOnid", &objects[0], &objects[1], &items, &size, &p)) return NULL;
-    const Py_ssize_t read[2] = {items, size}, made[2] = {items, isinf(p) ? size : (int)sizeof(double)};
+    const Py_ssize_t wide = !roots && isinf(p) ? size : (int)sizeof(double);
+    const Py_ssize_t read[2] = {items, roots ? wide : size}, made[2] = {items, roots ? size : wide};
     const enum use uses[2] = {READ, WRITE};
     Py_ssize_t bytes[2];
     buffers b;
     if (!served(size) || !count(read, 2, bytes) || !count(made, 2, bytes + 1)) return NULL;
     if (take(&b, objects, uses, bytes, 2) < 0) return NULL;
+    const void *x = b.view[0].buf;
+    void *out = b.view[1].buf;
     int result = 0;
-    if (size == 4)
-        RUN(bytes[0], result = powers_f(b.view[0].buf, b.view[1].buf, items, p));
+    if (roots && size == 4)
+        RUN(bytes[0], result = roots_f(x, out, items, p));
+    else if (roots)
+        RUN(bytes[0], result = roots_d(x, out, items, p));
+    else if (size == 4)
+        RUN(bytes[0], result = powers_f(x, out, items, p));
     else
-        RUN(bytes[0], result = powers_d(b.view[0].buf, b.view[1].buf, items, p));
+        RUN(bytes[0], result = powers_d(x, out, items, p));
     return answer(&b, result);
+}
+
+PyObject *py_powers(PyObject *self, PyObject *args)
+{
+    (void)self;
+    return powered(args, 0);
 }
 
 PyObject *py_roots(PyObject *self, PyObject *args)
 {
     (void)self;
-    PyObject *objects[2];
-    Py_ssize_t items;
-    double p;
-    int size;
-    if (!PyArg_ParseTuple(args, "OOnid", &objects[0], &objects[1], &items, &size, &p)) return NULL;
-    const Py_ssize_t read[2] = {items, sizeof(double)}, made[2] = {items, size};
-    const enum use uses[2] = {READ, WRITE};
-    Py_ssize_t bytes[2];
-    buffers b;
-    if (!served(size) || !count(read, 2, bytes) || !count(made, 2, bytes + 1)) return NULL;
-    if (take(&b, objects, uses, bytes, 2) < 0) return NULL;
-    int result = 0;
-    if (size == 4)
-        RUN(bytes[0], result = roots_f(b.view[0].buf, b.view[1].buf, items, p));
-    else
-        RUN(bytes[0], result = roots_d(b.view[0].buf, b.view[1].buf, items, p));
-    return answer(&b, result);
+    return powered(args, 1);
 }

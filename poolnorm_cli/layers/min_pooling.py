@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, ClassVar
 
+from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.call import INFERENCE, Call
 from poolnorm_cli.layers.global_pooling import GlobalMaxPooling
 from poolnorm_cli.layers.pooling import MaxPooling
@@ -17,15 +18,26 @@ if TYPE_CHECKING:
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
 
 
+class OfMinima(Layer):
+    """A layer that takes minima."""
+
+    reduces_by: ClassVar[Reduction] = "min"
+
+    def combine(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
+        """Take the minimum of the minima of strips."""
+        from poolnorm_cli.kernels.mirrored import smallest
+
+        return smallest(part for _, part in parts)
+
+
 @frozen(kw_only=True)
-class MinPooling(MaxPooling):
+class MinPooling(OfMinima, MaxPooling):
     """Slide a window over every spatial axis and keep its smallest value."""
 
     words: ClassVar[str] = "pool min"
     keras_name: ClassVar[str] = "MinPooling"
     formula: ClassVar[str] = "y[i] = min of x[i*strides - pad + k], k = 0 .. pool_size-1"
     device_kind: ClassVar[str] = ""
-    reduces_by: ClassVar[Reduction] = "min"
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Take the minimum; NaN propagates and padding never wins.
@@ -42,12 +54,6 @@ class MinPooling(MaxPooling):
 
         del weights
         return min_windows(x, self.windows(x.shape, call.strip))
-
-    def combine(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
-        """Take the minimum of the minima of strips."""
-        from poolnorm_cli.kernels.mirrored import smallest
-
-        return smallest(part for _, part in parts)
 
     def formula_lines(self, shape: Shape) -> list[str]:
         """Describe the reduction of the cells under the window."""
@@ -86,13 +92,12 @@ class MinPooling(MaxPooling):
 
 
 @frozen(kw_only=True)
-class GlobalMinPooling(GlobalMaxPooling):
+class GlobalMinPooling(OfMinima, GlobalMaxPooling):
     """Keep the smallest value of each channel."""
 
     words: ClassVar[str] = "gpool min"
     keras_name: ClassVar[str] = "GlobalMinPooling"
     reduction: ClassVar[str] = "min"
-    reduces_by: ClassVar[Reduction] = "min"
     formula: ClassVar[str] = "y[n, c] = min of x[n, ..., c] over all spatial axes"
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
@@ -111,12 +116,6 @@ class GlobalMinPooling(GlobalMaxPooling):
         if call.mask is not None:
             return mirrored(super().apply(mirrored(x), weights, call))
         return min_over(x, spatial_axes(x.ndim, self.data_format), keepdims=self.keepdims)
-
-    def combine(self, parts: "Iterable[tuple[Call, Array]]") -> "Array":
-        """Take the minimum of the minima of strips."""
-        from poolnorm_cli.kernels.mirrored import smallest
-
-        return smallest(part for _, part in parts)
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add ReduceMin, or the minimum of halves where that must be exact or has no such dtype.

@@ -28,13 +28,19 @@ LARGE = (3, 67, 80, 60)
 LAYERS: list[tuple[str, dict[str, Any], bool]] = [
     *(
         (f"pool {kind}", {"pool_size": size, "strides": step, "padding": pad, **layout}, False)
-        for kind in ("max", "average")
+        for kind in ("max", "average", "min", "lp")
         for size, step, pad in ((2, 2, "valid"), (3, 1, "same"), (2, 5, "valid"), (31, 3, "same"))
         for layout in ({}, {"data_format": "channels_first"})
     ),
     ("gpool max", {}, False),
     ("gpool max", {"data_format": "channels_first", "keepdims": True}, False),
     ("gpool average", {"data_format": "channels_first"}, False),
+    *(
+        (f"pool {kind}", {"pool_size": 3, "strides": 2, "dilation_rate": 4, **more}, False)
+        for kind in ("max", "average", "min", "lp")
+        for more in ({"pads": "8:3,1"}, {"pads": "2", "ceil_mode": True}, {"padding": "same_lower"})
+    ),
+    ("gpool min", {}, False),
     *(("pool max", {"pool_size": 58, "padding": pad}, False) for pad in ("valid", "same")),
     *(
         (f"apool {kind}", {"output_size": size, "data_format": layout}, False)
