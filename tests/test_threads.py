@@ -3,6 +3,8 @@
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count as count_up
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given, settings, strategies as st
 
 from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.engine.layer_pass import LayerPass, initial_weights
-from poolnorm_cli.engine.threads import ThreadPool
+from poolnorm_cli.engine.threads import BoundedMap, ThreadPool
 from poolnorm_cli.layers import find
 
 
@@ -119,3 +121,25 @@ def test_threads_leave_the_bytes_as_they_are(words: str) -> None:
         moments = run.moments(blocks)
         found = [y.copy() for y in run.outputs(blocks, weights, moments)]
         assert np.concatenate(found).tobytes() == expected.tobytes()
+
+
+def test_locks_that_a_signal_left_taken_hold_nobody_up() -> None:
+    began, taken, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def work(place: int) -> int:
+        began.set()
+        taken.wait(60)
+        return place
+
+    def interrupted() -> None:
+        results = BoundedMap(work, count_up(), 4)
+        with suppress(KeyboardInterrupt), results.running(2):
+            began.wait(60)
+            results.turn.acquire()
+            taken.set()
+            raise KeyboardInterrupt
+        ended.set()
+
+    threading.Thread(target=interrupted, daemon=True).start()
+
+    assert ended.wait(20)

@@ -4,9 +4,9 @@ Compiled loops, NumPy and the operating system let other threads run while they 
 write, so one reads while another computes. The caller is one of them, while it does not write.
 """
 
-from _thread import allocate_lock
+from _thread import RLock, allocate_lock
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from itertools import chain, islice
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -33,7 +33,7 @@ class BoundedMap(Generic[T, R]):
         from threading import Condition  # which a run with one thread does without
 
         self.work, self.items, self.max_in_flight = work, items, max_in_flight
-        self.turn, self.reading = Condition(), allocate_lock()
+        self.turn, self.reading = Condition(), RLock()
         self.done: dict[int, tuple[Any, BaseException | None]] = {}
         self.begun = self.ended = 0
         self.count: int | None = None
@@ -45,11 +45,23 @@ class BoundedMap(Generic[T, R]):
         try:
             yield
         finally:
+            self._let_go()
             with self.turn:
                 self.count = self.begun  # no thread takes another item
                 self.ended = self.begun + self.max_in_flight  # nor waits to be let in
                 self.turn.notify_all()
             team.wait()
+
+    def _let_go(self) -> None:
+        """Release the locks that the caller still has.
+
+        A signal may have ended it when it had taken one, and was not yet in the block that gives
+        it back.
+        """
+        for release in (self.turn.release, self.reading.release):
+            with suppress(RuntimeError):  # it is not, or no longer, the caller's
+                while True:
+                    release()
 
     def results(self) -> Iterator[R]:
         """Yield the results in order; who takes them works on items as well, rather than wait."""
