@@ -23,6 +23,7 @@ FLAGS = [
     "-fno-trapping-math",
     "-fvisibility=hidden",
 ]
+MSVC = ["/std:c11", "/O2"]  # the standard that has `restrict`
 SANITIZED = [
     *FLAGS,
     "-g1",
@@ -70,7 +71,7 @@ def compiled(root: Path) -> str | None:
     extension = Extension(
         MODULE,
         sorted(str(path.relative_to(root)) for path in (root / "native").glob("*.c")),
-        extra_compile_args=[] if os.name == "nt" else flags,
+        extra_compile_args=MSVC if os.name == "nt" else flags,
         extra_link_args=[flag for flag in flags if flag.startswith("-fsanitize")],
         py_limited_api=True,
     )

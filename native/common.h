@@ -37,6 +37,15 @@
 #define PREFETCH(address) ((void)0)
 #endif
 
+/* The bytes of an item in the other order. */
+#if defined(_MSC_VER) && !defined(__clang__)
+#define SWAPPED_32(item) _byteswap_ulong(item)
+#define SWAPPED_64(item) _byteswap_uint64(item)
+#else
+#define SWAPPED_32(item) __builtin_bswap32(item)
+#define SWAPPED_64(item) __builtin_bswap64(item)
+#endif
+
 #define PASTED(name, letter) PASTED_AS_IT_IS(name, letter)
 #define PASTED_AS_IT_IS(name, letter) name##_##letter
 

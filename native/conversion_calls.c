@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "common.h"
 #include "conversions.h"
 
 /* Reverse the bytes of each item. */
@@ -17,14 +18,14 @@ static void swap(unsigned char *bytes, ptrdiff_t length, int size)
         for (ptrdiff_t i = 0; i < length; i += 4) {
             uint32_t item;
             memcpy(&item, bytes + i, 4);
-            item = __builtin_bswap32(item);
+            item = SWAPPED_32(item);
             memcpy(bytes + i, &item, 4);
         }
     else
         for (ptrdiff_t i = 0; i < length; i += 8) {
             uint64_t item;
             memcpy(&item, bytes + i, 8);
-            item = __builtin_bswap64(item);
+            item = SWAPPED_64(item);
             memcpy(bytes + i, &item, 8);
         }
 }

@@ -8,13 +8,6 @@
 
 #define ROW 1024 /* items to which short vectors are repeated */
 
-/* `y` may be `x`: no item depends on another. */
-#ifdef __GNUC__
-#define EACH_ALONE _Pragma("GCC ivdep")
-#else
-#define EACH_ALONE
-#endif
-
 #define T float
 #define W double
 #define NAME(name) name##_f_of

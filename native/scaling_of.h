@@ -5,16 +5,16 @@ static INLINE void NAME(scale_row)(const T *x, T *y, const T *restrict a, const 
                                    const T *restrict c, ptrdiff_t n)
 {
     if (a && c)
-        EACH_ALONE
+        INDEPENDENT
         for (ptrdiff_t i = 0; i < n; i++) y[i] = (x[i] - a[i]) * b[i] + c[i];
     else if (a)
-        EACH_ALONE
+        INDEPENDENT
         for (ptrdiff_t i = 0; i < n; i++) y[i] = (x[i] - a[i]) * b[i];
     else if (c)
-        EACH_ALONE
+        INDEPENDENT
         for (ptrdiff_t i = 0; i < n; i++) y[i] = x[i] * b[i] + c[i];
     else
-        EACH_ALONE
+        INDEPENDENT
         for (ptrdiff_t i = 0; i < n; i++) y[i] = x[i] * b[i];
 }
 
@@ -24,16 +24,16 @@ static INLINE void NAME(scale_run)(const T *x, T *y, const T *a, T b, const T *c
 {
     T off = a ? *a : 0, on = c ? *c : 0;
     if (a && c)
-        EACH_ALONE
+        INDEPENDENT
         for (ptrdiff_t i = 0; i < n; i++) y[i] = (x[i] - off) * b + on;
     else if (a)
-        EACH_ALONE
+        INDEPENDENT
         for (ptrdiff_t i = 0; i < n; i++) y[i] = (x[i] - off) * b;
     else if (c)
-        EACH_ALONE
+        INDEPENDENT
         for (ptrdiff_t i = 0; i < n; i++) y[i] = x[i] * b + on;
     else
-        EACH_ALONE
+        INDEPENDENT
         for (ptrdiff_t i = 0; i < n; i++) y[i] = x[i] * b;
 }
 
