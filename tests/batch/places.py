@@ -88,3 +88,38 @@ def until(condition: Callable[[], object], seconds: float = 60) -> None:
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.002)
+
+
+def make_files_of_every_format(directory: str) -> list[str]:
+    """Write a tensor in each kind of file that can be here; return the names, in order."""
+    import json
+
+    from poolnorm_cli.kernels.halves import narrow_bfloat16
+
+    chance, place = np.random.default_rng(5), Path(directory)
+    place.mkdir(parents=True)
+    x = chance.standard_normal((2, 6, 6, 3)).astype(np.float32)
+    np.save(place / "a.npy", x)
+    np.savez_compressed(place / "b.npz", u=x, v=x[:1])
+    halves = narrow_bfloat16(x).tobytes()
+    header = {
+        "p/ü": {"dtype": "F32", "shape": x.shape, "data_offsets": [0, x.nbytes]},
+        "q": {
+            "dtype": "BF16",
+            "shape": x.shape,
+            "data_offsets": [x.nbytes, x.nbytes + len(halves)],
+        },
+    }
+    stated = json.dumps(header).encode()
+    stated += b" " * (-len(stated) % 8)
+    size = len(stated).to_bytes(8, "little")
+    (place / "c.safetensors").write_bytes(size + stated + x.tobytes() + halves)
+    names = ["a.npy", "b.npz", "c.safetensors", "d.csv", "e.txt"]
+    for name, sign in (("d.csv", ","), ("e.txt", " ")):
+        np.savetxt(place / name, x[0, :, :, 0], delimiter=sign)
+    try:
+        from PIL import Image
+    except ImportError:
+        return names
+    Image.fromarray(chance.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(place / "f.png")
+    return [*names, "f.png"]

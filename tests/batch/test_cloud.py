@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.errors import InputError
-from tests.batch.places import make_tensors, tree
+from tests.batch.places import make_files_of_every_format, make_tensors, tree
 from tests.conftest import Command
 
 
@@ -75,6 +75,28 @@ def test_a_tree_in_the_store_gives_the_local_tree(poolnorm: Command, store: Any,
     assert found == {name: Path("out", name).read_bytes() for name in tree("out")}
     assert len(found) == 7
     assert result.out.splitlines()[0].startswith("s3://data/in/0000.npy\t")
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_files_of_every_format_come_from_the_store_and_go_there(
+    poolnorm: Command, store: Any, jobs: str
+) -> None:
+    names = make_files_of_every_format("in")
+    for name in names:
+        store.upload_file(f"in/{name}", "data", f"in/{name}")
+    assert poolnorm("unit -O out -q", *(f"in/{name}" for name in names)).code == 0
+
+    words = [f"s3://data/in/{name}" for name in names]
+    result = poolnorm(f"unit -O s3://data/out -q -j {jobs}", *words)
+
+    assert result.code == 0, result.err
+    expected = {name: Path("out", name).read_bytes() for name in tree("out")}
+    assert objects(store, "out/") == expected
+    assert len(expected) == len(names)
+    for name in ("y.safetensors", "y.npz", "y.npy"):
+        assert poolnorm(f"ln s3://data/in/c.safetensors::q -o s3://data/{name} -q").code == 0
+        assert poolnorm(f"ln in/c.safetensors::q -o {name} -q").code == 0
+        assert objects(store, name)[""] == Path(name).read_bytes()
 
 
 def test_a_large_object_is_read_and_written_in_pieces(poolnorm: Command, store: Any) -> None:

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from tests.batch.clusters import cluster, run
-from tests.batch.places import FAULTS, make_tensors, start, tree, until
+from tests.batch.places import (
+    FAULTS,
+    make_files_of_every_format,
+    make_tensors,
+    start,
+    tree,
+    until,
+)
 from tests.conftest import Command
 
 
@@ -33,6 +40,16 @@ def test_a_cluster_gives_the_local_tree_and_report() -> None:
         code, _ = run(*words, "--journal", "j", "--resume")
         assert code == 1
         assert Path("j").read_text().count('"done"') == 199
+
+
+def test_files_of_every_format_go_through_a_cluster() -> None:
+    names = [f"in/{name}" for name in make_files_of_every_format("in")]
+    assert run("unit", *names, "-O", "one", "-q")[0] == 0
+    with cluster(2) as place:
+        assert run("unit", *names, "-O", "out", "-q", "--dask", place.address)[0] == 0
+
+    assert tree("out") == tree("one")
+    assert len(tree("out")) == len(names)
 
 
 def test_training_on_a_cluster_gives_the_local_bytes() -> None:
