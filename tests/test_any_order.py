@@ -112,7 +112,7 @@ def test_every_thread_reads_and_writes_for_itself(
         seen["written"].add(threading.get_ident())
         write_at(self, data, start)
 
-    monkeypatch.setattr("poolnorm_cli.tensors.npy.read_at", reading)
+    monkeypatch.setattr("poolnorm_cli.tensors.files.read_at", reading)
     monkeypatch.setattr(array_writer.ArrayWriter, "write_at", writing)
     run(poolnorm, "ln", source, tmp_path / "y.npy", "--threads", "2")
 

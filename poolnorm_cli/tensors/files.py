@@ -175,6 +175,28 @@ def read_at(fd: int, view: memoryview, place: int) -> int:
     return len(data)
 
 
+@contextmanager
+def opened_at(path: "Path | str", name: str, stamp: "Stamp", place: int) -> "Iterator[ReadAt]":
+    """Open a file for one pass in any order; on exit, check that it is unchanged.
+
+    Args:
+        path: The file.
+        name: What messages call it.
+        stamp: What it was when its header was read.
+        place: Bytes from its start to what is meant by offset 0.
+
+    Yields:
+        What reads from an offset.
+
+    Raises:
+        InputError: It cannot be opened, or is another one by now.
+    """
+    with open_regular(path, name) as fd:
+        require_unchanged(fd, stamp, name)
+        yield lambda view, start: read_at(fd, view, place + start)
+        require_unchanged(fd, stamp, name)
+
+
 def reader(readinto: "ReadInto") -> "Callable[[int], bytes]":
     """Return a function that reads at most a given number of bytes through `readinto`."""
 

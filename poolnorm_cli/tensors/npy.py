@@ -14,7 +14,7 @@ from poolnorm_cli.tensors.files import (
     Stamp,
     changed_error,
     open_regular,
-    read_at,
+    opened_at,
     read_exactly,
     reader,
     require_unchanged,
@@ -143,22 +143,9 @@ class NpyTensor(Tensor):
 
     def data_at(self) -> AbstractContextManager[ReadAt] | None:
         """Open the file for one pass in any order; None where it was read whole."""
-        return None if self._whole is not None else self.opened_at(self.header.size)
-
-    @contextmanager
-    def opened_at(self, place: int) -> Iterator[ReadAt]:
-        """Open the file for one pass in any order; on exit, check that it is unchanged.
-
-        Args:
-            place: Bytes from the start of the file to what is meant by offset 0.
-
-        Yields:
-            What reads from an offset.
-        """
-        with open_regular(self.path, self.name) as fd:
-            require_unchanged(fd, self.file, self.name)
-            yield lambda view, start: read_at(fd, view, place + start)
-            require_unchanged(fd, self.file, self.name)
+        if self._whole is not None:
+            return None
+        return opened_at(self.path, self.name, self.file, self.header.size)
 
 
 def open_file(
@@ -230,4 +217,4 @@ class RangeTensor(Tensor):
 
     def data_at(self) -> AbstractContextManager[ReadAt]:
         """Open the file for one pass over the samples in any order."""
-        return self._whole.opened_at(self._place)
+        return opened_at(self._whole.path, self.name, self._whole.file, self._place)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.errors import InputError, shown
 from poolnorm_cli.tensors.dtypes import DTYPES
-from poolnorm_cli.tensors.files import open_regular, require_unchanged, stamp_of
+from poolnorm_cli.tensors.files import open_regular, opened_at, require_unchanged, stamp_of
 from poolnorm_cli.tensors.header import DEEPEST
 from poolnorm_cli.tensors.keyed import array_name, no_array, notes_on
 from poolnorm_cli.tensors.safetensors_header import StoredTensor, arrays_in
@@ -19,11 +19,12 @@ from poolnorm_cli.tensors.untrusted import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from poolnorm_cli.tensors.files import ReadInto, Stamp
+    from poolnorm_cli.tensors.files import ReadAt, ReadInto, Stamp
 
 
 NAMES = {
@@ -91,6 +92,12 @@ class SafetensorsTensor(Tensor):
             else:
                 yield lambda view: os.readv(fd, [view])
             require_unchanged(fd, self.file, self.name)
+
+    def data_at(self) -> AbstractContextManager[ReadAt] | None:
+        """Open the file for one pass in any order; None where items are widened on the way."""
+        if self._array.dtype in _FLOAT8:
+            return None
+        return opened_at(self.path, self.name, self.file, self._array.begins)
 
 
 def open_file(

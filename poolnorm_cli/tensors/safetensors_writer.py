@@ -75,8 +75,22 @@ class SafetensorsOutput(FileOutput):
             room = max(2 * self._room, _fitting(len(self._text())))
             self._move(self._room + _LENGTH, start, room - self._room)
             self._room = room
-        name = array_name(self.target, key)
-        return ArrayWriter(name, shape, dtype, self._file.write, header=header)
+        file, data = self._file, _LENGTH + self._room
+        before, end = 0 if header else data + start, data + self._end
+
+        def patch(block: memoryview, place: int) -> None:
+            file.patch(block, before + place)
+
+        return ArrayWriter(
+            array_name(self.target, key),
+            shape,
+            dtype,
+            file.write,
+            # Items that came in any order have left the position where the first would be.
+            on_end=lambda: _seek(file, end),
+            header=header,
+            patch=patch,
+        )
 
     def _text(self) -> bytes:
         return json.dumps(self._entries, separators=(",", ":")).encode()
@@ -101,6 +115,10 @@ class SafetensorsOutput(FileOutput):
         if len(self._entries) > 1:
             self._file.patch(self._header(), 0)
         super()._publish()
+
+
+def _seek(file: AtomicFile | RemoteFile, place: int) -> None:
+    os.lseek(file.fileno(), place, os.SEEK_SET)
 
 
 def _fitting(size: int) -> int:
