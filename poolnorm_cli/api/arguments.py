@@ -103,6 +103,23 @@ def array_of(x: Any, what: str = "the input") -> Array:
     return native if native.flags.c_contiguous else np.ascontiguousarray(native)
 
 
+def weight_of(x: Any, name: str) -> Array:
+    """Return a weight as `array_of`; bfloat16 as float32, as layers have it.
+
+    Args:
+        x: The weight.
+        name: Its Keras name.
+
+    Returns:
+        The array.
+
+    Raises:
+        ArgumentError: It is no array of numbers.
+    """
+    found = array_of(x, name)
+    return found.astype(np.float32) if found.dtype.name == "bfloat16" else found
+
+
 def batch_of(x: Any) -> Array:
     """Return the samples of a call, as `array_of`.
 
@@ -129,8 +146,8 @@ def fits(out: Array, dtype: str) -> bool:
 
 
 def _converted(x: Any, what: str) -> Array:
-    for method in ("detach", "cpu"):  # of torch, whose tensors else refuse to be read
-        x = getattr(x, method)() if callable(getattr(x, method, None)) else x
+    if callable(getattr(x, "detach", None)):  # of torch, whose tensors else refuse to be read
+        x = x.detach().cpu()
     try:
         if str(getattr(x, "dtype", "")) == "torch.bfloat16":
             return _bfloat16_of_torch(x)

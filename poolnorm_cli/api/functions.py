@@ -14,6 +14,7 @@ from poolnorm_cli.api.arguments import (
     fits,
     python_errors,
     result_name,
+    weight_of,
 )
 from poolnorm_cli.api.parameters import parameters_of
 from poolnorm_cli.engine.in_memory import run_array
@@ -240,34 +241,45 @@ class LayerFunction:
         array = batch_of(x)
         stored = array.dtype.name
         made = tuple(int(size or 0) for size in self.layer.output_shape(array.shape))
-        natural = self.layer.result_dtype(stored)
-        result = result_name(dtype, natural)
+        result = result_name(dtype, self.layer.result_dtype(stored))
         if out is not None:
             out = checked_out(out, made, result)
-        if mask is None and (result != natural or "bfloat16" in (stored, natural)):
-            from poolnorm_cli.api.steps import steps_of
-            from poolnorm_cli.engine.in_memory import run_steps
-
+        is_bfloat16 = "bfloat16" in (stored, result)
+        if is_bfloat16 and mask is None:
             y = np.empty(made, result) if out is None else out
-            more: dict[str, Any] = {"result": result, "training": training, "threads": threads}
-            steps = steps_of([(self, weights)], array.shape, stored, **more)
-            return y, run_steps(steps, array, "the input", y)[0]
-        plain = array.astype(np.float32) if stored == "bfloat16" else array
+            return y, self._run_steps(array, weights, training, y, threads)
         found, updated = run_array(
             self.layer,
-            plain,
+            array.astype(np.float32) if stored == "bfloat16" else array,
             self.prepared(weights, array.shape, stored, training=training),
             training=training,
             mask=None if mask is None else array_of(mask, "the mask"),
             threads=threads,
-            out=out if out is not None and fits(out, natural) else None,
+            out=out if out is not None and fits(out, result) and not is_bfloat16 else None,
+            result="float32" if result == "bfloat16" else result,
         )
-        if found is out or (out is None and found.dtype.name == result):
+        if found is out or (out is None and not is_bfloat16):
             return found, updated
         y = np.empty(made, result) if out is None else out
         with np.errstate(all="ignore"):
             y[...] = found
         return y, updated
+
+    def _run_steps(
+        self,
+        array: Array,
+        weights: GivenWeights,
+        training: bool,  # noqa: FBT001
+        y: Array,
+        threads: int | None,
+    ) -> Weights:
+        """Run the layer as a pipeline of one, which converts bfloat16 block by block."""
+        from poolnorm_cli.api.steps import steps_of
+        from poolnorm_cli.engine.in_memory import run_steps
+
+        more: dict[str, Any] = {"result": y.dtype.name, "training": training, "threads": threads}
+        steps = steps_of([(self, weights)], array.shape, array.dtype.name, **more)
+        return run_steps(steps, array, "the input", y)[0]
 
     def prepared(
         self, given: GivenWeights, shape: Ints, dtype: str, *, training: bool = False
@@ -296,7 +308,7 @@ class LayerFunction:
                 what = f"{len(given)} weights where the layer has {len(expected)}"
                 raise ArgumentError(what, f"give {', '.join(expected) or 'none'}")
             given = dict(zip(expected, given, strict=True))
-        arrays = {str(name): array_of(given[name], str(name)) for name in given}  # type: ignore[index]
+        arrays = {str(name): weight_of(given[name], str(name)) for name in given}  # type: ignore[index]
         return dict(fit(arrays, expected, layer, training=training))
 
     def _initial_weights(self, shape: Ints, dtype: str, expected: Mapping[str, Ints]) -> Weights:

@@ -112,7 +112,7 @@ class ArrayLoops:
 def plan_of(
     layer: Layer,
     shape: Ints,
-    dtype: str,
+    dtypes: tuple[str, str],
     backend: Backend,
     threads: int | None,
     *,
@@ -123,7 +123,7 @@ def plan_of(
     Args:
         layer: The layer.
         shape: Shape of the array.
-        dtype: Name of its dtype.
+        dtypes: Names of its dtype and of the output's.
         backend: Computes the blocks.
         threads: How many there may be; None for the usual number.
         training: Use the statistics of the batch.
@@ -135,7 +135,7 @@ def plan_of(
     Raises:
         UsageError: The layer does not take such an array.
     """
-    what = layer, shape, dtype, threads, training
+    what = layer, shape, dtypes, threads, training
     if backend is NUMPY:
         with suppress(TypeError):  # a parameter that is an array has no hash
             return _kept(*what, (processors(), native.loops()))
@@ -149,14 +149,14 @@ def _kept(*what: Any) -> tuple[LayerPass, ArrayLoops | None]:
 
 
 def _made(
-    layer: Layer, shape: Ints, dtype: str, threads: int | None, *more: Any
+    layer: Layer, shape: Ints, dtypes: tuple[str, str], threads: int | None, *more: Any
 ) -> tuple[LayerPass, ArrayLoops | None]:
     training, backend = more
-    plan = LayerPass(layer, shape, dtype, layer.result_dtype(dtype), training, backend)
+    plan = LayerPass(layer, shape, *dtypes, training, backend)
     plan = plan.with_threads(threads)
     if backend is not NUMPY or 0 in plan.output_shape:
         return plan, None
-    run = BufferPass(layer, shape, dtype, plan.result, pool=plan.pool)
+    run = BufferPass(layer, shape, *dtypes, pool=plan.pool)
     count = default_threads() if threads is None else threads
     return plan, ArrayLoops(run, count) if run.may_have_loops else None
 

@@ -40,6 +40,7 @@ def run_array(
     backend: Backend = NUMPY,
     threads: int | None = 1,
     out: Array | None = None,
+    result: str | None = None,
 ) -> tuple[Array, dict[str, Array]]:
     """Run a layer on an array.
 
@@ -56,6 +57,7 @@ def run_array(
         threads: Threads that work on blocks; None for the usual number.
         out: Where the output goes, C-contiguous, of its shape and dtype; it may be `x`. A new array
             where None.
+        result: Name of the dtype of the output, of NumPy; None for what the layer gives.
 
     Returns:
         The output, and the weights as the call leaves them.
@@ -66,7 +68,8 @@ def run_array(
     """
     shape = tuple(map(int, x.shape))
     dtype = x.dtype.name
-    plan, loops = plan_of(layer, shape, dtype, backend, threads, training=training)
+    kind = result or layer.result_dtype(dtype)
+    plan, loops = plan_of(layer, shape, (dtype, kind), backend, threads, training=training)
     y = np.empty(plan.output_shape, dtype=plan.result) if out is None else out
     given = dict(weights) if weights is not None else initial_weights(layer, shape, dtype)
 

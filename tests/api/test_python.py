@@ -133,6 +133,9 @@ def test_bfloat16_is_masked_and_trained_on() -> None:
     np.testing.assert_array_equal(y, expected.astype(bfloat16))
     for name, weight in weights.items():
         np.testing.assert_array_equal(weight, others[name])
+    halves = {name: weight.astype(bfloat16) for name, weight in weights.items()}
+    widened = {name: weight.astype(np.float32) for name, weight in halves.items()}
+    np.testing.assert_array_equal(layer(X, halves), layer(X, widened))
     y, weights = layer.train(x)
     assert y.dtype == bfloat16
     assert weights["moving_mean"].dtype == np.float32
@@ -156,6 +159,18 @@ def test_the_dtype_that_is_asked_for_comes_out(
     np.testing.assert_array_equal(LayerNormalization()(X, dtype=dtype), np.load("y.npy"))
     y, _ = LayerNormalization().train(X, dtype=dtype)
     assert y.dtype == name
+
+
+def test_a_mask_and_a_dtype_go_together(poolnorm: Command, tmp_path: Path) -> None:
+    mask = (np.arange(90).reshape(3, 6, 5) % 3 > 0).astype(np.float32)
+    np.save(tmp_path / "x.npy", X)
+    np.save(tmp_path / "m.npy", mask)
+    words = ["bn", "x.npy", "-o", "y.npy", "--training", "--mask", "m.npy", "--dtype", "float64"]
+    assert poolnorm(*words).code == 0
+
+    y, _ = BatchNormalization().train(X, mask=mask, dtype="float64")
+
+    np.testing.assert_array_equal(y, np.load("y.npy"))
 
 
 def test_what_has_dlpack_or_array_comes_in() -> None:
