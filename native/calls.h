@@ -8,6 +8,7 @@
 PyObject *py_windows(PyObject *self, PyObject *args);
 PyObject *py_adaptive(PyObject *self, PyObject *args);
 PyObject *py_max_indices(PyObject *self, PyObject *args);
+PyObject *py_put_back(PyObject *self, PyObject *args);
 PyObject *py_fold_sum(PyObject *self, PyObject *args);
 PyObject *py_fold_squares(PyObject *self, PyObject *args);
 PyObject *py_fold_max(PyObject *self, PyObject *args);

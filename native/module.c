@@ -7,6 +7,7 @@ static PyMethodDef methods[] = {
     {"windows", py_windows, METH_VARARGS, NULL},
     {"adaptive", py_adaptive, METH_VARARGS, NULL},
     {"max_indices", py_max_indices, METH_VARARGS, NULL},
+    {"put_back", py_put_back, METH_VARARGS, NULL},
     {"fold_sum", py_fold_sum, METH_VARARGS, NULL},
     {"fold_squares", py_fold_squares, METH_VARARGS, NULL},
     {"fold_max", py_fold_max, METH_VARARGS, NULL},

@@ -6,6 +6,7 @@
 #include "half_poolings.h"
 #include "indices.h"
 #include "powers.h"
+#include "unpooling.h"
 #include "whole.h"
 #include "windows.h"
 #include "parts.h" /* last: the loops above are called in parts */
@@ -179,6 +180,30 @@ PyObject *py_max_indices(PyObject *self, PyObject *args)
         RUN(work, result = max_indices_d(x, out, &s));
     else
         RUN(work, result = max_indices_q(x, out, &s));
+    return answer(&b, result);
+}
+
+PyObject *py_put_back(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *objects[3];
+    scattered s;
+    int size;
+    if (!PyArg_ParseTuple(args, "OOOi(nnn)n", &objects[0], &objects[1], &objects[2], &size,
+                          &s.images, &s.places, &s.items, &s.cells))
+        return NULL;
+    if (size != 1 && size != 2 && size != 4 && size != 8)
+        return PyErr_Format(PyExc_ValueError, "no loop is for items of %d bytes", size);
+    const Py_ssize_t from[4] = {s.images, s.places, s.items, size};
+    const Py_ssize_t at[4] = {s.images, s.places, s.items, sizeof(int64_t)};
+    const Py_ssize_t to[4] = {s.images, s.cells, s.items, size};
+    const enum use uses[3] = {READ, READ, WRITE};
+    Py_ssize_t bytes[3];
+    buffers b;
+    if (!count(from, 4, bytes) || !count(at, 4, bytes + 1) || !count(to, 4, bytes + 2)) return NULL;
+    if (take(&b, objects, uses, bytes, 3) < 0) return NULL;
+    int result = 0;
+    RUN(bytes[2], result = put_back(b.view[0].buf, b.view[1].buf, b.view[2].buf, size, &s));
     return answer(&b, result);
 }
 

@@ -79,7 +79,7 @@ class BlockGraph:
         mask = None
         if self.masked:
             maskable = require_maskable(self.layer, self.shape)
-            mask = graph.input("mask", "bool", maskable.mask_shape(self.shape))
+            mask = graph.input("mask", maskable.mask_dtype, maskable.mask_shape(self.shape))
         extra_inputs: dict[str, str] = {}
         if moments and self.training and isinstance(self.layer, Trainable):
             shapes = self.layer.extra_input_shapes(self.shape).items()
@@ -262,7 +262,8 @@ class FileGraph:
         if self.masked:
             maskable = require_maskable(self.layer, shape)
             whole = maskable.mask_shape(shape), maskable.mask_shape(declared)
-            mask = self._input(graph, f"{name}_mask", "bool", *whole)
+            own = f"{name}_{maskable.mask_name}"
+            mask = self._input(graph, own, maskable.mask_dtype, *whole)
         call = GraphCall(shape, self.compute, self.training, mask=mask)
         if axes and isinstance(self.layer, Normalization):
             call = replace(call, moments=self.layer.build_moments(graph, x, axes, call))

@@ -34,9 +34,9 @@ def roles(layer: "Described", flags: LayerFlags) -> Iterator[Role]:
         file = getattr(getattr(layer, parameter.name), "file", None)
         if isinstance(file, str):
             yield Role(parameter.flag, file)
-    if (mask := flags.mask.mask) is not None:
-        yield Role("--mask", source_path(mask) or mask)
-    read = {"--config": definition.config, "--files-from": flags.inputs.files_from}
+    second = {"--mask": flags.mask.mask, "--indices": flags.places.indices}
+    read = {flag: word and (source_path(word) or word) for flag, word in second.items()}
+    read |= {"--config": definition.config, "--files-from": flags.inputs.files_from}
     for flag, file in read.items():
         if file is not None:
             yield Role(flag, file)

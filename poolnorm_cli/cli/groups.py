@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 
 GROUPS = {
-    "Pooling": ("pool", "gpool", "apool"),
+    "Pooling": ("pool", "gpool", "apool", "unpool"),
     "Normalization": ("bn", "ln", "gn", "in", "rms", "unit", "lrn"),
     "Several layers": ("pipe",),
     "Shapes and files": ("shape", "info", "show", "generate"),

@@ -310,11 +310,24 @@ class IndicesFlags:
 
 
 @frozen(kw_only=True)
+class PlacesFlags:
+    """Where values go: a file that is read."""
+
+    indices: Annotated[
+        str | None,
+        Option(
+            metavar="FILE",
+            help="Where each value goes, as pool max --indices writes it. Required.",
+            rich_help_panel=LAYER_PANEL,
+        ),
+    ] = None
+
+
+@frozen(kw_only=True)
 class LayerFlags:
     """What was typed after a layer verb, one field for each group, in the order of the help.
 
-    The groups with a default are those that only some layers have; for the others, nothing of the
-    kind is asked for: no weights, no training, no mask, no indices.
+    The groups with a default are those of some layers; of others, nothing of the kind is asked for.
     """
 
     inputs: FileInputFlags
@@ -331,6 +344,7 @@ class LayerFlags:
     folding: FoldingFlags = FoldingFlags()
     mask: MaskFlags = MaskFlags()
     indices: IndicesFlags = IndicesFlags()
+    places: PlacesFlags = PlacesFlags()
 
     def more_roles(self) -> "Iterable[Role]":
         """List the files that are named by other flags than these: a layer alone has none."""

@@ -271,6 +271,9 @@ def _step(number: int, words: Sequence[str]) -> TypedStep:
 
 def _unknown(number: int, verb: str) -> UsageError:
     """Return the error for a word that begins no step."""
+    if verb == "unpool":
+        fix = f"write what comes to it by {MARK} {TEE} FILE, and run it by itself on that"
+        return UsageError(f"step {number}: unpool takes a second file, of indices", fix)
     meant = _meant(verb.lstrip("!\\").strip(), layer_family("", step_command))
     fix = f"did you mean {meant}?" if meant else f"give one of: {', '.join((*LAYERS, TEE))}"
     return UsageError(f"step {number}: no layer {shown(verb)!r}", whole_step_fix(verb) or fix)

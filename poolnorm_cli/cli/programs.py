@@ -6,6 +6,7 @@ import numpy as np
 
 from poolnorm_cli.cli.checkpoint import Checkpoint, find_entry, read_weights
 from poolnorm_cli.cli.layer_flags import LayerFlags
+from poolnorm_cli.engine.indices import IndicesFile
 from poolnorm_cli.engine.layer_pass import initial_weights
 from poolnorm_cli.engine.masks import MaskFile
 from poolnorm_cli.engine.training import with_constants
@@ -112,6 +113,9 @@ def setting_of(
         held = MaskFile(str(flags.mask.mask), flags.inputs.unbatched)
         held.mask_for(tensor, layer)  # refuses what does not fit
         mask = f"({_loading(held.array_for(tensor))}{axis} != 0)"
+    if flags.places.indices is not None:
+        places = IndicesFile(flags.places.indices, flags.inputs.unbatched)
+        mask = f"{_loading(places.mask_for(tensor, layer)[0])}{axis}"
     weights = read_weights(layer, checkpoint, flags, first)
     started = initial_weights(layer, tensor.shape, dtype)
     kind = compute if compute == "float64" else "float32"

@@ -46,13 +46,27 @@ _REFUSED = 2
 
 def layer_command(name: str) -> Command:
     """Make the command that runs a layer."""
-    layer = find(*name.split())
+    return command_of(name, find(*name.split()))
+
+
+def command_of(name: str, layer: type[Layer]) -> Command:
+    """Make the command that runs a layer of some class.
+
+    Args:
+        name: Its words.
+        layer: The class.
+
+    Returns:
+        The command, without the flags of what such a layer does not have.
+    """
+    takes_indices = name == "unpool"
     has = {
         "weights": bool(layer.weight_names),
         "training": issubclass(layer, Trainable),
         "folding": issubclass(layer, Trainable),
-        "mask": issubclass(layer, Maskable),
+        "mask": issubclass(layer, Maskable) and not takes_indices,
         "indices": name in {"pool max", "apool max"},
+        "places": takes_indices,
     }
     without = [group for group, there in has.items() if not there]
     example = " ".join(["poolnorm", name, "x.npy", *layer.example.split(), "-o", "y.npy"])
@@ -64,6 +78,8 @@ def _run(kind: type[Layer], parameters: dict[str, Any], flags: LayerFlags) -> in
     """Make the layer, and run or fold it."""
     first = flags.first_input()
     layer, checkpoint = layer_from_files(kind, parameters, flags, first)
+    if layer.words == "unpool" and flags.places.indices is None and not flags.needs_no_data:
+        raise UsageError("unpool without --indices", "give the file of them as --indices FILE")
     if flags.indices.indices is not None:
         from poolnorm_cli.cli.indices_file import check_indices
 
@@ -188,7 +204,7 @@ def _job(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, first: "FirstI
     from poolnorm_cli.engine.training import TrainingState, with_constants
 
     weights = None if checkpoint.entry is None else read_weights(layer, checkpoint, flags, first)
-    mask, backend = flags.mask.mask, flags.backend
+    backend = flags.backend
     return Job(
         with_constants(layer),
         TrainingState(weights, is_saved=flags.weights.save_weights is not None),
@@ -196,7 +212,7 @@ def _job(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, first: "FirstI
         flags.outputs.dtype,
         preview=shows_values(flags),
         explain=flags.values.explain,
-        mask=None if mask is None else open_mask(layer, mask, flags),
+        mask=_second_input(layer, flags),
         backend=backend.open(flags.printing.notify_details),
         threads=backend.thread_count,
         memory=backend.memory(1),
@@ -204,6 +220,17 @@ def _job(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags, first: "FirstI
         rank=entry.needed_rank if (entry := checkpoint.entry) else None,
         unbatched=flags.inputs.unbatched,
     )
+
+
+def _second_input(layer: Layer, flags: LayerFlags) -> "MaskFile | None":
+    """Open the mask, or the indices of a layer that takes them; None without."""
+    if flags.mask.mask is not None:
+        return open_mask(layer, flags.mask.mask, flags)
+    if (word := flags.places.indices) is None:
+        return None
+    from poolnorm_cli.engine.indices import IndicesFile
+
+    return IndicesFile(word, flags.inputs.unbatched)
 
 
 def open_mask(layer: Layer, word: str, flags: LayerFlags) -> "MaskFile":

@@ -56,7 +56,10 @@ class ShapeFlags:
 
 
 def _shape_command(name: str) -> Command:
-    layer = find(*name.split())
+    return _command_of(name, find(*name.split()))
+
+
+def _command_of(name: str, layer: type[Layer]) -> Command:
     example = " ".join(["poolnorm shape", name, "None,28,28,3", *layer.example.split(), "-q"])
     text = f"Print the output shape of {layer.keras_name}.\n\nExample: {example}"
     return Command(groups=ShapeFlags, text=text, action=_run, layer=layer)
@@ -145,6 +148,12 @@ def _solve() -> Command:
     return COMMAND
 
 
+def _unpool() -> Command:
+    from poolnorm_cli.layers.unpooling import MaxUnpooling
+
+    return _command_of("unpool", MaxUnpooling)
+
+
 def _pipe() -> Command:
     from poolnorm_cli.cli.verb_shape_pipe import COMMAND
 
@@ -152,4 +161,4 @@ def _pipe() -> Command:
 
 
 _LAYERS = layer_family("Print a layer's output shape, without any data.", _shape_command)
-NODE = Family(_LAYERS.text, {**_LAYERS.members, "pipe": _pipe, "solve": _solve})
+NODE = Family(_LAYERS.text, {**_LAYERS.members, "unpool": _unpool, "pipe": _pipe, "solve": _solve})

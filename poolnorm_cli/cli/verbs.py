@@ -6,7 +6,7 @@ from importlib import import_module
 from poolnorm_cli.cli.command import LAYER_VERBS, Family, Node, layer_node
 
 
-OTHER_VERBS = ("pipe", "shape", "info", "show", "generate", "compare", "doctor", "help")
+OTHER_VERBS = ("unpool", "pipe", "shape", "info", "show", "generate", "compare", "doctor", "help")
 
 
 def _node(verb: str) -> Node:

@@ -247,7 +247,8 @@ class BlockPlan:
         each = tuple(int(size or 0) for size in layer.mask_shape(inner.shape))
         if prod(each) != prod(mask.shape):
             return _repeated(inner, mask, rows)
-        return (part != 0 for part in mask.slices(*_beside(inner, each, rows)))
+        parts = mask.slices(*_beside(inner, each, rows))
+        return (layer.mask_cells(part, inner.shape) for part in parts)
 
     def round_to_grains(self, rows: int) -> int:
         """Round a number of samples up to whole grains."""

@@ -1,7 +1,7 @@
 """A mask in a file: which cells of the inputs count."""
 
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
@@ -35,10 +35,12 @@ class MaskFile:
     word: str
     unbatched: bool = False
 
+    flag: ClassVar[str] = "--mask"
+
     def __post_init__(self) -> None:
         """Refuse a stream, which could be read once only."""
         if self.word == STDIN:
-            raise UsageError("--mask - would read standard input", f"give a {either()} file")
+            raise UsageError(f"{self.flag} - would read standard input", f"give a {either()} file")
 
     @property
     def shape(self) -> Ints:
@@ -63,7 +65,8 @@ class MaskFile:
         if not by_key:
             names = ", ".join(str(each.key) for each in found)
             raise UsageError(
-                f"--mask {self.word} holds {names}", f"name one, as {self.word}::{found[0].key}"
+                f"{self.flag} {self.word} holds {names}",
+                f"name one, as {self.word}::{found[0].key}",
             )
         return by_key[0]
 

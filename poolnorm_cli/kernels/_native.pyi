@@ -48,6 +48,15 @@ def max_indices(
     first: int,
     /,
 ) -> bool: ...  # `kernels/index_loops.py` makes bounds, shape and windows
+def put_back(
+    x: Buffer,
+    at: Buffer,
+    out: Buffer,
+    itemsize: int,
+    sizes: tuple[int, int, int],
+    cells: int,
+    /,
+) -> bool: ...  # True: an index is of no cell
 def fold_sum(x: Array, out: Array, shape: ThreeAxes, kind: Type = 4, /) -> bool: ...
 def fold_squares(x: Array, out: Array, shape: ThreeAxes, kind: Type = 4, /) -> bool: ...
 def fold_max(x: Array, out: Array, shape: ThreeAxes, kind: Type = 4, /) -> bool: ...

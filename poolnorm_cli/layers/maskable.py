@@ -1,11 +1,15 @@
 """What a layer says of a mask: which cells of its input count."""
 
 from abc import abstractmethod
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.shapes import Ints, Shape
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.layers.call import Array
 
 
 class Maskable(Layer):
@@ -14,6 +18,10 @@ class Maskable(Layer):
     mask_may_lack_axes: ClassVar[bool] = False
     """A mask without the first axes counts as one that has them with size 1."""
 
+    mask_name: ClassVar[str] = "mask"
+    mask_dtype: ClassVar[str] = "bool"
+    """What a graph calls the mask, and what it is of; a layer may take numbers in its place."""
+
     @abstractmethod
     def mask_shape(self, shape: Shape) -> Shape:
         """Return the shape of a mask for an input of `shape`.
@@ -21,6 +29,20 @@ class Maskable(Layer):
         Raises:
             UsageError: The layer takes no mask for such an input.
         """
+
+    def mask_cells(self, part: "Array", shape: Ints) -> "Array":
+        """Return a part of the mask as the layer is given it.
+
+        Args:
+            part: As it is in the file.
+            shape: Shape of the blocks that it is for; the batch is not looked at.
+
+        Returns:
+            Of `mask_dtype`, in memory of its own.
+        """
+        del shape
+        counts: Array = part != 0
+        return counts
 
     def mask_factor(self, shape: Ints, mask: Ints) -> int:
         """Return what results are multiplied by.

@@ -30,6 +30,7 @@ RUNS += [
     "pool max x.npy -o x2.npy --skip-existing",
     "pool max N,H,W,3 --export f.onnx",
     "pool max image.npy --unbatched",
+    "unpool x.npy --indices i.npy --output-size 99",
     "pool max x.npy --show",
     "bn nan.npy --save-svg b.svg",
 ]
@@ -41,6 +42,7 @@ DRY = [
 SHAPES = [
     "shape pool max 4,28,28,3",
     "shape bn N,H,W,3 --explain",
+    "shape unpool 2,6,6,3 --explain --conventions",
     "shape pool max 4,28,28,3 --draw",
     "shape pool average N,H,W,3 --explain --padding same --strides 2",
     "shape pool average 1,9,9,3 --conventions --padding same",
@@ -110,6 +112,7 @@ def _files(x: Any) -> None:
     np.save("x2.npy", x + np.float32(1e-3))
     np.save("nan.npy", np.array([[[np.nan, np.inf], [-np.inf, 1]]], np.float32))
     np.save("image.npy", x[0])
+    np.save("i.npy", np.zeros(x.shape, np.int64))
     np.savez("small.npz", a=x[:, :4, :4], b=x[:, :2])
     names = ("gamma", "beta", "moving_mean", "moving_variance")
     weights: dict[str, Any] = {name: rng.uniform(0.5, 1, 3).astype(np.float32) for name in names}

@@ -8,6 +8,7 @@ from poolnorm_cli.layers import LAYERS, find
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.maskable import Maskable
 from poolnorm_cli.layers.trainable import Trainable
+from poolnorm_cli.layers.unpooling import MaxUnpooling
 
 
 MOST = 29
@@ -28,7 +29,8 @@ def said_by(layer: type[Layer], base: type) -> set[str]:
 
 @pytest.mark.parametrize("base", [Layer, Trainable, Maskable])
 def test_no_hook_is_there_for_nothing(base: type[Layer]) -> None:
-    layers = [find(*words.split()) for words in LAYERS]
+    layers: list[type[Layer]] = [find(*words.split()) for words in LAYERS]
+    layers.append(MaxUnpooling)
     said = set().union(*(said_by(layer, base) for layer in layers if issubclass(layer, base)))
 
     assert hooks_of(base) - said == set()

@@ -33,6 +33,7 @@ class Case:
         words: What is typed, without files and backend.
         y: The framework's output.
         indices: Its indices of maxima.
+        places: Indices that it is given.
         weights: Weights by their names here.
         moved: Weights after training, by their names here.
         none: Why it cannot be typed; nothing where it can.
@@ -44,6 +45,7 @@ class Case:
     words: str = ""
     y: Array | None = None
     indices: Array | None = None
+    places: Array | None = None
     weights: dict[str, Array] = field(default_factory=dict)
     moved: dict[str, Array] = field(default_factory=dict)
     none: str = ""
@@ -53,7 +55,7 @@ class Case:
     def missing(self) -> str:
         """Why it cannot be typed, as far as layers go."""
         verb, kind = self.words.split()[:2] if self.words else ("", "")
-        known = {verb, f"{verb} {kind}"} & set(LAYERS)
+        known = {verb, f"{verb} {kind}"} & {*LAYERS, "unpool"}
         return self.none or ("" if known else f"{verb} {kind}")
 
     def wrong(self, poolnorm: Command, backend: str) -> str:
@@ -67,6 +69,9 @@ class Case:
             words += " --save-weights moved.npz"
         if self.indices is not None:
             words += " --indices i.npy"
+        if self.places is not None:
+            np.save("places.npy", self.places)
+            words += " --indices places.npy"
         result = poolnorm(words)
         told = f"{self.name}: {words} on {self.x.shape} {self.x.dtype}"
         if result.code:

@@ -45,10 +45,7 @@ def onnx_cases() -> Iterator[Case]:
         for inputs, outputs in test.data_sets or ():
             arrays, results = [np.asarray(a) for a in inputs], [np.asarray(a) for a in outputs]
             case = Case(test.name, arrays[0], y=results[0], bound=test.rtol)
-            if node.op_type == "MaxUnpool":
-                case.none = "max_unpool"
-            else:
-                case.words = _WRITERS[node.op_type](case, given, arrays[1:], results[1:])
+            case.words = _WRITERS[node.op_type](case, given, arrays[1:], results[1:])
             yield case
 
 
@@ -83,6 +80,16 @@ def _average_pool(case: Case, given: Attributes, inputs: list[Array], outputs: l
 
 def _lp_pool(case: Case, given: Attributes, inputs: list[Array], outputs: list[Array]) -> str:
     return f"pool lp --p {given.get('p', 2)} {_windows(case, given)}"
+
+
+def _max_unpool(case: Case, given: Attributes, inputs: list[Array], outputs: list[Array]) -> str:
+    """Count indices in the plane of the output: there they are counted in the least one."""
+    sizes, strides = given["kernel_shape"], given["strides"]
+    least = [(n - 1) * s + k for n, s, k in zip(case.x.shape[2:], strides, sizes, strict=True)]
+    spatial = case.y.shape[2:]  # type: ignore[union-attr] # it is there
+    places = np.unravel_index(inputs[0] % int(np.prod(least)), least)
+    case.places = np.ravel_multi_index(places, spatial)
+    return f"unpool {_windows(case, given)} --output-size {sizes_word(spatial)}"
 
 
 def _global(kind: str) -> Any:
@@ -157,5 +164,5 @@ _WRITERS: dict[str, Any] = {
     "GroupNormalization": _group_norm,
     "InstanceNormalization": _instance_norm,
     "RMSNormalization": _rms_norm,
-    "MaxUnpool": None,
+    "MaxUnpool": _max_unpool,
 }

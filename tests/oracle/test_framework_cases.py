@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.oracle
 NOT_TYPED = {
-    "max_unpool",
     "fractional_max_pool",
     "an input without an axis",
     "a negative epsilon",  # which is refused: it would be the root of a negative number

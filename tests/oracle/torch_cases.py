@@ -34,7 +34,7 @@ _ARGUMENTS = {
     "fractional_max_pool": "kernel_size output_size",
 }
 """Functions, less their rank -> what they take after the input."""
-_NOT_THERE = ("max_unpool", "fractional_max_pool")
+_NOT_THERE = ("fractional_max_pool",)
 
 
 def torch_cases() -> Iterator[Case]:
@@ -184,6 +184,13 @@ def _adaptive(case: Case, x: Any, given: dict[str, Any], spatial: int) -> str:
     return f"apool {kind} --output-size {word} {_places(x, spatial)}"
 
 
+def _max_unpool(case: Case, x: Any, given: dict[str, Any], spatial: int) -> str:
+    case.places = given["indices"].numpy()
+    words = f"unpool {_windows(given, spatial)} {_places(x, spatial)}"
+    sizes = given.get("output_size")
+    return words if sizes is None else f"{words} --output-size {sizes_word(sizes[-spatial:])}"
+
+
 def _affine(case: Case, given: dict[str, Any]) -> str:
     """Take the weights; return the flags of those that are not there."""
     words = ""
@@ -251,6 +258,7 @@ _WRITERS = {
     "max_pool": _max_pool,
     "avg_pool": _avg_pool,
     "lp_pool": _lp_pool,
+    "max_unpool": _max_unpool,
     "adaptive_max_pool": _adaptive,
     "adaptive_avg_pool": _adaptive,
     "batch_norm": _batch_norm,

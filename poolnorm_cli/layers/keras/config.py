@@ -73,15 +73,19 @@ def require_in_keras(layer: Layer) -> None:
     fix = "leave it out, or use --torch or --export"
     if isinstance(layer, Trainable):
         fix = "leave it out: inference is the same, and Keras' training has nothing like it"
-    raise UsageError(lack, fix if LAYERS[layer.words].in_keras else "use --torch or --export")
+    raise UsageError(lack, fix if _is_in_keras(layer) else "use --torch or --export")
 
 
 def lacking_in_keras(layer: Layer) -> str:
     """Say which layer or parameter Keras does not have; empty where it has all."""
-    if not LAYERS[layer.words].in_keras:
+    if not _is_in_keras(layer):
         return f"Keras has no {layer.keras_name}"
     beyond = layer.beyond_keras() if isinstance(layer, BeyondKeras) else ()
     return f"Keras has no {beyond[0]}" if beyond else ""
+
+
+def _is_in_keras(layer: Layer) -> bool:
+    return layer.words in LAYERS and LAYERS[layer.words].in_keras
 
 
 def needs_keras_2(layer: Layer) -> list[str]:

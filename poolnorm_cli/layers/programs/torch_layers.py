@@ -348,6 +348,15 @@ def _weight(context: ProgramContext, name: str, sizes: Ints) -> str:
     return f"torch.from_numpy(weights[{name!r}].reshape{sizes})"
 
 
+def _unpooling(layer: Any, context: ProgramContext) -> TorchLayer:
+    """Write the maxima put back."""
+    from poolnorm_cli.layers.programs.torch_unpooling import unpooling
+
+    order = _channels_at_1(_channels(layer, context), context.rank)
+    whole = torch_dtype(context.compute) == "int64"
+    return TorchLayer(order=order, lines=unpooling(layer, context, order, whole=whole))
+
+
 TORCH_LAYERS: dict[str, Callable[[Any, ProgramContext], TorchLayer]] = {
     "MaxPooling": _pooling("Max"),
     "AveragePooling": _pooling("Avg"),
@@ -365,5 +374,6 @@ TORCH_LAYERS: dict[str, Callable[[Any, ProgramContext], TorchLayer]] = {
     "RMSNormalization": _over_last("RMSNorm"),
     "UnitNormalization": _unit_norm,
     "LocalResponseNormalization": _local_response,
+    "MaxUnpooling": _unpooling,
 }
 """Keras' class, less its rank -> what writes it for torch."""
