@@ -322,14 +322,13 @@ def at_the_door(random: Random) -> None:
     items = prod(shape) if 0 < prod(shape) < 1 << 16 else 24
     x, y = np.ones(items, np.float32), np.empty(int(random.integers(1, 40)), np.float32)
     wide, division = np.ones(items), (True, 1.0, 0.0, 0.0)
-    windows = [tuple(wild[i : i + 4]) for i in (5, 9, 13)]
-    whole = [(*axis, 1, 0, 0, 0) for axis in windows]
+    whole = [(*wild[i : i + 4], 1, 0, 0, 0) for i in (5, 9, 13)]
     spans = pack("12n", *wild[:12]) if random.random() < 0.5 else None
     three = tuple(wild[20:23]) if random.random() < 0.5 else (1, 1, items)
     kinds = [str(kind) for kind in random.choice(list("eEfd?bhiqBHIQx"), 2)]
     calls: list[Callable[[], object]] = [
         lambda: loops.convert(x, y, *kinds, wild[24]),
-        lambda: loops.windows(x, y, wild[17], kinds[1], wild[18] % 3, shape, *windows),
+        lambda: loops.windows(x, y, wild[17] % 6, kinds[1], wild[18] % 3, shape, *whole),
         lambda: loops.adaptive(
             x, y, pack("12n", *wild[:12]), wild[17], kinds[0], shape, tuple(wild[24:27])
         ),
