@@ -244,42 +244,20 @@ class LayerFunction:
         result = result_name(dtype, self.layer.result_dtype(stored))
         if out is not None:
             out = checked_out(out, made, result)
-        is_bfloat16 = "bfloat16" in (stored, result)
-        if is_bfloat16 and mask is None:
-            y = np.empty(made, result) if out is None else out
-            return y, self._run_steps(array, weights, training, y, threads)
         found, updated = run_array(
             self.layer,
-            array.astype(np.float32) if stored == "bfloat16" else array,
+            array,
             self.prepared(weights, array.shape, stored, training=training),
             training=training,
             mask=None if mask is None else array_of(mask, "the mask"),
             threads=threads,
-            out=out if out is not None and fits(out, result) and not is_bfloat16 else None,
-            result="float32" if result == "bfloat16" else result,
+            out=out if out is not None and fits(out, result) else None,
+            result=result,
         )
-        if found is out or (out is None and not is_bfloat16):
+        if out is None or found is out:
             return found, updated
-        y = np.empty(made, result) if out is None else out
-        with np.errstate(all="ignore"):
-            y[...] = found
-        return y, updated
-
-    def _run_steps(
-        self,
-        array: Array,
-        weights: GivenWeights,
-        training: bool,  # noqa: FBT001
-        y: Array,
-        threads: int | None,
-    ) -> Weights:
-        """Run the layer as a pipeline of one, which converts bfloat16 block by block."""
-        from poolnorm_cli.api.steps import steps_of
-        from poolnorm_cli.engine.in_memory import run_steps
-
-        more: dict[str, Any] = {"result": y.dtype.name, "training": training, "threads": threads}
-        steps = steps_of([(self, weights)], array.shape, array.dtype.name, **more)
-        return run_steps(steps, array, "the input", y)[0]
+        out[...] = found
+        return out, updated
 
     def prepared(
         self, given: GivenWeights, shape: Ints, dtype: str, *, training: bool = False

@@ -46,7 +46,8 @@ def run_array(
 
     Args:
         layer: The layer.
-        x: Samples along axis 0; float16, float32, float64, an integer type or bool.
+        x: Samples along axis 0; float16, float32, float64, bfloat16 of `ml_dtypes`, an integer type
+            or bool.
         weights: By Keras name; those with which Keras starts where None.
         training: Use the statistics of the batch and update the moving ones.
         rows: Samples of the inner pass to a block, rounded up to whole grains; chosen by the shape
@@ -57,7 +58,7 @@ def run_array(
         threads: Threads that work on blocks; None for the usual number.
         out: Where the output goes, C-contiguous, of its shape and dtype; it may be `x`. A new array
             where None.
-        result: Name of the dtype of the output, of NumPy; None for what the layer gives.
+        result: Name of the dtype of the output; None for what the layer gives.
 
     Returns:
         The output, and the weights as the call leaves them.

@@ -11,9 +11,9 @@ from poolnorm_cli.backends.numpy_backend import NUMPY
 from poolnorm_cli.engine.blocks import BlockPlan
 from poolnorm_cli.engine.converting import converted_call
 from poolnorm_cli.kernels.converted_loops import converts
-from poolnorm_cli.kernels.halves import narrow_float16, widen_float16
+from poolnorm_cli.kernels.halves import narrow_float16, widen_bfloat16, widen_float16
 from poolnorm_cli.kernels.memory import Array, acquire, release
-from poolnorm_cli.kernels.native import compiled
+from poolnorm_cli.kernels.native import HALF, HALVES, compiled
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.call import INFERENCE, Call
 from poolnorm_cli.layers.maskable import heeds_mask, require_maskable
@@ -269,7 +269,7 @@ class LayerPass(BlockPlan):
         def timed(pair: MaskedCells) -> list["Moments"]:
             read = computed(pair[0])
             with self.profiler.span("compute"):
-                cells = self._cast(read, halves=pair[1] is None)
+                cells = self._cast(read, HALVES if pair[1] is None else "")
                 found = work((cells, pair[1]))
                 for own, is_own in (
                     (cells, cells is not read),
@@ -289,7 +289,7 @@ class LayerPass(BlockPlan):
             if mask is not None:
                 layer = require_maskable(self.layer, self.shape)
                 mask = mask.reshape(cells.shape[: len(layer.mask_shape(self.shape))])
-        return self._cast(cells, halves=self._layer_takes_halves), mask
+        return self._cast(cells, HALF if self._layer_takes_halves else ""), mask
 
     @property
     def _layer_takes_halves(self) -> bool:
@@ -299,21 +299,19 @@ class LayerPass(BlockPlan):
             return False
         return self.backend is NUMPY and not self.strips and self.result == "float16"
 
-    def _cast(self, cells: Array | DeferredBlock, *, halves: bool = False) -> Array:
-        """Bring cells to the compute dtype; float16 may stay, which loops widen in their turn."""
+    def _cast(self, cells: Array | DeferredBlock, halves: str = "") -> Array:
+        """Bring cells to the compute dtype, but for halves that loops widen in their turn."""
         cells = computed(cells)
-        if (
-            halves
-            and cells.dtype.char == "e"
-            and compiled()
-            and self.compute_dtype.name == "float32"
-        ):
+        is_narrow = self.compute_dtype.name == "float32" and cells.dtype.char in halves
+        if is_narrow and compiled():
             return cells
         dtype = np.dtype(self.compute_dtype.name)
         if cells.dtype == dtype:
             return cells
         if cells.dtype.char == "e" and dtype.char == "f":
             return widen_float16(cells)
+        if cells.dtype.name == "bfloat16" and dtype.char == "f":
+            return widen_bfloat16(cells.view(np.uint16))
         with np.errstate(all="ignore"):
             return cells.astype(dtype)
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolnorm_cli.kernels.memory import scratch
-from poolnorm_cli.kernels.native import FLOATS, HALF, KINDS, loops_for
+from poolnorm_cli.kernels.native import FLOATS, HALVES, KINDS, loops_for
 from poolnorm_cli.kernels.reductions import max_middle_axis, sum_middle_axis
 from poolnorm_cli.sizes import TILE_BYTES
 
@@ -42,9 +42,10 @@ def deviations_of(x: Array) -> Pair:
     before, length, after = x.shape
     if length == 1:
         return _in_float64(x)
-    if loops := loops_for(x, FLOATS + HALF):
+    if loops := loops_for(x, FLOATS + HALVES):
         found: Pair = np.empty((before, after)), np.empty((before, after))
-        loops.fold_moments(x, *found, x.shape, KINDS[x.dtype.name])
+        items = x.view(np.uint16) if x.dtype.name == "bfloat16" else x  # which is no buffer else
+        loops.fold_moments(items, *found, x.shape, KINDS[x.dtype.name])
         return _with_non_finite(x, *found)
     if x.dtype != np.float32:
         return _in_float64(x)

@@ -20,7 +20,7 @@ from poolnorm_cli.kernels.moments import (
     moments_of,
     tree_reduce,
 )
-from poolnorm_cli.kernels.native import FLOATS, HALF, loops_for
+from poolnorm_cli.kernels.native import FLOATS, HALVES, loops_for
 from poolnorm_cli.strips import grain_rows
 
 
@@ -108,7 +108,7 @@ def _of_grains(block: NDArray[Any], rows: int, axes: Axes) -> list[Moments]:
     """
     whole = len(block) // rows
     found: list[Moments] = []
-    if whole > 1 and axes[:1] == (0,) and loops_for(block, FLOATS + HALF):
+    if whole > 1 and axes[:1] == (0,) and loops_for(block, FLOATS + HALVES):
         cells = block[: whole * rows].reshape(whole, rows, *block.shape[1:])
         all_of = moments_of(cells, tuple(axis + 1 for axis in axes))
         if all_of.mean.dtype == np.float64 and np.isfinite(all_of.squares).all():

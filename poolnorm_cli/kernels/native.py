@@ -30,6 +30,8 @@ FLOAT32 = "f"
 FLOAT64 = "d"
 FLOATS = "fd"
 HALF = "e"
+HALVES = "eE"
+"""float16, and bfloat16 of `ml_dtypes`."""
 INTEGERS = "?bhilqBHILQ"
 """Those for which there are loops of maxima."""
 
@@ -51,7 +53,6 @@ KINDS = {
 """Name of a dtype -> the letter by which loops know it."""
 KIND_BYTES = dict(zip("eEfd?bhiqBHIQ", (2, 2, 4, 8, 1, 1, 2, 4, 8, 1, 2, 4, 8), strict=True))
 """That letter -> bytes of an item."""
-_HALVES = "eE"
 
 REDUCTIONS: "dict[Reduction, int]" = {"max": 0, "mean": 1, "min": 2}
 """What loops make of the cells under a window, and the number by which they know it."""
@@ -122,6 +123,6 @@ def served_kind(dtype: str, reduction: "Reduction" = "max", *, halves: bool = Fa
         The letter of the dtype; None where no loop serves for it, or there are no loops.
     """
     kind = KINDS.get(dtype)
-    if not compiled() or kind is None or (kind in _HALVES and not halves):
+    if not compiled() or kind is None or (kind in HALVES and not halves):
         return None
     return None if reduction != "max" and kind in INTEGERS else kind

@@ -24,6 +24,7 @@ from poolnorm_cli import (
     UnitNormalization,
     layer_from,
 )
+from poolnorm_cli.kernels import halves, native
 from poolnorm_cli.layers import LAYERS, find
 from tests.conftest import ROOT, Command
 
@@ -120,6 +121,46 @@ def test_bfloat16_of_ml_dtypes_comes_in_and_goes_out(
     out = np.empty(found.shape, bfloat16)
     assert layer(x[:, ::-1], out=out) is out
     np.testing.assert_array_equal(out, layer(np.ascontiguousarray(x[:, ::-1])))
+
+
+@pytest.mark.parametrize(
+    ("layer", "training"),
+    [
+        (MaxPooling(2), False),
+        (LayerNormalization(), False),
+        (GlobalAveragePooling(), False),
+        (BatchNormalization(), True),
+    ],
+)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_loops_read_and_write_bfloat16_where_it_lies(
+    layer: LayerFunction, training: bool, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
+    x = np.random.default_rng(7).standard_normal((40, 9, 64)).astype(bfloat16)
+    wide = layer(x.astype(np.float32), training=training).astype(bfloat16)
+    if native.compiled():
+        monkeypatch.setattr(halves, "_widened", None)  # nobody widens a block
+
+    found = layer(x, training=training, threads=threads)
+    inside = layer(x, training=training, threads=threads, out=np.empty_like(found))
+
+    assert found.dtype == bfloat16
+    np.testing.assert_array_equal(found.view(np.uint16), wide.view(np.uint16))
+    np.testing.assert_array_equal(inside.view(np.uint16), wide.view(np.uint16))
+
+
+def test_bfloat16_that_no_loop_serves_is_widened_block_by_block() -> None:
+    bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
+    x = np.random.default_rng(7).standard_normal((6, 4, 5)).astype(bfloat16)
+    layer = BatchNormalization(renorm=True)
+
+    y, weights = layer.train(x)
+    expected, others = layer.train(x.astype(np.float32))
+
+    np.testing.assert_array_equal(y, expected.astype(bfloat16))
+    for name, weight in weights.items():
+        np.testing.assert_array_equal(weight, others[name])
 
 
 def test_bfloat16_is_masked_and_trained_on() -> None:
