@@ -243,6 +243,34 @@ class GroupedNormalization(AffineNormalization, Maskable):
         y = deviations(graph, grouped, call.dtype, moments, self.epsilon)
         return apply_affine(graph, graph.reshape(y, [0, *call.sizes[1:]]), weights, call, axes)
 
+    def build_for_device(
+        self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall"
+    ) -> "Value | None":
+        """Add a factor and an addend by sums in float32, and whether these keep their digits.
+
+        Args:
+            graph: The graph.
+            x: The block, float32.
+            weights: `gamma` and `beta`, as far as the layer has them.
+            call: Shape and dtype, and statistics where they are given.
+
+        Returns:
+            The output; None where nothing is sooner than the exact graph.
+        """
+        from poolnorm_cli.operators.device_norms import LEAST_EPSILON, checked_groups
+
+        (axis,) = self.axes(call.rank)
+        if call.moments is not None or self.epsilon < LEAST_EPSILON:
+            return None
+        groups = self.group_count(call.sizes[axis])
+        return checked_groups(graph, x, weights, call, axis, groups, self.epsilon)
+
+    def fits_device(self, weights: "Weights") -> bool:
+        """Whether weights are small enough that only results leave the range."""
+        from poolnorm_cli.operators.device_norms import LARGEST_WEIGHT
+
+        return all((abs(w) <= LARGEST_WEIGHT).all() for w in weights.values())
+
     def _grouped(self, shape: Ints, axis: int) -> Ints:
         """Return the shape in which the channels are split into groups and what is in them."""
         groups = self.group_count(shape[axis])

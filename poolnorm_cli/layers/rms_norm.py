@@ -1,5 +1,6 @@
 """RMS normalization as Keras 3 computes it, over any axes."""
 
+import math
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from poolnorm_cli.layers.call import INFERENCE, Call
@@ -138,3 +139,29 @@ class RMSNormalization(Normalization):
         cells = x if unit is None else graph.op("Mul", x, unit)
         y = graph.op("Mul", cells, graph.cast(inverse, call.dtype))
         return apply_affine(graph, y, weights, call, axes)
+
+    def build_for_device(
+        self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall"
+    ) -> "Value | None":
+        """Add one operator, and whether mean squares are finite.
+
+        Args:
+            graph: The graph.
+            x: The block, float32.
+            weights: `scale`.
+            call: Shape and dtype, and statistics where they are given.
+
+        Returns:
+            The output; None where nothing is sooner than the exact graph.
+        """
+        from poolnorm_cli.operators.device_norms import (
+            LEAST_EPSILON,
+            checked_rms,
+            has_few_trailing_cells,
+        )
+
+        axes = self.axes(call.rank)
+        cells = math.prod(call.sizes[axis] for axis in axes)
+        if self.epsilon < LEAST_EPSILON or not has_few_trailing_cells(axes, cells, call):
+            return None
+        return checked_rms(graph, x, weights["scale"], call, axes[0], self.epsilon)

@@ -246,6 +246,29 @@ class UnitNormalization(Normalization, BeyondKeras):
         least = graph.op("Min", inverse, most)
         return graph.op("Mul", x, graph.cast(least, call.dtype))
 
+    def build_for_device(
+        self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall"
+    ) -> "Value | None":
+        """Add the norm in float32, and whether sums of squares are finite.
+
+        Args:
+            graph: The graph.
+            x: The block, float32.
+            weights: Not used: there are none.
+            call: Shape and dtype, and statistics where they are given.
+
+        Returns:
+            The output; None where nothing is sooner than the exact graph.
+        """
+        from poolnorm_cli.operators.device_norms import checked_unit, has_few_trailing_cells
+
+        del weights
+        axes = self.axes(call.rank)
+        cells = math.prod(call.sizes[axis] for axis in axes)
+        if self.order != _EUCLIDEAN or not has_few_trailing_cells(axes, cells, call):
+            return None
+        return checked_unit(graph, x, axes, call, self.epsilon)
+
 
 def _norm_of(cells: "Array", order: float) -> float:
     import numpy as np

@@ -212,6 +212,27 @@ def mean_over(graph: Graph, x: Value, axes: Ints, call: GraphCall) -> Value | No
     Returns:
         The means, float32, with one item for each channel; None where products take longer.
     """
+    mean = wide_mean(graph, x, axes, call)
+    if mean is None:
+        return None
+    y = graph.cast(mean, "float32")
+    cells = math.prod(call.sizes[axis] for axis in axes)
+    graph.check(zeros_of(graph, y, (1, math.prod(call.sizes[1:]) // cells)))
+    return y
+
+
+def wide_mean(graph: Graph, x: Value, axes: Ints, call: GraphCall) -> Value | None:
+    """Take means over all spatial axes as matrix products, without a check.
+
+    Args:
+        graph: The graph.
+        x: float32.
+        axes: Consecutive axes; the channels come before or after all of them.
+        call: Shape of `x`.
+
+    Returns:
+        The means, float64, of samples and channels; None where products take longer.
+    """
     cells = math.prod(call.sizes[axis] for axis in axes)
     channels = math.prod(call.sizes[1:]) // max(cells, 1)
     together = largest_divisor(cells, _TOGETHER)
@@ -233,9 +254,7 @@ def mean_over(graph: Graph, x: Value, axes: Ints, call: GraphCall) -> Value | No
         x = graph.op("MatMul", graph.full((1, together), 1.0, "float32"), x)
         x = graph.cast(graph.reshape(x, [0, left, channels]), "float64")
         mean = graph.op("MatMul", graph.constant(weights, "float64"), x)
-    y = graph.cast(graph.reshape(mean, [0, channels]), "float32")
-    graph.check(zeros_of(graph, y, (1, channels)))
-    return y
+    return graph.reshape(mean, [0, channels])
 
 
 def max_over(graph: Graph, x: Value, axes: Ints, call: GraphCall) -> Value | None:

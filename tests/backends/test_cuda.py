@@ -60,6 +60,10 @@ LARGE: list[tuple[str, dict[str, Any]]] = [
     ("bn", {}),
     ("ln", {}),
     ("rms", {}),
+    ("unit", {}),
+    ("in", {}),
+    ("in", {"axis": 1}),
+    ("gn", {"groups": 8}),
 ]
 
 

@@ -134,6 +134,13 @@ PLAIN: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("bn", {}, ("BatchNormalization",)),
     ("bn", {"axis": (1,)}, ("BatchNormalization",)),
     ("ln", {}, ("LayerNormalization", "ReduceMean")),
+    ("rms", {}, ("SimplifiedLayerNormalization",)),
+    ("rms", {"axis": (2, 3)}, ("SimplifiedLayerNormalization",)),
+    ("unit", {}, ("ReduceSumSquare", "Max", "Sqrt", "Div")),
+    ("in", {}, ("MatMul", "Sqrt", "Neg", "Add")),
+    ("in", {"axis": 1}, ("MatMul", "Sqrt", "Neg", "Add")),
+    ("gn", {"groups": 4}, ("MatMul", "Sqrt", "Neg", "Add", "ReduceMean", "Expand")),
+    ("gn", {"groups": 2, "axis": 1}, ("MatMul", "Sqrt", "Neg", "Add", "ReduceMean", "Expand")),
 ]
 SOUND = {"Reshape", "Transpose", "Mul", "MatMul", "ReduceSum", "Cast", "Sub", "Reciprocal"}
 
@@ -232,6 +239,32 @@ def test_a_global_average_is_within_four_epsilons(
         assert (np.abs(y - wide.mean(axes)) <= bound).all()
 
 
+@pytest.mark.parametrize("words", ["in", "gn"])
+@pytest.mark.parametrize("layout", [-1, 1])
+def test_a_mean_of_some_deviations_keeps_the_quicker_graph(words: str, layout: int) -> None:
+    """One of many, as that of a channel of one number, wants the exact one."""
+    more = {"groups": 4} if words == "gn" else {}
+    made = layer(words, axis=layout, **more)
+    x = np.random.default_rng(4).random((2, 24, 20, 16)).astype(np.float32)
+    for mean, graphs in ((0.5, 1), (1e4, 2)):
+        device = Device()
+        moved = x + np.float32(mean)
+        y, _ = run_array(made, moved, backend=opened(device))
+        np.testing.assert_allclose(y, run_array(made, moved)[0], rtol=1e-5, atol=2e-6)
+        assert len(device.kinds) == graphs
+
+
+@pytest.mark.parametrize("words", ["rms", "unit", "in", "gn"])
+@pytest.mark.parametrize("scale", [0.0, 1e-12, 1e-24, 1e-42, 1e18, 1e25])
+def test_squares_that_leave_the_range_cost_no_digits(words: str, scale: float) -> None:
+    made = layer(words, **({"groups": 4} if words == "gn" else {}))
+    x = np.random.default_rng(4).standard_normal((2, 8, 6, 16)) * scale
+    x[0, :, :, :4] = 0
+    x = x.astype(np.float32)
+    y, _ = run_array(made, x, backend=DEVICE)
+    np.testing.assert_allclose(y, run_array(made, x)[0], rtol=1e-5, atol=1e-6 * min(scale, 1))
+
+
 @pytest.mark.parametrize("words", ["ln", "bn"])
 def test_a_mean_of_a_million_costs_no_digits(words: str) -> None:
     device = Device()
@@ -285,9 +318,10 @@ def test_a_window_that_cannot_have_equal_pads_is_left_to_the_exact_graph() -> No
     assert "MaxPool" not in device.kinds[0]
 
 
-@pytest.mark.parametrize("words", ["pool max", "gpool average", "bn", "ln"])
+@pytest.mark.parametrize("words", ["pool max", "gpool average", "bn", "ln", "rms", "unit", "in"])
 def test_an_operator_that_a_device_lacks_is_done_by_the_exact_graph(words: str) -> None:
     kinds = {"pool max": "MaxPool", "bn": "BatchNormalization", "ln": "LayerNormalization"}
+    kinds |= {"rms": "SimplifiedLayerNormalization", "unit": "ReduceSumSquare"}
     device = Device(lacking=kinds.get(words, "MatMul"))
     x = np.random.default_rng(5).standard_normal(SHAPE).astype("float32")
     y, _ = run_array(layer(words), x, backend=opened(device))
