@@ -140,7 +140,11 @@ def page(document: dict[str, Any]) -> str:
     threads = {None: "the threads that each has by default", 1: "one thread each"}.get(
         given, f"{given} threads each"
     )
-    facts = {"threads": threads, "load": document["load"], "processors": os.cpu_count()}
+    facts = {
+        "threads": threads,
+        "load": document["load"],
+        "processors": document["machine"]["processors"],
+    }
     head = _HEAD.format(least=min(rounds), most=max(rounds), **facts)
     lines = [head, f"Machine: {machine}.", "", said]
     over.sort(key=lambda name: -(ratio(times[name], "torch") or 0))

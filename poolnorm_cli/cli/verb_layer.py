@@ -69,7 +69,8 @@ def command_of(name: str, layer: type[Layer]) -> Command:
         "places": takes_indices,
     }
     without = [group for group, there in has.items() if not there]
-    example = " ".join(["poolnorm", name, "x.npy", *layer.example.split(), "-o", "y.npy"])
+    more = ["--indices i.npy"] if takes_indices else []
+    example = " ".join(["poolnorm", name, "x.npy", *more, *layer.example.split(), "-o", "y.npy"])
     text = f"{layer.__doc__}\n\nExample: {example}"
     return Command(groups=LayerFlags, text=text, action=_run, layer=layer, without=without)
 

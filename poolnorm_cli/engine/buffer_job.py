@@ -114,12 +114,12 @@ class BufferJob:
     def _plan(self, tensor: "Tensor") -> BufferPass:
         key = tensor.shape, tensor.dtype.name
         if key not in self._plans:
-            plan = self._made(*key).with_threads(self.threads).in_cached_blocks()
-            if self.memory is not None:
+            plan = self._made(*key).with_threads(self.threads)
+            if self.memory is not None:  # as `--dry-run` says it, whose blocks are larger
                 from poolnorm_cli.engine.memory_estimate import within_memory
 
                 plan = within_memory(plan, tensor, self.memory)
-            self._plans[key] = plan
+            self._plans[key] = plan.in_cached_blocks()
         return self._plans[key]
 
     def _made(self, shape: Ints, dtype: str) -> BufferPass:

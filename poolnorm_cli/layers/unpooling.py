@@ -46,7 +46,7 @@ class MaxUnpooling(Maskable, SpatialLayer):
 
     words: ClassVar[str] = "unpool"
     keras_name: ClassVar[str] = "MaxUnpooling"
-    example: ClassVar[str] = "--indices i.npy --pool-size 2"
+    example: ClassVar[str] = "--pool-size 2"
     formula: ClassVar[str] = "y[indices[i]] = x[i], 0 elsewhere"
     always_shown: ClassVar[tuple[str, ...]] = ("pool_size",)
     keeps_integers: ClassVar[bool] = True
