@@ -95,3 +95,24 @@ def test_float16_is_scaled_in_float32(axes: tuple[int, ...]) -> None:
             wide = center_and_scale(x.astype(np.float32), mean, scale, shift * large)
             with np.errstate(all="ignore"):
                 np.testing.assert_array_equal(y.astype(np.float16), wide.astype(np.float16))
+
+
+@pytest.mark.parametrize("axis", [-1, 1])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_statistics_of_halves_do_not_depend_on_how_many_are_read_at_once(
+    axis: int, dtype: str
+) -> None:
+    if dtype == "bfloat16":
+        pytest.importorskip("ml_dtypes")  # which makes it known by its name
+    x = drawn((70, 96, 12, 30)).astype(dtype)
+    given: dict[str, Any] = {"axis": axis}
+    layer = find("bn")(**given)
+    expected, weights = run_array(layer, x.astype(np.float32), training=True)
+
+    for threads, rows in ((1, None), (3, None), (1, 1)):
+        found, moved = run_array(layer, x, training=True, threads=threads, rows=rows)
+
+        assert found.dtype.name == dtype
+        np.testing.assert_array_equal(found.view(np.uint16), expected.astype(dtype).view(np.uint16))
+        for name, weight in moved.items():
+            np.testing.assert_array_equal(weight, weights[name])

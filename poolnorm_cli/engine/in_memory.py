@@ -13,6 +13,7 @@ from poolnorm_cli.engine.array_tensor import ArrayTensor
 from poolnorm_cli.engine.layer_pass import LayerPass, Weights, initial_weights
 from poolnorm_cli.engine.placed import fill_array, output_sizes, put_items, run_in_any_order
 from poolnorm_cli.engine.streaming import open_blocks
+from poolnorm_cli.kernels import native
 from poolnorm_cli.kernels.memory import Array
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.maskable import require_maskable
@@ -177,12 +178,20 @@ def _gathered_rows(plan: LayerPass) -> int:
     """
     inner = plan.inner
     size = prod(inner.shape[1:]) * inner.compute_dtype.itemsize
-    if not plan.statistics_axes or inner.strips or inner.dtype != inner.compute_dtype.name:
+    if not plan.statistics_axes or inner.strips or not _is_gathered_as_it_lies(inner):
         return inner.rows
     grain, samples = grain_rows(inner.shape[1:]), inner.shape[0]
     shares = 2 * plan.pool.threads if plan.pool.threads > 1 else 1
     most = max(min(GATHERED_BYTES // max(size, 1), samples // shares) // grain, 1) * grain
     return max(most, inner.rows) if shares == 1 else most
+
+
+def _is_gathered_as_it_lies(plan: LayerPass) -> bool:
+    """Whether loops read items for statistics, and no block of them is converted before."""
+    compute = plan.compute_dtype.name
+    if plan.dtype == compute:
+        return True
+    return compute == "float32" and native.compiled() and native.KINDS[plan.dtype] in native.HALVES
 
 
 def _fill(y: Array, blocks: Iterable[Array]) -> None:
