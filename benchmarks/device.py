@@ -40,22 +40,27 @@ def with_copies(layer: Layer, x: Any, provider: Any, *, training: bool) -> Calla
 
 
 def without_copies(layer: Layer, x: Any, provider: Any, *, training: bool) -> Callable[[], Any]:
-    """Run the graph of a run on the whole tensor; in training, one that gathers for itself."""
+    """Run the graph of a run on the whole tensor; in training, one that gathers for itself.
+
+    A run gathers on the processor, which has the numbers before the device does.
+    """
     import onnxruntime
 
     weights = initial_weights(layer, x.shape, x.dtype.name)
     opened = choose(provider, print)
     if training:
         kinds = (x.dtype.name,) * 3
-        model, _ = FileGraph(layer, x.shape, *kinds, training=True).model(weights)
+        quicker = provider != "cpu"
+        graph = FileGraph(layer, x.shape, *kinds, training=True, on_device=quicker)
+        model, _ = graph.model(weights)
         feeds = {model.inputs[0].name: x}
     else:
         shape = (BATCH, *x.shape[1:])
         quicker = provider != "cpu" and layer.fits_device(weights)
-        graph = BlockGraph(
+        block = BlockGraph(
             layer, shape, x.dtype.name, training=False, exact=True, on_device=quicker
         )
-        model, _ = graph.build()
+        model, _ = block.build()
         feeds = {"x": x} | {name: w.astype(np.float64) for name, w in weights.items()}
     session = opened.session(model.serialized())
     binding = session.io_binding()

@@ -184,6 +184,8 @@ class FileGraph:
         unbatched: Inputs and outputs have no batch axis; the layer's has one sample.
         named: The shape with names, or None, for axes of any size; None where all sizes are those
             of `shape`.
+        on_device: Take in training what a device computes soonest, where the layer has it; there
+            is a last output `check` then, NaN for a batch that wants the exact graph.
     """
 
     layer: Layer
@@ -197,6 +199,7 @@ class FileGraph:
     masked: bool = False
     unbatched: bool = False
     named: Shape | None = None
+    on_device: bool = False
 
     def serialized(self, weights: "Mapping[str, NDArray[Any]]") -> tuple[bytes, list[str]]:
         """Return the checked model as bytes, and notes on how it computes.
@@ -265,9 +268,16 @@ class FileGraph:
             own = f"{name}_{maskable.mask_name}"
             mask = self._input(graph, own, maskable.mask_dtype, *whole)
         call = GraphCall(shape, self.compute, self.training, mask=mask)
-        if axes and isinstance(self.layer, Normalization):
-            call = replace(call, moments=self.layer.build_moments(graph, x, axes, call))
-        y = graph.cast(self.layer.build(graph, x, constants, call), self.result)
+        found = None
+        if self.on_device and trained and axes and self.compute == "float32":
+            found = trained.build_batch_for_device(graph, x, constants, call)
+        if found is not None:
+            y, call = found[0], replace(call, moments=found[1])
+        else:
+            if axes and isinstance(self.layer, Normalization):
+                call = replace(call, moments=self.layer.build_moments(graph, x, axes, call))
+            y = self.layer.build(graph, x, constants, call)
+        y = graph.cast(y, self.result)
         result = self.layer.output_shape(declared)
         if self.unbatched:
             sizes = self.layer.output_shape(shape)[1:]
@@ -278,6 +288,9 @@ class FileGraph:
         for key in (key for key in weights if key in updated):  # in Keras' order
             value = updated[key]
             outputs[f"{name}_{key}"] = (value, graph.dtype(value), weights[key].shape)
+        check = graph.checked()
+        if check is not None:
+            outputs[CHECK] = (check, "float32", ())
         return graph.model(name, outputs, self._metadata()), graph.notes
 
     def _input(

@@ -6,7 +6,7 @@ deviation; others fail the check, and so does what leaves the range of float32.
 """
 
 from poolnorm_cli.operators.device import wide_mean, zeros_of
-from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
+from poolnorm_cli.operators.graph import Graph, GraphCall, GraphMoments, Value, Values
 from poolnorm_cli.operators.moments import FEW_CELLS
 from poolnorm_cli.shapes import Ints
 
@@ -135,6 +135,34 @@ def _of_groups(graph: Graph, value: Value, groups: int, channels: int) -> Value:
     mean = graph.reduce("ReduceMean", parts, (2,))
     spread = graph.constant([1, 1, channels // groups], "int64")
     return graph.reshape(graph.op("Expand", mean, spread), [0, channels])
+
+
+def batch_moments(graph: Graph, x: Value, axis: int, call: GraphCall) -> GraphMoments | None:
+    """Take the moments of a whole batch by sums of a few cells, and check that they keep digits.
+
+    Args:
+        graph: The graph.
+        x: float32.
+        axis: That of the channels, 1 or the last one.
+        call: Shape of `x`, at least three axes.
+
+    Returns:
+        The moments, float64, other axes kept at size 1; None where nothing is sooner than the exact
+        ones.
+    """
+    spatial = tuple(other for other in range(1, call.rank) if other != axis)
+    channels = call.sizes[axis]
+    means = wide_mean(graph, x, spatial, call)
+    squares = means and wide_mean(graph, graph.op("Mul", x, x), spatial, call)
+    if means is None or squares is None:
+        return None
+    mean, square = (graph.reduce("ReduceMean", value, (0,)) for value in (means, squares))
+    variance = graph.op("Sub", square, graph.op("Mul", mean, mean))
+    check_spread(graph, mean, variance, channels)
+    kept = [channels if other == axis else 1 for other in range(call.rank)]
+    cells, each = (graph.cast(graph.op("Size", v), "float64") for v in (x, mean))
+    mean, variance = (graph.reshape(value, kept) for value in (mean, variance))
+    return GraphMoments(mean, variance, graph.op("Div", cells, each))
 
 
 def check_spread(graph: Graph, mean: Value, variance: Value, channels: int) -> None:

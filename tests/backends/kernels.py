@@ -17,7 +17,7 @@ _KERNELS = {
     **dict.fromkeys(
         ["ReduceMean", "ReduceSum", "Reciprocal", "Sqrt", "Sub", "Sum", "Tile"], _FLOATS
     ),
-    **dict.fromkeys(["Concat", "Expand", "Gather", "Identity", "Reshape", "Slice"], _ANY),
+    **dict.fromkeys(["Concat", "Expand", "Gather", "Identity", "Reshape", "Size", "Slice"], _ANY),
     **dict.fromkeys(["Transpose", "Unsqueeze"], _ANY),
     # The exact graphs have none of these, the quicker ones for a device no others.
     **dict.fromkeys(["MaxPool", "AveragePool", "BatchNormalization"], frozenset({"FLOAT"})),

@@ -12,6 +12,7 @@ from poolnorm_cli.backends.layer_graphs import FileGraph
 from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.layers.batch_norm.layer import BatchNormalization
 from poolnorm_cli.layers.global_pooling import GlobalAveragePooling
+from tests.backends.kernels import assert_all_on_cuda
 from tests.cases import BATCH_NORMS, CLIPPED
 from tests.conftest import Command
 
@@ -147,3 +148,62 @@ def test_one_ghost_batch_may_be_all_there_is(poolnorm: Command, flags: str) -> N
     for name in ("six", "two"):
         ours, graph = (np.load(f"{backend}/{name}.npy") for backend in ("numpy", "onnx"))
         np.testing.assert_allclose(graph, ours, rtol=1e-5, atol=1e-6)
+
+
+def on_device(layer: BatchNormalization, x: Array) -> dict[str, Array]:
+    kinds = ("float32",) * 3
+    graph = FileGraph(layer, x.shape, *kinds, training=True, on_device=True)
+    assert_all_on_cuda(graph.model(held(layer, x.shape))[0])
+    return ran(graph, held(layer, x.shape), x)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"axis": 1}, {"momentum": None}, {"unbiased": True}])
+@pytest.mark.parametrize("shape", [(3, 24, 20, 16), (5, 30, 8), (2, 8, 4, 6, 8)])
+@pytest.mark.parametrize("mean", [0.0, 0.5, 3.0])
+def test_a_device_gathers_a_batch_in_float32(
+    parameters: dict[str, Any], shape: tuple[int, ...], mean: float
+) -> None:
+    layer = BatchNormalization(**parameters)
+    x = np.random.default_rng(3).normal(mean, 1, shape).astype(np.float32)
+    x[..., 0] = 0
+    x[:, 0] = 0 if layer.axis == (1,) else x[:, 0]
+    found = on_device(layer, x)
+    assert found.pop("check") == 0
+    y, moved = run_array(layer, x, held(layer, shape), training=True)
+    np.testing.assert_allclose(found.pop("y"), y, rtol=1e-5, atol=4e-6)
+    for name, value in found.items():
+        np.testing.assert_allclose(value, moved[name], rtol=5e-6, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e20, None])
+def test_a_batch_that_loses_digits_there_shows(value: float | None) -> None:
+    """Also a channel of one number, whose variance would be what sums are wrong by."""
+    x = np.random.default_rng(3).standard_normal((2, 8, 8, 16)).astype(np.float32)
+    if value is None:
+        x[..., 3] = 0.1
+    else:
+        x[1, 2, 3, 4] = value
+    assert np.isnan(on_device(BatchNormalization(), x)["check"])
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        *(each for each in BATCH_NORMS if "adjustment" not in each),
+        {"axis": (1, 3)},
+        {"axis": 2},
+        {"epsilon": 0.0},
+    ],
+    ids=str,
+)
+def test_what_a_device_has_nothing_sooner_for_is_exact(parameters: dict[str, Any]) -> None:
+    layer = BatchNormalization(**parameters)
+    x = np.random.default_rng(3).standard_normal((4, 8, 8, 16)).astype(np.float32)
+    weights = held(layer, x.shape)
+    graph = FileGraph(layer, x.shape, *("float32",) * 3, training=True, on_device=True)
+    found = ran(graph, weights, x)
+    found.pop("check", None)
+    y, moved = run_array(layer, x, weights, training=True)
+    np.testing.assert_allclose(found.pop("y"), y, rtol=1e-5, atol=1e-5)
+    for name, value in found.items():
+        np.testing.assert_allclose(value, moved[name], rtol=5e-6, atol=1e-6, err_msg=name)

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.backends import Backend
+from poolnorm_cli.backends.layer_graphs import FileGraph
 from poolnorm_cli.backends.numpy_backend import NUMPY
+from poolnorm_cli.backends.providers import choose
 from poolnorm_cli.engine.in_memory import run_array
+from poolnorm_cli.engine.layer_pass import initial_weights
 from tests.backends.chains import ChainCase
 from tests.backends.test_agreement import BY_NAME, compare
 from tests.backends.test_chains import CHAINS, NAMES, through, tolerance
@@ -96,3 +99,22 @@ def test_files_go_by_the_ring(words: str, device: Backend, poolnorm: Command) ->
     np.testing.assert_allclose(np.load("y.npy"), np.load("z.npy"), rtol=2e-5, atol=2e-5)
     assert ring is not None
     assert not ring.is_broken
+
+
+@pytest.mark.parametrize("axis", [-1, 1])
+@pytest.mark.parametrize("mean", [0.5, 1e4])
+def test_a_whole_batch_is_gathered_on_cuda(axis: int, mean: float, device: Backend) -> None:
+    """Its moved statistics come with it, and a mean of many deviations shows."""
+    made, x = layer("bn", axis=axis), np.random.default_rng(9).random((8, 32, 24, 16), np.float32)
+    x += np.float32(mean)
+    weights = initial_weights(made, x.shape, "float32")
+    kinds = ("float32",) * 3
+    graph = FileGraph(made, x.shape, *kinds, training=True, on_device=True).model(weights)[0]
+    session = choose("cuda", print).session(graph.serialized())
+    y, moving_mean, moving_variance, check = session.run(None, {graph.inputs[0].name: x})
+    assert np.isnan(check) == (mean > 1)
+    if mean < 1:
+        expected, moved = run_array(made, x, training=True)
+        np.testing.assert_allclose(y, expected, rtol=1e-5, atol=4e-6)
+        np.testing.assert_allclose(moving_mean, moved["moving_mean"], rtol=5e-6)
+        np.testing.assert_allclose(moving_variance, moved["moving_variance"], rtol=5e-6)

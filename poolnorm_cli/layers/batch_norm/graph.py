@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.layers.batch_norm.statistics import BATCHES, STEPS
 from poolnorm_cli.layers.call import Call
-from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values, channels_first
+from poolnorm_cli.operators.graph import (
+    Graph,
+    GraphCall,
+    GraphMoments,
+    Value,
+    Values,
+    channels_first,
+)
 from poolnorm_cli.operators.scaling import (
     broadcast_weight,
     by_channels,
@@ -164,6 +171,37 @@ def build_for_device(
     view = replace(call, shape=four)
     y = _along(layer, graph, seen, weights, view, 1 if axis == 1 else 3)
     return y if rank == 4 else graph.reshape(y, [0, *sizes[1:]])
+
+
+def build_batch_for_device(
+    layer: "BatchParameters", graph: Graph, x: Value, weights: Values, call: GraphCall
+) -> tuple[Value, GraphMoments] | None:
+    """Add BatchNormalization by the statistics of the batch, which are taken of it there.
+
+    Args:
+        layer: The layer.
+        graph: The graph.
+        x: The whole batch, float32.
+        weights: All weights of the layer.
+        call: Shape, and the mask if there is one.
+
+    Returns:
+        The output and the statistics; None where there is more to it, and for other axes.
+    """
+    from poolnorm_cli.operators.device_norms import batch_moments
+
+    axes, rank = layer.axes(call.rank), call.rank
+    more = layer.renorm or layer.has_ghost_batches or layer.adjustment is not None
+    if more or call.mask is not None or axes not in ((rank - 1,), (1,)) or rank < 3:
+        return None
+    moments = batch_moments(graph, x, axes[0], call)
+    if moments is None:
+        return None
+    batch = {"moving_mean": moments.mean, "moving_variance": moments.variance}
+    sizes = [call.sizes[axes[0]]]
+    own = {name: graph.reshape(value, sizes) for name, value in batch.items()}
+    y = build_for_device(layer, graph, x, {**weights, **own}, call)
+    return None if y is None else (y, moments)
 
 
 def _training_terms(

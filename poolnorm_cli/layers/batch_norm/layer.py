@@ -252,6 +252,26 @@ class BatchNormalization(BatchParameters):
 
         return build_for_device(self, graph, x, weights, call)
 
+    def build_batch_for_device(
+        self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall"
+    ) -> "tuple[Value, GraphMoments] | None":
+        """Add statistics by sums in float32, BatchNormalization, and whether digits are kept.
+
+        Args:
+            graph: The graph.
+            x: The batch, float32.
+            weights: All weights.
+            call: Shape and dtype.
+
+        Returns:
+            The output, and the statistics of the batch; None where nothing is sooner than exact.
+        """
+        from poolnorm_cli.layers.batch_norm.graph import build_batch_for_device
+
+        if self.epsilon < _LEAST_ON_DEVICE:
+            return None
+        return build_batch_for_device(self, graph, x, weights, call)
+
     def fits_device(self, weights: "Weights") -> bool:
         """Whether `shift - mean * scale` in float32 keeps the digits of `(x - mean) * scale`."""
         import numpy as np
