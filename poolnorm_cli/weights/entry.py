@@ -310,7 +310,8 @@ class Entry:
             translated = keras_names(self.arrays, expected)
             if len(set(translated.values())) != len(translated):
                 raise InputError(f"two of its weights are the same one: {', '.join(translated)}")
-            return {keras: own for own, keras in translated.items()}
+            unused = set(OPTIONAL).difference(expected)
+            return {keras: own for own, keras in translated.items() if keras not in unused}
         expected = {name: shape for name, shape in expected.items() if name not in OPTIONAL}
         if len(self.arrays) != len(expected):
             names = ", ".join(expected) or "none"

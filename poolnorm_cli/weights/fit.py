@@ -196,7 +196,7 @@ def require_shapes(weights: Mapping[str, Ints], expected: Mapping[str, Ints]) ->
     """
     names = ", ".join(expected) or "none"
     for name in weights:
-        if name not in expected:
+        if name not in expected and name not in OPTIONAL:
             fix = f"the layer has {names}; see --center, --scale, --renorm"
             raise UsageError(f"weight {name!r} is not one of the layer's", fix)
     missing = [name for name in expected if name not in weights and name not in OPTIONAL]

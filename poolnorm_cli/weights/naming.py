@@ -39,7 +39,7 @@ KERAS = (
 )
 
 OPTIONAL = ("batches_tracked",)
-"""Weights that start at 0 where a file does not have them."""
+"""Weights that start at 0 where a file has none, and that other layers have no use for."""
 
 _KERAS_NAMES = {**TORCH, **FLAX, "moving_var": ("moving_variance",)}
 

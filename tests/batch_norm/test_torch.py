@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import poolnorm_cli
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.batch_norm.layer import BatchNormalization
 from tests.conftest import Command
@@ -55,6 +56,23 @@ def test_momentum_none_averages_all_batches(poolnorm: Command, backend: str) -> 
     np.testing.assert_allclose(state["moving_mean"], mean, rtol=1e-6)
     np.testing.assert_allclose(state["moving_variance"], variance, rtol=1e-6)
     assert state["batches_tracked"].tolist() == [3, 3, 3]
+
+
+@pytest.mark.parametrize("more", ["", " --backend onnx", " --training", " --profile"])
+def test_a_layer_of_any_momentum_takes_weights_with_a_count(poolnorm: Command, more: str) -> None:
+    (x,) = batches((4, 5, 3), 1)
+    poolnorm("bn 0.npy --training --momentum none --save-weights w.npz -q")
+    without = {name: w for name, w in arrays("w.npz").items() if name != "batches_tracked"}
+    np.savez("without.npz", **without)
+
+    for weights in ("w", "without"):
+        assert poolnorm(f"bn 0.npy --weights {weights}.npz -o {weights}.npy -q{more}").code == 0
+
+    assert Path("w.npy").read_bytes() == Path("without.npy").read_bytes()
+    np.testing.assert_array_equal(
+        poolnorm_cli.BatchNormalization()(x, weights=arrays("w.npz")),
+        poolnorm_cli.BatchNormalization()(x, weights=without),
+    )
 
 
 def test_weights_without_a_count_are_replaced_by_the_first_batch(poolnorm: Command) -> None:
