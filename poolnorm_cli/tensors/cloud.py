@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import zlib
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from math import prod
 from typing import IO, TYPE_CHECKING
@@ -320,9 +320,10 @@ def _copy_object(url: str) -> IO[bytes]:
     """Copy an object to a temporary file without a name."""
     with connector_errors(InputError, url):
         system, path = system_of(url)
-        copy: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - held by who reads it
         require_copy(url, int(system.info(path).get("size") or 0))
-        with system.open(path, "rb") as file:
+        with ExitStack() as until_whole, system.open(path, "rb") as file:
+            copy: IO[bytes] = until_whole.enter_context(tempfile.TemporaryFile())
             shutil.copyfileobj(file, copy, CLOUD_PIECE_BYTES)
-        copy.flush()
+            copy.flush()
+            until_whole.pop_all()  # from here on it is held by who reads it
         return copy
