@@ -13,8 +13,8 @@ _HEAD = """# What was measured
 
 Written by `python -m benchmarks --report docs/benchmark_results.md` from
 [benchmarks.json](benchmarks.json); how it is measured is said in [benchmarks.md](benchmarks.md).
-Seconds are medians, ratios medians of the ratios of each round. The machine was doing other work,
-which disturbs all commands of a round alike: read ratios.
+Seconds are medians, ratios medians of the ratios of each round. Other work of the machine
+disturbs all commands of a round alike: read ratios.
 """
 _MACHINES = """The input is 64x224x224x64 of float32, 822 MB, in process on two processors
 32x112x112x64, 103 MB. A cell is our time to that of the best peer, in brackets to the floor, where
@@ -75,9 +75,12 @@ def page(document: dict[str, Any], others: dict[str, dict[str, Any]]) -> str:
     Returns:
         Markdown.
     """
+    rounds = max(
+        (len(seen) for times in document["times"].values() for seen in times.values()), default=0
+    )
     lines = [
         _HEAD,
-        f"Machine: {_facts(document)}.",
+        f"Rounds: {rounds}. Machine: {_facts(document)}.",
         "",
         "![Ratios to the best peer and to the limit](benchmarks.svg)",
         "",
