@@ -2,6 +2,9 @@
 
 #include "checked.h"
 
+typedef int (*window_loop)(const float *x, float *out, const sheet *s);
+typedef int (*cover_loop)(const float *x, float *out, const covers *s);
+
 #define PART (4 * WIDENED) /* items of a part, if it is not to be larger */
 #define HALO 4             /* cells of a part for each that it shares with the next, at least */
 
@@ -65,8 +68,8 @@ static window window_at(const window *w, ptrdiff_t length, ptrdiff_t first, ptrd
     return some;
 }
 
-int windows_of_halves(const halves *h, window_loop loop, const uint16_t *x, uint16_t *out,
-                      const sheet *s)
+static int windows_of_halves(const halves *h, window_loop loop, const uint16_t *x, uint16_t *out,
+                             const sheet *s)
 {
     const ptrdiff_t image = s->planes * s->rows * s->cells * s->items;
     const ptrdiff_t result = s->plane.count * s->row.count * s->cell.count * s->items;
@@ -105,8 +108,8 @@ int windows_of_halves(const halves *h, window_loop loop, const uint16_t *x, uint
     return bad;
 }
 
-int adaptive_of_halves(const halves *h, cover_loop loop, const uint16_t *x, uint16_t *out,
-                       const covers *s)
+static int adaptive_of_halves(const halves *h, cover_loop loop, const uint16_t *x, uint16_t *out,
+                              const covers *s)
 {
     const ptrdiff_t image = s->plane.length * s->row.length * s->cell.length * s->items;
     const ptrdiff_t result = s->plane.count * s->row.count * s->cell.count * s->items;
@@ -143,4 +146,25 @@ int adaptive_of_halves(const halves *h, cover_loop loop, const uint16_t *x, uint
         }
     free(d.wide);
     return bad;
+}
+
+#define WINDOWS(name, loop)                                                             \
+    int name(const halves *h, const uint16_t *x, uint16_t *out, const sheet *s)         \
+    {                                                                                   \
+        return windows_of_halves(h, loop, x, out, s);                                   \
+    }
+WINDOWS(max_windows_halves, max_windows_f)
+WINDOWS(min_windows_halves, min_windows_f)
+WINDOWS(mean_windows_halves, mean_windows_f)
+WINDOWS(mean_windows_halves_d, mean_windows_fd)
+WINDOWS(mean_windows_halves_fd, mean_windows_ffd)
+
+int adaptive_max_halves(const halves *h, const uint16_t *x, uint16_t *out, const covers *s)
+{
+    return adaptive_of_halves(h, adaptive_max_f, x, out, s);
+}
+
+int adaptive_mean_halves(const halves *h, const uint16_t *x, uint16_t *out, const covers *s)
+{
+    return adaptive_of_halves(h, adaptive_mean_f, x, out, s);
 }

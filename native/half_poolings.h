@@ -7,13 +7,13 @@
 #include "conversions.h"
 #include "windows.h"
 
-typedef int (*window_loop)(const float *x, float *out, const sheet *s);
-typedef int (*cover_loop)(const float *x, float *out, const covers *s);
-
-/* Both return what the loop does for any part, and -1 without memory. */
-int windows_of_halves(const halves *h, window_loop loop, const uint16_t *x, uint16_t *out,
-                      const sheet *s);
-int adaptive_of_halves(const halves *h, cover_loop loop, const uint16_t *x, uint16_t *out,
-                       const covers *s);
+/* All return what the loop of that name for float does for any part, and -1 without memory. */
+int max_windows_halves(const halves *h, const uint16_t *x, uint16_t *out, const sheet *s);
+int min_windows_halves(const halves *h, const uint16_t *x, uint16_t *out, const sheet *s);
+int mean_windows_halves(const halves *h, const uint16_t *x, uint16_t *out, const sheet *s);
+int mean_windows_halves_d(const halves *h, const uint16_t *x, uint16_t *out, const sheet *s);
+int mean_windows_halves_fd(const halves *h, const uint16_t *x, uint16_t *out, const sheet *s);
+int adaptive_max_halves(const halves *h, const uint16_t *x, uint16_t *out, const covers *s);
+int adaptive_mean_halves(const halves *h, const uint16_t *x, uint16_t *out, const covers *s);
 
 #endif

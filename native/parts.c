@@ -5,173 +5,216 @@
 
 #include "spread.h"
 
-#define SHEET(name, type)                                                               \
-    typedef struct {                                                                    \
-        const type *x;                                                                  \
-        type *out;                                                                      \
-        const sheet *s;                                                                 \
-        ptrdiff_t read, made;                                                           \
-    } name##_call;                                                                      \
-    static int name##_part(const void *given, ptrdiff_t first, ptrdiff_t images)        \
-    {                                                                                   \
-        const name##_call *c = given;                                                   \
-        sheet s = *c->s;                                                                \
-        s.images = images;                                                              \
-        return name(c->x + first * c->read, c->out + first * c->made, &s);              \
-    }                                                                                   \
-    int name##_parts(const type *x, type *out, const sheet *s)                          \
-    {                                                                                   \
-        const ptrdiff_t read = s->planes * s->rows * s->cells * s->items;               \
-        const ptrdiff_t made = s->plane.count * s->row.count * s->cell.count * s->items; \
-        const name##_call call = {x, out, s, read, made};                               \
-        return spread(name##_part, &call, s->images, read * (ptrdiff_t)sizeof(type));   \
-    }
-SHEETS(SHEET, float, double)
+/* Does what `call` says to so many items, from `x` on. */
+typedef int (*work)(const void *call, const void *x, void *out, ptrdiff_t items);
 
-#define COVER(name, type)                                                               \
-    typedef struct {                                                                    \
-        const type *x;                                                                  \
-        type *out;                                                                      \
-        const covers *s;                                                                \
-        ptrdiff_t read, made;                                                           \
-    } name##_call;                                                                      \
-    static int name##_part(const void *given, ptrdiff_t first, ptrdiff_t images)        \
-    {                                                                                   \
-        const name##_call *c = given;                                                   \
-        covers s = *c->s;                                                               \
-        s.images = images;                                                              \
-        return name(c->x + first * c->read, c->out + first * c->made, &s);              \
-    }                                                                                   \
-    int name##_parts(const type *x, type *out, const covers *s)                         \
-    {                                                                                   \
-        const ptrdiff_t read = s->plane.length * s->row.length * s->cell.length * s->items; \
-        const ptrdiff_t made = s->plane.count * s->row.count * s->cell.count * s->items; \
-        const name##_call call = {x, out, s, read, made};                               \
-        return spread(name##_part, &call, s->images, read * (ptrdiff_t)sizeof(type));   \
-    }
-COVERS(COVER, float, double)
+/* All of them: bytes of each, and of what is made of it. */
+typedef struct {
+    work loop;
+    const void *call, *x;
+    void *out;
+    ptrdiff_t read, made;
+} job;
 
-#define FOLD(name, type, sum)                                                           \
-    typedef struct {                                                                    \
-        const type *x;                                                                  \
-        sum *out;                                                                       \
-        ptrdiff_t length, after;                                                        \
-    } name##_call;                                                                      \
-    static int name##_part(const void *given, ptrdiff_t first, ptrdiff_t before)        \
-    {                                                                                   \
-        const name##_call *c = given;                                                   \
-        const ptrdiff_t read = c->length * c->after;                                    \
-        return name(c->x + first * read, c->out + first * c->after, before, c->length,  \
-                    c->after);                                                          \
-    }                                                                                   \
-    int name##_parts(const type *x, sum *out, ptrdiff_t before, ptrdiff_t length,       \
-                     ptrdiff_t after)                                                   \
-    {                                                                                   \
-        const name##_call call = {x, out, length, after};                               \
-        return spread(name##_part, &call, before, length * after * (ptrdiff_t)sizeof(type)); \
+static int some_of(const void *given, ptrdiff_t first, ptrdiff_t items)
+{
+    const job *j = given;
+    return j->loop(j->call, (const char *)j->x + first * j->read, (char *)j->out + first * j->made,
+                   items);
+}
+
+static int in_parts(work loop, const void *call, const void *x, void *out, ptrdiff_t items,
+                    ptrdiff_t read, ptrdiff_t made)
+{
+    const job all = {loop, call, x, out, read, made};
+    return spread(some_of, &all, items, read);
+}
+
+/* What loops of some types of items are given first. */
+#define FIRST        \
+    const halves *h; \
+    char kind;
+
+typedef struct {
+    FIRST const sheet *s;
+} sheet_call;
+
+#define SHEET(name, type, size, GIVEN, HELD, PASSED)                                         \
+    static int name##_some(const void *call, const void *x, void *out, ptrdiff_t images)     \
+    {                                                                                        \
+        const sheet_call *k = call;                                                          \
+        sheet s = *k->s;                                                                     \
+        s.images = images;                                                                   \
+        return name(PASSED x, out, &s);                                                      \
+    }                                                                                        \
+    int name##_parts(GIVEN const type *x, type *out, const sheet *s)                         \
+    {                                                                                        \
+        const sheet_call call = {HELD .s = s};                                               \
+        const ptrdiff_t item = s->items * (ptrdiff_t)size;                                   \
+        return in_parts(name##_some, &call, x, out, s->images,                               \
+                        s->planes * s->rows * s->cells * item,                               \
+                        s->plane.count * s->row.count * s->cell.count * item);               \
     }
-FOLD(fold_max_f, float, float)
-FOLD(fold_max_d, double, double)
-FOLD(fold_sum_f, float, double)
-FOLD(fold_sum_d, double, double)
+SHEETS(SHEET)
+
+typedef struct {
+    FIRST const covers *s;
+} cover_call;
+
+#define COVER(name, type, size, GIVEN, HELD, PASSED)                                         \
+    static int name##_some(const void *call, const void *x, void *out, ptrdiff_t images)     \
+    {                                                                                        \
+        const cover_call *k = call;                                                          \
+        covers s = *k->s;                                                                    \
+        s.images = images;                                                                   \
+        return name(PASSED x, out, &s);                                                      \
+    }                                                                                        \
+    int name##_parts(GIVEN const type *x, type *out, const covers *s)                        \
+    {                                                                                        \
+        const cover_call call = {HELD .s = s};                                               \
+        const ptrdiff_t item = s->items * (ptrdiff_t)size;                                   \
+        return in_parts(name##_some, &call, x, out, s->images,                               \
+                        s->plane.length * s->row.length * s->cell.length * item,             \
+                        s->plane.count * s->row.count * s->cell.count * item);               \
+    }
+COVERS(COVER)
+
+typedef struct {
+    FIRST ptrdiff_t length, after;
+} fold_call;
+
+#define FOLD(name, type, size, GIVEN, HELD, PASSED)                                          \
+    static int name##_some(const void *call, const void *x, void *out, ptrdiff_t before)     \
+    {                                                                                        \
+        const fold_call *k = call;                                                           \
+        return name(PASSED x, out, before, k->length, k->after);                             \
+    }                                                                                        \
+    int name##_parts(GIVEN const type *x, MADE(type) *out, ptrdiff_t before,                 \
+                     ptrdiff_t length, ptrdiff_t after)                                      \
+    {                                                                                        \
+        const fold_call call = {HELD .length = length, .after = after};                      \
+        return in_parts(name##_some, &call, x, out, before,                                  \
+                        length * after * (ptrdiff_t)size, after * (ptrdiff_t)BYTES(size));   \
+    }
+#define MADE(type) type
+#define BYTES(size) size
+KEPT(FOLD)
+#undef MADE
+#undef BYTES
+#define MADE(type) double
+#define BYTES(size) sizeof(double)
+SUMS(FOLD)
+
+/* Squares are as far from the first of all of them as the means beside them. */
+typedef struct {
+    FIRST ptrdiff_t length, after;
+    const double *mean;
+    double *squares;
+} moments_call;
+
+#define MOMENT(name, type, size, GIVEN, HELD, PASSED)                                        \
+    static int name##_some(const void *call, const void *x, void *out, ptrdiff_t before)     \
+    {                                                                                        \
+        const moments_call *k = call;                                                        \
+        double *mean = out;                                                                  \
+        return name(PASSED x, mean, k->squares + (mean - k->mean), before, k->length,        \
+                    k->after);                                                               \
+    }                                                                                        \
+    int name##_parts(GIVEN const type *x, double *mean, double *squares, ptrdiff_t before,   \
+                     ptrdiff_t length, ptrdiff_t after)                                      \
+    {                                                                                        \
+        const moments_call call = {HELD .length = length, .after = after, .mean = mean,      \
+                                   .squares = squares};                                      \
+        return in_parts(name##_some, &call, x, mean, before,                                 \
+                        length * after * (ptrdiff_t)size, after * (ptrdiff_t)sizeof(double)); \
+    }
+MOMENTS(MOMENT)
+
+typedef struct {
+    FIRST const double *gamma, *beta;
+    const size_of *s;
+    const weighing *w;
+    const char *end;
+} rows_call;
 
 /* Weights of rows come round after some groups: a part begins with the first of these. */
-#define ROWS(name, type)                                                                \
-    typedef struct {                                                                    \
-        const type *x;                                                                  \
-        type *y;                                                                        \
-        const double *gamma, *beta;                                                     \
-        const size_of *s;                                                               \
-        const weighing *w;                                                              \
-        ptrdiff_t rows;                                                                 \
-    } name##_call;                                                                      \
-    static int name##_part(const void *given, ptrdiff_t first, ptrdiff_t rounds)        \
-    {                                                                                   \
-        const name##_call *c = given;                                                   \
-        const ptrdiff_t skipped = first * c->w->groups, width = c->w->channels * c->w->run; \
-        ptrdiff_t rows = rounds * c->w->groups;                                         \
-        if (rows > c->rows - skipped) rows = c->rows - skipped;                         \
-        return name(c->x + skipped * width, c->y + skipped * width, c->gamma, c->beta, c->s, \
-                    c->w, rows);                                                        \
-    }                                                                                   \
-    int name##_parts(const type *x, type *y, const double *gamma, const double *beta,   \
-                     const size_of *s, const weighing *w, ptrdiff_t rows)               \
-    {                                                                                   \
-        const name##_call call = {x, y, gamma, beta, s, w, rows};                       \
-        if (w->groups < 1 || w->groups > rows) return name(x, y, gamma, beta, s, w, rows); \
-        const ptrdiff_t bytes = w->groups * w->channels * w->run * (ptrdiff_t)sizeof(type); \
-        return spread(name##_part, &call, (rows - 1) / w->groups + 1, bytes);           \
+#define ROW(name, type, size, GIVEN, HELD, PASSED)                                           \
+    static int name##_some(const void *call, const void *x, void *y, ptrdiff_t rounds)       \
+    {                                                                                        \
+        const rows_call *k = call;                                                           \
+        const ptrdiff_t row = k->w->channels * k->w->run * (ptrdiff_t)size;                  \
+        const ptrdiff_t left = (k->end - (const char *)x) / row;                             \
+        return name(PASSED x, y, k->gamma, k->beta, k->s, k->w,                              \
+                    LEAST(rounds * k->w->groups, left));                                     \
+    }                                                                                        \
+    int name##_parts(GIVEN const type *x, type *y, const double *gamma, const double *beta,  \
+                     const size_of *s, const weighing *w, ptrdiff_t rows)                    \
+    {                                                                                        \
+        const ptrdiff_t row = w->channels * w->run * (ptrdiff_t)size, round = w->groups * row; \
+        const rows_call call = {HELD .gamma = gamma, .beta = beta, .s = s, .w = w,           \
+                                .end = (const char *)x + rows * row};                        \
+        if (w->groups < 1 || w->groups > rows)                                               \
+            return name##_some(&call, x, y, w->groups < 1 ? 0 : 1);                          \
+        return in_parts(name##_some, &call, x, y, (rows - 1) / w->groups + 1, round, round); \
     }
-ROWS(all_rows_f, float)
-ROWS(all_rows_d, double)
+ROWS(ROW)
 
-#define COLUMNS(name, type)                                                             \
-    typedef struct {                                                                    \
-        const type *x;                                                                  \
-        type *y;                                                                        \
-        const double *gamma, *beta;                                                     \
-        const size_of *s;                                                               \
-        const columns *c;                                                               \
-    } name##_call;                                                                      \
-    static int name##_part(const void *given, ptrdiff_t first, ptrdiff_t before)        \
-    {                                                                                   \
-        const name##_call *k = given;                                                   \
-        columns c = *k->c;                                                              \
-        const ptrdiff_t skipped = first * c.length * c.width;                           \
-        c.before = before;                                                              \
-        return name(k->x + skipped, k->y + skipped, k->gamma, k->beta, k->s, &c);       \
-    }                                                                                   \
-    int name##_parts(const type *x, type *y, const double *gamma, const double *beta,   \
-                     const size_of *s, const columns *c)                                \
-    {                                                                                   \
-        const name##_call call = {x, y, gamma, beta, s, c};                             \
-        const ptrdiff_t bytes = c->length * c->width * (ptrdiff_t)sizeof(type);         \
-        return spread(name##_part, &call, c->before, bytes);                            \
-    }
-COLUMNS(all_columns_f, float)
-COLUMNS(all_columns_d, double)
+typedef struct {
+    FIRST const double *gamma, *beta;
+    const size_of *s;
+    const columns *c;
+} columns_call;
 
-#define CENTER(name, type)                                                              \
-    typedef struct {                                                                    \
-        const type *x;                                                                  \
-        type *y;                                                                        \
-        const moving *m;                                                                \
-        ptrdiff_t length, after;                                                        \
-    } name##_call;                                                                      \
-    static int name##_part(const void *given, ptrdiff_t first, ptrdiff_t before)        \
-    {                                                                                   \
-        const name##_call *c = given;                                                   \
-        const ptrdiff_t skipped = first * c->length * c->after;                         \
-        return name(c->x + skipped, c->y + skipped, c->m, before, c->length, c->after); \
-    }                                                                                   \
-    int name##_parts(const type *x, type *y, const moving *m, ptrdiff_t before,         \
-                     ptrdiff_t length, ptrdiff_t after)                                 \
-    {                                                                                   \
-        const name##_call call = {x, y, m, length, after};                              \
-        return spread(name##_part, &call, before, length * after * (ptrdiff_t)sizeof(type)); \
+#define COLUMN(name, type, size, GIVEN, HELD, PASSED)                                        \
+    static int name##_some(const void *call, const void *x, void *y, ptrdiff_t before)       \
+    {                                                                                        \
+        const columns_call *k = call;                                                        \
+        columns c = *k->c;                                                                   \
+        c.before = before;                                                                   \
+        return name(PASSED x, y, k->gamma, k->beta, k->s, &c);                               \
+    }                                                                                        \
+    int name##_parts(GIVEN const type *x, type *y, const double *gamma, const double *beta,  \
+                     const size_of *s, const columns *c)                                     \
+    {                                                                                        \
+        const columns_call call = {HELD .gamma = gamma, .beta = beta, .s = s, .c = c};       \
+        const ptrdiff_t bytes = c->length * c->width * (ptrdiff_t)size;                      \
+        return in_parts(name##_some, &call, x, y, c->before, bytes, bytes);                  \
     }
-CENTER(center_f, float)
-CENTER(center_d, double)
+COLUMNS(COLUMN)
 
-#define SCALE(name, type)                                                               \
-    typedef struct {                                                                    \
-        const type *x;                                                                  \
-        type *y;                                                                        \
-        const type *a, *b, *c;                                                          \
-        ptrdiff_t length, after;                                                        \
-    } name##_call;                                                                      \
-    static int name##_part(const void *given, ptrdiff_t first, ptrdiff_t before)        \
-    {                                                                                   \
-        const name##_call *k = given;                                                   \
-        const ptrdiff_t skipped = first * k->length * k->after;                         \
-        return name(k->x + skipped, k->y + skipped, k->a, k->b, k->c, before, k->length, \
-                    k->after);                                                          \
-    }                                                                                   \
-    int name##_parts(const type *x, type *y, const type *a, const type *b, const type *c, \
-                     ptrdiff_t before, ptrdiff_t length, ptrdiff_t after)               \
-    {                                                                                   \
-        const name##_call call = {x, y, a, b, c, length, after};                        \
-        return spread(name##_part, &call, before, length * after * (ptrdiff_t)sizeof(type)); \
+typedef struct {
+    FIRST const void *a, *b, *c;
+    const moving *m;
+    ptrdiff_t length, after;
+} scale_call;
+
+#define CENTER(name, type, size, GIVEN, HELD, PASSED)                                        \
+    static int name##_some(const void *call, const void *x, void *y, ptrdiff_t before)       \
+    {                                                                                        \
+        const scale_call *k = call;                                                          \
+        return name(PASSED x, y, k->m, before, k->length, k->after);                         \
+    }                                                                                        \
+    int name##_parts(GIVEN const type *x, type *y, const moving *m, ptrdiff_t before,        \
+                     ptrdiff_t length, ptrdiff_t after)                                      \
+    {                                                                                        \
+        const scale_call call = {HELD .m = m, .length = length, .after = after};             \
+        const ptrdiff_t bytes = length * after * (ptrdiff_t)size;                            \
+        return in_parts(name##_some, &call, x, y, before, bytes, bytes);                     \
     }
-SCALE(scale_f, float)
-SCALE(scale_d, double)
+CENTERS(CENTER)
+
+#define SCALE(name, type, size, GIVEN, HELD, PASSED)                                         \
+    static int name##_some(const void *call, const void *x, void *y, ptrdiff_t before)       \
+    {                                                                                        \
+        const scale_call *k = call;                                                          \
+        return name(PASSED x, y, k->a, k->b, k->c, before, k->length, k->after);             \
+    }                                                                                        \
+    int name##_parts(GIVEN const type *x, type *y, const void *a, const void *b,             \
+                     const void *c, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after)     \
+    {                                                                                        \
+        const scale_call call = {HELD .a = a, .b = b, .c = c, .length = length,              \
+                                 .after = after};                                            \
+        const ptrdiff_t bytes = length * after * (ptrdiff_t)size;                            \
+        return in_parts(name##_some, &call, x, y, before, bytes, bytes);                     \
+    }
+SCALES(SCALE)

@@ -58,12 +58,16 @@ PyObject *py_windows(PyObject *self, PyObject *args)
     void *out = b.view[1].buf;
     int result = 0;
     const halves *h = halves_of(t.kind);
-    if (h)
-        RUN(work, result = windows_of_halves(h, reduction == LARGEST    ? max_windows_f
-                                                : reduction == SMALLEST ? min_windows_f
-                                                : wide == 1             ? mean_windows_ffd
-                                                : wide                  ? mean_windows_fd
-                                                                        : mean_windows_f, x, out, &s));
+    if (h && reduction == LARGEST)
+        RUN(work, result = max_windows_halves(h, x, out, &s));
+    else if (h && reduction == SMALLEST)
+        RUN(work, result = min_windows_halves(h, x, out, &s));
+    else if (h && wide == 1)
+        RUN(work, result = mean_windows_halves_fd(h, x, out, &s));
+    else if (h && wide)
+        RUN(work, result = mean_windows_halves_d(h, x, out, &s));
+    else if (h)
+        RUN(work, result = mean_windows_halves(h, x, out, &s));
     else if (is_whole(t.kind))
         RUN(work, result = max_windows_whole(t.kind, x, out, &s));
     else if (t.kind == 'f' && reduction == LARGEST)
@@ -119,9 +123,10 @@ PyObject *py_adaptive(PyObject *self, PyObject *args)
     void *out = b.view[1].buf;
     int result = 0;
     const halves *h = halves_of(t.kind);
-    if (h)
-        RUN(work, result = adaptive_of_halves(h, average ? adaptive_mean_f : adaptive_max_f, x, out,
-                                              &s));
+    if (h && average)
+        RUN(work, result = adaptive_mean_halves(h, x, out, &s));
+    else if (h)
+        RUN(work, result = adaptive_max_halves(h, x, out, &s));
     else if (is_whole(t.kind))
         RUN(work, result = adaptive_max_whole(t.kind, x, out, &s));
     else if (t.kind == 'f' && average)

@@ -47,9 +47,17 @@ class ArrayLoops:
     def ranges(self) -> list[RowRange]:
         """The samples of each block; where a call is a loop's, of each call."""
         samples = self.inner.shape[0]
-        if self.run.is_direct:
+        if self.is_direct:
             return list(even_ranges(samples, max(SPREAD_BYTES // max(self._bytes[0], 1), 1)))
         return list(self.inner.ranges(samples)[0])
+
+    @cached_property
+    def is_direct(self) -> bool:
+        """Whether one call of a loop computes a block of any number of samples."""
+        if self.run.is_direct:
+            return True
+        weights = {name: np.ones(shape).data for name, shape in self.weight_shapes.items()}
+        return replace(self.inner, weights=weights).direct_call(self.inner.shape[0]) is not None
 
     @cached_property
     def weight_shapes(self) -> dict[str, Ints]:
@@ -83,7 +91,7 @@ class ArrayLoops:
                 cells[start * given : stop * given], out[start * made : stop * made], stop - start
             )
 
-        if not self.run.is_direct:
+        if not self.is_direct:
             self.run.pool.for_each(fill, self.ranges)
             return True
 

@@ -157,9 +157,24 @@ class BufferPass(BlockPlan):
         """Whether one call of a loop computes a block, and nothing is converted."""
         return self.dtype == self.compute_dtype.name == self.result
 
-    def _loop_call(self, samples: int) -> "LoopCall | None":
-        if self.is_direct:
+    def direct_call(self, samples: int) -> "LoopCall | None":
+        """Return the call of the one loop that computes a block of items as they are stored.
+
+        Args:
+            samples: Samples of the block.
+
+        Returns:
+            The call; None where items are converted before it, or after it.
+        """
+        own = native.HALVES if self.compute_dtype.name == "float32" else ""
+        if self.is_direct or (self.dtype == self.result and native.KINDS[self.dtype] in own):
             return self.layer.loop_call((samples, *self.shape[1:]), self.dtype, self.weights)
+        return None
+
+    def _loop_call(self, samples: int) -> "LoopCall | None":
+        direct = self.direct_call(samples)
+        if direct is not None or self.is_direct:
+            return direct
         call, per = self._converted
         if not call.serves(samples * per):
             return None

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from poolnorm_cli.backends.numpy_backend import NUMPY
+from poolnorm_cli.engine.array_loops import plan_of
 from poolnorm_cli.engine.converting import converted_call
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.kernels import native
@@ -146,6 +148,37 @@ def test_a_block_goes_through_the_loop_whole(kind: str, monkeypatch: pytest.Monk
     assert call.serves(9 * per)
     assert call.run(x, y, 9 * per)
     assert y.any()
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=repr)
+@pytest.mark.parametrize("shape", [(30, 40, 30, 64), (2100, 50, 20)], ids=str)
+def test_parts_of_a_call_give_what_all_of_it_gives(shape: tuple[int, ...], layer: Layer) -> None:
+    try:
+        places = [int(size or 0) for size in layer.output_shape(shape)]
+    except UsageError:  # the window is larger
+        return
+    loops = native.loops()
+    for kind in CONVERSIONS:
+        x, weights = _cells(kind, shape), _weights(layer, shape, 1)
+        call = layer.loop_call(shape, kind, weights)
+        assert call is not None
+        whole, parts = np.zeros((2, *places), np.uint16)
+        right = call(x, whole)
+        before = loops.allow_threads(3)
+        try:
+            assert call(x, parts) == right
+        finally:
+            loops.allow_threads(before)
+        assert np.array_equal(whole, parts)
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=repr)
+def test_an_array_goes_through_one_call_of_a_loop(layer: Layer) -> None:
+    for kind in CONVERSIONS:
+        plan = plan_of(layer, (900, 40, 20), (kind, kind), NUMPY, 2, training=False)[1]
+        assert plan is not None
+        assert plan.is_direct
+        assert plan.ranges == [(0, plan.inner.shape[0])]
 
 
 @pytest.mark.parametrize("kind", CONVERSIONS)
