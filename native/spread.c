@@ -1,5 +1,5 @@
 #ifndef _WIN32
-#define _POSIX_C_SOURCE 200809L /* signals of threads */
+#define _POSIX_C_SOURCE 200809L /* signals of threads, and clocks */
 #endif
 #include "spread.h"
 
@@ -23,12 +23,18 @@ int spread(part_of_call part, const void *call, ptrdiff_t items, ptrdiff_t bytes
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdint.h>
+#include <time.h>
 
-#define MOST 64                /* threads */
-#define LEAST (512 << 10)      /* bytes that a thread is to have */
-#define LEAST_PART (64 << 10)  /* bytes that are taken at a time */
-#define PARTS 4                /* for each thread, so that none waits long for another */
-#define SPINS 2000             /* looks for more to do before a thread sleeps: some 50 microseconds */
+#define MOST 64               /* threads: each has a bit */
+#define LEAST (128 << 10)     /* bytes that a thread is to have */
+#define LEAST_PART (64 << 10) /* bytes that are taken at a time */
+#define PARTS 4               /* for each thread, so that none waits long for another */
+#define LOOKS 32              /* for more to do, before the clock is looked at */
+#define SHORT_WAIT 50000      /* nanoseconds that a thread looks for more to do before it sleeps */
+#define LONG_WAIT 200000      /* the same where calls have come one after another */
+#define WORTH_WAKING 200000   /* nanoseconds of work: to wake a thread takes some 50,000 of them */
+#define LINE 64               /* bytes that processors share among them */
 
 #if defined(__x86_64__) || defined(__i386__)
 #define PAUSE() __builtin_ia32_pause()
@@ -42,16 +48,32 @@ int spread(part_of_call part, const void *call, ptrdiff_t items, ptrdiff_t bytes
 static struct {
     part_of_call part;
     const void *call;
-    ptrdiff_t items, step;
+    ptrdiff_t step;
+    int threads;
 } job;
-static atomic_ptrdiff_t next_item;
-static atomic_int seats, left_seats, result_least, result_most;
-static atomic_uint round_of_work;
-static atomic_int sleepers;
-static int begun; /* threads, changed by who holds the gate */
+
+/* What each thread begins with: the same items in every call of a shape, so that it finds in its
+ * own cache what it has read or written there in the last one. The caller's is the first. */
+static struct {
+    _Alignas(LINE) atomic_ptrdiff_t next;
+    ptrdiff_t end;
+} shares[MOST];
+
+/* Who helps; the caller is none of them. */
+static struct helper {
+    _Alignas(LINE) atomic_int asleep;
+    pthread_mutex_t bed;
+    pthread_cond_t bell;
+} helpers[MOST];
+
+static _Alignas(LINE) atomic_uint_least64_t seats; /* a bit for each helper who may come */
+static _Alignas(LINE) atomic_int left_seats;
+static atomic_int result_least, result_most;
+static int begun; /* helpers, changed by who holds the gate, as is when the last call ended */
+static int64_t last_end;
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER; /* who spreads; others work alone */
-static pthread_mutex_t bed = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t bell = PTHREAD_COND_INITIALIZER;
+
+#define SEAT(helper) (UINT64_C(1) << (helper))
 
 static void note(int found)
 {
@@ -61,70 +83,140 @@ static void note(int found)
     while (found > seen && !atomic_compare_exchange_weak(&result_most, &seen, found)) {}
 }
 
-static void take_parts(void)
+/* Work on the next part of a share; 0 where it has none. */
+static int take_part(int share)
 {
-    for (;;) {
-        const ptrdiff_t first = atomic_fetch_add(&next_item, job.step);
-        if (first >= job.items) return;
-        const ptrdiff_t rest = job.items - first;
-        note(job.part(job.call, first, rest < job.step ? rest : job.step));
+    const ptrdiff_t end = shares[share].end;
+    if (atomic_load(&shares[share].next) >= end) return 0;
+    const ptrdiff_t first = atomic_fetch_add(&shares[share].next, job.step);
+    if (first >= end) return 0;
+    note(job.part(job.call, first, end - first < job.step ? end - first : job.step));
+    return 1;
+}
+
+/* Work on the parts of a share, and then on those that are left of the others. */
+static void take_parts(int share)
+{
+    for (int past = 0; past < job.threads; past++)
+        while (take_part((share + past) % job.threads)) {}
+}
+
+static int has_seat(int helper) { return (atomic_load(&seats) & SEAT(helper)) != 0; }
+
+static void wake(int helper)
+{
+    if (!atomic_load(&helpers[helper].asleep)) return;
+    pthread_mutex_lock(&helpers[helper].bed);
+    pthread_cond_signal(&helpers[helper].bell);
+    pthread_mutex_unlock(&helpers[helper].bed);
+}
+
+static int64_t now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Wait for a seat, awake at first: while calls come one after another, for longer, but then others
+ * who want the processor have it. Return when it was there. */
+static int64_t wait_for_seat(int helper, int64_t since, int64_t patience)
+{
+    struct helper *h = &helpers[helper];
+    int64_t time = since;
+    for (int look = 1; !has_seat(helper); look++) {
+        PAUSE();
+        if (look % LOOKS) continue;
+        time = now();
+        if (time - since > patience) break;
+        if (time - since > SHORT_WAIT) sched_yield();
     }
+    if (has_seat(helper)) return time;
+    pthread_mutex_lock(&h->bed);
+    atomic_store(&h->asleep, 1);
+    while (!has_seat(helper)) pthread_cond_wait(&h->bell, &h->bed);
+    atomic_store(&h->asleep, 0);
+    pthread_mutex_unlock(&h->bed);
+    return now();
 }
 
-static int take_seat(void)
+static void *live(void *self)
 {
-    int free = atomic_load(&seats);
-    while (free > 0)
-        if (atomic_compare_exchange_weak(&seats, &free, free - 1)) return 1;
-    return 0;
-}
-
-static void *live(void *unused)
-{
-    unsigned seen = 0;
+    const int helper = (int)((struct helper *)self - helpers);
+    int64_t patience = SHORT_WAIT, since = now();
     for (;;) {
-        if (take_seat()) {
-            take_parts();
+        const int64_t came = wait_for_seat(helper, since, patience);
+        patience = came - since < LONG_WAIT ? LONG_WAIT : SHORT_WAIT;
+        if (atomic_fetch_and(&seats, ~SEAT(helper)) & SEAT(helper)) {
+            for (int next = 2 * helper + 1; next <= 2 * helper + 2; next++)
+                if (next < job.threads - 1) wake(next);
+            take_parts(helper + 1);
             atomic_fetch_add(&left_seats, 1);
         }
-        seen = atomic_load(&round_of_work);
-        if (atomic_load(&seats) > 0) continue;
-        for (int spin = 0; spin < SPINS && atomic_load(&round_of_work) == seen; spin++) PAUSE();
-        if (atomic_load(&round_of_work) != seen) continue;
-        pthread_mutex_lock(&bed);
-        atomic_fetch_add(&sleepers, 1);
-        while (atomic_load(&round_of_work) == seen) pthread_cond_wait(&bell, &bed);
-        atomic_fetch_sub(&sleepers, 1);
-        pthread_mutex_unlock(&bed);
+        since = now();
     }
-    return unused;
+    return self;
+}
+
+/* Who sleeps is woken where calls come one after another, or where there is much to do, as the first
+ * part tells; each helper then wakes others. */
+static void wake_first(ptrdiff_t items)
+{
+    if (!atomic_load(&helpers[0].asleep)) return;
+    const int64_t start = now();
+    if (start - last_end > LONG_WAIT) {
+        take_part(0);
+        if ((double)(now() - start) * ((double)items / (double)job.step) < WORTH_WAKING) return;
+    }
+    wake(0);
 }
 
 /* A process that is forked has none of the threads. */
 static void forget(void)
 {
     begun = 0;
-    atomic_store(&sleepers, 0), atomic_store(&seats, 0);
-    pthread_mutex_init(&gate, NULL), pthread_mutex_init(&bed, NULL);
-    pthread_cond_init(&bell, NULL);
+    atomic_store(&seats, 0);
+    pthread_mutex_init(&gate, NULL);
 }
 
-/* Begin threads until there are so many, and return how many there are. Signals are for others. */
-static int begin(int threads)
+/* Begin helpers until there are so many, and return how many there are. Signals are for others. */
+static int begin(int wanted)
 {
     static int watched;
     if (!watched) watched = pthread_atfork(NULL, NULL, forget) == 0;
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    while (watched && begun < threads) {
+    while (watched && begun < wanted) {
+        struct helper *h = &helpers[begun];
         pthread_t thread;
-        if (pthread_create(&thread, NULL, live, NULL) != 0) break;
+        atomic_store(&h->asleep, 0);
+        pthread_mutex_init(&h->bed, NULL), pthread_cond_init(&h->bell, NULL);
+        if (pthread_create(&thread, NULL, live, h) != 0) break;
         pthread_detach(thread);
         begun++;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return begun < threads ? begun : threads;
+    return begun < wanted ? begun : wanted;
+}
+
+/* Wait until so many helpers have left. */
+static void wait_for(int came)
+{
+    for (int look = 1; atomic_load(&left_seats) < came; look++)
+        if (look < LOOKS * LOOKS)
+            PAUSE();
+        else
+            sched_yield();
+}
+
+static void share_out(ptrdiff_t items)
+{
+    for (ptrdiff_t at = 0, first = 0; at < job.threads; at++) {
+        shares[at].end = first + (items - first) / (job.threads - at);
+        atomic_store_explicit(&shares[at].next, first, memory_order_relaxed);
+        first = shares[at].end;
+    }
 }
 
 int spread(part_of_call part, const void *call, ptrdiff_t items, ptrdiff_t bytes)
@@ -135,29 +227,23 @@ int spread(part_of_call part, const void *call, ptrdiff_t items, ptrdiff_t bytes
     if (threads > allowed) threads = allowed;
     if (threads > MOST) threads = MOST;
     if (threads < 2 || pthread_mutex_trylock(&gate) != 0) return part(call, 0, items);
-    const int helpers = begin((int)threads - 1);
+    if (begun < threads - 1) threads = 1 + begin((int)threads - 1);
     ptrdiff_t step = items / (threads * PARTS);
     if (step < LEAST_PART / each) step = LEAST_PART / each;
     if (step < 1) step = 1;
-    job.part = part, job.call = call, job.items = items, job.step = step;
-    atomic_store(&next_item, 0);
+    job.part = part, job.call = call, job.step = step, job.threads = (int)threads;
+    share_out(items);
     atomic_store(&left_seats, 0);
     atomic_store(&result_least, 0), atomic_store(&result_most, 0);
-    atomic_store(&seats, helpers);
-    atomic_fetch_add(&round_of_work, 1);
-    if (atomic_load(&sleepers) > 0) {
-        pthread_mutex_lock(&bed);
-        pthread_cond_broadcast(&bell);
-        pthread_mutex_unlock(&bed);
-    }
-    take_parts();
-    const int came = helpers - atomic_exchange(&seats, 0);
-    for (int spin = 0; atomic_load(&left_seats) < came; spin++)
-        if (spin < SPINS)
-            PAUSE();
-        else
-            sched_yield();
+    atomic_store(&seats, SEAT(threads - 1) - 1);
+    if (threads > 1) wake_first(items);
+    take_parts(0);
+    uint64_t empty = atomic_exchange(&seats, 0);
+    int came = (int)threads - 1;
+    for (; empty; empty &= empty - 1) came--;
+    wait_for(came);
     const int least = atomic_load(&result_least), most = atomic_load(&result_most);
+    last_end = now();
     pthread_mutex_unlock(&gate);
     return least < 0 ? least : most;
 }

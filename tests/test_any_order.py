@@ -440,6 +440,16 @@ def test_calls_of_one_thread_may_take_several() -> None:
     assert seen == [1, 1, 1]
 
 
+@pytest.mark.parametrize("threads", [2, 3, 7, 64, 200])
+def test_each_sample_is_worked_on_once_however_many_threads_share_them(threads: int) -> None:
+    random, layer = np.random.default_rng(threads), find("gpool", "max")()
+    for samples in (1, 2, 3, 5, 64, 97, 301):
+        x = random.standard_normal((samples, 120, 120, 3), np.float32)
+        for _ in range(3):  # of which the first may have to wake a thread
+            found, _ = run_array(layer, x, threads=threads)
+            np.testing.assert_array_equal(found, x.max((1, 2)))
+
+
 def test_what_takes_numpy_is_computed_block_by_block() -> None:
     x = np.full((9, 64, 64, 64), 3e38, np.float32)
     x[3] = 1
