@@ -5,6 +5,18 @@
  * another, and these in turn: so a sum of many cells is rounded a few hundred times, not once for
  * each. Where ODD says so of two cells, an image is reduced again, one cell after another, by EXACT. */
 
+/* Join four rows of `n` items at one of them. */
+static INLINE A NAME(four_at)(const T *x, ptrdiff_t n, ptrdiff_t i)
+{
+    return JOIN(JOIN(TERM(x[i]), TERM(x[i + n])), JOIN(TERM(x[i + 2 * n]), TERM(x[i + 3 * n])));
+}
+
+static INLINE BITS NAME(odd_at)(const T *x, ptrdiff_t n, ptrdiff_t i)
+{
+    (void)x, (void)n, (void)i;
+    return ODD(x[i], x[i + n]) | ODD(x[i + 2 * n], x[i + 3 * n]);
+}
+
 /* Join `count` rows of `n` items with what is in `to`, or put them there; say whether some are odd,
  * or where there are few, mark these in `lanes`. */
 static INLINE BITS NAME(rows_of)(const T *restrict x, ptrdiff_t n, int count, int begin,
@@ -12,22 +24,50 @@ static INLINE BITS NAME(rows_of)(const T *restrict x, ptrdiff_t n, int count, in
 {
     BITS odd = 0;
     for (ptrdiff_t i = 0; i < n; i++) {
-        A all = TERM(x[i]);
-        if (count == 4) {
-            A other = JOIN(TERM(x[i + 2 * n]), TERM(x[i + 3 * n]));
-            all = JOIN(JOIN(all, TERM(x[i + n])), other);
-            BITS here = ODD(x[i], x[i + n]) | ODD(x[i + 2 * n], x[i + 3 * n]);
-            if (lanes)
-                lanes[i] |= here;
-            else
-                odd |= here;
-        } else if (lanes) {
-            lanes[i] |= ODD(x[i], x[i]);
-        } else {
-            odd |= ODD(x[i], x[i]);
+        A all = count < 4 ? TERM(x[i]) : NAME(four_at)(x, n, i);
+        BITS here = count < 4 ? ODD(x[i], x[i]) : NAME(odd_at)(x, n, i);
+        if (!begin) all = JOIN(to[i], all);
+        if (count == 8) {
+            all = JOIN(all, NAME(four_at)(x + 4 * n, n, i));
+            here |= NAME(odd_at)(x + 4 * n, n, i);
         }
-        to[i] = begin ? all : JOIN(to[i], all);
+        if (lanes)
+            lanes[i] |= here;
+        else
+            odd |= here;
+        to[i] = all;
     }
+    return odd;
+}
+
+/* Join `count` rows, a multiple of four, of so few items that what comes of them stays in registers. */
+static INLINE void NAME(few_rows_of)(const T *restrict x, ptrdiff_t n, ptrdiff_t count, int begin,
+                                     A *restrict to, BITS *restrict lanes)
+{
+    A all[LANES];
+    BITS odd[LANES];
+    for (ptrdiff_t i = 0; i < n; i++) all[i] = begin ? NAME(four_at)(x, n, i) : to[i];
+    for (ptrdiff_t i = 0; i < n; i++) odd[i] = begin ? NAME(odd_at)(x, n, i) : 0;
+    for (ptrdiff_t row = begin ? 4 : 0; row < count; row += 4)
+        for (ptrdiff_t i = 0; i < n; i++) {
+            all[i] = JOIN(all[i], NAME(four_at)(x + row * n, n, i));
+            odd[i] |= NAME(odd_at)(x + row * n, n, i);
+        }
+    for (ptrdiff_t i = 0; i < n; i++) to[i] = all[i], lanes[i] |= odd[i];
+}
+
+/* The same of rows of any length. */
+static INLINE BITS NAME(long_rows_of)(const T *restrict x, ptrdiff_t n, ptrdiff_t count, int begin,
+                                      A *restrict to)
+{
+    BITS odd = 0;
+    ptrdiff_t row = 0;
+    if (begin || count % 8) {
+        odd |= begin ? NAME(rows_of)(x, n, 4, 1, to, 0) : NAME(rows_of)(x, n, 4, 0, to, 0);
+        row = 4;
+    }
+    for (; row + 8 <= count; row += 8) odd |= NAME(rows_of)(x + row * n, n, 8, 0, to, 0);
+    if (row < count) odd |= NAME(rows_of)(x + row * n, n, 4, 0, to, 0);
     return odd;
 }
 
@@ -43,21 +83,23 @@ static INLINE BITS NAME(image_of)(const source *x, ptrdiff_t at, ptrdiff_t n, pt
 {
     BITS odd = 0;
     ptrdiff_t i = 0;
-    const ptrdiff_t most = x->widen ? MOST(WIDENED / (4 * n) - 1, 0) * 4 * n : size;
+    const ptrdiff_t most = x->widen ? MOST(WIDENED / (4 * n), 1) * 4 * n : size;
     for (int first = 1; i + 4 * n <= size; first = 0) {
-        const ptrdiff_t stop = LEAST(size - 4 * n, i + (GROUPS - 1) * 4 * n);
+        const ptrdiff_t stop = LEAST(size / (4 * n) * 4 * n, i + GROUPS * 4 * n);
         A *to = first ? all : some;
-        for (int begin = 1; i <= stop; begin = 0) {
-            const ptrdiff_t from = i, last = LEAST(stop, i + most);
-            const T *cells = taken(x, at + from, last - from + 4 * n, sizeof(T));
-            if (begin) odd |= NAME(rows_of)(cells, n, 4, 1, to, lanes), i += 4 * n;
-            for (; i <= last; i += 4 * n)
-                odd |= NAME(rows_of)(cells + (i - from), n, 4, 0, to, lanes);
+        for (int begin = 1; i < stop; begin = 0) {
+            const ptrdiff_t part = LEAST(stop - i, most);
+            const T *cells = taken(x, at + i, part, sizeof(T));
+            if (lanes)
+                NAME(few_rows_of)(cells, n, part / n, begin, to, lanes);
+            else
+                odd |= NAME(long_rows_of)(cells, n, part / n, begin, to);
+            i += part;
         }
         if (!first) NAME(join)(some, n, all);
     }
     if (i == size) return odd;
-    const T *cells = taken(x, at + i, size - i, sizeof(T)) , *rest = cells;
+    const T *cells = taken(x, at + i, size - i, sizeof(T)), *rest = cells;
     if (!i) odd |= NAME(rows_of)(cells, n, 1, 1, all, lanes), i = n, rest += n;
     for (; i + n <= size; i += n, rest += n) odd |= NAME(rows_of)(rest, n, 1, 0, all, lanes);
     return odd | NAME(rows_of)(rest, size - i, 1, 0, all, lanes);
