@@ -42,6 +42,33 @@ static INLINE double divisor_of(const window *w, ptrdiff_t place, ptrdiff_t leng
     return (double)cells_between(w, place, -w->before, length + w->after);
 }
 
+/* The first place of which the window begins inside, and the place after the last whose ends there. */
+static INLINE ptrdiff_t whole_from(const window *w)
+{
+    return w->low ? (w->low - 1) / w->stride + 1 : 0;
+}
+
+static INLINE ptrdiff_t whole_until(const sheet *s)
+{
+    const window *w = &s->cell;
+    const ptrdiff_t rest = s->cells - extent_of(w) + w->low;
+    return rest < 0 ? 0 : LEAST(rest / w->stride + 1, w->count);
+}
+
+/* Whether averages are made in one pass over rows that were joined. */
+static INLINE int few_cells(const sheet *s)
+{
+    const window *w = &s->cell;
+    return w->size > 1 && w->size <= JOINED && (w->stride == 1 || s->items >= SHORT);
+}
+
+/* Whether they are over rows that were not: where windows share most cells, that takes longer. */
+static INLINE int few_apart(const sheet *s)
+{
+    const window *w = &s->cell;
+    return (w->size == 2 || w->size == 3) && w->stride > 1 && s->items >= SHORT;
+}
+
 /* How an output row is made: so many places at once, in pieces of so many items. */
 typedef struct {
     ptrdiff_t step, piece;
@@ -113,6 +140,7 @@ static ptrdiff_t common(ptrdiff_t a, ptrdiff_t b)
 #define OWN_COLUMNS 1
 #define KEPT larger_f
 #define SAME 1
+#define AVERAGE 1
 #include "windows_of.h"
 
 #define T double
@@ -125,6 +153,7 @@ static ptrdiff_t common(ptrdiff_t a, ptrdiff_t b)
 #define OWN_COLUMNS 1
 #define KEPT larger_d
 #define SAME 1
+#define AVERAGE 1
 #include "windows_of.h"
 
 #define T float
@@ -137,6 +166,7 @@ static ptrdiff_t common(ptrdiff_t a, ptrdiff_t b)
 #define OWN_COLUMNS 1
 #define KEPT larger_d
 #define SAME 0
+#define AVERAGE 1
 #include "windows_of.h"
 
 #define T float
@@ -149,6 +179,7 @@ static ptrdiff_t common(ptrdiff_t a, ptrdiff_t b)
 #define OWN_COLUMNS 0
 #define KEPT larger_d
 #define SAME 0
+#define AVERAGE 1
 #include "windows_of.h"
 
 #undef WORST
@@ -166,6 +197,7 @@ static ptrdiff_t common(ptrdiff_t a, ptrdiff_t b)
 #define OWN_COLUMNS 1
 #define KEPT smaller_f
 #define SAME 1
+#define AVERAGE 0
 #include "windows_of.h"
 
 #define T double
@@ -178,6 +210,7 @@ static ptrdiff_t common(ptrdiff_t a, ptrdiff_t b)
 #define OWN_COLUMNS 1
 #define KEPT smaller_d
 #define SAME 1
+#define AVERAGE 0
 #include "windows_of.h"
 
 #undef WORST

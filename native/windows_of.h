@@ -60,6 +60,10 @@ LOOP static void NAME(added_up)(const T *restrict x, A *restrict to, ptrdiff_t n
     for (ptrdiff_t i = 0; i < n; i++) to[i] += (A)x[i];
 }
 
+#if AVERAGE
+#include "averages_of.h"
+#endif
+
 /* Join the same `n` items of several rows, from `start` on. */
 static void NAME(join_rows)(int average, const T *const *rows, ptrdiff_t count, ptrdiff_t start,
                             ptrdiff_t n, A *to)
@@ -69,6 +73,12 @@ static void NAME(join_rows)(int average, const T *const *rows, ptrdiff_t count, 
         return;
     }
     const T *a = rows[0] + start, *b = rows[1] + start;
+#if AVERAGE
+    if (AVERAGES(average) && count > 3) {
+        NAME(sum_of_rows)(rows, count, start, to, n);
+        return;
+    }
+#endif
     if (count == 2)
         (AVERAGES(average) ? NAME(sum_of_two) : NAME(kept_of_two))(a, b, to, n);
     else
@@ -241,12 +251,11 @@ LOOP static int NAME(divide)(const A *sums, ptrdiff_t places, ptrdiff_t first, d
 {
     int bad = 0;
     const window *w = &s->cell;
-    const ptrdiff_t items = s->items, extent = extent_of(w);
-    const ptrdiff_t end = (s->cells - extent + w->low) / w->stride + 1 - first; /* of whole windows */
+    const ptrdiff_t items = s->items, end = whole_until(s) - first;
     for (ptrdiff_t place = 0, stop; place < places; place = stop) {
         ptrdiff_t i = place * items;
         A by = (A)(outer * divisor_of(w, first + place, s->cells));
-        int border = (first + place) * w->stride < w->low || place >= end;
+        int border = first + place < whole_from(w) || place >= end;
         stop = border ? place + 1 : LEAST(end, places);
         if (stop == place + 1 && items < SHORT) /* no vector holds them */
             for (; i < stop * items; i++) bad |= NAME(divided)(sums + i, by, out + i, 1);
@@ -256,16 +265,18 @@ LOOP static int NAME(divide)(const A *sums, ptrdiff_t places, ptrdiff_t first, d
     return bad;
 }
 
-/* Make one output row from the input rows under its windows, or from what they were joined to. */
-static int NAME(make_row)(int average, const T *const *rows, ptrdiff_t count, double divisor,
-                          const C *joined, const sheet *s, ptrdiff_t step, A *const *spare, T *out)
+/* Make the places from `first` to before `end` of an output row from the input rows under its windows,
+ * or from what they were joined to, in pieces of `step`. */
+static int NAME(make_places)(int average, const T *const *rows, ptrdiff_t count, double divisor,
+                             const C *joined, const sheet *s, ptrdiff_t step, A *const *spare,
+                             ptrdiff_t first, ptrdiff_t end, T *out)
 {
     const window *w = &s->cell;
     const ptrdiff_t extent = extent_of(w);
     const A fill = AVERAGES(average) ? 0 : WORST;
     int bad = 0;
-    for (ptrdiff_t first = 0; first < w->count; first += step) {
-        ptrdiff_t places = LEAST(step, w->count - first);
+    for (; first < end; first += step) {
+        ptrdiff_t places = LEAST(step, end - first);
         ptrdiff_t start = first * w->stride - w->low, cells = (places - 1) * w->stride + extent;
         ptrdiff_t from = MOST(start, 0), to = LEAST(start + cells, s->cells);
         ptrdiff_t before = (from - start) * s->items, n = (to - from) * s->items;
@@ -276,11 +287,35 @@ static int NAME(make_row)(int average, const T *const *rows, ptrdiff_t count, do
         else
             NAME(join_rows)(average, rows, count, from * s->items, n, row + before);
         for (ptrdiff_t i = before + n; i < cells * s->items; i++) row[i] = fill;
+#if AVERAGE
+        if (AVERAGES(average) && few_cells(s)) {
+            bad |= NAME(average_row)(row, places, first, divisor, s, out + first * s->items);
+            continue;
+        }
+#endif
         A *result = SAME && !AVERAGES(average) ? (A *)(out + first * s->items) : spare[4];
         NAME(join_cells)(average, spare, cells * s->items, places, w, s->items, result);
         if (AVERAGES(average)) bad |= NAME(divide)(result, places, first, divisor, s, out + first * s->items);
     }
     return bad;
+}
+
+/* Make one output row. */
+static int NAME(make_row)(int average, const T *const *rows, ptrdiff_t count, double divisor,
+                          const C *joined, const sheet *s, ptrdiff_t step, A *const *spare, T *out)
+{
+    ptrdiff_t first = 0;
+    int bad = 0;
+#if AVERAGE
+    if (AVERAGES(average) && !joined && count <= 4 && few_apart(s)) {
+        const ptrdiff_t from = LEAST(whole_from(&s->cell), s->cell.count), until = MOST(whole_until(s), from);
+        bad |= NAME(make_places)(1, rows, count, divisor, 0, s, step, spare, 0, from, out);
+        if (until > from) bad |= NAME(average_inside)(rows, count, divisor, s, from, until, out);
+        first = until;
+    }
+#endif
+    return bad | NAME(make_places)(average, rows, count, divisor, joined, s, step, spare, first,
+                                   s->cell.count, out);
 }
 
 #if OWN_COLUMNS
@@ -340,3 +375,4 @@ static int NAME(windows)(int average, const T *x, T *out, const sheet *s)
 #undef COLUMNS
 #undef FROM_COLUMNS
 #undef OWN_COLUMNS
+#undef AVERAGE

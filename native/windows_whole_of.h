@@ -8,5 +8,6 @@
 #define KEPT MOST
 #define WORST LOWEST
 #define SAME 1
+#define AVERAGE 0
 #include "windows_of.h"
 #undef WORST
