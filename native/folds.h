@@ -22,10 +22,12 @@ int fold_max_f(const float *x, float *out, ptrdiff_t before, ptrdiff_t length, p
 int fold_max_d(const double *x, double *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after);
 int fold_min_f(const float *x, float *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after);
 int fold_min_d(const double *x, double *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after);
+
+/* The last image may be shorter: its length is `last`. */
 int fold_moments_f(const float *x, double *mean, double *squares, ptrdiff_t before,
-                   ptrdiff_t length, ptrdiff_t after);
+                   ptrdiff_t length, ptrdiff_t last, ptrdiff_t after);
 int fold_moments_d(const double *x, double *mean, double *squares, ptrdiff_t before,
-                   ptrdiff_t length, ptrdiff_t after);
+                   ptrdiff_t length, ptrdiff_t last, ptrdiff_t after);
 
 /* The same of items of two bytes. */
 int fold_sum_halves(const halves *h, const uint16_t *x, double *out, ptrdiff_t before,
@@ -37,7 +39,7 @@ int fold_max_halves(const halves *h, const uint16_t *x, uint16_t *out, ptrdiff_t
 int fold_min_halves(const halves *h, const uint16_t *x, uint16_t *out, ptrdiff_t before,
                     ptrdiff_t length, ptrdiff_t after);
 int fold_moments_halves(const halves *h, const uint16_t *x, double *mean, double *squares,
-                        ptrdiff_t before, ptrdiff_t length, ptrdiff_t after);
+                        ptrdiff_t before, ptrdiff_t length, ptrdiff_t last, ptrdiff_t after);
 
 /* Divide `n` sums, and say whether a quotient is not finite. */
 int divide_f(const double *sums, float *out, double by, ptrdiff_t n);

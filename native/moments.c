@@ -67,8 +67,8 @@ LOOP_512 static void images_of_floats(const float *x, ptrdiff_t before, ptrdiff_
             image_of_floats(x, length, after, rows, memory, mean, squares);
 }
 
-int fold_moments_f(const float *x, double *mean, double *squares, ptrdiff_t before,
-                   ptrdiff_t length, ptrdiff_t after)
+static int images_f(const float *x, double *mean, double *squares, ptrdiff_t before,
+                    ptrdiff_t length, ptrdiff_t after)
 {
     double *memory = room(side_by_side(after, length) * after, 3, sizeof(double));
     if (!memory) return -1;
@@ -83,8 +83,8 @@ LOOP static void add_rows_away(const float *x, ptrdiff_t n, ptrdiff_t size, cons
     add_rows_f(x, n, size, near, sums, powers);
 }
 
-int fold_moments_halves(const halves *h, const uint16_t *x, double *mean, double *squares,
-                        ptrdiff_t before, ptrdiff_t length, ptrdiff_t after)
+static int images_halves(const halves *h, const uint16_t *x, double *mean, double *squares,
+                         ptrdiff_t before, ptrdiff_t length, ptrdiff_t after)
 {
     const ptrdiff_t rows = side_by_side(after, length), n = rows * after, size = length * after;
     const ptrdiff_t step = LEAST(MOST(WIDENED / (2 * n), 1) * 2 * n, size);
@@ -152,10 +152,10 @@ LOOP_512 static void images_of_doubles(const double *x, ptrdiff_t before, ptrdif
         image_of_doubles(x, length, after, memory, mean, squares);
 }
 
-int fold_moments_d(const double *x, double *mean, double *squares, ptrdiff_t before,
-                   ptrdiff_t length, ptrdiff_t after)
+static int images_d(const double *x, double *mean, double *squares, ptrdiff_t before,
+                    ptrdiff_t length, ptrdiff_t after)
 {
-    const ptrdiff_t size = length * after, step = MOST(SOME / size, 1);
+    const ptrdiff_t size = length * after, step = SOME / MOST(size, 1) + 1;
     double *memory = room(side_by_side(after, length) * after, 5, sizeof(double));
     int result = memory ? 0 : -1;
     for (ptrdiff_t k = 0; k < before && !result; k += step) {
@@ -168,3 +168,18 @@ int fold_moments_d(const double *x, double *mean, double *squares, ptrdiff_t bef
     free(memory);
     return result;
 }
+
+/* All of them: those that are alike, and the last one where it is shorter. */
+#define FOLD_MOMENTS(name, images, type, GIVEN, PASSED)                                            \
+    int name(GIVEN const type *x, double *mean, double *squares, ptrdiff_t before, ptrdiff_t length, \
+             ptrdiff_t last, ptrdiff_t after)                                                      \
+    {                                                                                              \
+        const ptrdiff_t alike = last == length ? before : before - 1, at = alike * after;          \
+        if (images(PASSED x, mean, squares, alike, length, after) < 0) return -1;                  \
+        if (alike == before) return 0;                                                             \
+        return images(PASSED x + at * length, mean + at, squares + at, 1, last, after);            \
+    }
+#define AND ,
+FOLD_MOMENTS(fold_moments_f, images_f, float, , )
+FOLD_MOMENTS(fold_moments_d, images_d, double, , )
+FOLD_MOMENTS(fold_moments_halves, images_halves, uint16_t, const halves *h AND, h AND)

@@ -107,7 +107,7 @@ SUMS(FOLD)
 
 /* Squares are as far from the first of all of them as the means beside them. */
 typedef struct {
-    FIRST ptrdiff_t length, after;
+    FIRST ptrdiff_t before, length, last, after;
     const double *mean;
     double *squares;
 } moments_call;
@@ -116,15 +116,16 @@ typedef struct {
     static int name##_some(const void *call, const void *x, void *out, ptrdiff_t before)     \
     {                                                                                        \
         const moments_call *k = call;                                                        \
-        double *mean = out;                                                                  \
+        double *mean = out, *end = mean + before * k->after;                                 \
+        const int is_last = end == k->mean + k->before * k->after;                           \
         return name(PASSED x, mean, k->squares + (mean - k->mean), before, k->length,        \
-                    k->after);                                                               \
+                    is_last ? k->last : k->length, k->after);                                \
     }                                                                                        \
     int name##_parts(GIVEN const type *x, double *mean, double *squares, ptrdiff_t before,   \
-                     ptrdiff_t length, ptrdiff_t after)                                      \
+                     ptrdiff_t length, ptrdiff_t last, ptrdiff_t after)                      \
     {                                                                                        \
-        const moments_call call = {HELD .length = length, .after = after, .mean = mean,      \
-                                   .squares = squares};                                      \
+        const moments_call call = {HELD .before = before, .length = length, .last = last,    \
+                                   .after = after, .mean = mean, .squares = squares};        \
         return in_parts(name##_some, &call, x, mean, before,                                 \
                         length * after * (ptrdiff_t)size, after * (ptrdiff_t)sizeof(double)); \
     }

@@ -60,7 +60,7 @@ KEPT(DECLARE_KEPT)
 SUMS(DECLARE_SUM)
 #define DECLARE_MOMENTS(name, type, size, GIVEN, HELD, PASSED)                             \
     int name##_parts(GIVEN const type *x, double *mean, double *squares, ptrdiff_t before, \
-                     ptrdiff_t length, ptrdiff_t after);
+                     ptrdiff_t length, ptrdiff_t last, ptrdiff_t after);
 MOMENTS(DECLARE_MOMENTS)
 #define DECLARE_ROWS(name, type, size, GIVEN, HELD, PASSED)                                \
     int name##_parts(GIVEN const type *x, type *y, const double *gamma, const double *beta, \

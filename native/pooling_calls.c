@@ -284,10 +284,10 @@ PyObject *py_fold_moments(PyObject *self, PyObject *args)
 {
     (void)self;
     PyObject *objects[3];
-    Py_ssize_t before, length, after;
+    Py_ssize_t before, length, after, last = -1;
     type_of_items t = {'f', sizeof(float)};
-    if (!PyArg_ParseTuple(args, "OOO(nnn)|O&", &objects[0], &objects[1], &objects[2], &before,
-                          &length, &after, float_type, &t))
+    if (!PyArg_ParseTuple(args, "OOO(nnn)|O&n", &objects[0], &objects[1], &objects[2], &before,
+                          &length, &after, float_type, &t, &last))
         return NULL;
     const Py_ssize_t from[4] = {before, length, after, t.size};
     const Py_ssize_t to[3] = {before, after, sizeof(double)};
@@ -296,17 +296,21 @@ PyObject *py_fold_moments(PyObject *self, PyObject *args)
     buffers b;
     if (!count(from, 4, bytes) || !count(to, 3, bytes + 1)) return NULL;
     bytes[2] = bytes[1];
+    if (last == -1) last = length;
+    if (last != length && (last < 1 || last > length || before < 1))
+        return PyErr_Format(PyExc_ValueError, "a last image of %zd rows", last);
+    bytes[0] -= (length - last) * after * t.size;
     if (take(&b, objects, uses, bytes, 3) < 0) return NULL;
     const void *x = b.view[0].buf;
     void *mean = b.view[1].buf, *squares = b.view[2].buf;
     int result = 0;
     const halves *h = halves_of(t.kind);
     if (h)
-        RUN(bytes[0], result = fold_moments_halves(h, x, mean, squares, before, length, after));
+        RUN(bytes[0], result = fold_moments_halves(h, x, mean, squares, before, length, last, after));
     else if (t.kind == 'f')
-        RUN(bytes[0], result = fold_moments_f(x, mean, squares, before, length, after));
+        RUN(bytes[0], result = fold_moments_f(x, mean, squares, before, length, last, after));
     else
-        RUN(bytes[0], result = fold_moments_d(x, mean, squares, before, length, after));
+        RUN(bytes[0], result = fold_moments_d(x, mean, squares, before, length, last, after));
     return answer(&b, result);
 }
 

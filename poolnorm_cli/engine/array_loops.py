@@ -7,7 +7,8 @@ for each other at the interpreter's lock, and to be woken.
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property, lru_cache
-from typing import Any
+from math import prod
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,15 +16,21 @@ from poolnorm_cli.backends import Backend
 from poolnorm_cli.backends.numpy_backend import NUMPY
 from poolnorm_cli.engine.buffer_pass import BufferPass
 from poolnorm_cli.engine.layer_pass import LayerPass, Weights
-from poolnorm_cli.engine.threads import default_threads
+from poolnorm_cli.engine.threads import ONE_THREAD, default_threads
 from poolnorm_cli.kernels import native
 from poolnorm_cli.kernels.memory import Array
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.machine import processors
 from poolnorm_cli.shapes import Ints
-from poolnorm_cli.sizes import SPREAD_BYTES
+from poolnorm_cli.sizes import GATHERED_BYTES, SPREAD_BYTES
+from poolnorm_cli.strips import grain_rows
+from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.tensor import RowRange, even_ranges
 from poolnorm_cli.values import frozen, replace
+
+
+if TYPE_CHECKING:
+    from poolnorm_cli.kernels.moments import Moments
 
 
 @frozen(eq=False)
@@ -32,10 +39,12 @@ class ArrayLoops:
 
     Attributes:
         run: The layer in inference, without weights.
+        plan: The layer as it is called, of which the statistics are.
         threads: How many there may be.
     """
 
     run: BufferPass
+    plan: LayerPass
     threads: int = 1
 
     @cached_property
@@ -63,6 +72,38 @@ class ArrayLoops:
     def weight_shapes(self) -> dict[str, Ints]:
         """Shapes of the weights."""
         return self.run.layer.weight_shapes(self.run.shape) if self.run.layer.weight_names else {}
+
+    @cached_property
+    def _gathering(self) -> tuple[LayerPass, int]:
+        """What gathers statistics, and over how many samples at a time: whole grains.
+
+        Loops that read items as they lie share them out by themselves, and take as many samples at
+        a time as there may be; where blocks are converted before, threads of Python do.
+        """
+        inner = self.plan.inner
+        if not self.plan.statistics_axes or inner.strips or not _is_gathered_as_it_lies(inner):
+            return self.plan, inner.rows
+        grain, size = (
+            grain_rows(inner.shape[1:]),
+            prod(inner.shape[1:]) * DTYPES[inner.dtype].itemsize,
+        )
+        rows = max(GATHERED_BYTES // max(size * grain, 1), 1) * grain
+        return replace(self.plan, pool=ONE_THREAD), max(inner.rows, rows)
+
+    def moments(self, x: Array) -> "Moments | None":
+        """Gather the statistics of an array.
+
+        Args:
+            x: C-contiguous, of the shape and dtype of the run.
+
+        Returns:
+            The statistics; None where the layer needs none.
+        """
+        plan, rows = self._gathering
+        if not plan.statistics_axes:
+            return None
+        with _several(self.threads):
+            return plan.moments(plan.array_blocks(x, rows))
 
     def fill(self, x: Array, weights: Weights, y: Array) -> bool:
         """Compute an array.
@@ -166,7 +207,7 @@ def _made(
         return plan, None
     run = BufferPass(layer, shape, *dtypes, pool=plan.pool)
     count = default_threads() if threads is None else threads
-    return plan, ArrayLoops(run, count) if run.may_have_loops else None
+    return plan, ArrayLoops(run, plan, count) if run.may_have_loops else None
 
 
 @contextmanager
@@ -177,6 +218,14 @@ def _several(threads: int) -> Iterator[None]:
         yield
     finally:
         native.loops().allow_threads(before)
+
+
+def _is_gathered_as_it_lies(plan: LayerPass) -> bool:
+    """Whether loops read items for statistics, and no block of them is converted before."""
+    compute = plan.compute_dtype.name
+    if plan.dtype == compute:
+        return True
+    return compute == "float32" and native.compiled() and native.KINDS[plan.dtype] in native.HALVES
 
 
 def _bytes_of(array: Array) -> memoryview:

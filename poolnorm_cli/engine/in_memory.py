@@ -1,7 +1,6 @@
 """A layer over an array in memory: what the command does to a file, without the file."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,13 +12,10 @@ from poolnorm_cli.engine.array_tensor import ArrayTensor
 from poolnorm_cli.engine.layer_pass import LayerPass, Weights, initial_weights
 from poolnorm_cli.engine.placed import fill_array, output_sizes, put_items, run_in_any_order
 from poolnorm_cli.engine.streaming import open_blocks
-from poolnorm_cli.kernels import native
 from poolnorm_cli.kernels.memory import Array
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.maskable import require_maskable
 from poolnorm_cli.layers.trainable import Trainable
-from poolnorm_cli.sizes import GATHERED_BYTES
-from poolnorm_cli.strips import grain_rows
 from poolnorm_cli.values import replace
 
 
@@ -129,7 +125,7 @@ def _fill_by_loops(
     plan: LayerPass, loops: ArrayLoops, x: Array, weights: Weights, y: Array
 ) -> "tuple[Moments | None, bool]":
     """Compute an array by loops alone: return its statistics, and whether the output is there."""
-    moments = plan.moments(plan.array_blocks(x, _gathered_rows(plan)))
+    moments = loops.moments(x)
     fixed: Weights | None = weights
     if moments is not None:
         layer = plan.layer
@@ -169,29 +165,6 @@ def _fill_by_blocks(
         put = fill_array(inner, weights, inner.reshape_moments(moments), y)
         run_in_any_order(inner, plan.array_blocks(x, step), sizes, put)
     return moments
-
-
-def _gathered_rows(plan: LayerPass) -> int:
-    """Return how many samples statistics are gathered over at a time: whole grains.
-
-    They are the more, the less of Python there is between loops; each thread has two shares.
-    """
-    inner = plan.inner
-    size = prod(inner.shape[1:]) * inner.compute_dtype.itemsize
-    if not plan.statistics_axes or inner.strips or not _is_gathered_as_it_lies(inner):
-        return inner.rows
-    grain, samples = grain_rows(inner.shape[1:]), inner.shape[0]
-    shares = 2 * plan.pool.threads if plan.pool.threads > 1 else 1
-    most = max(min(GATHERED_BYTES // max(size, 1), samples // shares) // grain, 1) * grain
-    return max(most, inner.rows) if shares == 1 else most
-
-
-def _is_gathered_as_it_lies(plan: LayerPass) -> bool:
-    """Whether loops read items for statistics, and no block of them is converted before."""
-    compute = plan.compute_dtype.name
-    if plan.dtype == compute:
-        return True
-    return compute == "float32" and native.compiled() and native.KINDS[plan.dtype] in native.HALVES
 
 
 def _fill(y: Array, blocks: Iterable[Array]) -> None:

@@ -62,8 +62,8 @@ def fold_squares(x: Array, out: Array, shape: ThreeAxes, kind: Type = 4, /) -> b
 def fold_max(x: Array, out: Array, shape: ThreeAxes, kind: Type = 4, /) -> bool: ...
 def fold_min(x: Array, out: Array, shape: ThreeAxes, kind: Type = 4, /) -> bool: ...
 def fold_moments(
-    x: Array, mean: Array, squares: Array, shape: ThreeAxes, kind: Type = 4, /
-) -> bool: ...
+    x: Array, mean: Array, squares: Array, shape: ThreeAxes, kind: Type = 4, last: int = -1, /
+) -> bool: ...  # `last` is the length of the last image, where that is shorter
 def divide(
     sums: Buffer, out: Buffer, by: float, kind: Type, /
 ) -> bool: ...  # True: one is not finite

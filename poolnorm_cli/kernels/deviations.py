@@ -43,10 +43,7 @@ def deviations_of(x: Array) -> Pair:
     if length == 1:
         return _in_float64(x)
     if loops := loops_for(x, FLOATS + HALVES):
-        found: Pair = np.empty((before, after)), np.empty((before, after))
-        items = x.view(np.uint16) if x.dtype.name == "bfloat16" else x  # which is no buffer else
-        loops.fold_moments(items, *found, x.shape, KINDS[x.dtype.name])
-        return _with_non_finite(x, *found)
+        return _with_non_finite(x, *_by_loop(loops, x, (before, length, after), length))
     if x.dtype != np.float32:
         return _in_float64(x)
     if length < _SHORT or (after == 1 and length <= _ROW):
@@ -59,6 +56,35 @@ def deviations_of(x: Array) -> Pair:
         return np.concatenate(means), np.concatenate(squares)
     strips = [_of_strips(sample) for sample in x]
     return np.stack([mean for mean, _ in strips]), np.stack([squares for _, squares in strips])
+
+
+def deviations_of_parts(x: Array, length: int) -> Pair | None:
+    """Compute what `deviations_of` gives for consecutive parts of an axis, in one loop over all.
+
+    Args:
+        x: C-contiguous, of shape (cells, after), not empty.
+        length: Cells of a part; the last one may be shorter.
+
+    Returns:
+        Both in float64, of shape (parts, after); None without loops, or where something is not
+        finite.
+    """
+    loops, (cells, after) = loops_for(x, FLOATS + HALVES), x.shape
+    if loops is None or length == 1:
+        return None
+    parts = -(-cells // length)
+    last = cells - (parts - 1) * length
+    if last == 1:
+        return None
+    found = _by_loop(loops, x, (parts, length, after), last)
+    return found if np.isfinite(found[1]).all() else None
+
+
+def _by_loop(loops: Any, x: Array, sizes: tuple[int, int, int], last: int) -> Pair:
+    found: Pair = np.empty((sizes[0], sizes[2])), np.empty((sizes[0], sizes[2]))
+    items = x.view(np.uint16) if x.dtype.name == "bfloat16" else x  # which is no buffer else
+    loops.fold_moments(items, *found, sizes, KINDS[x.dtype.name], last)
+    return found
 
 
 def _of_short(x: Array) -> Pair:

@@ -43,10 +43,7 @@ def inexact_squares(x: Array, axes: Axes, squares: Array, mean: Array | None = N
     Returns:
         A bool for each sum, in the shape of `squares`; None where none is lost.
     """
-    if x.dtype != np.float64 or not x.size:
-        return None
-    # A NaN fails both comparisons, so it is looked at as well.
-    if squares.min() >= _SMALL_SQUARES and np.isfinite(squares.max()):
+    if not x.size or are_exact_squares(x.dtype, squares):
         return None
     lost = squares < _SMALL_SQUARES
     if mean is not None:
@@ -58,6 +55,22 @@ def inexact_squares(x: Array, axes: Axes, squares: Array, mean: Array | None = N
     largest = np.maximum(np.abs(most), np.abs(least))
     lost &= np.isfinite(largest) & (largest > 0)
     return lost if lost.any() else None
+
+
+def are_exact_squares(dtype: np.dtype[Any], squares: Array) -> bool:
+    """Whether sums of squares are such that float64 has lost nothing of them.
+
+    Args:
+        dtype: Dtype of the cells.
+        squares: The sums, not empty.
+
+    Returns:
+        False where the cells are to be looked at.
+    """
+    # A NaN fails both comparisons, so it is looked at as well.
+    return dtype != np.float64 or bool(
+        squares.min() >= _SMALL_SQUARES and np.isfinite(squares.max())
+    )
 
 
 def recompute_squares(

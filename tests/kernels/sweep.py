@@ -343,6 +343,7 @@ def at_the_door(random: Random) -> None:
         lambda: loops.roots(wide, x, items, 4, wild[25] % 9 - 4.0),
         lambda: loops.roots(wide, y, wild[24], int(random.choice([4, 8])), 2.0),
         lambda: loops.fold_moments(x, y, y, three, kinds[0]),
+        lambda: loops.fold_moments(x, y, y, three, kinds[0], wild[21] % 9),
         lambda: loops.divide(x, y, 2.0, kinds[0]),
         lambda: loops.divide(x[: 2 * y.size], y, 0.0, int(random.choice([4, 8]))),
         lambda: loops.normalize_rows(x, y, None, wide, kinds[0], division, tuple(wild[20:24])),

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.kernels import gathering
+from poolnorm_cli.kernels.deviations import deviations_of, deviations_of_parts
 from poolnorm_cli.kernels.gathering import gather
 from poolnorm_cli.kernels.moments import Moments, merge, moments_of, tree_reduce
+from poolnorm_cli.kernels.native import compiled, loops
 
 
 def _same(found: Moments, expected: Moments) -> None:
@@ -47,3 +49,32 @@ def test_grains_together_are_as_alone(
             for cut in (rows, 5 * rows, 200):
                 blocks = [part[start : start + cut] for start in range(0, samples, cut)]
                 _same(gather(blocks, sample, axes), expected)
+
+
+@pytest.mark.skipif(not compiled(), reason="there are no loops")
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("shape", [(1 << 17, 1), (70_000, 3), (4_000, 48), (300, 700)], ids=str)
+def test_parts_of_an_axis_are_as_alone(shape: tuple[int, int], threads: int, dtype: str) -> None:
+    x = (np.random.default_rng(4).standard_normal(shape) * 3 + 5).astype(dtype)
+    length = shape[0] * 2 // 7
+
+    before = loops().allow_threads(threads)
+    try:
+        found = deviations_of_parts(x, length)
+    finally:
+        loops().allow_threads(before)
+
+    assert found is not None
+    alone = [deviations_of(x[None, i : i + length]) for i in range(0, len(x), length)]
+    for together, each in zip(found, zip(*alone, strict=True), strict=True):
+        np.testing.assert_array_equal(together, np.concatenate(each))
+
+
+@pytest.mark.skipif(not compiled(), reason="there are no loops")
+@pytest.mark.parametrize("last", [0, 6, -2])
+def test_a_last_part_that_is_none_is_refused(last: int) -> None:
+    x, out = np.ones(40, np.float32), np.empty(2)
+
+    with pytest.raises(ValueError, match="a last image"):
+        loops().fold_moments(x, out, out, (2, 5, 1), "f", last)
