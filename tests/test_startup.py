@@ -135,6 +135,42 @@ def test_a_limit_of_memory_needs_no_array(tmp_path: Path) -> None:
     assert ("numpy" in found) == (not native.compiled())
 
 
+@pytest.mark.parametrize(
+    ("jobs", "unused"),
+    [("1", SLOW), ("2", {"dataclasses", "inspect", "tempfile", "multiprocessing"})],
+)
+@pytest.mark.parametrize("words", ["{i} -O {o}", "{x} -O {o}", "{i} -O {o} ! pool max ! bn"])
+def test_many_files_need_no_array(words: str, jobs: str, unused: set[str], tmp_path: Path) -> None:
+    folder, target = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    names = [str(folder / f"{name}.npy") for name in "abcd"]
+    for name in names:
+        modules_of("generate", "normal", "2,6,6,3", "-o", name)
+    verb = ["pipe"] if "!" in words else ["bn"]
+    given = words.format(i=folder, x=" ".join(names), o=target).split()
+    found = modules_of(*verb, "-q", "-j", jobs, *given)
+
+    assert ("numpy" in found) == (not native.compiled())
+    assert "numpy" in found or not unused & found
+    assert len(list(target.iterdir())) == 4
+
+
+@pytest.mark.skipif(not native.compiled(), reason="there are no compiled loops")
+def test_workers_need_no_array_until_one_comes_that_does(tmp_path: Path) -> None:
+    for name, shape in (("a", (2, 6, 6, 3)), ("b", (1, 6, 6, 3)), ("c", (3, 5, 7, 3))):
+        np.save(tmp_path / f"{name}.npy", np.ones(shape, np.float32))
+
+    def imports(target: str) -> bool:
+        words = [sys.executable, "-X", "importtime", "-m", "poolnorm_cli", "pool", "max"]
+        words += [str(tmp_path), "-O", str(tmp_path / target), "-j", "2", "-q"]
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        return any(line.endswith(" numpy") for line in done.stderr.splitlines())
+
+    assert not imports("one")
+    np.save(tmp_path / "d.npy", np.asfortranarray(np.ones((2, 6, 6, 3), np.float32)))
+    assert imports("two")
+
+
 def test_a_pipe_needs_neither_tables_nor_what_is_for_many(tmp_path: Path) -> None:
     source, target = str(tmp_path / "x.npy"), str(tmp_path / "y.npy")
     modules_of("generate", "normal", "2,6,6,3", "-o", source)

@@ -181,7 +181,7 @@ def test_no_more_memory_is_taken_than_is_allowed(tmp_path: Path) -> None:
         job = BufferJob(layer, threads=4, memory=memory)
         (tensor,) = open_tensors(str(files[0]))
         assert job.serves([tensor])
-        threads.append(job._plan(tensor).pool.threads)
+        threads.append(job.plan_for(tensor).pool.threads)
         found.add(run(job, *files))
 
     assert threads[:2] == [4, 4]

@@ -8,7 +8,7 @@ from poolnorm_cli.batch.inputs import MANY, Input
 from poolnorm_cli.batch.stages import InputResult, Stages
 from poolnorm_cli.batch.tasks import Result, Task, Work
 from poolnorm_cli.engine.outcome import Outcome
-from poolnorm_cli.engine.training import TrainingStep
+from poolnorm_cli.engine.training_step import TrainingStep
 from poolnorm_cli.errors import OutputError, PoolnormError, UnavailableError, UsageError
 from poolnorm_cli.layers.call import Call
 from poolnorm_cli.tensors.names import STDIN
@@ -19,7 +19,9 @@ from poolnorm_cli.values import field, precompile_init, record, replace
 if TYPE_CHECKING:
     from poolnorm_cli.batch.journal import Journal
     from poolnorm_cli.batch.plan import Plan
+    from poolnorm_cli.engine.batch_job import BatchJob
     from poolnorm_cli.engine.job import Job
+    from poolnorm_cli.tensors.tensor import Tensor
 
 
 _WINDOW = 4096
@@ -289,7 +291,7 @@ class Batch:
             yield self._reported - 1
 
 
-def initialize_weights(plan: "Plan", job: "Job") -> None:
+def initialize_weights(plan: "Plan", job: "Job | BatchJob") -> None:
     """Read or make the weights for the first input that can be read, whichever is done first.
 
     Args:
@@ -305,3 +307,21 @@ def initialize_weights(plan: "Plan", job: "Job") -> None:
                 return
         except PoolnormError:
             continue  # it is reported when its turn comes
+
+
+def first_tensor(plan: "Plan") -> "Tensor | None":
+    """Return the first tensor of the first input, which decides on weights as above.
+
+    Args:
+        plan: The inputs.
+
+    Returns:
+        The tensor, of which nothing is read; None for what comes on a stream, or cannot be read.
+    """
+    source = plan.sources[0]
+    if source.error is not None or source.word == STDIN or source.is_stream:
+        return None
+    try:
+        return next(plan.reading.open(Input(source.word, plan.key)), None)
+    except PoolnormError:
+        return None

@@ -68,7 +68,7 @@ def run_tasks(work: Work, tasks: Sequence[Task]) -> list[Result]:
         What came of each, in order.
     """
     memory = worker_memory(work.job.memory)
-    own = replace(work, job=work.job.in_worker(memory))
+    own = replace(work, job=work.job.any_job().in_worker(memory))
     commits = GroupCommit(own, safely=True)
     done: Done = []
     try:
@@ -86,7 +86,7 @@ def run_tasks(work: Work, tasks: Sequence[Task]) -> list[Result]:
 
 def work_to_remote(work: Work) -> Work:
     """Return the work with its files named from the root."""
-    return replace(work, job=work.job.with_files(absolute))
+    return replace(work, job=work.job.any_job().with_files(absolute))
 
 
 def task_to_remote(task: Task) -> Task:

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from math import prod
 from typing import TYPE_CHECKING
 
-from poolnorm_cli.engine.job import Job
-from poolnorm_cli.engine.layer_pass import LayerPass
-from poolnorm_cli.engine.training import BatchStatistics, TrainingStep
+from poolnorm_cli.engine.buffer_pass import BufferPass
+from poolnorm_cli.engine.training_step import BatchStatistics, TrainingStep
 from poolnorm_cli.errors import OutputError, error_context, reason_of
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.sizes import PART_BYTES, SPLIT_BYTES
 from poolnorm_cli.strips import grain_rows
+from poolnorm_cli.tensors.array_writer import ArrayWriter
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.files import Version, stamp_of, write_all_at
 from poolnorm_cli.tensors.formats import format_of
@@ -28,6 +28,10 @@ from poolnorm_cli.values import frozen, replace
 
 if TYPE_CHECKING:
     from poolnorm_cli.batch.inputs import Input, Reading
+    from poolnorm_cli.engine.batch_job import BatchJob
+    from poolnorm_cli.engine.blocks import BlockPlan
+    from poolnorm_cli.engine.buffer_job import BufferJob
+    from poolnorm_cli.engine.job import Job
     from poolnorm_cli.tensors.tensor import Tensor
 
 
@@ -49,7 +53,7 @@ class Part:
     file: str | None = None
     offset: int = 0
 
-    def gather(self, job: Job, whole: "Tensor") -> BatchStatistics:
+    def gather(self, job: "Job", whole: "Tensor") -> BatchStatistics:
         """Gather the statistics of the part.
 
         Args:
@@ -69,12 +73,18 @@ class Part:
             )
 
     def write(
-        self, job: Job, whole: "Tensor", step: TrainingStep, target: str, *, sync: bool
+        self,
+        job: "Job | BufferJob",
+        whole: "Tensor",
+        step: TrainingStep,
+        target: str,
+        *,
+        sync: bool,
     ) -> None:
         """Write the outputs of the part to their place in the unfinished output.
 
         Args:
-            job: What is done to the tensor.
+            job: What runs the tensor.
             whole: The tensor that the part is of.
             step: The weights and the statistics of the whole tensor.
             target: The name that the output is going to have, for errors.
@@ -83,26 +93,46 @@ class Part:
         Raises:
             PoolnormError: The input cannot be read or has changed, or the output not be written.
         """
-        from poolnorm_cli.tensors.codecs import encode
-
         with error_context(whole.name):
             run = job.plan_for(whole)
-            inner, part, dtype = run.inner, self._of(run, whole), DTYPES[run.result]
-            moments = inner.reshape_moments(step.moments)
-            inner = replace(inner, first_sample=self.start, step=step.step)
-            place = self.offset + self.start * prod(inner.output_shape[1:]) * dtype.itemsize
+            part = self._of(run, whole)
             try:
                 with _opened(str(self.file)) as fd:
-                    for block in inner.outputs(inner.blocks(part), step.weights, moments):
-                        data = encode(block, dtype).reshape(-1).view("u1").data
-                        write_all_at(fd, data, place)
-                        place += len(data)
+                    writer = self._writer(fd, run.inner, target)
+                    if isinstance(run, BufferPass):
+                        run.write_outputs(part, writer)
+                    else:
+                        from poolnorm_cli.engine.streaming import write_blocks
+
+                        inner = replace(run.inner, first_sample=self.start, step=step.step)
+                        write_blocks(inner, None, step, part, writer)
+                    writer.close()
                     if sync:  # the machine that gives the file its name may be another
                         os.fsync(fd)
             except OSError as error:
                 raise OutputError.at(target, reason_of(error)) from error
 
-    def _of(self, run: LayerPass, whole: "Tensor") -> RangeTensor:
+    def _writer(self, fd: int, inner: "BlockPlan", target: str) -> ArrayWriter:
+        """Return what writes the outputs of the part, in order or each where it belongs."""
+        shape, dtype = inner.output_shape[1:], DTYPES[inner.result]
+        start = self.offset + self.start * prod(shape) * dtype.itemsize
+        done = 0
+
+        def append(data: memoryview | bytes) -> None:
+            nonlocal done
+            write_all_at(fd, data, start + done)
+            done += len(data)
+
+        return ArrayWriter(
+            target,
+            (self.stop - self.start, *shape),
+            dtype,
+            append,
+            header=b"",
+            patch=lambda data, place: write_all_at(fd, data, start + place),
+        )
+
+    def _of(self, run: "BlockPlan", whole: "Tensor") -> RangeTensor:
         assert isinstance(whole, NpyTensor)  # noqa: S101 - only such a one is split
         return RangeTensor(whole, run.inner.shape, (self.start, self.stop), self.version)
 
@@ -116,7 +146,9 @@ def _opened(file: str) -> Iterator[int]:
         os.close(fd)
 
 
-def parts_of(reading: "Reading", job: Job, item: "Input") -> "tuple[NpyTensor, list[Part]] | None":
+def parts_of(
+    reading: "Reading", job: "Job | BatchJob", item: "Input"
+) -> "tuple[NpyTensor, list[Part]] | None":
     """Cut an input into parts; None where it is small, or cannot be done apart.
 
     Args:
@@ -141,14 +173,14 @@ def parts_of(reading: "Reading", job: Job, item: "Input") -> "tuple[NpyTensor, l
     (tensor,) = reading.open(item)
     assert isinstance(tensor, NpyTensor)  # noqa: S101 - of this suffix
     with error_context(tensor.name):
-        run = job.plan_for(tensor)
+        run = job.job_of(tensor).plan_for(tensor)
         if not _apart(run, tensor):
             return None
     parts = list(_cut(run.inner.shape, tensor))
     return (tensor, parts) if len(parts) > 1 else None
 
 
-def _apart(run: LayerPass, tensor: NpyTensor) -> bool:
+def _apart(run: "BlockPlan", tensor: NpyTensor) -> bool:
     """Whether the samples of a tensor go through one by one, and lie one behind the other."""
     one_by_one = run.output_shape[:1] == run.shape[:1] and not run.is_interleaved
     return one_by_one and not tensor.fortran_order

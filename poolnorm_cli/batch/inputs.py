@@ -124,10 +124,8 @@ def output_prefix(directory: str, folder: str) -> str:
     Returns:
         The path with a slash at its end; empty for the current directory.
     """
-    from pathlib import Path
-
-    joined = str(Path(directory, folder))
-    return "" if joined == "." else f"{joined.rstrip('/')}/"
+    names = [name for name in f"{directory}/{folder}".split("/") if name not in ("", ".")]
+    return "".join(["/" if directory.startswith("/") else "", *(f"{name}/" for name in names)])
 
 
 _MOST_NAMES = 4_000_000

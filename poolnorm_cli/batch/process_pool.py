@@ -10,14 +10,14 @@ import signal
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from poolnorm_cli.batch.link import Link
 from poolnorm_cli.batch.tasks import Result, Task
 from poolnorm_cli.batch.worker_process import start
 from poolnorm_cli.engine.threads import default_threads
 from poolnorm_cli.errors import PoolnormError
+from poolnorm_cli.values import field, record, replace
 
 
 if TYPE_CHECKING:
@@ -48,12 +48,12 @@ class _SentTask(NamedTuple):
     alone: bool = False
 
 
-@dataclass(slots=True)
+@record
 class _Worker:
     """A worker, and the tasks it has been sent and has not answered, the first one under way."""
 
     pid: int = 0
-    link: Connection | None = None
+    link: Link | None = None
     tasks: deque[_SentTask] = field(default_factory=deque)
     unsent: list[Task] = field(default_factory=list)
 
@@ -152,7 +152,7 @@ class ProcessPool:
         worker.pid, worker.link = start(self._work, others)
         self._selector.register(worker.link, selectors.EVENT_READ, worker)
 
-    def _link(self, worker: _Worker) -> Connection:
+    def _link(self, worker: _Worker) -> Link:
         assert worker.link is not None  # noqa: S101 - only asked of a worker that was started
         return worker.link
 

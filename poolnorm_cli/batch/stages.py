@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Self
 from poolnorm_cli.batch.fingerprints import Fingerprint, fingerprint_of
 from poolnorm_cli.batch.tasks import Result, Task, Work
 from poolnorm_cli.engine.outcome import Outcome
-from poolnorm_cli.engine.training import BatchStatistics, TrainingStep
+from poolnorm_cli.engine.training_step import BatchStatistics, TrainingStep
 from poolnorm_cli.errors import PoolnormError
-from poolnorm_cli.kernels.moments import merge, tree_reduce
 from poolnorm_cli.layers.trainable import penalties
 from poolnorm_cli.tensors.atomic import AtomicFile
 from poolnorm_cli.tensors.dtypes import DTYPES, descr_of
@@ -20,6 +19,8 @@ from poolnorm_cli.values import field, frozen, record, replace
 if TYPE_CHECKING:
     from poolnorm_cli.batch.file_parts import Part
     from poolnorm_cli.batch.inputs import Input
+    from poolnorm_cli.engine.buffer_job import BufferJob
+    from poolnorm_cli.engine.job import Job
     from poolnorm_cli.tensors.npy import NpyTensor
 
 
@@ -58,6 +59,7 @@ class InputState:
         input: The input.
         again: Its output may be there already, and is replaced then.
         tensor: Its only tensor, where that is done in parts.
+        job: What runs that.
         parts: Those parts, in order.
         left: Parts of this stage that have not ended.
         statistics: The statistics of the parts that have, by their first samples.
@@ -70,6 +72,7 @@ class InputState:
     input: "Input"
     again: bool
     tensor: "NpyTensor | None" = None
+    job: "Job | BufferJob | None" = None
     parts: "list[Part]" = field(default_factory=list)
     left: int = 0
     statistics: dict[int, BatchStatistics] = field(default_factory=dict)
@@ -137,9 +140,11 @@ class Stages:
                 return [Task(number, item, again=again)], []
             self._states[number] = InputState(item, again)
             return [Task(number, item, gathers=True)], []
-        state = self._states[number] = InputState(item, again, *cut)
-        if not job.plan_for(cut[0]).statistics_axes:
-            return self._on_statistics(number, (BatchStatistics(cut[0].shape, cut[0].dtype.name),))
+        tensor, parts = cut
+        own = job.job_of(tensor)
+        state = self._states[number] = InputState(item, again, tensor, own, parts)
+        if not own.plan_for(tensor).statistics_axes:
+            return self._on_statistics(number, (BatchStatistics(tensor.shape, tensor.dtype.name),))
         state.left = len(state.parts)
         return [Task(number, item, gathers=True, part=part) for part in state.parts], []
 
@@ -185,6 +190,8 @@ class Stages:
 
     def _merge(self, number: int, state: InputState) -> Next:
         """Merge the statistics of all parts."""
+        from poolnorm_cli.kernels.moments import merge, tree_reduce
+
         parts = [state.statistics[part.start] for part in state.parts]
         moments = [part.moments for part in parts if part.moments is not None]
         whole = tree_reduce(merge, moments, moments[0])
@@ -223,19 +230,22 @@ class Stages:
         """Return the tasks that write the output."""
         state = self._states[number]
         try:
-            state.steps = tuple(self._work.job.apply_step(each) for each in statistics)
-            if state.tensor is None:
+            job = state.job or self._work.job
+            state.steps = tuple(job.apply_step(each) for each in statistics)
+            if state.tensor is None or state.job is None:
                 return [Task(number, state.input, steps=state.steps, again=state.again)], []
-            return self._open_shared(number, state, state.tensor), []
+            return self._open_shared(number, state, state.tensor, state.job), []
         except PoolnormError as error:
             return [], [(number, self._failed(number, error))]
 
-    def _open_shared(self, number: int, state: InputState, tensor: "NpyTensor") -> list[Task]:
+    def _open_shared(
+        self, number: int, state: InputState, tensor: "NpyTensor", job: "Job | BufferJob"
+    ) -> list[Task]:
         """Open the file that all parts write to."""
-        outputs, plan = self._work.outputs, self._work.job.plan_for(tensor)
+        outputs, plan = self._work.outputs, job.plan_for(tensor)
         target, dtype = str(state.input.target), DTYPES[plan.result]
-        header = build_header(self._work.job.written_shape(plan), descr_of(dtype))
-        self._work.job.require_free_space(target, tensor)
+        header = build_header(plan.written_shape(unbatched=job.unbatched), descr_of(dtype))
+        job.require_free_space(target, tensor)
         outputs.make_directory(target)
         overwrite = outputs.overwrite or state.again
         state.file = AtomicFile(target, overwrite=overwrite, shared=True, sync=outputs.sync)
@@ -247,11 +257,11 @@ class Stages:
 
     def _finish(self, number: int, state: InputState) -> Next:
         """Give the output its name: all parts are there."""
-        assert state.file is not None and state.tensor is not None  # noqa: S101, PT018
+        assert state.file and state.tensor and state.job  # noqa: S101, PT018
         fingerprint = fingerprint_of(state.file) if self._work.checksums else None
         state.file.commit()
         del self._states[number]
-        plan, target = self._work.job.plan_for(state.tensor), str(state.input.target)
+        plan, target = state.job.plan_for(state.tensor), str(state.input.target)
         seconds = time.perf_counter() - state.began
         outcome = Outcome(
             input=state.tensor.name,

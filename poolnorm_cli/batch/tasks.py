@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from poolnorm_cli.batch.file_parts import Part
     from poolnorm_cli.batch.fingerprints import Fingerprint
     from poolnorm_cli.batch.inputs import Input, Reading
+    from poolnorm_cli.engine.batch_job import BatchJob
     from poolnorm_cli.engine.job import Job
     from poolnorm_cli.engine.outcome import Outcome
-    from poolnorm_cli.engine.training import BatchStatistics, TrainingStep
+    from poolnorm_cli.engine.training_step import BatchStatistics, TrainingStep
     from poolnorm_cli.tensors.atomic import AtomicFile
     from poolnorm_cli.tensors.outputs import Output
     from poolnorm_cli.tensors.tensor import Tensor
@@ -215,7 +216,7 @@ class Work:
         checksums: Whether outputs are read again for their checksums.
     """
 
-    job: "Job"
+    job: "Job | BatchJob"
     reading: "Reading"
     outputs: OutputFiles
     checksums: bool = False
@@ -283,7 +284,8 @@ class Work:
     def _run_part(self, task: Task, part: "Part") -> "tuple[BatchStatistics, ...]":
         (whole,) = self.reading.open(task.input)
         if part.file is None:
-            return (part.gather(self.job, whole),)
+            return (part.gather(self.job.any_job(), whole),)
         assert task.steps is not None  # noqa: S101 - those that write have them
-        part.write(self.job, whole, task.steps[0], str(task.input.target), sync=self.outputs.sync)
+        job, target = self.job.job_of(whole), str(task.input.target)
+        part.write(job, whole, task.steps[0], target, sync=self.outputs.sync)
         return ()

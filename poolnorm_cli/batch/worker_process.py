@@ -5,16 +5,15 @@ import os
 import signal
 import socket
 import sys
-import threading
 import time
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
-from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from poolnorm_cli.backends import row_of
 from poolnorm_cli.batch.group_commit import GroupCommit
+from poolnorm_cli.batch.link import Link
 from poolnorm_cli.errors import UnavailableError
 
 
@@ -26,7 +25,7 @@ _PATIENCE = 0.02
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
 
 
-def start(work: "Work", others: Sequence[Connection]) -> tuple[int, Connection]:
+def start(work: "Work", others: Sequence[Link]) -> tuple[int, Link]:
     """Start a worker.
 
     On Linux it is a copy of this process, while that has one thread. A runtime's sessions and
@@ -42,13 +41,18 @@ def start(work: "Work", others: Sequence[Connection]) -> tuple[int, Connection]:
     Raises:
         UnavailableError: There cannot be one more process, or one more open file.
     """
-    alone = threading.active_count() == 1
+    threading = sys.modules.get("threading")  # nobody has begun a thread without it
+    alone = threading is None or threading.active_count() == 1
     forks = sys.platform == "linux" and row_of(work.job.backend).survives_fork and alone
     try:
         ours, theirs = socket.socketpair()
         with theirs:
-            link = Connection(ours.detach())
-            pid = _forked(work, theirs, [link, *others]) if forks else _spawned(theirs)
+            link = Link(ours.detach())
+            try:
+                pid = _forked(work, theirs, [link, *others]) if forks else _spawned(theirs)
+            except OSError:
+                link.close()
+                raise
     except OSError as error:
         what = f"a worker cannot be started: {error.strerror or error}"
         raise UnavailableError(what, "give a smaller --jobs") from error
@@ -58,7 +62,7 @@ def start(work: "Work", others: Sequence[Connection]) -> tuple[int, Connection]:
     return pid, link
 
 
-def _forked(work: "Work", theirs: socket.socket, others: Sequence[Connection]) -> int:
+def _forked(work: "Work", theirs: socket.socket, others: Sequence[Link]) -> int:
     # A signal between the fork and the handlers of the child would run those of the parent.
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {*_ENDING, signal.SIGINT})
     parent, prctl = os.getpid(), _prctl()
@@ -75,7 +79,7 @@ def _forked(work: "Work", theirs: socket.socket, others: Sequence[Connection]) -
 
 
 def _as_child(
-    work: "Work", theirs: socket.socket, others: Sequence[Connection], parent: int, prctl: Any
+    work: "Work", theirs: socket.socket, others: Sequence[Link], parent: int, prctl: Any
 ) -> NoReturn:
     status = 1
     try:
@@ -83,7 +87,7 @@ def _as_child(
             other.close()
         _prepare(prctl, parent)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {*_ENDING, signal.SIGINT})
-        link = Connection(theirs.detach())  # held to the end: see `_end`
+        link = Link(theirs.detach())  # held to the end: see `_end`
         serve(work, link)
         status = 0
     except SystemExit as end:
@@ -135,13 +139,13 @@ def main(file: int, parent: int) -> None:
         parent: Process number of the parent.
     """
     _prepare(_prctl(), parent)
-    link = Connection(file)
+    link = Link(file)
     with suppress(EOFError):
         serve(link.recv(), link)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def serve(work: "Work", link: Connection) -> None:
+def serve(work: "Work", link: Link) -> None:
     """Do the tasks that come, several to a message, until the other end closes.
 
     Answers to short tasks are sent together, so that the supervisor is not woken for each.

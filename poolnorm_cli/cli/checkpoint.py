@@ -13,7 +13,7 @@ from poolnorm_cli.report.emit import note
 from poolnorm_cli.sizes import LARGEST_CONFIG_BYTES
 from poolnorm_cli.tensors.formats import NPZ, format_of
 from poolnorm_cli.tensors.space import require_file_target
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import field, frozen
 
 
 if TYPE_CHECKING:
@@ -33,10 +33,12 @@ class Checkpoint:
     Attributes:
         entry: The layer in its file; None without --weights.
         lacks_epsilon: Neither the file nor a flag says epsilon.
+        is_told: What there is to say of the file has been said, in this process or before it.
     """
 
     entry: "Entry | None" = None
     lacks_epsilon: bool = False
+    is_told: list[bool] = field(default_factory=list, init=False)
 
 
 def layer_from_files(
@@ -133,7 +135,7 @@ def read_weights(
     from poolnorm_cli.weights.stated_layer import require_axis_of_torch
 
     shape, known = None, first.shape()
-    if known is not None and len(flags.inputs.inputs or ()) == 1:
+    if known is not None and decides_on_weights(flags):
         with suppress(PoolnormError):  # which is reported when its turn comes
             layer.output_shape(known)
             shape = known
@@ -146,18 +148,24 @@ def read_weights(
     return weights
 
 
+def decides_on_weights(flags: LayerFlags) -> bool:
+    """Whether the first input decides on the shapes of weights; else their file does."""
+    return len(flags.inputs.inputs or ()) == 1
+
+
 def note_assumptions(layer: Layer, checkpoint: Checkpoint, flags: LayerFlags) -> None:
-    """Say what the file of the weights leaves open, or has that is not used.
+    """Say, once, what the file of the weights leaves open, or has that is not used.
 
     Args:
         layer: The layer.
         checkpoint: Where its weights were read.
         flags: What was typed.
     """
-    if checkpoint.entry is None:
+    if checkpoint.entry is None or checkpoint.is_told:
         return
     from poolnorm_cli.weights.stated_layer import assumptions
 
+    checkpoint.is_told.append(True)
     training, lacks_epsilon = flags.training.training, checkpoint.lacks_epsilon
     found = assumptions(layer, checkpoint.entry, lacks_epsilon=lacks_epsilon, training=training)
     for text in found:

@@ -48,6 +48,12 @@ class MadeStep(NamedTuple):
     first: FirstInput
     rank: int | None = None
 
+    @property
+    def needed_rank(self) -> int | None:
+        """Axes that its input must have, for which the file of its weights may speak."""
+        entry = self.checkpoint.entry
+        return self.rank if entry is None else entry.needed_rank or self.rank
+
 
 class _Coming(FirstInput):
     """What comes to a step, of which only the shape is known, or not even that."""
@@ -248,7 +254,7 @@ def _step_job(
         backend=backend,  # type: ignore[arg-type]
         threads=flags.backend.thread_count,
         profiler=profiler,  # type: ignore[arg-type]
-        rank=made.rank if entry is None else entry.needed_rank or made.rank,
+        rank=made.needed_rank,
         unbatched=flags.inputs.unbatched,
     )
     return StepJob(step, job)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from poolnorm_cli.batch.inputs import Input
     from poolnorm_cli.batch.journal import Journal
+    from poolnorm_cli.engine.batch_job import BatchJob
     from poolnorm_cli.engine.job import Job
     from poolnorm_cli.layers.described import Described
     from poolnorm_cli.tensors.sources import FirstInput
@@ -55,7 +56,12 @@ class ManyInputs(NamedTuple):
         """The inputs as they were named."""
         return [source.word for source in self.plan.sources]
 
-    def run(self, job: "Job", reporter: LayerReport, on_start: "Callable[[], None] | None") -> int:
+    def run(
+        self,
+        job: "Job | BatchJob",
+        reporter: LayerReport,
+        on_start: "Callable[[], None] | None",
+    ) -> int:
         """Run every input, and return the exit code: 1 if one failed, or its own with --fail-fast.
 
         What would befall all others too, as a full disk, ends the run with its own code. In
@@ -289,7 +295,7 @@ def _jobs(inputs: "Sequence[Input]") -> int:
 
 
 def open_journal(
-    plan: Plan, job: "Job", flags: LayerFlags
+    plan: Plan, job: "Job | BatchJob", flags: LayerFlags
 ) -> "AbstractContextManager[Journal | None]":
     """Open the journal that the flags name, if any, once the weights are there.
 
@@ -315,7 +321,7 @@ def open_journal(
 
     pairs = zip(job.parts, given, strict=True)
     params = parameters(
-        job,
+        job.any_job(),
         [part.state.trained if was_given else None for part, was_given in pairs],
         engine=f"{backend.backend} {backend.provider}",
         key=plan.key,

@@ -149,13 +149,13 @@ def _run_on(
     saves = flags.weights.save_weights is not None
     lock = locked_checkpoint(layer, checkpoint, flags) if saves else nullcontext(checkpoint)
     with lock as held:
-        if isinstance(run, OneInput) and not shows_values(flags):
+        if not shows_values(flags):
             from poolnorm_cli.cli.without_numpy import buffer_job
 
             arrays = partial(_job, layer, held, flags, run.first)
-            buffers = buffer_job(layer, held, flags, run.first, arrays)
-            if buffers is not None:
-                code = run.run(buffers, reporter, on_start)
+            plain = buffer_job(layer, held, flags, run, arrays)
+            if plain is not None:
+                code = plain(reporter, on_start)
                 reporter.close()
                 return code
         job = _job(layer, held, flags, run.first)

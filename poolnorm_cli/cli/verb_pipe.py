@@ -140,14 +140,14 @@ def _run_on(
         pictures = layer_pictures(pipeline, flags, run.words, style)
     reporter = PipeReport(pipeline, style, pictures, steps=len(run.words) == 1)
     with locked_steps(made, flags) as held:
-        if isinstance(run, OneInput) and not tees and not shows_values(flags):
+        if not tees and not shows_values(flags):
             from poolnorm_cli.cli.without_numpy import buffer_pipeline
 
-            typed = [(each.step, each.checkpoint, each.flags, each.rank) for each in held]
+            typed = [(each.step, each.checkpoint, each.flags, each.needed_rank) for each in held]
             arrays = partial(pipeline_job, held, tees, flags)
-            buffers = buffer_pipeline(typed, flags, run.first, arrays)
-            if buffers is not None:
-                code = run.run(buffers, reporter, on_start)
+            plain = buffer_pipeline(typed, flags, run, arrays)
+            if plain is not None:
+                code = plain(reporter, on_start)
                 reporter.close()
                 return code
         job = pipeline_job(held, tees, flags)

@@ -1,10 +1,12 @@
 """Whether what was typed takes NumPy, whose import is most of a small run."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.backends import DEFAULT_BACKEND
-from poolnorm_cli.cli.checkpoint import note_assumptions
+from poolnorm_cli.cli.checkpoint import decides_on_weights, note_assumptions
 from poolnorm_cli.cli.layer_flags import LayerFlags
+from poolnorm_cli.cli.run_one import OneInput
 from poolnorm_cli.errors import PoolnormError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.tensors.names import STDIN, is_stream
@@ -14,27 +16,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from poolnorm_cli.cli.checkpoint import Checkpoint
+    from poolnorm_cli.cli.layer_report import LayerReport
     from poolnorm_cli.cli.pipe_flags import PipeFlags
+    from poolnorm_cli.cli.run_batch import ManyInputs
     from poolnorm_cli.engine.buffer_job import BufferJob, BufferPipeline
     from poolnorm_cli.engine.job import Job
-    from poolnorm_cli.engine.stream_job import StreamJob
     from poolnorm_cli.layers.pipeline import Step
     from poolnorm_cli.shapes import Ints
-    from poolnorm_cli.tensors.sources import FirstInput
     from poolnorm_cli.tensors.tensor import Tensor
 
     Buffers = dict[str, memoryview]
     Made = tuple[Step, Checkpoint, LayerFlags, int | None]
+    Run = Callable[[LayerReport, Callable[[], None] | None], int]
+    """Runs the inputs, and tells of each, as `OneInput.run` does; returns the exit code."""
 
 
 def buffer_job(
     layer: Layer,
     checkpoint: "Checkpoint",
     flags: LayerFlags,
-    first: "FirstInput",
+    run: "OneInput | ManyInputs",
     arrays: "Callable[[], Job]",
-) -> "BufferJob | StreamJob | None":
-    """Return what runs a layer on one input without NumPy, where that can be.
+) -> "Run | None":
+    """Return what runs a layer without NumPy, where that can be.
 
     No values of the output are to be printed.
 
@@ -42,14 +46,14 @@ def buffer_job(
         layer: The layer.
         checkpoint: The layer that --weights names.
         flags: What was typed.
-        first: The one input, of which only headers are read; nothing of a stream.
-        arrays: Returns the job that runs everything, for what comes on a stream.
+        run: The inputs, of the first of which only headers are read; nothing of a stream.
+        arrays: Returns the job that runs everything, for what is known only later.
 
     Returns:
-        The job; None where anything is wanted, or in the input, for which NumPy is needed, or where
+        The run; None where anything is wanted, or in the input, for which NumPy is needed, or where
         something is wrong with the input, which is told when that is run.
     """
-    if _takes_numpy(flags) or not first.has_data:
+    if _takes_numpy(flags) or not run.first.has_data:
         return None
 
     def plain(shape: "Ints", dtype: str) -> "BufferJob | None":
@@ -58,28 +62,29 @@ def buffer_job(
         weights = _weights(layer, checkpoint, flags, shape, dtype)
         if weights is None:
             return None
-        backend = flags.backend
+        backend, entry = flags.backend, checkpoint.entry
         more = backend.thread_count, flags.inputs.unbatched, backend.memory(1)
-        return BufferJob(layer, weights, flags.outputs.dtype, *more)
+        rank = None if entry is None else entry.needed_rank
+        return BufferJob(layer, weights, flags.outputs.dtype, *more, rank)
 
     def told() -> None:
         note_assumptions(layer, checkpoint, flags)
 
-    return _job(layer, first, plain, told, arrays)
+    return _job(layer, run, plain, told, arrays)
 
 
 def _job(
     layer: Layer,
-    first: "FirstInput",
+    run: "OneInput | ManyInputs",
     plain: "Callable[[Ints, str], BufferJob | None]",
     told: "Callable[[], None]",
     arrays: "Callable[[], Job]",
-) -> "BufferJob | StreamJob | None":
-    """Return the job for an input that is here, or comes on a stream.
+) -> "Run | None":
+    """Return the run of an input that is here, or comes on a stream, or for several.
 
     Args:
         layer: The layer.
-        first: The input.
+        run: The inputs.
         plain: Returns the job for a shape and a dtype, or None, or raises a PoolnormError.
         told: Called when it is known that a job is to run.
         arrays: As for `buffer_job`.
@@ -98,15 +103,44 @@ def _job(
         told()
         return job
 
+    if not isinstance(run, OneInput):
+        return _batch_job(run, served, arrays)
+    first = run.first
     if first.word == STDIN or is_stream(first.word):
         from poolnorm_cli.engine.stream_job import StreamJob
 
-        return StreamJob(layer, served, arrays)
+        return partial(run.run, StreamJob(layer, served, arrays))
     try:
         tensors = first.tensors()
     except PoolnormError:
         return None
-    return served(tensors)
+    job = served(tensors)
+    return None if job is None else partial(run.run, job)
+
+
+def _batch_job(
+    run: "ManyInputs",
+    served: "Callable[[Sequence[Tensor]], BufferJob | None]",
+    arrays: "Callable[[], Job]",
+) -> "Run | None":
+    """Return the run of several inputs, whose weights are those for the first."""
+    batch = run.flags.batch
+    if batch.journal is not None or batch.dask is not None:  # which ask more of a job
+        return None
+    from poolnorm_cli.batch.batch import first_tensor, initialize_weights
+    from poolnorm_cli.engine.batch_job import BatchJob
+
+    tensor = first_tensor(run.plan)
+    plain = None if tensor is None else served([tensor])
+    if plain is None:
+        return None
+
+    def with_weights() -> "Job":
+        job = arrays()
+        initialize_weights(run.plan, job)
+        return job
+
+    return partial(run.run, BatchJob(plain, with_weights, plain.threads, plain.memory))
 
 
 def _weights(
@@ -125,8 +159,8 @@ def _weights(
     entry = checkpoint.entry
     if entry is None:
         return starting_weights(layer, shape, dtype)
-    if len(flags.inputs.inputs or ()) != 1 or entry.needed_rank not in (None, len(shape)):
-        return None
+    if not decides_on_weights(flags):
+        shape = entry.input_shape(layer)
     from poolnorm_cli.weights.stated_layer import require_axis_of_torch
 
     require_axis_of_torch(layer, entry, shape)
@@ -136,10 +170,10 @@ def _weights(
 def buffer_pipeline(
     made: "Sequence[Made]",
     flags: "PipeFlags",
-    first: "FirstInput",
+    run: "OneInput | ManyInputs",
     arrays: "Callable[[], Job]",
-) -> "BufferJob | StreamJob | None":
-    """Return what runs a pipe on one input without NumPy, where that can be.
+) -> "Run | None":
+    """Return what runs a pipe without NumPy, where that can be.
 
     No values of the output are to be printed, and nothing is written in between.
 
@@ -147,7 +181,7 @@ def buffer_pipeline(
         made: The steps, with the layers that their --weights name, what was typed of them, and the
             rank that their inputs must have, None for any.
         flags: What was typed.
-        first: The one input.
+        run: The inputs, as for `buffer_job`.
         arrays: As for `buffer_job`.
 
     Returns:
@@ -157,7 +191,7 @@ def buffer_pipeline(
         return None
     if flags.backend.max_memory is not None:  # of all layers together, which arrays know
         return None
-    if not first.has_data:
+    if not run.first.has_data:
         return None
 
     def plain(shape: "Ints", dtype: str) -> "BufferPipeline | None":
@@ -173,13 +207,14 @@ def buffer_pipeline(
             unbatched=flags.inputs.unbatched,
             steps=tuple(step for step, *_ in made),
             each=weights,
+            ranks=tuple(rank for *_, rank in made),
         )
 
     def told() -> None:
         for step, checkpoint, own, _ in made:
             note_assumptions(step.layer, checkpoint, own)
 
-    return _job(made[-1][0].layer, first, plain, told, arrays)
+    return _job(made[-1][0].layer, run, plain, told, arrays)
 
 
 def _weights_of_steps(
@@ -191,9 +226,9 @@ def _weights_of_steps(
         PoolnormError: As `_weights`.
     """
     found = []
-    for step, checkpoint, own, rank in made:
+    for step, checkpoint, own, _ in made:
         weights = _weights(step.layer, checkpoint, own, shape, dtype)
-        if weights is None or rank not in (None, len(shape)):
+        if weights is None:
             return None
         found.append(weights)
         shape = tuple(int(size or 0) for size in step.layer.output_shape(shape))

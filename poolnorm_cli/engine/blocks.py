@@ -123,6 +123,10 @@ class BlockPlan:
         """Shape of the output."""
         return tuple(int(size or 0) for size in self.layer.output_shape(self.shape))
 
+    def written_shape(self, *, unbatched: bool) -> Ints:
+        """Return the shape of the output as it is written: without a batch axis that was added."""
+        return self.output_shape[1:] if unbatched else self.output_shape
+
     @property
     def output_bytes(self) -> int:
         """Size of the output, without a header."""

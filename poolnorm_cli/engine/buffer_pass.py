@@ -39,11 +39,13 @@ class BufferPass(BlockPlan):
         then: The passes after it in a pipe, each of the shape and dtype that the one before it
             gives. A block goes through all of them in one thread, and so samples are whole.
         is_step: It is one of several passes.
+        rank: Axes that the tensor must have; None for any number.
     """
 
     weights: Mapping[str, memoryview] = field(default_factory=dict)
     then: "tuple[BufferPass, ...]" = ()
     is_step: bool = False
+    rank: int | None = None
 
     @property
     def is_divisible(self) -> bool:
@@ -92,6 +94,11 @@ class BufferPass(BlockPlan):
             return False
         if tensor.is_transposed or sys.byteorder != "little":
             return False
+        return self._is_served
+
+    @cached_property
+    def _is_served(self) -> bool:
+        """Whether all that is known of a tensor by the plan can be computed so."""
         if self.then and not all(each.is_whole for each in (self, *self.then)):
             return False
         counts = self.block_samples()
@@ -114,7 +121,7 @@ class BufferPass(BlockPlan):
         Raises:
             UsageError: The layer does not take the tensor.
         """
-        if not self.may_have_loops:
+        if not self.may_have_loops or self.rank not in (None, len(self.shape)):
             return False
         shapes = {name: weight.shape for name, weight in self.weights.items()}
         if self.layer.weight_names and shapes != self.layer.weight_shapes(self.shape):

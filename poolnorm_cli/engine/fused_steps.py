@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 from poolnorm_cli.engine.layer_pass import LayerPass
-from poolnorm_cli.engine.training import TrainingStep
+from poolnorm_cli.engine.training_step import TrainingStep
 from poolnorm_cli.layers.call import Call
 from poolnorm_cli.layers.chain import Chain, ChainLayer, Link
 from poolnorm_cli.values import replace

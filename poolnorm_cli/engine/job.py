@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Self
 
 from poolnorm_cli.backends import Backend
 from poolnorm_cli.backends.numpy_backend import NUMPY
+from poolnorm_cli.engine.buffer_job import PLANS
 from poolnorm_cli.engine.layer_pass import LayerPass, Masks, Weights
 from poolnorm_cli.engine.outcome import Estimate, Outcome, estimate_of
 from poolnorm_cli.engine.profile import NO_PROFILER, NoProfiler, Profiler
 from poolnorm_cli.engine.streaming import explained, gathered, stream, watchers
-from poolnorm_cli.engine.training import BatchStatistics, TrainingState, TrainingStep
+from poolnorm_cli.engine.training import TrainingState
+from poolnorm_cli.engine.training_step import BatchStatistics, TrainingStep
 from poolnorm_cli.errors import PoolnormError, UsageError, error_context
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.trainable import Trainable, apply_constraints, penalties
@@ -29,10 +31,6 @@ if TYPE_CHECKING:
     from poolnorm_cli.layers.described import Described
     from poolnorm_cli.tensors.outputs import ArraySink, Output
     from poolnorm_cli.tensors.tensor import Tensor
-
-
-_PLANS = 16
-"""Plans that are kept: the tensors of a batch have few different shapes."""
 
 
 @frozen(eq=False)
@@ -109,6 +107,15 @@ class Job:
     def is_divisible(self) -> bool:
         """Whether parts of a tensor may be run apart, and their results put together."""
         return not (self.preview or self.explain or self.mask or self.pictures)
+
+    def any_job(self) -> Self:
+        """Return what runs every tensor: this job."""
+        return self
+
+    def job_of(self, tensor: "Tensor") -> Self:
+        """Return what runs a tensor: this job runs all."""
+        del tensor
+        return self
 
     def in_worker(self, limiter: "MemoryLimiter | None") -> Self:
         """Return the job for a thread of a worker, with a state of its own."""
@@ -187,14 +194,10 @@ class Job:
             self.backend,
             profiler=self.profiler,
         ).with_threads(self.threads)
-        if len(self._plans) >= _PLANS:
+        if len(self._plans) >= PLANS:
             self._plans.clear()
         self._plans[shape, dtype] = plan
         return plan
-
-    def written_shape(self, plan: LayerPass) -> Ints:
-        """Return the shape of an output as it is written: without a batch axis that was added."""
-        return plan.output_shape[1:] if self.unbatched else plan.output_shape
 
     def require_free_space(self, target: str, tensor: "Tensor") -> None:
         """Refuse an output of a tensor that cannot be, or has no room where it goes.
@@ -261,7 +264,8 @@ class Job:
                 step = self.state.apply_step(plan, moments)
             if step.step != plan.step:
                 plan = replace(plan, step=step.step)
-            masked, shape = self.under_mask(plan, tensor), self.written_shape(plan)
+            masked = self.under_mask(plan, tensor)
+            shape = plan.written_shape(unbatched=self.unbatched)
             preview, first = watchers(self, plan, shape)
             stream(*masked, step, tensor, output, preview, first, sinks, shape)
             is_masked = self.mask is not None

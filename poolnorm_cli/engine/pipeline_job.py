@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from poolnorm_cli.engine.layer_pass import LayerPass
     from poolnorm_cli.engine.memory_estimate import MemoryLimiter
-    from poolnorm_cli.engine.training import BatchStatistics, TrainingStep
+    from poolnorm_cli.engine.training_step import BatchStatistics, TrainingStep
     from poolnorm_cli.engine.watching import Pictures
     from poolnorm_cli.tensors.outputs import ArraySink, Output
     from poolnorm_cli.tensors.tensor import Tensor

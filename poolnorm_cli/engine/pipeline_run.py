@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from poolnorm_cli.engine.layer_pass import LayerPass, Masks
     from poolnorm_cli.engine.memory_estimate import Needs
-    from poolnorm_cli.engine.training import TrainingStep
+    from poolnorm_cli.engine.training_step import TrainingStep
     from poolnorm_cli.engine.watching import Pictures
     from poolnorm_cli.tensors.outputs import ArraySink, Output
     from poolnorm_cli.tensors.tensor import Tensor

@@ -29,7 +29,7 @@ from poolnorm_cli.tensors.tensor import Layout, RowRange, Tensor, even_ranges, w
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from poolnorm_cli.engine.training import TrainingStep
+    from poolnorm_cli.engine.training_step import TrainingStep
     from poolnorm_cli.shapes import Ints
     from poolnorm_cli.tensors.by_place import Opened, SliceAt
     from poolnorm_cli.tensors.files import ReadInto

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from poolnorm_cli.engine.preview import FirstSample, Preview
-    from poolnorm_cli.engine.training import TrainingStep
+    from poolnorm_cli.engine.training_step import TrainingStep
     from poolnorm_cli.engine.view import Wanted
     from poolnorm_cli.kernels.moments import Moments
     from poolnorm_cli.shapes import Ints
@@ -67,7 +67,6 @@ def stream(
     Raises:
         PoolnormError: The tensor cannot be read, or the result not be written.
     """
-    profiler, writers = plan.profiler, list(sinks)
     writer = None
     if masks is None and first is None:
         plan = plan.fitted_to(tensor)
@@ -75,9 +74,40 @@ def stream(
         dtype = DTYPES[plan.result]
         shape = plan.output_shape if written is None else written
         writer = out.add(tensor.key, shape, dtype, tensor.compressed)
-        writers.insert(0, writer)
-        profiler.count_bytes("written", plan.output_bytes)
-    profiler.count_bytes("read", tensor.stored_bytes)
+        plan.profiler.count_bytes("written", plan.output_bytes)
+    plan.profiler.count_bytes("read", tensor.stored_bytes)
+    write_blocks(plan, masks, step, tensor, writer, preview, first, sinks)
+    if writer:
+        writer.close()
+
+
+def write_blocks(
+    plan: LayerPass,
+    masks: Masks,
+    step: "TrainingStep",
+    tensor: "Tensor",
+    writer: "ArrayWriter | None",
+    preview: "Preview | None" = None,
+    first: "FirstSample | None" = None,
+    sinks: "Sequence[ArraySink]" = (),
+) -> None:
+    """Push the blocks of a tensor, or of some of its samples, to what takes the result.
+
+    Args:
+        plan: The layer on the tensor, or the inner plan where that is some of the samples.
+        masks: The mask in the blocks of the plan; None without one.
+        step: The weights, and the statistics where the layer asks for them.
+        tensor: The tensor.
+        writer: Takes the result; None to compute it only.
+        preview: Keeps what is shown of it.
+        first: Keeps the first sample.
+        sinks: Take the result, too.
+
+    Raises:
+        PoolnormError: The tensor cannot be read, or the result not be written.
+    """
+    profiler = plan.profiler
+    writers = [*sinks] if writer is None else [writer, *sinks]
     with open_blocks(plan, tensor) as (blocks, in_any_order):
         alone = in_any_order and masks is None and first is None and not sinks
         if not (alone and _in_any_order(plan, blocks, step, writer, preview)):
@@ -93,8 +123,6 @@ def stream(
                             each.write(block)
                 if preview:
                     preview.add(block)
-    if writer:
-        writer.close()
 
 
 def _in_any_order(

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.batch import process_pool, worker_process
+from poolnorm_cli.batch.link import Link
 from poolnorm_cli.batch.tasks import OutputFiles
 from poolnorm_cli.errors import OutputError
 from tests.batch.places import FAULTS, make_tensors, start, tree, until
@@ -227,10 +227,10 @@ def test_inputs_that_are_removed_meanwhile_fail_alone() -> None:
     assert len(tree("out")) == 399
 
 
-class _Deaf(Connection):
+class _Deaf(Link):
     """A socket to a worker that lives, and to which nothing can be sent."""
 
-    def send(self, obj: object) -> None:  # noqa: ARG002 - the name is that of the class above
+    def send(self, message: object) -> None:  # noqa: ARG002 - the name is that of the class above
         raise OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
 
 
@@ -240,7 +240,7 @@ def test_a_worker_to_which_nothing_can_be_sent_is_replaced(
 ) -> None:
     started: list[int] = []
 
-    def start_deaf(*words: Any) -> tuple[int, Connection]:
+    def start_deaf(*words: Any) -> tuple[int, Link]:
         pid, link = worker_process.start(*words)
         if len(started) < deaf:
             link.__class__ = _Deaf

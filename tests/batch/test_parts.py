@@ -65,7 +65,7 @@ def test_parts_give_the_bytes_of_the_whole(poolnorm: Command, verb: str) -> None
     one = poolnorm(f"{verb} in -O one {saved and saved + ' one.npz'}")
     two = poolnorm(f"{verb} in -O two -j 2 {saved and saved + ' two.npz'}")
 
-    assert (one.code, two.code) == (0, 0)
+    assert (one.code, two.code) == (0, 0), one.err + two.err
     assert tree("one") == tree("two")
     assert not list(Path("two").glob(".*"))
     columns = [[line.split("\t")[:5] for line in r.out.splitlines()] for r in (one, two)]
