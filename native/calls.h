@@ -18,6 +18,7 @@ PyObject *py_normalize_rows(PyObject *self, PyObject *args);
 PyObject *py_normalize_columns(PyObject *self, PyObject *args);
 PyObject *py_center(PyObject *self, PyObject *args);
 PyObject *py_fold_weights(PyObject *self, PyObject *args);
+PyObject *py_read_weights(PyObject *self, PyObject *args);
 PyObject *py_scale(PyObject *self, PyObject *args);
 PyObject *py_divide(PyObject *self, PyObject *args);
 PyObject *py_powers(PyObject *self, PyObject *args);

@@ -17,6 +17,7 @@ static PyMethodDef methods[] = {
     {"normalize_columns", py_normalize_columns, METH_VARARGS, NULL},
     {"center", py_center, METH_VARARGS, NULL},
     {"fold_weights", py_fold_weights, METH_VARARGS, NULL},
+    {"read_weights", py_read_weights, METH_VARARGS, NULL},
     {"scale", py_scale, METH_VARARGS, NULL},
     {"divide", py_divide, METH_VARARGS, NULL},
     {"powers", py_powers, METH_VARARGS, NULL},

@@ -56,6 +56,8 @@ THREAD_BYTES = 1 << 20
 SPREAD_BYTES = 256 << 20
 """Of an array on which loops are called at once, in all threads: some hundredths of a second,
 so that an interrupt is never far away."""
+ALONE_BYTES = 256 << 10
+"""Of an array below which a loop is one thread's in any case (`native/spread.c`)."""
 SHARE_BYTES = 256 << 10
 """Of a block of a small tensor, where several threads share it: the loop over it takes longer than
 to hand it on."""

@@ -19,6 +19,7 @@ from poolnorm_cli.api.arguments import (
 from poolnorm_cli.api.parameters import parameters_of
 from poolnorm_cli.engine.in_memory import run_array
 from poolnorm_cli.engine.layer_pass import initial_weights
+from poolnorm_cli.engine.ready_call import ReadyCalls
 from poolnorm_cli.engine.training import with_constants
 from poolnorm_cli.layers import find
 from poolnorm_cli.layers.keras.spelling import unwrap_single
@@ -69,6 +70,7 @@ class LayerFunction:
             self.layer: Layer = with_constants(kind(**given))
         self._entry: Entry | None = None
         self._read: dict[Shapes, Weights] = {}
+        self._ready = ReadyCalls()
 
     @classmethod
     def layer_class(cls) -> type[Layer]:
@@ -88,6 +90,7 @@ class LayerFunction:
         """
         made = cls.__new__(cls)
         made.layer, made._entry, made._read = layer, entry, {}  # noqa: SLF001 - of its own class
+        made._ready = ReadyCalls()  # noqa: SLF001
         return made
 
     def __repr__(self) -> str:
@@ -138,6 +141,10 @@ class LayerFunction:
             ArgumentError: The layer cannot take `x`, the weights or `out`.
             DataError: Weights have values that they cannot have.
         """
+        if type(x) is np.ndarray and mask is None and not training:
+            y = self._ready.run(x, weights, out, dtype, threads)
+            if y is not None:
+                return y
         with python_errors():
             return self._run(x, weights, training, mask, out, dtype, threads)[0]
 
@@ -244,16 +251,20 @@ class LayerFunction:
         result = result_name(dtype, self.layer.result_dtype(stored))
         if out is not None:
             out = checked_out(out, made, result)
+        held = self.prepared(weights, array.shape, stored, training=training)
         found, updated = run_array(
             self.layer,
             array,
-            self.prepared(weights, array.shape, stored, training=training),
+            held,
             training=training,
             mask=None if mask is None else array_of(mask, "the mask"),
             threads=threads,
             out=out if out is not None and fits(out, result) else None,
             result=result,
         )
+        if array is x and mask is None and not training:
+            kept = None if weights is not None else held
+            self._ready.note(self.layer, array, found.dtype, kept, dtype, threads)
         if out is None or found is out:
             return found, updated
         out[...] = found

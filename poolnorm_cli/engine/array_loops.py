@@ -31,6 +31,7 @@ from poolnorm_cli.values import frozen, replace
 
 if TYPE_CHECKING:
     from poolnorm_cli.kernels.moments import Moments
+    from poolnorm_cli.kernels.native import LoopMaker
 
 
 @frozen(eq=False)
@@ -67,6 +68,14 @@ class ArrayLoops:
             return True
         weights = {name: np.ones(shape).data for name, shape in self.weight_shapes.items()}
         return replace(self.inner, weights=weights).direct_call(self.inner.shape[0]) is not None
+
+    @cached_property
+    def maker(self) -> "LoopMaker | None":
+        """What makes of weights the one call that computes all of an array; None without one."""
+        if not self.is_direct or len(self.ranges) > 1:
+            return None
+        inner = self.inner
+        return inner.layer.loop_maker(inner.shape, inner.dtype)
 
     @cached_property
     def weight_shapes(self) -> dict[str, Ints]:

@@ -115,6 +115,13 @@ def fold_weights(
     length: int,
     /,
 ) -> bool: ...
+def read_weights(
+    out: Buffer,  # float64, for all of them
+    weights: tuple[Array, ...],
+    added: tuple[float, ...],  # what makes each of a weight positive; NaN where they need not be
+    kind: Type,  # of float32 or float64
+    /,
+) -> bool: ...  # whether they are finite, and clearly positive
 def scale(
     x: Array,
     y: Array,

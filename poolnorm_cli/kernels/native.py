@@ -13,7 +13,7 @@ from poolnorm_cli.errors import UnavailableError
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import ModuleType
 
     from poolnorm_cli.kernels.memory import Array
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     LoopCall = Callable[[Buffer, Buffer], bool]
     """Computes a block: takes its items, and the memory of the result. False where that is not the
     result, for a reason in the values: NumPy has to compute the block then."""
+    LoopMaker = Callable[[Mapping[str, memoryview]], LoopCall | None]
+    """Makes the call for weights; None where there is none."""
 
 FLOAT32 = "f"
 """Dtypes for which there is a loop, by their characters in NumPy, which nobody needs here."""

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, final, get_type_hints
 
 from poolnorm_cli.errors import UnavailableError, UsageError
-from poolnorm_cli.layers.call import INFERENCE, Call
+from poolnorm_cli.layers.call import INFERENCE, ByLoops, Call
 from poolnorm_cli.layers.keras.spelling import config_value, flag_of, snake, unwrap_single
 from poolnorm_cli.layers.on_device import OnDevice
 from poolnorm_cli.shapes import Ints, Shape, within_64_bits
@@ -15,9 +15,8 @@ from poolnorm_cli.values import MISSING, fields, frozen
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
-    from poolnorm_cli.kernels.native import LoopCall
     from poolnorm_cli.layers.axis_rules import AxisRule, Statistics
     from poolnorm_cli.layers.call import Array, Facts, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
@@ -46,7 +45,7 @@ class Parameter:
 
 
 @frozen(kw_only=True)
-class Layer(OnDevice, ABC):
+class Layer(OnDevice, ByLoops, ABC):
     """A Keras layer as a value.
 
     A subclass states its parameters as annotated fields, its `output_shape`, and its arithmetic
@@ -93,25 +92,6 @@ class Layer(OnDevice, ABC):
         Returns:
             The output, of `block_shape`, in the dtype of `x`.
         """
-
-    def loop_call(
-        self, shape: Ints, dtype: str, weights: "Mapping[str, memoryview]"
-    ) -> "LoopCall | None":
-        """Return what computes the bytes of `apply` in inference by compiled loops, without NumPy.
-
-        Args:
-            shape: Shape of the block.
-            dtype: Name of its dtype, in which the output is, too: float32 or float64.
-            weights: What `weight_shapes` names, in the shapes given there, float64.
-
-        Returns:
-            The call; None where there is none, so that NumPy is needed.
-
-        Raises:
-            UsageError: The layer cannot take such a block.
-        """
-        del shape, dtype, weights
-        return None
 
     def build(self, graph: "Graph", x: "Value", weights: "Values", call: "GraphCall") -> "Value":
         """Add to `graph` the operators that compute what `apply` does, and return the output.

@@ -1,5 +1,6 @@
 """How a layer is called on a block, and what is known of a run when it is over."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.shapes import Ints
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from poolnorm_cli.kernels.moments import Moments
+    from poolnorm_cli.kernels.native import LoopCall, LoopMaker
     from poolnorm_cli.strips import Strip
 
     Array = NDArray[Any]
@@ -46,6 +48,44 @@ class Call:
 
 
 INFERENCE = Call()
+
+
+class ByLoops:
+    """A layer, as compiled loops compute it."""
+
+    def loop_call(
+        self, shape: Ints, dtype: str, weights: "Mapping[str, memoryview]"
+    ) -> "LoopCall | None":
+        """Return what computes the bytes of `apply` in inference by compiled loops, without NumPy.
+
+        Args:
+            shape: Shape of the block.
+            dtype: Name of its dtype, in which the output is, too: float32 or float64.
+            weights: What `weight_shapes` names, in the shapes given there, float64.
+
+        Returns:
+            The call; None where there is none, so that NumPy is needed.
+
+        Raises:
+            UsageError: The layer cannot take such a block.
+        """
+        del shape, dtype, weights
+        return None
+
+    def loop_maker(self, shape: Ints, dtype: str) -> "LoopMaker":
+        """Return `loop_call` of any weights: what follows from shapes is found once for all.
+
+        Args:
+            shape: Shape of the block.
+            dtype: Name of its dtype.
+
+        Returns:
+            What takes weights.
+
+        Raises:
+            UsageError: The layer cannot take such a block.
+        """
+        return partial(self.loop_call, shape, dtype)
 
 
 @frozen

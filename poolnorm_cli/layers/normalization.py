@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from poolnorm_cli.kernels.moments import Moments
-    from poolnorm_cli.kernels.native import LoopCall
+    from poolnorm_cli.kernels.native import LoopCall, LoopMaker
     from poolnorm_cli.kernels.normalizing_loops import Division, NormalizingCall
     from poolnorm_cli.layers.axis_rules import Statistics
     from poolnorm_cli.layers.call import Array, Call, Weights
@@ -137,9 +137,25 @@ class Normalization(Layer):
         Returns:
             The call; None where no loop serves.
         """
+        return self.loop_maker(shape, dtype)(weights)
+
+    def loop_maker(self, shape: Ints, dtype: str) -> "LoopMaker":
+        """Return `loop_call` of any weights.
+
+        Args:
+            shape: Shape of the block.
+            dtype: Name of its dtype.
+
+        Returns:
+            What takes weights.
+        """
         call = self.normalizing_call(shape, dtype)
-        gamma = weights.get("gamma", weights.get("scale"))
-        return None if call is None else call.on(gamma, weights.get("beta"))
+
+        def make(weights: "Mapping[str, memoryview]") -> "LoopCall | None":
+            gamma = weights.get("gamma", weights.get("scale"))
+            return None if call is None else call.on(gamma, weights.get("beta"))
+
+        return make
 
     def block_statistics(
         self, moments: "Moments", origin: Ints, shape: Ints

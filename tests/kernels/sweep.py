@@ -352,6 +352,7 @@ def at_the_door(random: Random) -> None:
         ),
         lambda: loops.center(x, y, wide, wide, None, kinds[0], three),
         lambda: loops.fold_weights(None, wide, wide, wide, y, 0.0, wild[20]),
+        lambda: loops.read_weights(wide[wild[20] % 9 :], (x, wide[:2]), (0.0, 1.0), kinds[0]),
         lambda: loops.swap(y, wild[19]),
         lambda: loops.swap(y, int(random.choice([4, 8]))),
         lambda: loops.scale(x, y, None, None if random.random() < 0.5 else x, x, kinds[0], three),

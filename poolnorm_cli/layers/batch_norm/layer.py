@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from poolnorm_cli.kernels.moments import Moments
-    from poolnorm_cli.kernels.native import LoopCall
+    from poolnorm_cli.kernels.native import LoopCall, LoopMaker
     from poolnorm_cli.kernels.normalizing_loops import ScalingCall
     from poolnorm_cli.layers.call import Array, Facts, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, GraphMoments, Value, Values
@@ -110,11 +110,27 @@ class BatchNormalization(BatchParameters):
         Returns:
             The call; None where no loop serves.
         """
+        return self.loop_maker(shape, dtype)(weights)
+
+    def loop_maker(self, shape: Ints, dtype: str) -> "LoopMaker":
+        """Return `loop_call` of any weights.
+
+        Args:
+            shape: Shape of the block.
+            dtype: Name of its dtype.
+
+        Returns:
+            What takes weights.
+        """
         call = self.scaling_call(shape, dtype)
-        if call is None:
-            return None
-        mean, variance = (weights[name] for name in _MOVING)
-        return call.on(mean, variance, weights.get("gamma"), weights.get("beta"))
+
+        def make(weights: "Mapping[str, memoryview]") -> "LoopCall | None":
+            if call is None:
+                return None
+            mean, variance = (weights[name] for name in _MOVING)
+            return call.on(mean, variance, weights.get("gamma"), weights.get("beta"))
+
+        return make
 
     def weights_of_batch(self, weights: "Weights", moments: "Moments") -> "dict[str, Array] | None":
         """Put the statistics of the batch in place of the moving ones.
