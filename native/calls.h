@@ -26,6 +26,7 @@ PyObject *py_roots(PyObject *self, PyObject *args);
 PyObject *py_swap(PyObject *self, PyObject *args);
 PyObject *py_convert(PyObject *self, PyObject *args);
 PyObject *py_own_conversion(PyObject *self, PyObject *allowed);
+PyObject *py_half_vectors(PyObject *self, PyObject *bits);
 PyObject *py_allow_threads(PyObject *self, PyObject *args);
 PyObject *py_in_memory(PyObject *self, PyObject *args);
 PyObject *py_store(PyObject *self, PyObject *args);

@@ -5,6 +5,7 @@
 
 #include "common.h"
 #include "conversions.h"
+#include "half_loops.h"
 
 /* Reverse the bytes of each item. */
 static void swap(unsigned char *bytes, ptrdiff_t length, int size)
@@ -71,4 +72,12 @@ PyObject *py_own_conversion(PyObject *self, PyObject *allowed)
     (void)self;
     int wanted = PyObject_IsTrue(allowed);
     return wanted < 0 ? NULL : PyBool_FromLong(own_conversion(wanted));
+}
+
+PyObject *py_half_vectors(PyObject *self, PyObject *bits)
+{
+    (void)self;
+    const long wanted = PyLong_AsLong(bits);
+    if (wanted == -1 && PyErr_Occurred()) return NULL;
+    return PyLong_FromLong(half_vectors(wanted > 512 ? 512 : (int)wanted));
 }

@@ -2,6 +2,7 @@
  * 3.11 on share. */
 #include "calls.h"
 #include "conversions.h"
+#include "half_loops.h"
 
 static PyMethodDef methods[] = {
     {"windows", py_windows, METH_VARARGS, NULL},
@@ -25,6 +26,7 @@ static PyMethodDef methods[] = {
     {"swap", py_swap, METH_VARARGS, NULL},
     {"convert", py_convert, METH_VARARGS, NULL},
     {"own_conversion", py_own_conversion, METH_O, NULL},
+    {"half_vectors", py_half_vectors, METH_O, NULL},
     {"allow_threads", py_allow_threads, METH_VARARGS, NULL},
     {"in_memory", py_in_memory, METH_VARARGS, NULL},
     {"store", py_store, METH_VARARGS, NULL},
@@ -42,5 +44,6 @@ static struct PyModuleDef definition = {
 PyMODINIT_FUNC PyInit__native(void)
 {
     own_conversion(1);
+    half_vectors(512);
     return PyModuleDef_Init(&definition);
 }

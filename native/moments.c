@@ -2,6 +2,7 @@
 #include "checked.h"
 #include "conversions.h"
 #include "folds.h"
+#include "half_loops.h"
 
 #define LANES 48   /* items of a row in which short ones are put side by side */
 #define GROUPS 64  /* of two rows each that are added one after another, of float64 */
@@ -88,6 +89,8 @@ static int images_halves(const halves *h, const uint16_t *x, double *mean, doubl
 {
     const ptrdiff_t rows = side_by_side(after, length), n = rows * after, size = length * after;
     const ptrdiff_t step = LEAST(MOST(WIDENED / (2 * n), 1) * 2 * n, size);
+    const half_loops *l = half_loops_of(h);
+    if (l) return moments_by_vectors(l, x, mean, squares, before, length, after, rows);
     double *sums = room(n, 3, sizeof(double)), *powers = sums + n, *near = sums + 2 * n;
     float *wide = room(step, 1, sizeof(float));
     if (!sums || !wide) {

@@ -1,6 +1,7 @@
 #include "rows.h"
 
 #include "checked.h"
+#include "half_rows.h"
 
 #include <float.h>
 #include <math.h>
@@ -188,9 +189,9 @@ static INLINE double inverse_root_d(double power) { return 1 / sqrt(power); }
 #define CENTERINGS 1
 #define HEAVY 1e30  /* weights from which on what they make may leave the range */
 #define LIGHT ((double)FLT_MIN) /* weights below which they have lost digits */
-#define LARGE 1e36  /* sums of squares from which on float32 may have lost some */
-#define SMALL 1e-24 /* divisors below which it may have */
-#define GREAT 1e37  /* divisors from which on, with a large epsilon, their inverse may have */
+#define LARGE LARGE_F
+#define SMALL SMALL_F
+#define GREAT GREAT_F
 #include "rows_of.h"
 #undef T
 #undef W
@@ -223,6 +224,13 @@ int rows_of_halves(const halves *h, const uint16_t *x, uint16_t *y, const double
     float *wide = room(step * items, 2, sizeof(float)), *made = wide + step * items;
     if (!wide) return -1;
     if (prepare_f(&a, gamma, beta, w->groups * w->channels) < 0) return free(wide), -1;
+    const half_loops *l = half_loops_of(h);
+    if (l && !a.wide && (items >= SOME || w->groups > 1 || w->run > 1)) {
+        const int result = rows_by_vectors(l, h, x, y, &a, s, w, rows);
+        free(a.memory);
+        free(wide);
+        return result;
+    }
     for (ptrdiff_t r = 0; r < rows; r += step, x += step * items, y += step * items) {
         const ptrdiff_t some = LEAST(step, rows - r);
         h->widen(x, wide, some * items);

@@ -68,6 +68,12 @@ int all_columns_f(const float *x, float *y, const double *gamma, const double *b
 int all_columns_d(const double *x, double *y, const double *gamma, const double *beta,
                   const size_of *s, const columns *c);
 
+/* Sums of squares from which on float32 may have lost some, divisors below which it may have, and those
+ * from which on, with a large epsilon, their inverse may have. */
+#define LARGE_F 1e36
+#define SMALL_F 1e-24
+#define GREAT_F 1e37
+
 /* The same of items of two bytes, which are converted in cache and rounded once. */
 int rows_of_halves(const halves *h, const uint16_t *x, uint16_t *y, const double *gamma,
                    const double *beta, const size_of *s, const weighing *w, ptrdiff_t rows);

@@ -2,6 +2,7 @@
 
 #include "checked.h"
 #include "conversions.h"
+#include "half_loops.h"
 
 #include <float.h>
 #include <math.h>

@@ -104,6 +104,11 @@ static INLINE int NAME(scale_as)(const source *x, const halves *h, void *y, cons
 static INLINE int NAME(scale)(const void *x, void *y, const halves *h, const T *a, const T *b,
                               const T *c, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after)
 {
+    const half_loops *by_vectors = half_loops_of(h);
+    if (by_vectors)
+        return scale_by_vectors(by_vectors, x, y, (const float *)(const void *)a,
+                                (const float *)(const void *)b, (const float *)(const void *)c, before,
+                                length, after);
     source from = {x, h ? h->widen : NULL, h ? room(WIDENED, 1, sizeof(float)) : NULL};
     if (h && !from.wide) return -1;
     const int result = NAME(scale_as)(&from, h, y, a, b, c, before, length, after);
