@@ -36,8 +36,10 @@
 
 #if defined(__GNUC__) || defined(__clang__)
 #define PREFETCH(address) __builtin_prefetch(address)
+#define PREFETCH_TO_WRITE(address) __builtin_prefetch(address, 1)
 #else
 #define PREFETCH(address) ((void)0)
+#define PREFETCH_TO_WRITE(address) ((void)0)
 #endif
 
 /* The bytes of an item in the other order. */

@@ -32,8 +32,8 @@ typedef struct {
     /* Means, 0 unless `centered`, and sums of squared distances from them, of TOGETHER_ROWS rows
      * that follow one another, or of one. Rows of up to KEPT_ITEMS are left in `wide`, which has
      * room for KEPT_ITEMS + LANES_BEYOND numbers of each row. */
-    void (*moments_of_rows)(const uint16_t *x, ptrdiff_t items, int rows, int centered, float *wide,
-                            row_values *values, double *squares);
+    void (*moments_of_rows)(const uint16_t *x, const uint16_t *y, ptrdiff_t items, int rows,
+                            int centered, float *wide, row_values *values, double *squares);
     /* Write a row with weights for each item; `wide` has its numbers, or is null. */
     void (*write_row)(const uint16_t *x, uint16_t *y, const float *wide, const float *gamma,
                       const float *beta, const row_values *values, ptrdiff_t n);
@@ -67,7 +67,7 @@ void add_halves_away(const half_loops *l, const uint16_t *x, ptrdiff_t rows, ptr
                      ptrdiff_t step, ptrdiff_t rest, const double *near, double *sums,
                      double *powers, float *wide);
 
-/* fold_moments_halves of folds.h by such loops, in several threads; `side` rows are put side by side. */
+/* fold_moments_halves of folds.h by such loops; `side` rows are put side by side. */
 int moments_by_vectors(const half_loops *l, const uint16_t *x, double *mean, double *squares,
                        ptrdiff_t before, ptrdiff_t length, ptrdiff_t after, ptrdiff_t side);
 

@@ -99,7 +99,7 @@ static INLINE FOR void NAME(means)(int brain, const uint16_t *x, ptrdiff_t items
 /* As squares_of_f: item i is added to sum i % 16 of every 256 items. */
 static INLINE FOR void NAME(squares)(int brain, const uint16_t *x, ptrdiff_t items, int rows,
                                      int widened, float *wide, const row_values *values,
-                                     double *squares)
+                                     double *squares, const uint16_t *y)
 {
     V high[TOGETHER_ROWS], low[TOGETHER_ROWS];
     for (int r = 0; r < rows; r++)
@@ -118,6 +118,7 @@ static INLINE FOR void NAME(squares)(int brain, const uint16_t *x, ptrdiff_t ite
                         const V cells = LOAD_F(wide + r * WIDTH + i + j * LANES);
                         const V away = (cells - high[r]) - low[r];
                         sums[r][j] += away * away;
+                        if (!j) PREFETCH_TO_WRITE(y + r * items + start + i);
                     }
             for (int r = 0; r < rows; r++) {
                 for (int j = 0; j < OF_SQUARES && whole < stop; j++) {
@@ -136,21 +137,21 @@ static INLINE FOR void NAME(squares)(int brain, const uint16_t *x, ptrdiff_t ite
 
 static INLINE FOR void NAME(moments_of)(int brain, const uint16_t *x, ptrdiff_t items, int rows,
                                         int centered, float *wide, row_values *values,
-                                        double *squares)
+                                        double *squares, const uint16_t *y)
 {
     for (int r = 0; r < rows; r++) values[r].high = values[r].low = 0;
     if (centered) NAME(means)(brain, x, items, rows, wide, values);
-    NAME(squares)(brain, x, items, rows, centered && items <= KEPT_ITEMS, wide, values, squares);
+    NAME(squares)(brain, x, items, rows, centered && items <= KEPT_ITEMS, wide, values, squares, y);
 }
 
-static INLINE FOR void NAME(moments_of_rows)(int brain, const uint16_t *x, ptrdiff_t items, int rows,
-                                             int centered, float *wide, row_values *values,
-                                             double *squares)
+static INLINE FOR void NAME(moments_of_rows)(int brain, const uint16_t *x, const uint16_t *y,
+                                             ptrdiff_t items, int rows, int centered, float *wide,
+                                             row_values *values, double *squares)
 {
     if (rows == TOGETHER_ROWS) /* loops of known length */
-        NAME(moments_of)(brain, x, items, TOGETHER_ROWS, centered, wide, values, squares);
+        NAME(moments_of)(brain, x, items, TOGETHER_ROWS, centered, wide, values, squares, y);
     else
-        NAME(moments_of)(brain, x, items, 1, centered, wide, values, squares);
+        NAME(moments_of)(brain, x, items, 1, centered, wide, values, squares, y);
 }
 
 static INLINE FOR V NAME(cells_at)(int brain, const uint16_t *x, const float *wide, ptrdiff_t i,
@@ -168,6 +169,7 @@ static INLINE FOR void NAME(write_row_from)(int brain, const uint16_t *x, uint16
     ptrdiff_t i = 0;
     for (; i + LANES <= n; i += LANES) {
         const V v = ((NAME(cells_at)(brain, x, wide, i, LANES) - high) - low) * inverse;
+        if (wide) PREFETCH(x + i + TOGETHER_ROWS * n);
         NAME(put)(brain, y + i, v * LOAD_F(gamma + i) + LOAD_F(beta + i), LANES);
     }
     if (i == n) return;
@@ -196,6 +198,7 @@ static INLINE FOR void NAME(write_run_from)(int brain, const uint16_t *x, uint16
     ptrdiff_t i = 0;
     for (; i + LANES <= n; i += LANES) {
         const V v = ((NAME(cells_at)(brain, x, wide, i, LANES) - high) - low) * inverse;
+        if (wide) PREFETCH(x + i + TOGETHER_ROWS * n);
         NAME(put)(brain, y + i, v * factor + addend, LANES);
     }
     if (i == n) return;
@@ -293,9 +296,9 @@ BOTH(scale_along,
       const float *gamma, const float *beta, ptrdiff_t rows, ptrdiff_t n, ptrdiff_t step),
      x, y, a, b, c, gamma, beta, rows, n, step)
 BOTH(moments_of_rows,
-     (const uint16_t *x, ptrdiff_t items, int rows, int centered, float *wide, row_values *values,
-      double *squares),
-     x, items, rows, centered, wide, values, squares)
+     (const uint16_t *x, const uint16_t *y, ptrdiff_t items, int rows, int centered, float *wide,
+      row_values *values, double *squares),
+     x, y, items, rows, centered, wide, values, squares)
 BOTH(write_row,
      (const uint16_t *x, uint16_t *y, const float *wide, const float *gamma, const float *beta,
       const row_values *values, ptrdiff_t n),

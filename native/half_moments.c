@@ -1,7 +1,6 @@
 /* Means, and sums of squared distances from them, of items of two bytes. */
 #include "checked.h"
 #include "half_loops.h"
-#include "spread.h"
 
 #define COLUMNS 512 /* of a tile: rows of more are cut, so that several of them stay in cache */
 #define IMAGES 4    /* whose sums are put together at once */
@@ -34,67 +33,57 @@ void add_halves_away(const half_loops *l, const uint16_t *x, ptrdiff_t rows, ptr
     }
 }
 
+/* What the sums of some images are made of: `side` rows side by side, of (length, after) items. */
 typedef struct {
-    const half_loops *l;
-    const uint16_t *x;
-    double *mean, *squares;
     ptrdiff_t length, after, side;
-} moments_call;
+} images;
 
-/* Sums of `side` rows side by side are put together, and the mean of the distances taken off. */
-static void conclude(const moments_call *c, ptrdiff_t image, ptrdiff_t count, const double *sums,
-                     const double *powers, const double *near, ptrdiff_t width)
+/* Sums of rows side by side are put together, and the mean of the distances taken off. Those of the
+ * next image are `apart` behind those of one. */
+static void conclude(const images *s, ptrdiff_t count, const double *sums, const double *powers,
+                     const double *near, ptrdiff_t apart, double *mean, double *squares)
 {
-    for (ptrdiff_t j = 0; j < c->after; j++) {
+    for (ptrdiff_t j = 0; j < s->after; j++) {
         double total[IMAGES] = {0}, power[IMAGES] = {0};
-        for (ptrdiff_t r = 0; r < c->side; r++)
+        for (ptrdiff_t r = 0; r < s->side; r++)
             for (int k = 0; k < IMAGES; k++) {
-                total[k] += sums[k * width + r * c->after + j];
-                power[k] += powers[k * width + r * c->after + j];
+                total[k] += sums[k * apart + r * s->after + j];
+                power[k] += powers[k * apart + r * s->after + j];
             }
         for (ptrdiff_t k = 0; k < count; k++) {
-            const ptrdiff_t at = (image + k) * c->after + j;
-            const double shift = total[k] / (double)c->length;
-            c->mean[at] = near[k * width + j] + shift;
+            const double shift = total[k] / (double)s->length;
+            mean[k * s->after + j] = near[k * apart + j] + shift;
             power[k] -= total[k] * shift;
-            c->squares[at] = power[k] < 0 ? 0 : power[k]; /* NaN stays */
+            squares[k * s->after + j] = power[k] < 0 ? 0 : power[k]; /* NaN stays */
         }
     }
-}
-
-static int moments_part(const void *given, ptrdiff_t first, ptrdiff_t images)
-{
-    const moments_call *c = given;
-    const ptrdiff_t n = c->side * c->after, size = c->length * c->after, rows = size / n;
-    const ptrdiff_t width = n + LANES_BEYOND, several = LEAST(IMAGES, images);
-    double *sums = room(width, 3 * IMAGES, sizeof(double));
-    float *wide = room(MOST(WIDENED_ROOM, c->after + LANES_BEYOND), 1, sizeof(float));
-    if (!sums || !wide) return free(sums), free(wide), -1;
-    double *powers = sums + IMAGES * width, *near = powers + IMAGES * width;
-    for (ptrdiff_t i = 0; i < WIDENED_ROOM; i++) wide[i] = 0;
-    for (ptrdiff_t k = 0; k < 3 * IMAGES * width; k++) sums[k] = 0;
-    for (ptrdiff_t i = 0; i < images; i += several) {
-        const ptrdiff_t some = LEAST(several, images - i);
-        for (ptrdiff_t k = 0; k < 2 * IMAGES * width; k++) sums[k] = 0;
-        for (ptrdiff_t k = 0; k < some; k++) {
-            const uint16_t *image = c->x + (first + i + k) * size;
-            double *own = near + k * width;
-            c->l->widen(image, wide, c->after);
-            for (ptrdiff_t r = 0; r < c->side; r++)
-                for (ptrdiff_t j = 0; j < c->after; j++) own[r * c->after + j] = wide[j];
-            add_halves_away(c->l, image, rows, n, n, size - rows * n, own, sums + k * width,
-                            powers + k * width, wide);
-        }
-        conclude(c, first + i, some, sums, powers, near, width);
-    }
-    free(sums);
-    free(wide);
-    return 0;
 }
 
 int moments_by_vectors(const half_loops *l, const uint16_t *x, double *mean, double *squares,
                        ptrdiff_t before, ptrdiff_t length, ptrdiff_t after, ptrdiff_t side)
 {
-    const moments_call call = {l, x, mean, squares, length, after, side};
-    return spread(moments_part, &call, before, length * after * (ptrdiff_t)sizeof(uint16_t));
+    const images s = {length, after, side};
+    const ptrdiff_t n = side * after, size = length * after, rows = size / n;
+    const ptrdiff_t apart = n + LANES_BEYOND;
+    double *sums = room(apart, 3 * IMAGES, sizeof(double));
+    float *wide = room(MOST(WIDENED_ROOM, after + LANES_BEYOND), 1, sizeof(float));
+    if (!sums || !wide) return free(sums), free(wide), -1;
+    double *powers = sums + IMAGES * apart, *near = powers + IMAGES * apart;
+    for (ptrdiff_t i = 0; i < WIDENED_ROOM; i++) wide[i] = 0; /* lanes beyond are read, too */
+    for (ptrdiff_t k = 0; k < IMAGES * apart; k++) near[k] = 0;
+    for (ptrdiff_t i = 0; i < before; i += IMAGES) {
+        const ptrdiff_t some = LEAST(IMAGES, before - i);
+        for (ptrdiff_t k = 0; k < 2 * IMAGES * apart; k++) sums[k] = 0;
+        for (ptrdiff_t k = 0; k < some; k++, x += size) {
+            double *own = near + k * apart;
+            l->widen(x, wide, after);
+            for (ptrdiff_t j = 0; j < n; j++) own[j] = wide[after == 1 ? 0 : j % after];
+            add_halves_away(l, x, rows, n, n, size - rows * n, own, sums + k * apart,
+                            powers + k * apart, wide);
+        }
+        conclude(&s, some, sums, powers, near, apart, mean + i * after, squares + i * after);
+    }
+    free(sums);
+    free(wide);
+    return 0;
 }

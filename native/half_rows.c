@@ -47,7 +47,7 @@ static int normalize(const rows_call *c, const uint16_t *x, uint16_t *y, ptrdiff
     const ptrdiff_t items = c->w->channels * c->w->run;
     row_values values[TOGETHER_ROWS];
     double squares[TOGETHER_ROWS], power[TOGETHER_ROWS];
-    c->l->moments_of_rows(x, items, rows, s->centered, c->wide, values, squares);
+    c->l->moments_of_rows(x, y, items, rows, s->centered, c->wide, values, squares);
     for (int r = 0; r < rows; r++) {
         power[r] = squares[r] * s->weight + s->epsilon;
         power[r] = power[r] < s->least ? s->least : power[r];

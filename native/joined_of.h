@@ -49,6 +49,14 @@ static INLINE void NAME(add_away)(const T *restrict x, ptrdiff_t n, ptrdiff_t st
         }
 }
 
+/* Put sums of rows side by side together in those of the first columns. */
+static INLINE void NAME(put_together)(const NAME(tile) *t, ptrdiff_t n, ptrdiff_t width)
+{
+    for (ptrdiff_t j = width; j < n; j += width)
+        for (ptrdiff_t c = 0; c < width; c++)
+            t->sums[c] += t->sums[j + c], t->powers[c] += t->powers[j + c];
+}
+
 /* Sums down the `items` of a tile, in rows of `n` that are `step` apart; put together in `sums` and
  * `powers` of its first `width` items. */
 static INLINE void NAME(add_down)(const T *x, const NAME(tile) *t, ptrdiff_t rows, ptrdiff_t n,
@@ -68,9 +76,7 @@ static INLINE void NAME(add_down)(const T *x, const NAME(tile) *t, ptrdiff_t row
         else
             NAME(add_row)(x + i * step, some, step, 0, t->sums);
     }
-    for (ptrdiff_t j = width; j < n; j += width)
-        for (ptrdiff_t c = 0; c < width; c++)
-            t->sums[c] += t->sums[j + c], t->powers[c] += t->powers[j + c];
+    NAME(put_together)(t, n, width);
 }
 
 /* Mean and sum of squares of joined columns, in the wider type. */
@@ -145,21 +151,10 @@ static INLINE int NAME(vectors)(const NAME(tile) *t, const double *restrict gamm
     return any;
 }
 
-/* Statistics of the columns of a tile, and the vectors that follow from them. */
-static INLINE int NAME(find)(const T *x, const NAME(tile) *t, const NAME(affine) *a,
-                             const size_of *s, const columns *k, ptrdiff_t first, ptrdiff_t width,
-                             ptrdiff_t n, ptrdiff_t step)
+/* From sums to statistics of the columns of a tile, and the vectors that follow from them. */
+static INLINE int NAME(conclude)(const NAME(tile) *t, const NAME(affine) *a, const size_of *s,
+                                 const columns *k, ptrdiff_t first, ptrdiff_t width, ptrdiff_t n)
 {
-    ptrdiff_t rows = n == width ? k->length : k->length / (n / width);
-    ptrdiff_t rest = n == width ? 0 : k->length * width - rows * n;
-    for (ptrdiff_t j = 0; j < width; j++) t->near[j] = s->centered ? x[j] : 0;
-    for (ptrdiff_t j = width; j < n; j++) t->near[j] = t->near[j - width];
-    if (s->centered && TWICE) {
-        NAME(add_down)(x, t, rows, n, step, rest, width, 0);
-        for (ptrdiff_t j = 0; j < width; j++) t->near[j] = t->sums[j] / (double)k->length;
-        for (ptrdiff_t j = width; j < n; j++) t->near[j] = t->near[j - width];
-    }
-    NAME(add_down)(x, t, rows, n, step, rest, width, 1);
     const double length = (double)k->length;
     for (ptrdiff_t c = 0; c < width; c++) {
         double shift = s->centered ? t->sums[c] / length : 0;
@@ -182,6 +177,24 @@ static INLINE int NAME(find)(const T *x, const NAME(tile) *t, const NAME(affine)
     for (ptrdiff_t j = width; j < n; j++)
         t->a[j] = t->a[j - width], t->b[j] = t->b[j - width], t->c[j] = t->c[j - width];
     return any;
+}
+
+/* Statistics of the columns of a tile, and the vectors that follow from them. */
+static INLINE int NAME(find)(const T *x, const NAME(tile) *t, const NAME(affine) *a,
+                             const size_of *s, const columns *k, ptrdiff_t first, ptrdiff_t width,
+                             ptrdiff_t n, ptrdiff_t step)
+{
+    ptrdiff_t rows = n == width ? k->length : k->length / (n / width);
+    ptrdiff_t rest = n == width ? 0 : k->length * width - rows * n;
+    for (ptrdiff_t j = 0; j < width; j++) t->near[j] = s->centered ? x[j] : 0;
+    for (ptrdiff_t j = width; j < n; j++) t->near[j] = t->near[j - width];
+    if (s->centered && TWICE) {
+        NAME(add_down)(x, t, rows, n, step, rest, width, 0);
+        for (ptrdiff_t j = 0; j < width; j++) t->near[j] = t->sums[j] / (double)k->length;
+        for (ptrdiff_t j = width; j < n; j++) t->near[j] = t->near[j - width];
+    }
+    NAME(add_down)(x, t, rows, n, step, rest, width, 1);
+    return NAME(conclude)(t, a, s, k, first, width, n);
 }
 
 static INLINE void NAME(write_tile)(const T *restrict x, T *restrict y, const NAME(tile) *t,
