@@ -40,6 +40,8 @@ int half_vectors(int bits)
     return used;
 }
 
+int half_vector_bits(void) { return used; }
+
 const half_loops *half_loops_of(const halves *h)
 {
 #ifdef VECTORS

@@ -1,6 +1,7 @@
 #include "half_poolings.h"
 
 #include "checked.h"
+#include "half_windows.h"
 
 typedef int (*window_loop)(const float *x, float *out, const sheet *s);
 typedef int (*cover_loop)(const float *x, float *out, const covers *s);
@@ -148,16 +149,21 @@ static int adaptive_of_halves(const halves *h, cover_loop loop, const uint16_t *
     return bad;
 }
 
-#define WINDOWS(name, loop)                                                             \
+#define WINDOWS(name, loop, what)                                                       \
     int name(const halves *h, const uint16_t *x, uint16_t *out, const sheet *s)         \
     {                                                                                   \
-        return windows_of_halves(h, loop, x, out, s);                                   \
+        const int result = windows_in_vectors(h, what, x, out, s);                      \
+        return result == NOT_SERVED ? windows_of_halves(h, loop, x, out, s) : result;   \
     }
-WINDOWS(max_windows_halves, max_windows_f)
-WINDOWS(min_windows_halves, min_windows_f)
-WINDOWS(mean_windows_halves, mean_windows_f)
-WINDOWS(mean_windows_halves_d, mean_windows_fd)
-WINDOWS(mean_windows_halves_fd, mean_windows_ffd)
+WINDOWS(max_windows_halves, max_windows_f, AS_LARGEST)
+WINDOWS(min_windows_halves, min_windows_f, AS_SMALLEST)
+WINDOWS(mean_windows_halves, mean_windows_f, AS_MEANS)
+WINDOWS(mean_windows_halves_d, mean_windows_fd, AS_WIDE_MEANS)
+
+int mean_windows_halves_fd(const halves *h, const uint16_t *x, uint16_t *out, const sheet *s)
+{
+    return windows_of_halves(h, mean_windows_ffd, x, out, s);
+}
 
 int adaptive_max_halves(const halves *h, const uint16_t *x, uint16_t *out, const covers *s)
 {

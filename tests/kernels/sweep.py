@@ -93,6 +93,29 @@ def placings_of(random: Random, spatial: tuple[int, ...]) -> list[Placing]:
     return found
 
 
+def given_by(placings: list[Placing]) -> dict[str, Any]:
+    """Return the parameters of layers whose windows lie so."""
+    return {
+        "pool_size": tuple(p.size for p in placings),
+        "strides": tuple(p.stride for p in placings),
+        "dilation_rate": tuple(p.dilation for p in placings),
+        "padding": placings[0].padding,
+        "pads": Pads(tuple(p.pads for p in placings if p.pads)) if placings[0].pads else None,
+        "ceil_mode": placings[0].ceil,
+    }
+
+
+def windows_on(random: Random, shape: tuple[int, ...]) -> list[Layer]:
+    """Return layers with windows of any kind; none where these do not fit."""
+    given = given_by(placings_of(random, shape[1:-1]))
+    layers: list[Layer] = [kind(**given) for kind in (MaxPooling, MinPooling, AveragePooling)]
+    try:
+        layers[0].output_shape(shape)
+    except UsageError:  # a place of it has no cell
+        return []
+    return layers
+
+
 def found_at(x: Array, most: Array, layer: MaxPooling | AdaptiveMaxPooling) -> None:
     """Find the maxima, and look whether they are there."""
     finder = indices_of(layer)
@@ -112,14 +135,7 @@ def pooling(random: Random) -> None:
     x, spatial = some(random, shape), shape[1:-1]
     placings = placings_of(random, spatial)
     placed = [p.on(n) for p, n in zip(placings, spatial, strict=True)]
-    given: dict[str, Any] = {
-        "pool_size": tuple(p.size for p in placings),
-        "strides": tuple(p.stride for p in placings),
-        "dilation_rate": tuple(p.dilation for p in placings),
-        "padding": placings[0].padding,
-        "pads": Pads(tuple(p.pads for p in placings if p.pads)) if placings[0].pads else None,
-        "ceil_mode": placings[0].ceil,
-    }
+    given = given_by(placings)
     layers = [kind(**given) for kind in (MaxPooling, AveragePooling)]
     try:
         layers[0].output_shape(shape)
@@ -253,6 +269,8 @@ def two_bytes(random: Random) -> None:
     x = some(random, sizes(random, int(random.integers(3, 6))))
     if random.random() < 0.2:  # more than are converted at once
         x = np.resize(x, (int(random.integers(1, 4)), int(random.integers(1, 9000)), 3))
+    if x.size and random.random() < 0.4:  # as many as a vector has, or several
+        x = np.resize(x, (*x.shape[:-1], int(random.integers(16, 80))))
     if not x.size:
         return
     kind = ("float16", "bfloat16")[int(random.integers(2))]
@@ -266,6 +284,7 @@ def two_bytes(random: Random) -> None:
         "data_format": ("channels_last", "channels_first")[int(random.integers(2))]
     }
     layers: list[Layer] = [
+        *windows_on(random, x.shape),
         GlobalMaxPooling(**layout),
         GlobalAveragePooling(**layout),
         AdaptiveAveragePooling(output_size=counts, **layout),
@@ -285,8 +304,11 @@ def two_bytes(random: Random) -> None:
         assert calls[1] is not None
         if calls[0] is None:  # means over many planes and rows
             continue
-        if calls[1](wide, out) and calls[0](x, y):
-            np.testing.assert_array_equal(y, narrow(out).view(np.uint16))
+        right = calls[1](wide, out)
+        for bits in (0, 256, 512):
+            native.loops().half_vectors(bits)
+            if calls[0](x, y) and right:
+                np.testing.assert_array_equal(y, narrow(out).view(np.uint16))
 
 
 def integers(random: Random) -> None:

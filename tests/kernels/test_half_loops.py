@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from poolnorm_cli.layers.batch_norm.layer import BatchNormalization
 from poolnorm_cli.layers.global_pooling import GlobalAveragePooling, GlobalMaxPooling
 from poolnorm_cli.layers.group_norm import GroupNormalization
 from poolnorm_cli.layers.layer_norm import LayerNormalization
+from poolnorm_cli.layers.min_pooling import MinPooling
 from poolnorm_cli.layers.pads import Pads
 from poolnorm_cli.layers.pooling import AveragePooling, MaxPooling
 from poolnorm_cli.layers.rms_norm import RMSNormalization
@@ -31,6 +33,8 @@ from poolnorm_cli.layers.unit_norm import UnitNormalization
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from poolnorm_cli.layers.base import Layer
 
 
@@ -148,6 +152,63 @@ def test_a_block_goes_through_the_loop_whole(kind: str, monkeypatch: pytest.Monk
     assert call.serves(9 * per)
     assert call.run(x, y, 9 * per)
     assert y.any()
+
+
+CHANNELS = ((3, 9, 7, 33), (2, 6, 5, 64), (3, 50, 16), (2, 3, 5, 6, 45), (5, 90, 2050))
+PADS: dict[str, Any] = {"strides": (1,), "padding": "same"}
+OF_CHANNELS: tuple[Layer, ...] = (
+    *(
+        kind(**given)
+        for kind in (MaxPooling, MinPooling, AveragePooling)
+        for given in (
+            *({"pool_size": (size,), **PADS} for size in range(1, 7)),
+            *({"pool_size": (size,)} for size in range(1, 5)),
+            {"pool_size": (3,), "strides": (2,), "padding": "same"},
+            {"pool_size": (2,), "dilation_rate": (2,), **PADS},
+            {"pool_size": (1,), "strides": (3,)},
+        )
+    ),
+    AveragePooling(pool_size=(3,), strides=(2,), pads=Pads(((1, 1),)), count_include_pad=True),
+    AveragePooling(pool_size=(2,), padding="same", divisor_override=5),
+)
+
+
+@pytest.fixture(params=[256, 512])
+def bits(request: pytest.FixtureRequest) -> Iterator[int]:
+    """Return how long vectors are to be; afterwards they are again what the processor has."""
+    if native.loops().half_vectors(request.param) != request.param:
+        native.loops().half_vectors(512)
+        pytest.skip("this processor has no such vectors")
+    yield request.param
+    native.loops().half_vectors(512)
+
+
+@pytest.mark.parametrize("layer", OF_CHANNELS, ids=repr)
+def test_vectors_of_each_length_give_the_same_bytes(layer: Layer, bits: int) -> None:
+    loops = native.loops()
+    for shape, kind in product(CHANNELS, CONVERSIONS):
+        try:
+            places = [int(size or 0) for size in layer.output_shape(shape)]
+        except UsageError:  # the window is larger
+            continue
+        call = layer.loop_call(shape, kind, {})
+        if call is None:  # means over many planes and rows
+            continue
+        for x in (_cells(kind, shape), *_zeros(kind, shape)):
+            expected, found = np.zeros((2, *places), np.uint16)
+            loops.half_vectors(0)
+            right = call(x, expected)
+            loops.half_vectors(bits)
+            assert call(x, found) == right
+            assert np.array_equal(found, expected) or not right
+
+
+def _zeros(kind: str, shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """Draw zeros of either sign among the smallest numbers, and among others."""
+    random = np.random.default_rng(len(shape))
+    bits = random.integers(0, 2, shape) << 15 | random.integers(0, 2, shape)
+    wide = random.standard_normal(shape, np.float32) * random.integers(-1, 2, shape)
+    return bits.astype(np.uint16), CONVERSIONS[kind][1](wide.astype(np.float32)).copy()
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=repr)

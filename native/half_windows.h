@@ -1,0 +1,17 @@
+/* Windows over items of two bytes that are widened, joined and rounded in vectors: the bytes are those
+ * of the loops in half_poolings.h. */
+#ifndef POOLNORM_HALF_WINDOWS_H
+#define POOLNORM_HALF_WINDOWS_H
+
+#include "conversions.h"
+#include "windows.h"
+
+enum joined_as { AS_MEANS, AS_WIDE_MEANS, AS_LARGEST, AS_SMALLEST };
+
+#define NOT_SERVED 2 /* nothing is known of the result: there are no vectors, or there is a NaN */
+
+/* Returns what the loops in half_poolings.h do, or NOT_SERVED. */
+int windows_in_vectors(const halves *h, enum joined_as what, const uint16_t *x, uint16_t *out,
+                       const sheet *s);
+
+#endif
