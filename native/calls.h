@@ -15,6 +15,7 @@ PyObject *py_fold_max(PyObject *self, PyObject *args);
 PyObject *py_fold_min(PyObject *self, PyObject *args);
 PyObject *py_fold_moments(PyObject *self, PyObject *args);
 PyObject *py_normalize_rows(PyObject *self, PyObject *args);
+PyObject *py_row_vectors(PyObject *self, PyObject *args);
 PyObject *py_normalize_columns(PyObject *self, PyObject *args);
 PyObject *py_center(PyObject *self, PyObject *args);
 PyObject *py_fold_weights(PyObject *self, PyObject *args);

@@ -3,6 +3,7 @@
 #include "calls.h"
 #include "conversions.h"
 #include "half_loops.h"
+#include "rows.h"
 
 static PyMethodDef methods[] = {
     {"windows", py_windows, METH_VARARGS, NULL},
@@ -15,6 +16,7 @@ static PyMethodDef methods[] = {
     {"fold_min", py_fold_min, METH_VARARGS, NULL},
     {"fold_moments", py_fold_moments, METH_VARARGS, NULL},
     {"normalize_rows", py_normalize_rows, METH_VARARGS, NULL},
+    {"row_vectors", py_row_vectors, METH_VARARGS, NULL},
     {"normalize_columns", py_normalize_columns, METH_VARARGS, NULL},
     {"center", py_center, METH_VARARGS, NULL},
     {"fold_weights", py_fold_weights, METH_VARARGS, NULL},
@@ -45,5 +47,6 @@ PyMODINIT_FUNC PyInit__native(void)
 {
     own_conversion(1);
     half_vectors(512);
+    row_vectors(512);
     return PyModuleDef_Init(&definition);
 }

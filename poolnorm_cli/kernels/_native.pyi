@@ -74,6 +74,7 @@ def roots(
     sums: Buffer, out: Buffer, items: int, itemsize: int, p: float, /
 ) -> bool: ...  # True: a sum is not finite
 def swap(items: Buffer, itemsize: int, /) -> bool: ...
+def row_vectors(bits: int, /) -> int: ...  # bits that are used of those allowed
 def normalize_rows(
     x: Array,
     y: Array,

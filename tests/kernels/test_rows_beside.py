@@ -1,4 +1,4 @@
-"""Rows that are worked on side by side come out as each of them does alone, byte for byte."""
+"""Rows come out as each does alone, and with any vectors of the processor, byte for byte."""
 
 import numpy as np
 import pytest
@@ -31,3 +31,30 @@ def test_rows_beside_others_are_as_alone(dtype: str, items: int, centered: bool)
             one = (1, 1, items, 1)
             loops.normalize_rows(x[row], alone[row], *given, x.itemsize, division, one)
         assert together.tobytes() == alone.tobytes()
+
+
+@pytest.mark.parametrize("centered", [True, False])
+@pytest.mark.parametrize("run", [1, 5])
+@pytest.mark.parametrize("items", [1, 3, 12, 16, 20, 45, 96, 255, 260, 770, 5000])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_are_the_same_with_any_vectors(
+    dtype: str, items: int, run: int, centered: bool
+) -> None:
+    random = np.random.default_rng(items)
+    x = (random.standard_normal((21, items * run)) * 3 + 1e2).astype(dtype)
+    x[3, items // 2], x[5, 0], x[9] = np.nan, np.finfo(dtype).max, 0
+    gamma, beta = random.standard_normal((2, items))
+    division = (centered, 1 / x.shape[1], 1e-3 if centered else 0.0, 1e-12)
+    loops, found = native.loops(), {}
+
+    try:
+        for bits in (0, 256, 512):
+            y = np.empty_like(x)
+            used = loops.row_vectors(bits)
+            sizes = (len(x), 1, items, run)
+            loops.normalize_rows(x, y, gamma, beta, x.itemsize, division, sizes)
+            found[used] = y.tobytes()
+    finally:
+        loops.row_vectors(512)
+
+    assert len(set(found.values())) == 1
