@@ -146,6 +146,8 @@ class LayerFunction:
             if y is not None:
                 return y
         with python_errors():
+            if training:
+                return self._train(x, weights, mask, out, dtype, threads)[0]
             return self._run(x, weights, training, mask, out, dtype, threads)[0]
 
     def train(
@@ -176,7 +178,7 @@ class LayerFunction:
             DataError: Weights or statistics have values that they cannot have.
         """
         with python_errors():
-            y, updated = self._run(x, weights, True, mask, out, dtype, threads)  # noqa: FBT003
+            y, updated = self._train(x, weights, mask, out, dtype, threads)
         return y, {name: np.array(weight) for name, weight in updated.items()}
 
     def output_shape(self, shape: Sequence[int | str | None]) -> Shape:
@@ -235,6 +237,19 @@ class LayerFunction:
         with python_errors():
             export([(self, weights)], path, tuple(shape), dtype, opset, overwrite=overwrite)
 
+    def _train(
+        self, x: Any, weights: GivenWeights, mask: Any, out: Array | None, *asked: Any
+    ) -> tuple[Array, Weights]:
+        """Compute the layer as in training: return the output and the weights as that leaves them.
+
+        The last arguments are the dtype and the threads.
+        """
+        if type(x) is np.ndarray and mask is None:
+            found = self._ready.train(x, weights, out, *asked)
+            if found is not None:
+                return found
+        return self._run(x, weights, True, mask, out, *asked)  # noqa: FBT003
+
     def _run(
         self,
         x: Any,
@@ -262,9 +277,9 @@ class LayerFunction:
             out=out if out is not None and fits(out, result) else None,
             result=result,
         )
-        if array is x and mask is None and not training:
-            kept = None if weights is not None else held
-            self._ready.note(self.layer, array, found.dtype, kept, dtype, threads)
+        if array is x and mask is None:
+            own, asked = None if weights is not None else held, (dtype, threads)
+            self._ready.note(self.layer, (array, found), own, asked, training=bool(training))
         if out is None or found is out:
             return found, updated
         out[...] = found

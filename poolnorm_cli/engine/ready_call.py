@@ -10,15 +10,17 @@ import numpy as np
 
 from poolnorm_cli.backends.numpy_backend import NUMPY
 from poolnorm_cli.engine.array_loops import plan_of
+from poolnorm_cli.engine.layer_pass import Weights
 from poolnorm_cli.engine.threads import default_threads
 from poolnorm_cli.kernels import native
+from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.sizes import ALONE_BYTES
 
 
 if TYPE_CHECKING:
     from poolnorm_cli.engine.array_loops import ArrayLoops
-    from poolnorm_cli.engine.layer_pass import Weights
     from poolnorm_cli.kernels.memory import Array
+    from poolnorm_cli.kernels.moments import Moments
     from poolnorm_cli.kernels.native import LoopCall, LoopMaker
     from poolnorm_cli.layers.base import Layer
 
@@ -34,7 +36,7 @@ _MOST = 64
 
 
 class ReadyCalls:
-    """The calls of a layer in inference that have been made before."""
+    """The calls of a layer that have been made before."""
 
     def __init__(self) -> None:
         """Begin without any."""
@@ -45,44 +47,67 @@ class ReadyCalls:
         return ReadyCalls, ()
 
     def run(self, x: "Array", weights: Any, out: Any, *asked: Any) -> "Array | None":
-        """Make a call, if it is ready.
+        """Make a call in inference, if it is ready.
 
         Args:
             x: An array.
             weights: As a layer takes them; None for its own.
             out: As a layer takes it; None for a new array.
-            asked: What else the layer was asked for.
+            asked: The dtype and the threads that the layer was asked for.
 
         Returns:
             The output; None where the layer has to look at what was given.
         """
         try:
-            ready = self._calls.get((x.shape, x.dtype, asked))
+            ready = self._calls.get((x.shape, x.dtype, False, asked))
         except TypeError:  # something that was asked for has no hash
             return None
         return ready.run(x, weights, out) if isinstance(ready, ReadyCall) else None
 
+    def train(
+        self, x: "Array", weights: Any, out: Any, *asked: Any
+    ) -> "tuple[Array, Weights] | None":
+        """Make a call in training, if it is ready.
+
+        Args:
+            x: An array.
+            weights: As a layer takes them; None for its own.
+            out: As a layer takes it; None for a new array.
+            asked: The dtype and the threads that the layer was asked for.
+
+        Returns:
+            The output, and the weights as the call leaves them; None as for `run`.
+
+        Raises:
+            InputError: A statistic is not finite, or does not fit into the dtype of its weight.
+        """
+        try:
+            ready = self._calls.get((x.shape, x.dtype, True, asked))
+        except TypeError:
+            return None
+        return ready.train(x, weights, out) if isinstance(ready, ReadyCall) else None
+
     def note(
         self,
         layer: "Layer",
-        x: "Array",
-        result: "np.dtype[Any]",
+        arrays: "tuple[Array, Array]",
         own: "Weights | None",
-        dtype: Any,
-        threads: int | None,
+        asked: tuple[Any, Any],
+        *,
+        training: bool,
     ) -> None:
         """Note that a call was made; have it ready from the second one on.
 
         Args:
             layer: The layer.
-            x: The array that it was called on.
-            result: Dtype of the output.
+            arrays: The array that it was called on, and the output.
             own: The weights, where they are the layer's own; None where they were given.
-            dtype: The dtype that was asked for.
-            threads: The threads that were asked for.
+            asked: The dtype and the threads that were asked for.
+            training: The call was one in training.
         """
+        x, y = arrays
         try:
-            key = x.shape, x.dtype, (dtype, threads)
+            key = x.shape, x.dtype, training, asked
             known = key in self._calls
         except TypeError:
             return
@@ -93,9 +118,9 @@ class ReadyCalls:
             return
         ready = self._calls.get(key)
         if ready is True:
-            what = layer, x.shape, (x.dtype.name, result.name), NUMPY, threads
-            ready = ready_call(plan_of(*what, training=False)[1], result, threads) or False
-            self._calls[key] = ready
+            what = layer, x.shape, (x.dtype.name, y.dtype.name), NUMPY, asked[1]
+            loops = plan_of(*what, training=training)[1]
+            self._calls[key] = ready = ready_call(loops, y.dtype, asked[1]) or False
         if own is not None and isinstance(ready, ReadyCall):
             ready.keep(own)
 
@@ -103,7 +128,7 @@ class ReadyCalls:
 def ready_call(
     loops: "ArrayLoops | None", result: "np.dtype[Any]", threads: int | None
 ) -> "ReadyCall | None":
-    """Return what makes calls of a layer in inference.
+    """Return what makes calls of a layer.
 
     Args:
         loops: What computes all of an array, as `plan_of` gives it.
@@ -120,7 +145,7 @@ def ready_call(
 
 
 class ReadyCall:
-    """A layer in inference on arrays of one shape and dtype, as one call of a compiled loop."""
+    """A layer on arrays of one shape and dtype, as one call of a compiled loop."""
 
     def __init__(
         self, maker: "LoopMaker", loops: "ArrayLoops", result: "np.dtype[Any]", threads: int | None
@@ -134,7 +159,8 @@ class ReadyCall:
             threads: How many there may be; None for the usual number.
         """
         run = loops.run
-        self._maker, self._loops, self._threads = maker, native.loops(), threads
+        self._maker, self._loops, self._arrays = maker, native.loops(), loops
+        self._threads, self._kept = threads, Weights()
         self._made, self._result = run.output_shape, result
         self._shapes, epsilon = loops.weight_shapes, float(getattr(run.layer, "epsilon", 0.0))
         self._names = tuple(self._shapes)
@@ -154,7 +180,7 @@ class ReadyCall:
             weights: By their Keras names, which nobody changes.
         """
         if self._own is None:
-            self._own = self._call_for(weights)
+            self._own, self._kept = self._call_for(weights), weights
 
     def run(self, x: "Array", weights: Any, out: Any) -> "Array | None":
         """Make the call, if what is given is of the usual kind.
@@ -167,27 +193,72 @@ class ReadyCall:
         Returns:
             The output; None where what is given has to be looked at more closely: it may be wrong.
         """
+        y = self._output(x, out)
+        if y is None:
+            return None
+        call = self._own if weights is None else self._call_for(weights)
+        return y if call is not None and self._computes(call, x, y) else None
+
+    def train(self, x: "Array", weights: Any, out: Any) -> "tuple[Array, Weights] | None":
+        """Make a call in training, if what is given is of the usual kind.
+
+        Args:
+            x: An array of the shape and dtype.
+            weights: As a layer takes them; None for those that were kept.
+            out: As a layer takes it; None for a new array.
+
+        Returns:
+            The output, and the weights as the call leaves them; None as for `run`.
+
+        Raises:
+            InputError: A statistic is not finite, or does not fit into the dtype of its weight.
+        """
+        y = self._output(x, out)
+        arrays = self._held(self._kept if weights is None else weights)
+        views = None if y is None or arrays is None else self._views(arrays)
+        layer = self._arrays.run.layer
+        if y is None or arrays is None or views is None or not isinstance(layer, Trainable):
+            return None
+        given, moments = dict(zip(self._names, arrays, strict=True)), self._arrays.moments(x)
+        if moments is None:
+            return None
+        call = self._call_on_batch(layer, given, views, moments)
+        if call is None or not self._computes(call, x, y):
+            return None
+        return y, layer.updated(given, moments)
+
+    def _call_on_batch(
+        self, layer: Trainable, given: Weights, views: dict[str, memoryview], moments: "Moments"
+    ) -> "LoopCall | None":
+        """Return the call for the statistics of a batch; None where it is computed otherwise."""
+        fixed = layer.weights_of_batch(given, moments)
+        if fixed is None:
+            return None
+        own = {name: weight for name, weight in fixed.items() if weight is not given[name]}
+        return self._maker(
+            views | {name: np.ascontiguousarray(w, np.float64).data for name, w in own.items()}
+        )
+
+    def _output(self, x: "Array", out: Any) -> "Array | None":
+        """Return where the output goes; None where an array is not as most are."""
         flags = x.flags
         if not (flags.c_contiguous and flags.aligned) or native.loops() is not self._loops:
             return None
         if out is None:
-            y = np.empty(self._made, self._result)
-        elif self._fits(out) and not np.may_share_memory(out, x):
-            y = out
-        else:
-            return None
-        call = self._own if weights is None else self._call_for(weights)
-        if call is None:
-            return None
+            return np.empty(self._made, self._result)
+        return out if self._fits(out) and not np.may_share_memory(out, x) else None
+
+    def _computes(self, call: "LoopCall", x: "Array", y: "Array") -> bool:
+        """Run a loop, and say whether what it gave is the output."""
         cells: Any = x.view(np.uint16) if self._is_half else x  # bfloat16 has no buffer
         made: Any = y.view(np.uint16) if self._is_half else y
         source, target = memoryview(cells).cast("B"), memoryview(made).cast("B")
         if self._is_alone:
-            return y if call(source, target) else None
+            return call(source, target)
         allow = self._loops.allow_threads
         before = allow(default_threads() if self._threads is None else self._threads)
         try:
-            return y if call(source, target) else None
+            return call(source, target)
         finally:
             allow(before)
 
@@ -201,19 +272,25 @@ class ReadyCall:
 
     def _call_for(self, given: Any) -> "LoopCall | None":
         """Return the call for weights; None where they are not as most are, or not all sound."""
-        if len(given) != len(self._names):
-            return None
         if not self._names:
-            return self._own
-        arrays = tuple(map(given.get, self._names) if type(given) is dict else given)
-        kind = self._kind_of(arrays) if type(given) in _HOLDERS else None
-        if kind is None:
+            return self._own if not len(given) else None
+        arrays = self._held(given)
+        views = None if arrays is None else self._views(arrays)
+        return None if views is None else self._maker(views)
+
+    def _held(self, given: Any) -> tuple[Any, ...] | None:
+        """Return weights in order; None where something else holds them, or there are others."""
+        if type(given) not in _HOLDERS or len(given) != len(self._names):
             return None
+        return tuple(map(given.get, self._names) if type(given) is dict else given)
+
+    def _views(self, arrays: tuple[Any, ...]) -> dict[str, memoryview] | None:
+        """Return weights in float64; None where they are not as most are, or not all sound."""
+        kind = self._kind_of(arrays)
         memory = memoryview(bytearray(self._bytes))
-        if not self._loops.read_weights(memory, arrays, self._added, kind):
+        if kind is None or not self._loops.read_weights(memory, arrays, self._added, kind):
             return None
-        parts = map(memory.__getitem__, self._places)
-        return self._maker(dict(zip(self._names, parts, strict=True)))
+        return dict(zip(self._names, map(memory.__getitem__, self._places), strict=True))
 
     def _kind_of(self, arrays: tuple[Any, ...]) -> str | None:
         """Return the letter of the type of weights, all float32 or all float64."""

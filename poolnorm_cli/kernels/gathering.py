@@ -27,6 +27,7 @@ from poolnorm_cli.kernels.native import FLOATS, HALVES, loops_for
 from poolnorm_cli.strips import grain_rows
 
 
+_Masked = tuple[NDArray[Any], NDArray[Any] | None]
 _BUNCH = 16
 """Parts that are merged together, a power of two."""
 
@@ -52,7 +53,7 @@ def gather(
     """
     rows = grain_rows(sample_shape)
 
-    def grains(pair: tuple[NDArray[Any], NDArray[Any] | None]) -> list[Moments]:
+    def grains(pair: _Masked) -> list[Moments]:
         block, mask = pair
         if mask is None:
             return _of_grains(block, rows, axes)

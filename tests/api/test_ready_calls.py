@@ -52,14 +52,15 @@ def ready(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     if not native.compiled():
         pytest.skip("there are no compiled loops")
     seen: list[bool] = []
-    run = ready_call.ReadyCalls.run
+    for name in ("run", "train"):
+        made = getattr(ready_call.ReadyCalls, name)
 
-    def noted(self: Any, *given: Any) -> Any:
-        found = run(self, *given)
-        seen.append(found is not None)
-        return found
+        def noted(self: Any, *given: Any, made: Any = made) -> Any:
+            found = made(self, *given)
+            seen.append(found is not None)
+            return found
 
-    monkeypatch.setattr(ready_call.ReadyCalls, "run", noted)
+        monkeypatch.setattr(ready_call.ReadyCalls, name, noted)
     return seen
 
 
@@ -81,6 +82,52 @@ def test_each_call_gives_what_the_first_gave(
             assert found.dtype == fresh.dtype
     if not isinstance(layer, pn.LocalResponseNormalization | pn.LpPooling):
         assert ready[-1]
+
+
+TRAINED = [
+    pn.BatchNormalization(),
+    pn.BatchNormalization(axis=1, momentum=0.5, scale=False),
+    pn.BatchNormalization(momentum=None),
+    pn.BatchNormalization(renorm=True),
+    pn.BatchNormalization(virtual_batch_size=1),
+    pn.BatchNormalization(trainable=False),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("layer", TRAINED, ids=repr)
+def test_each_call_in_training_does_what_the_first_did(
+    layer: pn.LayerFunction, dtype: str, ready: list[bool]
+) -> None:
+    x = X.astype(dtype)
+    own = type(layer).of(layer.layer)
+    for weights in (None, weights_of(layer, x), weights_of(layer, x, "float64")):
+        fresh, moved = type(layer).of(layer.layer).train(x, weights)
+        given = None if weights is None else dict(reversed(weights.items()))
+        for out in (None, np.empty_like(fresh), None):
+            found, updated = own.train(x, given, out=out)
+            assert out is None or found is out
+            np.testing.assert_array_equal(found.view("u1"), fresh.view("u1"))
+            np.testing.assert_array_equal(own(x, given, training=True), fresh)
+            assert list(updated) == list(moved)
+            for name, weight in moved.items():
+                np.testing.assert_array_equal(updated[name], weight, name, strict=True)
+                assert given is None or not np.may_share_memory(updated[name], given[name])
+    if layer in TRAINED[:3]:
+        assert ready[-1]
+
+
+def test_a_batch_that_is_not_finite_is_refused_by_every_call() -> None:
+    layer = pn.BatchNormalization()
+    for _ in range(3):
+        layer.train(X)
+    bad = X.copy()
+    bad[0, 0, 0, 2] = np.nan
+    for _ in range(2):
+        with pytest.raises(ValueError, match="channel 2"):
+            layer.train(bad)
+        with pytest.raises(ValueError, match="moving_variance"):
+            layer.train(X, weights_of(layer, X) | {"moving_variance": -np.ones(4, "f4")})
 
 
 @pytest.mark.parametrize("dtype", ["int32", "uint8", "bool", ">f4", ">f8"])
