@@ -12,6 +12,8 @@ int allow_threads(int threads)
     return before;
 }
 
+int threads_allowed(void) { return allowed; }
+
 #if defined(_WIN32) || defined(__STDC_NO_ATOMICS__)
 int spread(part_of_call part, const void *call, ptrdiff_t items, ptrdiff_t bytes)
 {

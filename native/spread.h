@@ -14,6 +14,9 @@ typedef int (*part_of_call)(const void *call, ptrdiff_t first, ptrdiff_t items);
 /* Say how many threads calls of this thread may take from now on; returns how many that were. */
 int allow_threads(int threads);
 
+/* How many they may take. */
+int threads_allowed(void);
+
 /* Work on all items of so many bytes each, in as many threads as are allowed and worth waking.
  * Returns the least of what parts returned if that is negative, else the largest. */
 int spread(part_of_call part, const void *call, ptrdiff_t items, ptrdiff_t bytes);
