@@ -117,7 +117,7 @@ def _machines(document: dict[str, Any], others: dict[str, dict[str, Any]]) -> li
         "Input 64x224x224x64, 822 MB, or in process 103 MB:",
     ]
     lines[-1] += (
-        " our time to that of the best peer, and in brackets to the floor, where there is one."
+        " our time to that of the best peer, and in brackets to the floor, where there are such."
     )
     cells, missing = {}, []
     for column in COLUMNS:
@@ -142,11 +142,12 @@ def _machines(document: dict[str, Any], others: dict[str, dict[str, Any]]) -> li
 def _cell(times: dict[str, Any], column: _Column, layer: str) -> str:
     seen: dict[str, Any]
     seen = next((times[row.format(layer)] for row in column.rows if row.format(layer) in times), {})
-    best = best_peer(seen)
-    if not best or not seen.get("poolnorm"):
+    if not seen.get("poolnorm"):
         return ""
-    floor = f" ({ratio(seen, 'poolnorm', 'floor'):.2f})" if "floor" in seen else ""
-    return f"{ratio(seen, 'poolnorm', best):.2f}{floor}"
+    best = best_peer(seen)
+    parts = [f"{ratio(seen, 'poolnorm', best):.2f}"] if best else []
+    parts += [f"({ratio(seen, 'poolnorm', 'floor'):.2f})"] if "floor" in seen else []
+    return " ".join(parts)
 
 
 def _row(layer: str, times: dict[str, list[float]]) -> str:

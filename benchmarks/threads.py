@@ -201,7 +201,8 @@ def _inside_table(times: Times, shape: str) -> list[str]:
             ratio = _ratio(last, "torch")
             yield [layer, *cells, _milliseconds(last, "floor"), ratio]
 
-    heads = ["layer: ours, torch's", *(f"{n} threads" for n in numbers), "a copy", "to torch"]
+    each = [f"{n} thread{'s' * (n > 1)}" for n in numbers]
+    heads = ["layer: ours, torch's", *each, "a copy", "to torch"]
     return _table(heads, rows())
 
 
