@@ -10,6 +10,13 @@
 #define TOGETHER_ROWS 4 /* rows of which the moments are taken together */
 #define KEPT_ITEMS 1024 /* items of each of them that are widened at once: a multiple of 256 */
 #define LANES_BEYOND 16 /* numbers that may be read or written after the last */
+#define LINE 64         /* bytes of a vector, and of the piece of memory that the cache holds */
+
+/* The first place of memory from which on vectors lie in one piece of cache each. */
+static INLINE void *from_line(void *memory)
+{
+    return (char *)memory + (LINE - (uintptr_t)memory % LINE) % LINE;
+}
 
 /* What a row is written by: ((x - high) - low) * inverse, then * gamma + beta. */
 typedef struct {
@@ -42,9 +49,10 @@ typedef struct {
                       const row_values *values, ptrdiff_t n);
     /* Add distances from `near`, and their squares, of rows of `n` numbers that are `step` apart, two
      * rows at once, and of `rest` numbers of one more row. LANES_BEYOND more of everything are read,
-     * and more sums written. */
+     * and more sums written. As many items are asked for `ahead`, which are needed next. */
     void (*add_away)(const float *cells, ptrdiff_t rows, ptrdiff_t n, ptrdiff_t step,
-                     ptrdiff_t rest, const double *near, double *sums, double *powers);
+                     ptrdiff_t rest, const double *near, double *sums, double *powers,
+                     const uint16_t *ahead);
 } half_loops;
 
 /* Those for a type of two bytes; null where the processor has no such vectors, or is not to use
@@ -64,8 +72,7 @@ int scale_by_vectors(const half_loops *l, const uint16_t *x, uint16_t *y, const 
 
 /* Add distances from `near`, and their squares, of rows of `n` items of two bytes that are `step` apart,
  * as add_away does, and of `rest` of one more. Sums, and `near`, have room for LANES_BEYOND more. `wide`
- * has room for WIDENED_ROOM numbers. */
-#define WIDENED_ROOM (WIDENED + 2 * LANES_BEYOND)
+ * has room for WIDENED + 2 * LANES_BEYOND numbers. */
 void add_halves_away(const half_loops *l, const uint16_t *x, ptrdiff_t rows, ptrdiff_t n,
                      ptrdiff_t step, ptrdiff_t rest, const double *near, double *sums,
                      double *powers, float *wide);

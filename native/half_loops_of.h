@@ -240,7 +240,7 @@ static INLINE FOR void NAME(add_one)(const float *cells, ptrdiff_t n, int count,
 
 static INLINE FOR void NAME(add_block)(const float *cells, ptrdiff_t rows, ptrdiff_t step,
                                        ptrdiff_t rest, int count, const double *near, double *sum,
-                                       double *power)
+                                       double *power, const uint16_t *ahead)
 {
     D sums[BLOCK], powers[BLOCK];
     for (int g = 0; g < count; g++)
@@ -253,6 +253,7 @@ static INLINE FOR void NAME(add_block)(const float *cells, ptrdiff_t rows, ptrdi
             const D b = NAME(distances)(cells + step + g * (LANES / 2), from, 0, 1);
             sums[g] += a + b;
             powers[g] += a * a + b * b;
+            if (g % (32 / LANES) == 0) PREFETCH(ahead + (i * count + 2 * g) * (LANES / 2));
         }
     if (i < rows) {
         NAME(add_one)(cells, 0, count, 1, near, sums, powers);
@@ -264,17 +265,19 @@ static INLINE FOR void NAME(add_block)(const float *cells, ptrdiff_t rows, ptrdi
 }
 
 static FOR void NAME(add_away)(const float *cells, ptrdiff_t rows, ptrdiff_t n, ptrdiff_t step,
-                               ptrdiff_t rest, const double *near, double *sums, double *powers)
+                               ptrdiff_t rest, const double *near, double *sums, double *powers,
+                               const uint16_t *ahead)
 {
     const ptrdiff_t lanes = BLOCK * (LANES / 2);
-    for (ptrdiff_t j = 0; j < n; j += lanes, cells += lanes) {
+    for (ptrdiff_t j = 0; j < n; j += lanes, cells += lanes, ahead += rows * lanes) {
         const ptrdiff_t left = rest - j, vectors = (n - j + LANES / 2 - 1) / (LANES / 2);
         if (vectors >= BLOCK) /* a loop of known length */
-            NAME(add_block)(cells, rows, step, left, BLOCK, near + j, sums + j, powers + j);
+            NAME(add_block)(cells, rows, step, left, BLOCK, near + j, sums + j, powers + j,
+                            ahead);
         else
             for (ptrdiff_t g = 0, at = j; g < vectors; g++, at += LANES / 2)
                 NAME(add_block)(cells + g * (LANES / 2), rows, step, rest - at, 1, near + at, sums + at,
-                                powers + at);
+                                powers + at, ahead + g * rows * (LANES / 2));
     }
 }
 

@@ -2,7 +2,7 @@
 #include "checked.h"
 #include "half_loops.h"
 
-#define COLUMNS 512 /* of a tile: rows of more are cut, so that several of them stay in cache */
+#define COLUMNS 1024 /* of a tile: rows of more are cut, so that several of them stay in cache */
 #define IMAGES 4    /* whose sums are put together at once */
 
 void add_halves_away(const half_loops *l, const uint16_t *x, ptrdiff_t rows, ptrdiff_t n,
@@ -17,7 +17,7 @@ void add_halves_away(const half_loops *l, const uint16_t *x, ptrdiff_t rows, ptr
         for (ptrdiff_t r = 0; r == 0 || r < rows; r += some) {
             const ptrdiff_t these = LEAST(some, rows - r);
             const int last = r + these == rows;
-            const uint16_t *from = x + r * step + first;
+            const uint16_t *from = x + r * step + first, *ahead = from + these * step;
             if (apart == step)
                 l->widen(from, wide, these * n);
             else
@@ -25,10 +25,12 @@ void add_halves_away(const half_loops *l, const uint16_t *x, ptrdiff_t rows, ptr
             if (last && left > 0 && these < some) /* there is room for the part of a row, too */
                 l->widen(from + these * step, wide + these * apart, left);
             const ptrdiff_t more = last && these < some ? MOST(left, 0) : 0;
-            l->add_away(wide, these, width, apart, more, near + first, sums + first, powers + first);
+            l->add_away(wide, these, width, apart, more, near + first, sums + first, powers + first,
+                        ahead);
             if (!last || left <= 0 || these < some) continue;
             l->widen(from + these * step, wide, left);
-            l->add_away(wide, 0, width, apart, left, near + first, sums + first, powers + first);
+            l->add_away(wide, 0, width, apart, left, near + first, sums + first, powers + first,
+                        ahead);
         }
     }
 }
@@ -64,12 +66,12 @@ int moments_by_vectors(const half_loops *l, const uint16_t *x, double *mean, dou
 {
     const images s = {length, after, side};
     const ptrdiff_t n = side * after, size = length * after, rows = size / n;
-    const ptrdiff_t apart = n + LANES_BEYOND;
-    double *sums = room(apart, 3 * IMAGES, sizeof(double));
-    float *wide = room(MOST(WIDENED_ROOM, after + LANES_BEYOND), 1, sizeof(float));
-    if (!sums || !wide) return free(sums), free(wide), -1;
+    const ptrdiff_t apart = (n / LANES_BEYOND + 2) * LANES_BEYOND, most = MOST(WIDENED, after);
+    double *memory = room(apart, 3 * IMAGES + 1, sizeof(double)), *sums = from_line(memory);
+    float *floats = room(most + 3 * LANES_BEYOND, 1, sizeof(float)), *wide = from_line(floats);
+    if (!memory || !floats) return free(memory), free(floats), -1;
     double *powers = sums + IMAGES * apart, *near = powers + IMAGES * apart;
-    for (ptrdiff_t i = 0; i < WIDENED_ROOM; i++) wide[i] = 0; /* lanes beyond are read, too */
+    for (ptrdiff_t i = 0; i < WIDENED + 2 * LANES_BEYOND; i++) wide[i] = 0; /* lanes beyond are read, too */
     for (ptrdiff_t k = 0; k < IMAGES * apart; k++) near[k] = 0;
     for (ptrdiff_t i = 0; i < before; i += IMAGES) {
         const ptrdiff_t some = LEAST(IMAGES, before - i);
@@ -77,13 +79,18 @@ int moments_by_vectors(const half_loops *l, const uint16_t *x, double *mean, dou
         for (ptrdiff_t k = 0; k < some; k++, x += size) {
             double *own = near + k * apart;
             l->widen(x, wide, after);
-            for (ptrdiff_t j = 0; j < n; j++) own[j] = wide[after == 1 ? 0 : j % after];
+            if (after == 1) {
+                const double only = *wide;
+                for (ptrdiff_t j = 0; j < n; j++) own[j] = only;
+            } else {
+                for (ptrdiff_t j = 0; j < n; j++) own[j] = wide[j % after];
+            }
             add_halves_away(l, x, rows, n, n, size - rows * n, own, sums + k * apart,
                             powers + k * apart, wide);
         }
         conclude(&s, some, sums, powers, near, apart, mean + i * after, squares + i * after);
     }
-    free(sums);
-    free(wide);
+    free(memory);
+    free(floats);
     return 0;
 }

@@ -81,14 +81,15 @@ int rows_by_vectors(const half_loops *l, const halves *h, const uint16_t *x, uin
     const ptrdiff_t items = w->channels * w->run;
     rows_call c = {l, h, a, s, w, NULL, NULL, NULL};
     float *memory = fill_up(&c);
-    c.wide = room(KEPT_ITEMS + LANES_BEYOND, TOGETHER_ROWS, sizeof(float));
-    int result = memory && c.wide ? 0 : -1;
+    float *wide = room(KEPT_ITEMS + LANES_BEYOND, TOGETHER_ROWS + 1, sizeof(float));
+    int result = memory && wide ? 0 : -1;
+    c.wide = from_line(wide);
     for (ptrdiff_t r = 0; r < rows && !result;) {
         const int some = r + TOGETHER_ROWS <= rows ? TOGETHER_ROWS : 1;
         result = normalize(&c, x + r * items, y + r * items, r, some);
         r += some;
     }
-    free(c.wide);
+    free(wide);
     free(memory);
     return result;
 }

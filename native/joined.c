@@ -94,10 +94,11 @@ LOOP static int columns_by_vectors(const half_loops *l, const halves *h, const u
         n = width = LEAST(MOST(fit / k->joined, 1) * k->joined, width);
     }
     tile_f t;
-    float *wide = room(MOST(WIDENED_ROOM, n + LANES_BEYOND), 1, sizeof(float));
-    int result = wide ? make_f(&t, n + LANES_BEYOND) : -1;
-    if (result < 0) return free(wide), -1;
-    for (ptrdiff_t j = 0; j < WIDENED_ROOM; j++) wide[j] = 0;
+    float *floats = room(MOST(WIDENED, n) + 3 * LANES_BEYOND, 1, sizeof(float));
+    float *wide = from_line(floats);
+    int result = floats ? make_f(&t, n + LANES_BEYOND) : -1;
+    if (result < 0) return free(floats), -1;
+    for (ptrdiff_t j = 0; j < WIDENED + 2 * LANES_BEYOND; j++) wide[j] = 0;
     for (ptrdiff_t j = 0; j < n + LANES_BEYOND; j++) t.near[j] = t.sums[j] = t.powers[j] = 0;
     for (ptrdiff_t b = 0; b < k->before; b++, x += k->length * k->width, y += k->length * k->width)
         for (ptrdiff_t first = 0; first < k->width; first += width) {
@@ -108,7 +109,7 @@ LOOP static int columns_by_vectors(const half_loops *l, const halves *h, const u
                     result = write_halves_widely(h, x + c, y + c, a, s, k, c);
         }
     free(t.memory);
-    free(wide);
+    free(floats);
     return result;
 }
 
