@@ -217,6 +217,7 @@ def test_steps_with_weights_need_no_array(steps: str, tmp_path: Path) -> None:
     found = modules_of("pipe", source, "-q", "-o", target, *words)
 
     assert ("numpy" in found) == (not native.compiled())
+    assert "zipfile" not in found
     assert Path(target).exists()
 
 

@@ -7,7 +7,6 @@ bytes may be gigabytes.
 from __future__ import annotations
 
 import struct
-import zipfile
 import zlib
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
@@ -56,6 +55,10 @@ _LZMA_REST = 8
 _ENDED = 0x2  # flag of an lzma member that says where it ends
 
 
+class ChecksumError(Exception):
+    """The bytes of a member are not those that were saved."""
+
+
 class Unpacker:
     """The bytes of a member, as `zipfile.ZipExtFile` gives them, but never more than were asked."""
 
@@ -76,7 +79,7 @@ class Unpacker:
         """Return at most `size` of the next bytes; none at the end.
 
         Raises:
-            BadZipFile: The checksum is another.
+            ChecksumError: The checksum is another.
             EOFError: They are damaged.
         """
         size = min(size, self._left)
@@ -100,8 +103,7 @@ class Unpacker:
         if not self._left:
             self._skip_rest()
         if self._sum != self._crc:
-            message = "checksum"
-            raise zipfile.BadZipFile(message)
+            raise ChecksumError
         return b""
 
     def _skip_rest(self) -> None:

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-import io
 import os
 import stat
 import struct
-import zipfile
-import zlib
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from poolnorm_cli.errors import InputError, shown
-from poolnorm_cli.sizes import INFLATE_BYTES, LARGEST_ZIP_TABLE_BYTES
+from poolnorm_cli.sizes import INFLATE_BYTES
 from poolnorm_cli.tensors.formats import NPY
-from poolnorm_cli.tensors.unpacking import BZIP2, LZMA, METHODS, ZSTD, Unpacker, unpacker
+from poolnorm_cli.tensors.unpacking import (
+    BZIP2,
+    LZMA,
+    METHODS,
+    ZSTD,
+    ChecksumError,
+    unpacker,
+)
+from poolnorm_cli.tensors.zip_table import Entry, contents
 from poolnorm_cli.values import frozen
+
+
+if TYPE_CHECKING:
+    from zipfile import ZipInfo
+
+    from poolnorm_cli.tensors.unpacking import Unpacker
 
 
 MOST_MEMBERS = 100_000
 
-_END = struct.Struct("<4s4H2LH")  # end of the central directory
-_MANY = 0xFFFF  # stands where a number is in the zip64 record
-_PLAIN = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+_STORED, _DEFLATED = 0, 8
 _FOREIGN = 0x2061  # flags: encrypted (two ways), patched data, masked names
 _UTF8 = 0x800
 _MOST = 1100  # deflate cannot make more bytes than 1032 from one
@@ -145,7 +155,7 @@ def list_members(fd: int, name: str, kind: ArchiveKind = NPZ) -> list[Member]:
             f"not {kind.called} (first bytes {start!r})" if start else f"empty, not {kind.called}"
         )
         raise InputError.at(name, said, fix)
-    infos, table = _contents(fd, name, kind)
+    infos, table = contents(fd, name, kind.fix)
     if not infos:
         raise InputError.at(name, "no arrays in it", kind.fix)
     if len(infos) > MOST_MEMBERS:
@@ -161,59 +171,17 @@ def list_members(fd: int, name: str, kind: ArchiveKind = NPZ) -> list[Member]:
     return [_member(info, end_of[id(info)], counts[info.orig_filename], kind) for info in infos]
 
 
-class _Bounded(io.FileIO):
-    """A file that refuses to read more at once than the largest table of contents."""
-
-    place = ""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Read bytes, as files do.
-
-        Raises:
-            InputError: The table of contents is too large.
-        """
-        if size is not None and size > LARGEST_ZIP_TABLE_BYTES:
-            what = (
-                f"a table of contents of {size} bytes, at most {LARGEST_ZIP_TABLE_BYTES} are read"
-            )
-            raise InputError.at(self.place, what, "save it in several files")
-        return super().read(-1 if size is None else size)
-
-
-def _contents(fd: int, name: str, kind: ArchiveKind) -> tuple[list[zipfile.ZipInfo], int]:
-    with _Bounded(fd, closefd=False) as file:
-        file.place = name
-        try:
-            with zipfile.ZipFile(file) as archive:
-                infos, table, comment = archive.infolist(), archive.start_dir, archive.comment
-        except (zipfile.BadZipFile, NotImplementedError, struct.error, OSError) as error:
-            raise InputError.at(
-                name, f"a damaged archive ({shown(str(error), 60)})", kind.fix
-            ) from None
-        except (ValueError, OverflowError, MemoryError, EOFError):
-            raise InputError.at(name, "a damaged archive", kind.fix) from None
-    tail = os.pread(fd, _END.size, os.fstat(fd).st_size - _END.size - len(comment))
-    mark, disk, first, here, count, _, _, length = _END.unpack(tail.ljust(_END.size, b"\0"))
-    if mark != b"PK\5\6" or length != len(comment):
-        raise InputError.at(name, "bytes after the end of the archive", kind.fix)
-    if {disk, first} - {0, _MANY} or any(n not in (_MANY, len(infos)) for n in (here, count)):
-        raise InputError.at(
-            name, "a part of an archive, or its count of members is wrong", kind.fix
-        )
-    return infos, table
-
-
-def _fault(info: zipfile.ZipInfo, end: int, count: int, kind: ArchiveKind) -> str:
+def _fault(info: Entry, end: int, count: int, kind: ArchiveKind) -> str:
     """Return why a member is refused; empty if it is sound."""
     mode = stat.S_IFMT(info.external_attr >> 16) if info.create_system == 3 else 0
     reason = _fault_of_name(info.orig_filename, kind)
     if info.flag_bits & _FOREIGN:
         reason = "encrypted or patched"
-    elif info.compress_type not in _PLAIN and info.compress_type not in METHODS:
+    elif info.compress_type not in {_STORED, _DEFLATED} and info.compress_type not in METHODS:
         reason = f"compressed by method {info.compress_type}, not stored or deflated"
     elif info.volume or mode not in (0, stat.S_IFREG, stat.S_IFDIR):
         reason = "on another disk" if info.volume else "not a regular file"
-    elif info.compress_type == zipfile.ZIP_STORED and info.compress_size != info.file_size:
+    elif info.compress_type == _STORED and info.compress_size != info.file_size:
         reason = f"stored, but {info.file_size} bytes in {info.compress_size}"
     elif info.file_size > (info.compress_size + 1) * _MOST_OF.get(info.compress_type, _MOST):
         reason = f"{info.file_size} bytes cannot come from {info.compress_size}"
@@ -236,12 +204,12 @@ def _fault_of_name(name: str, kind: ArchiveKind) -> str:
     return "" if name else "without a name"
 
 
-def _member(info: zipfile.ZipInfo, end: int, count: int, kind: ArchiveKind) -> Member:
+def _member(info: Entry, end: int, count: int, kind: ArchiveKind) -> Member:
     name = info.orig_filename
     return Member(
         key=name.removesuffix(kind.suffix),
         name=name,
-        raw_name=name.encode("utf-8" if info.flag_bits & _UTF8 else "cp437"),
+        raw_name=name.encode("utf-8" if name.isascii() or info.flag_bits & _UTF8 else "cp437"),
         method=info.compress_type,
         flags=info.flag_bits,
         crc=info.CRC,
@@ -277,11 +245,11 @@ class MemberReader:
         self._unpacked = self._opened(member)
         self._done = 0
 
-    def _opened(self, member: Member) -> zipfile.ZipExtFile | Unpacker:
+    def _opened(self, member: Member) -> _Stored | _Inflated | Unpacker:
         if member.method in METHODS:
             size, crc = member.size, member.crc
             return unpacker(self._packed, member.method, size, crc, self._name, flags=member.flags)
-        return zipfile.ZipExtFile(self._packed, "r", _info(member))
+        return (_Inflated if member.method else _Stored)(self._packed, member)
 
     def readinto(self, view: memoryview) -> int:
         """Put the next unpacked bytes into `view` and return how many; 0 at the end.
@@ -291,9 +259,9 @@ class MemberReader:
         """
         try:
             data = self._unpacked.read1(min(len(view), INFLATE_BYTES))
-        except zipfile.BadZipFile:
+        except ChecksumError:
             raise self._damaged("the checksum (CRC-32) is wrong") from None
-        except (zlib.error, EOFError):
+        except EOFError:
             raise self._damaged("damaged in its packed data") from None
         view[: len(data)] = data
         self._done += len(data)
@@ -355,13 +323,65 @@ class _Packed:
         return data
 
 
-def _info(member: Member) -> zipfile.ZipInfo:
+class _Stored:
+    """The bytes of a member that is not packed."""
+
+    def __init__(self, source: _Packed, member: Member) -> None:
+        self._source, self._crc, self._sum = source, member.crc, 0
+
+    def read1(self, size: int) -> bytes:
+        """Return at most `size` of the next bytes; none at the end.
+
+        Raises:
+            ChecksumError: The checksum is another.
+            EOFError: There are less.
+        """
+        from zlib import crc32
+
+        data = self._source.read(size)
+        self._sum = crc32(data, self._sum)
+        if self._source.left and not data:
+            raise EOFError
+        if not self._source.left and self._sum != self._crc:
+            raise ChecksumError
+        return data
+
+
+class _Inflated:
+    """The bytes of a member that is deflated."""
+
+    def __init__(self, source: _Packed, member: Member) -> None:
+        from zipfile import ZipExtFile
+
+        self._file = ZipExtFile(source, "r", _info(member))
+
+    def read1(self, size: int) -> bytes:
+        """Return at most `size` of the next bytes, as `_Stored` does.
+
+        Raises:
+            ChecksumError: The checksum is another.
+            EOFError: They are damaged.
+        """
+        import zlib
+        from zipfile import BadZipFile
+
+        try:
+            return self._file.read1(size)
+        except BadZipFile:
+            raise ChecksumError from None
+        except zlib.error as error:
+            raise EOFError(str(error)) from error
+
+
+def _info(member: Member) -> ZipInfo:
     """Say what `zipfile` has to know to unpack a member.
 
     It reads no more bytes than it is told, and is silent about others. It is told one more than
     there should be, so that a member which goes on is seen to.
     """
-    info = zipfile.ZipInfo()
+    from zipfile import ZipInfo
+
+    info = ZipInfo()
     info.compress_type, info.compress_size = member.method, member.packed
     info.file_size, info.CRC = member.size + 1, member.crc
     return info

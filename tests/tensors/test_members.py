@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.errors import InputError
-from poolnorm_cli.tensors import npz
+from poolnorm_cli.tensors import npz, zip_table
 from poolnorm_cli.tensors.sources import open_tensors
 from tests.conftest import Command
 
@@ -197,3 +197,39 @@ def test_too_many_members_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(InputError, match="4 members, at most 3 are read"):
         list(open_tensors("x.npz"))
+
+
+def test_a_plain_table_of_contents_is_what_the_standard_library_reads(tmp_path: Path) -> None:
+    file = tmp_path / "x.npz"
+    np.savez(file, gamma=X, beta=X + 1)
+    with file.open("rb") as opened:
+        assert zip_table.plain_contents(opened.fileno()) is not None
+    whole, random = file.read_bytes(), np.random.default_rng(0)
+    start = whole.index(b"PK\1\2")
+    plain = 0
+    for _ in range(600):
+        data = bytearray(whole)
+        for place in random.integers(start, len(data), random.integers(0, 3)):
+            data[place] = random.choice([0, 1, 8, 20, 255, random.integers(256)])
+        file.write_bytes(bytes(data))
+        with file.open("rb") as opened, pytest.MonkeyPatch.context() as patch:
+            found = zip_table.plain_contents(opened.fileno())
+            if found is None:
+                continue
+            plain += 1
+            patch.setattr(zip_table, "plain_contents", lambda _: None)
+            assert zip_table.contents(opened.fileno(), "x.npz", "") == found
+    assert 100 < plain < 500
+
+
+def test_a_plain_archive_needs_no_other_reader(poolnorm: Command) -> None:
+    np.savez("x.npz", a=X, b=X[:1])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(zipfile, "ZipFile", None)
+        patch.setattr(zipfile, "ZipExtFile", None)
+        assert poolnorm("unit x.npz -q -o y.npz").err == ""
+        assert poolnorm("unit y.npz -q -o z.npz").err == ""
+        damaged = bytearray(Path("x.npz").read_bytes())
+        damaged[200] ^= 1
+        Path("w.npz").write_bytes(damaged)
+        assert "the checksum (CRC-32) is wrong" in poolnorm("unit w.npz -q -o v.npz").err
