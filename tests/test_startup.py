@@ -155,6 +155,18 @@ def test_many_files_need_no_array(words: str, jobs: str, unused: set[str], tmp_p
     assert len(list(target.iterdir())) == 4
 
 
+@pytest.mark.parametrize("words", ["pool max", "pool average --strides 1", "gpool average"])
+def test_a_large_sample_needs_no_array(words: str, tmp_path: Path) -> None:
+    source = tmp_path / "x.npy"
+    with source.open("wb") as file:
+        header: Any = {"descr": "<f4", "fortran_order": False, "shape": (1, 2400, 2400, 1)}
+        np.lib.format.write_array_header_1_0(file, header)
+        file.truncate(file.tell() + 4 * 2400 * 2400)
+    found = modules_of(*words.split(), str(source), "-q", "-o", str(tmp_path / "y.npy"))
+
+    assert ("numpy" in found) == (not native.compiled())
+
+
 @pytest.mark.skipif(not native.compiled(), reason="there are no compiled loops")
 def test_workers_need_no_array_until_one_comes_that_does(tmp_path: Path) -> None:
     for name, shape in (("a", (2, 6, 6, 3)), ("b", (1, 6, 6, 3)), ("c", (3, 5, 7, 3))):

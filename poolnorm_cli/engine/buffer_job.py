@@ -162,6 +162,10 @@ class BufferJob:
                 from poolnorm_cli.engine.memory_estimate import within_memory
 
                 plan = within_memory(plan, tensor, self.memory)
+            elif plan.is_heavy:
+                from poolnorm_cli.engine.memory_estimate import require_memory
+
+                require_memory(plan, tensor)
             if len(self._plans) >= PLANS:
                 self._plans.clear()
             plan = self._plans[key] = plan.in_cached_blocks()

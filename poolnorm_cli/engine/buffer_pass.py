@@ -22,6 +22,7 @@ from poolnorm_cli.values import field, frozen, replace
 
 
 if TYPE_CHECKING:
+    from poolnorm_cli.engine.buffer_strips import StripLoops
     from poolnorm_cli.kernels.converted_loops import ConvertedCall
     from poolnorm_cli.kernels.native import LoopCall
     from poolnorm_cli.tensors.array_writer import ArrayWriter
@@ -67,7 +68,7 @@ class BufferPass(BlockPlan):
         """
         most = CACHED_BLOCK_BYTES * self.pool.threads
         size = self.compute_dtype.itemsize
-        if prod(self.shape) * size <= most:
+        if prod(self.shape) * size <= most or self.inner.strips:
             return self
         cached = replace(self, most_rows=max(most // (prod(self.inner.shape[1:]) * size), 1))
         return cached if cached.has_loops(cached.block_samples()) else self
@@ -85,7 +86,7 @@ class BufferPass(BlockPlan):
 
         Returns:
             False for what takes NumPy: other dtypes and layouts, statistics of the whole tensor,
-            samples in strips, and layers and windows that have no loop.
+            and layers and windows that have no loop.
 
         Raises:
             UsageError: The layer does not take the tensor.
@@ -101,6 +102,8 @@ class BufferPass(BlockPlan):
         """Whether all that is known of a tensor by the plan can be computed so."""
         if self.then and not all(each.is_whole for each in (self, *self.then)):
             return False
+        if self.inner.strips:
+            return self.inner._is_of_loops and self.inner.strip_loops is not None  # noqa: SLF001 - it is a plan, too
         counts = self.block_samples()
         return all(each.has_loops(counts) for each in (self, *self.then))
 
@@ -121,7 +124,9 @@ class BufferPass(BlockPlan):
         Raises:
             UsageError: The layer does not take the tensor.
         """
-        if not self.may_have_loops or self.rank not in (None, len(self.shape)):
+        if not self._is_of_loops or self.inner.strips:
+            return False
+        if self.rank not in (None, len(self.shape)):
             return False
         shapes = {name: weight.shape for name, weight in self.weights.items()}
         if self.layer.weight_names and shapes != self.layer.weight_shapes(self.shape):
@@ -130,14 +135,32 @@ class BufferPass(BlockPlan):
 
     @property
     def may_have_loops(self) -> bool:
-        """Whether blocks can be computed by loops, as far as weights and windows do not tell.
+        """Whether whole samples can go through loops, as far as weights and windows do not tell.
+
+        Large ones are looked at first, and may not.
 
         Raises:
             UsageError: The layer does not take the tensor.
         """
+        return self._is_of_loops and not (self.is_heavy or self.inner.strips)
+
+    @cached_property
+    def _is_of_loops(self) -> bool:
+        """Whether loops take the dtypes, and nothing has to be known before the first block."""
         if not native.compiled() or not converts(self.dtype, self.compute_dtype.name, self.result):
             return False
-        return not (self.is_heavy or self.statistics_axes or self.inner.strips)
+        return not self.statistics_axes
+
+    @cached_property
+    def strip_loops(self) -> "StripLoops | None":
+        """What computes the strips of a sample; None where NumPy is needed.
+
+        Raises:
+            UsageError: The layer does not take the tensor.
+        """
+        from poolnorm_cli.engine.buffer_strips import strip_loops
+
+        return strip_loops(self)
 
     @cached_property
     def sample_bytes(self) -> int:
@@ -202,6 +225,10 @@ class BufferPass(BlockPlan):
         Raises:
             PoolnormError: The tensor cannot be read, or the outputs not be written.
         """
+        if self.inner.strips:
+            if loops := self.inner.strip_loops:
+                loops.write(tensor, writer)
+            return
         opened = tensor.data_at() if self.pool.threads > 1 else None
         if opened is not None and (writer is None or writer.begin_at(self.pool.threads)):
             with opened as read:

@@ -1,12 +1,11 @@
 """Minima as maxima: of values in the reverse order."""
 
-from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from poolnorm_cli.kernels.fold_loops import three_sizes
-from poolnorm_cli.kernels.memory import Array, acquire, silence_floating_point
+from poolnorm_cli.kernels.memory import Array, acquire
 from poolnorm_cli.kernels.native import FLOATS, loops_for
 from poolnorm_cli.kernels.reductions import max_over, reduced
 
@@ -56,5 +55,4 @@ def smallest(parts: "Iterable[Array]") -> Array:
     Returns:
         A new array.
     """
-    with silence_floating_point():
-        return np.array(reduce(np.minimum, parts))
+    return min_over(np.stack([part.copy() for part in parts]), (0,), keepdims=False)

@@ -161,18 +161,16 @@ def max_over(x: Array, axes: Axes, *, keepdims: bool) -> Array:
         return np.asarray(np.maximum.reduce(x, axis=axes)).reshape(shape)
 
 
-def larger(a: Array, b: Array) -> Array:
-    """Compute the maximum of two arrays item by item; NaN propagates.
+def largest_of(parts: Iterable[Array]) -> Array:
+    """Compute the maximum of several arrays item by item; NaN propagates.
 
     Args:
-        a: Any dtype.
-        b: Of the same dtype and shape.
+        parts: One or more arrays of the same shape and dtype, whose memory may be used again.
 
     Returns:
-        The larger items.
+        A new array.
     """
-    with silence_floating_point():
-        return np.maximum(a, b)
+    return max_over(np.stack([part.copy() for part in parts]), (0,), keepdims=False)
 
 
 def mean_of_means(parts: Iterable[tuple[Array, int]]) -> Array:

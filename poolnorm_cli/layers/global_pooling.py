@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from poolnorm_cli.kernels.native import LoopCall
+    from poolnorm_cli.kernels.strip_loops import StripCall
     from poolnorm_cli.layers.axis_rules import AxisRule
     from poolnorm_cli.layers.call import Array, Facts, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
@@ -71,6 +72,38 @@ class GlobalPooling(SpatialLayer):
         axes = spatial_axes(len(shape), self.data_format)
         call = fold_call(shape, axes, dtype, self.reduces_by)
         return None if call is None else call.run
+
+    def strip_call(self, shape: Ints, strip: Strip, dtype: str) -> "StripCall | None":
+        """Return the call of the loop over a part of space.
+
+        Args:
+            shape: Shape of the rows of the strip.
+            strip: Not used: all of these rows are reduced.
+            dtype: Name of their dtype.
+
+        Returns:
+            The call; None where no loop serves for this dtype.
+        """
+        from poolnorm_cli.kernels.strip_loops import fold_strip_call
+
+        del strip
+        axes = spatial_axes(len(shape), self.data_format)
+        return fold_strip_call(shape, axes, dtype, self.reduces_by)
+
+    def combining_call(self, rows: Ints, width: int, dtype: str) -> "LoopCall | None":
+        """Return what puts the parts of one row together.
+
+        Args:
+            rows: Rows of each strip.
+            width: Items that each of them made.
+            dtype: Name of the dtype of the sample.
+
+        Returns:
+            The call; None where NumPy is sooner.
+        """
+        from poolnorm_cli.kernels.strip_loops import combining_call
+
+        return combining_call(rows, width, dtype, self.reduces_by)
 
     def row_strips(self, shape: Ints, rows: int) -> list[Strip]:
         """Cut the first spatial axis; each strip has a part of the one row of the output.

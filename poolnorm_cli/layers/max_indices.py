@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from poolnorm_cli.kernels.native import LoopCall
+    from poolnorm_cli.kernels.strip_loops import StripCall
     from poolnorm_cli.layers.call import Array, Weights
     from poolnorm_cli.strips import Bounds, Strip
     from poolnorm_cli.windows import Window
@@ -67,6 +68,20 @@ class _Indices(SpatialLayer):
             None.
         """
         del shape, dtype, weights
+        return None
+
+    def strip_call(self, shape: Ints, strip: "Strip", dtype: str) -> "StripCall | None":
+        """Return no call, as `loop_call`.
+
+        Args:
+            shape: Shape of the rows of the strip that are used.
+            strip: Which rows of a sample they are.
+            dtype: Name of their dtype.
+
+        Returns:
+            None.
+        """
+        del shape, strip, dtype
         return None
 
 

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from poolnorm_cli.kernels.native import LoopCall
+    from poolnorm_cli.kernels.strip_loops import StripCall
     from poolnorm_cli.layers.call import Array, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
+    from poolnorm_cli.strips import Strip
+    from poolnorm_cli.windows import Window
 
 
 _DILATED_FROM = 18
@@ -71,23 +74,13 @@ class LpPooling(OfPower, Pooling):
     example: ClassVar[str] = "--pool-size 2 --p 3"
     formula: ClassVar[str] = "y[i] = (sum of |x|**p)**(1/p) over the cells under the window"
 
-    def loop_call(
-        self, shape: Ints, dtype: str, weights: "Mapping[str, memoryview]"
+    def _window_call(
+        self, shape: Ints, windows: "Mapping[int, Window]", dtype: str
     ) -> "LoopCall | None":
-        """Return the calls of loops that take powers, sums and roots.
-
-        Args:
-            shape: Shape of the block.
-            dtype: Name of its dtype.
-            weights: Not used: there are none.
-
-        Returns:
-            The call; None where no loop serves for this dtype.
-        """
+        """Return the calls of loops that take powers, sums and roots."""
         from poolnorm_cli.kernels.norm_loops import norm_call
 
-        del weights
-        return norm_call(shape, self.windows(shape), dtype, self.p)
+        return norm_call(shape, windows, dtype, self.p)
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Take the p-norm of the cells of the input under the window, in float64.
@@ -165,6 +158,20 @@ class GlobalLpPooling(OfPower, MaskedPooling):
 
         del weights
         return global_norm_call(shape, spatial_axes(len(shape), self.data_format), dtype, self.p)
+
+    def strip_call(self, shape: Ints, strip: "Strip", dtype: str) -> "StripCall | None":
+        """Return no call: norms of strips are put together in NumPy.
+
+        Args:
+            shape: Shape of the rows of the strip.
+            strip: Which rows of a sample they are.
+            dtype: Name of their dtype.
+
+        Returns:
+            None.
+        """
+        del shape, strip, dtype
+        return None
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Take the p-norm over space, in float64. Under a mask, of the places that count.

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from poolnorm_cli.kernels.native import LoopCall
+    from poolnorm_cli.kernels.strip_loops import StripCall
     from poolnorm_cli.layers.axis_rules import AxisRule, WindowRule
     from poolnorm_cli.layers.call import Facts
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value
@@ -198,10 +199,34 @@ class Pooling(PooledOnDevice, SpatialLayer, BeyondKeras):
         Returns:
             The call; None where no loop serves for these windows, or this dtype.
         """
+        del weights
+        return self._window_call(shape, self.windows(shape), dtype)
+
+    def strip_call(self, shape: Ints, strip: "Strip", dtype: str) -> "StripCall | None":
+        """Return the call of the loop of windows on a strip, where each has all of its rows there.
+
+        Args:
+            shape: Shape of the rows of the strip that are used.
+            strip: Which rows of a sample they are.
+            dtype: Name of their dtype.
+
+        Returns:
+            The call; None where no loop serves for these windows, or this dtype.
+        """
+        if strip.place is not None:
+            return None
+        from poolnorm_cli.kernels.strip_loops import StripCall
+
+        call = self._window_call(shape, self.windows(shape, strip), dtype)
+        return None if call is None else StripCall(call, dtype)
+
+    def _window_call(
+        self, shape: Ints, windows: "Mapping[int, Window]", dtype: str
+    ) -> "LoopCall | None":
+        """Return the call of the loop for windows on a block."""
         from poolnorm_cli.kernels.window_loops import window_call
 
-        del weights
-        call = window_call(shape, self.windows(shape), dtype, self.reduces_by)
+        call = window_call(shape, windows, dtype, self.reduces_by)
         return None if call is None else call.run
 
     def build_plain(

@@ -2,7 +2,6 @@
 
 import math
 from abc import abstractmethod
-from functools import reduce
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from poolnorm_cli.errors import UsageError
@@ -15,6 +14,8 @@ from poolnorm_cli.values import replace
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from poolnorm_cli.kernels.native import LoopCall
+    from poolnorm_cli.kernels.strip_loops import StripCall
     from poolnorm_cli.layers.call import Array, Call, Weights
     from poolnorm_cli.strips import Strip
 
@@ -70,6 +71,34 @@ class SpatialLayer(Layer):
             return []
         return self.row_strips(shape, rows_for(shape, items))
 
+    def strip_call(self, shape: Ints, strip: "Strip", dtype: str) -> "StripCall | None":
+        """Return what computes the bytes of `apply` on a strip by compiled loops, without NumPy.
+
+        Args:
+            shape: Shape of the rows of the strip that are used.
+            strip: Which rows of a sample they are.
+            dtype: Name of their dtype.
+
+        Returns:
+            The call; None where there is none, so that NumPy is needed.
+        """
+        del shape, strip, dtype
+        return None
+
+    def combining_call(self, rows: Ints, width: int, dtype: str) -> "LoopCall | None":
+        """Return what puts together what `strip_call` made of strips, as `combine` does of arrays.
+
+        Args:
+            rows: Rows of each strip.
+            width: Items that each of them made.
+            dtype: Name of the dtype of the sample.
+
+        Returns:
+            The call, on what all strips made; None where there is none, so that NumPy is needed.
+        """
+        del rows, width, dtype
+        return None
+
     @abstractmethod
     def row_strips(self, shape: Ints, rows: int) -> "list[Strip]":
         """Cut the first spatial axis of an input with its channels last.
@@ -89,9 +118,9 @@ class SpatialLayer(Layer):
 
 def largest(parts: "Iterable[tuple[Call, Array]]") -> "Array":
     """Take the maximum of the maxima of strips."""
-    from poolnorm_cli.kernels.reductions import larger
+    from poolnorm_cli.kernels.reductions import largest_of
 
-    return reduce(larger, (part.copy() for _, part in parts))
+    return largest_of(part for _, part in parts)
 
 
 def average(parts: "Iterable[tuple[Call, Array]]") -> "Array":
