@@ -14,6 +14,7 @@ PyObject *py_fold_squares(PyObject *self, PyObject *args);
 PyObject *py_fold_max(PyObject *self, PyObject *args);
 PyObject *py_fold_min(PyObject *self, PyObject *args);
 PyObject *py_fold_moments(PyObject *self, PyObject *args);
+PyObject *py_merge_grains(PyObject *self, PyObject *args);
 PyObject *py_normalize_rows(PyObject *self, PyObject *args);
 PyObject *py_row_vectors(PyObject *self, PyObject *args);
 PyObject *py_normalize_columns(PyObject *self, PyObject *args);

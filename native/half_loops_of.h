@@ -271,13 +271,16 @@ static FOR void NAME(add_away)(const float *cells, ptrdiff_t rows, ptrdiff_t n, 
     const ptrdiff_t lanes = BLOCK * (LANES / 2);
     for (ptrdiff_t j = 0; j < n; j += lanes, cells += lanes, ahead += rows * lanes) {
         const ptrdiff_t left = rest - j, vectors = (n - j + LANES / 2 - 1) / (LANES / 2);
-        if (vectors >= BLOCK) /* a loop of known length */
-            NAME(add_block)(cells, rows, step, left, BLOCK, near + j, sums + j, powers + j,
-                            ahead);
-        else
-            for (ptrdiff_t g = 0, at = j; g < vectors; g++, at += LANES / 2)
-                NAME(add_block)(cells + g * (LANES / 2), rows, step, rest - at, 1, near + at, sums + at,
-                                powers + at, ahead + g * rows * (LANES / 2));
+        switch (vectors) { /* loops of known length */
+        case 1: NAME(add_block)(cells, rows, step, left, 1, near + j, sums + j, powers + j, ahead); break;
+#if BLOCK > 2
+        case 2: NAME(add_block)(cells, rows, step, left, 2, near + j, sums + j, powers + j, ahead); break;
+        case 3: NAME(add_block)(cells, rows, step, left, 3, near + j, sums + j, powers + j, ahead); break;
+        case 4: NAME(add_block)(cells, rows, step, left, 4, near + j, sums + j, powers + j, ahead); break;
+        case 5: NAME(add_block)(cells, rows, step, left, 5, near + j, sums + j, powers + j, ahead); break;
+#endif
+        default: NAME(add_block)(cells, rows, step, left, BLOCK, near + j, sums + j, powers + j, ahead);
+        }
     }
 }
 

@@ -61,6 +61,18 @@ static void conclude(const images *s, ptrdiff_t count, const double *sums, const
     }
 }
 
+/* The first row of an image, once for each that is side by side. */
+static void begin_at(const float *row, ptrdiff_t after, ptrdiff_t n, double *near)
+{
+    if (after == 1) {
+        for (ptrdiff_t j = 0; j < n; j++) near[j] = *row;
+        return;
+    }
+    for (ptrdiff_t j = 0; j < after; j++) near[j] = row[j];
+    for (ptrdiff_t j = after; j < n; j *= 2) /* as many as there are, again */
+        memcpy(near + j, near, (size_t)LEAST(j, n - j) * sizeof *near);
+}
+
 int moments_by_vectors(const half_loops *l, const uint16_t *x, double *mean, double *squares,
                        ptrdiff_t before, ptrdiff_t length, ptrdiff_t after, ptrdiff_t side)
 {
@@ -79,12 +91,7 @@ int moments_by_vectors(const half_loops *l, const uint16_t *x, double *mean, dou
         for (ptrdiff_t k = 0; k < some; k++, x += size) {
             double *own = near + k * apart;
             l->widen(x, wide, after);
-            if (after == 1) {
-                const double only = *wide;
-                for (ptrdiff_t j = 0; j < n; j++) own[j] = only;
-            } else {
-                for (ptrdiff_t j = 0; j < n; j++) own[j] = wide[j % after];
-            }
+            begin_at(wide, after, n, own);
             add_halves_away(l, x, rows, n, n, size - rows * n, own, sums + k * apart,
                             powers + k * apart, wide);
         }

@@ -14,6 +14,7 @@ static PyMethodDef methods[] = {
     {"fold_squares", py_fold_squares, METH_VARARGS, NULL},
     {"fold_max", py_fold_max, METH_VARARGS, NULL},
     {"fold_min", py_fold_min, METH_VARARGS, NULL},
+    {"merge_grains", py_merge_grains, METH_VARARGS, NULL},
     {"fold_moments", py_fold_moments, METH_VARARGS, NULL},
     {"normalize_rows", py_normalize_rows, METH_VARARGS, NULL},
     {"row_vectors", py_row_vectors, METH_VARARGS, NULL},

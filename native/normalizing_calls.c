@@ -1,6 +1,7 @@
 #include "calls.h"
 
 #include "conversions.h"
+#include "grains.h"
 #include "rows.h"
 #include "scaling.h"
 #include "parts.h" /* last: the loops above are called in parts */
@@ -163,5 +164,29 @@ PyObject *py_scale(PyObject *self, PyObject *args)
     else
         RUN(whole, result = scale_d(v[0].buf, v[1].buf, v[2].buf, v[3].buf, v[4].buf, before, length,
                                     after));
+    return answer(&b, result);
+}
+
+PyObject *py_merge_grains(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *objects[4];
+    grains g;
+    if (!PyArg_ParseTuple(args, "OOOO(nnnnn)", &objects[0], &objects[1], &objects[2], &objects[3],
+                          &g.units, &g.rows, &g.after, &g.cells, &g.last))
+        return NULL;
+    const Py_ssize_t from[3] = {g.units, g.after, sizeof(double)}, to[2] = {g.after, sizeof(double)};
+    const Py_ssize_t most[3] = {g.rows, g.cells, 1};
+    const enum use uses[4] = {READ, READ, WRITE, WRITE};
+    Py_ssize_t bytes[4], all;
+    buffers b;
+    if (!count(from, 3, bytes) || !count(to, 2, bytes + 2) || !count(most, 3, &all)) return NULL;
+    bytes[1] = bytes[0], bytes[3] = bytes[2];
+    if (g.units < 1 || g.rows < 1 || g.cells < 1 || g.last < 1)
+        return PyErr_Format(PyExc_ValueError, "%zd parts, %zd to a grain", g.units, g.rows);
+    if (take(&b, objects, uses, bytes, 4) < 0) return NULL;
+    Py_buffer *v = b.view;
+    int result = 0;
+    RUN(bytes[0], result = merge_grains(v[0].buf, v[1].buf, v[2].buf, v[3].buf, &g));
     return answer(&b, result);
 }

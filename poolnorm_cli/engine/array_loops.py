@@ -112,7 +112,21 @@ class ArrayLoops:
         if not plan.statistics_axes:
             return None
         with _several(self.threads):
+            found = self._gathered_at_once(x)
+            if found is not None:
+                return found
             return plan.moments(plan.array_blocks(x, rows))
+
+    def _gathered_at_once(self, x: Array) -> "Moments | None":
+        """Gather the statistics of an array by loops alone; None where they do not serve."""
+        plan, rows = self._gathering
+        inner = plan.inner
+        if plan.pool is not ONE_THREAD or rows < inner.shape[0] or inner.ghost_batches > 1:
+            return None
+        from poolnorm_cli.kernels.gathering import whole_moments
+
+        found = whole_moments(x.reshape(inner.shape), inner.statistics_axes)
+        return found if inner is plan else plan.reshape_moments(found)
 
     def fill(self, x: Array, weights: Weights, y: Array) -> bool:
         """Compute an array.

@@ -64,6 +64,14 @@ def fold_min(x: Array, out: Array, shape: ThreeAxes, kind: Type = 4, /) -> bool:
 def fold_moments(
     x: Array, mean: Array, squares: Array, shape: ThreeAxes, kind: Type = 4, last: int = -1, /
 ) -> bool: ...  # `last` is the length of the last image, where that is shorter
+def merge_grains(
+    mean: Array,
+    squares: Array,
+    to_mean: Array,
+    to_squares: Array,
+    sizes: tuple[int, int, int, int, int],
+    /,
+) -> bool: ...  # of units, of a grain, after; cells of a unit, of the last; True: one is lost
 def divide(
     sums: Buffer, out: Buffer, by: float, kind: Type, /
 ) -> bool: ...  # True: one is not finite

@@ -6,7 +6,7 @@ two-pass algorithm" of Chan, Golub and LeVeque (1983), "Algorithms for computing
 variance: analysis and recommendations".
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,10 +81,24 @@ def deviations_of_parts(x: Array, length: int) -> Pair | None:
 
 
 def _by_loop(loops: Any, x: Array, sizes: tuple[int, int, int], last: int) -> Pair:
-    found: Pair = np.empty((sizes[0], sizes[2])), np.empty((sizes[0], sizes[2]))
-    items = x.view(np.uint16) if x.dtype.name == "bfloat16" else x  # which is no buffer else
-    loops.fold_moments(items, *found, sizes, KINDS[x.dtype.name], last)
-    return found
+    mean, squares = np.empty((2, sizes[0], sizes[2]))
+    moments_by_loop(loops, x, (mean, squares), sizes, last)
+    return mean, squares
+
+
+def moments_by_loop(loops: Any, x: Array, pair: Any, sizes: Sequence[int], last: int) -> None:
+    """Compute means and sums of squared deviations from them by the compiled loop.
+
+    Args:
+        loops: The module of the loops, which serve for `x`.
+        x: C-contiguous.
+        pair: Where both go, float64.
+        sizes: How many there are before the axis that is reduced, cells of it, and items after it.
+        last: Cells of the last one, which may be fewer.
+    """
+    name = x.dtype.name
+    items = x.view(np.uint16) if name == "bfloat16" else x  # which is no buffer else
+    loops.fold_moments(items, *pair, tuple(sizes), KINDS[name], last)
 
 
 def _of_short(x: Array) -> Pair:

@@ -366,6 +366,10 @@ def at_the_door(random: Random) -> None:
         lambda: loops.roots(wide, y, wild[24], int(random.choice([4, 8])), 2.0),
         lambda: loops.fold_moments(x, y, y, three, kinds[0]),
         lambda: loops.fold_moments(x, y, y, three, kinds[0], wild[21] % 9),
+        lambda: loops.merge_grains(
+            wide, wide, wide[: y.size], wide[-y.size :], (*shape[:2], *wild[23:26])
+        ),
+        lambda: loops.merge_grains(wide, wide, x, x, (items, shape[0], 1, wild[24], shape[1])),
         lambda: loops.divide(x, y, 2.0, kinds[0]),
         lambda: loops.divide(x[: 2 * y.size], y, 0.0, int(random.choice([4, 8]))),
         lambda: loops.normalize_rows(x, y, None, wide, kinds[0], division, tuple(wild[20:24])),

@@ -5,7 +5,7 @@ import pytest
 
 from poolnorm_cli.kernels import gathering
 from poolnorm_cli.kernels.deviations import deviations_of, deviations_of_parts
-from poolnorm_cli.kernels.gathering import gather
+from poolnorm_cli.kernels.gathering import gather, whole_moments
 from poolnorm_cli.kernels.moments import Moments, merge, moments_of, tree_reduce
 from poolnorm_cli.kernels.native import compiled, loops
 
@@ -78,3 +78,49 @@ def test_a_last_part_that_is_none_is_refused(last: int) -> None:
 
     with pytest.raises(ValueError, match="a last image"):
         loops().fold_moments(x, out, out, (2, 5, 1), "f", last)
+
+
+@pytest.mark.skipif(not compiled(), reason="there are no loops")
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [
+        ((37, 5, 3, 7), (0, 1, 2)),
+        ((37, 5, 30, 7), (0, 2, 3)),
+        ((16, 3, 41), (0, 2)),
+        ((21, 600, 3), (0, 1)),
+        ((1, 2, 9), (0, 2)),
+        ((38, 9), (0,)),
+        ((70, 4, 2, 60), (0, 2, 3)),
+        ((9, 3, 2, 4, 6), (0, 3, 4)),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("rows", [1, 2, 5, 1000])
+def test_two_loops_give_what_is_gathered_grain_by_grain(
+    monkeypatch: pytest.MonkeyPatch,
+    rows: int,
+    shape: tuple[int, ...],
+    axes: tuple[int, ...],
+    dtype: str,
+) -> None:
+    x = (np.random.default_rng(1).standard_normal(shape) * 3 + 7).astype(dtype)
+    monkeypatch.setattr(gathering, "grain_rows", lambda _: rows)
+    monkeypatch.setattr(gathering, "_whole_plan", gathering._whole_plan.__wrapped__)
+    each = [moments_of(x[start : start + rows], axes) for start in range(0, len(x), rows)]
+
+    found = whole_moments(x, axes)
+
+    if found is None:  # NumPy adds what has a single cell in each grain
+        assert (shape, rows) == ((38, 9), 1)
+    else:
+        _same(found, tree_reduce(merge, each, each[0]))
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+@pytest.mark.parametrize("axes", [(0, 1), (0, 2)])
+def test_two_loops_leave_what_is_not_finite(odd: float, axes: tuple[int, ...]) -> None:
+    x = np.ones((5, 6, 7), np.float32)
+    x[3, 2, 1] = odd
+
+    assert whole_moments(x, axes) is None
