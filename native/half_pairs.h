@@ -243,6 +243,59 @@ BY_256 static INLINE floats_256 wide_quotient_256(doubles_256 x, divisor d)
     const double inverse = 1 / d.by;
     return narrow_256((doubles_256){x.a * inverse, x.b * inverse, x.c * inverse, x.d * inverse});
 }
+
+BY_512 static INLINE floats_512 divided_512(doubles_512 x, double by)
+{
+    return narrow_512((doubles_512){x.a / by, x.b / by, x.c / by, x.d / by});
+}
+
+BY_256 static INLINE floats_256 divided_256(doubles_256 x, double by)
+{
+    return narrow_256((doubles_256){x.a / by, x.b / by, x.c / by, x.d / by});
+}
+
+BY_512 static INLINE floats_512 all_floats_512(float x)
+{
+    return (floats_512){_mm512_set1_ps(x), _mm512_set1_ps(x)};
+}
+
+BY_256 static INLINE floats_256 all_floats_256(float x)
+{
+    return (floats_256){_mm256_set1_ps(x), _mm256_set1_ps(x)};
+}
+
+BY_512 static INLINE doubles_512 all_doubles_512(double x)
+{
+    const __m512d all = _mm512_set1_pd(x);
+    return (doubles_512){all, all, all, all};
+}
+
+BY_256 static INLINE doubles_256 all_doubles_256(double x)
+{
+    const __m256d all = _mm256_set1_pd(x);
+    return (doubles_256){all, all, all, all};
+}
+
+/* The same NaN for every other. */
+BY_512 static INLINE __m512 plain_of_512(__m512 x)
+{
+    return _mm512_mask_mov_ps(x, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), _mm512_set1_ps(NAN));
+}
+
+BY_256 static INLINE __m256 plain_of_256(__m256 x)
+{
+    return _mm256_blendv_ps(x, _mm256_set1_ps(NAN), _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+}
+
+BY_512 static INLINE floats_512 plain_512(floats_512 x)
+{
+    return (floats_512){plain_of_512(x.a), plain_of_512(x.b)};
+}
+
+BY_256 static INLINE floats_256 plain_256(floats_256 x)
+{
+    return (floats_256){plain_of_256(x.a), plain_of_256(x.b)};
+}
 #else
 #define PAIRS 0
 #endif

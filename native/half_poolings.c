@@ -167,10 +167,12 @@ int mean_windows_halves_fd(const halves *h, const uint16_t *x, uint16_t *out, co
 
 int adaptive_max_halves(const halves *h, const uint16_t *x, uint16_t *out, const covers *s)
 {
-    return adaptive_of_halves(h, adaptive_max_f, x, out, s);
+    const int result = covers_in_vectors(h, 0, x, out, s);
+    return result == NOT_SERVED ? adaptive_of_halves(h, adaptive_max_f, x, out, s) : result;
 }
 
 int adaptive_mean_halves(const halves *h, const uint16_t *x, uint16_t *out, const covers *s)
 {
-    return adaptive_of_halves(h, adaptive_mean_f, x, out, s);
+    const int result = covers_in_vectors(h, 1, x, out, s);
+    return result == NOT_SERVED ? adaptive_of_halves(h, adaptive_mean_f, x, out, s) : result;
 }

@@ -6,8 +6,10 @@
 #include "window_places.h"
 
 #if PAIRS
-#define CELLS 5       /* of a window along a row, at most */
+#define CELLS 8       /* of a window along a row, at most */
 #define PIECE 8192    /* items of joined rows that stay in the first-level cache */
+#define BLOCK 8       /* cells that are joined before the same items of the next */
+#define APART 64      /* items of a cell from which adaptive.c joins cells, not rows */
 #define ALIGNMENT 64  /* bytes of a vector */
 
 /* The rows of the input that an output row is made from, and what stands outside of them. */
@@ -36,6 +38,7 @@ static INLINE divisor divisor_at(const line *l, ptrdiff_t place, ptrdiff_t start
 #define LOAD PASTED(PASTED(load, KIND), BITS)
 #define STORE PASTED(PASTED(store, KIND), BITS)
 #define KEEP PASTED(PASTED(keep, KIND), BITS)
+#define NOTED PASTED(PASTED(noted, KIND), BITS)
 #define NOTE PASTED(note, BITS)
 
 #define BITS 512
@@ -59,6 +62,13 @@ static INLINE divisor divisor_at(const line *l, ptrdiff_t place, ptrdiff_t start
 #include "half_windows_each.h"
 #undef BITS
 
+/* The bits of vectors of which two hold no more than so many items; 0 where there are none. */
+static int bits_for(ptrdiff_t items)
+{
+    const int bits = half_vector_bits();
+    return bits == 512 && items >= HELD_512 ? 512 : bits && items >= HELD_256 ? 256 : 0;
+}
+
 #define JOBS(kind, bits) \
     {windows_mean_##kind##_##bits, windows_wide_##kind##_##bits, windows_most_##kind##_##bits, \
      windows_least_##kind##_##bits}
@@ -68,17 +78,38 @@ int windows_in_vectors(const halves *h, enum joined_as what, const uint16_t *x, 
 {
     typedef int (*loop)(const uint16_t *x, uint16_t *out, const sheet *s);
     static const loop loops[2][2][4] = {{JOBS(e, 256), JOBS(e, 512)}, {JOBS(E, 256), JOBS(E, 512)}};
-    int bits = half_vector_bits();
-    if (bits == 512 && s->items < HELD_512) bits = 256;
-    if (!bits || s->items < HELD_256 || s->cell.size > CELLS || s->row.size > JOINED)
+    const int bits = bits_for(s->items);
+    if (!bits || s->cell.size > CELLS || s->row.size > JOINED)
         return NOT_SERVED;
     return loops[h == halves_of('E')][bits == 512][what](x, out, s);
+}
+
+int covers_in_vectors(const halves *h, int average, const uint16_t *x, uint16_t *out,
+                      const covers *s)
+{
+    typedef int (*loop)(const uint16_t *x, uint16_t *out, const covers *s);
+    static const loop loops[2][2][2] = {
+        {{covers_most_of_e_256, covers_mean_of_e_256}, {covers_most_of_e_512, covers_mean_of_e_512}},
+        {{covers_most_of_E_256, covers_mean_of_E_256}, {covers_most_of_E_512, covers_mean_of_E_512}}};
+    const int bits = bits_for(s->items);
+    if (!bits || s->plane.count * s->plane.length != 1) return NOT_SERVED;
+    if (s->items < APART && s->row.length > 1) return NOT_SERVED;
+    for (ptrdiff_t r = 2; r < s->row.count; r++)
+        if (s->row.spans[r].first < s->row.spans[r - 2].end) return NOT_SERVED;
+    return loops[h == halves_of('E')][bits == 512][average](x, out, s);
 }
 #else
 int windows_in_vectors(const halves *h, enum joined_as what, const uint16_t *x, uint16_t *out,
                        const sheet *s)
 {
     (void)h, (void)what, (void)x, (void)out, (void)s;
+    return NOT_SERVED;
+}
+
+int covers_in_vectors(const halves *h, int average, const uint16_t *x, uint16_t *out,
+                      const covers *s)
+{
+    (void)h, (void)average, (void)x, (void)out, (void)s;
     return NOT_SERVED;
 }
 #endif

@@ -3,6 +3,7 @@
 #ifndef POOLNORM_HALF_WINDOWS_H
 #define POOLNORM_HALF_WINDOWS_H
 
+#include "adaptive.h"
 #include "conversions.h"
 #include "windows.h"
 
@@ -13,5 +14,9 @@ enum joined_as { AS_MEANS, AS_WIDE_MEANS, AS_LARGEST, AS_SMALLEST };
 /* Returns what the loops in half_poolings.h do, or NOT_SERVED. */
 int windows_in_vectors(const halves *h, enum joined_as what, const uint16_t *x, uint16_t *out,
                        const sheet *s);
+
+/* The same of means, or maxima, under windows of differing sizes. */
+int covers_in_vectors(const halves *h, int average, const uint16_t *x, uint16_t *out,
+                      const covers *s);
 
 #endif

@@ -1,4 +1,13 @@
-/* The loops of half_windows_of.h for one KIND of items and vectors of so many BITS. */
+/* The loops of half_windows_of.h and half_covers_of.h for one KIND of items and vectors of so many
+ * BITS. */
+
+/* Items, of which it is noted whether any is no number. */
+TARGET static INLINE FLOATS NOTED(const uint16_t *x, ODD *odd)
+{
+    const FLOATS cells = LOAD(x);
+    NOTE(odd, cells);
+    return cells;
+}
 
 #define JOB mean
 #define OUTSIDE 0
@@ -22,7 +31,7 @@
 #define OUTSIDE LOWEST
 #define AVERAGE 0
 #define A FLOATS
-#define TAKE(x, odd) NAME(noted)(x, odd)
+#define TAKE NOTED
 #define JOIN PASTED(larger, BITS)
 #define DIVIDE(x, by) (x)
 #include "half_windows_of.h"
@@ -31,10 +40,26 @@
 #define OUTSIDE HIGHEST
 #define AVERAGE 0
 #define A FLOATS
-#define TAKE(x, odd) NAME(noted)(x, odd)
+#define TAKE NOTED
 #define JOIN PASTED(smaller, BITS)
 #define DIVIDE(x, by) (x)
 #include "half_windows_of.h"
+
+#define JOB mean_of
+#define A PASTED(doubles, BITS)
+#define NEUTRAL PASTED(all_doubles, BITS)(-0.0)
+#define TAKE(x, odd) PASTED(wide, BITS)(LOAD(x))
+#define JOIN PASTED(wide_sum, BITS)
+#define DIVIDE PASTED(divided, BITS)
+#include "half_covers_of.h"
+
+#define JOB most_of
+#define A FLOATS
+#define NEUTRAL PASTED(all_floats, BITS)(-INFINITY)
+#define TAKE NOTED
+#define JOIN PASTED(larger, BITS)
+#define DIVIDE(x, by) ((void)(by), (x))
+#include "half_covers_of.h"
 
 #undef KIND
 #undef LOWEST

@@ -2,15 +2,6 @@
  * items, TAKE takes them, JOIN puts two of them together. What vectors hold is next to each other in
  * memory; the last ones of a cell may be the same items again. Included by half_windows_each.h. */
 
-#if !AVERAGE
-TARGET static INLINE A NAME(noted)(const uint16_t *x, ODD *odd)
-{
-    const A cells = LOAD(x);
-    NOTE(odd, cells);
-    return cells;
-}
-#endif
-
 /* Put 1 to 4 cells together, as runs of cells are in windows_of.h. */
 TARGET static INLINE A NAME(few)(const A *v, int size)
 {
@@ -126,7 +117,8 @@ TARGET static void NAME(from_joined_of)(const line *l, const A *held, ptrdiff_t 
     case 2: NAME(from_joined)(l, held, first, places, 2, out, odd); return;
     case 3: NAME(from_joined)(l, held, first, places, 3, out, odd); return;
     case 4: NAME(from_joined)(l, held, first, places, 4, out, odd); return;
-    default: NAME(from_joined)(l, held, first, places, 5, out, odd);
+    case 5: NAME(from_joined)(l, held, first, places, 5, out, odd); return;
+    default: NAME(from_joined)(l, held, first, places, (int)l->s->cell.size, out, odd);
     }
 }
 
@@ -143,7 +135,8 @@ TARGET static void NAME(direct_of)(const line *l, uint16_t *out, ODD *odd)
     case 2: ROWS(2)
     case 3: ROWS(3)
     case 4: ROWS(4)
-    default: ROWS(5)
+    case 5: ROWS(5)
+    default: NAME(direct)(l, l->count, (int)l->s->cell.size, out, odd);
     }
 #undef ROWS
 }

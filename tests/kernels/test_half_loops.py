@@ -161,8 +161,8 @@ OF_CHANNELS: tuple[Layer, ...] = (
         kind(**given)
         for kind in (MaxPooling, MinPooling, AveragePooling)
         for given in (
-            *({"pool_size": (size,), **PADS} for size in range(1, 7)),
-            *({"pool_size": (size,)} for size in range(1, 5)),
+            *({"pool_size": (size,), **PADS} for size in range(1, 10)),
+            *({"pool_size": (size,)} for size in range(1, 8)),
             {"pool_size": (3,), "strides": (2,), "padding": "same"},
             {"pool_size": (2,), "dilation_rate": (2,), **PADS},
             {"pool_size": (1,), "strides": (3,)},
@@ -170,6 +170,11 @@ OF_CHANNELS: tuple[Layer, ...] = (
     ),
     AveragePooling(pool_size=(3,), strides=(2,), pads=Pads(((1, 1),)), count_include_pad=True),
     AveragePooling(pool_size=(2,), padding="same", divisor_override=5),
+    *(
+        kind(output_size=(size,))
+        for kind in (AdaptiveMaxPooling, AdaptiveAveragePooling)
+        for size in (1, 3, 4, 7)
+    ),
 )
 
 
