@@ -1,6 +1,8 @@
 /* The loops over columns of rows.h, for items of type T, whose squares type W holds. Included by
  * columns.c. A tile is some columns, or all and as many rows side by side as make a long loop. */
 
+#include "moments_of.h"
+
 /* What is known of each column of a tile while it is worked on. */
 typedef struct {
     double *near, *sums, *powers; /* per item of a long row */
@@ -20,35 +22,6 @@ static int NAME(make)(NAME(tile) *t, ptrdiff_t n)
     return 0;
 }
 
-/* Add a row of `n` items, or two of them that are `step` apart. */
-static INLINE void NAME(add_row)(const T *restrict x, ptrdiff_t n, ptrdiff_t step, int two,
-                                 double *restrict sums)
-{
-    if (two)
-        for (ptrdiff_t i = 0; i < n; i++) sums[i] += (double)x[i] + (double)x[i + step];
-    else
-        for (ptrdiff_t i = 0; i < n; i++) sums[i] += x[i];
-}
-
-/* Add distances from `near`, and their squares, likewise. */
-static INLINE void NAME(add_away)(const T *restrict x, ptrdiff_t n, ptrdiff_t step, int two,
-                                  const double *restrict near, double *restrict sums,
-                                  double *restrict powers)
-{
-    if (two)
-        for (ptrdiff_t i = 0; i < n; i++) {
-            double a = x[i] - near[i], b = x[i + step] - near[i];
-            sums[i] += a + b;
-            powers[i] += a * a + b * b;
-        }
-    else
-        for (ptrdiff_t i = 0; i < n; i++) {
-            double a = x[i] - near[i];
-            sums[i] += a;
-            powers[i] += a * a;
-        }
-}
-
 /* Put sums of rows side by side together in those of the first columns. */
 static INLINE void NAME(put_together)(const NAME(tile) *t, ptrdiff_t n, ptrdiff_t width)
 {
@@ -62,20 +35,8 @@ static INLINE void NAME(put_together)(const NAME(tile) *t, ptrdiff_t n, ptrdiff_
 static INLINE void NAME(add_down)(const T *x, const NAME(tile) *t, ptrdiff_t rows, ptrdiff_t n,
                                   ptrdiff_t step, ptrdiff_t rest, ptrdiff_t width, int squares)
 {
-    ptrdiff_t i = 0;
     for (ptrdiff_t j = 0; j < n; j++) t->sums[j] = t->powers[j] = 0;
-    for (; i + 2 <= rows; i += 2)
-        if (squares)
-            NAME(add_away)(x + i * step, n, step, 1, t->near, t->sums, t->powers);
-        else
-            NAME(add_row)(x + i * step, n, step, 1, t->sums);
-    for (; i <= rows; i++) {
-        ptrdiff_t some = i < rows ? n : rest;
-        if (squares)
-            NAME(add_away)(x + i * step, some, step, 0, t->near, t->sums, t->powers);
-        else
-            NAME(add_row)(x + i * step, some, step, 0, t->sums);
-    }
+    NAME(add_rows)(x, rows, n, step, rest, squares, t->near, t->sums, t->powers);
     NAME(put_together)(t, n, width);
 }
 
@@ -217,8 +178,8 @@ static INLINE void NAME(write_tile)(const T *restrict x, T *restrict y, const NA
     }
 }
 
-LOOP int NAME(normalize_columns)(const T *x, T *y, const NAME(affine) *a, const size_of *s,
-                                 const columns *k)
+LOOP_512 int NAME(normalize_columns)(const T *x, T *y, const NAME(affine) *a, const size_of *s,
+                                     const columns *k)
 {
     /* Narrow rows are put side by side; of wide ones so many columns that they stay in cache. */
     ptrdiff_t width = k->width, n = MOST(LEAST(LANES / width, k->length), 1) * width;

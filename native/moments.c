@@ -12,10 +12,14 @@
 #define T float
 #define NAME(name) name##_f
 #include "moments_of.h"
+#undef T
+#undef NAME
 
 #define T double
 #define NAME(name) name##_d
 #include "moments_of.h"
+#undef T
+#undef NAME
 
 /* How many rows of `after` items are put side by side: not so many that there are few of those. */
 static INLINE ptrdiff_t side_by_side(ptrdiff_t after, ptrdiff_t length)
@@ -48,7 +52,7 @@ static INLINE void image_of_floats(const float *x, ptrdiff_t length, ptrdiff_t a
     for (ptrdiff_t j = 0; j < 2 * n; j++) sums[j] = 0;
     for (ptrdiff_t r = 0; r < rows; r++)
         for (ptrdiff_t c = 0; c < after; c++) near[r * after + c] = x[c];
-    add_rows_f(x, n, length * after, near, sums, powers);
+    add_rows_f(x, length / rows, n, n, length % rows * after, 1, near, sums, powers);
     finish(near, sums, powers, rows, length, after, mean, squares);
 }
 
@@ -81,7 +85,7 @@ static int images_f(const float *x, double *mean, double *squares, ptrdiff_t bef
 LOOP static void add_rows_away(const float *x, ptrdiff_t n, ptrdiff_t size, const double *near,
                                double *sums, double *powers)
 {
-    add_rows_f(x, n, size, near, sums, powers);
+    add_rows_f(x, size / n, n, n, size % n, 1, near, sums, powers);
 }
 
 static int images_halves(const halves *h, const uint16_t *x, double *mean, double *squares,
@@ -135,7 +139,7 @@ static INLINE void image_of_doubles(const double *restrict x, ptrdiff_t length, 
     for (ptrdiff_t i = 0, stop; i < size; i = stop) {
         stop = LEAST(size, i + GROUPS * 2 * n);
         for (ptrdiff_t j = 0; j < 2 * n; j++) sums[j] = 0;
-        add_rows_d(x + i, n, stop - i, near, sums, powers);
+        add_rows_d(x + i, (stop - i) / n, n, n, (stop - i) % n, 1, near, sums, powers);
         for (ptrdiff_t j = 0; j < 2 * n; j++) all[j] += sums[j];
     }
     add_columns(all, rows, after);
