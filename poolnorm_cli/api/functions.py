@@ -147,7 +147,7 @@ class LayerFunction:
                 return y
         with python_errors():
             if training:
-                return self._train(x, weights, mask, out, dtype, threads)[0]
+                return self._train(x, weights, mask, out, dtype, threads, updates=False)[0]
             return self._run(x, weights, training, mask, out, dtype, threads)[0]
 
     def train(
@@ -178,7 +178,7 @@ class LayerFunction:
             DataError: Weights or statistics have values that they cannot have.
         """
         with python_errors():
-            y, updated = self._train(x, weights, mask, out, dtype, threads)
+            y, updated = self._train(x, weights, mask, out, dtype, threads, updates=True)
         return y, {name: np.array(weight) for name, weight in updated.items()}
 
     def output_shape(self, shape: Sequence[int | str | None]) -> Shape:
@@ -238,14 +238,20 @@ class LayerFunction:
             export([(self, weights)], path, tuple(shape), dtype, opset, overwrite=overwrite)
 
     def _train(
-        self, x: Any, weights: GivenWeights, mask: Any, out: Array | None, *asked: Any
+        self,
+        x: Any,
+        weights: GivenWeights,
+        mask: Any,
+        out: Array | None,
+        *asked: Any,
+        updates: bool,
     ) -> tuple[Array, Weights]:
         """Compute the layer as in training: return the output and the weights as that leaves them.
 
-        The last arguments are the dtype and the threads.
+        The last arguments are the dtype and the threads, and whether the weights are wanted.
         """
         if type(x) is np.ndarray and mask is None:
-            found = self._ready.train(x, weights, out, *asked)
+            found = self._ready.train(x, weights, out, *asked, updates=updates)
             if found is not None:
                 return found
         return self._run(x, weights, True, mask, out, *asked)  # noqa: FBT003

@@ -28,6 +28,7 @@ _KINDS = {np.dtype(np.float32): "f", np.dtype(np.float64): "d"}
 _CHECKED = ("moving_stddev", "renorm_stddev")
 """Weights that may not be negative, which only `weights/fit.py` sees to."""
 _ANY = float("nan")
+_MODEST = 1e30
 _HOLDERS = (dict, list, tuple)
 
 
@@ -65,7 +66,7 @@ class ReadyCalls:
         return ready.run(x, weights, out) if isinstance(ready, ReadyCall) else None
 
     def train(
-        self, x: "Array", weights: Any, out: Any, *asked: Any
+        self, x: "Array", weights: Any, out: Any, *asked: Any, updates: bool
     ) -> "tuple[Array, Weights] | None":
         """Make a call in training, if it is ready.
 
@@ -74,9 +75,10 @@ class ReadyCalls:
             weights: As a layer takes them; None for its own.
             out: As a layer takes it; None for a new array.
             asked: The dtype and the threads that the layer was asked for.
+            updates: The weights as the call leaves them are asked for, too.
 
         Returns:
-            The output, and the weights as the call leaves them; None as for `run`.
+            The output, and these weights if they are; None as for `run`.
 
         Raises:
             InputError: A statistic is not finite, or does not fit into the dtype of its weight.
@@ -85,7 +87,9 @@ class ReadyCalls:
             ready = self._calls.get((x.shape, x.dtype, True, asked))
         except TypeError:
             return None
-        return ready.train(x, weights, out) if isinstance(ready, ReadyCall) else None
+        return (
+            ready.train(x, weights, out, updates=updates) if isinstance(ready, ReadyCall) else None
+        )
 
     def note(
         self,
@@ -144,6 +148,13 @@ def ready_call(
     return ReadyCall(maker, loops, result, threads)
 
 
+def _are_modest(moments: "Moments") -> bool:
+    """Whether statistics are finite, and far from the end of the range of any weight's type."""
+    mean, squares = moments.mean, moments.squares
+    # A NaN fails each comparison.
+    return bool(mean.min() > -_MODEST and mean.max() < _MODEST and squares.max() < _MODEST)
+
+
 class ReadyCall:
     """A layer on arrays of one shape and dtype, as one call of a compiled loop."""
 
@@ -172,6 +183,8 @@ class ReadyCall:
         self._is_half = native.KINDS[run.dtype] in native.HALVES
         self._is_alone = loops.run.sample_bytes * run.shape[0] < ALONE_BYTES
         self._own: LoopCall | None = None if self._names else maker({})
+        momentum = getattr(run.layer, "momentum", None)
+        self._keeps_range = momentum is None or 0 <= momentum <= 1
 
     def keep(self, weights: "Weights") -> None:
         """Keep the weights that the layer has where it is given none.
@@ -199,16 +212,19 @@ class ReadyCall:
         call = self._own if weights is None else self._call_for(weights)
         return y if call is not None and self._computes(call, x, y) else None
 
-    def train(self, x: "Array", weights: Any, out: Any) -> "tuple[Array, Weights] | None":
+    def train(
+        self, x: "Array", weights: Any, out: Any, *, updates: bool
+    ) -> "tuple[Array, Weights] | None":
         """Make a call in training, if what is given is of the usual kind.
 
         Args:
             x: An array of the shape and dtype.
             weights: As a layer takes them; None for those that were kept.
             out: As a layer takes it; None for a new array.
+            updates: The weights as the call leaves them are asked for, too.
 
         Returns:
-            The output, and the weights as the call leaves them; None as for `run`.
+            The output, and these weights if they are; None as for `run`.
 
         Raises:
             InputError: A statistic is not finite, or does not fit into the dtype of its weight.
@@ -225,6 +241,8 @@ class ReadyCall:
         call = self._call_on_batch(layer, given, views, moments)
         if call is None or not self._computes(call, x, y):
             return None
+        if not updates and self._keeps_range and _are_modest(moments):
+            return y, {}  # nothing would be refused
         return y, layer.updated(given, moments)
 
     def _call_on_batch(

@@ -107,15 +107,14 @@ def _whole_plan(shape: Axes, axes: Axes) -> tuple[Axes, int, Axes, Axes] | None:
     if not inner or inner[-1] - inner[0] != len(inner) - 1:
         return None
     channels, behind = math.prod(kept), math.prod(shape[inner[-1] + 1 :])
-    if behind == 1:
-        rows, inside = min(rows, samples), math.prod(shape[1 : inner[0]])
+    if behind == 1 or channels == 1:  # then all of a grain lies one after the other
+        rows, inside = min(rows, samples), math.prod(shape[1:]) // channels
         units = -(-samples // rows)
         length, last = rows * inside, (samples - (units - 1) * rows) * inside
         if 1 in (length, last):
             return None
         return (units, length, channels), last, (units, 1, channels, length, last), kept
-    # The order of sums is another where fewer cells lie together, and in NumPy of a single channel.
-    if inner[0] > 1 or behind <= min(rows, samples) or channels == 1:
+    if inner[0] > 1 or behind <= min(rows, samples):  # fewer cells lie together: in another order
         return None
     return (samples * channels, behind, 1), behind, (samples, rows, channels, behind, behind), kept
 

@@ -142,10 +142,10 @@ def moments_of(x: NDArray[Any], axes: Axes) -> Moments:
 
 
 def _groups(shape: tuple[int, ...], axes: Axes) -> list[Axes]:
-    """Group adjacent axes, the group with most cells first."""
+    """Group axes between which nothing is kept but axes of size 1; that with most cells first."""
     groups: list[Axes] = []
     for axis in axes:
-        if groups and groups[-1][-1] == axis - 1:
+        if groups and set(shape[groups[-1][-1] + 1 : axis]) <= {1}:
             groups[-1] += (axis,)
         else:
             groups.append((axis,))

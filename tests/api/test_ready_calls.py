@@ -55,8 +55,8 @@ def ready(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     for name in ("run", "train"):
         made = getattr(ready_call.ReadyCalls, name)
 
-        def noted(self: Any, *given: Any, made: Any = made) -> Any:
-            found = made(self, *given)
+        def noted(self: Any, *given: Any, made: Any = made, **more: Any) -> Any:
+            found = made(self, *given, **more)
             seen.append(found is not None)
             return found
 
@@ -295,3 +295,19 @@ def test_weights_are_read_and_checked_by_a_loop() -> None:
                 loops.read_weights(wrong, weights, (nan, nan, nan), kind)
         with pytest.raises(ValueError, match="addends"):
             loops.read_weights(out, weights, (nan,), kind)
+
+
+@pytest.mark.parametrize(("place", "value"), [(0, np.nan), (3, np.nan), (2, 3e38)])
+def test_a_call_refuses_statistics_that_its_weights_could_not_keep(
+    place: int, value: float, ready: list[bool]
+) -> None:
+    layer, x = pn.BatchNormalization(momentum=0.5), X.copy()
+    weights = weights_of(layer, x)
+    y, _ = used(layer, x, weights, training=True).train(x, weights)
+    np.testing.assert_array_equal(layer(x, weights, training=True), y)
+    assert ready[-1]
+    x[..., place] = value
+    x[0, 0, 0, place] = 0
+    for _ in range(2):
+        with pytest.raises(ValueError, match=f"channel {place}|moving_variance would leave"):
+            layer(x, weights, training=True)
