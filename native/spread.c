@@ -28,7 +28,7 @@ int spread(part_of_call part, const void *call, ptrdiff_t items, ptrdiff_t bytes
 #include <stdint.h>
 #include <time.h>
 
-#define MOST 64               /* threads: each has a bit */
+#define MOST (8 * (int)sizeof(size_t)) /* threads: each has a bit */
 #define LEAST (128 << 10)     /* bytes that a thread is to have */
 #define LEAST_PART (64 << 10) /* bytes that are taken at a time */
 #define PARTS 4               /* for each thread, so that none waits long for another */
@@ -68,14 +68,14 @@ static struct helper {
     pthread_cond_t bell;
 } helpers[MOST];
 
-static _Alignas(LINE) atomic_uint_least64_t seats; /* a bit for each helper who may come */
+static _Alignas(LINE) atomic_size_t seats; /* a bit for each helper who may come */
 static _Alignas(LINE) atomic_int left_seats;
 static atomic_int result_least, result_most;
 static int begun; /* helpers, changed by who holds the gate, as is when the last call ended */
 static int64_t last_end;
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER; /* who spreads; others work alone */
 
-#define SEAT(helper) (UINT64_C(1) << (helper))
+#define SEAT(helper) ((size_t)1 << (helper))
 
 static void note(int found)
 {
@@ -240,7 +240,7 @@ int spread(part_of_call part, const void *call, ptrdiff_t items, ptrdiff_t bytes
     atomic_store(&seats, SEAT(threads - 1) - 1);
     if (threads > 1) wake_first(items);
     take_parts(0);
-    uint64_t empty = atomic_exchange(&seats, 0);
+    size_t empty = atomic_exchange(&seats, 0);
     int came = (int)threads - 1;
     for (; empty; empty &= empty - 1) came--;
     wait_for(came);
