@@ -13,14 +13,15 @@ from poolnorm_cli.engine.array_loops import plan_of
 from poolnorm_cli.engine.layer_pass import Weights
 from poolnorm_cli.engine.threads import default_threads
 from poolnorm_cli.kernels import native
+from poolnorm_cli.kernels.moments import Moments
 from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.sizes import ALONE_BYTES
+from poolnorm_cli.values import precompile_init
 
 
 if TYPE_CHECKING:
     from poolnorm_cli.engine.array_loops import ArrayLoops
     from poolnorm_cli.kernels.memory import Array
-    from poolnorm_cli.kernels.moments import Moments
     from poolnorm_cli.kernels.native import LoopCall, LoopMaker
     from poolnorm_cli.layers.base import Layer
 
@@ -122,6 +123,7 @@ class ReadyCalls:
             return
         ready = self._calls.get(key)
         if ready is True:
+            precompile_init(Moments)
             what = layer, x.shape, (x.dtype.name, y.dtype.name), NUMPY, asked[1]
             loops = plan_of(*what, training=training)[1]
             self._calls[key] = ready = ready_call(loops, y.dtype, asked[1]) or False
