@@ -250,7 +250,11 @@ class Plan:
                 raise UsageError(f"tee {tee} with {count}", fix)
 
     def _named(self, index: int, source: Source, key: str | None = None) -> str:
-        directory, path = self.directory or ".", source_path(source.word)
+        directory, word = self.directory or ".", source.word
+        is_plain = word.endswith(NPY.suffix) and "::" not in word and not is_url(word)
+        if is_plain and self.template is None and not is_url(directory):  # of most of many
+            return output_prefix(directory, source.folder) + word[word.rfind("/") + 1 :]
+        path = source_path(word)
         path = path and output_name(without_query(path))
         if path and source.is_stream and format_of(path) is None:
             path += NPY.suffix

@@ -77,7 +77,7 @@ class ProcessPool:
         self._workers = [_Worker() for _ in range(jobs)]
         self._queue: deque[_SentTask] = deque()
         self._selector = selectors.DefaultSelector()
-        self._seconds, self._free = _AHEAD / _FEWEST, 0
+        self._seconds, self._seats = _AHEAD / _FEWEST, list[_Worker]()
 
     def __enter__(self) -> Self:
         return self
@@ -91,18 +91,19 @@ class ProcessPool:
 
         They are filled up when one is half done with what it has, so that messages are few.
         """
-        if not self._free and not self._queue:
+        if not self._seats and not self._queue:
             depth = min(max(int(_AHEAD / self._seconds), _FEWEST), _MOST)
             counts = [len(worker.tasks) for worker in self._workers]
             if min(counts) < -(-depth // 2):
-                self._free = sum(max(depth - count, 0) for count in counts)
-        return self._free > 0
+                self._seats = _seats(self._workers, counts, depth)
+        return bool(self._seats)
 
     def submit(self, task: Task) -> None:
         """Take a task, for the worker that has the fewest."""
         self._queue.append(_SentTask(task))
         self._assign()
-        self._free = 0 if self._queue else self._free - 1
+        if self._queue:
+            self._seats = []
 
     def wait(self) -> list[tuple[Task, Result]]:
         """Return what workers have answered, and the tasks that have killed two of them."""
@@ -125,9 +126,12 @@ class ProcessPool:
         worker that has nothing to say meanwhile: two that write to each other wait for ever.
         """
         while self._queue:
-            worker, sent = self._least_busy(), self._queue[0]
+            sent = self._queue[0]
+            worker = self._seats.pop() if self._seats else self._least_busy()
             if sent.task.steps is not None and worker.tasks:
-                return
+                worker = self._least_busy()
+                if worker.tasks:
+                    return
             worker.tasks.append(self._queue.popleft())
             worker.unsent.append(sent.task)
             if sent.alone:
@@ -214,6 +218,22 @@ class ProcessPool:
             pids -= {pid for pid in pids if os.waitpid(pid, os.WNOHANG)[0]}
             late = time.monotonic() > deadline
             number, busy = (signal.SIGKILL, pids) if late else (None, busy)
+
+
+def _seats(workers: list[_Worker], counts: list[int], depth: int) -> list[_Worker]:
+    """Return for whom tasks are that come now, the last one first: each is the one with the fewest.
+
+    Args:
+        workers: The workers.
+        counts: Tasks that each has.
+        depth: Tasks that each may have.
+
+    Returns:
+        The workers, each as often as it may be given one.
+    """
+    levels = range(depth - 1, min(counts) - 1, -1)
+    pairs = [*zip(workers, counts, strict=True)][::-1]
+    return [worker for level in levels for worker, count in pairs if count <= level]
 
 
 def _most() -> int:

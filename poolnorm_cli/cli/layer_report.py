@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -134,6 +135,7 @@ class OutcomeRow(Row):
         return entry
 
 
+@lru_cache(maxsize=64)
 def _cells(shape: Ints) -> int:
     """Count the cells of a tensor: none where only a graph is made, of axes of any size."""
     return prod(shape) if all(isinstance(size, int) for size in shape) else 0
