@@ -57,17 +57,18 @@
 #define LEAST(a, b) ((a) < (b) ? (a) : (b))
 #define MOST(a, b) ((a) > (b) ? (a) : (b))
 
-/* The larger, or the smaller, of two numbers; NaN is kept before all. Its bits are set, for that takes a
- * processor less than to choose it. */
-#define KEPT_OF_TWO(name, T, BITS, NONE, BEFORE)   \
-    static INLINE T name(T a, T b)                 \
-    {                                              \
-        T kept = a BEFORE b ? a : b;               \
-        BITS bits;                                 \
-        memcpy(&bits, &kept, sizeof bits);         \
-        bits |= isunordered(a, b) ? (NONE) : 0;    \
-        memcpy(&kept, &bits, sizeof bits);         \
-        return kept;                               \
+/* The larger, or the smaller, of two numbers; NaN is kept before all. Its bits are set by a mask, for
+ * that takes a processor less than to choose it. */
+#define KEPT_OF_TWO(name, T, BITS, NONE, BEFORE)           \
+    static INLINE T name(T a, T b)                         \
+    {                                                      \
+        T kept = a BEFORE b ? a : b;                       \
+        BITS bits;                                         \
+        memcpy(&bits, &kept, sizeof bits);                 \
+        const BITS odd = isunordered(a, b) ? ~(BITS)0 : 0; \
+        bits |= odd & (NONE);                              \
+        memcpy(&kept, &bits, sizeof bits);                 \
+        return kept;                                       \
     }
 KEPT_OF_TWO(larger_f, float, uint32_t, UINT32_C(0x7fc00000), >)
 KEPT_OF_TWO(larger_d, double, uint64_t, UINT64_C(0x7ff8000000000000), >)
