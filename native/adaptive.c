@@ -1,6 +1,7 @@
 #include "adaptive.h"
 
 #include "checked.h"
+#include "turned.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -10,6 +11,7 @@
 #define LANES 24   /* items of a row in which short ones are put side by side */
 #define WIDE 64    /* items of a cell from which cells are joined one after another */
 #define SHORT 8    /* items that no vector holds */
+#define NEAR 1024  /* items of a cell of which the sums stay in the first-level cache */
 #define ADDED(a, b) ((a) + (b))
 
 static int cover_fits(const cover *c)

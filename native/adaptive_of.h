@@ -1,23 +1,47 @@
 /* The loops of adaptive.h, for one type: T in memory, A in arithmetic, and how two cells are joined.
  * Included by adaptive.c. */
 
-/* Join the same `n` items of one row or of four with what is in `to`, or put them there. */
-static INLINE void NAME(joined)(const T *restrict x, ptrdiff_t step, int four, int begin,
+/* Join the same `n` items of so many rows, four at a time and one at a time, with what is in `to`, or
+ * put them there. */
+static INLINE void NAME(joined)(const T *restrict x, ptrdiff_t step, int fours, int ones, int begin,
                                 A *restrict to, ptrdiff_t n)
 {
     for (ptrdiff_t i = 0; i < n; i++) {
-        A all = (A)x[i];
-        if (four) all = JOIN(JOIN(all, (A)x[i + step]), JOIN((A)x[i + 2 * step], (A)x[i + 3 * step]));
-        to[i] = begin ? all : JOIN(to[i], all);
+        A all = begin ? (A)x[i] : to[i];
+        for (int k = 0; k < fours; k++) {
+            const T *cell = x + i + 4 * k * step;
+            const A two = JOIN((A)cell[0], (A)cell[step]);
+            const A four = JOIN(two, JOIN((A)cell[2 * step], (A)cell[3 * step]));
+            all = begin && !k ? four : JOIN(all, four);
+        }
+        for (int k = begin && !fours; k < ones; k++)
+            all = JOIN(all, (A)x[i + (4 * fours + k) * step]);
+        to[i] = all;
     }
 }
 
-LOOP static void NAME(join_rows)(const T *x, ptrdiff_t step, int four, int begin, A *to, ptrdiff_t n)
+/* Join as many of `count` rows as one pass takes; return how many these are. */
+static INLINE ptrdiff_t NAME(join_some)(const T *x, ptrdiff_t step, ptrdiff_t count, int begin, A *to,
+                                        ptrdiff_t n)
 {
-    if (four)
-        begin ? NAME(joined)(x, step, 1, 1, to, n) : NAME(joined)(x, step, 1, 0, to, n);
-    else
-        begin ? NAME(joined)(x, step, 0, 1, to, n) : NAME(joined)(x, step, 0, 0, to, n);
+    switch (count) { /* loops of known length */
+    case 1: NAME(joined)(x, step, 0, 1, begin, to, n); return 1;
+    case 2: NAME(joined)(x, step, 0, 2, begin, to, n); return 2;
+    case 3: NAME(joined)(x, step, 0, 3, begin, to, n); return 3;
+    case 4: NAME(joined)(x, step, 1, 0, begin, to, n); return 4;
+    case 5: NAME(joined)(x, step, 1, 1, begin, to, n); return 5;
+    case 6: NAME(joined)(x, step, 1, 2, begin, to, n); return 6;
+    case 7: NAME(joined)(x, step, 1, 3, begin, to, n); return 7;
+    default: NAME(joined)(x, step, 2, 0, begin, to, n); return 8;
+    }
+}
+
+/* Join rows that are `step` items apart: four at a time as long as there are as many. */
+LOOP static void NAME(join_rows)(const T *x, ptrdiff_t step, ptrdiff_t count, int begin, A *to,
+                                 ptrdiff_t n)
+{
+    ptrdiff_t row = begin ? NAME(join_some)(x, step, count, 1, to, n) : 0;
+    while (row < count) row += NAME(join_some)(x + row * step, step, count - row, 0, to, n);
 }
 
 /* Item `i` of a row of the input, or of one that was joined. */
@@ -89,11 +113,7 @@ static void NAME(join_one_row)(const T *x, ptrdiff_t cells, ptrdiff_t items, A *
         NAME(join_input)(x, cells, items, to);
         return;
     }
-    for (ptrdiff_t cell = 0; cell < cells;) {
-        const int four = cells - cell >= 4;
-        NAME(join_rows)(x + cell * items, items, four, !cell, to, items);
-        cell += four ? 4 : 1;
-    }
+    NAME(join_rows)(x, items, cells, 1, to, items);
 }
 
 /* Put what is under a window, `by` cells of it, into the output. */
@@ -116,29 +136,23 @@ static void NAME(join_box)(const T *x, const covers *s, const span *z, const spa
                            ptrdiff_t start, ptrdiff_t n, A *to)
 {
     const ptrdiff_t width = s->cell.length * s->items;
-    int begin = 1;
     for (ptrdiff_t plane = z->first; plane < z->end; plane++)
-        for (ptrdiff_t row = y->first; row < y->end; begin = 0) {
-            const int four = y->end - row >= 4;
-            NAME(join_rows)(x + (plane * s->row.length + row) * width + start, width, four, begin, to,
-                            n);
-            row += four ? 4 : 1;
-        }
+        NAME(join_rows)(x + (plane * s->row.length + y->first) * width + start, width,
+                        y->end - y->first, plane == z->first, to, n);
 }
 
-/* Join the cells of a window of many items each, four cells of a row at a time. */
+/* Join the cells of a window of many items each, row by row. */
 static void NAME(join_wide)(const T *x, const covers *s, const span *z, const span *y, const span *c,
                             A *to)
 {
-    const ptrdiff_t items = s->items;
-    int begin = 1;
-    for (ptrdiff_t plane = z->first; plane < z->end; plane++)
-        for (ptrdiff_t row = y->first; row < y->end; row++)
-            for (ptrdiff_t cell = c->first; cell < c->end; begin = 0) {
-                const int four = c->end - cell >= 4;
-                const ptrdiff_t at = (plane * s->row.length + row) * s->cell.length + cell;
-                NAME(join_rows)(x + at * items, items, four, begin, to, items);
-                cell += four ? 4 : 1;
+    const ptrdiff_t items = s->items, cells = c->end - c->first;
+    for (ptrdiff_t i = 0; i < items; i += NEAR)
+        for (ptrdiff_t plane = z->first; plane < z->end; plane++)
+            for (ptrdiff_t row = y->first; row < y->end; row++) {
+                const ptrdiff_t at = (plane * s->row.length + row) * s->cell.length + c->first;
+                const int begin = plane == z->first && row == y->first;
+                NAME(join_rows)(x + at * items + i, items, cells, begin, to + i,
+                                LEAST(NEAR, items - i));
             }
 }
 
@@ -200,20 +214,61 @@ static int NAME(make_row)(const T *x, const covers *s, const span *z, const span
     return bad;
 }
 
-int NAME(adaptive)(const T *x, T *out, const covers *s)
+LOOP static void NAME(join_in_order)(const A *x, ptrdiff_t cells, ptrdiff_t items, A *to)
+{
+    NAME(one_by_one)(x, 0, cells, items, to);
+}
+
+/* Make a row of images beside each other, in the order in which each alone is joined. */
+static int NAME(make_row_beside)(const T *x, const covers *s, const span *z, const span *y, A *memory,
+                                 T *out)
+{
+    const ptrdiff_t items = s->items, width = s->cell.length * items;
+    const ptrdiff_t rows = (z->end - z->first) * (y->end - y->first);
+    A *all = memory + width;
+    int bad = 0;
+    NAME(join_box)(x, s, z, y, 0, width, memory);
+    for (ptrdiff_t c = 0; c < s->cell.count; c++, out += items) {
+        const span *cover = s->cell.spans + c;
+        const ptrdiff_t cells = cover->end - cover->first;
+        NAME(join_in_order)(memory + cover->first * items, cells, items, all);
+        bad |= NAME(put)(all, (A)rows * (A)cells, out, items);
+    }
+    return bad;
+}
+
+static int NAME(images)(const T *x, T *out, const covers *s, int beside)
 {
     const ptrdiff_t items = s->items, row = s->cell.count * items;
     const ptrdiff_t image = s->plane.length * s->row.length * s->cell.length * items;
-    A *memory = room(MOST(PIECE, items), 3, sizeof(A));
+    A *memory = beside ? room(s->cell.length + 1, items, sizeof(A))
+                       : room(MOST(PIECE, items), 3, sizeof(A));
     if (!memory) return -1;
     int bad = 0;
     for (ptrdiff_t k = 0; k < s->images; k++)
         for (ptrdiff_t p = 0; p < s->plane.count; p++)
             for (ptrdiff_t r = 0; r < s->row.count; r++, out += row)
-                bad |= NAME(make_row)(x + k * image, s, s->plane.spans + p, s->row.spans + r, memory,
-                                      out);
+                bad |= (beside ? NAME(make_row_beside) : NAME(make_row))(
+                    x + k * image, s, s->plane.spans + p, s->row.spans + r, memory, out);
     free(memory);
     return bad;
+}
+
+static int NAME(one_image)(const void *call, const void *x, void *out, ptrdiff_t items)
+{
+    covers s = *(const covers *)call;
+    s.images = 1, s.items = items;
+    return NAME(images)(x, out, &s, 1);
+}
+
+int NAME(adaptive)(const T *x, T *out, const covers *s)
+{
+    const ptrdiff_t read = s->plane.length * s->row.length * s->cell.length * s->items;
+    const ptrdiff_t made = s->plane.count * s->row.count * s->cell.count * s->items;
+    const ptrdiff_t row = s->cell.length * s->items;
+    const small_images small = {s->images, s->items, row, read, made, sizeof(T)};
+    if (row >= 2 * LANES || !are_small(&small)) return NAME(images)(x, out, s, 0);
+    return side_by_side_images(NAME(one_image), s, x, out, &small);
 }
 
 #undef T

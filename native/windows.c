@@ -1,6 +1,7 @@
 #include "windows.h"
 
 #include "checked.h"
+#include "turned.h"
 #include "window_places.h"
 
 #include <math.h>
@@ -41,6 +42,19 @@ static INLINE int few_apart(const sheet *s)
     const window *w = &s->cell;
     return (w->size == 2 || w->size == 3) && w->stride > 1 && s->items >= SHORT;
 }
+
+/* Whether one of each two neighbours is kept, of one item each. */
+static INLINE int are_pairs(const sheet *s)
+{
+    const window *w = &s->cell;
+    return s->items == 1 && w->size == 2 && w->stride == 2 && w->dilation == 1;
+}
+
+/* What is done to the cells of a sheet. */
+typedef struct {
+    int average;
+    const sheet *s;
+} joining;
 
 /* How an output row is made: so many places at once, in pieces of so many items. */
 typedef struct {

@@ -205,6 +205,12 @@ LOOP static void NAME(added_places)(const A *restrict a, const A *restrict b, pt
         for (ptrdiff_t i = 0; i < items; i++) to[i] = a[i] + b[i];
 }
 
+/* Keep one of each two neighbours. */
+LOOP static void NAME(kept_pairs)(const A *restrict x, A *restrict to, ptrdiff_t n)
+{
+    for (ptrdiff_t i = 0; i < n; i++) to[i] = KEPT(x[2 * i], x[2 * i + 1]);
+}
+
 /* Join along one row of `n` items in spare[3], at `places` places. */
 static void NAME(join_cells)(int average, A *const *spare, ptrdiff_t n, ptrdiff_t places,
                              const window *w, ptrdiff_t items, A *to)
@@ -293,6 +299,10 @@ static int NAME(make_places)(int average, const T *const *rows, ptrdiff_t count,
             continue;
         }
 #endif
+        if (SAME && !AVERAGES(average) && are_pairs(s)) {
+            NAME(kept_pairs)(row, (A *)out + first, places);
+            continue;
+        }
         A *result = SAME && !AVERAGES(average) ? (A *)(out + first * s->items) : spare[4];
         NAME(join_cells)(average, spare, cells * s->items, places, w, s->items, result);
         if (AVERAGES(average)) bad |= NAME(divide)(result, places, first, divisor, s, out + first * s->items);
@@ -304,16 +314,23 @@ static int NAME(make_places)(int average, const T *const *rows, ptrdiff_t count,
 static int NAME(make_row)(int average, const T *const *rows, ptrdiff_t count, double divisor,
                           const C *joined, const sheet *s, ptrdiff_t step, A *const *spare, T *out)
 {
+    const window *w = &s->cell;
+    const ptrdiff_t from = LEAST(whole_from(w), w->count), until = MOST(whole_until(s), from);
+    const int at_once = !joined && count <= 4 && until > from;
     ptrdiff_t first = 0;
     int bad = 0;
 #if AVERAGE
-    if (AVERAGES(average) && !joined && count <= 4 && few_apart(s)) {
-        const ptrdiff_t from = LEAST(whole_from(&s->cell), s->cell.count), until = MOST(whole_until(s), from);
+    if (AVERAGES(average) && at_once && few_apart(s)) {
         bad |= NAME(make_places)(1, rows, count, divisor, 0, s, step, spare, 0, from, out);
-        if (until > from) bad |= NAME(average_inside)(rows, count, divisor, s, from, until, out);
+        bad |= NAME(average_inside)(rows, count, divisor, s, from, until, out);
         first = until;
     }
 #endif
+    if (SAME && !AVERAGES(average) && at_once && count == 1 && are_pairs(s)) {
+        NAME(make_places)(0, rows, count, 1, 0, s, step, spare, 0, from, out);
+        NAME(kept_pairs)((const A *)rows[0] + from * 2 - w->low, (A *)out + from, until - from);
+        first = until;
+    }
     return bad | NAME(make_places)(average, rows, count, divisor, joined, s, step, spare, first,
                                    s->cell.count, out);
 }
@@ -322,48 +339,7 @@ static int NAME(make_row)(int average, const T *const *rows, ptrdiff_t count, do
 #include "columns_of.h"
 #endif
 
-static int NAME(windows)(int average, const T *x, T *out, const sheet *s)
-{
-    const window *w = &s->cell;
-    ptrdiff_t width = s->cells * s->items, columns = 0, all;
-    int many = s->row.size > JOINED;
-    pieces cut;
-    if (cut_rows(s, &cut) || (many && TIMES(s->row.count, width, &columns))) return -1;
-    const ptrdiff_t step = cut.step, piece = cut.piece;
-    const ptrdiff_t held[2] = {5 * (ptrdiff_t)sizeof(A), piece};
-    if (product_of(held, 2, &all) || TIMES(columns, (ptrdiff_t)sizeof(C), &columns)) return -1;
-    if (PLUS(all, columns, &all)) return -1;
-    A *memory = malloc((size_t)all);
-    if (!memory) return -1;
-    A *spare[5] = {memory, memory + piece, memory + 2 * piece, memory + 3 * piece,
-                   memory + 4 * piece};
-    C *mid = (C *)(memory + 5 * piece);
-    int bad = 0;
-    for (ptrdiff_t image = 0; image < s->images; image++)
-        for (ptrdiff_t p = 0; p < s->plane.count; p++) {
-            const T *plane = x + image * s->planes * s->rows * width;
-            ptrdiff_t z = p * s->plane.stride - s->plane.low;
-            ptrdiff_t z0 = first_from(z, s->plane.dilation, 0);
-            ptrdiff_t z1 = LEAST(z + extent_of(&s->plane), s->planes);
-            double outer = AVERAGES(average) ? divisor_of(&s->plane, p, s->planes) : 1;
-            if (many) COLUMNS(average, plane + z0 * s->rows * width, s, (C *)memory, mid);
-            for (ptrdiff_t r = 0; r < s->row.count; r++) {
-                ptrdiff_t y = r * s->row.stride - s->row.low;
-                ptrdiff_t y0 = first_from(y, s->row.dilation, 0), count = 0;
-                ptrdiff_t y1 = LEAST(y + extent_of(&s->row), s->rows);
-                double divisor = AVERAGES(average) ? outer * divisor_of(&s->row, r, s->rows) : 1;
-                const T *rows[JOINED];
-                const C *joined = many ? mid + r * width : 0;
-                for (ptrdiff_t k = z0; k < z1 && !many; k += s->plane.dilation)
-                    for (ptrdiff_t j = y0; j < y1; j += s->row.dilation)
-                        rows[count++] = plane + (k * s->rows + j) * width;
-                bad |= NAME(make_row)(average, rows, count, divisor, joined, s, step, spare, out);
-                out += w->count * s->items;
-            }
-        }
-    free(memory);
-    return bad;
-}
+#include "images_of.h"
 
 #undef T
 #undef A

@@ -74,7 +74,10 @@ def some(random: Random, shape: tuple[int, ...]) -> Array:
 def sizes(random: Random, rank: int) -> tuple[int, ...]:
     """Draw the sizes of a tensor of so many axes; of some of them no item."""
     least = 0 if random.random() < 0.02 else 1
-    return tuple(int(size) for size in random.integers(least, [40, 14, 9, 6, 5][rank - 1], rank))
+    found = tuple(int(size) for size in random.integers(least, [40, 14, 9, 6, 5][rank - 1], rank))
+    if rank > 2 and random.random() < 0.2:  # many small images go beside each other
+        return int(random.integers(16, 140)), *found[1:]
+    return found
 
 
 def placings_of(random: Random, spatial: tuple[int, ...]) -> list[Placing]:

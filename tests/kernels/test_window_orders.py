@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.kernels.native import compiled
+from poolnorm_cli.kernels.reductions import max_adaptive, mean_adaptive
 from poolnorm_cli.kernels.windows import max_windows, mean_windows
+from poolnorm_cli.shapes import adaptive_bounds
 from poolnorm_cli.windows import window
 
 
@@ -56,6 +58,23 @@ def test_a_small_image_is_pooled_as_it_is_alone(
 
     for image in range(0, 70, 3):
         assert together[image].tobytes() == kernel(x[image : image + 1], windows).tobytes()
+
+
+@pytest.mark.skipif(not compiled(), reason="NumPy divides elsewhere")
+@pytest.mark.parametrize("sizes", [(7, 7, 3), (7, 47, 2), (1, 40, 1), (9, 15, 4)], ids=str)
+@pytest.mark.parametrize("items", [1, 2, 3])
+@pytest.mark.parametrize("kernel", [mean_adaptive, max_adaptive])
+def test_a_small_image_is_pooled_adaptively_as_it_is_alone(
+    kernel: Any, items: int, sizes: tuple[int, int, int]
+) -> None:
+    rows, row, places = sizes
+    x = cells((70, rows, row, items), "float64")
+    bounds = {1: adaptive_bounds(rows, min(rows, places)), 2: adaptive_bounds(row, places)}
+
+    together = kernel(x, bounds)
+
+    for image in range(0, 70, 3):
+        assert together[image].tobytes() == kernel(x[image : image + 1], bounds).tobytes()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int8"])
