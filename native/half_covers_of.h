@@ -34,22 +34,75 @@ TARGET static INLINE void NAME(join)(const uint16_t *x, ptrdiff_t cells, ptrdiff
     *found = odd;
 }
 
-/* Join a row with what is held of all windows that it is under. */
-TARGET static void NAME(join_row)(const uint16_t *x, const covers *s, A *held, A *other, ODD *odd)
+/* Join one row with what is held of all windows that it is under, all cells of the same items before
+ * the next: a cell that is under two windows is taken once. */
+TARGET static INLINE void NAME(join_short)(const uint16_t *x, const covers *s, int two, A *held,
+                                           A *other, ODD *found)
+{
+    const ptrdiff_t items = s->items, groups = (items + HELD - 1) / HELD;
+    const uint16_t *below = x + s->cell.length * items;
+    ODD odd = *found;
+    for (ptrdiff_t g = 0, k = 0; g < items; g += HELD, k++) {
+        const ptrdiff_t i = LEAST(g, items - HELD);
+        ptrdiff_t last = -1; /* the cell that was taken last */
+        A cell, kept = held[k];
+        for (ptrdiff_t c = 0, at = k; c < s->cell.count; c++, at += groups) {
+            const span w = s->cell.spans[c];
+            const uint16_t *from = x + w.first * items + i, *next = below + w.first * items + i;
+            A all = held[at], more = other[at];
+            ptrdiff_t left = w.end - w.first;
+            cell = w.first == last ? kept : TAKE(from, &odd);
+            for (;; from += 4 * items, next += 4 * items, left -= 4, cell = TAKE(from, &odd)) {
+                if (left < 4) break;
+                PREFETCH(next), PREFETCH(next + items);
+                PREFETCH(next + 2 * items), PREFETCH(next + 3 * items);
+                const A a = JOIN(cell, TAKE(from + items, &odd)), b = TAKE(from + 2 * items, &odd);
+                kept = TAKE(from + 3 * items, &odd);
+                const A four = JOIN(a, JOIN(b, kept));
+                all = JOIN(all, four);
+                if (two) more = JOIN(more, four);
+                if (left == 4) break;
+            }
+            for (; left > 0 && left < 4; from += items, next += items) {
+                PREFETCH(next);
+                kept = cell;
+                all = JOIN(all, kept);
+                if (two) more = JOIN(more, kept);
+                if (!--left) break;
+                cell = TAKE(from + items, &odd);
+            }
+            last = w.end - 1;
+            held[at] = all;
+            if (two) other[at] = more;
+        }
+    }
+    *found = odd;
+}
+
+/* The same of rows that are too long for the first-level cache. */
+TARGET static INLINE void NAME(join_long)(const uint16_t *x, const covers *s, int two, A *held,
+                                          A *other, ODD *odd)
 {
     const ptrdiff_t groups = (s->items + HELD - 1) / HELD;
-    for (ptrdiff_t c = 0; c < s->cell.count; c++, held += groups) {
+    for (ptrdiff_t c = 0; c < s->cell.count; c++, held += groups, other += groups) {
         const span w = s->cell.spans[c];
-        for (ptrdiff_t cell = w.first; cell < w.end; cell += BLOCK) {
-            const ptrdiff_t some = LEAST(BLOCK, w.end - cell);
-            const uint16_t *from = x + cell * s->items;
-            if (other)
-                NAME(join)(from, some, s->items, 1, held, other, odd);
-            else
-                NAME(join)(from, some, s->items, 0, held, held, odd);
-        }
-        if (other) other += groups;
+        for (ptrdiff_t cell = w.first; cell < w.end; cell += BLOCK)
+            NAME(join)(x + cell * s->items, LEAST(BLOCK, w.end - cell), s->items, two, held, other,
+                       odd);
     }
+}
+
+TARGET static void NAME(join_row)(const uint16_t *x, const covers *s, A *held, A *other, ODD *odd)
+{
+    const int is_short = s->cell.length * s->items <= 2 * PIECE;
+    if (is_short && other)
+        NAME(join_short)(x, s, 1, held, other, odd);
+    else if (is_short)
+        NAME(join_short)(x, s, 0, held, held, odd);
+    else if (other)
+        NAME(join_long)(x, s, 1, held, other, odd);
+    else
+        NAME(join_long)(x, s, 0, held, held, odd);
 }
 
 /* Store what is made of windows over so many rows, and forget what is held of them. */
