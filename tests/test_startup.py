@@ -127,10 +127,12 @@ def test_a_file_needs_neither_tables_nor_runtimes(words: str, tmp_path: Path) ->
     assert "numpy" in found or not SLOW & found
 
 
-def test_a_limit_of_memory_needs_no_array(tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", ["bn", "pipe ! pool max ! bn"])
+def test_a_limit_of_memory_needs_no_array(words: str, tmp_path: Path) -> None:
     source, target = str(tmp_path / "x.npy"), str(tmp_path / "y.npy")
     modules_of("generate", "normal", "2,6,6,3", "-o", source)
-    found = modules_of("bn", source, "-q", "-o", target, "--max-memory", "1G")
+    verb, *steps = words.split()
+    found = modules_of(verb, source, "-q", "-o", target, "--max-memory", "1G", *steps)
 
     assert ("numpy" in found) == (not native.compiled())
 

@@ -306,3 +306,23 @@ def test_blocks_of_a_pipe_come_from_several_threads(tmp_path: Path) -> None:
         job = BufferPipeline(layer=layers[-1], threads=threads, steps=steps, each=({}, {}))
         assert job.serves(open_tensors(str(tmp_path / "x.npy")))
         assert run(job, tmp_path / "x.npy", tmp_path / "y.npy") == between.read_bytes()
+
+
+def test_a_pipe_takes_no_more_memory_than_is_allowed(tmp_path: Path) -> None:
+    x = np.random.default_rng(1).standard_normal((700, 60, 60, 4), dtype=np.float32)
+    np.save(tmp_path / "x.npy", x)
+    layers = MaxPooling(strides=(1,)), AveragePooling(pool_size=(3,))
+    steps = tuple(Step(layer, f"step{n}", n) for n, layer in enumerate(layers, 1))
+    found, threads = set(), []
+    for memory in (None, 1 << 30, 90 << 20):
+        job = BufferPipeline(layer=layers[-1], threads=4, memory=memory, steps=steps, each=({}, {}))
+        (tensor,) = open_tensors(str(tmp_path / "x.npy"))
+        assert job.serves([tensor])
+        threads.append(job.plan_for(tensor).pool.threads)
+        found.add(run(job, tmp_path / "x.npy", tmp_path / "y.npy"))
+    little = BufferPipeline(layer=layers[-1], memory=1 << 20, steps=steps, each=({}, {}))
+
+    assert threads[:2] == [4, 4]
+    assert threads[2] < 4
+    assert len(found) == 1
+    assert not little.serves([tensor])

@@ -189,8 +189,6 @@ def buffer_pipeline(
     """
     if flags.weights.save_weights is not None or any(_takes_numpy(own) for _, _, own, _ in made):
         return None
-    if flags.backend.max_memory is not None:  # of all layers together, which arrays know
-        return None
     if not run.first.has_data:
         return None
 
@@ -205,6 +203,7 @@ def buffer_pipeline(
             dtype=flags.outputs.dtype,
             threads=flags.backend.thread_count,
             unbatched=flags.inputs.unbatched,
+            memory=flags.backend.memory(1),
             steps=tuple(step for step, *_ in made),
             each=weights,
             ranks=tuple(rank for *_, rank in made),

@@ -110,6 +110,11 @@ class BlockPlan:
         """Whether it is worth looking for smaller samples than small ones."""
         return False
 
+    @property
+    def followers(self) -> "tuple[BlockPlan, ...]":
+        """The plans of the layers that a block goes through after this one, in the same thread."""
+        return ()
+
     @cached_property
     def strips(self) -> list[Strip]:
         """The strips that a sample is worked on in; [] where whole samples make blocks."""

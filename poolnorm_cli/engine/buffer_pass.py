@@ -74,6 +74,11 @@ class BufferPass(BlockPlan):
         return cached if cached.has_loops(cached.block_samples()) else self
 
     @property
+    def followers(self) -> "tuple[BufferPass, ...]":
+        """The passes after this one in a pipe."""
+        return self.then
+
+    @property
     def last(self) -> "BufferPass":
         """The pass that makes the output."""
         return self.then[-1] if self.then else self

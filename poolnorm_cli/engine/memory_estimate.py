@@ -105,7 +105,8 @@ def needs_of(plan: "BlockPlan", tensor: "Tensor") -> Needs:
 
     These are the blocks that are in memory at once: as stored, as computed with where that is
     another dtype, the output, and for each thread what a layer needs in between, which may be in
-    float64. A graph has the results of its nodes there, and a layer tables made of its weights.
+    float64. A graph has the results of its nodes there, a layer tables made of its weights; where a
+    block goes on to other layers in a thread, there is what they make of it.
 
     Args:
         plan: The layer on the tensor.
@@ -120,14 +121,23 @@ def needs_of(plan: "BlockPlan", tensor: "Tensor") -> Needs:
     stored = items * tensor.dtype.itemsize
     computed = items * wide if plan.compute_dtype.name != tensor.dtype.name else 0
     block = stored + computed + int(items * share) * wide
+    for follower in plan.followers:
+        block += int(items / max(prod(inner.shape[1:]), 1)) * _cells(follower)
     backend = row_of(plan.backend)
     sizes = (n for axis, n in enumerate(plan.shape) if axis not in plan.statistics_axes)
     kept = 16 * prod(sizes) if plan.statistics_axes else 0
     kept += 2 * tensor.nbytes if tensor.fortran_order else 0
     own = backend.computing_bytes(block, items)
-    each = SCRATCH_BYTES + own + _tables(plan) + _windows(plan)
+    plans = (plan, *plan.followers)
+    each = own + sum(SCRATCH_BYTES + _tables(one) + _windows(one) for one in plans)
     threads, in_flight = plan.pool.threads, plan.pool.max_in_flight
     return Needs(backend.process_bytes, kept, stored * in_flight, block * in_flight, each * threads)
+
+
+def _cells(plan: "BlockPlan") -> int:
+    """Count the bytes of a sample that another layer made, and of what comes of it."""
+    items = prod(plan.shape[1:]) + prod(plan.output_shape[1:])
+    return items * plan.compute_dtype.itemsize
 
 
 def require_memory(plan: "BlockPlan", tensor: "Tensor") -> None:
