@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from poolnorm_cli.cli.layer_report import LayerReport
+    from poolnorm_cli.engine.buffer_training import TrainingBufferJob
     from poolnorm_cli.engine.job import Job
     from poolnorm_cli.tensors.sources import FirstInput
     from poolnorm_cli.weights.entry import Entry
@@ -217,6 +218,35 @@ def locked_file(files: WeightFlags, outputs: OutputFlags) -> "Iterator[None]":
         yield
 
 
+def save_trained(job: "TrainingBufferJob", flags: LayerFlags, reporter: "LayerReport") -> None:
+    """Write the weights as a training call without NumPy has left them, where that is wanted.
+
+    Args:
+        job: What was run.
+        flags: What was typed.
+        reporter: As for `save_weights`.
+
+    Raises:
+        PoolnormError: They cannot be written.
+    """
+    if job.left.arrays is not None:
+        save_weights(job.left.arrays, flags, reporter)
+        return
+    files, weights = flags.weights, job.trained
+    if files.save_weights is None or weights is None:
+        return
+    from poolnorm_cli.weights.npz import save_buffers
+
+    target, overwrite = _saved_as(flags)
+    save_buffers(target, weights, overwrite=overwrite, sync=flags.synced)
+
+
+def _saved_as(flags: LayerFlags) -> tuple[str, bool]:
+    """Return the file that weights are saved to, and whether it is replaced."""
+    replaced, file = flags.weights.in_place, str(flags.weights.save_weights)
+    return os.path.realpath(file) if replaced else file, flags.outputs.overwrite or replaced
+
+
 def save_weights(job: "Job", flags: LayerFlags, reporter: "LayerReport") -> None:
     """Write the weights as the run has left them, where that is wanted; report constraints.
 
@@ -228,17 +258,14 @@ def save_weights(job: "Job", flags: LayerFlags, reporter: "LayerReport") -> None
     Raises:
         PoolnormError: There are none, or they cannot be written.
     """
-    files, outputs = flags.weights, flags.outputs
-    if files.save_weights is None:
+    if flags.weights.save_weights is None:
         return
     from poolnorm_cli.weights.npz import save
 
     weights = job.state.trained
     if weights is None:
         raise UsageError("no input, so no weights to save", "give an input")
-    replaced = files.in_place
-    target = os.path.realpath(files.save_weights) if replaced else files.save_weights
-    overwrite = outputs.overwrite or replaced
+    target, overwrite = _saved_as(flags)
     save(target, weights | job.constrained_weights, overwrite=overwrite, sync=flags.synced)
     reporter.projected(job.constrained_weights)
 

@@ -4,11 +4,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.backends import DEFAULT_BACKEND
-from poolnorm_cli.cli.checkpoint import decides_on_weights, note_assumptions
+from poolnorm_cli.cli.checkpoint import decides_on_weights, note_assumptions, save_trained
 from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.cli.run_one import OneInput
 from poolnorm_cli.errors import PoolnormError
 from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.tensors.names import STDIN, is_stream
 
 
@@ -54,6 +55,10 @@ def buffer_job(
         something is wrong with the input, which is told when that is run.
     """
     if _takes_numpy(flags) or not run.first.has_data:
+        return None
+    if flags.training.training:
+        return _training_run(layer, checkpoint, flags, run, arrays)
+    if flags.weights.save_weights:
         return None
 
     def plain(shape: "Ints", dtype: str) -> "BufferJob | None":
@@ -116,6 +121,55 @@ def _job(
         return None
     job = served(tensors)
     return None if job is None else partial(run.run, job)
+
+
+def _training_run(
+    layer: Layer,
+    checkpoint: "Checkpoint",
+    flags: LayerFlags,
+    run: "OneInput | ManyInputs",
+    arrays: "Callable[[], Job]",
+) -> "Run | None":
+    """Return the run of a training call on one tensor, after which weights are saved."""
+    word = run.first.word
+    if not isinstance(run, OneInput) or word == STDIN or is_stream(word):
+        return None
+    if not isinstance(layer, Trainable) or not layer.takes_plain_step:
+        return None
+    from poolnorm_cli.engine.buffer_training import TrainingBufferJob
+    from poolnorm_cli.weights.buffers import kept_dtypes
+
+    try:
+        tensors = run.first.tensors()
+        shape, dtype = tensors[0].shape, tensors[0].dtype.name
+        weights = _weights(layer, checkpoint, flags, shape, dtype)
+        if weights is None:
+            return None
+        entry, backend = checkpoint.entry, flags.backend
+        job = TrainingBufferJob(
+            layer=layer,
+            weights=weights,
+            dtype=flags.outputs.dtype,
+            threads=backend.thread_count,
+            unbatched=flags.inputs.unbatched,
+            memory=backend.memory(1),
+            rank=None if entry is None else entry.needed_rank,
+            kinds=kept_dtypes(layer, entry, shape, dtype),
+            arrays=arrays,
+        )
+    except PoolnormError:
+        return None
+    if not job.serves(tensors):
+        return None
+    note_assumptions(layer, checkpoint, flags)
+
+    def run_and_save(reporter: "LayerReport", on_start: "Callable[[], None] | None") -> int:
+        code = run.run(job, reporter, on_start)
+        if not code:
+            save_trained(job, flags, reporter)
+        return code
+
+    return run_and_save
 
 
 def _batch_job(
@@ -187,8 +241,11 @@ def buffer_pipeline(
     Returns:
         As `buffer_job`.
     """
-    if flags.weights.save_weights is not None or any(_takes_numpy(own) for _, _, own, _ in made):
+    if flags.weights.save_weights is not None:
         return None
+    for _, _, own, _ in made:
+        if _takes_numpy(own) or own.training.training or own.weights.save_weights:
+            return None
     if not run.first.has_data:
         return None
 
@@ -242,7 +299,7 @@ def _takes_numpy(flags: LayerFlags) -> bool:
         return True
     if backend.profile:
         return True
-    if flags.training.training or flags.weights.save_weights or flags.mask.mask is not None:
+    if flags.mask.mask is not None:
         return True
     if flags.export.export is not None or flags.batch.dry_run or flags.pictures.is_wanted:
         return True

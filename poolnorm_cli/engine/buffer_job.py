@@ -118,7 +118,7 @@ class BufferJob:
             PoolnormError: With the name of the tensor in front.
         """
         began = time.perf_counter()
-        plan, writer = self.plan_for(tensor), None
+        plan, writer = self.ready_plan(tensor), None
         last = plan.last
         try:
             if output is not None:
@@ -170,6 +170,10 @@ class BufferJob:
                 self._plans.clear()
             plan = self._plans[key] = plan.in_cached_blocks()
         return plan
+
+    def ready_plan(self, tensor: "Tensor") -> BufferPass:
+        """Return the plan by which a tensor is computed: as `plan_for`."""
+        return self.plan_for(tensor)
 
     def _made(self, shape: Ints, dtype: str) -> BufferPass:
         """Make the plan for a shape and a dtype."""

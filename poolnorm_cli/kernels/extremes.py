@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from poolnorm_cli.kernels.grain_loops import SMALL_SQUARES
+
 
 Array = NDArray[Any]
 Axes = tuple[int, ...]
@@ -24,8 +26,6 @@ keep what float64 makes of them.
 
 _SMALL = 2.0**-450
 """Where a mean is no smaller, squares of deviations do not underflow, unless these are 0."""
-_SMALL_SQUARES = 2.0**-960
-"""Smaller sums of squares may have lost digits."""
 _SHIFT = 600
 """Exponent of the power of two that brings numbers to where their squares are in the range."""
 _ITEMS = 1 << 16  # that are computed again at once
@@ -45,7 +45,7 @@ def inexact_squares(x: Array, axes: Axes, squares: Array, mean: Array | None = N
     """
     if not x.size or are_exact_squares(x.dtype, squares):
         return None
-    lost = squares < _SMALL_SQUARES
+    lost = squares < SMALL_SQUARES
     if mean is not None:
         lost &= ~(np.abs(mean) >= _SMALL)
     lost |= ~np.isfinite(squares)
@@ -69,7 +69,7 @@ def are_exact_squares(dtype: np.dtype[Any], squares: Array) -> bool:
     """
     # A NaN fails both comparisons, so it is looked at as well.
     return dtype != np.float64 or bool(
-        squares.min() >= _SMALL_SQUARES and np.isfinite(squares.max())
+        squares.min() >= SMALL_SQUARES and np.isfinite(squares.max())
     )
 
 

@@ -6,7 +6,6 @@ merged item by item does not depend on how many items there are.
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
 from itertools import chain, islice
 from typing import Any
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.kernels.deviations import deviations_of_parts, moments_by_loop
 from poolnorm_cli.kernels.extremes import are_exact_squares
+from poolnorm_cli.kernels.grain_loops import grain_calls
 from poolnorm_cli.kernels.moments import (
     Axes,
     Moments,
@@ -78,10 +78,10 @@ def whole_moments(x: NDArray[Any], axes: Axes) -> Moments | None:
     Returns:
         The moments, with the same bits; None where loops do not serve, or do not give them.
     """
-    loops, plan = loops_for(x, FLOATS + HALVES), _whole_plan(x.shape, axes)
-    if loops is None or plan is None:
+    loops, calls = loops_for(x, FLOATS + HALVES), grain_calls(x.shape, axes)
+    if loops is None or calls is None:
         return None
-    sizes, last, grains, kept = plan
+    sizes, last, grains, kept, _ = calls
     units = np.empty((2, grains[0] * grains[2]))
     moments_by_loop(loops, x, units, sizes, last)
     if not are_exact_squares(x.dtype, units[1]):
@@ -90,33 +90,6 @@ def whole_moments(x: NDArray[Any], axes: Axes) -> Moments | None:
     if loops.merge_grains(*units, mean, squares, grains):
         return None
     return Moments(axes, x.size // (found.size // 2), mean, squares)
-
-
-@lru_cache(maxsize=64)
-def _whole_plan(shape: Axes, axes: Axes) -> tuple[Axes, int, Axes, Axes] | None:
-    """Return what the loops of `whole_moments` are called with, and the shape of the statistics.
-
-    Where the channels are last, a grain is one image of the loop; where they are not, each sample
-    has one of each channel, and those of a grain are merged.
-    """
-    if axes[:1] != (0,) or 0 in shape:
-        return None
-    kept = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
-    samples, rows = shape[0], grain_rows(shape[1:])
-    inner = tuple(axis for axis in range(len(shape)) if axis not in axes)
-    if not inner or inner[-1] - inner[0] != len(inner) - 1:
-        return None
-    channels, behind = math.prod(kept), math.prod(shape[inner[-1] + 1 :])
-    if behind == 1 or channels == 1:  # then all of a grain lies one after the other
-        rows, inside = min(rows, samples), math.prod(shape[1:]) // channels
-        units = -(-samples // rows)
-        length, last = rows * inside, (samples - (units - 1) * rows) * inside
-        if 1 in (length, last):
-            return None
-        return (units, length, channels), last, (units, 1, channels, length, last), kept
-    if inner[0] > 1 or behind <= min(rows, samples):  # fewer cells lie together: in another order
-        return None
-    return (samples * channels, behind, 1), behind, (samples, rows, channels, behind, behind), kept
 
 
 def _merged_bunches(parts: Iterable[Moments]) -> Iterator[Moments]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from poolnorm_cli.kernels.moments import Moments
+    from poolnorm_cli.layers.batch_norm.plain_training import PlainStep
     from poolnorm_cli.layers.call import Array, Weights
     from poolnorm_cli.layers.keras.penalties import Constraint, Regularizer
     from poolnorm_cli.operators.graph import Graph, GraphCall, GraphMoments, Value, Values
@@ -105,6 +106,32 @@ class Trainable(Layer):
             They; None where a training call does more.
         """
         del weights, moments
+        return None
+
+    @property
+    def takes_plain_step(self) -> bool:
+        """Whether `plain_step` makes a training call."""
+        return False
+
+    def plain_step(
+        self,
+        weights: "Mapping[str, memoryview]",
+        mean: list[float],
+        squares: list[float],
+        count: int,
+    ) -> "PlainStep | None":
+        """Return a training call on statistics that are plain numbers.
+
+        Args:
+            weights: As they are before it, float64.
+            mean: Mean of each channel.
+            squares: Sum of squared deviations from it.
+            count: Cells of a channel.
+
+        Returns:
+            The call; None where arrays are needed.
+        """
+        del weights, mean, squares, count
         return None
 
     def is_synchronized(self, *, training: bool) -> bool:

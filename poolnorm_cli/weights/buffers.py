@@ -89,6 +89,28 @@ def stored_weights(layer: Layer, entry: Entry, shape: Ints) -> Buffers | None:
     return found if _are_sound(found, layer) else None
 
 
+def kept_dtypes(layer: Layer, entry: Entry | None, shape: Ints, dtype: str) -> dict[str, str]:
+    """Return the names of the dtypes in which the weights of a layer are kept.
+
+    Args:
+        layer: The layer.
+        entry: The layer in its file, whose weights `stored_weights` reads; None without one.
+        shape: Shape of the input.
+        dtype: Name of its dtype.
+
+    Returns:
+        The dtypes by the names of the weights.
+
+    Raises:
+        PoolnormError: They are not those of the layer.
+    """
+    expected = layer.weight_shapes(shape)
+    if entry is None:
+        return dict.fromkeys(expected, "float64" if dtype == "float64" else "float32")
+    arrays = entry.arrays_of(layer, expected)
+    return {name: a.tensor.dtype.name for name, a in arrays.items() if a.tensor is not None}
+
+
 def asks_for_more(layer: Layer) -> bool:
     """Whether weights of a layer are penalized, projected, or made by other arrays."""
     return any(

@@ -22,6 +22,7 @@ from poolnorm_cli.weights.naming import IGNORED, are_normalization_weights, laye
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from poolnorm_cli.tensors.outputs import Output
     from poolnorm_cli.tensors.tensor import PassedOver, Tensor
     from poolnorm_cli.weights.fit import Weights
 
@@ -96,13 +97,43 @@ def save(
         UsageError: The file exists and is not to be overwritten, or is not an `.npz` file.
         OutputError: It cannot be written.
     """
-    if format_of(file) is not NPZ:
-        raise UsageError(f"--save-weights {file!r} is not an .npz file", "name it weights.npz")
-    with open_output(file, overwrite, sync=sync) as output:
+    with _opened(file, overwrite=overwrite, sync=sync) as output:
         for name, weight in weights.items():
             writer = output.add(name, weight.shape, DTYPES[weight.dtype.name])
             writer.write(weight)
             writer.close()
+
+
+def save_buffers(
+    file: str,
+    weights: Mapping[str, tuple[Any, str]],
+    *,
+    overwrite: bool,
+    sync: bool = False,
+) -> None:
+    """Write weights that are plain memory, as `save` does.
+
+    Args:
+        file: The file.
+        weights: By name: the items, of a little-endian machine, and the name of their dtype.
+        overwrite: Replace a file that is there.
+        sync: Have them on the disk before the file gets its name.
+
+    Raises:
+        UsageError: The file exists and is not to be overwritten, or is not an `.npz` file.
+        OutputError: It cannot be written.
+    """
+    with _opened(file, overwrite=overwrite, sync=sync) as output:
+        for name, (weight, dtype) in weights.items():
+            writer = output.add(name, weight.shape, DTYPES[dtype])
+            writer.write_bytes(weight.cast("B"))
+            writer.close()
+
+
+def _opened(file: str, *, overwrite: bool, sync: bool) -> "Output":
+    if format_of(file) is not NPZ:
+        raise UsageError(f"--save-weights {file!r} is not an .npz file", "name it weights.npz")
+    return open_output(file, overwrite, sync=sync)
 
 
 def entries(file: str) -> list[Entry]:

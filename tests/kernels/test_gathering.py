@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from poolnorm_cli.kernels import gathering
+from poolnorm_cli.kernels import gathering, grain_loops
 from poolnorm_cli.kernels.deviations import deviations_of, deviations_of_parts
 from poolnorm_cli.kernels.gathering import gather, whole_moments
 from poolnorm_cli.kernels.moments import Moments, merge, moments_of, tree_reduce
@@ -107,7 +107,8 @@ def test_two_loops_give_what_is_gathered_grain_by_grain(
 ) -> None:
     x = (np.random.default_rng(1).standard_normal(shape) * 3 + 7).astype(dtype)
     monkeypatch.setattr(gathering, "grain_rows", lambda _: rows)
-    monkeypatch.setattr(gathering, "_whole_plan", gathering._whole_plan.__wrapped__)
+    monkeypatch.setattr(grain_loops, "grain_rows", lambda _: rows)
+    monkeypatch.setattr(gathering, "grain_calls", grain_loops.grain_calls.__wrapped__)
     each = [moments_of(x[start : start + rows], axes) for start in range(0, len(x), rows)]
 
     found = whole_moments(x, axes)

@@ -11,6 +11,7 @@ from poolnorm_cli.layers.batch_norm.checks import (
     require_finite_momentum,
     require_supported,
 )
+from poolnorm_cli.layers.batch_norm.plain_training import plain_step
 from poolnorm_cli.layers.batch_norm.renorm import RENORM_WEIGHTS, Clipping, corrections
 from poolnorm_cli.layers.batch_norm.statistics import (
     BATCHES,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from poolnorm_cli.kernels.moments import Moments
     from poolnorm_cli.layers.base import Layer
+    from poolnorm_cli.layers.batch_norm.plain_training import PlainStep
     from poolnorm_cli.layers.call import Array, Weights
     from poolnorm_cli.strips import Strip
 
@@ -227,6 +229,35 @@ class BatchParameters(AffineNormalization, Trainable, Maskable, BeyondKeras):
             UsageError: They do not come out even.
         """
         return ghost_batches(samples, self.virtual_batch_size)
+
+    @property
+    def takes_plain_step(self) -> bool:
+        """Whether a training call does no more than normalize, and move two averages."""
+        more = self.renorm, self.adjustment, self.virtual_batch_size, self.synchronized
+        return not any(more) and self.momentum is not None
+
+    def plain_step(
+        self,
+        weights: "Mapping[str, memoryview]",
+        mean: list[float],
+        squares: list[float],
+        count: int,
+    ) -> "PlainStep | None":
+        """Return a training call on statistics that are plain numbers.
+
+        Args:
+            weights: As they are before it, float64.
+            mean: Mean of each channel.
+            squares: Sum of squared deviations from it.
+            count: Cells of a channel.
+
+        Returns:
+            The call; None where a statistic is not finite.
+        """
+        if self.momentum is None:
+            return None
+        unbiased = self.moves_unbiased
+        return plain_step(weights, (mean, squares), count, self.momentum, unbiased=unbiased)
 
     def batch_statistics(self, moments: "Moments", shape: Ints) -> BatchStatistics:
         """Return what a batch moves the moving statistics by.

@@ -82,6 +82,20 @@ class BatchStatistics:
         return moving_averages(weights, batch, 1 - share) | {BATCHES: counted}
 
 
+def moving_average(old: Any, new: Any, momentum: Any) -> Any:
+    """Return a moving average as a batch leaves it.
+
+    Args:
+        old: The average before, float64: a number, or an array.
+        new: The statistic of the batch, likewise.
+        momentum: The share of the old one.
+
+    Returns:
+        The average after, float64.
+    """
+    return old * momentum + new * (1 - momentum)
+
+
 def moving_averages(
     weights: "Weights", batch: "Mapping[str, Float64]", momentum: "float | Float64"
 ) -> dict[str, Any]:
@@ -97,12 +111,12 @@ def moving_averages(
     """
     import numpy as np
 
-    moved = {}
+    averages = {}
     for name, value in batch.items():
         old = np.asarray(weights[name])
-        new = old.astype(np.float64) * momentum + value * (1 - momentum)
-        moved[name] = to_dtype(old.dtype, new)
-    return moved
+        new = moving_average(old.astype(np.float64), value, momentum)
+        averages[name] = to_dtype(old.dtype, new)
+    return averages
 
 
 def to_dtype(dtype: "np.dtype[Any]", value: "Float64") -> Any:
