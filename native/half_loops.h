@@ -10,6 +10,7 @@
 #define TOGETHER_ROWS 4 /* rows of which the moments are taken together */
 #define KEPT_ITEMS 1024 /* items of each of them that are widened at once: a multiple of 256 */
 #define LANES_BEYOND 16 /* numbers that may be read or written after the last */
+#define SIDE_BY_SIDE 48 /* items that are added side by side, where they lie together */
 #define LINE 64         /* bytes of a vector, and of the piece of memory that the cache holds */
 
 /* The first place of memory from which on vectors lie in one piece of cache each. */
@@ -47,6 +48,10 @@ typedef struct {
     /* The same with one of each. */
     void (*write_run)(const uint16_t *x, uint16_t *y, const float *wide, float gamma, float beta,
                       const row_values *values, ptrdiff_t n);
+    /* Distances of items that lie together from the first of them, which goes into `near`, and their
+     * squares: sums of item i are at i % SIDE_BY_SIDE. `wide` is as for add_halves_away below. */
+    void (*add_line)(const uint16_t *x, ptrdiff_t size, float *wide, double *near, double *sums,
+                     double *powers);
     /* Add distances from `near`, and their squares, of rows of `n` numbers that are `step` apart, two
      * rows at once, and of `rest` numbers of one more row. LANES_BEYOND more of everything are read,
      * and more sums written. As many items are asked for `ahead`, which are needed next. */

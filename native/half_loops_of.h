@@ -14,11 +14,12 @@ static INLINE FOR void NAME(scale_runs)(int brain, const uint16_t *x, uint16_t *
 {
     for (ptrdiff_t r = 0, k = 0; r < runs; r++, k = k + 1 == length ? 0 : k + 1) {
         const V off = SPREAD_F(a[k]), by = SPREAD_F(b[k]), on = SPREAD_F(c[k]);
-        ptrdiff_t i = 0;
-        for (; i + LANES <= after; i += LANES)
+        /* The last items are read before any is written over, whole vectors of them again. */
+        const ptrdiff_t last = after - LANES, some = LEAST(LANES, after);
+        const V end = (NAME(take)(brain, x + MOST(last, 0), some) - off) * by + on;
+        for (ptrdiff_t i = 0; i < last; i += LANES)
             NAME(put)(brain, y + i, (NAME(take)(brain, x + i, LANES) - off) * by + on, LANES);
-        if (i < after)
-            NAME(put)(brain, y + i, (NAME(take)(brain, x + i, after - i) - off) * by + on, after - i);
+        NAME(put)(brain, y + MOST(last, 0), end, some);
         x += after, y += after;
     }
 }
@@ -284,11 +285,34 @@ static FOR void NAME(add_away)(const float *cells, ptrdiff_t rows, ptrdiff_t n, 
     }
 }
 
+/* `size` items that lie together, in rows of SIDE_BY_SIDE. */
+static INLINE FOR void NAME(add_line)(int brain, const uint16_t *x, ptrdiff_t size, float *wide,
+                                      double *near, double *sums, double *powers)
+{
+    const ptrdiff_t piece = WIDENED / (2 * SIDE_BY_SIDE) * (2 * SIDE_BY_SIDE);
+    STORE_F(wide, NAME(take)(brain, x, 1));
+    const double first = *wide;
+    for (ptrdiff_t j = 0; j < SIDE_BY_SIDE; j += LANES / 2) {
+        STORE_D(near + j, SPREAD_D(first));
+        STORE_D(sums + j, SPREAD_D(0));
+        STORE_D(powers + j, SPREAD_D(0));
+    }
+    for (ptrdiff_t i = 0; i < size; i += piece) {
+        const ptrdiff_t n = LEAST(piece, size - i);
+        NAME(widen_all)(brain, x + i, wide, n);
+        NAME(add_away)(wide, n / SIDE_BY_SIDE, SIDE_BY_SIDE, SIDE_BY_SIDE, n % SIDE_BY_SIDE, near,
+                       sums, powers, x + i + n);
+    }
+}
+
 /* A loop for each type of two bytes, and their table. */
 #define BOTH(loop, parameters, ...)                                                               \
     static FOR void NAME(float16_##loop) parameters { NAME(loop)(0, __VA_ARGS__); }               \
     static FOR void NAME(bfloat16_##loop) parameters { NAME(loop)(1, __VA_ARGS__); }
 BOTH(widen_all, (const uint16_t *x, float *to, ptrdiff_t n), x, to, n)
+BOTH(add_line,
+     (const uint16_t *x, ptrdiff_t size, float *wide, double *near, double *sums, double *powers),
+     x, size, wide, near, sums, powers)
 BOTH(scale_runs,
      (const uint16_t *x, uint16_t *y, const float *a, const float *b, const float *c, ptrdiff_t runs,
       ptrdiff_t length, ptrdiff_t after),
@@ -318,7 +342,7 @@ BOTH(write_run,
     {                                                                                             \
         NAME(kind##_widen_all), NAME(kind##_scale_runs), NAME(kind##_scale_rows),                 \
             NAME(kind##_scale_along), NAME(kind##_moments_of_rows), NAME(kind##_write_row),       \
-            NAME(kind##_write_run), NAME(add_away),                                               \
+            NAME(kind##_write_run), NAME(kind##_add_line), NAME(add_away),                        \
     }
 static const half_loops NAME(loops)[2] = {TABLE(float16), TABLE(bfloat16)};
 

@@ -78,6 +78,7 @@ int moments_by_vectors(const half_loops *l, const uint16_t *x, double *mean, dou
 {
     const images s = {length, after, side};
     const ptrdiff_t n = side * after, size = length * after, rows = size / n;
+    const int lies_together = after == 1 && n == SIDE_BY_SIDE;
     const ptrdiff_t apart = (n / LANES_BEYOND + 2) * LANES_BEYOND, most = MOST(WIDENED, after);
     double *memory = room(apart, 3 * IMAGES + 1, sizeof(double)), *sums = from_line(memory);
     float *floats = room(most + 3 * LANES_BEYOND, 1, sizeof(float)), *wide = from_line(floats);
@@ -87,9 +88,13 @@ int moments_by_vectors(const half_loops *l, const uint16_t *x, double *mean, dou
     for (ptrdiff_t k = 0; k < IMAGES * apart; k++) near[k] = 0;
     for (ptrdiff_t i = 0; i < before; i += IMAGES) {
         const ptrdiff_t some = LEAST(IMAGES, before - i);
-        for (ptrdiff_t k = 0; k < 2 * IMAGES * apart; k++) sums[k] = 0;
+        for (ptrdiff_t k = 0; k < 2 * IMAGES * apart && !lies_together; k++) sums[k] = 0;
         for (ptrdiff_t k = 0; k < some; k++, x += size) {
             double *own = near + k * apart;
+            if (lies_together) {
+                l->add_line(x, size, wide, own, sums + k * apart, powers + k * apart);
+                continue;
+            }
             l->widen(x, wide, after);
             begin_at(wide, after, n, own);
             add_halves_away(l, x, rows, n, n, size - rows * n, own, sums + k * apart,
