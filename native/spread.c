@@ -31,6 +31,7 @@ int spread(part_of_call part, const void *call, ptrdiff_t items, ptrdiff_t bytes
 #define MOST (8 * (int)sizeof(size_t)) /* threads: each has a bit */
 #define LEAST (128 << 10)     /* bytes that a thread is to have */
 #define LEAST_PART (64 << 10) /* bytes that are taken at a time */
+#define MOST_PART (256 << 10) /* so that a part taken last is still in the cache of a processor */
 #define PARTS 4               /* for each thread, so that none waits long for another */
 #define LOOKS 32              /* for more to do, before the clock is looked at */
 #define SHORT_WAIT 50000      /* nanoseconds that a thread looks for more to do before it sleeps */
@@ -51,14 +52,16 @@ static struct {
     part_of_call part;
     const void *call;
     ptrdiff_t step;
-    int threads;
+    int threads, backwards;
 } job;
 
 /* What each thread begins with: the same items in every call of a shape, so that it finds in its
- * own cache what it has read or written there in the last one. The caller's is the first. */
+ * own cache what it has read or written there in the last one. The caller's is the first. Calls take
+ * the parts from the first on and from the last on by turns: those that the last call took last are
+ * in the cache where not all are. */
 static struct {
-    _Alignas(LINE) atomic_ptrdiff_t next;
-    ptrdiff_t end;
+    _Alignas(LINE) atomic_ptrdiff_t taken;
+    ptrdiff_t parts, start, end;
 } shares[MOST];
 
 /* Who helps; the caller is none of them. */
@@ -88,10 +91,12 @@ static void note(int found)
 /* Work on the next part of a share; 0 where it has none. */
 static int take_part(int share)
 {
-    const ptrdiff_t end = shares[share].end;
-    if (atomic_load(&shares[share].next) >= end) return 0;
-    const ptrdiff_t first = atomic_fetch_add(&shares[share].next, job.step);
-    if (first >= end) return 0;
+    const ptrdiff_t parts = shares[share].parts, end = shares[share].end;
+    if (atomic_load(&shares[share].taken) >= parts) return 0;
+    const ptrdiff_t taken = atomic_fetch_add(&shares[share].taken, 1);
+    if (taken >= parts) return 0;
+    const ptrdiff_t part = job.backwards ? parts - 1 - taken : taken;
+    const ptrdiff_t first = shares[share].start + part * job.step;
     note(job.part(job.call, first, end - first < job.step ? end - first : job.step));
     return 1;
 }
@@ -215,9 +220,10 @@ static void wait_for(int came)
 static void share_out(ptrdiff_t items)
 {
     for (ptrdiff_t at = 0, first = 0; at < job.threads; at++) {
-        shares[at].end = first + (items - first) / (job.threads - at);
-        atomic_store_explicit(&shares[at].next, first, memory_order_relaxed);
-        first = shares[at].end;
+        const ptrdiff_t count = (items - first) / (job.threads - at);
+        shares[at].start = first, shares[at].end = first += count;
+        shares[at].parts = count ? (count - 1) / job.step + 1 : 0;
+        atomic_store_explicit(&shares[at].taken, 0, memory_order_relaxed);
     }
 }
 
@@ -231,9 +237,11 @@ int spread(part_of_call part, const void *call, ptrdiff_t items, ptrdiff_t bytes
     if (threads < 2 || pthread_mutex_trylock(&gate) != 0) return part(call, 0, items);
     if (begun < threads - 1) threads = 1 + begin((int)threads - 1);
     ptrdiff_t step = items / (threads * PARTS);
+    if (step > MOST_PART / each) step = MOST_PART / each;
     if (step < LEAST_PART / each) step = LEAST_PART / each;
     if (step < 1) step = 1;
     job.part = part, job.call = call, job.step = step, job.threads = (int)threads;
+    job.backwards = !job.backwards;
     share_out(items);
     atomic_store(&left_seats, 0);
     atomic_store(&result_least, 0), atomic_store(&result_most, 0);
