@@ -18,11 +18,15 @@
  * and for those with 256-bit vectors. */
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
 #define LOOP __attribute__((noinline, target_clones("avx2", "default")))
-/* The same with 512-bit vectors too, where they were measured to be sooner. */
-#define LOOP_512 __attribute__((noinline, target_clones("arch=x86-64-v4", "avx2", "default")))
 #else
 #define LOOP
-#define LOOP_512
+#endif
+/* The same with 512-bit vectors too, where they were measured to be sooner, and the compiler has a
+ * word for such processors. */
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
+#define LOOP_512 __attribute__((noinline, target_clones("arch=x86-64-v4", "avx2", "default")))
+#else
+#define LOOP_512 LOOP
 #endif
 
 /* Before a loop of which no step needs what another has written. */
