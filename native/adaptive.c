@@ -1,6 +1,7 @@
 #include "adaptive.h"
 
 #include "checked.h"
+#include "sums.h"
 #include "turned.h"
 
 #include <math.h>
@@ -35,6 +36,7 @@ int covers_fit(const covers *s)
 #define NAME(name) name##_max_f
 #define JOIN larger_f
 #define SUM 0
+#define OWN_SUMS 0
 #include "adaptive_of.h"
 
 #define T double
@@ -43,6 +45,7 @@ int covers_fit(const covers *s)
 #define NAME(name) name##_max_d
 #define JOIN larger_d
 #define SUM 0
+#define OWN_SUMS 0
 #include "adaptive_of.h"
 
 #define T float
@@ -51,6 +54,7 @@ int covers_fit(const covers *s)
 #define NAME(name) name##_mean_f
 #define JOIN ADDED
 #define SUM 1
+#define OWN_SUMS 1
 #include "adaptive_of.h"
 
 #define T double
@@ -59,5 +63,6 @@ int covers_fit(const covers *s)
 #define NAME(name) name##_mean_d
 #define JOIN ADDED
 #define SUM 1
+#define OWN_SUMS 0
 #include "adaptive_of.h"
 

@@ -40,6 +40,12 @@ static INLINE ptrdiff_t NAME(join_some)(const T *x, ptrdiff_t step, ptrdiff_t co
 LOOP static void NAME(join_rows)(const T *x, ptrdiff_t step, ptrdiff_t count, int begin, A *to,
                                  ptrdiff_t n)
 {
+#if OWN_SUMS
+    if (sums_by_vectors) {
+        sum_apart(x, step, count, begin, to, n);
+        return;
+    }
+#endif
     ptrdiff_t row = begin ? NAME(join_some)(x, step, count, 1, to, n) : 0;
     while (row < count) row += NAME(join_some)(x + row * step, step, count - row, 0, to, n);
 }
@@ -274,6 +280,7 @@ int NAME(adaptive)(const T *x, T *out, const covers *s)
 #undef T
 #undef A
 #undef BITS
+#undef OWN_SUMS
 #undef NAME
 #undef JOIN
 #undef SUM

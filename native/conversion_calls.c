@@ -6,6 +6,7 @@
 #include "common.h"
 #include "conversions.h"
 #include "half_loops.h"
+#include "sums.h"
 
 /* Reverse the bytes of each item. */
 static void swap(unsigned char *bytes, ptrdiff_t length, int size)
@@ -72,6 +73,13 @@ PyObject *py_own_conversion(PyObject *self, PyObject *allowed)
     (void)self;
     int wanted = PyObject_IsTrue(allowed);
     return wanted < 0 ? NULL : PyBool_FromLong(own_conversion(wanted));
+}
+
+PyObject *py_own_sums(PyObject *self, PyObject *allowed)
+{
+    (void)self;
+    int wanted = PyObject_IsTrue(allowed);
+    return wanted < 0 ? NULL : PyBool_FromLong(own_sums(wanted));
 }
 
 PyObject *py_half_vectors(PyObject *self, PyObject *bits)

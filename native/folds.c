@@ -2,12 +2,14 @@
 
 #include "checked.h"
 #include "conversions.h"
+#include "sums.h"
 
 #include <math.h>
 #include <stdint.h>
 
 #define LANES 48  /* items of a row in which short ones are put side by side */
 #define SHORT 64  /* items of a row up to which several are worked on together */
+#define SUMS 2048 /* that are divided before more are taken */
 #define GROUPS 64 /* of four rows each that are joined one after another */
 
 /* How many rows of `after` items are put side by side: not so many that there are few of those. */
@@ -33,6 +35,7 @@ static INLINE ptrdiff_t side_by_side(ptrdiff_t after, ptrdiff_t length)
 #define JOIN ADDED
 #define EXACT ADDED
 #define ODD NEVER
+#define OWN_SUMS 1
 #include "folds_of.h"
 
 #define T double
@@ -43,6 +46,7 @@ static INLINE ptrdiff_t side_by_side(ptrdiff_t after, ptrdiff_t length)
 #define JOIN ADDED
 #define EXACT ADDED
 #define ODD NEVER
+#define OWN_SUMS 0
 #include "folds_of.h"
 
 #define T float
@@ -53,6 +57,7 @@ static INLINE ptrdiff_t side_by_side(ptrdiff_t after, ptrdiff_t length)
 #define JOIN ADDED
 #define EXACT ADDED
 #define ODD NEVER
+#define OWN_SUMS 0
 #include "folds_of.h"
 
 #define T double
@@ -63,6 +68,7 @@ static INLINE ptrdiff_t side_by_side(ptrdiff_t after, ptrdiff_t length)
 #define JOIN ADDED
 #define EXACT ADDED
 #define ODD NEVER
+#define OWN_SUMS 0
 #include "folds_of.h"
 
 #define T float
@@ -73,6 +79,7 @@ static INLINE ptrdiff_t side_by_side(ptrdiff_t after, ptrdiff_t length)
 #define JOIN MORE
 #define EXACT larger_f
 #define ODD UNORDERED
+#define OWN_SUMS 0
 #include "folds_of.h"
 
 #define T double
@@ -83,6 +90,7 @@ static INLINE ptrdiff_t side_by_side(ptrdiff_t after, ptrdiff_t length)
 #define JOIN MORE
 #define EXACT larger_d
 #define ODD UNORDERED
+#define OWN_SUMS 0
 #include "folds_of.h"
 
 #define T float
@@ -93,6 +101,7 @@ static INLINE ptrdiff_t side_by_side(ptrdiff_t after, ptrdiff_t length)
 #define JOIN LESS
 #define EXACT smaller_f
 #define ODD UNORDERED
+#define OWN_SUMS 0
 #include "folds_of.h"
 
 #define T double
@@ -103,6 +112,7 @@ static INLINE ptrdiff_t side_by_side(ptrdiff_t after, ptrdiff_t length)
 #define JOIN LESS
 #define EXACT smaller_d
 #define ODD UNORDERED
+#define OWN_SUMS 0
 #include "folds_of.h"
 
 /* Reduce items of two bytes: small images several at once, of large ones as many rows as stay in the
@@ -187,3 +197,25 @@ LOOP int divide_d(const double *sums, double *out, double by, ptrdiff_t n)
     }
     return lost;
 }
+
+/* Take means of some images at a time, so that the sums are divided while they are in the cache. */
+#define FOLD_MEANS(name, T, sum, divide, GIVEN, HANDED)                                          \
+    int name(GIVEN const T *x, T *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after)      \
+    {                                                                                            \
+        const ptrdiff_t step = LEAST(MOST(SUMS / after, 1), before);                             \
+        double *sums = room(step, after, sizeof(double));                                        \
+        int result = sums ? 0 : -1;                                                              \
+        for (ptrdiff_t k = 0, some; k < before && result >= 0; k += some) {                      \
+            some = LEAST(step, before - k);                                                      \
+            if (sum(HANDED x + k * length * after, sums, some, length, after) < 0)               \
+                result = -1;                                                                     \
+            else                                                                                 \
+                result |= divide(HANDED sums, out + k * after, (double)length, some * after);    \
+        }                                                                                        \
+        free(sums);                                                                              \
+        return result;                                                                           \
+    }
+#define AND ,
+FOLD_MEANS(fold_mean_f, float, fold_sum_f, divide_f, , )
+FOLD_MEANS(fold_mean_d, double, fold_sum_d, divide_d, , )
+FOLD_MEANS(fold_mean_halves, uint16_t, fold_sum_halves, divide_halves, const halves *h AND, h AND)

@@ -41,6 +41,12 @@ int fold_min_halves(const halves *h, const uint16_t *x, uint16_t *out, ptrdiff_t
 int fold_moments_halves(const halves *h, const uint16_t *x, double *mean, double *squares,
                         ptrdiff_t before, ptrdiff_t length, ptrdiff_t last, ptrdiff_t after);
 
+/* Means: 1 where one is not finite. */
+int fold_mean_f(const float *x, float *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after);
+int fold_mean_d(const double *x, double *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after);
+int fold_mean_halves(const halves *h, const uint16_t *x, uint16_t *out, ptrdiff_t before,
+                     ptrdiff_t length, ptrdiff_t after);
+
 /* Divide `n` sums, and say whether a quotient is not finite. */
 int divide_f(const double *sums, float *out, double by, ptrdiff_t n);
 int divide_halves(const halves *h, const double *sums, uint16_t *out, double by, ptrdiff_t n);

@@ -90,6 +90,16 @@ static INLINE BITS NAME(image_of)(const source *x, ptrdiff_t at, ptrdiff_t n, pt
         for (int begin = 1; i < stop; begin = 0) {
             const ptrdiff_t part = LEAST(stop - i, most);
             const T *cells = taken(x, at + i, part, sizeof(T));
+#if OWN_SUMS
+            if (sums_by_vectors) {
+                if (lanes)
+                    sum_few(cells, n, part / n, begin, to);
+                else
+                    sum_apart(cells, n, part / n, begin, to, n);
+                i += part;
+                continue;
+            }
+#endif
             if (lanes)
                 NAME(few_rows_of)(cells, n, part / n, begin, to, lanes);
             else
@@ -240,3 +250,4 @@ int NAME(fold)(const T *x, A *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t
 #undef ODD
 #undef EXACT
 #undef BITS
+#undef OWN_SUMS

@@ -4,6 +4,7 @@
 #include "conversions.h"
 #include "half_loops.h"
 #include "rows.h"
+#include "sums.h"
 
 static PyMethodDef methods[] = {
     {"windows", py_windows, METH_VARARGS, NULL},
@@ -11,6 +12,7 @@ static PyMethodDef methods[] = {
     {"max_indices", py_max_indices, METH_VARARGS, NULL},
     {"put_back", py_put_back, METH_VARARGS, NULL},
     {"fold_sum", py_fold_sum, METH_VARARGS, NULL},
+    {"fold_mean", py_fold_mean, METH_VARARGS, NULL},
     {"fold_squares", py_fold_squares, METH_VARARGS, NULL},
     {"fold_max", py_fold_max, METH_VARARGS, NULL},
     {"fold_min", py_fold_min, METH_VARARGS, NULL},
@@ -30,6 +32,7 @@ static PyMethodDef methods[] = {
     {"convert", py_convert, METH_VARARGS, NULL},
     {"own_conversion", py_own_conversion, METH_O, NULL},
     {"half_vectors", py_half_vectors, METH_O, NULL},
+    {"own_sums", py_own_sums, METH_O, NULL},
     {"allow_threads", py_allow_threads, METH_VARARGS, NULL},
     {"in_memory", py_in_memory, METH_VARARGS, NULL},
     {"store", py_store, METH_VARARGS, NULL},
@@ -49,5 +52,6 @@ PyMODINIT_FUNC PyInit__native(void)
     own_conversion(1);
     half_vectors(512);
     row_vectors(512);
+    own_sums(1);
     return PyModuleDef_Init(&definition);
 }

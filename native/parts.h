@@ -34,6 +34,7 @@
 #define KEPT(call)                                                                      \
     F(call, fold_max_f) D(call, fold_max_d) H(call, fold_max_halves)                    \
     F(call, fold_min_f) D(call, fold_min_d) H(call, fold_min_halves)                    \
+    F(call, fold_mean_f) D(call, fold_mean_d) H(call, fold_mean_halves)                 \
     I(call, fold_max_whole)
 #define SUMS(call)                                                                      \
     F(call, fold_sum_f) D(call, fold_sum_d) H(call, fold_sum_halves)                    \
@@ -107,6 +108,9 @@ SCALES(DECLARE_SCALE)
 #define fold_min_f fold_min_f_parts
 #define fold_min_d fold_min_d_parts
 #define fold_min_halves fold_min_halves_parts
+#define fold_mean_f fold_mean_f_parts
+#define fold_mean_d fold_mean_d_parts
+#define fold_mean_halves fold_mean_halves_parts
 #define fold_max_whole fold_max_whole_parts
 #define fold_sum_f fold_sum_f_parts
 #define fold_sum_d fold_sum_d_parts

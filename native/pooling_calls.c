@@ -219,17 +219,20 @@ static int fold(enum reduction kind, const void *x, void *out, char type, const 
     if (h) {
         if (kind == SUM) return fold_sum_halves(h, x, out, n[0], n[1], n[2]);
         if (kind == SQUARES) return fold_squares_halves(h, x, out, n[0], n[1], n[2]);
+        if (kind == MEAN) return fold_mean_halves(h, x, out, n[0], n[1], n[2]);
         if (kind == SMALLEST) return fold_min_halves(h, x, out, n[0], n[1], n[2]);
         return fold_max_halves(h, x, out, n[0], n[1], n[2]);
     }
     if (type == 'f') {
         if (kind == SUM) return fold_sum_f(x, out, n[0], n[1], n[2]);
         if (kind == SQUARES) return fold_squares_f(x, out, n[0], n[1], n[2]);
+        if (kind == MEAN) return fold_mean_f(x, out, n[0], n[1], n[2]);
         if (kind == SMALLEST) return fold_min_f(x, out, n[0], n[1], n[2]);
         return fold_max_f(x, out, n[0], n[1], n[2]);
     }
     if (kind == SUM) return fold_sum_d(x, out, n[0], n[1], n[2]);
     if (kind == SQUARES) return fold_squares_d(x, out, n[0], n[1], n[2]);
+    if (kind == MEAN) return fold_mean_d(x, out, n[0], n[1], n[2]);
     if (kind == SMALLEST) return fold_min_d(x, out, n[0], n[1], n[2]);
     return fold_max_d(x, out, n[0], n[1], n[2]);
 }
@@ -260,6 +263,12 @@ PyObject *py_fold_sum(PyObject *self, PyObject *args)
 {
     (void)self;
     return folded(args, SUM);
+}
+
+PyObject *py_fold_mean(PyObject *self, PyObject *args)
+{
+    (void)self;
+    return folded(args, MEAN);
 }
 
 PyObject *py_fold_squares(PyObject *self, PyObject *args)

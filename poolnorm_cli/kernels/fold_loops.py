@@ -12,8 +12,6 @@ from poolnorm_cli.windows import Reduction
 if TYPE_CHECKING:
     from poolnorm_cli.kernels.native import Buffer
 
-_DOUBLE = 8  # bytes of a sum
-
 
 class FoldCall(NamedTuple):
     """A call of a loop: what is made of the middle of three axes.
@@ -43,10 +41,7 @@ class FoldCall(NamedTuple):
             fold = loops.fold_max if self.reduction == "max" else loops.fold_min
             fold(cells, out, self.sizes, self.kind)
             return True
-        before, length, after = self.sizes
-        sums = bytearray(before * after * _DOUBLE)
-        loops.fold_sum(cells, sums, self.sizes, self.kind)
-        return not loops.divide(sums, out, float(length), self.kind)
+        return not loops.fold_mean(cells, out, self.sizes, self.kind)
 
 
 def three_sizes(shape: Ints, axes: Sequence[int]) -> tuple[int, int, int]:

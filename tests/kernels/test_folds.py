@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.kernels.moments import moments_of
-from poolnorm_cli.kernels.native import compiled
-from poolnorm_cli.kernels.reductions import max_over, mean_over
+from poolnorm_cli.kernels.native import compiled, loops
+from poolnorm_cli.kernels.reductions import max_over, mean_adaptive, mean_over
+from poolnorm_cli.shapes import adaptive_bounds
 
 
 EPSILON = 2.0**-53
@@ -58,3 +59,55 @@ def test_a_maximum_finds_the_odd_value_at_each_place(after: int, value: float, d
             odd[3, place, after - 1] = value
 
             np.testing.assert_array_equal(max_over(odd, (1,), keepdims=False), odd.max(axis=1))
+
+
+@pytest.fixture(params=[False, True], ids=["as compiled", "by vectors"])
+def sums(request: pytest.FixtureRequest) -> Any:
+    if compiled():
+        loops().own_sums(request.param)
+    yield
+    if compiled():
+        loops().own_sums(True)
+
+
+@pytest.mark.skipif(not compiled(), reason="NumPy sums in another order")
+@pytest.mark.usefixtures("sums")
+@pytest.mark.parametrize("after", [1, 2, 3, 4, 5, 23, 64, 70])
+@pytest.mark.parametrize("length", [1, 6, 8, 49, 70, 4099])
+def test_sums_of_float32_are_taken_in_one_order(after: int, length: int) -> None:
+    x = np.random.default_rng(4).standard_normal((2, length, after)).astype(np.float32)
+    found, wide = np.empty((2, after)), np.empty((2, after))
+
+    loops().fold_sum(x, found, x.shape, "f")
+
+    loops().fold_sum(x.astype(np.float64), wide, x.shape, "d")
+    assert found.tobytes() == wide.tobytes()
+
+
+@pytest.mark.skipif(not compiled(), reason="NumPy sums in another order")
+@pytest.mark.usefixtures("sums")
+@pytest.mark.parametrize("items", [1, 9, 64, 71])
+def test_adaptive_sums_of_float32_are_taken_in_one_order(items: int) -> None:
+    x = np.random.default_rng(5).standard_normal((2, 13, 17, items)).astype(np.float32)
+    bounds = {1: adaptive_bounds(13, 4), 2: adaptive_bounds(17, 3)}
+
+    found = mean_adaptive(x, bounds)
+
+    wide = mean_adaptive(x.astype(np.float64), bounds)
+    assert found.tobytes() == wide.astype(np.float32).tobytes()
+
+
+@pytest.mark.skipif(not compiled(), reason="NumPy has no such call")
+@pytest.mark.parametrize("kind", ["f", "d"])
+@pytest.mark.parametrize("shape", [(5000, 9, 1), (3, 40, 1500), (2, 7, 3000)], ids=str)
+def test_means_are_sums_divided_wherever_they_are_cut(shape: tuple[int, ...], kind: str) -> None:
+    x = np.random.default_rng(6).standard_normal(shape).astype(kind)
+    sums, found = np.empty((shape[0], shape[2])), np.empty((shape[0], shape[2]), kind)
+    loops().fold_sum(x, sums, shape, kind)
+
+    lost = loops().fold_mean(x, found, shape, kind)
+
+    assert not lost
+    assert found.tobytes() == (sums / shape[1]).astype(kind).tobytes()
+    x[-1, -1, -1] = np.inf
+    assert loops().fold_mean(x, found, shape, kind)

@@ -1,0 +1,122 @@
+#include "sums.h"
+
+int sums_by_vectors;
+
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#include <immintrin.h>
+
+#define FOR __attribute__((target("avx2")))
+#define WIDE 4 /* items of a vector */
+
+int own_sums(int allowed)
+{
+    return sums_by_vectors = allowed && __builtin_cpu_supports("avx2");
+}
+
+FOR static INLINE __m256d widened(const float *x)
+{
+    return _mm256_cvtps_pd(_mm_loadu_ps(x));
+}
+
+FOR static INLINE __m256d added(__m256d a, __m256d b)
+{
+    return _mm256_add_pd(a, b);
+}
+
+/* Four rows, `step` items from one to the next. */
+FOR static INLINE __m256d four_rows(const float *x, ptrdiff_t step)
+{
+    return added(added(widened(x), widened(x + step)),
+                 added(widened(x + 2 * step), widened(x + 3 * step)));
+}
+
+static INLINE double four_items(const float *x, ptrdiff_t step)
+{
+    return ((double)x[0] + (double)x[step]) + ((double)x[2 * step] + (double)x[3 * step]);
+}
+
+FOR static INLINE void few_of(const float *x, int n, ptrdiff_t count, int begin, double *to)
+{
+    __m256d all[6];
+    for (int i = 0; i < n / WIDE; i++)
+        all[i] = begin ? four_rows(x + i * WIDE, n) : _mm256_loadu_pd(to + i * WIDE);
+    for (ptrdiff_t row = begin ? 4 : 0; row < count; row += 4)
+        for (int i = 0; i < n / WIDE; i++)
+            all[i] = added(all[i], four_rows(x + row * n + i * WIDE, n));
+    for (int i = 0; i < n / WIDE; i++) _mm256_storeu_pd(to + i * WIDE, all[i]);
+}
+
+FOR void sum_few(const float *x, ptrdiff_t n, ptrdiff_t count, int begin, double *to)
+{
+    if (n == 16)
+        few_of(x, 16, count, begin, to);
+    else
+        few_of(x, 24, count, begin, to);
+}
+
+/* Join so many times four rows and so many rows, or put them into `to`. */
+FOR static INLINE void apart_of(const float *restrict x, ptrdiff_t step, int fours, int ones,
+                                int begin, double *restrict to, ptrdiff_t n)
+{
+    ptrdiff_t i = 0;
+    for (; i + WIDE <= n; i += WIDE) {
+        const float *cell = x + i;
+        __m256d all = begin ? widened(cell) : _mm256_loadu_pd(to + i);
+        for (int k = 0; k < fours; k++) {
+            const __m256d four = four_rows(cell + 4 * k * step, step);
+            all = begin && !k ? four : added(all, four);
+        }
+        for (int k = begin && !fours; k < ones; k++)
+            all = added(all, widened(cell + (4 * fours + k) * step));
+        _mm256_storeu_pd(to + i, all);
+    }
+    for (; i < n; i++) {
+        const float *cell = x + i;
+        double all = begin ? cell[0] : to[i];
+        for (int k = 0; k < fours; k++) {
+            const double four = four_items(cell + 4 * k * step, step);
+            all = begin && !k ? four : all + four;
+        }
+        for (int k = begin && !fours; k < ones; k++) all += (double)cell[(4 * fours + k) * step];
+        to[i] = all;
+    }
+}
+
+FOR static INLINE ptrdiff_t some_apart(const float *x, ptrdiff_t step, ptrdiff_t count, int begin,
+                                       double *to, ptrdiff_t n)
+{
+    switch (count) { /* loops of known length */
+    case 1: apart_of(x, step, 0, 1, begin, to, n); return 1;
+    case 2: apart_of(x, step, 0, 2, begin, to, n); return 2;
+    case 3: apart_of(x, step, 0, 3, begin, to, n); return 3;
+    case 4: apart_of(x, step, 1, 0, begin, to, n); return 4;
+    case 5: apart_of(x, step, 1, 1, begin, to, n); return 5;
+    case 6: apart_of(x, step, 1, 2, begin, to, n); return 6;
+    case 7: apart_of(x, step, 1, 3, begin, to, n); return 7;
+    default: apart_of(x, step, 2, 0, begin, to, n); return 8;
+    }
+}
+
+FOR void sum_apart(const float *x, ptrdiff_t step, ptrdiff_t count, int begin, double *to, ptrdiff_t n)
+{
+    ptrdiff_t row = begin ? some_apart(x, step, count, 1, to, n) : 0;
+    while (row < count) row += some_apart(x + row * step, step, count - row, 0, to, n);
+}
+
+#else
+int own_sums(int allowed)
+{
+    (void)allowed;
+    return 0;
+}
+
+void sum_few(const float *x, ptrdiff_t n, ptrdiff_t count, int begin, double *to)
+{
+    (void)x, (void)n, (void)count, (void)begin, (void)to;
+}
+
+void sum_apart(const float *x, ptrdiff_t step, ptrdiff_t count, int begin, double *to, ptrdiff_t n)
+{
+    (void)x, (void)step, (void)count, (void)begin, (void)to, (void)n;
+}
+#endif

@@ -1,0 +1,22 @@
+/* Sums of float in double, by vectors of 256 bits: such a processor makes double of four floats as it
+ * loads them, where compilers load eight and take them apart. The order is that of the loops beside
+ * which they are, so the sums are the same. */
+#ifndef POOLNORM_SUMS_H
+#define POOLNORM_SUMS_H
+
+#include "common.h"
+
+/* Whether the loops here are there and to be used; 0 for `allowed` prevents it. */
+int own_sums(int allowed);
+
+/* 1 where they are: the others are called only then. */
+extern int sums_by_vectors;
+
+/* Add rows of 16 or 24 items up, four at a time, into `to`, or put them there; `count` is a multiple of
+ * four. The sums stay in registers. */
+void sum_few(const float *x, ptrdiff_t n, ptrdiff_t count, int begin, double *to);
+
+/* Add rows that are `step` items apart, four at a time as long as there are as many. */
+void sum_apart(const float *x, ptrdiff_t step, ptrdiff_t count, int begin, double *to, ptrdiff_t n);
+
+#endif
