@@ -98,7 +98,7 @@ class Part:
             part = self._of(run, whole)
             try:
                 with _opened(str(self.file)) as fd:
-                    writer = self._writer(fd, run.inner, target)
+                    writer = self._writer(fd, run.of_parts, target)
                     if isinstance(run, BufferPass):
                         run.write_outputs(part, writer)
                     else:
@@ -112,9 +112,9 @@ class Part:
             except OSError as error:
                 raise OutputError.at(target, reason_of(error)) from error
 
-    def _writer(self, fd: int, inner: "BlockPlan", target: str) -> ArrayWriter:
+    def _writer(self, fd: int, plan: "BlockPlan", target: str) -> ArrayWriter:
         """Return what writes the outputs of the part, in order or each where it belongs."""
-        shape, dtype = inner.output_shape[1:], DTYPES[inner.result]
+        shape, dtype = plan.output_shape[1:], DTYPES[plan.result]
         start = self.offset + self.start * prod(shape) * dtype.itemsize
         done = 0
 
@@ -134,7 +134,7 @@ class Part:
 
     def _of(self, run: "BlockPlan", whole: "Tensor") -> RangeTensor:
         assert isinstance(whole, NpyTensor)  # noqa: S101 - only such a one is split
-        return RangeTensor(whole, run.inner.shape, (self.start, self.stop), self.version)
+        return RangeTensor(whole, run.of_parts.shape, (self.start, self.stop), self.version)
 
 
 @contextmanager
@@ -176,7 +176,7 @@ def parts_of(
         run = job.job_of(tensor).plan_for(tensor)
         if not _apart(run, tensor):
             return None
-    parts = list(_cut(run.inner.shape, tensor))
+    parts = list(_cut(run.of_parts.shape, tensor))
     return (tensor, parts) if len(parts) > 1 else None
 
 
@@ -187,7 +187,7 @@ def _apart(run: "BlockPlan", tensor: NpyTensor) -> bool:
 
 
 def _cut(shape: Ints, tensor: NpyTensor) -> Iterator[Part]:
-    """Cut a tensor, seen in the samples of the inner pass."""
+    """Cut a tensor, seen in the samples of which parts are made."""
     grain = grain_rows(shape[1:])
     size = max(prod(shape[1:]) * tensor.dtype.itemsize * grain, 1)
     rows = grain << max((PART_BYTES // size).bit_length() - 1, 0)

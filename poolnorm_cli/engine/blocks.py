@@ -106,6 +106,14 @@ class BlockPlan:
         return self if shape == self.shape else replace(self, layer=layer, shape=shape)
 
     @property
+    def of_parts(self) -> Self:
+        """The same plan for the samples of which parts of a file are made.
+
+        These are the same with NumPy and without, which may divide small samples once more.
+        """
+        return self if self.is_whole else self.inner
+
+    @property
     def is_divisible(self) -> bool:
         """Whether it is worth looking for smaller samples than small ones."""
         return False

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from poolnorm_cli.engine.buffer_pass import BufferPass
 from poolnorm_cli.engine.outcome import Outcome, StepOutcome
-from poolnorm_cli.engine.training_step import BatchStatistics, TrainingStep
 from poolnorm_cli.errors import PoolnormError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.shapes import Ints
@@ -17,6 +16,7 @@ from poolnorm_cli.values import field, frozen, replace
 
 
 if TYPE_CHECKING:
+    from poolnorm_cli.engine.training_step import BatchStatistics, TrainingStep
     from poolnorm_cli.layers.pipeline import Step
     from poolnorm_cli.tensors.outputs import Output
     from poolnorm_cli.tensors.tensor import Tensor
@@ -61,9 +61,11 @@ class BufferJob:
         """Whether parts of a tensor may be run apart, and their results put together."""
         return True
 
-    def apply_step(self, statistics: BatchStatistics) -> TrainingStep:
+    def apply_step(self, statistics: "BatchStatistics") -> "TrainingStep":
         """Return what a tensor is computed with, besides its plan: nothing."""
         del statistics
+        from poolnorm_cli.engine.training_step import TrainingStep
+
         return TrainingStep({})
 
     def require_free_space(self, target: str, tensor: "Tensor") -> None:

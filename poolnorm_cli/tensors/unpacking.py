@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from poolnorm_cli.errors import InputError, UnavailableError
 from poolnorm_cli.packages import pip_install
 from poolnorm_cli.sizes import INFLATE_BYTES, LARGEST_DICTIONARY_BYTES
+from poolnorm_cli.tensors.zip_table import BZIP2, ZSTD, ChecksumError
 
 
 if TYPE_CHECKING:
@@ -46,17 +47,10 @@ if TYPE_CHECKING:
             """Return at most so many bytes."""
 
 
-BZIP2, LZMA, ZSTD = 12, 14, 93
-METHODS = {BZIP2: "bz2", LZMA: "lzma", ZSTD: "zstd"}
-"""By the number of the zip format."""
 _LZMA_HEAD = struct.Struct("<2BHBL")  # version, size of the properties, properties
 _LEAST_DICTIONARY = 4096
 _LZMA_REST = 8
 _ENDED = 0x2  # flag of an lzma member that says where it ends
-
-
-class ChecksumError(Exception):
-    """The bytes of a member are not those that were saved."""
 
 
 class Unpacker:

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 from poolnorm_cli.errors import InputError, shown
 from poolnorm_cli.sizes import INFLATE_BYTES
 from poolnorm_cli.tensors.formats import NPY
-from poolnorm_cli.tensors.unpacking import (
+from poolnorm_cli.tensors.zip_table import (
     BZIP2,
     LZMA,
     METHODS,
     ZSTD,
     ChecksumError,
-    unpacker,
+    Entry,
+    contents,
 )
-from poolnorm_cli.tensors.zip_table import Entry, contents
 from poolnorm_cli.values import frozen
 
 
@@ -67,7 +67,7 @@ class Member:
         key: Its name less the suffix.
         name: Its name.
         raw_name: The same as bytes.
-        method: 0 for stored, 8 for deflated, others as `unpacking.METHODS`.
+        method: 0 for stored, 8 for deflated, others as `zip_table.METHODS`.
         flags: The bits of the zip format.
         crc: Checksum of its bytes.
         packed: Bytes that it takes in the file.
@@ -247,6 +247,8 @@ class MemberReader:
 
     def _opened(self, member: Member) -> _Stored | _Inflated | Unpacker:
         if member.method in METHODS:
+            from poolnorm_cli.tensors.unpacking import unpacker
+
             size, crc = member.size, member.crc
             return unpacker(self._packed, member.method, size, crc, self._name, flags=member.flags)
         return (_Inflated if member.method else _Stored)(self._packed, member)

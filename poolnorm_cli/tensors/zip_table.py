@@ -11,10 +11,18 @@ from poolnorm_cli.errors import InputError, shown
 from poolnorm_cli.sizes import LARGEST_ZIP_TABLE_BYTES
 
 
+BZIP2, LZMA, ZSTD = 12, 14, 93
+METHODS = {BZIP2: "bz2", LZMA: "lzma", ZSTD: "zstd"}
+"""By the number of the zip format: how members may be packed, besides deflated."""
+
 _END = struct.Struct("<4s4H2LH")  # end of the central directory
 _ENTRY = struct.Struct("<4s4B4H3L5H2L")  # one member there, before its name
 _MANY, _LARGE = 0xFFFF, 0xFFFFFFFF  # stand where a number is in the zip64 record
 _EARLIEST_UNKNOWN = 64  # version of the zip format from which on `zipfile` does not know it
+
+
+class ChecksumError(Exception):
+    """The bytes of a member are not those that were saved."""
 
 
 class Entry(NamedTuple):

@@ -2,6 +2,7 @@
 
 import os
 from itertools import pairwise
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,17 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from poolnorm_cli.batch import file_parts, stages
+from poolnorm_cli.batch.inputs import Input, Reading
+from poolnorm_cli.engine import threads
+from poolnorm_cli.engine.buffer_job import BufferJob
+from poolnorm_cli.engine.job import Job
+from poolnorm_cli.engine.training_step import BatchStatistics
+from poolnorm_cli.kernels import native
 from poolnorm_cli.kernels.moments import tree_reduce
+from poolnorm_cli.layers.batch_norm.layer import BatchNormalization
+from poolnorm_cli.layers.pooling import MaxPooling
+from poolnorm_cli.values import replace
+from poolnorm_cli.weights.buffers import starting_weights
 from tests.batch.places import make_tensors, tree
 from tests.conftest import Command
 
@@ -169,3 +180,32 @@ def test_what_cannot_be_cut_is_done_whole(poolnorm: Command, kind: str) -> None:
     assert poolnorm("pool max in -O two -q -j 2").code == 0
 
     assert tree("one") == tree("two")
+
+
+@pytest.mark.parametrize("layer", [MaxPooling(), BatchNormalization()], ids=lambda x: x.words)
+def test_threads_write_the_blocks_of_a_part_where_they_belong(
+    monkeypatch: pytest.MonkeyPatch, layer: Any, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(threads, "THREADED_BYTES", 0)
+    np.save("x.npy", np.random.default_rng(0).random((1750, 16, 16, 3), np.float32))
+    whole = prod(layer.output_shape((1750, 16, 16, 3)))
+    weights = starting_weights(layer, (1750, 16, 16, 3), "float32") or {}
+    item, reading, found = Input("x.npy", target="y.npy"), Reading(), set()
+    for count in (1, 3):
+        for own in (Job(layer, threads=count), BufferJob(layer, weights, threads=count)):
+            if isinstance(own, BufferJob) and not native.compiled():
+                continue
+            cut = file_parts.parts_of(reading, Job(layer), item)
+            assert cut is not None
+            tensor, parts = cut
+            assert own.plan_for(tensor).pool.threads == count
+            file = tmp_path / "unfinished"
+            file.write_bytes(bytes(5 + 4 * whole))
+            for part in parts:
+                step = own.apply_step(BatchStatistics(tensor.shape, tensor.dtype.name))
+                placed = replace(part, file=str(file), offset=5)
+                placed.write(own, tensor, step, "y.npy", sync=False)
+            found.add(file.read_bytes())
+
+    assert len(found) == 1
+    assert len(parts) > 1

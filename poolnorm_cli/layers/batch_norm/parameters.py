@@ -11,7 +11,6 @@ from poolnorm_cli.layers.batch_norm.checks import (
     require_finite_momentum,
     require_supported,
 )
-from poolnorm_cli.layers.batch_norm.plain_training import plain_step
 from poolnorm_cli.layers.batch_norm.renorm import RENORM_WEIGHTS, Clipping, corrections
 from poolnorm_cli.layers.batch_norm.statistics import (
     BATCHES,
@@ -256,6 +255,8 @@ class BatchParameters(AffineNormalization, Trainable, Maskable, BeyondKeras):
         """
         if self.momentum is None:
             return None
+        from poolnorm_cli.layers.batch_norm.plain_training import plain_step
+
         unbiased = self.moves_unbiased
         return plain_step(weights, (mean, squares), count, self.momentum, unbiased=unbiased)
 
