@@ -4,7 +4,7 @@ A loop that is called on all of an array shares it out among threads by itself: 
 for each other at the interpreter's lock, and to be woken.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property, lru_cache
 from math import prod
@@ -22,7 +22,7 @@ from poolnorm_cli.kernels.memory import Array
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.machine import processors
 from poolnorm_cli.shapes import Ints
-from poolnorm_cli.sizes import GATHERED_BYTES, SPREAD_BYTES
+from poolnorm_cli.sizes import ALONE_BYTES, GATHERED_BYTES, SPREAD_BYTES
 from poolnorm_cli.strips import grain_rows
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.tensor import RowRange, even_ranges
@@ -31,7 +31,7 @@ from poolnorm_cli.values import frozen, replace
 
 if TYPE_CHECKING:
     from poolnorm_cli.kernels.moments import Moments
-    from poolnorm_cli.kernels.native import LoopMaker
+    from poolnorm_cli.kernels.native import LoopCall, LoopMaker
 
 
 @frozen(eq=False)
@@ -71,11 +71,22 @@ class ArrayLoops:
 
     @cached_property
     def maker(self) -> "LoopMaker | None":
-        """What makes of weights the one call that computes all of an array; None without one."""
-        if not self.is_direct or len(self.ranges) > 1:
+        """What makes of weights the one call that computes all of an array; None without one.
+
+        What is converted, a tile at a time, is one call of a small array alone.
+        """
+        inner, samples = self.inner, self.inner.shape[0]
+        if len(self.ranges) > 1:
             return None
-        inner = self.inner
-        return inner.layer.loop_maker(inner.shape, inner.dtype)
+        if self.is_direct:
+            return inner.layer.loop_maker(inner.shape, inner.dtype)
+        if samples * self._bytes[0] >= ALONE_BYTES:
+            return None
+
+        def converting(weights: "Mapping[str, memoryview]") -> "LoopCall | None":
+            return (replace(inner, weights=weights) if weights else inner).loop_call(samples)
+
+        return converting
 
     @cached_property
     def weight_shapes(self) -> dict[str, Ints]:

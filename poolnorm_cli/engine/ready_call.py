@@ -30,6 +30,7 @@ _CHECKED = ("moving_stddev", "renorm_stddev")
 """Weights that may not be negative, which only `weights/fit.py` sees to."""
 _ANY = float("nan")
 _MODEST = 1e30
+_HALVES = ("float16", "bfloat16")
 _HOLDERS = (dict, list, tuple)
 
 
@@ -182,7 +183,7 @@ class ReadyCall:
         ends = [8 * sum(sizes[: place + 1]) for place in range(len(sizes))]
         self._places = [slice(end - 8 * n, end) for n, end in zip(sizes, ends, strict=True)]
         self._bytes = ends[-1] if ends else 0
-        self._is_half = native.KINDS[run.dtype] in native.HALVES
+        self._are_halves = (run.dtype in _HALVES, run.result in _HALVES)
         self._is_alone = loops.run.sample_bytes * run.shape[0] < ALONE_BYTES
         self._own: LoopCall | None = None if self._names else maker({})
         momentum = getattr(run.layer, "momentum", None)
@@ -270,8 +271,9 @@ class ReadyCall:
 
     def _computes(self, call: "LoopCall", x: "Array", y: "Array") -> bool:
         """Run a loop, and say whether what it gave is the output."""
-        cells: Any = x.view(np.uint16) if self._is_half else x  # bfloat16 has no buffer
-        made: Any = y.view(np.uint16) if self._is_half else y
+        of_halves, to_halves = self._are_halves
+        cells: Any = x.view(np.uint16) if of_halves else x  # bfloat16 has no buffer
+        made: Any = y.view(np.uint16) if to_halves else y
         source, target = memoryview(cells).cast("B"), memoryview(made).cast("B")
         if self._is_alone:
             return call(source, target)

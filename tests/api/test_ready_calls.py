@@ -131,7 +131,7 @@ def test_a_batch_that_is_not_finite_is_refused_by_every_call() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["int32", "uint8", "bool", ">f4", ">f8"])
-def test_other_types_give_what_the_first_call_gave(dtype: str) -> None:
+def test_other_types_give_what_the_first_call_gave(dtype: str, ready: list[bool]) -> None:
     x = (X * 10).astype(dtype)
     for layer in (pn.MaxPooling(2), pn.AveragePooling(2), pn.BatchNormalization()):
         first = layer(x)
@@ -139,6 +139,22 @@ def test_other_types_give_what_the_first_call_gave(dtype: str) -> None:
             found = layer(x)
             np.testing.assert_array_equal(found, first)
             assert found.dtype == first.dtype
+        assert ready[-1] == x.dtype.isnative
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_a_result_of_another_type_is_what_the_first_call_gave(dtype: str) -> None:
+    if "b" in dtype:
+        pytest.importorskip("ml_dtypes")
+    for x in (X, X.astype("f2"), (X * 9).astype("i8")):
+        for layer in (pn.AveragePooling(2), pn.LayerNormalization(), pn.GlobalAveragePooling()):
+            first, weights = layer(x, dtype=dtype), weights_of(layer, x)
+            scaled = layer(x, weights, dtype=dtype)
+            for _ in range(3):
+                for given, expected in ((None, first), (weights, scaled)):
+                    found = layer(x, given, dtype=dtype)
+                    np.testing.assert_array_equal(found.view("u1"), expected.view("u1"))
+                    assert found.dtype.name == dtype
 
 
 def test_weights_are_read_anew_in_each_call(ready: list[bool]) -> None:
