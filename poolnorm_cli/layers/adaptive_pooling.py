@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from poolnorm_cli.kernels.native import LoopCall
+    from poolnorm_cli.kernels.strip_loops import StripCall
     from poolnorm_cli.layers.axis_rules import AxisRule
     from poolnorm_cli.layers.call import Array, Facts, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
@@ -149,9 +150,36 @@ class AdaptivePooling(SpatialLayer):
         pooling = self.as_pooling(shape)
         if pooling is not None:
             return pooling.loop_call(shape, dtype, weights)
+        return self._adaptive_call(shape, self.window_bounds(shape), dtype)
+
+    def strip_call(self, shape: Ints, strip: "Strip", dtype: str) -> "StripCall | None":
+        """Return the call of the loop on a strip, where each window has all of its rows there.
+
+        Args:
+            shape: Shape of the rows of the strip that are used.
+            strip: Which rows of a sample they are.
+            dtype: Name of their dtype.
+
+        Returns:
+            The call; None where no loop serves for these windows, or this dtype.
+        """
+        pooling = self.as_pooling(shape, strip)
+        if pooling is not None:
+            return pooling.strip_call(shape, strip, dtype)
+        if strip.place is not None:
+            return None
+        from poolnorm_cli.kernels.strip_loops import StripCall
+
+        call = self._adaptive_call(shape, self.window_bounds(shape, strip), dtype)
+        return None if call is None else StripCall(call, dtype)
+
+    def _adaptive_call(
+        self, shape: Ints, bounds: "Mapping[int, Bounds]", dtype: str
+    ) -> "LoopCall | None":
+        """Return the call of the loop of windows of different sizes."""
         from poolnorm_cli.kernels.adaptive import adaptive_call
 
-        call = adaptive_call(shape, self.window_bounds(shape), dtype, average=self.pooling.averages)
+        call = adaptive_call(shape, bounds, dtype, average=self.pooling.averages)
         return None if call is None else call.run
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":

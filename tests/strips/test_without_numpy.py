@@ -11,6 +11,7 @@ from poolnorm_cli.engine import blocks, threads
 from poolnorm_cli.engine.buffer_job import BufferJob
 from poolnorm_cli.engine.job import Job
 from poolnorm_cli.kernels import native
+from poolnorm_cli.layers.adaptive_pooling import AdaptiveAveragePooling, AdaptiveMaxPooling
 from poolnorm_cli.layers.global_pooling import GlobalAveragePooling, GlobalMaxPooling
 from poolnorm_cli.layers.min_pooling import GlobalMinPooling, MinPooling
 from poolnorm_cli.layers.pads import Pads
@@ -42,6 +43,9 @@ LAYERS: list[Any] = [
     GlobalMinPooling(keepdims=True),
     GlobalAveragePooling(),
     GlobalAveragePooling(keepdims=True),
+    AdaptiveMaxPooling(output_size=(19,)),
+    AdaptiveAveragePooling(output_size=(10,)),
+    AdaptiveAveragePooling(output_size=(19,)),
     MaxPooling(data_format="channels_first"),
     GlobalAveragePooling(data_format="channels_first"),
 ]
