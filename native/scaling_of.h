@@ -71,6 +71,14 @@ static INLINE void NAME(scale_runs)(const source *x, const halves *h, void *y, c
     }
 }
 
+/* Repeat a vector until there are `n` items. */
+static INLINE void NAME(repeat)(const T *vector, ptrdiff_t length, ptrdiff_t n, T *to)
+{
+    memcpy(to, vector, (size_t)length * sizeof(T));
+    for (ptrdiff_t done = length; done < n; done *= 2) /* as many as there are, again */
+        memcpy(to + done, to, (size_t)LEAST(done, n - done) * sizeof(T));
+}
+
 static INLINE int NAME(scale_as)(const source *x, const halves *h, void *y, const T *a, const T *b,
                                  const T *c, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after)
 {
@@ -83,11 +91,9 @@ static INLINE int NAME(scale_as)(const source *x, const halves *h, void *y, cons
     T *long_a = room(n, 3, sizeof(T)), *wide = (T *)(void *)x->wide;
     if (!long_a) return -1;
     T *long_b = long_a + n, *long_c = long_b + n;
-    for (ptrdiff_t i = 0; i < n; i++) {
-        long_a[i] = a ? a[i % length] : 0;
-        long_b[i] = b[i % length];
-        long_c[i] = c ? c[i % length] : 0;
-    }
+    if (a) NAME(repeat)(a, length, n, long_a);
+    NAME(repeat)(b, length, n, long_b);
+    if (c) NAME(repeat)(c, length, n, long_c);
     const ptrdiff_t items = before * length, piece = h ? LEAST(n, WIDENED) : n;
     for (ptrdiff_t i = 0; i < items; i += n)
         for (ptrdiff_t j = 0, all = LEAST(n, items - i); j < all; j += piece) {
