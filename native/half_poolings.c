@@ -165,8 +165,24 @@ int mean_windows_halves_fd(const halves *h, const uint16_t *x, uint16_t *out, co
     return windows_of_halves(h, mean_windows_ffd, x, out, s);
 }
 
+/* Maxima of cells of one item, image by image. */
+static int largest_of_runs(const halves *h, const uint16_t *x, uint16_t *out, const covers *s)
+{
+    const ptrdiff_t image = s->row.length * s->cell.length, result = s->row.count * s->cell.count;
+    covers one = *s;
+    int bad = 0;
+    one.images = 1;
+    for (ptrdiff_t k = 0; k < s->images && bad >= 0; k++, x += image, out += result) {
+        int found = runs_in_vectors(h, x, out, &one);
+        if (found == NOT_SERVED) found = adaptive_of_halves(h, adaptive_max_f, x, out, &one);
+        bad = found < 0 ? found : bad | found;
+    }
+    return bad;
+}
+
 int adaptive_max_halves(const halves *h, const uint16_t *x, uint16_t *out, const covers *s)
 {
+    if (runs_fit(s)) return largest_of_runs(h, x, out, s);
     const int result = covers_in_vectors(h, 0, x, out, s);
     return result == NOT_SERVED ? adaptive_of_halves(h, adaptive_max_f, x, out, s) : result;
 }

@@ -19,4 +19,9 @@ int windows_in_vectors(const halves *h, enum joined_as what, const uint16_t *x, 
 int covers_in_vectors(const halves *h, int average, const uint16_t *x, uint16_t *out,
                       const covers *s);
 
+/* Maxima under such windows over cells of one item, in one image, where they fit. Nothing is known where
+ * there is a NaN, or a largest number is a zero and there are zeros of either sign. */
+int runs_fit(const covers *s);
+int runs_in_vectors(const halves *h, const uint16_t *x, uint16_t *out, const covers *s);
+
 #endif

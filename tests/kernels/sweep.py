@@ -291,6 +291,7 @@ def two_bytes(random: Random) -> None:
         GlobalMaxPooling(**layout),
         GlobalAveragePooling(**layout),
         AdaptiveAveragePooling(output_size=counts, **layout),
+        AdaptiveMaxPooling(output_size=counts, **layout),
         MaxPooling(pool_size=counts, strides=counts[::-1], padding="same", **layout),
         AveragePooling(pool_size=counts[:1], strides=(1,), padding="same", **layout),
         LayerNormalization(axis=(axis,)),

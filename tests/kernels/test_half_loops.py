@@ -171,7 +171,8 @@ OF_CHANNELS: tuple[Layer, ...] = (
     AveragePooling(pool_size=(3,), strides=(2,), pads=Pads(((1, 1),)), count_include_pad=True),
     AveragePooling(pool_size=(2,), padding="same", divisor_override=5),
     *(
-        kind(output_size=(size,))
+        kind(output_size=(size,), data_format=layout)
+        for layout in ("channels_last", "channels_first")
         for kind in (AdaptiveMaxPooling, AdaptiveAveragePooling)
         for size in (1, 3, 4, 7)
     ),
