@@ -157,14 +157,16 @@ def test_many_files_need_no_array(words: str, jobs: str, unused: set[str], tmp_p
     assert len(list(target.iterdir())) == 4
 
 
-def test_training_on_one_tensor_needs_no_array(tmp_path: Path) -> None:
+def test_training_needs_no_array(tmp_path: Path) -> None:
     source, target, weights = (str(tmp_path / name) for name in ("x.npy", "y.npy", "w.npz"))
     modules_of("generate", "normal", "2,6,6,3", "-o", source)
     words = ["bn", source, "--training", "--save-weights", weights, "-q", "-o", target]
     first = modules_of(*words)
     again = modules_of(*words, "--weights", weights, "--overwrite")
+    folder = ["-O", str(tmp_path / "out")]
+    several = modules_of("bn", source, target, "--training", "-q", *folder)
 
-    for found in (first, again):
+    for found in (first, again, several):
         assert ("numpy" in found) == (not native.compiled())
         assert "numpy" in found or not SLOW & found
 

@@ -15,6 +15,7 @@ from poolnorm_cli.engine import threads
 from poolnorm_cli.engine.buffer_training import TrainingBufferJob
 from poolnorm_cli.kernels import grain_loops, native
 from poolnorm_cli.tensors import npy
+from tests.batch.places import tree
 
 
 if TYPE_CHECKING:
@@ -107,6 +108,13 @@ def test_it_gives_what_arrays_give(both: Any, flags: str, dtype: str) -> None:
     assert served
 
 
+@pytest.mark.parametrize("dtype", ["int16", "bool", "<f4", "<f2"])
+def test_statistics_are_of_what_is_computed_with(both: Any, dtype: str) -> None:
+    for flags, expected in (("--dtype float64", False), ("", "f" in dtype)):
+        served, (code, *_) = both(flags, cells((6, 5, 3, 3), dtype))
+        assert (served, code) == (expected, 0)
+
+
 @pytest.mark.parametrize("flags", NOT_SERVED)
 def test_what_does_more_takes_numpy(both: Any, flags: str) -> None:
     served, (code, *_) = both(flags, cells((6, 5, 3, 3)))
@@ -161,3 +169,52 @@ def test_weights_are_replaced_in_place(both: Any, poolnorm: Command) -> None:
 
     assert found[0] == found[1]
     assert found[0][0] != before
+
+
+MANY = [
+    "in/a.npy in/b.npy in/c.npy",
+    "in/a.npy in/b.npy in/c.npy --weights w.npz --unbiased",
+    "in/z.npz",
+    "in/z.npz in/fortran.npy in/a.npy in/wider.npy",
+    "in/a.npy in/double.npy in/b.npy",
+    "in/double.npy in/b.npy",
+    "in/a.npy in/bad.npy in/b.npy --weights w.npz",
+    "in/a.npy in/other.npy in/b.npy",
+    "in/fortran.npy in/a.npy",
+    "in/none.npy in/a.npy",
+]
+
+
+@pytest.mark.parametrize("line", MANY)
+@pytest.mark.parametrize("kept", ["w", "double"])
+def test_weights_move_from_input_to_input(poolnorm: Command, line: str, kept: str) -> None:
+    x = cells((6, 5, 3, 3))
+    _make_files(x)
+    bad = x.copy()
+    bad[0, 0, 0, 2] = np.nan
+    Path("in").mkdir()
+    arrays: dict[str, NDArray[Any]] = {
+        "a": x,
+        "b": x[:4] * 2,
+        "c": x[1:] - 5,
+        "fortran": np.asfortranarray(x + 1),
+        "double": x.astype(float) + 2,
+        "bad": bad,
+        "other": cells((3, 5, 4)),
+        "wider": cells((9, 7, 3)),
+    }
+    for name, each in arrays.items():
+        np.save(f"in/{name}.npy", each)
+    np.savez("in/z.npz", p=x, q=x[:2] * 3)
+
+    def told(folder: str) -> tuple[Any, ...]:
+        words = line.replace("w.npz", f"{kept}.npz")
+        done = poolnorm(f"bn --training {words} -O {folder} --save-weights {folder}.npz")
+        text = re.sub(r"\d[\d.]*e-\d+|\d\.\d+", "", (done.out + done.err).replace(folder, ""))
+        saved = Path(f"{folder}.npz")
+        return done.code, text, tree(folder), saved.read_bytes() if saved.exists() else None
+
+    plain = told("first-output")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TrainingBufferJob, "serves", lambda *_: False)
+        assert told("other-output") == plain

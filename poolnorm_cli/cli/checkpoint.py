@@ -219,7 +219,7 @@ def locked_file(files: WeightFlags, outputs: OutputFlags) -> "Iterator[None]":
 
 
 def save_trained(job: "TrainingBufferJob", flags: LayerFlags, reporter: "LayerReport") -> None:
-    """Write the weights as a training call without NumPy has left them, where that is wanted.
+    """Write the weights as training without NumPy has left them, where that is wanted.
 
     Args:
         job: What was run.
@@ -232,13 +232,12 @@ def save_trained(job: "TrainingBufferJob", flags: LayerFlags, reporter: "LayerRe
     if job.left.arrays is not None:
         save_weights(job.left.arrays, flags, reporter)
         return
-    files, weights = flags.weights, job.trained
-    if files.save_weights is None or weights is None:
+    if flags.weights.save_weights is None:
         return
     from poolnorm_cli.weights.npz import save_buffers
 
     target, overwrite = _saved_as(flags)
-    save_buffers(target, weights, overwrite=overwrite, sync=flags.synced)
+    save_buffers(target, job.trained, overwrite=overwrite, sync=flags.synced)
 
 
 def _saved_as(flags: LayerFlags) -> tuple[str, bool]:

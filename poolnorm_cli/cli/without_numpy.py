@@ -130,17 +130,17 @@ def _training_run(
     run: "OneInput | ManyInputs",
     arrays: "Callable[[], Job]",
 ) -> "Run | None":
-    """Return the run of a training call on one tensor, after which weights are saved."""
-    word = run.first.word
-    if not isinstance(run, OneInput) or word == STDIN or is_stream(word):
+    """Return the run of training calls on one tensor after another; then weights are saved."""
+    tensors = _first_tensors(run)
+    if not tensors:
         return None
     if not isinstance(layer, Trainable) or not layer.takes_plain_step:
         return None
+    from poolnorm_cli.engine.batch_job import BatchJob
     from poolnorm_cli.engine.buffer_training import TrainingBufferJob
     from poolnorm_cli.weights.buffers import kept_dtypes
 
     try:
-        tensors = run.first.tensors()
         shape, dtype = tensors[0].shape, tensors[0].dtype.name
         weights = _weights(layer, checkpoint, flags, shape, dtype)
         if weights is None:
@@ -164,12 +164,34 @@ def _training_run(
     note_assumptions(layer, checkpoint, flags)
 
     def run_and_save(reporter: "LayerReport", on_start: "Callable[[], None] | None") -> int:
-        code = run.run(job, reporter, on_start)
+        if isinstance(run, OneInput):
+            code = run.run(job, reporter, on_start)
+        else:
+            every = BatchJob(job, job.arrays_now, job.threads, job.memory)
+            code = run.run(every, reporter, on_start)
         if not code:
             save_trained(job, flags, reporter)
         return code
 
     return run_and_save
+
+
+def _first_tensors(run: "OneInput | ManyInputs") -> "Sequence[Tensor]":
+    """Return the tensors that decide whether training takes NumPy; none where it does."""
+    if isinstance(run, OneInput):
+        if run.first.word == STDIN or is_stream(run.first.word):
+            return ()
+        try:
+            return run.first.tensors()
+        except PoolnormError:
+            return ()
+    batch = run.flags.batch
+    if batch.jobs != "1" or batch.journal is not None or batch.dask is not None:
+        return ()
+    from poolnorm_cli.batch.batch import first_tensor
+
+    first = first_tensor(run.plan)
+    return () if first is None else (first,)
 
 
 def _batch_job(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @frozen(eq=False)
 class BatchJob:
-    """What runs each tensor of a batch, in inference, of whose outputs nothing is shown.
+    """What runs each tensor of a batch, of whose outputs nothing is shown.
 
     A process that is no copy of this one is sent the job of arrays.
 
@@ -40,7 +40,8 @@ class BatchJob:
 
     def __post_init__(self) -> None:
         """Have what needs no NumPy run within the same limits."""
-        self.__dict__["plain"] = replace(self.plain, threads=self.threads, memory=self.memory)
+        if (self.plain.threads, self.plain.memory) != (self.threads, self.memory):
+            self.__dict__["plain"] = replace(self.plain, threads=self.threads, memory=self.memory)
 
     def __reduce__(self) -> "tuple[Any, ...]":
         """Go to another process as the job of arrays: memory of weights stays here."""
@@ -71,7 +72,7 @@ class BatchJob:
     @property
     def is_serial(self) -> bool:
         """Whether inputs have to be done in one process."""
-        return False
+        return self.plain.is_serial
 
     @property
     def is_divisible(self) -> bool:

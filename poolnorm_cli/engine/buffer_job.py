@@ -61,6 +61,11 @@ class BufferJob:
         """Whether parts of a tensor may be run apart, and their results put together."""
         return True
 
+    @property
+    def is_serial(self) -> bool:
+        """Whether inputs have to be done in one process, one after another."""
+        return False
+
     def apply_step(self, statistics: "BatchStatistics") -> "TrainingStep":
         """Return what a tensor is computed with, besides its plan: nothing."""
         del statistics

@@ -1,4 +1,4 @@
-"""A training call over one tensor without NumPy: statistics by loops, then a pass of inference."""
+"""Training calls without NumPy: statistics by loops, then a pass of inference by them."""
 
 import time
 from math import isfinite, prod
@@ -33,37 +33,52 @@ _MOST_CHANNELS = 1 << 14
 
 @record
 class _Left:
-    """What a training call has left: plain statistics, or a job of arrays that has made it."""
+    """What the training calls so far have left.
+
+    Attributes:
+        step: The last one.
+        weights: The weights after it, float64; None before the first.
+        arrays: The job that goes on with them, where one of the tensors takes NumPy.
+    """
 
     step: "PlainStep | None" = None
+    weights: "dict[str, Any] | None" = None
     arrays: "Job | None" = None
 
 
 @frozen(eq=False, kw_only=True)
 class TrainingBufferJob(BufferJob):
-    """A training call on the one tensor of an input.
+    """Training calls, one for each tensor, in order, until one comes that takes NumPy.
 
     Attributes:
         kinds: Names of the dtypes of the weights, by their names.
-        arrays: Returns the job that makes the call where numbers are such that loops cannot.
+        arrays: Returns the job that makes all calls from there on.
     """
 
     kinds: "Mapping[str, str]"
     arrays: "Callable[[], Job]"
     left: _Left = field(default_factory=_Left, init=False)
 
+    @property
+    def is_serial(self) -> bool:
+        """Whether inputs have to be done in one process: weights move from one to the next."""
+        return True
+
     def serves(self, tensors: "Iterable[Tensor]") -> bool:
-        """Whether there is one tensor, and the call can be made so."""
-        found = list(tensors)
-        if len(found) != 1 or not super().serves(found):
+        """Whether calls on all of these can be made so, as far as their headers tell."""
+        if self.left.arrays is not None:
             return False
-        return self._calls_for(self.plan_for(found[0])) is not None
+        return all(
+            super(TrainingBufferJob, self).serves([tensor])
+            and self._calls_for(self.plan_for(tensor)) is not None
+            for tensor in tensors
+        )
 
     def run(self, tensor: "Tensor", output: "Output | None", target: str | None) -> "Outcome":
         """Make the call, and add the result to `output`.
 
         Args:
-            tensor: The input, which the job serves.
+            tensor: The input, which the job serves, or served before the calls that came first.
             output: Where the result goes; None to compute it only.
             target: Name of the output, for the report.
 
@@ -73,14 +88,16 @@ class TrainingBufferJob(BufferJob):
         Raises:
             PoolnormError: With the name of the tensor in front.
         """
+        if self.left.arrays is not None:
+            return self.left.arrays.run(tensor, output, target)
         began = time.perf_counter()
         try:
-            self.left.step = self._step(tensor, self.plan_for(tensor))
+            step = self.left.step = self._step(tensor, self.plan_for(tensor))
         except PoolnormError as error:
             raise error.within(tensor.name) from None
-        if self.left.step is None:
-            self.left.arrays = self.arrays()
-            return self.left.arrays.run(tensor, output, target)
+        if step is None:
+            return self.arrays_now().run(tensor, output, target)
+        self.left.weights = self._moved(step)
         outcome = super().run(tensor, output, target)
         return replace(outcome, seconds=time.perf_counter() - began)
 
@@ -89,25 +106,43 @@ class TrainingBufferJob(BufferJob):
         plan, step = self.plan_for(tensor), self.left.step
         return plan if step is None else replace(plan, weights=step.batch)
 
-    @property
-    def trained(self) -> "dict[str, tuple[Any, str]] | None":
-        """The weights as the call has left them: items, and the name of their dtype.
+    def arrays_now(self) -> "Job":
+        """Return the job of arrays, with the weights as the calls so far have left them."""
+        job = self.left.arrays
+        if job is None:
+            import numpy as np
 
-        None where the job of arrays has them.
-        """
-        step = self.left.step
-        if step is None:
-            return None
+            job = self.left.arrays = self.arrays()
+            job.state.weights = {name: np.array(kept) for name, (kept, _) in self.trained.items()}
+        return job
+
+    @property
+    def trained(self) -> "dict[str, tuple[Any, str]]":
+        """The weights as calls without NumPy have left them: items, and the name of their dtype."""
         found: dict[str, tuple[Any, str]] = {}
-        weights: Mapping[str, Any] = self.weights
-        for name, weight in weights.items():
-            values = step.updated.get(name) or weight.cast("B").cast("d").tolist()
+        for name, weight in self._weights.items():
+            values = weight.cast("B").cast("d").tolist()
             found[name] = _kept(values, weight.shape, self.kinds[name]), self.kinds[name]
+        return found
+
+    @property
+    def _weights(self) -> "Mapping[str, Any]":
+        return self.weights if self.left.weights is None else self.left.weights
+
+    def _moved(self, step: "PlainStep") -> "dict[str, Any]":
+        """Return the weights after a call, rounded to the dtypes in which they are kept."""
+        found = dict(self._weights)
+        for name, values in step.updated.items():
+            shape = found[name].shape
+            kept = _kept(values, (len(values),), self.kinds[name]).tolist()
+            found[name] = _kept(kept, shape, "float64")
         return found
 
     def _calls_for(self, plan: "BufferPass") -> GrainCalls | None:
         """Return the calls that take statistics of a tensor; None where NumPy is needed."""
-        gathering = self._gathering(plan)
+        gathering, own = self._gathering(plan), plan.compute_dtype.name
+        if plan.dtype != own and not (own == "float32" and plan.dtype in ("float16", "bfloat16")):
+            return None  # statistics are of what is computed with
         axes = gathering.statistics_axes
         if not gathering.is_whole or gathering.inner is not gathering:
             return None
@@ -134,7 +169,7 @@ class TrainingBufferJob(BufferJob):
             return None
         count = prod(plan.shape) // calls.statistics
         mean, squares = (each.cast("B").cast("d").tolist() for each in found)
-        step = layer.plain_step(self.weights, mean, squares, count)
+        step = layer.plain_step(self._weights, mean, squares, count)
         if step is None or not all(map(self._fits, step.updated, step.updated.values())):
             return None
         return step
