@@ -87,5 +87,5 @@ PyObject *py_half_vectors(PyObject *self, PyObject *bits)
     (void)self;
     const long wanted = PyLong_AsLong(bits);
     if (wanted == -1 && PyErr_Occurred()) return NULL;
-    return PyLong_FromLong(half_vectors(wanted > 512 ? 512 : (int)wanted));
+    return PyLong_FromLong(half_vectors((int)LEAST(wanted, 1024)));
 }

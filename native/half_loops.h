@@ -64,7 +64,8 @@ typedef struct {
  * them. */
 const half_loops *half_loops_of(const halves *h);
 
-/* Use vectors of so many bits at most: 512, 256, or 0 for none; returns how many are used. */
+/* Use vectors of so many bits at most: 512, 256, or 0 for none; returns how many are used. More than 512
+ * ask for instructions that only some processors of 512 bits have, besides. */
 int half_vectors(int bits);
 
 /* How many those have that are used. */

@@ -306,9 +306,14 @@ static INLINE FOR void NAME(add_line)(int brain, const uint16_t *x, ptrdiff_t si
 }
 
 /* A loop for each type of two bytes, and their table. */
+#ifdef OWN_ROUNDING /* of float16, all processors have that */
+#define BOTH(loop, parameters, ...) \
+    static FOR void NAME(bfloat16_##loop) parameters { NAME(loop)(1, __VA_ARGS__); }
+#else
 #define BOTH(loop, parameters, ...)                                                               \
     static FOR void NAME(float16_##loop) parameters { NAME(loop)(0, __VA_ARGS__); }               \
     static FOR void NAME(bfloat16_##loop) parameters { NAME(loop)(1, __VA_ARGS__); }
+#endif
 BOTH(widen_all, (const uint16_t *x, float *to, ptrdiff_t n), x, to, n)
 BOTH(add_line,
      (const uint16_t *x, ptrdiff_t size, float *wide, double *near, double *sums, double *powers),
@@ -344,7 +349,11 @@ BOTH(write_run,
             NAME(kind##_scale_along), NAME(kind##_moments_of_rows), NAME(kind##_write_row),       \
             NAME(kind##_write_run), NAME(kind##_add_line), NAME(add_away),                        \
     }
+#ifdef OWN_ROUNDING
+static const half_loops NAME(loops) = TABLE(bfloat16);
+#else
 static const half_loops NAME(loops)[2] = {TABLE(float16), TABLE(bfloat16)};
+#endif
 
 #undef BOTH
 #undef TABLE

@@ -5,8 +5,13 @@
  * What comes out has the bytes of conversions.h, but that a NaN may become a quiet one early: so it
  * has to go through arithmetic, which makes it one anyway, before it is rounded. */
 #if LANES == 16
+#ifdef OWN_ROUNDING /* the processor rounds to bfloat16 by itself */
+#define NAME(name) name##_own
+#define FOR __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")))
+#else
 #define NAME(name) name##_512
 #define FOR __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl")))
+#endif
 #define V __m512  /* numbers */
 #define D __m512d /* half as many, in float64 */
 #define RAW __m256i /* the items that they were */
@@ -26,9 +31,8 @@ static INLINE FOR V NAME(widen)(int brain, RAW raw)
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(raw), 16));
 }
 
-static INLINE FOR RAW NAME(narrow)(int brain, V v)
+static INLINE FOR RAW NAME(upper_halves)(V v)
 {
-    if (!brain) return _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     const __m512i bits = _mm512_castps_si512(v), upper = _mm512_srli_epi32(bits, 16);
     const __m512i even = _mm512_and_si512(upper, _mm512_set1_epi32(1));
     const __m512i sum = _mm512_add_epi32(bits, _mm512_add_epi32(even, _mm512_set1_epi32(0x7FFF)));
@@ -36,6 +40,25 @@ static INLINE FOR RAW NAME(narrow)(int brain, V v)
     const __m512i rounded = _mm512_srli_epi32(sum, 16);
     return _mm512_cvtepi32_epi16(
         _mm512_mask_or_epi32(rounded, none, upper, _mm512_set1_epi32(0x40)));
+}
+
+#ifdef OWN_ROUNDING
+static FOR __attribute__((noinline)) RAW NAME(upper_halves_of_small)(V v)
+{
+    return NAME(upper_halves)(v);
+}
+#endif
+
+static INLINE FOR RAW NAME(narrow)(int brain, V v)
+{
+    if (!brain) return _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#ifdef OWN_ROUNDING
+    const RAW rounded = (RAW)_mm512_cvtneps_pbh(v); /* has zeros for what has no exponent */
+    const int small = _mm512_fpclass_ps_mask(v, 0x20) != 0;
+    return __builtin_expect(small, 0) ? NAME(upper_halves_of_small)(v) : rounded;
+#else
+    return NAME(upper_halves)(v);
+#endif
 }
 
 /* The first `n` items, less than LANES; zeros stand for the others. */

@@ -50,7 +50,7 @@ static struct PyModuleDef definition = {
 PyMODINIT_FUNC PyInit__native(void)
 {
     own_conversion(1);
-    half_vectors(512);
+    half_vectors(1024);
     row_vectors(512);
     own_sums(1);
     return PyModuleDef_Init(&definition);

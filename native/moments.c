@@ -7,6 +7,7 @@
 #define LANES 48   /* items of a row in which short ones are put side by side */
 #define GROUPS 64  /* of two rows each that are added one after another, of float64 */
 #define SOME 32768 /* items of images whose means are taken before their squares */
+#define FEW 32     /* items of an image below which vectors of halves do not pay */
 #define SMALL 49   /* cells of an image of the usual last layer, 7 by 7 */
 
 #define T float
@@ -93,7 +94,7 @@ static int images_halves(const halves *h, const uint16_t *x, double *mean, doubl
 {
     const ptrdiff_t rows = side_by_side(after, length), n = rows * after, size = length * after;
     const ptrdiff_t step = LEAST(MOST(WIDENED / (2 * n), 1) * 2 * n, size);
-    const half_loops *l = half_loops_of(h);
+    const half_loops *l = size < FEW ? NULL : half_loops_of(h);
     if (l) return moments_by_vectors(l, x, mean, squares, before, length, after, rows);
     double *sums = room(n, 3, sizeof(double)), *powers = sums + n, *near = sums + 2 * n;
     float *wide = room(step, 1, sizeof(float));

@@ -147,7 +147,9 @@ def scale(
 def convert(x: Array, out: Array, source: str, target: str, items: int, /) -> bool: ...
 def own_conversion(allowed: bool, /) -> bool: ...
 def own_sums(allowed: bool, /) -> bool: ...
-def half_vectors(bits: int, /) -> int: ...  # use those of 512, 256 or no bits; returns how many are
+def half_vectors(
+    bits: int, /
+) -> int: ...  # at most those of 512, 256 or 0 bits; 1024: all there are
 def allow_threads(
     threads: int, /
 ) -> int: ...  # for calls of this thread from now on; returns how many there were

@@ -309,7 +309,7 @@ def two_bytes(random: Random) -> None:
         if calls[0] is None:  # means over many planes and rows
             continue
         right = calls[1](wide, out)
-        for bits in (0, 256, 512):
+        for bits in (0, 256, 512, 1024):
             native.loops().half_vectors(bits)
             if calls[0](x, y) and right:
                 np.testing.assert_array_equal(y, narrow(out).view(np.uint16))

@@ -183,10 +183,10 @@ OF_CHANNELS: tuple[Layer, ...] = (
 def bits(request: pytest.FixtureRequest) -> Iterator[int]:
     """Return how long vectors are to be; afterwards they are again what the processor has."""
     if native.loops().half_vectors(request.param) != request.param:
-        native.loops().half_vectors(512)
+        native.loops().half_vectors(1024)
         pytest.skip("this processor has no such vectors")
     yield request.param
-    native.loops().half_vectors(512)
+    native.loops().half_vectors(1024)
 
 
 @pytest.mark.parametrize("layer", OF_CHANNELS, ids=repr)
