@@ -38,6 +38,13 @@
 #define INDEPENDENT
 #endif
 
+/* Before a short loop of known length, which is to become vectors and not one step after another. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define AS_VECTORS _Pragma("GCC unroll 1")
+#else
+#define AS_VECTORS
+#endif
+
 #if defined(__GNUC__) || defined(__clang__)
 #define PREFETCH(address) __builtin_prefetch(address)
 #define PREFETCH_TO_WRITE(address) __builtin_prefetch(address, 1)

@@ -36,6 +36,7 @@ static INLINE ptrdiff_t side_by_side(ptrdiff_t after, ptrdiff_t length)
 #define EXACT ADDED
 #define ODD NEVER
 #define OWN_SUMS 1
+#define KEEPS 0
 #include "folds_of.h"
 
 #define T double
@@ -47,6 +48,7 @@ static INLINE ptrdiff_t side_by_side(ptrdiff_t after, ptrdiff_t length)
 #define EXACT ADDED
 #define ODD NEVER
 #define OWN_SUMS 0
+#define KEEPS 0
 #include "folds_of.h"
 
 #define T float
@@ -58,6 +60,7 @@ static INLINE ptrdiff_t side_by_side(ptrdiff_t after, ptrdiff_t length)
 #define EXACT ADDED
 #define ODD NEVER
 #define OWN_SUMS 0
+#define KEEPS 0
 #include "folds_of.h"
 
 #define T double
@@ -69,6 +72,7 @@ static INLINE ptrdiff_t side_by_side(ptrdiff_t after, ptrdiff_t length)
 #define EXACT ADDED
 #define ODD NEVER
 #define OWN_SUMS 0
+#define KEEPS 0
 #include "folds_of.h"
 
 #define T float
@@ -80,6 +84,7 @@ static INLINE ptrdiff_t side_by_side(ptrdiff_t after, ptrdiff_t length)
 #define EXACT larger_f
 #define ODD UNORDERED
 #define OWN_SUMS 0
+#define KEEPS 1
 #include "folds_of.h"
 
 #define T double
@@ -91,6 +96,7 @@ static INLINE ptrdiff_t side_by_side(ptrdiff_t after, ptrdiff_t length)
 #define EXACT larger_d
 #define ODD UNORDERED
 #define OWN_SUMS 0
+#define KEEPS 1
 #include "folds_of.h"
 
 #define T float
@@ -102,6 +108,7 @@ static INLINE ptrdiff_t side_by_side(ptrdiff_t after, ptrdiff_t length)
 #define EXACT smaller_f
 #define ODD UNORDERED
 #define OWN_SUMS 0
+#define KEEPS 1
 #include "folds_of.h"
 
 #define T double
@@ -113,6 +120,7 @@ static INLINE ptrdiff_t side_by_side(ptrdiff_t after, ptrdiff_t length)
 #define EXACT smaller_d
 #define ODD UNORDERED
 #define OWN_SUMS 0
+#define KEEPS 1
 #include "folds_of.h"
 
 /* Reduce items of two bytes: small images several at once, of large ones as many rows as stay in the

@@ -182,9 +182,40 @@ static INLINE void NAME(short_of)(const T *restrict x, A *restrict out, ptrdiff_
     }
 }
 
+#if KEEPS
+/* Keep one item of a row of 16 or more: to see some of them twice does no harm. */
+static INLINE BITS NAME(kept_of_row)(const T *restrict x, A *restrict out, ptrdiff_t length)
+{
+    A all[16];
+    BITS lanes[16], odd = 0;
+    AS_VECTORS
+    for (int j = 0; j < 16; j++) all[j] = x[j], lanes[j] = ODD(x[j], x[length - 16 + j]);
+    for (ptrdiff_t i = 16; i + 16 <= length; i += 16) {
+        AS_VECTORS
+        for (int j = 0; j < 16; j++)
+            all[j] = JOIN(all[j], x[i + j]), lanes[j] |= ODD(x[i + j], x[i + j]);
+    }
+    AS_VECTORS
+    for (int j = 0; j < 16; j++) all[j] = JOIN(all[j], x[length - 16 + j]), odd |= lanes[j];
+    AS_VECTORS
+    for (int j = 0; j < 8; j++) all[j] = JOIN(all[j], all[j + 8]);
+    AS_VECTORS
+    for (int j = 0; j < 4; j++) all[j] = JOIN(all[j], all[j + 4]);
+    *out = JOIN(JOIN(all[0], all[2]), JOIN(all[1], all[3]));
+    return odd;
+}
+#endif
+
 LOOP static void NAME(short_rows)(const T *x, A *out, ptrdiff_t before, ptrdiff_t length)
 {
     ptrdiff_t k = 0;
+#if KEEPS
+    for (; length >= 16 && k < before; k++) {
+        const source own = {x, NULL, NULL};
+        if (NAME(kept_of_row)(x + k * length, out + k, length))
+            NAME(one_by_one)(&own, k * length, out + k, length, 1);
+    }
+#endif
     for (; k + 4 <= before; k += 4) NAME(short_of)(x + k * length, out + k, length, 4);
     for (; k < before; k++) NAME(short_of)(x + k * length, out + k, length, 1);
 }
@@ -251,3 +282,4 @@ int NAME(fold)(const T *x, A *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t
 #undef EXACT
 #undef BITS
 #undef OWN_SUMS
+#undef KEEPS
