@@ -16,6 +16,8 @@ from poolnorm_cli.api.arguments import (
 from poolnorm_cli.api.functions import LayerFunction
 from poolnorm_cli.api.steps import pipeline_of, steps_of
 from poolnorm_cli.engine.in_memory import run_steps
+from poolnorm_cli.kernels.native import FLOATS
+from poolnorm_cli.sizes import ALONE_BYTES
 
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ class Pipeline:
         with python_errors():
             self._named = pipeline_of(self.layers)
         self._steps: dict[Any, tuple[StepJob, ...]] = {}
+        self._small: set[Any] = set()
 
     def __repr__(self) -> str:
         """Return the call that makes such a pipeline."""
@@ -91,8 +94,21 @@ class Pipeline:
             ArgumentError: A layer cannot take what comes to it.
             DataError: Weights have values that they cannot have.
         """
+        is_small = type(x) is np.ndarray and x.nbytes < ALONE_BYTES and x.dtype.char in FLOATS
+        if not is_small or weights is not None or training or dtype is not None:
+            with python_errors():
+                return self._run(x, weights, training, out, dtype, threads)[0]
+        key = x.shape, x.dtype, threads
+        if key in self._small:  # to cut an array in blocks takes longer than the layers do
+            for layer in self.layers[:-1]:
+                x = layer(x, threads=threads)
+            return self.layers[-1](x, out=out, threads=threads)
         with python_errors():
-            return self._run(x, weights, training, out, dtype, threads)[0]
+            y = self._run(x, weights, training, out, dtype, threads)[0]
+        if len(self._small) >= _KEPT:
+            self._small.clear()
+        self._small.add(key)
+        return y
 
     def train(
         self,

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import poolnorm_cli as pn
 from poolnorm_cli import (
     AdaptiveAveragePooling,
     AveragePooling,
@@ -134,3 +135,28 @@ def test_a_pipeline_gives_the_bytes_of_the_command(poolnorm: Command, tmp_path: 
     found = Pipeline([MaxPooling(), LayerNormalization()])(LARGE, dtype="float16")
 
     np.testing.assert_array_equal(found, np.load(tmp_path / "y.npy"))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "uint8", ">f4"])
+def test_small_arrays_give_in_every_call_what_the_first_gave(dtype: str) -> None:
+    layers = [
+        pn.MaxPooling(2),
+        pn.BatchNormalization(),
+        pn.LayerNormalization(),
+        pn.AveragePooling(2),
+    ]
+    pipeline = pn.Pipeline(layers)
+    x = (np.random.default_rng(3).standard_normal((2, 9, 8, 4)) * 9).astype(dtype)
+    expected = pipeline(x).copy()
+    for _ in range(4):
+        np.testing.assert_array_equal(pipeline(x).view("u1"), expected.view("u1"))
+        out = np.empty_like(expected)
+        assert pipeline(x, out=out) is out
+        np.testing.assert_array_equal(out.view("u1"), expected.view("u1"))
+        with pytest.raises(ValueError, match="out has shape"):
+            pipeline(x, out=out[:1])
+    same = pn.Pipeline([pn.LayerNormalization(), pn.UnitNormalization()])
+    if dtype in ("float32", "float64"):
+        for _ in range(3):
+            y = x.copy()
+            np.testing.assert_array_equal(same(y, out=y), same(x))
