@@ -13,14 +13,12 @@ import pytest
 from poolnorm_cli import strips
 from poolnorm_cli.engine import threads
 from poolnorm_cli.engine.buffer_training import TrainingBufferJob
-from poolnorm_cli.kernels import grain_loops, native
+from poolnorm_cli.kernels import native
 from poolnorm_cli.tensors import npy
 from tests.batch.places import tree
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from tests.conftest import Command
@@ -123,13 +121,10 @@ def test_what_does_more_takes_numpy(both: Any, flags: str) -> None:
 
 
 @pytest.fixture(name="small_grains")
-def _small_grains(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _small_grains(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(strips, "GRAIN_ITEMS", 600)
     monkeypatch.setattr(threads, "THREADED_BYTES", 0)
     monkeypatch.setattr(npy, "SMALL_FILE_BYTES", 0)
-    grain_loops.grain_calls.cache_clear()
-    yield
-    grain_loops.grain_calls.cache_clear()
 
 
 @pytest.mark.usefixtures("small_grains")

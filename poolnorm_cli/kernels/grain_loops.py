@@ -75,7 +75,6 @@ class GrainCalls(NamedTuple):
         return not native.loops().merge_grains(*pair, *found, self.grains)
 
 
-@lru_cache(maxsize=64)
 def grain_calls(shape: Ints, axes: Ints) -> GrainCalls | None:
     """Return what the loops over a tensor are called with, and the shape of the statistics.
 
@@ -91,8 +90,13 @@ def grain_calls(shape: Ints, axes: Ints) -> GrainCalls | None:
     """
     if axes[:1] != (0,) or 0 in shape:
         return None
+    return _calls(shape, axes, grain_rows(shape[1:]))
+
+
+@lru_cache(maxsize=64)
+def _calls(shape: Ints, axes: Ints, rows: int) -> GrainCalls | None:
     kept = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
-    samples, rows = shape[0], grain_rows(shape[1:])
+    samples = shape[0]
     inner = tuple(axis for axis in range(len(shape)) if axis not in axes)
     if not inner or inner[-1] - inner[0] != len(inner) - 1:
         return None

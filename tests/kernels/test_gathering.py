@@ -108,7 +108,6 @@ def test_two_loops_give_what_is_gathered_grain_by_grain(
     x = (np.random.default_rng(1).standard_normal(shape) * 3 + 7).astype(dtype)
     monkeypatch.setattr(gathering, "grain_rows", lambda _: rows)
     monkeypatch.setattr(grain_loops, "grain_rows", lambda _: rows)
-    monkeypatch.setattr(gathering, "grain_calls", grain_loops.grain_calls.__wrapped__)
     each = [moments_of(x[start : start + rows], axes) for start in range(0, len(x), rows)]
 
     found = whole_moments(x, axes)

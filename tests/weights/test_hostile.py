@@ -200,7 +200,8 @@ def test_nothing_but_the_file_is_touched(inputs: Path) -> None:
     hostile.honest(inputs / "good.h5")
     hostile.keras(hostile.model())(inputs / "good.keras")
     hostile.safetensors(hostile._told(), hostile._DATA)(inputs / "good.safetensors")
-    good = [*(f"good{suffix}::bn" for suffix in CORPUS), bad[0], "nothing.npz"]
+    np.savez_compressed(inputs / "packed.npz", gamma=np.ones(3))
+    good = [*(f"good{suffix}::bn" for suffix in CORPUS), bad[0], "nothing.npz", "packed.npz"]
 
     words = [sys.executable, "-W", "error", "-c", _AUDITED]
     done = subprocess.run(
