@@ -10,6 +10,7 @@
 #define PIECE 8192    /* items of joined rows that stay in the first-level cache */
 #define BLOCK 8       /* cells that are joined before the same items of the next */
 #define APART 64      /* items of a cell from which adaptive.c joins cells, not rows */
+#define AHEAD 1024    /* items from those that are read to those that are asked for */
 #define ALIGNMENT 64  /* bytes of a vector */
 
 /* The rows of the input that an output row is made from, and what stands outside of them. */

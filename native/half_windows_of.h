@@ -31,8 +31,12 @@ TARGET static INLINE void NAME(put)(const A *v, int size, divisor by, uint16_t *
 TARGET static INLINE A NAME(rows)(const uint16_t *const *rows, ptrdiff_t count, ptrdiff_t i, ODD *odd)
 {
     (void)odd;
+    PREFETCH(rows[0] + i + AHEAD);
     A all = TAKE(rows[0] + i, odd);
-    for (ptrdiff_t r = 1; r < count; r++) all = JOIN(all, TAKE(rows[r] + i, odd));
+    for (ptrdiff_t r = 1; r < count; r++) {
+        PREFETCH(rows[r] + i + AHEAD);
+        all = JOIN(all, TAKE(rows[r] + i, odd));
+    }
     return all;
 }
 
