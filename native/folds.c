@@ -2,6 +2,7 @@
 
 #include "checked.h"
 #include "conversions.h"
+#include "half_windows.h"
 #include "sums.h"
 
 #include <math.h>
@@ -160,18 +161,29 @@ int fold_squares_halves(const halves *h, const uint16_t *x, double *out, ptrdiff
     return fold_squares_of_halves(h, x, out, before, length, after);
 }
 
-#define KEEP_HALVES(name)                                                                         \
-    int fold_##name##_halves(const halves *h, const uint16_t *x, uint16_t *out, ptrdiff_t before, \
-                             ptrdiff_t length, ptrdiff_t after)                                   \
+#define KEEP_HALVES(name, fold)                                                                   \
+    int name(const halves *h, const uint16_t *x, uint16_t *out, ptrdiff_t before,                 \
+             ptrdiff_t length, ptrdiff_t after)                                                   \
     {                                                                                             \
         float *kept = room(before, after, sizeof(float));                                         \
-        const int result = kept ? fold_##name##_of_halves(h, x, kept, before, length, after) : -1; \
+        const int result = kept ? fold(h, x, kept, before, length, after) : -1;                   \
         if (!result) h->narrow(kept, out, before * after);                                        \
         free(kept);                                                                               \
         return result;                                                                            \
     }
-KEEP_HALVES(max)
-KEEP_HALVES(min)
+static KEEP_HALVES(keep_max_halves, fold_max_of_halves)
+KEEP_HALVES(fold_min_halves, fold_min_of_halves)
+
+/* Rows that are not put side by side are cells of one window. */
+int fold_max_halves(const halves *h, const uint16_t *x, uint16_t *out, ptrdiff_t before,
+                    ptrdiff_t length, ptrdiff_t after)
+{
+    const span first = {0, 1}, all = {0, length};
+    const covers s = {before, after, {1, 1, &first}, {1, 1, &first}, {length, 1, &all}};
+    const int result = side_by_side(after, length) > 1 ? NOT_SERVED : covers_in_vectors(h, 0, x, out, &s);
+    if (result != NOT_SERVED) return LEAST(result, 0);
+    return keep_max_halves(h, x, out, before, length, after);
+}
 
 LOOP int divide_f(const double *sums, float *out, double by, ptrdiff_t n)
 {

@@ -176,6 +176,8 @@ OF_CHANNELS: tuple[Layer, ...] = (
         for kind in (AdaptiveMaxPooling, AdaptiveAveragePooling)
         for size in (1, 3, 4, 7)
     ),
+    GlobalMaxPooling(),
+    GlobalMaxPooling(data_format="channels_first"),
 )
 
 
