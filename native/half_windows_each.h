@@ -22,7 +22,7 @@ TARGET static INLINE FLOATS NOTED(const uint16_t *x, ODD *odd)
 #define OUTSIDE 0
 #define AVERAGE 1
 #define A PASTED(doubles, BITS)
-#define TAKE(x, odd) PASTED(wide, BITS)(LOAD(x))
+#define TAKE(x, odd) PASTED(PASTED(load_wide, KIND), BITS)(x)
 #define JOIN PASTED(wide_sum, BITS)
 #define DIVIDE PASTED(wide_quotient, BITS)
 #include "half_windows_of.h"
@@ -48,7 +48,7 @@ TARGET static INLINE FLOATS NOTED(const uint16_t *x, ODD *odd)
 #define JOB mean_of
 #define A PASTED(doubles, BITS)
 #define NEUTRAL PASTED(all_doubles, BITS)(-0.0)
-#define TAKE(x, odd) PASTED(wide, BITS)(LOAD(x))
+#define TAKE(x, odd) PASTED(PASTED(load_wide, KIND), BITS)(x)
 #define JOIN PASTED(wide_sum, BITS)
 #define DIVIDE PASTED(divided, BITS)
 #include "half_covers_of.h"
