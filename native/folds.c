@@ -10,6 +10,7 @@
 
 #define LANES 48  /* items of a row in which short ones are put side by side */
 #define SHORT 64  /* items of a row up to which several are worked on together */
+#define FAR (1 << 16) /* items of an image from which on some are read at once */
 #define SUMS 2048 /* that are divided before more are taken */
 #define GROUPS 64 /* of four rows each that are joined one after another */
 

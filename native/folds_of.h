@@ -231,21 +231,58 @@ LOOP static void NAME(few_items)(const source *x, A *out, ptrdiff_t before, ptrd
     }
 }
 
+/* Join rows of an image that are side by side. */
+static INLINE void NAME(put_together)(const A *restrict all, ptrdiff_t rows, ptrdiff_t after,
+                                      A *restrict out)
+{
+    for (ptrdiff_t c = 0; c < after; c++) {
+        A one = all[c];
+        for (ptrdiff_t r = 1; r < rows; r++) one = JOIN(one, all[r * after + c]);
+        out[c] = one;
+    }
+}
+
+#if OWN_SUMS
+/* Add images up at once, each as it is alone, into the second half of its part of `memory`. */
+static INLINE void NAME(images_abreast)(const T *x, ptrdiff_t n, ptrdiff_t size, A *memory)
+{
+    const ptrdiff_t whole = size / (4 * n) * 4 * n;
+    for (ptrdiff_t i = 0, first = 1; i < whole; first = 0) {
+        const ptrdiff_t stop = LEAST(whole, i + GROUPS * 4 * n);
+        for (int begin = 1; i < stop; begin = 0, i += 4 * n)
+            sum_abreast(x + i, size, n, begin, memory + first * n, 2 * n);
+        for (int m = 0; m < ABREAST && !first; m++)
+            NAME(join)(memory + 2 * m * n, n, memory + (2 * m + 1) * n);
+    }
+    for (int m = 0; m < ABREAST; m++) {
+        A *all = memory + (2 * m + 1) * n;
+        const T *image = x + m * size;
+        ptrdiff_t i = whole;
+        for (; i + n <= size; i += n) NAME(rows_of)(image + i, n, 1, 0, all, 0);
+        NAME(rows_of)(image + i, size - i, 1, 0, all, 0);
+    }
+}
+#endif
+
 LOOP static void NAME(many_items)(const source *x, A *out, ptrdiff_t before, ptrdiff_t length,
                                   ptrdiff_t after, A *memory)
 {
     const ptrdiff_t rows = side_by_side(after, length), n = rows * after, size = length * after;
-    for (ptrdiff_t k = 0; k < before; k++, out += after) {
+    ptrdiff_t k = 0;
+#if OWN_SUMS
+    const int abreast = sums_by_vectors && !x->widen && n % 4 == 0 && size >= MOST(FAR, 4 * n);
+    for (; abreast && k + ABREAST <= before; k += ABREAST) {
+        NAME(images_abreast)((const T *)x->x + k * size, n, size, memory);
+        for (int m = 0; m < ABREAST; m++, out += after)
+            NAME(put_together)(memory + (2 * m + 1) * n, rows, after, out);
+    }
+#endif
+    for (; k < before; k++, out += after) {
         A *all = rows == 1 ? out : memory + n;
-        if (NAME(image_of)(x, k * size, n, size, memory, all, 0)) {
+        if (NAME(image_of)(x, k * size, n, size, memory, all, 0))
             NAME(one_by_one)(x, k * size, out, length, after);
-            continue;
-        }
-        for (ptrdiff_t c = 0; c < after && rows > 1; c++) {
-            A one = all[c];
-            for (ptrdiff_t r = 1; r < rows; r++) one = JOIN(one, all[r * after + c]);
-            out[c] = one;
-        }
+        else if (rows > 1)
+            NAME(put_together)(all, rows, after, out);
     }
 }
 
@@ -260,7 +297,7 @@ static int NAME(fold_as)(const source *x, A *out, ptrdiff_t before, ptrdiff_t le
         NAME(few_items)(x, out, before, length, after);
         return 0;
     }
-    A *memory = room(side_by_side(after, length) * after, 2, sizeof(A));
+    A *memory = room(side_by_side(after, length) * after, OWN_SUMS ? 2 * ABREAST : 2, sizeof(A));
     if (!memory) return -1;
     NAME(many_items)(x, out, before, length, after, memory);
     free(memory);

@@ -103,6 +103,17 @@ FOR void sum_apart(const float *x, ptrdiff_t step, ptrdiff_t count, int begin, d
     while (row < count) row += some_apart(x + row * step, step, count - row, 0, to, n);
 }
 
+FOR void sum_abreast(const float *restrict x, ptrdiff_t image, ptrdiff_t n, int begin,
+                     double *restrict to, ptrdiff_t apart)
+{
+    for (ptrdiff_t i = 0; i + WIDE <= n; i += WIDE)
+        for (int m = 0; m < ABREAST; m++) {
+            const __m256d four = four_rows(x + m * image + i, n);
+            double *at = to + m * apart + i;
+            _mm256_storeu_pd(at, begin ? four : added(_mm256_loadu_pd(at), four));
+        }
+}
+
 #else
 int own_sums(int allowed)
 {
@@ -118,5 +129,11 @@ void sum_few(const float *x, ptrdiff_t n, ptrdiff_t count, int begin, double *to
 void sum_apart(const float *x, ptrdiff_t step, ptrdiff_t count, int begin, double *to, ptrdiff_t n)
 {
     (void)x, (void)step, (void)count, (void)begin, (void)to, (void)n;
+}
+
+void sum_abreast(const float *restrict x, ptrdiff_t image, ptrdiff_t n, int begin,
+                 double *restrict to, ptrdiff_t apart)
+{
+    (void)x, (void)image, (void)n, (void)begin, (void)to, (void)apart;
 }
 #endif

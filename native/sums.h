@@ -19,4 +19,11 @@ void sum_few(const float *x, ptrdiff_t n, ptrdiff_t count, int begin, double *to
 /* Add rows that are `step` items apart, four at a time as long as there are as many. */
 void sum_apart(const float *x, ptrdiff_t step, ptrdiff_t count, int begin, double *to, ptrdiff_t n);
 
+#define ABREAST 4 /* images */
+
+/* Add four rows of `n` items, a multiple of four, of each of some images that are `image` items apart:
+ * memory gives more to a reader of several places than to one that goes straight ahead. Their sums are
+ * `apart` from each other. */
+void sum_abreast(const float *x, ptrdiff_t image, ptrdiff_t n, int begin, double *to, ptrdiff_t apart);
+
 #endif

@@ -86,6 +86,20 @@ def test_sums_of_float32_are_taken_in_one_order(after: int, length: int) -> None
 
 @pytest.mark.skipif(not compiled(), reason="NumPy sums in another order")
 @pytest.mark.usefixtures("sums")
+@pytest.mark.parametrize("sizes", [(1100, 64), (1031, 68), (3500, 20), (4100, 17), (2, 40_000)])
+def test_large_images_are_summed_as_each_is_alone(sizes: tuple[int, int]) -> None:
+    x = np.random.default_rng(7).standard_normal((6, *sizes)).astype(np.float32)
+    together, alone = np.empty((6, sizes[1])), np.empty((6, sizes[1]))
+
+    loops().fold_sum(x, together, x.shape, "f")
+
+    for image in range(6):
+        loops().fold_sum(x[image], alone[image], (1, *sizes), "f")
+    assert together.tobytes() == alone.tobytes()
+
+
+@pytest.mark.skipif(not compiled(), reason="NumPy sums in another order")
+@pytest.mark.usefixtures("sums")
 @pytest.mark.parametrize("items", [1, 9, 64, 71])
 def test_adaptive_sums_of_float32_are_taken_in_one_order(items: int) -> None:
     x = np.random.default_rng(5).standard_normal((2, 13, 17, items)).astype(np.float32)
