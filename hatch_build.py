@@ -3,6 +3,9 @@
 import os
 import sys
 import sysconfig
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -66,7 +69,16 @@ def compiled(root: Path) -> str | None:
         return None
     flags = SANITIZED if wanted == "sanitized" else FLAGS
     from setuptools import Distribution, Extension
+    from setuptools.command.build_ext import build_ext
     from setuptools.errors import BaseError, CCompilerError
+
+    class BuildLoops(build_ext):
+        """Compiles as many files at a time as there are processors."""
+
+        def build_extensions(self) -> None:
+            if os.name != "nt":  # its compiler is searched for in the first call
+                self.compiler.compile = partial(_side_by_side, self.compiler.compile)
+            super().build_extensions()
 
     extension = Extension(
         MODULE,
@@ -75,9 +87,12 @@ def compiled(root: Path) -> str | None:
         extra_link_args=[flag for flag in flags if flag.startswith("-fsanitize")],
         py_limited_api=True,
     )
-    command = Distribution({"name": "poolnorm-cli", "ext_modules": [extension]}).get_command_obj(
-        "build_ext"
-    )
+    what = {
+        "name": "poolnorm-cli",
+        "ext_modules": [extension],
+        "cmdclass": {"build_ext": BuildLoops},
+    }
+    command = Distribution(what).get_command_obj("build_ext")
     command.inplace = command.force = True
     here = Path.cwd()
     os.chdir(root)
@@ -92,3 +107,12 @@ def compiled(root: Path) -> str | None:
     finally:
         os.chdir(here)
     return str(Path(command.get_ext_fullpath(MODULE)).relative_to(root))
+
+
+def _side_by_side(
+    compile_all: Callable[..., list[str]], sources: Sequence[str], **options: Any
+) -> list[str]:
+    """Compile files beside each other, which a compiler of setuptools does one after the other."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        made = pool.map(lambda source: compile_all([source], **options), sources)
+        return [name for names in made for name in names]
