@@ -41,7 +41,7 @@ LOOP static void NAME(join_rows)(const T *x, ptrdiff_t step, ptrdiff_t count, in
                                  ptrdiff_t n)
 {
 #if OWN_SUMS
-    if (sums_by_vectors) {
+    if (SUMS_BY_VECTORS) {
         sum_apart(x, step, count, begin, to, n);
         return;
     }

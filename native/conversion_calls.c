@@ -68,24 +68,10 @@ PyObject *py_convert(PyObject *self, PyObject *args)
     return answer(&b, 0);
 }
 
-PyObject *py_own_conversion(PyObject *self, PyObject *allowed)
-{
-    (void)self;
-    int wanted = PyObject_IsTrue(allowed);
-    return wanted < 0 ? NULL : PyBool_FromLong(own_conversion(wanted));
-}
-
-PyObject *py_own_sums(PyObject *self, PyObject *allowed)
-{
-    (void)self;
-    int wanted = PyObject_IsTrue(allowed);
-    return wanted < 0 ? NULL : PyBool_FromLong(own_sums(wanted));
-}
-
-PyObject *py_half_vectors(PyObject *self, PyObject *bits)
+PyObject *py_use_vectors(PyObject *self, PyObject *bits)
 {
     (void)self;
     const long wanted = PyLong_AsLong(bits);
     if (wanted == -1 && PyErr_Occurred()) return NULL;
-    return PyLong_FromLong(half_vectors((int)LEAST(wanted, 1024)));
+    return PyLong_FromLong(use_vectors((int)MOST(LEAST(wanted, 1024), 0)));
 }

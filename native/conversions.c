@@ -5,12 +5,8 @@
 
 #define SOME 1024 /* items of which it is asked together whether one is NaN */
 
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
-#define F16C 1
-#include <cpuid.h>
+#ifdef VECTORS
 #include <immintrin.h>
-#else
-#define F16C 0
 #endif
 
 static INLINE float number_of(uint32_t bits)
@@ -110,7 +106,7 @@ LOOP static void narrow_bfloat16(const void *from, void *into, ptrdiff_t n)
     for (ptrdiff_t i = 0; i < n; i++) to[i] = upper_half(x[i]);
 }
 
-#if F16C
+#ifdef VECTORS
 /* The processor's conversions make every NaN a quiet one: such items are converted again. */
 
 __attribute__((target("avx2,f16c"))) static void widen_by_f16c(const void *from, void *into,
@@ -149,31 +145,12 @@ __attribute__((target("avx2,f16c"))) static void narrow_by_f16c(const void *from
     }
 }
 
-static int has_f16c(void)
-{
-    unsigned a, b, c = 0, d;
-    return __builtin_cpu_supports("avx2") && __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
-}
 #endif
-
-static int own = -1; /* -1: not asked yet */
-
-int own_conversion(int allowed)
-{
-#if F16C
-    own = allowed && has_f16c();
-#else
-    (void)allowed;
-    own = 0;
-#endif
-    return own;
-}
-
 
 static void widen_float16_as_allowed(const void *x, void *to, ptrdiff_t n)
 {
-#if F16C
-    if (own) {
+#ifdef VECTORS
+    if (vector_bits) {
         widen_by_f16c(x, to, n);
         return;
     }
@@ -183,8 +160,8 @@ static void widen_float16_as_allowed(const void *x, void *to, ptrdiff_t n)
 
 static void narrow_float16_as_allowed(const void *x, void *to, ptrdiff_t n)
 {
-#if F16C
-    if (own) {
+#ifdef VECTORS
+    if (vector_bits) {
         narrow_by_f16c(x, to, n);
         return;
     }

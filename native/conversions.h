@@ -7,6 +7,7 @@
 #define POOLNORM_CONVERSIONS_H
 
 #include "common.h"
+#include "vectors.h"
 
 typedef void (*converter)(const void *x, void *to, ptrdiff_t n);
 
@@ -41,8 +42,5 @@ static INLINE const void *taken(const source *s, ptrdiff_t at, ptrdiff_t n, size
     s->widen((const uint16_t *)s->x + at, s->wide, n);
     return s->wide;
 }
-
-/* Whether float16 is converted by the processor's own instructions; 0 for `allowed` prevents it. */
-int own_conversion(int allowed);
 
 #endif

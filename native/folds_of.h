@@ -91,7 +91,7 @@ static INLINE BITS NAME(image_of)(const source *x, ptrdiff_t at, ptrdiff_t n, pt
             const ptrdiff_t part = LEAST(stop - i, most);
             const T *cells = taken(x, at + i, part, sizeof(T));
 #if OWN_SUMS
-            if (sums_by_vectors) {
+            if (SUMS_BY_VECTORS) {
                 if (lanes)
                     sum_few(cells, n, part / n, begin, to);
                 else
@@ -270,7 +270,7 @@ LOOP static void NAME(many_items)(const source *x, A *out, ptrdiff_t before, ptr
     const ptrdiff_t rows = side_by_side(after, length), n = rows * after, size = length * after;
     ptrdiff_t k = 0;
 #if OWN_SUMS
-    const int abreast = sums_by_vectors && !x->widen && n % 4 == 0 && size >= MOST(FAR, 4 * n);
+    const int abreast = SUMS_BY_VECTORS && !x->widen && n % 4 == 0 && size >= MOST(FAR, 4 * n);
     for (; abreast && k + ABREAST <= before; k += ABREAST) {
         NAME(images_abreast)((const T *)x->x + k * size, n, size, memory);
         for (int m = 0; m < ABREAST; m++, out += after)

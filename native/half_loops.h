@@ -64,13 +64,6 @@ typedef struct {
  * them. */
 const half_loops *half_loops_of(const halves *h);
 
-/* Use vectors of so many bits at most: 512, 256, or 0 for none; returns how many are used. More than 512
- * ask for instructions that only some processors of 512 bits have, besides. */
-int half_vectors(int bits);
-
-/* How many those have that are used. */
-int half_vector_bits(void);
-
 /* scale_halves of scaling.h by such loops. */
 int scale_by_vectors(const half_loops *l, const uint16_t *x, uint16_t *y, const float *a,
                      const float *b, const float *c, ptrdiff_t before, ptrdiff_t length,

@@ -7,9 +7,9 @@
 #define POOLNORM_HALF_PAIRS_H
 
 #include "common.h"
+#include "vectors.h"
 
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
-#define PAIRS 1
+#ifdef VECTORS
 #include <immintrin.h>
 
 #define BY_512 __attribute__((target("avx2,f16c,avx512f,avx512bw,avx512dq,avx512vl")))
@@ -336,8 +336,6 @@ BY_256 static INLINE floats_256 plain_256(floats_256 x)
 {
     return (floats_256){plain_of_256(x.a), plain_of_256(x.b)};
 }
-#else
-#define PAIRS 0
 #endif
 
 #endif

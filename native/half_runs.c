@@ -9,11 +9,11 @@
 
 int runs_fit(const covers *s)
 {
-    return half_vector_bits() == 512 && s->items == 1 && s->plane.count * s->plane.length == 1 &&
+    return vector_bits == 512 && s->items == 1 && s->plane.count * s->plane.length == 1 &&
            s->cell.length <= WIDTH;
 }
 
-#if PAIRS
+#ifdef VECTORS
 /* What was met among the items: the least of them as integers, and turned round. */
 typedef struct {
     __m512i raw, least;

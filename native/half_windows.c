@@ -5,7 +5,7 @@
 #include "half_pairs.h"
 #include "window_places.h"
 
-#if PAIRS
+#ifdef VECTORS
 #define CELLS 8       /* of a window along a row, at most */
 #define PIECE 8192    /* items of joined rows that stay in the first-level cache */
 #define BLOCK 8       /* cells that are joined before the same items of the next */
@@ -66,7 +66,7 @@ static INLINE divisor divisor_at(const line *l, ptrdiff_t place, ptrdiff_t start
 /* The bits of vectors of which two hold no more than so many items; 0 where there are none. */
 static int bits_for(ptrdiff_t items)
 {
-    const int bits = half_vector_bits();
+    const int bits = vector_bits;
     return bits == 512 && items >= HELD_512 ? 512 : bits && items >= HELD_256 ? 256 : 0;
 }
 

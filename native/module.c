@@ -1,10 +1,7 @@
 /* The compiled loops as a Python module, in the part of CPython's interface that all versions from
  * 3.11 on share. */
 #include "calls.h"
-#include "conversions.h"
-#include "half_loops.h"
-#include "rows.h"
-#include "sums.h"
+#include "vectors.h"
 
 static PyMethodDef methods[] = {
     {"windows", py_windows, METH_VARARGS, NULL},
@@ -19,7 +16,6 @@ static PyMethodDef methods[] = {
     {"merge_grains", py_merge_grains, METH_VARARGS, NULL},
     {"fold_moments", py_fold_moments, METH_VARARGS, NULL},
     {"normalize_rows", py_normalize_rows, METH_VARARGS, NULL},
-    {"row_vectors", py_row_vectors, METH_VARARGS, NULL},
     {"normalize_columns", py_normalize_columns, METH_VARARGS, NULL},
     {"center", py_center, METH_VARARGS, NULL},
     {"fold_weights", py_fold_weights, METH_VARARGS, NULL},
@@ -30,9 +26,7 @@ static PyMethodDef methods[] = {
     {"roots", py_roots, METH_VARARGS, NULL},
     {"swap", py_swap, METH_VARARGS, NULL},
     {"convert", py_convert, METH_VARARGS, NULL},
-    {"own_conversion", py_own_conversion, METH_O, NULL},
-    {"half_vectors", py_half_vectors, METH_O, NULL},
-    {"own_sums", py_own_sums, METH_O, NULL},
+    {"use_vectors", py_use_vectors, METH_O, NULL},
     {"allow_threads", py_allow_threads, METH_VARARGS, NULL},
     {"in_memory", py_in_memory, METH_VARARGS, NULL},
     {"store", py_store, METH_VARARGS, NULL},
@@ -49,9 +43,6 @@ static struct PyModuleDef definition = {
 
 PyMODINIT_FUNC PyInit__native(void)
 {
-    own_conversion(1);
-    half_vectors(1024);
-    row_vectors(512);
-    own_sums(1);
+    use_vectors(1024);
     return PyModuleDef_Init(&definition);
 }

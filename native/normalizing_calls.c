@@ -43,14 +43,6 @@ PyObject *py_normalize_rows(PyObject *self, PyObject *args)
     return answer(&b, result);
 }
 
-PyObject *py_row_vectors(PyObject *self, PyObject *args)
-{
-    (void)self;
-    int bits;
-    if (!PyArg_ParseTuple(args, "i", &bits)) return NULL;
-    return PyLong_FromLong(row_vectors(bits));
-}
-
 PyObject *py_normalize_columns(PyObject *self, PyObject *args)
 {
     (void)self;

@@ -66,8 +66,7 @@ static INLINE double inverse_root_d(double power) { return 1 / sqrt(power); }
 #undef HEAVY
 #undef LIGHT
 
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
-#define VECTORS 1
+#ifdef VECTORS
 #define BITS 512
 #include "rows_by.h"
 #define BITS 256
@@ -76,29 +75,10 @@ static INLINE double inverse_root_d(double power) { return 1 / sqrt(power); }
 #define BITS 0
 #include "rows_by.h"
 
-static int used; /* bits of the vectors */
-
-static int most_bits(void)
-{
-#ifdef VECTORS
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-        return 512;
-    if (__builtin_cpu_supports("avx2")) return 256;
-#endif
-    return 0;
-}
-
-int row_vectors(int bits)
-{
-    const int most = most_bits(), wanted = LEAST(bits, most);
-    return used = wanted >= 512 ? 512 : wanted >= 256 ? 256 : 0;
-}
-
 #ifdef VECTORS
 #define BY_VECTORS(name, ...)                                    \
-    if (used == 512) name##_512(__VA_ARGS__);                    \
-    else if (used == 256) name##_256(__VA_ARGS__);               \
+    if (vector_bits == 512) name##_512(__VA_ARGS__);             \
+    else if (vector_bits == 256) name##_256(__VA_ARGS__);        \
     else name##_0(__VA_ARGS__);
 #else
 #define BY_VECTORS(name, ...) name##_0(__VA_ARGS__);

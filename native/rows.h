@@ -74,10 +74,6 @@ int all_columns_d(const double *x, double *y, const double *gamma, const double 
 #define SMALL_F 1e-24
 #define GREAT_F 1e37
 
-/* Use vectors of at most so many bits, as far as the processor has them; return how many. What comes
- * out has the same bytes with any. */
-int row_vectors(int bits);
-
 /* The same of items of two bytes, which are converted in cache and rounded once. */
 int rows_of_halves(const halves *h, const uint16_t *x, uint16_t *y, const double *gamma,
                    const double *beta, const size_of *s, const weighing *w, ptrdiff_t rows);

@@ -1,17 +1,10 @@
 #include "sums.h"
 
-int sums_by_vectors;
-
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#ifdef VECTORS
 #include <immintrin.h>
 
 #define FOR __attribute__((target("avx2")))
 #define WIDE 4 /* items of a vector */
-
-int own_sums(int allowed)
-{
-    return sums_by_vectors = allowed && __builtin_cpu_supports("avx2");
-}
 
 FOR static INLINE __m256d widened(const float *x)
 {
@@ -115,12 +108,6 @@ FOR void sum_abreast(const float *restrict x, ptrdiff_t image, ptrdiff_t n, int 
 }
 
 #else
-int own_sums(int allowed)
-{
-    (void)allowed;
-    return 0;
-}
-
 void sum_few(const float *x, ptrdiff_t n, ptrdiff_t count, int begin, double *to)
 {
     (void)x, (void)n, (void)count, (void)begin, (void)to;

@@ -5,12 +5,10 @@
 #define POOLNORM_SUMS_H
 
 #include "common.h"
+#include "vectors.h"
 
-/* Whether the loops here are there and to be used; 0 for `allowed` prevents it. */
-int own_sums(int allowed);
-
-/* 1 where they are: the others are called only then. */
-extern int sums_by_vectors;
+/* They are called only where there are vectors, and these are to be used. */
+#define SUMS_BY_VECTORS (vector_bits != 0)
 
 /* Add rows of 16 or 24 items up, four at a time, into `to`, or put them there; `count` is a multiple of
  * four. The sums stay in registers. */

@@ -85,7 +85,6 @@ def roots(
     sums: Buffer, out: Buffer, items: int, itemsize: int, p: float, /
 ) -> bool: ...  # True: a sum is not finite
 def swap(items: Buffer, itemsize: int, /) -> bool: ...
-def row_vectors(bits: int, /) -> int: ...  # bits that are used of those allowed
 def normalize_rows(
     x: Array,
     y: Array,
@@ -145,11 +144,7 @@ def scale(
     /,
 ) -> bool: ...
 def convert(x: Array, out: Array, source: str, target: str, items: int, /) -> bool: ...
-def own_conversion(allowed: bool, /) -> bool: ...
-def own_sums(allowed: bool, /) -> bool: ...
-def half_vectors(
-    bits: int, /
-) -> int: ...  # at most those of 512, 256 or 0 bits; 1024: all there are
+def use_vectors(bits: int, /) -> int: ...  # of 512, 256 or 0 bits at most; 1024: all there are
 def allow_threads(
     threads: int, /
 ) -> int: ...  # for calls of this thread from now on; returns how many there were

@@ -310,7 +310,7 @@ def two_bytes(random: Random) -> None:
             continue
         right = calls[1](wide, out)
         for bits in (0, 256, 512, 1024):
-            native.loops().half_vectors(bits)
+            native.loops().use_vectors(bits)
             if calls[0](x, y) and right:
                 np.testing.assert_array_equal(y, narrow(out).view(np.uint16))
 

@@ -64,10 +64,10 @@ def test_a_maximum_finds_the_odd_value_at_each_place(after: int, value: float, d
 @pytest.fixture(params=[False, True], ids=["as compiled", "by vectors"])
 def sums(request: pytest.FixtureRequest) -> Any:
     if compiled():
-        loops().own_sums(request.param)
+        loops().use_vectors(256 * request.param)
     yield
     if compiled():
-        loops().own_sums(True)
+        loops().use_vectors(1024)
 
 
 @pytest.mark.skipif(not compiled(), reason="NumPy sums in another order")

@@ -184,11 +184,11 @@ OF_CHANNELS: tuple[Layer, ...] = (
 @pytest.fixture(params=[256, 512])
 def bits(request: pytest.FixtureRequest) -> Iterator[int]:
     """Return how long vectors are to be; afterwards they are again what the processor has."""
-    if native.loops().half_vectors(request.param) != request.param:
-        native.loops().half_vectors(1024)
+    if native.loops().use_vectors(request.param) != request.param:
+        native.loops().use_vectors(1024)
         pytest.skip("this processor has no such vectors")
     yield request.param
-    native.loops().half_vectors(1024)
+    native.loops().use_vectors(1024)
 
 
 @pytest.mark.parametrize("layer", OF_CHANNELS, ids=repr)
@@ -204,9 +204,9 @@ def test_vectors_of_each_length_give_the_same_bytes(layer: Layer, bits: int) -> 
             continue
         for x in (_cells(kind, shape), *_zeros(kind, shape)):
             expected, found = np.zeros((2, *places), np.uint16)
-            loops.half_vectors(0)
+            loops.use_vectors(0)
             right = call(x, expected)
-            loops.half_vectors(bits)
+            loops.use_vectors(bits)
             assert call(x, found) == right
             assert np.array_equal(found, expected) or not right
 

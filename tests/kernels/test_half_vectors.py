@@ -59,8 +59,8 @@ LAYERS: tuple[Layer, ...] = (
 def sizes() -> Iterator[list[int]]:
     """Sizes of vectors that the processor has, 0 first; afterwards the largest are used."""
     loops = native.loops()
-    yield [0, *(bits for bits in (256, 512, 1024) if loops.half_vectors(bits) == min(bits, 512))]
-    loops.half_vectors(1024)
+    yield [0, *(bits for bits in (256, 512, 1024) if loops.use_vectors(bits) == min(bits, 512))]
+    loops.use_vectors(1024)
 
 
 def _bits_of(kind: str, shape: tuple[int, ...], odd: float) -> Any:
@@ -100,7 +100,7 @@ def test_vectors_give_the_bytes_that_there_are_without(
             assert call is not None
             made = []
             for size in sizes:
-                native.loops().half_vectors(size)
+                native.loops().use_vectors(size)
                 y = np.zeros(shape, np.uint16)
                 assert call(x, y)
                 made.append(y)
@@ -133,7 +133,7 @@ def test_moments_by_vectors_have_the_same_bytes(
     x[0, -1, :1] = 0x7F80  # infinite, or not a number
     made = []
     for size in sizes:
-        native.loops().half_vectors(size)
+        native.loops().use_vectors(size)
         mean, squares = np.full((2, three[0], three[2]), 7.0)
         native.loops().fold_moments(x, mean, squares, three, native.KINDS[kind])
         made.append((mean, squares))

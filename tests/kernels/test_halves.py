@@ -33,11 +33,11 @@ def way(request: pytest.FixtureRequest) -> Iterator[None]:
             return
         if not native.compiled():
             pytest.skip("built without a C compiler")
-        used = native.loops().own_conversion(request.param == "processor")
+        used = native.loops().use_vectors(1024 * (request.param == "processor"))
         if request.param == "processor" and not used:
             pytest.skip("this processor has no conversions of its own")
         yield
-        native.loops().own_conversion(True)
+        native.loops().use_vectors(1024)
 
 
 def float32s() -> Any:

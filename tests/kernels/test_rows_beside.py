@@ -50,11 +50,11 @@ def test_rows_are_the_same_with_any_vectors(
     try:
         for bits in (0, 256, 512):
             y = np.empty_like(x)
-            used = loops.row_vectors(bits)
+            used = loops.use_vectors(bits)
             sizes = (len(x), 1, items, run)
             loops.normalize_rows(x, y, gamma, beta, x.itemsize, division, sizes)
             found[used] = y.tobytes()
     finally:
-        loops.row_vectors(512)
+        loops.use_vectors(1024)
 
     assert len(set(found.values())) == 1
