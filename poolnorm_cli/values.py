@@ -8,7 +8,7 @@ classes that are going to be made often.
 """
 
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar, dataclass_transform, overload
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform, overload
 
 
 T = TypeVar("T")
@@ -325,3 +325,29 @@ def _own_init(cls: Any, known: _Fields) -> Callable[..., None]:
     exec("\n".join(lines), scope)  # noqa: S102 - names of fields, as `dataclasses` does it
     own: Callable[..., None] = scope["__init__"]
     return own
+
+
+if TYPE_CHECKING:
+    from functools import cached_property as cached_property  # noqa: PLC0414 - it is had from here
+else:
+
+    class cached_property:  # noqa: N801 - the name that it has in `functools`
+        """A property that is computed once for each object.
+
+        Before Python 3.12 that of `functools` computes under a lock, one for all objects of a
+        class: a thread waits for another object's, and a process forked meanwhile, as those of many
+        data loaders are, waits for ever. Without it two threads may compute a value at once, which
+        does no harm.
+        """
+
+        def __init__(self, compute: Callable[[Any], Any]) -> None:
+            """Compute by a method."""
+            self._compute, self.__doc__ = compute, compute.__doc__
+            self._name = compute.__name__
+
+        def __get__(self, owner: Any, kind: type) -> Any:
+            """Compute, where the object does not have the value yet."""
+            if owner is None:
+                return self
+            value = owner.__dict__[self._name] = self._compute(owner)
+            return value

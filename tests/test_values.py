@@ -1,13 +1,14 @@
 """Frozen values do what `dataclasses` does for its own frozen classes."""
 
 import dataclasses
+import threading
 from dataclasses import FrozenInstanceError, asdict, dataclass
 from typing import Any, ClassVar
 
 import pytest
 
 from poolnorm_cli import values
-from poolnorm_cli.values import field, frozen, precompile_init
+from poolnorm_cli.values import cached_property, field, frozen, precompile_init
 
 
 @frozen
@@ -142,3 +143,31 @@ def test_what_cannot_be_given_is_made_anew_and_a_default_stands_in_the_class() -
     assert (Kept.b, Kept.of_all) == (7, 3)
     assert not hasattr(Kept, "_seen")
     assert [f.name for f in values.fields(Kept)] == ["a", "_seen", "b"]
+
+
+@frozen(eq=False)
+class Slow:
+    begun: threading.Event
+    may_end: threading.Event
+
+    @cached_property
+    def own(self) -> list[bool]:
+        """Whether it was to end."""
+        self.begun.set()
+        return [self.may_end.wait(5)]
+
+
+def test_a_property_is_computed_once_for_each_object_and_waits_for_no_other() -> None:
+    slow, other = (Slow(threading.Event(), threading.Event()) for _ in range(2))
+    thread = threading.Thread(target=lambda: slow.own)
+    thread.start()
+    assert slow.begun.wait(60)
+
+    other.may_end.set()
+    assert other.own == [True]
+
+    slow.may_end.set()
+    thread.join()
+    assert slow.own == [True]
+    assert slow.own is slow.own
+    assert Slow.own.__doc__ == "Whether it was to end."

@@ -8,14 +8,13 @@ are those of `onnx.proto`, which never change.
 
 import struct
 from collections.abc import Iterator, Mapping
-from functools import cached_property
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
 from poolnorm_cli.shapes import Shape
-from poolnorm_cli.values import frozen
+from poolnorm_cli.values import cached_property, frozen
 
 
 IR_VERSIONS = {9: 4, 10: 5, 11: 6, 12: 7, 13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9}

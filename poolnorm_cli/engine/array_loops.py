@@ -6,7 +6,7 @@ for each other at the interpreter's lock, and to be woken.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ from poolnorm_cli.sizes import ALONE_BYTES, GATHERED_BYTES, SPREAD_BYTES
 from poolnorm_cli.strips import grain_rows
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.tensor import RowRange, even_ranges
-from poolnorm_cli.values import frozen, replace
+from poolnorm_cli.values import cached_property, frozen, replace
 
 
 if TYPE_CHECKING:

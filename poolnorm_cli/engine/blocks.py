@@ -1,7 +1,7 @@
 """How a tensor is divided into the blocks that a layer works on: by its shape alone."""
 
 from collections.abc import Iterable, Iterator
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Self
 
@@ -23,7 +23,7 @@ from poolnorm_cli.sizes import (
 from poolnorm_cli.strips import Strip, grain_rows
 from poolnorm_cli.tensors.dtypes import DTYPES, DType
 from poolnorm_cli.tensors.tensor import RowRange, even_ranges
-from poolnorm_cli.values import frozen, replace
+from poolnorm_cli.values import cached_property, frozen, replace
 
 
 if TYPE_CHECKING:

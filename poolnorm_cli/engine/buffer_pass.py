@@ -6,7 +6,6 @@ shapes as where arrays go through the layer (`layer_pass.py`), and so do the byt
 
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
-from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ from poolnorm_cli.shapes import Ints
 from poolnorm_cli.sizes import CACHED_BLOCK_BYTES, DIVIDED_BYTES
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.tensor import RowRange
-from poolnorm_cli.values import field, frozen, replace
+from poolnorm_cli.values import cached_property, field, frozen, replace
 
 
 if TYPE_CHECKING:
