@@ -2,7 +2,7 @@
 
 #include "checked.h"
 #include "sums.h"
-#include "turned.h"
+#include "transposed.h"
 
 #include <math.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* Maxima of items of two bytes that are alone in their cells: as integers of 16 bits, whose order is that
- * of the numbers once the size of a negative one is turned round. */
+ * of the numbers once the bits of a negative one, but for its sign, are inverted. */
 #include "half_windows.h"
 
 #include "half_loops.h"
@@ -14,7 +14,7 @@ int runs_fit(const covers *s)
 }
 
 #ifdef VECTORS
-/* What was met among the items: the least of them as integers, and turned round. */
+/* What was met among the items: the least of them as integers, and as `ordered`. */
 typedef struct {
     __m512i raw, least;
 } seen;
@@ -24,8 +24,8 @@ BY_512 static INLINE __mmask32 first_of(ptrdiff_t n)
     return n >= 32 ? 0xFFFFFFFFu : (1u << n) - 1;
 }
 
-/* The first `n` items turned round, up to 32; others are less than all. */
-BY_512 static INLINE __m512i turned(const uint16_t *x, ptrdiff_t n, seen *met)
+/* The first `n` items, up to 32, as integers in the order of the numbers; others are less than all. */
+BY_512 static INLINE __m512i ordered(const uint16_t *x, ptrdiff_t n, seen *met)
 {
     const __m512i raw = _mm512_maskz_loadu_epi16(first_of(n), x);
     const __m512i sign = _mm512_srai_epi16(raw, 15), sizes = _mm512_set1_epi16(0x7FFF);
@@ -61,9 +61,9 @@ BY_512 int runs_in_vectors(const halves *h, const uint16_t *x, uint16_t *out, co
         const uint16_t *rows = x + y.first * width;
         const int alone = y.end - y.first == 1;
         for (ptrdiff_t i = 0; i < width && !alone; i += 32) {
-            __m512i most = turned(rows + i, width - i, &met);
+            __m512i most = ordered(rows + i, width - i, &met);
             for (ptrdiff_t k = 1; k < y.end - y.first; k++)
-                most = _mm512_max_epi16(most, turned(rows + k * width + i, width - i, &met));
+                most = _mm512_max_epi16(most, ordered(rows + k * width + i, width - i, &met));
             _mm512_mask_storeu_epi16(joined + i, first_of(width - i), most);
         }
         for (ptrdiff_t c = 0; c < s->cell.count; c++) {
@@ -71,7 +71,7 @@ BY_512 int runs_in_vectors(const halves *h, const uint16_t *x, uint16_t *out, co
             __m512i most = lowest;
             for (ptrdiff_t i = w.first; i < w.end; i += 32)
                 most = _mm512_max_epi16(
-                    most, alone ? turned(rows + i, w.end - i, &met)
+                    most, alone ? ordered(rows + i, w.end - i, &met)
                                 : _mm512_mask_loadu_epi16(lowest, first_of(w.end - i), joined + i));
             const int found = largest_of(most);
             none |= found > infinity;

@@ -1,7 +1,7 @@
 #include "windows.h"
 
 #include "checked.h"
-#include "turned.h"
+#include "transposed.h"
 #include "window_places.h"
 
 #include <math.h>

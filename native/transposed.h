@@ -1,6 +1,6 @@
 /* Small images beside each other: vectors hold many items of one place, and few places of an image. */
-#ifndef POOLNORM_TURNED_H
-#define POOLNORM_TURNED_H
+#ifndef POOLNORM_TRANSPOSED_H
+#define POOLNORM_TRANSPOSED_H
 
 #include "common.h"
 

@@ -1,4 +1,4 @@
-#include "turned.h"
+#include "transposed.h"
 
 #include "checked.h"
 
@@ -9,27 +9,27 @@
 #define FEW 8      /* items of a place that a vector holds */
 
 /* Put the items of rows beside each other: to[column][row] = x[row][column]. */
-#define TURNED(bits)                                                            \
-    LOOP static void turned_##bits(const uint##bits##_t *restrict x,            \
-                                   uint##bits##_t *restrict to, ptrdiff_t rows, \
-                                   ptrdiff_t columns)                           \
-    {                                                                           \
-        for (ptrdiff_t column = 0; column < columns; column++)                  \
-            for (ptrdiff_t row = 0; row < rows; row++)                          \
-                to[column * rows + row] = x[row * columns + column];            \
+#define TRANSPOSED(bits)                                                             \
+    LOOP static void transposed_##bits(const uint##bits##_t *restrict x,             \
+                                        uint##bits##_t *restrict to, ptrdiff_t rows, \
+                                        ptrdiff_t columns)                           \
+    {                                                                                \
+        for (ptrdiff_t column = 0; column < columns; column++)                       \
+            for (ptrdiff_t row = 0; row < rows; row++)                               \
+                to[column * rows + row] = x[row * columns + column];                 \
     }
-TURNED(8)
-TURNED(16)
-TURNED(32)
-TURNED(64)
+TRANSPOSED(8)
+TRANSPOSED(16)
+TRANSPOSED(32)
+TRANSPOSED(64)
 
-static void turned(const void *x, void *to, ptrdiff_t rows, ptrdiff_t columns, size_t size)
+static void transposed(const void *x, void *to, ptrdiff_t rows, ptrdiff_t columns, size_t size)
 {
     switch (size) {
-    case 1: turned_8(x, to, rows, columns); return;
-    case 2: turned_16(x, to, rows, columns); return;
-    case 4: turned_32(x, to, rows, columns); return;
-    default: turned_64(x, to, rows, columns);
+    case 1: transposed_8(x, to, rows, columns); return;
+    case 2: transposed_16(x, to, rows, columns); return;
+    case 4: transposed_32(x, to, rows, columns); return;
+    default: transposed_64(x, to, rows, columns);
     }
 }
 
@@ -51,9 +51,9 @@ int side_by_side_images(image_loop loop, const void *call, const void *x, void *
     char *found = given + most * s->read * size;
     for (ptrdiff_t first = 0, some; first < s->images && result >= 0; first += some) {
         some = LEAST(most, s->images - first);
-        turned(from + first * s->read * size, given, some, s->read, s->size);
+        transposed(from + first * s->read * size, given, some, s->read, s->size);
         const int lost = loop(call, given, found, some * s->items);
-        turned(found, to + first * s->made * size, s->made, some, s->size);
+        transposed(found, to + first * s->made * size, s->made, some, s->size);
         result = lost < 0 ? lost : result | lost;
     }
     free(given);
