@@ -3,6 +3,8 @@
 import ast
 import subprocess
 import tarfile
+import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -42,14 +44,28 @@ def test_what_the_tests_import_is_there(packed: set[str]) -> None:
     assert needed <= packed
 
 
-def test_it_has_what_the_repository_has(packed: set[str]) -> None:
+def tracked() -> set[str]:
+    """Return the files of the repository."""
     if not (ROOT / ".git").exists():
         pytest.skip("not a checkout of the repository")
     done = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    tracked = {name for name in done.stdout.split("\0") if name and (ROOT / name).exists()}
+    return {name for name in done.stdout.split("\0") if name and (ROOT / name).exists()}
 
-    assert tracked - packed == set()
+
+# Without a build, so that the ordinary tests find what a compiler has left behind, too.
+def test_all_at_the_root_is_on_the_list() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    listed = project["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
+    patterns = {name.removeprefix("/") for name in listed} | {"LICENSE", "pyproject.toml"}
+
+    found = {name.partition("/")[0] for name in tracked()}
+
+    assert {name for name in found if not any(fnmatch(name, each) for each in patterns)} == set()
+
+
+def test_it_has_what_the_repository_has(packed: set[str]) -> None:
+    assert tracked() - packed == set()
     assert not any(Path(name).suffix in {".so", ".pyc"} for name in packed)
     assert not any(name.startswith(".venv") for name in packed)
