@@ -76,7 +76,8 @@ static float *fill_up(rows_call *c)
 }
 
 int rows_by_vectors(const half_loops *l, const halves *h, const uint16_t *x, uint16_t *y,
-                    const affine_f *a, const size_of *s, const weighing *w, ptrdiff_t rows)
+                    const affine_f *a, const size_of *s, const weighing *w, ptrdiff_t first,
+                    ptrdiff_t rows)
 {
     const ptrdiff_t items = w->channels * w->run;
     rows_call c = {l, h, a, s, w, NULL, NULL, NULL};
@@ -86,7 +87,7 @@ int rows_by_vectors(const half_loops *l, const halves *h, const uint16_t *x, uin
     c.wide = from_line(wide);
     for (ptrdiff_t r = 0; r < rows && !result;) {
         const int some = r + TOGETHER_ROWS <= rows ? TOGETHER_ROWS : 1;
-        result = normalize(&c, x + r * items, y + r * items, r, some);
+        result = normalize(&c, x + r * items, y + r * items, first + r, some);
         r += some;
     }
     free(wide);

@@ -5,8 +5,9 @@
 #include "half_loops.h"
 #include "rows.h"
 
-/* All rows, of which the first has the first weights: these are not `wide`. Return -1 without memory. */
+/* Rows of which the first is row `first` of a tensor; weights are not `wide`. Return -1 without memory. */
 int rows_by_vectors(const half_loops *l, const halves *h, const uint16_t *x, uint16_t *y,
-                    const affine_f *a, const size_of *s, const weighing *w, ptrdiff_t rows);
+                    const affine_f *a, const size_of *s, const weighing *w, ptrdiff_t first,
+                    ptrdiff_t rows);
 
 #endif

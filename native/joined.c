@@ -114,29 +114,22 @@ LOOP static int columns_by_vectors(const half_loops *l, const halves *h, const u
 }
 
 /* An image at a time is converted, and is in the second-level cache if it is not very large. */
-int columns_of_halves(const halves *h, const uint16_t *x, uint16_t *y, const double *gamma,
-                      const double *beta, const size_of *s, const columns *k)
+int normalize_columns_halves(const halves *h, const uint16_t *x, uint16_t *y, const affine_f *a,
+                             const size_of *s, const columns *k)
 {
     const ptrdiff_t items = k->length * k->width;
     const half_loops *l = half_loops_of(h);
     columns one = *k;
-    affine_f a;
-    int result = 0;
-    if (prepare_f(&a, gamma, beta, k->along ? k->length : k->width) < 0) return -1;
-    if (l) {
-        result = columns_by_vectors(l, h, x, y, &a, s, k);
-        free(a.memory);
-        return result;
-    }
+    if (l) return columns_by_vectors(l, h, x, y, a, s, k);
     float *wide = room(items, 2, sizeof(float)), *made = wide + items;
-    if (!wide) return free(a.memory), -1;
+    if (!wide) return -1;
+    int result = 0;
     one.before = 1;
     for (ptrdiff_t b = 0; b < k->before && !result; b++, x += items, y += items) {
         h->widen(x, wide, items);
-        result = normalize_columns_f(wide, made, &a, s, &one);
+        result = normalize_columns_f(wide, made, a, s, &one);
         h->narrow(made, y, items);
     }
-    free(a.memory);
     free(wide);
     return result;
 }

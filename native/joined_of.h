@@ -204,13 +204,3 @@ LOOP_512 int NAME(normalize_columns)(const T *x, T *y, const NAME(affine) *a, co
     free(t.memory);
     return 0;
 }
-
-int NAME(all_columns)(const T *x, T *y, const double *gamma, const double *beta, const size_of *s,
-                      const columns *k)
-{
-    NAME(affine) a;
-    if (NAME(prepare)(&a, gamma, beta, k->along ? k->length : k->width) < 0) return -1;
-    int result = NAME(normalize_columns)(x, y, &a, s, k);
-    free(a.memory);
-    return result;
-}

@@ -35,7 +35,7 @@ PyObject *py_normalize_rows(PyObject *self, PyObject *args)
     int result = 0;
     const halves *h = halves_of(t.kind);
     if (h)
-        RUN(whole, result = rows_of_halves(h, v[0].buf, v[1].buf, v[2].buf, v[3].buf, &s, &w, rows));
+        RUN(whole, result = all_rows_halves(h, v[0].buf, v[1].buf, v[2].buf, v[3].buf, &s, &w, rows));
     else if (t.kind == 'f')
         RUN(whole, result = all_rows_f(v[0].buf, v[1].buf, v[2].buf, v[3].buf, &s, &w, rows));
     else
@@ -68,7 +68,7 @@ PyObject *py_normalize_columns(PyObject *self, PyObject *args)
     int result = 0;
     const halves *h = halves_of(t.kind);
     if (h)
-        RUN(whole, result = columns_of_halves(h, v[0].buf, v[1].buf, v[2].buf, v[3].buf, &s, &c));
+        RUN(whole, result = all_columns_halves(h, v[0].buf, v[1].buf, v[2].buf, v[3].buf, &s, &c));
     else if (t.kind == 'f')
         RUN(whole, result = all_columns_f(v[0].buf, v[1].buf, v[2].buf, v[3].buf, &s, &c));
     else

@@ -247,68 +247,76 @@ typedef struct {
     }
 MOMENTS(MOMENT)
 
+/* Weights are prepared once: `a` has them, of the type of the items. */
 typedef struct {
-    FIRST const double *gamma, *beta;
+    FIRST const void *a;
     const size_of *s;
     const weighing *w;
     const char *end;
 } rows_call;
 
 /* Weights of rows come round after some groups: a part begins with the first of these. */
-#define ROW(name, type, size, GIVEN, HELD, PASSED)                                           \
+#define ROW(name, letter, type, size, GIVEN, HELD, PASSED)                                   \
     static int name##_some(const void *call, const void *x, void *y, ptrdiff_t rounds)       \
     {                                                                                        \
         const rows_call *k = call;                                                           \
         const ptrdiff_t row = k->w->channels * k->w->run * (ptrdiff_t)size;                  \
         const ptrdiff_t left = (k->end - (const char *)x) / row;                             \
-        return name(PASSED x, y, k->gamma, k->beta, k->s, k->w,                              \
-                    LEAST(rounds * k->w->groups, left));                                     \
+        return normalize_##name(PASSED x, y, k->a, k->s, k->w, 0,                            \
+                                LEAST(rounds * k->w->groups, left));                         \
     }                                                                                        \
     static int name##_inside(const void *call, const void *x, void *y, ptrdiff_t round,      \
                              ptrdiff_t first, ptrdiff_t rows)                                \
     {                                                                                        \
         const rows_call *k = call;                                                           \
-        const weighing w = {rows, k->w->channels, k->w->run};                                \
-        const ptrdiff_t at = (round * k->w->groups + first) * w.channels * w.run;            \
-        const ptrdiff_t weights = first * w.channels;                                        \
-        return name(PASSED (const type *)x + at, (type *)y + at,                             \
-                    k->gamma ? k->gamma + weights : NULL, k->beta ? k->beta + weights : NULL, \
-                    k->s, &w, rows);                                                         \
+        const ptrdiff_t items = k->w->channels * k->w->run;                                  \
+        const ptrdiff_t at = (round * k->w->groups + first) * items;                         \
+        return normalize_##name(PASSED (const type *)x + at, (type *)y + at, k->a, k->s,     \
+                                k->w, first, rows);                                          \
     }                                                                                        \
-    int name##_parts(GIVEN const type *x, type *y, const double *gamma, const double *beta,  \
-                     const size_of *s, const weighing *w, ptrdiff_t rows)                    \
+    int all_##name(GIVEN const type *x, type *y, const double *gamma, const double *beta,    \
+                   const size_of *s, const weighing *w, ptrdiff_t rows)                      \
     {                                                                                        \
         const ptrdiff_t row = w->channels * w->run * (ptrdiff_t)size, round = w->groups * row; \
-        const rows_call call = {HELD .gamma = gamma, .beta = beta, .s = s, .w = w,           \
-                                .end = (const char *)x + rows * row};                        \
+        affine_##letter a;                                                                   \
+        if (prepare_##letter(&a, gamma, beta, w->groups * w->channels) < 0) return -1;       \
+        const rows_call call = {HELD .a = &a, .s = s, .w = w, .end = (const char *)x + rows * row}; \
+        int result;                                                                          \
         if (w->groups < 1 || w->groups > rows)                                               \
-            return name##_some(&call, x, y, w->groups < 1 ? 0 : 1);                          \
-        if (rows % w->groups == 0 && are_cut(rows / w->groups, w->groups, round))            \
-            return inside(name##_inside, &call, x, y, rows / w->groups, w->groups, round);   \
-        return in_parts(name##_some, &call, x, y, (rows - 1) / w->groups + 1, round, round); \
+            result = name##_some(&call, x, y, w->groups < 1 ? 0 : 1);                        \
+        else if (rows % w->groups == 0 && are_cut(rows / w->groups, w->groups, round))       \
+            result = inside(name##_inside, &call, x, y, rows / w->groups, w->groups, round); \
+        else                                                                                 \
+            result = in_parts(name##_some, &call, x, y, (rows - 1) / w->groups + 1, round, round); \
+        free(a.memory);                                                                      \
+        return result;                                                                       \
     }
 ROWS(ROW)
 
 typedef struct {
-    FIRST const double *gamma, *beta;
+    FIRST const void *a;
     const size_of *s;
     const columns *c;
 } columns_call;
 
-#define COLUMN(name, type, size, GIVEN, HELD, PASSED)                                        \
+#define COLUMN(name, letter, type, size, GIVEN, HELD, PASSED)                                \
     static int name##_some(const void *call, const void *x, void *y, ptrdiff_t before)       \
     {                                                                                        \
         const columns_call *k = call;                                                        \
         columns c = *k->c;                                                                   \
         c.before = before;                                                                   \
-        return name(PASSED x, y, k->gamma, k->beta, k->s, &c);                               \
+        return normalize_##name(PASSED x, y, k->a, k->s, &c);                                \
     }                                                                                        \
-    int name##_parts(GIVEN const type *x, type *y, const double *gamma, const double *beta,  \
-                     const size_of *s, const columns *c)                                     \
+    int all_##name(GIVEN const type *x, type *y, const double *gamma, const double *beta,    \
+                   const size_of *s, const columns *c)                                       \
     {                                                                                        \
-        const columns_call call = {HELD .gamma = gamma, .beta = beta, .s = s, .c = c};       \
         const ptrdiff_t bytes = c->length * c->width * (ptrdiff_t)size;                      \
-        return in_parts(name##_some, &call, x, y, c->before, bytes, bytes);                  \
+        affine_##letter a;                                                                   \
+        if (prepare_##letter(&a, gamma, beta, c->along ? c->length : c->width) < 0) return -1; \
+        const columns_call call = {HELD .a = &a, .s = s, .c = c};                            \
+        const int result = in_parts(name##_some, &call, x, y, c->before, bytes, bytes);      \
+        free(a.memory);                                                                      \
+        return result;                                                                       \
     }
 COLUMNS(COLUMN)
 

@@ -40,8 +40,13 @@
     F(call, fold_sum_f) D(call, fold_sum_d) H(call, fold_sum_halves)                    \
     F(call, fold_squares_f) D(call, fold_squares_d) H(call, fold_squares_halves)
 #define MOMENTS(call) F(call, fold_moments_f) D(call, fold_moments_d) H(call, fold_moments_halves)
-#define ROWS(call) F(call, all_rows_f) D(call, all_rows_d) H(call, rows_of_halves)
-#define COLUMNS(call) F(call, all_columns_f) D(call, all_columns_d) H(call, columns_of_halves)
+/* Of these the weights are prepared as those of `letter` before parts are made. */
+#define WEIGHED(call, name)                                \
+    call(name##_f, f, float, sizeof(float), , , )          \
+    call(name##_d, d, double, sizeof(double), , , )        \
+    call(name##_halves, f, uint16_t, sizeof(uint16_t), const halves *h COMMA, .h = h COMMA, k->h COMMA)
+#define ROWS(call) WEIGHED(call, rows)
+#define COLUMNS(call) WEIGHED(call, columns)
 #define CENTERS(call) F(call, center_f) D(call, center_d) H(call, center_halves)
 #define SCALES(call) F(call, scale_f) D(call, scale_d) H(call, scale_halves)
 
@@ -63,13 +68,13 @@ SUMS(DECLARE_SUM)
     int name##_parts(GIVEN const type *x, double *mean, double *squares, ptrdiff_t before, \
                      ptrdiff_t length, ptrdiff_t last, ptrdiff_t after);
 MOMENTS(DECLARE_MOMENTS)
-#define DECLARE_ROWS(name, type, size, GIVEN, HELD, PASSED)                                \
-    int name##_parts(GIVEN const type *x, type *y, const double *gamma, const double *beta, \
-                     const size_of *s, const weighing *w, ptrdiff_t rows);
+#define DECLARE_ROWS(name, letter, type, size, GIVEN, HELD, PASSED)                        \
+    int all_##name(GIVEN const type *x, type *y, const double *gamma, const double *beta,  \
+                   const size_of *s, const weighing *w, ptrdiff_t rows);
 ROWS(DECLARE_ROWS)
-#define DECLARE_COLUMNS(name, type, size, GIVEN, HELD, PASSED)                             \
-    int name##_parts(GIVEN const type *x, type *y, const double *gamma, const double *beta, \
-                     const size_of *s, const columns *c);
+#define DECLARE_COLUMNS(name, letter, type, size, GIVEN, HELD, PASSED)                     \
+    int all_##name(GIVEN const type *x, type *y, const double *gamma, const double *beta,  \
+                   const size_of *s, const columns *c);
 COLUMNS(DECLARE_COLUMNS)
 #define DECLARE_CENTER(name, type, size, GIVEN, HELD, PASSED)                         \
     int name##_parts(GIVEN const type *x, type *y, const moving *m, ptrdiff_t before, \
@@ -121,12 +126,6 @@ SCALES(DECLARE_SCALE)
 #define fold_moments_f fold_moments_f_parts
 #define fold_moments_d fold_moments_d_parts
 #define fold_moments_halves fold_moments_halves_parts
-#define all_rows_f all_rows_f_parts
-#define all_rows_d all_rows_d_parts
-#define rows_of_halves rows_of_halves_parts
-#define all_columns_f all_columns_f_parts
-#define all_columns_d all_columns_d_parts
-#define columns_of_halves columns_of_halves_parts
 #define center_f center_f_parts
 #define center_d center_d_parts
 #define center_halves center_halves_parts

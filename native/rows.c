@@ -85,45 +85,30 @@ static INLINE double inverse_root_d(double power) { return 1 / sqrt(power); }
 #endif
 
 #define NORMALIZE(letter, T)                                                                       \
-    void normalize_rows_##letter(const T *x, T *y, const affine_##letter *a, const size_of *s,     \
-                                 const weighing *w, ptrdiff_t first, ptrdiff_t rows)               \
+    int normalize_rows_##letter(const T *x, T *y, const affine_##letter *a, const size_of *s,      \
+                                const weighing *w, ptrdiff_t first, ptrdiff_t rows)                \
     {                                                                                              \
         BY_VECTORS(normalize_rows_##letter, x, y, a, s, w, first, rows)                            \
-    }                                                                                              \
-    int all_rows_##letter(const T *x, T *y, const double *gamma, const double *beta,               \
-                          const size_of *s, const weighing *w, ptrdiff_t rows)                     \
-    {                                                                                              \
-        affine_##letter a;                                                                         \
-        if (prepare_##letter(&a, gamma, beta, w->groups * w->channels) < 0) return -1;             \
-        normalize_rows_##letter(x, y, &a, s, w, 0, rows);                                          \
-        free(a.memory);                                                                            \
         return 0;                                                                                  \
     }
 NORMALIZE(f, float)
 NORMALIZE(d, double)
 
-int rows_of_halves(const halves *h, const uint16_t *x, uint16_t *y, const double *gamma,
-                   const double *beta, const size_of *s, const weighing *w, ptrdiff_t rows)
+int normalize_rows_halves(const halves *h, const uint16_t *x, uint16_t *y, const affine_f *a,
+                          const size_of *s, const weighing *w, ptrdiff_t first, ptrdiff_t rows)
 {
     const ptrdiff_t items = w->channels * w->run, step = LEAST(MOST(NEAR / items, 1), rows);
-    affine_f a;
+    const half_loops *l = half_loops_of(h);
+    if (l && !a->wide && (items >= SOME || w->groups > 1 || w->run > 1))
+        return rows_by_vectors(l, h, x, y, a, s, w, first, rows);
     float *wide = room(step * items, 2, sizeof(float)), *made = wide + step * items;
     if (!wide) return -1;
-    if (prepare_f(&a, gamma, beta, w->groups * w->channels) < 0) return free(wide), -1;
-    const half_loops *l = half_loops_of(h);
-    if (l && !a.wide && (items >= SOME || w->groups > 1 || w->run > 1)) {
-        const int result = rows_by_vectors(l, h, x, y, &a, s, w, rows);
-        free(a.memory);
-        free(wide);
-        return result;
-    }
     for (ptrdiff_t r = 0; r < rows; r += step, x += step * items, y += step * items) {
         const ptrdiff_t some = LEAST(step, rows - r);
         h->widen(x, wide, some * items);
-        normalize_rows_f(wide, made, &a, s, w, r, some);
+        normalize_rows_f(wide, made, a, s, w, first + r, some);
         h->narrow(made, y, some * items);
     }
-    free(a.memory);
     free(wide);
     return 0;
 }

@@ -39,11 +39,14 @@ typedef struct {
 int prepare_f(affine_f *a, const double *gamma, const double *beta, ptrdiff_t count);
 int prepare_d(affine_d *a, const double *gamma, const double *beta, ptrdiff_t count);
 
-/* Rows that follow one another; the first of them is row `first` of a tensor. */
-void normalize_rows_f(const float *x, float *y, const affine_f *a, const size_of *s,
-                      const weighing *w, ptrdiff_t first, ptrdiff_t rows);
-void normalize_rows_d(const double *x, double *y, const affine_d *a, const size_of *s,
-                      const weighing *w, ptrdiff_t first, ptrdiff_t rows);
+/* Rows that follow one another; the first of them is row `first` of a tensor. Items of two bytes are
+ * converted in cache and rounded once. Return -1 without memory. */
+int normalize_rows_f(const float *x, float *y, const affine_f *a, const size_of *s,
+                     const weighing *w, ptrdiff_t first, ptrdiff_t rows);
+int normalize_rows_d(const double *x, double *y, const affine_d *a, const size_of *s,
+                     const weighing *w, ptrdiff_t first, ptrdiff_t rows);
+int normalize_rows_halves(const halves *h, const uint16_t *x, uint16_t *y, const affine_f *a,
+                          const size_of *s, const weighing *w, ptrdiff_t first, ptrdiff_t rows);
 
 /* Columns of (before, length, width): statistics are taken down the length of each, and of `joined`
  * columns beside each other together. Weights lie along the width, or `along` the length. Return -1
@@ -57,27 +60,13 @@ int normalize_columns_f(const float *x, float *y, const affine_f *a, const size_
                         const columns *c);
 int normalize_columns_d(const double *x, double *y, const affine_d *a, const size_of *s,
                         const columns *c);
-
-/* All of it: weights prepared, all rows or columns worked on, weights freed. -1 without memory. */
-int all_rows_f(const float *x, float *y, const double *gamma, const double *beta, const size_of *s,
-               const weighing *w, ptrdiff_t rows);
-int all_rows_d(const double *x, double *y, const double *gamma, const double *beta,
-               const size_of *s, const weighing *w, ptrdiff_t rows);
-int all_columns_f(const float *x, float *y, const double *gamma, const double *beta,
-                  const size_of *s, const columns *c);
-int all_columns_d(const double *x, double *y, const double *gamma, const double *beta,
-                  const size_of *s, const columns *c);
+int normalize_columns_halves(const halves *h, const uint16_t *x, uint16_t *y, const affine_f *a,
+                             const size_of *s, const columns *c);
 
 /* Sums of squares from which on float32 may have lost some, divisors below which it may have, and those
  * from which on, with a large epsilon, their inverse may have. */
 #define LARGE_F 1e36
 #define SMALL_F 1e-24
 #define GREAT_F 1e37
-
-/* The same of items of two bytes, which are converted in cache and rounded once. */
-int rows_of_halves(const halves *h, const uint16_t *x, uint16_t *y, const double *gamma,
-                   const double *beta, const size_of *s, const weighing *w, ptrdiff_t rows);
-int columns_of_halves(const halves *h, const uint16_t *x, uint16_t *y, const double *gamma,
-                      const double *beta, const size_of *s, const columns *c);
 
 #endif

@@ -58,3 +58,29 @@ def test_rows_are_the_same_with_any_vectors(
         loops.use_vectors(1024)
 
     assert len(set(found.values())) == 1
+
+
+@pytest.mark.parametrize("rows", [16386, 32770])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "float64"])
+def test_rows_with_weights_of_their_own_are_the_same_in_any_number_of_threads(
+    dtype: str, rows: int
+) -> None:
+    """A thread's last part may be a single row: what it has in common with others is not asked."""
+    random = np.random.default_rng(rows)
+    x = (random.standard_normal((rows, 4)) * 3 + 1e2).astype(dtype)
+    gamma, beta = random.standard_normal((2, x.size))
+    kind = native.KINDS[dtype]
+    loops, found = native.loops(), set()
+
+    for threads in (1, 2, 3):
+        y, before = np.empty_like(x), loops.allow_threads(threads)
+        try:
+            sizes = (rows, rows, 4, 1)
+            loops.normalize_rows(
+                x.view("u1"), y.view("u1"), gamma, beta, kind, (True, 0.25, 1e-3, 0.0), sizes
+            )
+        finally:
+            loops.allow_threads(before)
+        found.add(y.tobytes())
+
+    assert len(found) == 1
