@@ -10,6 +10,7 @@ from poolnorm_cli.backends.layer_graphs import (
     declare_moments,
     takes_own_statistics,
 )
+from poolnorm_cli.backends.model import with_casts_outside
 from poolnorm_cli.layers.normalization import Normalization, splits_weights
 from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.operators.graph import GraphCall
@@ -66,7 +67,7 @@ class ChainGraph:
 
         Its inputs are `x`, in the dtype in which the first layer computes, and for each layer, by
         the name that `Link.weight_key` gives, weights, statistics that are gathered, and extra
-        inputs, all in float64.
+        inputs, all in float64; weights in float32 where the graph has no use for more.
         """
         graph = GraphBuilder(DEFAULT_OPSET)
         links = self.chain.links
@@ -87,7 +88,10 @@ class ChainGraph:
             outputs[CHECK] = (check, "float32", ())
         for name in (name for names in monitored for name in names):
             outputs[name] = (graph.monitored[name], "float64", None)
-        model = graph.model("block", outputs, {})
+        own_weights = {
+            link.weight_key(name) for link in links for name in link.layer.weight_shapes(link.shape)
+        }
+        model = with_casts_outside(graph.model("block", outputs, {}), own_weights)
         return BuiltChain(model, graph.notes, tuple(monitored), check is not None)
 
     def _add(self, graph: GraphBuilder, place: int, link: "Link", x: "Value") -> "Value":

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from poolnorm_cli.backends.checked_files import require_gathered, serialized
 from poolnorm_cli.backends.graph import DEFAULT_OPSET, GraphBuilder
+from poolnorm_cli.backends.model import with_casts_outside
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.layers.maskable import require_maskable
@@ -63,8 +64,9 @@ class BlockGraph:
         """Return the model, and notes on how it computes.
 
         Its inputs are `x`, the weights by name, where statistics are gathered `mean`, `variance`,
-        `count` and the layer's extra inputs, all but `x` in float64; and `mask`. Its first output
-        is `y`; others are the statistics that it computed itself, to be checked for overflow.
+        `count` and the layer's extra inputs; and `mask`. All but `x` and `mask` are float64, or
+        float32 where the graph has no use for more. Its first output is `y`; others are the
+        statistics that it computed itself, to be checked for overflow.
         """
         graph = GraphBuilder(DEFAULT_OPSET)
         x, dtype = graph.input("x", self.dtype, self.shape), self.dtype
@@ -100,7 +102,8 @@ class BlockGraph:
             outputs[CHECK] = (check, "float32", ())
         if self.monitors and not for_device:
             outputs |= {name: (value, "float64", None) for name, value in graph.monitored.items()}
-        return graph.model("block", outputs, {}), graph.notes
+        model = graph.model("block", outputs, {})
+        return with_casts_outside(model, weights), graph.notes
 
     @property
     def monitors(self) -> bool:

@@ -154,7 +154,7 @@ class OnnxBackend:
                 y = graph.cast(graph.input("x", names[0], (BATCH,)), names[1])
                 model = graph.model("convert", {"y": (y, names[1], (BATCH,))}, {})
                 session = self._provider.session(model.serialized(), self._threads)
-                opened = self._sessions[names] = Session(session, frozenset("x"), ())
+                opened = self._sessions[names] = Session(session, {"x": names[0]}, ())
             assert self._ring is not None  # noqa: S101 - a lane of it has the items
             binding, device = opened.session.io_binding(), self._ring.memory.device
             binding.bind_input("x", device, 0, old, (count,), start)
@@ -339,9 +339,9 @@ class OnnxBackend:
             for note in notes or [f"{graph.dtype}: {plain}"]:
                 self._detail(f"{layer.words}: {note}")
             session = self._provider.session(model.serialized(), self._threads)
-            names = frozenset(given.name for given in session.get_inputs())
+            wanted = model.dtypes_of(given.name for given in session.get_inputs())
             monitored = tuple(given.name for given in session.get_outputs()[1:])
-            self._sessions[key] = Session(session, names, monitored, monitored == (CHECK,))
+            self._sessions[key] = Session(session, wanted, monitored, monitored == (CHECK,))
             while len(self._sessions) > self._max_sessions(call):
                 self._sessions.popitem(last=False)
         self._sessions.move_to_end(key)

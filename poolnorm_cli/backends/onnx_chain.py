@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from poolnorm_cli.backends.chain_graphs import ChainGraph
 from poolnorm_cli.backends.layer_graphs import BATCH, CHECK
-from poolnorm_cli.backends.onnx_feeds import as_float64, statistics_feeds
+from poolnorm_cli.backends.onnx_feeds import as_wanted, statistics_feeds
 from poolnorm_cli.backends.places import Held
 from poolnorm_cli.backends.providers import DeviceMemoryError
 from poolnorm_cli.errors import UnavailableError
@@ -27,7 +27,7 @@ from poolnorm_cli.layers.range_checks import parameters_may_overflow, statistics
 
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from threading import RLock
 
     from poolnorm_cli.backends import Notify
@@ -46,16 +46,16 @@ class _Session:
 
     Attributes:
         session: The session of the runtime.
-        inputs: Names of the inputs that the graph has.
+        inputs: Dtypes of the inputs that the graph has, by name.
         monitored: For each layer the outputs that are checked for overflow.
         checked: It has an output that is NaN for a block that wants the exact graphs.
         weights: The weights of each layer that are bound; None before the first block.
-        feeds: The same in float64, by the names of inputs.
+        feeds: The same as the graph takes them, by the names of inputs.
         held: What the device has of these and of statistics.
     """
 
     session: Any
-    inputs: frozenset[str]
+    inputs: "Mapping[str, str]"
     monitored: tuple[tuple[str, ...], ...]
     checked: bool = False
     weights: "tuple[Weights, ...] | None" = None
@@ -166,8 +166,8 @@ class ChainRunner:
             for note in built.notes or [kinds]:
                 self._detail(f"pipe: {note}")
             session = self._provider.session(built.model.serialized(), self._threads)
-            names = frozenset(given.name for given in session.get_inputs())
-            self._sessions[key] = _Session(session, names, built.monitored, built.checked)
+            wanted = built.model.dtypes_of(given.name for given in session.get_inputs())
+            self._sessions[key] = _Session(session, wanted, built.monitored, built.checked)
             while len(self._sessions) > _MAX_SESSIONS:
                 self._sessions.popitem(last=False)
         self._sessions.move_to_end(key)
@@ -276,15 +276,19 @@ def _magnitude(x: "Array") -> float:
 def _weight_feeds(
     opened: _Session, links: list[Link], weights: "Sequence[Weights]"
 ) -> dict[str, NDArray[Any]]:
-    """Return the weights in float64, converted once where all blocks have the same."""
+    """Return the weights as a graph takes them, converted once where all blocks have the same."""
     same = opened.weights is not None and all(
         one is other for one, other in zip(opened.weights, weights, strict=True)
     )
     if not same:
         opened.weights = tuple(weights)
-        opened.feeds = {
-            link.weight_key(name): as_float64(weight)
+        named = {
+            link.weight_key(name): weight
             for link, own in zip(links, weights, strict=True)
             for name, weight in own.items()
+        }
+        opened.feeds = {
+            name: as_wanted(weight, opened.inputs.get(name, "float64"))
+            for name, weight in named.items()
         }
     return opened.feeds

@@ -65,3 +65,17 @@ def _moments(
 def as_float64(array: NDArray[Any]) -> NDArray[np.float64]:
     """Return an array in float64, contiguous and of the same shape."""
     return np.ascontiguousarray(array, dtype=np.float64).reshape(array.shape)
+
+
+def as_wanted(array: NDArray[Any], dtype: str) -> NDArray[Any]:
+    """Return a weight as a graph takes it: what leaves the range of float32 becomes infinite.
+
+    Args:
+        array: The weight.
+        dtype: What the graph has declared.
+
+    Returns:
+        A contiguous array of the same shape.
+    """
+    with np.errstate(all="ignore"):
+        return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)

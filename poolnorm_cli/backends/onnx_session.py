@@ -1,12 +1,13 @@
 """A session of the graph of one layer, and what it is given besides blocks."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from poolnorm_cli.backends.onnx_feeds import as_float64, statistics_feeds
+from poolnorm_cli.backends.onnx_feeds import as_wanted, statistics_feeds
 from poolnorm_cli.backends.places import Held
 from poolnorm_cli.layers.normalization import Normalization, splits_weights
 
@@ -22,16 +23,16 @@ class Session:
 
     Attributes:
         session: The session of the runtime.
-        inputs: Names of the inputs that the graph has.
+        inputs: Dtypes of the inputs that the graph has, by name.
         monitored: Names of the outputs that are checked for overflow.
         checked: It has an output that is NaN for a block that wants the exact graph.
         weights: The weights that are bound; None before the first block.
-        feeds: The same in float64.
+        feeds: The same as the graph takes them.
         held: What the device has of these and of statistics.
     """
 
     session: Any
-    inputs: frozenset[str]
+    inputs: Mapping[str, str]
     monitored: tuple[str, ...]
     checked: bool = False
     weights: "Weights | None" = None
@@ -72,12 +73,16 @@ def feeds_of(
 def _weight_feeds(
     opened: Session, layer: "Layer", x: "Array", weights: "Weights", call: "Call"
 ) -> dict[str, NDArray[Any]]:
-    """Return the weights for a block in float64, converted once where all blocks have the same."""
+    """Return the weights for a block, converted once where all blocks have the same."""
+
+    def wanted(own: "Weights") -> dict[str, NDArray[Any]]:
+        return {name: as_wanted(w, opened.inputs.get(name, "float64")) for name, w in own.items()}
+
     if call.strip is not None or splits_weights(layer, x.ndim):
         if isinstance(layer, Normalization):
             weights = layer.weights_at(weights, call.origin(x.ndim), x.shape)
-        return {name: as_float64(weight) for name, weight in weights.items()}
+        return wanted(weights)
     if opened.weights is not weights:
         opened.weights = weights
-        opened.feeds = {name: as_float64(weight) for name, weight in weights.items()}
+        opened.feeds = wanted(weights)
     return opened.feeds

@@ -19,6 +19,9 @@ from poolnorm_cli.windows import Window
 
 _TOGETHER = 16
 """Cells that are summed in float32: one after another, they cost at most 4 epsilons."""
+_AGAIN = 4
+"""Such sums that are added in float32 once more: of one number many times over these are exact. So
+what goes on in float64 is a sixty-fourth of the tensor."""
 _ROWS = 16
 """Sums of one matrix product, most of whose factors are 0: more take longer than reading cells."""
 _FEW_CHANNELS = 8
@@ -240,21 +243,30 @@ def wide_mean(graph: Graph, x: Value, axes: Ints, call: GraphCall) -> Value | No
     if together < 2 or (channels < _FEW_CHANNELS and not last):
         return None
     graph.note(f"the mean as matrix products: {together} cells in float32, then float64")
-    left = cells // together
+    x, left = _sums(graph, x, cells, channels, together, last=last), cells // together
+    again = largest_divisor(left, _AGAIN)
+    if again > 1:
+        x, left = _sums(graph, x, left, channels, again, last=last), left // again
     weights = np.full((1, left), 1 / cells)
+    x = graph.reshape(x, [0, channels, left] if last else [0, left, channels])
+    factors = graph.constant(weights.T if last else weights, "float64")
+    pair = [graph.cast(x, "float64"), factors]
+    return graph.reshape(graph.op("MatMul", *(pair if last else pair[::-1])), [0, channels])
+
+
+def _sums(graph: Graph, x: Value, cells: int, channels: int, together: int, *, last: bool) -> Value:
+    """Add some cells of each channel at a time: neighbours where the cells are the last axis.
+
+    Otherwise they are far from each other, so that a product has few long rows.
+    """
+    left = cells // together
     if last:
         rows = largest_divisor(left, _ROWS)
         sums = np.kron(np.eye(rows), np.ones((1, together)))
         x = graph.reshape(x, [0, channels, left // rows, rows * together])
-        x = graph.op("MatMul", x, graph.constant(sums.T, "float32"))
-        x = graph.cast(graph.reshape(x, [0, channels, left]), "float64")
-        mean = graph.op("MatMul", x, graph.constant(weights.T, "float64"))
-    else:  # of cells that are far from each other, so that a product has few long rows
-        x = graph.reshape(x, [0, together, left * channels])
-        x = graph.op("MatMul", graph.full((1, together), 1.0, "float32"), x)
-        x = graph.cast(graph.reshape(x, [0, left, channels]), "float64")
-        mean = graph.op("MatMul", graph.constant(weights, "float64"), x)
-    return graph.reshape(mean, [0, channels])
+        return graph.op("MatMul", x, graph.constant(sums.T, "float32"))
+    x = graph.reshape(x, [0, together, left * channels])
+    return graph.op("MatMul", graph.full((1, together), 1.0, "float32"), x)
 
 
 def max_over(graph: Graph, x: Value, axes: Ints, call: GraphCall) -> Value | None:
