@@ -12,7 +12,6 @@
 #define SHORT 64  /* items of a row up to which several are worked on together */
 #define FAR (1 << 16) /* items of an image from which on some are read at once */
 #define SUMS 2048 /* that are divided before more are taken */
-#define GROUPS 64 /* of four rows each that are joined one after another */
 
 /* How many rows of `after` items are put side by side: not so many that there are few of those. */
 static INLINE ptrdiff_t side_by_side(ptrdiff_t after, ptrdiff_t length)

@@ -76,6 +76,15 @@ static INLINE void NAME(join)(const A *restrict from, ptrdiff_t n, A *restrict t
     for (ptrdiff_t i = 0; i < n; i++) to[i] = JOIN(to[i], from[i]);
 }
 
+/* Join what is left of rows of `n` items, of which the last may be shorter. */
+static INLINE BITS NAME(rest_of)(const T *restrict x, ptrdiff_t n, ptrdiff_t left, A *restrict to,
+                                 BITS *restrict lanes)
+{
+    BITS odd = 0;
+    for (; left >= n; left -= n, x += n) odd |= NAME(rows_of)(x, n, 1, 0, to, lanes);
+    return odd | NAME(rows_of)(x, left, 1, 0, to, lanes);
+}
+
 /* Join the rows of `n` items that begin in the `size` items from `at` on, of which the last may be
  * shorter: GROUPS of four rows into `some`, and these into `all`. */
 static INLINE BITS NAME(image_of)(const source *x, ptrdiff_t at, ptrdiff_t n, ptrdiff_t size,
@@ -111,8 +120,7 @@ static INLINE BITS NAME(image_of)(const source *x, ptrdiff_t at, ptrdiff_t n, pt
     if (i == size) return odd;
     const T *cells = taken(x, at + i, size - i, sizeof(T)), *rest = cells;
     if (!i) odd |= NAME(rows_of)(cells, n, 1, 1, all, lanes), i = n, rest += n;
-    for (; i + n <= size; i += n, rest += n) odd |= NAME(rows_of)(rest, n, 1, 0, all, lanes);
-    return odd | NAME(rows_of)(rest, size - i, 1, 0, all, lanes);
+    return odd | NAME(rest_of)(rest, n, size - i, all, lanes);
 }
 
 static INLINE void NAME(one_by_one)(const source *x, ptrdiff_t at, A *restrict out, ptrdiff_t length,
@@ -130,6 +138,14 @@ static INLINE void NAME(one_by_one)(const source *x, ptrdiff_t at, A *restrict o
     }
 }
 
+/* Join the halves of `n` items until there are so few. */
+static INLINE void NAME(halved)(A *restrict all, ptrdiff_t n, ptrdiff_t after, A *restrict out)
+{
+    for (ptrdiff_t half = n / 2; half >= after; half /= 2)
+        for (ptrdiff_t i = 0; i < half; i++) all[i] = JOIN(all[i], all[i + half]);
+    for (ptrdiff_t c = 0; c < after; c++) out[c] = all[c];
+}
+
 /* Reduce an image of few items, of which `rows` are side by side, a power of two. */
 static INLINE void NAME(few)(const source *x, ptrdiff_t at, A *restrict out, ptrdiff_t length,
                              ptrdiff_t after, ptrdiff_t rows)
@@ -143,15 +159,36 @@ static INLINE void NAME(few)(const source *x, ptrdiff_t at, A *restrict out, ptr
         NAME(one_by_one)(x, at, out, length, after);
         return;
     }
-    for (ptrdiff_t half = n / 2; half >= after; half /= 2)
-        for (ptrdiff_t i = 0; i < half; i++) all[i] = JOIN(all[i], all[i + half]);
-    for (ptrdiff_t c = 0; c < after; c++) out[c] = all[c];
+    NAME(halved)(all, n, after, out);
 }
+
+#if OWN_SUMS
+/* Add up one or two images of few items at once, each as it is alone: memory gives more to who asks for
+ * both. */
+static INLINE void NAME(few_of_pair)(const T *x, int images, A *restrict out, ptrdiff_t length,
+                                     ptrdiff_t after, ptrdiff_t rows)
+{
+    const ptrdiff_t n = rows * after, size = length * after, whole = size / (4 * n) * 4 * n;
+    A all[PAIR * LANES];
+    sum_pair(x, images, size, n, whole / n, all);
+    for (int m = 0; m < images; m++) {
+        NAME(rest_of)(x + m * size + whole, n, size - whole, all + m * n, 0);
+        NAME(halved)(all + m * n, n, after, out + m * after);
+    }
+}
+#endif
 
 static INLINE void NAME(all_few)(const source *x, A *out, ptrdiff_t before, ptrdiff_t length,
                                  ptrdiff_t after, ptrdiff_t rows)
 {
-    for (ptrdiff_t k = 0; k < before; k++)
+    ptrdiff_t k = 0;
+#if OWN_SUMS
+    const int in_pairs = SUMS_BY_VECTORS && !x->widen && length >= 4 * rows;
+    for (; in_pairs && k < before; k += PAIR)
+        NAME(few_of_pair)((const T *)x->x + k * length * after, (int)LEAST(PAIR, before - k),
+                          out + k * after, length, after, rows);
+#endif
+    for (; k < before; k++)
         NAME(few)(x, k * length * after, out + k * after, length, after, rows);
 }
 
@@ -257,9 +294,7 @@ static INLINE void NAME(images_abreast)(const T *x, ptrdiff_t n, ptrdiff_t size,
     for (int m = 0; m < ABREAST; m++) {
         A *all = memory + (2 * m + 1) * n;
         const T *image = x + m * size;
-        ptrdiff_t i = whole;
-        for (; i + n <= size; i += n) NAME(rows_of)(image + i, n, 1, 0, all, 0);
-        NAME(rows_of)(image + i, size - i, 1, 0, all, 0);
+        NAME(rest_of)(image + whole, n, size - whole, all, 0);
     }
 }
 #endif

@@ -5,6 +5,8 @@
 
 #define FOR __attribute__((target("avx2")))
 #define WIDE 4 /* items of a vector */
+#define LINE 16 /* items that come from memory together */
+#define AHEAD (32 * LINE) /* of those that are added up: what is in a farther cache comes in time */
 
 FOR static INLINE __m256d widened(const float *x)
 {
@@ -45,6 +47,42 @@ FOR void sum_few(const float *x, ptrdiff_t n, ptrdiff_t count, int begin, double
         few_of(x, 16, count, begin, to);
     else
         few_of(x, 24, count, begin, to);
+}
+
+/* Put at most GROUPS of four rows of each image into registers. */
+FOR static INLINE void groups_of(const float *x, int images, ptrdiff_t size, int n, ptrdiff_t count,
+                                 __m256d *to)
+{
+    const int each = n / WIDE;
+    for (int i = 0; i < images * each; i++)
+        to[i] = four_rows(x + i / each * size + i % each * WIDE, n);
+    for (ptrdiff_t row = 4; row < count; row += 4)
+        for (int m = 0; m < images; m++) {
+            const float *rows = x + m * size + row * n;
+            for (int i = 0; i < 4 * n / LINE; i++) PREFETCH(rows + AHEAD + i * LINE);
+            for (int i = 0; i < each; i++)
+                to[m * each + i] = added(to[m * each + i], four_rows(rows + i * WIDE, n));
+        }
+}
+
+FOR static INLINE void images_of(const float *x, int images, ptrdiff_t size, int n, ptrdiff_t count,
+                                 double *to)
+{
+    __m256d all[PAIR * 6], some[PAIR * 6];
+    groups_of(x, images, size, n, LEAST(4 * GROUPS, count), all);
+    for (ptrdiff_t row = 4 * GROUPS; row < count; row += 4 * GROUPS) {
+        groups_of(x + row * n, images, size, n, LEAST(4 * GROUPS, count - row), some);
+        for (int i = 0; i < images * n / WIDE; i++) all[i] = added(all[i], some[i]);
+    }
+    for (int i = 0; i < images * n / WIDE; i++) _mm256_storeu_pd(to + i * WIDE, all[i]);
+}
+
+FOR void sum_pair(const float *x, int images, ptrdiff_t size, ptrdiff_t n, ptrdiff_t count, double *to)
+{
+    if (n == 16) /* loops of known length */
+        images == 1 ? images_of(x, 1, size, 16, count, to) : images_of(x, PAIR, size, 16, count, to);
+    else
+        images == 1 ? images_of(x, 1, size, 24, count, to) : images_of(x, PAIR, size, 24, count, to);
 }
 
 /* Join so many times four rows and so many rows, or put them into `to`. */
@@ -111,6 +149,11 @@ FOR void sum_abreast(const float *restrict x, ptrdiff_t image, ptrdiff_t n, int 
 void sum_few(const float *x, ptrdiff_t n, ptrdiff_t count, int begin, double *to)
 {
     (void)x, (void)n, (void)count, (void)begin, (void)to;
+}
+
+void sum_pair(const float *x, int images, ptrdiff_t size, ptrdiff_t n, ptrdiff_t count, double *to)
+{
+    (void)x, (void)images, (void)size, (void)n, (void)count, (void)to;
 }
 
 void sum_apart(const float *x, ptrdiff_t step, ptrdiff_t count, int begin, double *to, ptrdiff_t n)

@@ -14,6 +14,13 @@
  * four. The sums stay in registers. */
 void sum_few(const float *x, ptrdiff_t n, ptrdiff_t count, int begin, double *to);
 
+#define GROUPS 64 /* of four rows each that are joined one after another */
+#define PAIR 2    /* images */
+
+/* Put the sums of such rows of one image, or of two that are `size` items apart, into `to`, one after
+ * the other: GROUPS of four rows, and these in turn. */
+void sum_pair(const float *x, int images, ptrdiff_t size, ptrdiff_t n, ptrdiff_t count, double *to);
+
 /* Add rows that are `step` items apart, four at a time as long as there are as many. */
 void sum_apart(const float *x, ptrdiff_t step, ptrdiff_t count, int begin, double *to, ptrdiff_t n);
 

@@ -73,10 +73,10 @@ def sums(request: pytest.FixtureRequest) -> Any:
 @pytest.mark.skipif(not compiled(), reason="NumPy sums in another order")
 @pytest.mark.usefixtures("sums")
 @pytest.mark.parametrize("after", [1, 2, 3, 4, 5, 23, 64, 70])
-@pytest.mark.parametrize("length", [1, 6, 8, 49, 70, 4099])
+@pytest.mark.parametrize("length", [1, 6, 8, 49, 70, 4099, 9001])
 def test_sums_of_float32_are_taken_in_one_order(after: int, length: int) -> None:
-    x = np.random.default_rng(4).standard_normal((2, length, after)).astype(np.float32)
-    found, wide = np.empty((2, after)), np.empty((2, after))
+    x = np.random.default_rng(4).standard_normal((3, length, after)).astype(np.float32)
+    found, wide = np.empty((3, after)), np.empty((3, after))
 
     loops().fold_sum(x, found, x.shape, "f")
 
