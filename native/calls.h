@@ -19,6 +19,7 @@ PyObject *py_merge_grains(PyObject *self, PyObject *args);
 PyObject *py_normalize_rows(PyObject *self, PyObject *args);
 PyObject *py_normalize_columns(PyObject *self, PyObject *args);
 PyObject *py_center(PyObject *self, PyObject *args);
+PyObject *py_train(PyObject *self, PyObject *args);
 PyObject *py_fold_weights(PyObject *self, PyObject *args);
 PyObject *py_read_weights(PyObject *self, PyObject *args);
 PyObject *py_scale(PyObject *self, PyObject *args);

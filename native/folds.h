@@ -41,6 +41,13 @@ int fold_min_halves(const halves *h, const uint16_t *x, uint16_t *out, ptrdiff_t
 int fold_moments_halves(const halves *h, const uint16_t *x, double *mean, double *squares,
                         ptrdiff_t before, ptrdiff_t length, ptrdiff_t last, ptrdiff_t after);
 
+/* Moments of some channels of each sample, `length` cells of each; samples are `apart` items apart. */
+int moments_of_samples_f(const float *x, double *mean, double *squares, ptrdiff_t samples,
+                         ptrdiff_t channels, ptrdiff_t length, ptrdiff_t apart);
+int moments_of_samples_halves(const halves *h, const uint16_t *x, double *mean, double *squares,
+                              ptrdiff_t samples, ptrdiff_t channels, ptrdiff_t length,
+                              ptrdiff_t apart);
+
 /* Means: 1 where one is not finite. */
 int fold_mean_f(const float *x, float *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after);
 int fold_mean_d(const double *x, double *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after);

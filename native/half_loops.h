@@ -76,8 +76,14 @@ void add_halves_away(const half_loops *l, const uint16_t *x, ptrdiff_t rows, ptr
                      ptrdiff_t step, ptrdiff_t rest, const double *near, double *sums,
                      double *powers, float *wide);
 
+/* Which images follow one another: the first ones of so many are `apart` items apart. */
+typedef struct {
+    ptrdiff_t together, apart;
+} places_of_images;
+
 /* fold_moments_halves of folds.h by such loops; `side` rows are put side by side. */
 int moments_by_vectors(const half_loops *l, const uint16_t *x, double *mean, double *squares,
-                       ptrdiff_t before, ptrdiff_t length, ptrdiff_t after, ptrdiff_t side);
+                       ptrdiff_t before, ptrdiff_t length, ptrdiff_t after, ptrdiff_t side,
+                       const places_of_images *at);
 
 #endif

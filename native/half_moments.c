@@ -74,7 +74,8 @@ static void begin_at(const float *row, ptrdiff_t after, ptrdiff_t n, double *nea
 }
 
 int moments_by_vectors(const half_loops *l, const uint16_t *x, double *mean, double *squares,
-                       ptrdiff_t before, ptrdiff_t length, ptrdiff_t after, ptrdiff_t side)
+                       ptrdiff_t before, ptrdiff_t length, ptrdiff_t after, ptrdiff_t side,
+                       const places_of_images *at)
 {
     const images s = {length, after, side};
     const ptrdiff_t n = side * after, size = length * after, rows = size / n;
@@ -89,15 +90,17 @@ int moments_by_vectors(const half_loops *l, const uint16_t *x, double *mean, dou
     for (ptrdiff_t i = 0; i < before; i += IMAGES) {
         const ptrdiff_t some = LEAST(IMAGES, before - i);
         for (ptrdiff_t k = 0; k < 2 * IMAGES * apart && !lies_together; k++) sums[k] = 0;
-        for (ptrdiff_t k = 0; k < some; k++, x += size) {
+        for (ptrdiff_t k = 0; k < some; k++) {
+            const ptrdiff_t turn = (i + k) / at->together, place = (i + k) % at->together;
+            const uint16_t *cells = x + turn * at->apart + place * size;
             double *own = near + k * apart;
             if (lies_together) {
-                l->add_line(x, size, wide, own, sums + k * apart, powers + k * apart);
+                l->add_line(cells, size, wide, own, sums + k * apart, powers + k * apart);
                 continue;
             }
-            l->widen(x, wide, after);
+            l->widen(cells, wide, after);
             begin_at(wide, after, n, own);
-            add_halves_away(l, x, rows, n, n, size - rows * n, own, sums + k * apart,
+            add_halves_away(l, cells, rows, n, n, size - rows * n, own, sums + k * apart,
                             powers + k * apart, wide);
         }
         conclude(&s, some, sums, powers, near, apart, mean + i * after, squares + i * after);

@@ -18,6 +18,7 @@ static PyMethodDef methods[] = {
     {"normalize_rows", py_normalize_rows, METH_VARARGS, NULL},
     {"normalize_columns", py_normalize_columns, METH_VARARGS, NULL},
     {"center", py_center, METH_VARARGS, NULL},
+    {"train", py_train, METH_VARARGS, NULL},
     {"fold_weights", py_fold_weights, METH_VARARGS, NULL},
     {"read_weights", py_read_weights, METH_VARARGS, NULL},
     {"scale", py_scale, METH_VARARGS, NULL},

@@ -95,7 +95,8 @@ static int images_halves(const halves *h, const uint16_t *x, double *mean, doubl
     const ptrdiff_t rows = side_by_side(after, length), n = rows * after, size = length * after;
     const ptrdiff_t step = LEAST(MOST(WIDENED / (2 * n), 1) * 2 * n, size);
     const half_loops *l = size < FEW ? NULL : half_loops_of(h);
-    if (l) return moments_by_vectors(l, x, mean, squares, before, length, after, rows);
+    const places_of_images all = {before, 0};
+    if (l) return moments_by_vectors(l, x, mean, squares, before, length, after, rows, &all);
     double *sums = room(n, 3, sizeof(double)), *powers = sums + n, *near = sums + 2 * n;
     float *wide = room(step, 1, sizeof(float));
     if (!sums || !wide) {
@@ -191,3 +192,29 @@ static int images_d(const double *x, double *mean, double *squares, ptrdiff_t be
 FOLD_MOMENTS(fold_moments_f, images_f, float, , )
 FOLD_MOMENTS(fold_moments_d, images_d, double, , )
 FOLD_MOMENTS(fold_moments_halves, images_halves, uint16_t, const halves *h AND, h AND)
+
+int moments_of_samples_f(const float *x, double *mean, double *squares, ptrdiff_t samples,
+                         ptrdiff_t channels, ptrdiff_t length, ptrdiff_t apart)
+{
+    int result = 0;
+    for (ptrdiff_t k = 0; k < samples && !result; k++)
+        result = images_f(x + k * apart, mean + k * channels, squares + k * channels, channels,
+                          length, 1);
+    return result;
+}
+
+int moments_of_samples_halves(const halves *h, const uint16_t *x, double *mean, double *squares,
+                              ptrdiff_t samples, ptrdiff_t channels, ptrdiff_t length,
+                              ptrdiff_t apart)
+{
+    const half_loops *l = length < FEW ? NULL : half_loops_of(h);
+    const places_of_images at = {channels, apart};
+    if (l)
+        return moments_by_vectors(l, x, mean, squares, samples * channels, length, 1,
+                                  side_by_side(1, length), &at);
+    int result = 0;
+    for (ptrdiff_t k = 0; k < samples && !result; k++)
+        result = images_halves(h, x + k * apart, mean + k * channels, squares + k * channels,
+                               channels, length, 1);
+    return result;
+}

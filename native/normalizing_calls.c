@@ -4,6 +4,7 @@
 #include "grains.h"
 #include "rows.h"
 #include "scaling.h"
+#include "training.h"
 #include "parts.h" /* last: the loops above are called in parts */
 
 /* Take items, results, gamma and beta, the last two of them float64. */
@@ -103,6 +104,50 @@ PyObject *py_center(PyObject *self, PyObject *args)
         RUN(whole, result = center_f(v[0].buf, v[1].buf, &m, before, length, after));
     else
         RUN(whole, result = center_d(v[0].buf, v[1].buf, &m, before, length, after));
+    return answer(&b, result);
+}
+
+/* Whether units of a training call are made of its items, channel by channel or all of them. */
+static int are_units(const training *t, Py_ssize_t items)
+{
+    if (t->units < 1 || t->length < 1 || t->last < 1 || t->last > t->length || t->rows < 1) return 0;
+    if (t->after == t->channels) { /* all channels of a cell lie together */
+        const Py_ssize_t whole[3] = {t->units - 1, t->length, t->after};
+        Py_ssize_t most;
+        if (product_of(whole, 3, &most) || most > items) return 0;
+        return (items - most) % t->after == 0 && (items - most) / t->after == t->last;
+    }
+    return t->after == 1 && t->length == t->behind && t->last == t->length &&
+           t->units == t->before * t->channels;
+}
+
+PyObject *py_train(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *objects[5];
+    type_of_items type;
+    training t;
+    if (!PyArg_ParseTuple(args, "OOOOOO&d(nnn)(nnnn)n", &objects[0], &objects[1], &objects[2],
+                          &objects[3], &objects[4], float_type, &type, &t.epsilon, &t.before,
+                          &t.channels, &t.behind, &t.units, &t.length, &t.after, &t.last, &t.rows))
+        return NULL;
+    const Py_ssize_t sizes[4] = {t.before, t.channels, t.behind, type.size};
+    const Py_ssize_t own[2] = {t.channels, sizeof(double)}, both[3] = {2, t.channels, sizeof(double)};
+    const enum use uses[5] = {READ, WRITE, MAYBE, MAYBE, WRITE};
+    Py_ssize_t whole, vector, found;
+    buffers b;
+    if (!count(sizes, 4, &whole) || !count(own, 2, &vector) || !count(both, 3, &found)) return NULL;
+    if (type.kind == 'd' || !whole || !are_units(&t, whole / type.size)) {
+        PyErr_SetString(PyExc_ValueError, "no such units, or not of float32, float16 or bfloat16");
+        return NULL;
+    }
+    const Py_ssize_t bytes[5] = {whole, whole, vector, vector, found};
+    if (take(&b, objects, uses, bytes, 5) < 0) return NULL;
+    t.kind = type.kind, t.x = b.view[0].buf, t.y = b.view[1].buf;
+    t.gamma = b.view[2].buf, t.beta = b.view[3].buf;
+    t.mean = b.view[4].buf, t.squares = t.mean + t.channels;
+    int result = 0;
+    RUN(whole, result = train(&t));
     return answer(&b, result);
 }
 

@@ -38,13 +38,13 @@ LOOP int scale_d(const double *x, double *y, const double *a, const double *b,
 LOOP int center_f(const float *x, float *y, const moving *m, ptrdiff_t before, ptrdiff_t length,
                   ptrdiff_t after)
 {
-    return center_f_of(x, y, NULL, m, before, length, after);
+    return center_f_of(x, y, NULL, m, before, length, after, length * after);
 }
 
 LOOP int center_d(const double *x, double *y, const moving *m, ptrdiff_t before, ptrdiff_t length,
                   ptrdiff_t after)
 {
-    return center_d_of(x, y, NULL, m, before, length, after);
+    return center_d_of(x, y, NULL, m, before, length, after, length * after);
 }
 
 LOOP int scale_halves(const halves *h, const void *x, void *y, const float *a, const float *b,
@@ -56,7 +56,20 @@ LOOP int scale_halves(const halves *h, const void *x, void *y, const float *a, c
 LOOP int center_halves(const halves *h, const void *x, void *y, const moving *m, ptrdiff_t before,
                        ptrdiff_t length, ptrdiff_t after)
 {
-    return center_f_of(x, y, h, m, before, length, after);
+    return center_f_of(x, y, h, m, before, length, after, length * after);
+}
+
+LOOP int center_samples_f(const float *x, float *y, const moving *m, ptrdiff_t samples,
+                          ptrdiff_t length, ptrdiff_t after, ptrdiff_t apart)
+{
+    return center_f_of(x, y, NULL, m, samples, length, after, apart);
+}
+
+LOOP int center_samples_halves(const halves *h, const void *x, void *y, const moving *m,
+                               ptrdiff_t samples, ptrdiff_t length, ptrdiff_t after,
+                               ptrdiff_t apart)
+{
+    return center_f_of(x, y, h, m, samples, length, after, apart);
 }
 
 int fold_weights(const double *gamma, const double *beta, const double *variance, double epsilon,

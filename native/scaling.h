@@ -28,6 +28,12 @@ int center_d(const double *x, double *y, const moving *m, ptrdiff_t before, ptrd
 int center_halves(const halves *h, const void *x, void *y, const moving *m, ptrdiff_t before,
                   ptrdiff_t length, ptrdiff_t after);
 
+/* The same of some channels of each sample, which are `apart` items apart. */
+int center_samples_f(const float *x, float *y, const moving *m, ptrdiff_t samples,
+                     ptrdiff_t length, ptrdiff_t after, ptrdiff_t apart);
+int center_samples_halves(const halves *h, const void *x, void *y, const moving *m,
+                          ptrdiff_t samples, ptrdiff_t length, ptrdiff_t after, ptrdiff_t apart);
+
 /* What batch normalization multiplies by and adds, from its weights; gamma and beta may be null. */
 int fold_weights(const double *gamma, const double *beta, const double *variance, double epsilon,
          double *scale, double *shift, ptrdiff_t length);

@@ -153,18 +153,25 @@ static INLINE void NAME(center_one)(const void *x, void *y, const halves *h, con
     NAME(put)(h, y, at, 1, &result);
 }
 
+/* Samples are `apart` items apart, of which some channels may be left out. */
 static INLINE int NAME(center)(const void *x, void *y, const halves *h, const moving *m,
-                               ptrdiff_t before, ptrdiff_t length, ptrdiff_t after)
+                               ptrdiff_t before, ptrdiff_t length, ptrdiff_t after, ptrdiff_t apart)
 {
+    const ptrdiff_t item = h ? (ptrdiff_t)sizeof(uint16_t) : (ptrdiff_t)sizeof(T);
+    const ptrdiff_t together = apart == length * after ? before : 1;
     T *a = room(length, 1, 3 * sizeof(T) + sizeof(int));
     if (!a) return -1;
     T *b = a + length, *c = b + length;
     int *lost = (int *)(c + length);
     int any = NAME(narrow)(m, length, a, b, c, lost);
-    if (NAME(scale)(x, y, h, a, b, c, before, length, after) < 0) return free(a), -1;
+    for (ptrdiff_t k = 0; k < before; k += together) {
+        const void *from = (const char *)x + k * apart * item;
+        void *to = (char *)y + k * apart * item;
+        if (NAME(scale)(from, to, h, a, b, c, together, length, after) < 0) return free(a), -1;
+    }
     for (ptrdiff_t i = 0; any && i < length; i++)
         for (ptrdiff_t k = 0; lost[i] && k < before; k++)
-            for (ptrdiff_t j = 0, at = (k * length + i) * after; j < after; j++, at++)
+            for (ptrdiff_t j = 0, at = k * apart + i * after; j < after; j++, at++)
                 NAME(center_one)(x, y, h, m, i, at);
     free(a);
     return 0;

@@ -20,6 +20,7 @@ from poolnorm_cli.engine.threads import ONE_THREAD, default_threads
 from poolnorm_cli.kernels import native
 from poolnorm_cli.kernels.memory import Array
 from poolnorm_cli.layers.base import Layer
+from poolnorm_cli.layers.trainable import Trainable
 from poolnorm_cli.machine import processors
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.sizes import ALONE_BYTES, GATHERED_BYTES, SPREAD_BYTES
@@ -32,6 +33,7 @@ from poolnorm_cli.values import cached_property, frozen, replace
 if TYPE_CHECKING:
     from poolnorm_cli.kernels.moments import Moments
     from poolnorm_cli.kernels.native import LoopCall, LoopMaker
+    from poolnorm_cli.kernels.training_loops import TrainingCall
 
 
 @frozen(eq=False)
@@ -127,6 +129,29 @@ class ArrayLoops:
             if found is not None:
                 return found
             return plan.moments(plan.array_blocks(x, rows))
+
+    @cached_property
+    def batch_call(self) -> "TrainingCall | None":
+        """The call that trains on all of an array at once; None where no loop serves."""
+        plan, rows = self._gathering
+        inner = plan.inner
+        if plan.pool is not ONE_THREAD or rows < inner.shape[0] or self.maker is None:
+            return None
+        layer = inner.layer
+        return layer.batch_call(inner.shape, inner.dtype) if isinstance(layer, Trainable) else None
+
+    def batch_moments(self, found: Array) -> "Moments":
+        """Return what `batch_call` has found, as `moments` gives it.
+
+        Args:
+            found: Means and sums of squared deviations of all channels.
+        """
+        from poolnorm_cli.kernels.moments import Moments
+
+        axes = self.plan.statistics_axes
+        shape = [1 if axis in axes else size for axis, size in enumerate(self.plan.shape)]
+        mean, squares = found.reshape(2, *shape)
+        return Moments(axes, prod(self.plan.shape) // mean.size, mean, squares)
 
     def _gathered_at_once(self, x: Array) -> "Moments | None":
         """Gather the statistics of an array by loops alone; None where they do not serve."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.engine.array_loops import ArrayLoops
     from poolnorm_cli.kernels.memory import Array
     from poolnorm_cli.kernels.native import LoopCall, LoopMaker
+    from poolnorm_cli.kernels.training_loops import TrainingCall
     from poolnorm_cli.layers.base import Layer
 
 _KINDS = {np.dtype(np.float32): "f", np.dtype(np.float64): "d"}
@@ -187,6 +188,7 @@ class ReadyCall:
         self._is_alone = loops.run.sample_bytes * run.shape[0] < ALONE_BYTES
         self._own: LoopCall | None = None if self._names else maker({})
         momentum = getattr(run.layer, "momentum", None)
+        self._batch = loops.batch_call if loops.plan.statistics_axes else None
         self._keeps_range = momentum is None or 0 <= momentum <= 1
 
     def keep(self, weights: "Weights") -> None:
@@ -238,15 +240,38 @@ class ReadyCall:
         layer = self._arrays.run.layer
         if y is None or arrays is None or views is None or not isinstance(layer, Trainable):
             return None
-        given, moments = dict(zip(self._names, arrays, strict=True)), self._arrays.moments(x)
+        given = dict(zip(self._names, arrays, strict=True))
+        if self._batch is None:
+            moments = self._trained_by_steps(layer, given, views, x, y)
+        else:
+            moments = self._trained_at_once(self._batch, views, x, y)
         if moments is None:
-            return None
-        call = self._call_on_batch(layer, given, views, moments)
-        if call is None or not self._computes(call, x, y):
             return None
         if not updates and self._keeps_range and _are_modest(moments):
             return y, {}  # nothing would be refused
         return y, layer.updated(given, moments)
+
+    def _trained_at_once(
+        self, batch: "TrainingCall", views: dict[str, memoryview], x: "Array", y: "Array"
+    ) -> "Moments | None":
+        """Make the output and return the statistics by one call; None where they are lost."""
+        found = np.empty((2, batch.sizes[1]))
+        gamma, beta = views.get("gamma"), views.get("beta")
+        made = self._computes(lambda cells, out: batch.run(cells, out, gamma, beta, found), x, y)
+        return self._arrays.batch_moments(found) if made else None
+
+    def _trained_by_steps(
+        self,
+        layer: Trainable,
+        given: Weights,
+        views: dict[str, memoryview],
+        x: "Array",
+        y: "Array",
+    ) -> "Moments | None":
+        """Return the statistics, and make the output by them; None where that takes more."""
+        moments = self._arrays.moments(x)
+        call = None if moments is None else self._call_on_batch(layer, given, views, moments)
+        return moments if call is not None and self._computes(call, x, y) else None
 
     def _call_on_batch(
         self, layer: Trainable, given: Weights, views: dict[str, memoryview], moments: "Moments"

@@ -116,6 +116,19 @@ def center(
     shape: ThreeAxes,
     /,
 ) -> bool: ...
+def train(
+    x: Buffer,
+    out: Buffer,
+    gamma: Buffer | None,
+    beta: Buffer | None,
+    found: Buffer,  # means and sums of squared deviations of all channels, float64
+    kind: str,
+    epsilon: float,
+    sizes: ThreeAxes,
+    units: tuple[int, int, int, int],  # how many, cells of each, items after, cells of the last
+    rows: int,  # units of a grain
+    /,
+) -> bool: ...  # True: a statistic is lost, and there is no result
 def fold_weights(
     gamma: Array | None,
     beta: Array | None,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from poolnorm_cli.kernels.moments import Moments
+    from poolnorm_cli.kernels.training_loops import TrainingCall
     from poolnorm_cli.layers.batch_norm.plain_training import PlainStep
     from poolnorm_cli.layers.call import Array, Weights
     from poolnorm_cli.layers.keras.penalties import Constraint, Regularizer
@@ -106,6 +107,19 @@ class Trainable(Layer):
             They; None where a training call does more.
         """
         del weights, moments
+        return None
+
+    def batch_call(self, shape: "Ints", dtype: str) -> "TrainingCall | None":
+        """Return the call of the loop that makes a training call on all of a tensor at once.
+
+        Args:
+            shape: Shape of the tensor.
+            dtype: Name of its dtype.
+
+        Returns:
+            The call; None where a training call takes more, or no loop serves.
+        """
+        del shape, dtype
         return None
 
     @property

@@ -17,6 +17,7 @@ import numpy as np
 from poolnorm_cli.engine.converting import converted_call
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.kernels import native
+from poolnorm_cli.kernels.gathering import whole_moments
 from poolnorm_cli.kernels.halves import (
     narrow_bfloat16,
     narrow_float16,
@@ -267,6 +268,38 @@ def halves(random: Random) -> None:
         np.testing.assert_array_equal(out, expected)
 
 
+def training(random: Random) -> None:
+    """Train on all of a tensor in one call, and hold it against a call for each step."""
+    shape = sizes(random, int(random.integers(3, 5)))
+    if 0 in shape:
+        return
+    if random.random() < 0.3:  # more channels than there are shares
+        shape = (int(random.integers(2, 5)), int(random.integers(20, 50)), *shape[2:])
+    kind = ("float32", "float16")[int(random.integers(2))]
+    x = some(random, shape).astype(kind)
+    layer = BatchNormalization(axis=(int(random.choice([1, len(shape) - 1])),))
+    call = layer.batch_call(shape, kind)
+    if call is None:
+        return
+    moments = whole_moments(x, layer.statistics_axes(len(shape), training=True, in_strips=False))
+    found, y, expected = np.empty((2, call.sizes[1])), np.empty_like(x), np.empty_like(x)
+    weights = {name: np.ones(n) for name, n in layer.weight_shapes(shape).items()}
+    before = native.loops().allow_threads(int(random.integers(1, 4)))
+    done = call.run(x, y, weights["gamma"], None, found)
+    native.loops().allow_threads(before)
+    assert done == (moments is not None)
+    if moments is None:
+        return
+    np.testing.assert_array_equal(found[0], moments.mean.reshape(-1))
+    np.testing.assert_array_equal(found[1], moments.squares.reshape(-1))
+    fixed: Any = layer.weights_of_batch(weights, moments)
+    fixed["beta"] = np.zeros(call.sizes[1])
+    by_steps = layer.loop_call(shape, kind, {name: weight.data for name, weight in fixed.items()})
+    assert by_steps is not None
+    by_steps(x, expected)
+    np.testing.assert_array_equal(y, expected)
+
+
 def two_bytes(random: Random) -> None:
     """Give loops items of two bytes, and hold what they make against that of float32."""
     x = some(random, sizes(random, int(random.integers(3, 6))))
@@ -381,6 +414,12 @@ def at_the_door(random: Random) -> None:
             x, y, wide, None, kinds[0], division, tuple(wild[20:24]), 1
         ),
         lambda: loops.center(x, y, wide, wide, None, kinds[0], three),
+        lambda: loops.train(
+            x, y, None, None, wide[: y.size], kinds[0], 1.0, three, tuple(wild[20:24]), wild[25]
+        ),
+        lambda: loops.train(
+            x, x.copy(), None, wide, np.empty(2 * items), "f", 1.0, three, (*three, wild[24]), 1
+        ),
         lambda: loops.fold_weights(None, wide, wide, wide, y, 0.0, wild[20]),
         lambda: loops.read_weights(wide[wild[20] % 9 :], (x, wide[:2]), (0.0, 1.0), kinds[0]),
         lambda: loops.swap(y, wild[19]),
@@ -405,11 +444,12 @@ def main(count: int, seed: int = 0) -> None:
             normalizations,
             halves,
             two_bytes,
+            training,
             integers,
             at_the_door,
         ):
             kind(random)
-    sys.stdout.write(f"{8 * count:,} calls with random sizes\n")
+    sys.stdout.write(f"{9 * count:,} calls with random sizes\n")
 
 
 if __name__ == "__main__":

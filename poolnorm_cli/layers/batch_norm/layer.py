@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from poolnorm_cli.kernels.moments import Moments
     from poolnorm_cli.kernels.native import LoopCall, LoopMaker
-    from poolnorm_cli.kernels.normalizing_loops import ScalingCall
     from poolnorm_cli.layers.call import Array, Facts, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, GraphMoments, Value, Values
 
@@ -82,20 +81,6 @@ class BatchNormalization(BatchParameters):
             if held.get(addend) is not None:
                 shift = shift + held[addend]
         return center_and_scale(x, mean, scale, shift)
-
-    def scaling_call(self, shape: Ints, dtype: str) -> "ScalingCall | None":
-        """Return the call of the loop that normalizes a block by the moving statistics.
-
-        Args:
-            shape: Shape of the block.
-            dtype: Name of its dtype.
-
-        Returns:
-            The call; None where no loop serves.
-        """
-        from poolnorm_cli.kernels.normalizing_loops import by_channel
-
-        return by_channel(shape, self.axes(len(shape)), dtype, self.epsilon)
 
     def loop_call(
         self, shape: Ints, dtype: str, weights: "Mapping[str, memoryview]"

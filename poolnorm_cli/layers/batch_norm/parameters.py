@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from poolnorm_cli.kernels.moments import Moments
+    from poolnorm_cli.kernels.normalizing_loops import ScalingCall
+    from poolnorm_cli.kernels.training_loops import TrainingCall
     from poolnorm_cli.layers.base import Layer
     from poolnorm_cli.layers.batch_norm.plain_training import PlainStep
     from poolnorm_cli.layers.call import Array, Weights
@@ -259,6 +261,37 @@ class BatchParameters(AffineNormalization, Trainable, Maskable, BeyondKeras):
 
         unbiased = self.moves_unbiased
         return plain_step(weights, (mean, squares), count, self.momentum, unbiased=unbiased)
+
+    def scaling_call(self, shape: Ints, dtype: str) -> "ScalingCall | None":
+        """Return the call of the loop that normalizes a block by the moving statistics.
+
+        Args:
+            shape: Shape of the block.
+            dtype: Name of its dtype.
+
+        Returns:
+            The call; None where no loop serves.
+        """
+        from poolnorm_cli.kernels.normalizing_loops import by_channel
+
+        return by_channel(shape, self.axes(len(shape)), dtype, self.epsilon)
+
+    def batch_call(self, shape: Ints, dtype: str) -> "TrainingCall | None":
+        """Return the call of the loop that makes a training call on all of a tensor at once.
+
+        Args:
+            shape: Shape of the tensor.
+            dtype: Name of its dtype.
+
+        Returns:
+            The call; None with renorm, an adjustment or ghost batches, or where no loop serves.
+        """
+        if self.renorm or self.adjustment or self.ghost_batch_count(shape[0]) > 1:
+            return None
+        from poolnorm_cli.kernels.training_loops import training_call
+
+        axes = self.statistics_axes(len(shape), training=True, in_strips=False)
+        return training_call(self.scaling_call(shape, dtype), shape, axes)
 
     def batch_statistics(self, moments: "Moments", shape: Ints) -> BatchStatistics:
         """Return what a batch moves the moving statistics by.
