@@ -3,7 +3,8 @@
 "Whole" is a command from a file to a file, beside a script with torch, "start" one of a small file
 beside the way without a runtime. "With copies" goes from an array in the processor's memory to one
 there; "without" has its input on the device and leaves its output there, by the graph that a run
-tries first there, check included. `--provider cpu` runs all of it on the processor.
+tries first there, check included. `--provider cpu` runs all of it on the processor. `--only
+candidates` times other graphs beside those, without copies (`benchmarks/candidates.py`).
 """
 
 import argparse
@@ -20,15 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import cases
+from benchmarks import candidates, cases
 from benchmarks.cases import Case, Input
 from benchmarks.measure import HERE, Bench, line
 from benchmarks.peer import best_of
 from poolnorm_cli.backends import open_backend
-from poolnorm_cli.backends.layer_graphs import BATCH, BlockGraph, FileGraph
 from poolnorm_cli.backends.providers import choose
 from poolnorm_cli.engine.in_memory import run_array
-from poolnorm_cli.engine.layer_pass import initial_weights
 from poolnorm_cli.errors import UnavailableError
 from poolnorm_cli.layers import find
 from poolnorm_cli.layers.base import Layer
@@ -46,41 +45,11 @@ def without_copies(layer: Layer, x: Any, provider: Any, *, training: bool) -> Ca
     """
     import onnxruntime
 
-    weights = initial_weights(layer, x.shape, x.dtype.name)
-    opened = choose(provider, print)
-    if training:
-        kinds = (x.dtype.name,) * 3
-        quicker = provider != "cpu"
-        graph = FileGraph(layer, x.shape, *kinds, training=True, on_device=quicker)
-        model, _ = graph.model(weights)
-        feeds = {model.inputs[0].name: x}
-    else:
-        shape = (BATCH, *x.shape[1:])
-        quicker = provider != "cpu" and layer.fits_device(weights)
-        block = BlockGraph(
-            layer, shape, x.dtype.name, training=False, exact=True, on_device=quicker
-        )
-        model, _ = block.build()
-        feeds = {"x": x} | {name: w.astype(np.float64) for name, w in weights.items()}
-    session = opened.session(model.serialized())
-    binding = session.io_binding()
-    wanted = {given.name for given in session.get_inputs()}
-    held = [
-        (name, onnxruntime.OrtValue.ortvalue_from_numpy(array, provider, 0))
-        for name, array in feeds.items()
-        if name in wanted
-    ]
-    for name, value in held:
-        binding.bind_ortvalue_input(name, value)
-    for output in session.get_outputs():
-        binding.bind_output(output.name, provider)
-    binding.synchronize_inputs()
-
-    def once() -> None:
-        opened.run(session, binding)
-        binding.synchronize_outputs()
-
-    return once
+    make = candidates.gathering if training else candidates.tried_first
+    way = make(layer, x.shape, quicker=provider != "cpu")
+    held = onnxruntime.OrtValue.ortvalue_from_numpy(x, provider, 0)
+    once, _ = candidates.resident(way, choose(provider, print), held)
+    return lambda: (once(), held)  # which keeps the tensor
 
 
 def ours(specs: str, source: str, rounds: str) -> None:
@@ -173,7 +142,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--work", type=Path, help="folder for files; /dev/shm where that is")
     parser.add_argument("--seconds", type=float, default=1e9, help="after which no row is begun")
-    parser.add_argument("--only", choices=[*_PARTS], help="a part; all of them by default")
+    parser.add_argument("--only", choices=[*_PARTS], help="a part; all but candidates by default")
     given, began = parser.parse_args(), time.perf_counter()
     shape = tuple(map(int, given.shape.split(",")))
     try:
@@ -192,9 +161,12 @@ def main() -> None:
             start(bench, given.provider)
         if given.only in (None, "whole"):
             jobs(bench, source, given.provider, began + given.seconds)
+        if given.only == "candidates":
+            opened = choose(given.provider, print)
+            candidates.measure(bench, source, opened, given.seconds)
 
 
-_PARTS = ("start", "inside", "whole")
+_PARTS = ("start", "inside", "whole", "candidates")
 _TURNS = 7
 
 

@@ -41,6 +41,7 @@ _HERE = "python -m benchmarks --peer-python PYTHON --results docs/benchmarks.jso
 _MANY = "python -m benchmarks.threads --peer-python PYTHON --results docs/benchmarks_16.json"
 _GPU = "python -m benchmarks.device --peer-python PYTHON --results docs/benchmarks_gpu.json"
 _INSIDE = ("inside 64x224x224x64 {}", "inside 32x112x112x64 {}")
+_ON_DEVICE = "GPU, on the device"
 COLUMNS = (
     _Column("2 processors, a command", None, ("whole 64x224x224x64 {}",), _HERE),
     _Column("2 processors, in process", None, _INSIDE, _HERE),
@@ -50,9 +51,11 @@ COLUMNS = (
     _Column(
         "GPU, with copies", "benchmarks_gpu.json", ("cuda 64x224x224x64 {} with copies",), _GPU
     ),
-    _Column(
-        "GPU, on the device", "benchmarks_gpu.json", ("cuda 64x224x224x64 {} without copies",), _GPU
-    ),
+    _Column(_ON_DEVICE, "benchmarks_gpu.json", ("cuda 64x224x224x64 {} without copies",), _GPU),
+)
+_TRAINING = (
+    "On the device, `bn --training` is a graph that gathers the batch there, as torch does. No run"
+    " uses it: a run gathers on the processor, which has the numbers first."
 )
 _LAYERS = tuple(case.name for case in LAYERS)
 
@@ -130,7 +133,8 @@ def _machines(document: dict[str, Any], others: dict[str, dict[str, Any]]) -> li
     lines += ["", f"| layer | {' | '.join(cells)} |", "|" + "---|" * (len(cells) + 1)]
     for index, layer in enumerate(_LAYERS):
         lines.append(f"| {layer} | {' | '.join(found[index] for found in cells.values())} |")
-    told = [f"[{name}]({name}): {_facts(other)}." for name, other in others.items()]
+    told = [_TRAINING] if _ON_DEVICE in cells else []
+    told += [f"[{name}]({name}): {_facts(other)}." for name, other in others.items()]
     told += [
         f"Not measured yet: {each.head}. This measures it: `{each.command}`." for each in missing
     ]
