@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from poolnorm_cli.kernels import native
 from poolnorm_cli.layers.batch_norm.layer import BatchNormalization
 from poolnorm_cli.layers.group_norm import GroupNormalization, InstanceNormalization
 from poolnorm_cli.layers.layer_norm import LayerNormalization
+from poolnorm_cli.layers.local_response_norm import LocalResponseNormalization
 from poolnorm_cli.layers.rms_norm import RMSNormalization
 from poolnorm_cli.layers.unit_norm import UnitNormalization
 from poolnorm_cli.sizes import BLOCK_BYTES
@@ -30,8 +32,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.layers.base import Layer
     from tests.conftest import Command
 
-GROUPED = ("gn", "in")
-WORDS = ("bn", "ln", "rms", "unit", *GROUPED)
+WORDS = ("bn", "ln", "rms", "unit", "gn", "in")
 
 pytestmark = pytest.mark.skipif(not native.compiled(), reason="there are no compiled loops")
 
@@ -42,12 +43,8 @@ def is_served(case: Case) -> bool:
         return False
     layer: Any = case.layer
     axes = layer.axes(len(case.shape))
-    if getattr(layer, "order", 2) != 2:
-        return False
-    if case.words in GROUPED and axes[0] not in (1, len(case.shape) - 1):
-        return False
-    adjacent = axes[0] and axes[-1] - axes[0] == len(axes) - 1
-    return bool(adjacent) and not asks_for_more(layer)
+    adjacent = case.words != "bn" or axes[-1] - axes[0] == len(axes) - 1
+    return bool(axes[0]) and adjacent and not asks_for_more(layer)
 
 
 PLAIN = [case for case in CASES if is_served(case)]
@@ -95,6 +92,16 @@ LAYERS: list[Layer] = [
     RMSNormalization(),
     RMSNormalization(axis=(1,)),
     UnitNormalization(axis=(2,)),
+    LayerNormalization(axis=(1, 3)),
+    RMSNormalization(axis=(3, 1)),
+    UnitNormalization(axis=(-1, 1)),
+    GroupNormalization(groups=2, axis=(2,)),
+    *(UnitNormalization(axis=(2,), order=p) for p in (1, inf, -inf, 0, 3, 2.5, 0.5, -1)),
+    *(UnitNormalization(order=p) for p in (1, inf, -2.5)),
+    UnitNormalization(axis=(1, 3), order=1),
+    LocalResponseNormalization(),
+    LocalResponseNormalization(size=4, data_format="channels_first", beta=0.6),
+    LocalResponseNormalization(size=30, beta=0.5, bias=0.0),
     GroupNormalization(groups=3),
     GroupNormalization(groups=5, axis=(1,)),
     InstanceNormalization(),
@@ -111,6 +118,7 @@ def test_odd_values_and_swapped_bytes(layer: Layer, dtype: str, tmp_path: Path) 
         x[sample, sample % 5, sample % 4, sample % 6] = value
     x[-1] *= 1e-300 if "8" in dtype else 1e-38
     x[-2] *= 1e300 if "8" in dtype else 1e37
+    x[-3] = 0
     shapes = layer.weight_shapes(x.shape)
     weights = {name: (random.random(size) + 0.5) * 1e3 for name, size in shapes.items()}
 

@@ -100,8 +100,7 @@ FLAGS = {"apool max": "--output-size 3", "apool average": "--output-size 3", "gn
 
 WEIGHTS = ("gamma", "beta", "moving_mean", "moving_variance")
 
-BY_NUMPY = ("lrn",)
-WITHOUT_NUMPY = [w for w in LAYERS if w not in BY_NUMPY] if native.compiled() else []
+WITHOUT_NUMPY = LAYERS if native.compiled() else []
 
 
 @pytest.mark.parametrize("words", LAYERS)
@@ -125,6 +124,26 @@ def test_a_file_needs_neither_tables_nor_runtimes(words: str, tmp_path: Path) ->
     assert not [name for name in found if name.startswith("poolnorm_cli.batch")]
     assert ("numpy" in found) == (words not in WITHOUT_NUMPY)
     assert "numpy" in found or not SLOW & found
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "unit --order 1",
+        "unit --order inf --axis 1",
+        "rms --axis 1,3",
+        "ln --axis 1,3",
+        "gn --groups 3 --axis 2",
+        "lrn --data-format channels_first",
+    ],
+)
+def test_no_axis_and_no_order_needs_an_array(words: str, tmp_path: Path) -> None:
+    source, target = str(tmp_path / "x.npy"), str(tmp_path / "y.npy")
+    modules_of("generate", "normal", "2,6,6,3", "-o", source)
+
+    assert ("numpy" in modules_of(*words.split(), source, "-q", "-o", target)) == (
+        not native.compiled()
+    )
 
 
 @pytest.mark.parametrize("words", ["bn", "pipe ! pool max ! bn"])

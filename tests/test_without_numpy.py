@@ -41,16 +41,9 @@ SERVED = (
     "gpool lp",
     "apool max",
     "apool average",
-    "unit",
+    "lrn",
 )
 """Layers that need no NumPy, whatever their parameters are."""
-
-
-def _adjacent(case: Case) -> bool:
-    """Whether axes of a normalization are beside each other, and none of them is the batch."""
-    layer: Any = case.layer
-    axes = layer.axes(len(case.shape))
-    return bool(axes[0]) and axes[-1] - axes[0] == len(axes) - 1
 
 
 def is_served(case: Case) -> bool:
@@ -58,10 +51,6 @@ def is_served(case: Case) -> bool:
     if case.training or 0 in case.shape:
         return False
     if "float" not in case.dtype and case.words.endswith("min"):
-        return False
-    if case.words == "unit" and not _adjacent(case):
-        return False
-    if str(case.parameters.get("order", 2)) != "2":  # there is no loop of other norms
         return False
     reaches_far = len(case.shape) == 5 and case.parameters.get("pool_size") == (4,)
     narrow = case.dtype in ("float16", "float32") or not case.words.startswith("gpool")

@@ -106,6 +106,40 @@ def normalize_columns(
     along: bool,
     /,
 ) -> bool: ...
+def normalize_apart(
+    x: Array,
+    y: Array,
+    gamma: Array | None,
+    beta: Array | None,
+    kind: Type,
+    division: tuple[bool, float, float, float],
+    sizes: tuple[int, int, int, int, int],
+    axes: tuple[int, ...],
+    order: tuple[int, ...],
+    /,
+) -> (
+    bool
+): ...  # samples, rows of each, and as `normalize_rows`; sizes of a sample's axes, their order
+def divide_by_norms(
+    x: Array,
+    y: Array,
+    itemsize: int,
+    p: float,
+    least: float,
+    sizes: tuple[int, int, int, int],
+    axes: tuple[int, ...],
+    order: tuple[int, ...],
+    /,
+) -> bool: ...  # samples, images of each, their length, after; axes and order as above
+def respond(
+    x: Array,
+    y: Array,
+    itemsize: int,
+    sizes: ThreeAxes,
+    around: tuple[int, int],
+    numbers: tuple[float, float, float],
+    /,
+) -> bool: ...  # True: a divisor is not finite
 def center(
     x: Array,
     y: Array,

@@ -94,8 +94,8 @@ def over_axes(shape: Ints, axes: Ints, dtype: str, division: Division) -> Normal
     Returns:
         The call; None where no loop serves for such axes or such a dtype, or there are no loops.
     """
-    kind = _served(shape, axes, dtype)
-    if kind is None:
+    kind = served_kind(shape, axes, dtype)
+    if kind is None or not _are_adjacent(axes):
         return None
     before, length, after = _three_sizes(shape, axes)
     if after == 1:
@@ -118,7 +118,7 @@ def over_groups(
     Returns:
         The call; None where no loop serves for such an axis or such a dtype, or there are none.
     """
-    kind = _served(shape, (axis,), dtype)
+    kind = served_kind(shape, (axis,), dtype)
     if kind is None:
         return None
     samples, channels = shape[0], shape[axis]
@@ -194,8 +194,8 @@ def by_channel(shape: Ints, axes: Ints, dtype: str, epsilon: float) -> ScalingCa
     Returns:
         The call; None where no loop serves for such axes or such a dtype, or there are no loops.
     """
-    kind = _served(shape, axes, dtype)
-    if kind is None:
+    kind = served_kind(shape, axes, dtype)
+    if kind is None or not _are_adjacent(axes):
         return None
     return ScalingCall(kind, _three_sizes(shape, axes), epsilon)
 
@@ -206,10 +206,23 @@ def _three_sizes(shape: Ints, axes: Sequence[int]) -> tuple[int, int, int]:
     return prod(shape[:first]), prod(shape[first:last]), prod(shape[last:])
 
 
-def _served(shape: Ints, axes: Ints, dtype: str) -> str | None:
-    """Return the letter of the type of a block for which there are loops, else None."""
-    adjacent = axes[-1] - axes[0] == len(axes) - 1
-    if not native.compiled() or 0 in shape or axes[0] == 0 or not adjacent:
+def _are_adjacent(axes: Ints) -> bool:
+    """Whether no axis is between some that are sorted."""
+    return axes[-1] - axes[0] == len(axes) - 1
+
+
+def served_kind(shape: Ints, axes: Ints, dtype: str) -> str | None:
+    """Return the letter of the type of a block for which there are loops that normalize.
+
+    Args:
+        shape: Shape of the block.
+        axes: Sorted axes that have their statistics together.
+        dtype: Name of the dtype of the block.
+
+    Returns:
+        The letter; None where there are no loops.
+    """
+    if not native.compiled() or 0 in shape or axes[0] == 0:
         return None
     kind = native.KINDS.get(dtype, "?")
     return None if kind in native.INTEGERS else kind

@@ -12,6 +12,7 @@ from poolnorm_cli.sizes import TILE_BYTES
 
 
 if TYPE_CHECKING:
+    from poolnorm_cli.kernels.apart_loops import ApartCall, NormCall
     from poolnorm_cli.kernels.normalizing_loops import NormalizingCall, ScalingCall
 
 Array = NDArray[Any]
@@ -75,7 +76,9 @@ def normalize_rows(x: Array, epsilon: float, gamma: Vector, beta: Vector) -> Arr
 
 
 def run_loop(
-    call: "NormalizingCall | ScalingCall | None", x: Array, *vectors: Array | None
+    call: "NormalizingCall | ApartCall | NormCall | ScalingCall | None",
+    x: Array,
+    *vectors: Array | None,
 ) -> Array | None:
     """Run a loop on an array, where one serves for it.
 

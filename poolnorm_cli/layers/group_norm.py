@@ -15,6 +15,7 @@ from poolnorm_cli.values import frozen, replace
 
 
 if TYPE_CHECKING:
+    from poolnorm_cli.kernels.apart_loops import ApartCall
     from poolnorm_cli.kernels.moments import Moments
     from poolnorm_cli.kernels.normalizing_loops import NormalizingCall
     from poolnorm_cli.layers.axis_rules import Statistics
@@ -115,7 +116,7 @@ class GroupedNormalization(AffineNormalization, Maskable):
         own = group_moments(moments, samples, axis, groups)
         return super().block_statistics(own, (0, *origin[1:]), shape)
 
-    def normalizing_call(self, shape: Ints, dtype: str) -> "NormalizingCall | None":
+    def normalizing_call(self, shape: Ints, dtype: str) -> "NormalizingCall | ApartCall | None":
         """Return the call of the loop that normalizes each group of a block.
 
         Args:
@@ -130,7 +131,12 @@ class GroupedNormalization(AffineNormalization, Maskable):
         (axis,) = self.axes(len(shape))
         groups = self.group_count(shape[axis])
         cells = prod(shape[1:]) // max(groups, 1)
-        return over_groups(shape, axis, groups, dtype, self.division(cells))
+        own = over_groups(shape, axis, groups, dtype, self.division(cells))
+        if own is not None or axis in (1, len(shape) - 1):
+            return own
+        from poolnorm_cli.kernels.apart_loops import groups_apart
+
+        return groups_apart(shape, axis, groups, dtype, self.division(cells))
 
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Compute `(x - mean) / sqrt(variance + epsilon) * gamma + beta`, the variance biased.

@@ -15,6 +15,9 @@ from poolnorm_cli.windows import Window
 
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from poolnorm_cli.kernels.native import LoopCall
     from poolnorm_cli.layers.call import Array, Facts, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
 
@@ -78,7 +81,7 @@ class LocalResponseNormalization(Layer):
         return Window(self.size, 1, channels, low, high).clipped(channels)
 
     @property
-    def _numbers(self) -> tuple[float, ...]:
+    def _numbers(self) -> tuple[float, float, float, float, float]:
         """Alpha over size, beta, bias; a scale for large values, and what it leaves to multiply by.
 
         The response of values times the scale is `scale**(1 - 2 * beta)` times the one wanted.
@@ -93,6 +96,26 @@ class LocalResponseNormalization(Layer):
             return self, shape
         return self, merge_leading_axes(shape, len(shape) - 1)
 
+    def loop_call(
+        self, shape: Ints, dtype: str, weights: "Mapping[str, memoryview]"
+    ) -> "LoopCall | None":
+        """Return the call of the loop for a block.
+
+        Args:
+            shape: Shape of the block.
+            dtype: Name of its dtype.
+            weights: Not used: there are none.
+
+        Returns:
+            The call; None where no loop serves.
+        """
+        from poolnorm_cli.kernels.apart_loops import response_call
+
+        del weights
+        axis, around = self.channel_axis(len(shape)), (self.size // 2, (self.size - 1) // 2)
+        call = response_call(shape, axis, dtype, around, self._numbers[:3])
+        return None if call is None else call.run
+
     def apply(self, x: "Array", weights: "Weights", call: Call = INFERENCE) -> "Array":
         """Compute `x / (bias + alpha / size * squares)**beta` in float64.
 
@@ -106,9 +129,16 @@ class LocalResponseNormalization(Layer):
             "ImageNet classification with deep convolutional neural networks", section 3.3; as
             torch's `LocalResponseNorm` and ONNX' LRN have its parameters.
         """
+        from poolnorm_cli.kernels.memory import acquire
+        from poolnorm_cli.kernels.native import FLOATS, loops_for
         from poolnorm_cli.kernels.responses import divided_by_neighbours
 
         del weights, call
+        own = self.loop_call(x.shape, x.dtype.name, {})
+        if own is not None and loops_for(x, FLOATS) is not None:
+            y = acquire(x.shape, x.dtype)
+            if own(x, y):
+                return y
         axis = self.channel_axis(x.ndim)
         return divided_by_neighbours(x, axis, self.window(x.shape[axis]), self._numbers)
 

@@ -15,6 +15,7 @@ from poolnorm_cli.values import frozen, replace
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from poolnorm_cli.kernels.apart_loops import ApartCall, NormCall
     from poolnorm_cli.kernels.moments import Moments
     from poolnorm_cli.kernels.native import LoopCall, LoopMaker
     from poolnorm_cli.kernels.normalizing_loops import Division, NormalizingCall
@@ -95,7 +96,9 @@ class Normalization(Layer):
         del training
         return self.reduced_axes(rank) if in_strips or 0 in self.axes(rank) else ()
 
-    def normalizing_call(self, shape: Ints, dtype: str) -> "NormalizingCall | None":
+    def normalizing_call(
+        self, shape: Ints, dtype: str
+    ) -> "NormalizingCall | ApartCall | NormCall | None":
         """Return the call of the loop that takes a block's own statistics and normalizes it.
 
         Args:
@@ -109,7 +112,12 @@ class Normalization(Layer):
 
         axes = self.axes(len(shape))
         count = math.prod(shape[axis] for axis in axes)
-        return over_axes(shape, axes, dtype, self.division(count))
+        own = over_axes(shape, axes, dtype, self.division(count))
+        if own is not None or len(axes) == 1:
+            return own
+        from poolnorm_cli.kernels.apart_loops import rows_apart
+
+        return rows_apart(shape, axes, dtype, self.division(count))
 
     def division(self, cells: int) -> "Division":
         """Return what cells are divided by that have a statistic together.

@@ -12,6 +12,7 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
+    from poolnorm_cli.kernels.apart_loops import ApartCall, NormCall
     from poolnorm_cli.kernels.normalizing_loops import Division, NormalizingCall
     from poolnorm_cli.layers.call import Array, Facts, Weights
     from poolnorm_cli.operators.graph import Graph, GraphCall, Value, Values
@@ -123,8 +124,10 @@ class UnitNormalization(Normalization, BeyondKeras):
         """
         return super().strips(shape, items) if self.order == _EUCLIDEAN else []
 
-    def normalizing_call(self, shape: Ints, dtype: str) -> "NormalizingCall | None":
-        """Return the call of the loop for order 2; None for another.
+    def normalizing_call(
+        self, shape: Ints, dtype: str
+    ) -> "NormalizingCall | ApartCall | NormCall | None":
+        """Return the call of the loop that divides cells of a block by their norm.
 
         Args:
             shape: Shape of the block.
@@ -133,7 +136,11 @@ class UnitNormalization(Normalization, BeyondKeras):
         Returns:
             The call; None where no loop serves.
         """
-        return super().normalizing_call(shape, dtype) if self.order == _EUCLIDEAN else None
+        if self.order == _EUCLIDEAN:
+            return super().normalizing_call(shape, dtype)
+        from poolnorm_cli.kernels.apart_loops import norm_call
+
+        return norm_call(shape, self.axes(len(shape)), dtype, (self.order, self.epsilon))
 
     def division(self, cells: int) -> "Division":
         """Return what cells are divided by: the root of the sum of squares itself.
@@ -167,14 +174,14 @@ class UnitNormalization(Normalization, BeyondKeras):
 
         del weights
         axes = self.axes(x.ndim)
-        if self.order != _EUCLIDEAN:
-            from poolnorm_cli.kernels.norms import divided_by_norm
-
-            return divided_by_norm(x, axes, self.epsilon, self.order)
         if call.moments is None:
             y = run_loop(self.normalizing_call(x.shape, x.dtype.name), x, None, None)
             if y is not None:
                 return y
+        if self.order != _EUCLIDEAN:
+            from poolnorm_cli.kernels.norms import divided_by_norm
+
+            return divided_by_norm(x, axes, self.epsilon, self.order)
         count = call.moments.count if call.moments else math.prod(x.shape[axis] for axis in axes)
         square = mean_square(x, axes, self.call_statistics(call, x.shape))
         inverse = inverse_deviation(square * count, 0.0)

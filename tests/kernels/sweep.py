@@ -32,6 +32,7 @@ from poolnorm_cli.layers.batch_norm.layer import BatchNormalization
 from poolnorm_cli.layers.global_pooling import GlobalAveragePooling, GlobalMaxPooling
 from poolnorm_cli.layers.group_norm import GroupNormalization
 from poolnorm_cli.layers.layer_norm import LayerNormalization
+from poolnorm_cli.layers.local_response_norm import LocalResponseNormalization
 from poolnorm_cli.layers.max_indices import indices_of
 from poolnorm_cli.layers.min_pooling import GlobalMinPooling, MinPooling
 from poolnorm_cli.layers.pads import Pads
@@ -243,6 +244,33 @@ def normalizations(random: Random) -> None:
             np.testing.assert_allclose(layer.apply(x, plain), wide, rtol=1e-4, atol=1e-4)
 
 
+def apart(random: Random) -> None:
+    """Take what has other axes between, norms of any order, and neighbours along an axis."""
+    x = some(random, sizes(random, int(random.integers(3, 6))))
+    if not x.size:
+        return
+    axes = tuple(axis for axis in range(1, x.ndim) if random.random() < 0.5) or (1,)
+    middle = (int(random.integers(1, x.ndim)),)
+    groups = int(random.choice([n for n in range(1, 41) if x.shape[middle[0]] % n == 0]))
+    order = float(random.choice([1, np.inf, -np.inf, 0, 0.5, 3, 9, -2]))
+    layers: list[Layer] = [
+        LayerNormalization(axis=axes),
+        RMSNormalization(axis=axes),
+        UnitNormalization(axis=axes, order=order),
+        GroupNormalization(axis=middle, groups=groups),
+        LocalResponseNormalization(
+            size=min(number(random), 1 << 40), beta=float(random.choice([0.75, 0.5, 1, 0.3]))
+        ),
+    ]
+    for layer in layers:
+        shapes = layer.weight_shapes(x.shape)
+        plain: Any = {name: np.ones(size) for name, size in shapes.items()}
+        y = layer.apply(x, plain)
+        if x.dtype == np.float32 and order >= 0:
+            wide = layer.apply(x.astype(np.float64), plain).astype(np.float32)
+            np.testing.assert_allclose(y, wide, rtol=1e-4, atol=1e-4)
+
+
 def halves(random: Random) -> None:
     """Convert, reduce and scale float16, and hold it against float32."""
     x = some(random, sizes(random, 3)).astype(np.float16)
@@ -413,6 +441,18 @@ def at_the_door(random: Random) -> None:
         lambda: loops.normalize_columns(
             x, y, wide, None, kinds[0], division, tuple(wild[20:24]), 1
         ),
+        lambda: loops.normalize_apart(
+            x, x.copy(), None, wide, kinds[0], division, (1, *few[:2], 1, items), few, (1, 0)
+        ),
+        lambda: loops.normalize_apart(
+            x, y, None, None, "f", division, tuple(wild[20:25]), few[:3], (2, 0, 1)
+        ),
+        lambda: loops.divide_by_norms(
+            x, x.copy(), 4, wild[25] % 9 - 4.0, 0.0, (1, 1, items, 1), shape, tuple(wild[:5])
+        ),
+        lambda: loops.divide_by_norms(x, y, 8, 1.0, 0.0, tuple(wild[20:24]), (), ()),
+        lambda: loops.respond(x, x.copy(), 4, (1, items, 1), tuple(wild[20:22]), (1.0, 0.3, 1.0)),
+        lambda: loops.respond(x, y, 4, three, (1, 2), (1.0, 0.75, 1.0)),
         lambda: loops.center(x, y, wide, wide, None, kinds[0], three),
         lambda: loops.train(
             x, y, None, None, wide[: y.size], kinds[0], 1.0, three, tuple(wild[20:24]), wild[25]
@@ -442,6 +482,7 @@ def main(count: int, seed: int = 0) -> None:
             adaptive,
             others,
             normalizations,
+            apart,
             halves,
             two_bytes,
             training,
