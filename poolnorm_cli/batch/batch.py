@@ -1,7 +1,7 @@
 """A run of many inputs through one job: which task is next, and results reported in order."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, Self
 
 from poolnorm_cli.batch.inputs import MANY, Input
@@ -66,6 +66,23 @@ class Counts:
             self.done += 1
 
 
+class ByNumber(Protocol):
+    """Does inputs of which there is nothing to say but their numbers."""
+
+    def room(self, left: int) -> int:
+        """Count those that would not only wait.
+
+        Args:
+            left: Inputs that are still to come.
+        """
+
+    def submit_numbers(self, numbers: Iterable[int]) -> None:
+        """Take inputs, no more than there is room for."""
+
+    def take_outcomes(self) -> Mapping[int, Outcome]:
+        """Return what came of those that went through since; `wait` returns the others."""
+
+
 class Executor(Protocol):
     """Does tasks, and leaves nothing running behind."""
 
@@ -77,6 +94,10 @@ class Executor(Protocol):
 
     def __exit__(self, *_: object) -> None:
         """Stop what is still under way."""
+
+    @property
+    def by_number(self) -> ByNumber | None:
+        """What takes inputs by their numbers, in less time than tasks take, if anything does."""
 
     def free(self) -> bool:
         """Whether one more task would not only wait."""
@@ -165,7 +186,7 @@ class Batch:
         self._on_progress, self.counts = on_progress, Counts(len(inputs))
         self._ready: deque[Task] = deque()
         self._stages = Stages(work, len(inputs), parallel=executor.parallel)
-        self._unreported: dict[int, InputResult] = {}
+        self._unreported: dict[int, InputResult | Outcome] = {}
         self._begun = self._reported = 0
         self._code = 0
         self._stopped = False
@@ -189,18 +210,44 @@ class Batch:
         return self._code
 
     def _run(self, executor: Executor) -> None:
+        by_number = executor.by_number if self._is_plain() else None
         while True:
-            submitted = False
-            while executor.free() and (task := self._next()):
-                executor.submit(task)
-                submitted = True
-            results = executor.wait()
-            if not (results or submitted or self._ready):
+            if by_number is None:
+                submitted, results = self._submit(executor), executor.wait()
+                outcomes: Mapping[int, Outcome] = {}
+            else:
+                submitted, results = self._submit_numbers(by_number), executor.wait()
+                outcomes = by_number.take_outcomes()
+            if not (results or outcomes or submitted or self._ready):
                 return
             for task, result in results:
                 self._go_on(*self._stages.on_result(task, result))
+            if outcomes:
+                self._end_well(outcomes)
             if self._journal is not None:
                 self._journal.sync_if_due()
+
+    def _is_plain(self) -> bool:
+        """Whether all that is to be said of each input is its number."""
+        plain = self._journal is None and not self._plan.skip_existing and self._stages.are_one
+        return plain and not any(item.is_split or item.error for item in self._inputs)
+
+    def _submit(self, executor: Executor) -> bool:
+        submitted = False
+        while executor.free() and (task := self._next()):
+            executor.submit(task)
+            submitted = True
+        return submitted
+
+    def _submit_numbers(self, executor: ByNumber) -> bool:
+        first, total = self._begun, len(self._inputs)
+        room = 0 if self._stopped else executor.room(total - first)
+        end = min(first + room, total, self._reported + _WINDOW)
+        if end <= first:
+            return False
+        self._begun = end
+        executor.submit_numbers(range(first, end))
+        return True
 
     def _next(self) -> Task | None:
         """Return the next task, if there is one that can be begun."""
@@ -269,11 +316,22 @@ class Batch:
         self._report()
         self._on_progress(self.counts)
 
+    def _end_well(self, outcomes: Mapping[int, Outcome]) -> None:
+        """Take inputs that went through, with one outcome each, of a run without a journal."""
+        self.counts.done += len(outcomes)
+        self._unreported.update(outcomes)
+        self._ended.update(outcomes)
+        self._report()
+        self._on_progress(self.counts)
+
     def _report(self, *, to_the_end: bool = False) -> None:
         """Report what can be reported in order; at the end of a run that stopped, all there is."""
         numbers = sorted(self._unreported) if to_the_end else self._in_order()
         for number in numbers:
             result = self._unreported.pop(number)
+            if isinstance(result, Outcome):
+                self._listener.done(result)
+                continue
             for outcome in result.outcomes:
                 for note in outcome.notes:
                     self._listener.noted(note)

@@ -51,6 +51,7 @@ class DaskExecutor:
     """An executor on the workers of a Dask scheduler."""
 
     parallel = True
+    by_number = None
 
     def __init__(
         self, work: Work, address: str, inputs: "Sequence[Input]", on_note: "Callable[[str], None]"

@@ -196,6 +196,7 @@ class Serial:
     """Does one task at a time, in this process."""
 
     parallel = False
+    by_number = None
 
     def __init__(self, work: "Work") -> None:
         """Prepare to do the tasks of `work`."""

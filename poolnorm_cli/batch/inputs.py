@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import lru_cache
 from itertools import chain
+from operator import attrgetter
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from poolnorm_cli.errors import InputError, UsageError, reason_of, shown
 from poolnorm_cli.shapes import whole_number
 from poolnorm_cli.sizes import LIST_PIECE_BYTES, LONGEST_LISTED_NAME_BYTES
 from poolnorm_cli.tensors.formats import either, in_turn
-from poolnorm_cli.tensors.names import STDIN, directory_of, is_stream, shown_input, source_path
+from poolnorm_cli.tensors.names import STDIN, is_stream, shown_input, source_path
 from poolnorm_cli.tensors.sources import open_input, open_tensors
 from poolnorm_cli.tensors.tensor import with_batch_axis
 from poolnorm_cli.urls import is_hidden, is_url, redact_url
@@ -109,8 +110,9 @@ class Reading:
 
 def directories(inputs: Sequence[Input]) -> set[str]:
     """Return the directories in which the outputs will be."""
-    targets = (i.target for i in inputs if i.target and not (i.uses_stream or is_url(i.target)))
-    return {os.path.dirname(folder) or "." for folder in set(map(directory_of, targets))}  # noqa: PTH120 - a text
+    targets = [i.target for i in inputs if i.target and not i.uses_stream]
+    folders = {target[: target.rfind("/") + 1] for target in targets if not is_url(target)}
+    return {os.path.dirname(folder) or "." for folder in folders}  # noqa: PTH120 - a text
 
 
 @lru_cache(maxsize=16)
@@ -197,15 +199,14 @@ def _local(
 ) -> Iterator[Source]:
     """Yield the tensor files of a directory, with their folders below a root."""
     links: list[str] = []
-    found, parent, folder = False, None, ""
-    for path, error in _walk(directory, links, recursive=recursive, left_out=left_out):
+    found = False
+    for paths, error in _walk(directory, links, recursive=recursive, left_out=left_out):
         found = True
         if error is not None:
-            yield Source(path, error=error)
-            continue
-        if (holder := path.rpartition("/")[0]) != parent:
-            parent, folder = holder, _folder(path, root)
-        yield Source(path, folder)
+            yield from [Source(path, error=error) for path in paths]
+        else:
+            folder = _folder(paths[0], root)
+            yield from [Source(path, folder) for path in paths]
     if links:
         several = f"{len(links)} links to directories" if len(links) > 1 else links[0]
         on_note(f"note: {shown(directory)}: {several} not followed")
@@ -301,22 +302,22 @@ class Shard:
 
 def _walk(
     directory: str, links: list[str], *, recursive: bool, left_out: str | None
-) -> Iterator[tuple[str, InputError | None]]:
-    """List the tensor files of a directory, its own first, hidden ones left out.
+) -> Iterator[tuple[list[str], InputError | None]]:
+    """List the tensor files of each directory that has some, its own first, hidden ones left out.
 
     A directory that cannot be read is listed with its error; links to others are noted in `links`.
     """
     try:
         with os.scandir(directory) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
+            visible = [entry for entry in entries if not entry.name.startswith(".")]
     except OSError as error:
-        yield directory, InputError.at(directory, reason_of(error), "make it readable")
+        yield [directory], InputError.at(directory, reason_of(error), "make it readable")
         return
-    visible = [entry for entry in found if not entry.name.startswith(".")]
+    visible.sort(key=attrgetter("name"))
     folders = [entry for entry in visible if _is_directory(entry)]
     left = set(folders)
-    for path in in_turn([entry.path for entry in visible if entry not in left]):
-        yield path, None
+    if paths := in_turn([entry.path for entry in visible if entry not in left]):
+        yield paths, None
     for entry in folders if recursive else ():
         if entry.is_symlink():
             links.append(entry.path)

@@ -11,6 +11,7 @@ from poolnorm_cli.errors import OutputError, UsageError
 from poolnorm_cli.tensors.file_roles import (
     Role,
     already_exists,
+    are_apart,
     inode_of,
     input_roles,
     refuse,
@@ -55,6 +56,8 @@ class FileTable:
         Raises:
             UsageError: There is one, or two outputs have one name.
         """
+        if not there and self._are_apart(inputs):
+            return
         flags = [role for role in self._roles if role.written]
         outputs = [_output_role(each) for each in inputs if each.target not in (None, STDIN)]
         read = [role for role in self._roles if not role.written]
@@ -64,6 +67,14 @@ class FileTable:
         tees = [Role("tee", tee, written=True) for each in inputs for tee in each.tees]
         existing += tees
         self._written = refuse_shared_files([*flags, *outputs, *tees], read, existing, self._names)
+
+    def _are_apart(self, inputs: Sequence[Input]) -> bool:
+        """Whether inputs and their outputs are all files of the command, and simply different."""
+        written = [each.target for each in inputs if each.target and not each.tees]
+        if self._roles or len(written) < len(inputs) or STDIN in written:
+            return False
+        read = [source_path(word) or word for word in self._inputs]
+        return are_apart(written, read, self._names)
 
     def claim(self, item: Input) -> None:
         """Note the files that get their names only now: of an array on standard input.
@@ -131,14 +142,15 @@ class Plan:
             raise UsageError(what, "give --output-dir DIR for many")
         if len(self.sources) >= MANY:
             precompile_init(Input)
-        pairs = (
-            (i, each, item) for i, each in enumerate(self.sources) for item in self._of(i, each)
-        )
         if self.tees:
             self._refuse_shared_tees()
-            inputs = [self._with_tees(*pair) for pair in pairs]
+            inputs = [
+                self._with_tees(i, each, item)
+                for i, each in enumerate(self.sources)
+                for item in self._of(i, each)
+            ]
         else:
-            inputs = [item for _, _, item in pairs]
+            inputs = [item for i, each in enumerate(self.sources) for item in self._of(i, each)]
         if self.directory is not None:
             self._refuse_suffixes(inputs)
         return inputs
@@ -197,22 +209,24 @@ class Plan:
         """Whether an input's output is there already and to be left."""
         return bool(self.skip_existing and item.target and exists(item.target))
 
-    def _of(self, index: int, source: Source) -> Iterator[Input]:
+    def _of(self, index: int, source: Source) -> Iterable[Input]:
         word = source.word
         if source.error is not None:
-            yield Input(word, error=source.error)
-        elif self.directory is None:
-            yield Input(word, self.key, self.output, is_stream=source.is_stream)
-        elif word == STDIN:
-            yield Input(word, is_split=True)
-        elif source.is_stream:
-            yield Input(word, self.key, self._named(index, source), is_stream=True)
-        elif "{key}" in (self.template or ""):
-            for tensor in self.reading.open(Input(word, self.key)):
-                self.notes.extend(tensor.notes)
-                yield Input(word, tensor.key, self._named(index, source, tensor.key))
-        else:
-            yield Input(word, self.key, self._named(index, source))
+            return (Input(word, error=source.error),)
+        if self.directory is None:
+            return (Input(word, self.key, self.output, is_stream=source.is_stream),)
+        if word == STDIN:
+            return (Input(word, is_split=True),)
+        if source.is_stream:
+            return (Input(word, self.key, self._named(index, source), is_stream=True),)
+        if self.template is not None and "{key}" in self.template:
+            return self._of_each_key(index, source)
+        return (Input(word, self.key, self._named(index, source)),)
+
+    def _of_each_key(self, index: int, source: Source) -> Iterator[Input]:
+        for tensor in self.reading.open(Input(source.word, self.key)):
+            self.notes.extend(tensor.notes)
+            yield Input(source.word, tensor.key, self._named(index, source, tensor.key))
 
     def _with_tees(self, index: int, source: Source, item: Input) -> Input:
         """Return an input with the files of its tees; those of streams are named as they come."""
@@ -323,8 +337,20 @@ def _output_role(item: Input) -> Role:
 
 
 def _is_there(target: str, folders: dict[str, bool]) -> bool:
-    """Whether an output exists; in a directory that does not, none has to be looked for."""
+    """Whether an output exists; in a directory that has no files, none has to be looked for."""
     folder = directory_of(target)
-    if folder not in folders:
-        folders[folder] = not folder or is_url(folder) or os.path.lexists(folder)
-    return folders[folder] and exists(target)
+    found = folders.get(folder)
+    if found is None:
+        found = folders[folder] = not folder or is_url(folder) or not _is_empty(folder)
+    return found and exists(target)
+
+
+def _is_empty(folder: str) -> bool:
+    """Whether a directory has no files, or is not there."""
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is None
+    except FileNotFoundError:
+        return True
+    except OSError:  # to look for a file in it tells more
+        return False

@@ -12,6 +12,8 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from poolnorm_cli.batch.answers import outcome_of, result_of
+from poolnorm_cli.batch.fingerprints import input_version
 from poolnorm_cli.batch.link import Link
 from poolnorm_cli.batch.tasks import Result, Task
 from poolnorm_cli.batch.worker_process import start
@@ -21,7 +23,12 @@ from poolnorm_cli.values import field, record, replace
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from poolnorm_cli.batch.answers import Answer
+    from poolnorm_cli.batch.inputs import Input
     from poolnorm_cli.batch.tasks import Work
+    from poolnorm_cli.engine.outcome import Outcome
 
 
 _ATTEMPTS = 2
@@ -29,6 +36,10 @@ _AHEAD = 0.05
 """Seconds of work that a worker is sent ahead, so that it does not wait for its supervisor."""
 _FEWEST, _MOST = 2, 256
 """Tasks that it is sent ahead."""
+_SMOOTHING = 15 / 16
+"""Share that what was known before has in the seconds of a task, at each new answer."""
+_BALANCED = 0.002
+"""Seconds of work that a worker is sent at the end, too, when what is left is shared out finely."""
 _GRACE = 1.0
 """Seconds that workers are given to end, before they are killed."""
 _FILES_OF_OURS = 32
@@ -50,12 +61,16 @@ class _SentTask(NamedTuple):
 
 @record
 class _Worker:
-    """A worker, and the tasks it has been sent and has not answered, the first one under way."""
+    """A worker, and the tasks it has been sent and has not answered, the first one under way.
+
+    A number is the task to do the input that has it, of which there is nothing else to say.
+    """
 
     pid: int = 0
     link: Link | None = None
-    tasks: deque[_SentTask] = field(default_factory=deque)
-    unsent: list[Task] = field(default_factory=list)
+    knows_inputs: bool = False
+    tasks: "deque[_SentTask | int]" = field(default_factory=deque)
+    unsent: "list[Task | int]" = field(default_factory=list)
 
 
 class ProcessPool:
@@ -63,12 +78,13 @@ class ProcessPool:
 
     parallel = True
 
-    def __init__(self, work: "Work", jobs: int) -> None:
+    def __init__(self, work: "Work", jobs: int, inputs: "Sequence[Input]" = ()) -> None:
         """Prepare workers, each started when there is a task for it.
 
         Args:
             work: What is done. Workers share its threads and its memory.
             jobs: How many there are, if there can be so many open files.
+            inputs: The inputs, in order, for those that are submitted by number.
         """
         memory = None if work.job.memory is None else work.job.memory // jobs
         jobs = max(min(jobs, _most()), 1)
@@ -77,7 +93,10 @@ class ProcessPool:
         self._workers = [_Worker() for _ in range(jobs)]
         self._queue: deque[_SentTask] = deque()
         self._selector = selectors.DefaultSelector()
-        self._seconds, self._seats = _AHEAD / _FEWEST, list[_Worker]()
+        self._seats = list[_Worker]()
+        self._inputs = inputs
+        self._outcomes: dict[int, Outcome] = {}
+        self._seconds = _guessed_seconds(inputs[0]) if inputs else _AHEAD / _FEWEST
 
     def __enter__(self) -> Self:
         return self
@@ -86,17 +105,53 @@ class ProcessPool:
         self._stop()
         self._selector.close()
 
+    @property
+    def by_number(self) -> Self:
+        """What takes inputs by their numbers: this."""
+        return self
+
     def free(self) -> bool:
         """Whether a worker would begin soon with one more task.
 
         They are filled up when one is half done with what it has, so that messages are few.
         """
+        return self.room(_MOST * len(self._workers)) > 0
+
+    def room(self, left: int) -> int:
+        """Count the tasks which workers would begin soon.
+
+        They are filled up when one is half done with what it has, so that messages are few.
+
+        Args:
+            left: Tasks that are still to come, if not more: none gets so many that others wait at
+                the end.
+        """
         if not self._seats and not self._queue:
-            depth = min(max(int(_AHEAD / self._seconds), _FEWEST), _MOST)
+            fair = max(left // (2 * len(self._workers)), int(_BALANCED / self._seconds))
+            depth = max(min(int(_AHEAD / self._seconds), fair, _MOST), _FEWEST)
             counts = [len(worker.tasks) for worker in self._workers]
             if min(counts) < -(-depth // 2):
                 self._seats = _seats(self._workers, counts, depth)
-        return bool(self._seats)
+        return len(self._seats)
+
+    def submit_numbers(self, numbers: "Iterable[int]") -> None:
+        """Take inputs by their numbers, no more than there is room for: all of each is one task.
+
+        Args:
+            numbers: Their places among all.
+        """
+        for number in numbers:
+            worker = self._seats.pop()
+            worker.tasks.append(number)
+            worker.unsent.append(number)
+
+    def take_outcomes(self) -> "dict[int, Outcome]":
+        """Return what came of inputs that were submitted by number, but of those that failed.
+
+        These are among what `wait` returns.
+        """
+        outcomes, self._outcomes = self._outcomes, {}
+        return outcomes
 
     def submit(self, task: Task) -> None:
         """Take a task, for the worker that has the fewest."""
@@ -108,7 +163,7 @@ class ProcessPool:
     def wait(self) -> list[tuple[Task, Result]]:
         """Return what workers have answered, and the tasks that have killed two of them."""
         done: list[tuple[Task, Result]] = []
-        while not done and any(worker.tasks for worker in self._workers):
+        while not (done or self._outcomes) and any(worker.tasks for worker in self._workers):
             self._send()
             for key, _ in self._selector.select():
                 done += self._receive(key.data)
@@ -143,8 +198,11 @@ class ProcessPool:
             if worker.unsent:
                 if worker.link is None:
                     self._start(worker)
+                unsent: Sequence[Task | int] = worker.unsent
+                if not worker.knows_inputs:
+                    unsent = [self._sent(each).task for each in unsent]
                 try:
-                    self._link(worker).send(worker.unsent)
+                    self._link(worker).send(unsent)
                 except OSError:
                     # It has died, or else never will answer: `wait` learns of it by the socket.
                     with suppress(ProcessLookupError):
@@ -153,8 +211,15 @@ class ProcessPool:
 
     def _start(self, worker: _Worker) -> None:
         others = [each.link for each in self._workers if each.link is not None]
-        worker.pid, worker.link = start(self._work, others)
-        self._selector.register(worker.link, selectors.EVENT_READ, worker)
+        started = start(self._work, others, self._inputs)
+        worker.pid, worker.link, worker.knows_inputs = started
+        self._selector.register(started.link, selectors.EVENT_READ, worker)
+
+    def _sent(self, task: "_SentTask | Task | int") -> _SentTask:
+        """Return a task in full, whichever way it was submitted."""
+        if isinstance(task, int):
+            return _SentTask(Task(task, self._inputs[task]))
+        return _SentTask(task) if isinstance(task, Task) else task
 
     def _link(self, worker: _Worker) -> Link:
         assert worker.link is not None  # noqa: S101 - only asked of a worker that was started
@@ -162,13 +227,22 @@ class ProcessPool:
 
     def _receive(self, worker: _Worker) -> list[tuple[Task, Result]]:
         """Read the answers of a worker, or learn that it has died."""
+        answers: list[Answer]
         try:
-            results: list[Result] = self._link(worker).recv()
+            seconds, answers = self._link(worker).recv()
         except (EOFError, OSError):
             return self._on_death(worker)
-        for result in results:
-            self._seconds += (max(result.seconds, 1e-6) - self._seconds) / 16
-        return [(worker.tasks.popleft().task, result) for result in results]
+        seconds = max(seconds, 1e-6)
+        self._seconds = seconds + (self._seconds - seconds) * _SMOOTHING ** len(answers)
+        done, tasks = [], worker.tasks
+        for answer in answers:
+            sent = tasks.popleft()
+            if isinstance(sent, int) and isinstance(answer, tuple):
+                self._outcomes[sent] = outcome_of(self._inputs[sent], *answer)
+            else:
+                task = self._sent(sent).task
+                done.append((task, result_of(task.input, answer)))
+        return done
 
     def _on_death(self, worker: _Worker) -> list[tuple[Task, Result]]:
         """Replace a worker: the task it was at is tried once more, those behind it go on.
@@ -176,7 +250,7 @@ class ProcessPool:
         It may have died at a later task than the first, before its answers were sent. So all of
         them are sent again one at a time, and the next death is laid to the right one.
         """
-        tasks, status = list(worker.tasks), self._reap(worker)
+        tasks, status = [*map(self._sent, worker.tasks)], self._reap(worker)
         exact = len(tasks) == 1 or bool(tasks and tasks[0].alone)
         again = [sent._replace(task=replace(sent.task, again=True), alone=True) for sent in tasks]
         if exact:
@@ -234,6 +308,16 @@ def _seats(workers: list[_Worker], counts: list[int], depth: int) -> list[_Worke
     levels = range(depth - 1, min(counts) - 1, -1)
     pairs = [*zip(workers, counts, strict=True)][::-1]
     return [worker for level in levels for worker, count in pairs if count <= level]
+
+
+_TASK_SECONDS, _BYTE_SECONDS = 1e-4, 2e-9
+"""What a small file takes, and each byte more, before there is an answer that tells."""
+
+
+def _guessed_seconds(item: "Input") -> float:
+    """Guess what an input takes by its size."""
+    version = input_version(item)
+    return _AHEAD / _FEWEST if version is None else _TASK_SECONDS + version[0] * _BYTE_SECONDS
 
 
 def _most() -> int:

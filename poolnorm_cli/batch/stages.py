@@ -116,6 +116,12 @@ class Stages:
             if state.file is not None:
                 state.file.discard()
 
+    @property
+    def are_one(self) -> bool:
+        """Whether each input is done in one go, whatever it is."""
+        job = self._work.job
+        return not (self._cuts or job.is_synchronized or (job.is_sequential and self._parallel))
+
     def begin(self, number: int, item: "Input", *, again: bool = False) -> Next:
         """Begin with an input.
 

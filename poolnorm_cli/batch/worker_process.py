@@ -7,25 +7,43 @@ import socket
 import sys
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from poolnorm_cli.backends import row_of
-from poolnorm_cli.batch.group_commit import GroupCommit
+from poolnorm_cli.batch.answers import Kinds
+from poolnorm_cli.batch.group_commit import Done, GroupCommit
 from poolnorm_cli.batch.link import Link
+from poolnorm_cli.batch.tasks import Task
 from poolnorm_cli.errors import UnavailableError
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.batch.tasks import Task, Work
+    from poolnorm_cli.batch.inputs import Input
+    from poolnorm_cli.batch.tasks import Work
 
 _PATIENCE = 0.02
 """Seconds for which answers are kept back."""
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
 
 
-def start(work: "Work", others: Sequence[Link]) -> tuple[int, Link]:
+class Started(NamedTuple):
+    """A worker that was started.
+
+    Attributes:
+        pid: Its process number.
+        link: The socket to it.
+        knows_inputs: It has the inputs, so that it can be told their numbers.
+    """
+
+    pid: int
+    link: Link
+    knows_inputs: bool
+
+
+def start(work: "Work", others: Sequence[Link], inputs: "Sequence[Input]" = ()) -> Started:
     """Start a worker.
 
     On Linux it is a copy of this process, while that has one thread. A runtime's sessions and
@@ -34,9 +52,10 @@ def start(work: "Work", others: Sequence[Link]) -> tuple[int, Link]:
     Args:
         work: What its tasks have in common.
         others: Sockets of other workers, which it must not keep open.
+        inputs: The inputs, which only a copy of this process has.
 
     Returns:
-        Its process number, and the socket to it.
+        The worker.
 
     Raises:
         UnavailableError: There cannot be one more process, or one more open file.
@@ -49,7 +68,8 @@ def start(work: "Work", others: Sequence[Link]) -> tuple[int, Link]:
         with theirs:
             link = Link(ours.detach())
             try:
-                pid = _forked(work, theirs, [link, *others]) if forks else _spawned(theirs)
+                known = partial(serve, work, inputs=inputs)
+                pid = _forked(known, theirs, [link, *others]) if forks else _spawned(theirs)
             except OSError:
                 link.close()
                 raise
@@ -59,10 +79,10 @@ def start(work: "Work", others: Sequence[Link]) -> tuple[int, Link]:
     if not forks:
         with suppress(OSError):  # it has died, which its end of the socket will tell
             link.send(work)
-    return pid, link
+    return Started(pid, link, forks)
 
 
-def _forked(work: "Work", theirs: socket.socket, others: Sequence[Link]) -> int:
+def _forked(serves: Callable[[Link], None], theirs: socket.socket, others: Sequence[Link]) -> int:
     # A signal between the fork and the handlers of the child would run those of the parent.
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {*_ENDING, signal.SIGINT})
     parent, prctl = os.getpid(), _prctl()
@@ -72,14 +92,18 @@ def _forked(work: "Work", theirs: socket.socket, others: Sequence[Link]) -> int:
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()
         if not pid:
-            _as_child(work, theirs, others, parent, prctl)
+            _as_child(serves, theirs, others, parent, prctl)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     return pid
 
 
 def _as_child(
-    work: "Work", theirs: socket.socket, others: Sequence[Link], parent: int, prctl: Any
+    serves: Callable[[Link], None],
+    theirs: socket.socket,
+    others: Sequence[Link],
+    parent: int,
+    prctl: Any,
 ) -> NoReturn:
     status = 1
     try:
@@ -88,7 +112,7 @@ def _as_child(
         _prepare(prctl, parent)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {*_ENDING, signal.SIGINT})
         link = Link(theirs.detach())  # held to the end: see `_end`
-        serve(work, link)
+        serves(link)
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1
@@ -145,7 +169,7 @@ def main(file: int, parent: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def serve(work: "Work", link: Link) -> None:
+def serve(work: "Work", link: Link, inputs: "Sequence[Input]" = ()) -> None:
     """Do the tasks that come, several to a message, until the other end closes.
 
     Answers to short tasks are sent together, so that the supervisor is not woken for each.
@@ -153,25 +177,33 @@ def serve(work: "Work", link: Link) -> None:
     Args:
         work: What the tasks have in common.
         link: The socket to the supervisor.
+        inputs: The inputs: a number that comes is the task to do that one.
     """
     gc.freeze()  # modules are not garbage, and to look through them copies the pages they are on
-    commits = GroupCommit(work, safely=True)
+    commits, kinds = GroupCommit(work, safely=True), Kinds()
     try:
         with suppress(EOFError, OSError):
             while True:
-                tasks: list[Task] = link.recv()
-                results, sent = [], time.monotonic()
-                for task in tasks:
+                asked: list[Task | int] = link.recv()
+                results, sent = Done(), time.monotonic()
+                for each in asked:
+                    task = Task(each, inputs[each]) if isinstance(each, int) else each
                     results += commits.run(task)
                     if results and time.monotonic() - sent > _PATIENCE:
-                        link.send([result for _, result in results])
+                        _answer(link, kinds, results)
                         results, sent = [], time.monotonic()
                 if not link.poll():
                     results += commits.flush()
                 if results:
-                    link.send([result for _, result in results])
+                    _answer(link, kinds, results)
     finally:
         commits.discard()
+
+
+def _answer(link: Link, kinds: Kinds, results: Done) -> None:
+    """Send the seconds that a task took, and the answers, in order."""
+    seconds = sum(result.seconds for _, result in results) / len(results)
+    link.send((seconds, [kinds.answer(task.input, result) for task, result in results]))
 
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)

@@ -207,7 +207,8 @@ class LayerReport:
                 what = f"{keras_shape(outcome.input_shape)} is read as {read_as}"
                 self.report.note(f"{outcome.input}: {what}; if it is one image, give --unbatched")
         self._totals.add(outcome)
-        self.report.add(self.row(outcome))
+        if self.pictures is not None or not self.report.only_essential:  # of a row nothing is
+            self.report.add(self.row(outcome))
 
     def row(self, outcome: "Outcome") -> "OutcomeRow":
         """Return the row for a tensor that went through."""

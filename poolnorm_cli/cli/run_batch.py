@@ -271,7 +271,7 @@ def executor_for(
         raise UsageError(f"--profile with {jobs} processes", "give --jobs 1")
     from poolnorm_cli.batch.process_pool import ProcessPool
 
-    return ProcessPool(work, jobs)
+    return ProcessPool(work, jobs, inputs)
 
 
 def _processes(inputs: "Sequence[Input]", batch: BatchFlags) -> int:

@@ -152,6 +152,8 @@ class _PlainReport(Report):
 class _QuietReport(Report):
     """The essential, and nothing of what went well."""
 
+    only_essential = True
+
     def add(self, row: Row) -> None:
         """Print what is essential of a row."""
         essential, warning = row.essential(), row.warning()

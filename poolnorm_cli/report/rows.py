@@ -113,9 +113,11 @@ class Report(ABC):
     Attributes:
         most_lines: Of the errors of a run, and of outputs that exist, so many are printed one by
             one; None for all.
+        only_essential: Of rows it prints what is essential alone.
     """
 
     most_lines: int | None = None
+    only_essential = False
 
     def __init__(self, style: Style) -> None:
         """Prepare to print in a style."""

@@ -94,6 +94,26 @@ def refuse_shared_files(
     return known
 
 
+def are_apart(written: "Sequence[str]", read: "Iterable[str]", names: "RealNames") -> bool:
+    """Whether many files that are not there yet are no others, by their names alone.
+
+    Args:
+        written: Files that are written.
+        read: Files that are read, or `-`.
+        names: The real names of directories.
+
+    Returns:
+        Whether it is so; where it is not, or is not certain, `refuse_shared_files` tells.
+    """
+    from poolnorm_cli.tensors.real_names import differing_in_case
+
+    known = set(names.of_all(written))
+    others = set(names.of_all(read))
+    if len(known) < len(written) or not known.isdisjoint(others):
+        return False
+    return not differing_in_case(known | others)
+
+
 def refuse_own_output(output: Role, read: "Sequence[Role]", *, is_there: bool) -> None:
     """Refuse the only file that a command writes if it is one of those it reads.
 

@@ -177,14 +177,19 @@ def in_turn(names: Sequence[str]) -> list[str]:
     """Return the files that a directory stands for: those of the first turn that is there.
 
     Args:
-        names: The names of its files.
+        names: The names of its files, of which none begins with a dot.
 
     Returns:
         Some of them, in their order.
     """
-    turns = {each: form.turn for each in names if (form := format_of(each)) is not None}
+    turns = {each: form.turn for each in names if (form := _format_in(each)) is not None}
     first = min(turns.values(), default=0)
     return [each for each, turn in turns.items() if turn == first]
+
+
+def _format_in(name: str) -> Format | None:
+    """Return the format of a file as `format_of`, in less time for the most usual one."""
+    return NPY if name.endswith(NPY.suffix) and "://" not in name else format_of(name)
 
 
 def output_name(name: str) -> str:

@@ -28,6 +28,18 @@ class RealNames:
         """Begin with no directory."""
         self._directories: dict[str, str] = {}
 
+    def of_all(self, words: Iterable[str]) -> list[str]:
+        """Return the names of many files, as `of`."""
+        known, names = self._directories, list[str]()
+        for word in words:
+            place = word.rfind("/") + 1
+            real = known.get(word[:place])  # where it is one of a URL, it is not known
+            if real is None or word[place : place + 1] in ("", "."):
+                names.append(self.of(word))
+            else:
+                names.append(real + word[place:])
+        return names
+
     def of(self, word: str) -> str:
         """Return the name from the root, links among its directories followed.
 
@@ -56,7 +68,10 @@ def differing_in_case(names: Iterable[str]) -> list[tuple[str, str]]:
         Pairs that differ in nothing else, and name one file in the directory where they do.
     """
     known = list(names)
-    folded = "\0".join(known).casefold().split("\0")
+    joined = "\0".join(known)
+    if joined.isascii() and joined == joined.lower():
+        return []
+    folded = joined.casefold().split("\0")
     if len(folded) != len(known) or not all(map(str.isascii, folded)):
         from unicodedata import normalize
 

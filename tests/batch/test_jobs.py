@@ -240,12 +240,12 @@ def test_a_worker_to_which_nothing_can_be_sent_is_replaced(
 ) -> None:
     started: list[int] = []
 
-    def start_deaf(*words: Any) -> tuple[int, Link]:
-        pid, link = worker_process.start(*words)
+    def start_deaf(*words: Any) -> worker_process.Started:
+        worker = worker_process.start(*words)
         if len(started) < deaf:
-            link.__class__ = _Deaf
-        started.append(pid)
-        return pid, link
+            worker.link.__class__ = _Deaf
+        started.append(worker.pid)
+        return worker
 
     def hung(*_: object) -> None:
         raise AssertionError("it waits for ever")
