@@ -41,10 +41,11 @@ static int agrees(const permutation *p, ptrdiff_t items)
 
 typedef struct {
     char kind;
-    const double *gamma, *beta;
     size_of s;
     weighing w;
     ptrdiff_t rows; /* of a sample */
+    affine_f narrow;
+    affine_d wide;
 } rows_call;
 
 static int rows_of(const void *given, const void *x, void *y, ptrdiff_t samples)
@@ -52,9 +53,23 @@ static int rows_of(const void *given, const void *x, void *y, ptrdiff_t samples)
     const rows_call *c = given;
     const ptrdiff_t rows = samples * c->rows;
     const halves *h = halves_of(c->kind);
-    if (h) return all_rows_halves(h, x, y, c->gamma, c->beta, &c->s, &c->w, rows);
-    if (c->kind == 'f') return all_rows_f(x, y, c->gamma, c->beta, &c->s, &c->w, rows);
-    return all_rows_d(x, y, c->gamma, c->beta, &c->s, &c->w, rows);
+    if (h) return normalize_rows_halves(h, x, y, &c->narrow, &c->s, &c->w, 0, rows);
+    if (c->kind == 'f') return normalize_rows_f(x, y, &c->narrow, &c->s, &c->w, 0, rows);
+    return normalize_rows_d(x, y, &c->wide, &c->s, &c->w, 0, rows);
+}
+
+/* Weights prepared, all samples worked on, weights freed. */
+static int all_samples(rows_call *c, Py_buffer *v, int size, ptrdiff_t samples, ptrdiff_t items,
+                       const permutation *p)
+{
+    const ptrdiff_t count = c->w.groups * c->w.channels;
+    const int is_wide = c->kind == 'd';
+    int result = is_wide ? prepare_d(&c->wide, v[2].buf, v[3].buf, count)
+                         : prepare_f(&c->narrow, v[2].buf, v[3].buf, count);
+    if (result < 0) return result;
+    result = on_permuted(rows_of, c, v[0].buf, v[1].buf, size, samples, items, p);
+    free(is_wide ? c->wide.memory : c->narrow.memory);
+    return result;
 }
 
 PyObject *py_normalize_apart(PyObject *self, PyObject *args)
@@ -83,10 +98,9 @@ PyObject *py_normalize_apart(PyObject *self, PyObject *args)
     const enum use uses[4] = {READ, WRITE, MAYBE, MAYBE};
     const Py_ssize_t bytes[4] = {whole, whole, weights, weights};
     if (take(&b, objects, uses, bytes, 4) < 0) return NULL;
-    Py_buffer *v = b.view;
-    c.kind = t.kind, c.gamma = v[2].buf, c.beta = v[3].buf;
+    c.kind = t.kind;
     int result = 0;
-    RUN(whole, result = on_permuted(rows_of, &c, v[0].buf, v[1].buf, t.size, samples, items, &p));
+    RUN(whole, result = all_samples(&c, b.view, t.size, samples, items, &p));
     return answer(&b, result);
 }
 
