@@ -42,7 +42,7 @@ LOOP static void NAME(join_rows)(const T *x, ptrdiff_t step, ptrdiff_t count, in
 {
 #if OWN_SUMS
     if (SUMS_BY_VECTORS) {
-        sum_apart(x, step, count, begin, to, n);
+        sum_apart(x, step, count, begin, 0, to, n);
         return;
     }
 #endif

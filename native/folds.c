@@ -8,6 +8,8 @@
 #include <math.h>
 #include <stdint.h>
 
+#define LINE 64   /* bytes that come from memory together */
+#define AHEAD 4096 /* bytes that are asked for before they are joined */
 #define LANES 48  /* items of a row in which short ones are put side by side */
 #define SHORT 64  /* items of a row up to which several are worked on together */
 #define FAR (1 << 16) /* items of an image from which on some are read at once */
@@ -17,6 +19,15 @@
 static INLINE ptrdiff_t side_by_side(ptrdiff_t after, ptrdiff_t length)
 {
     return MOST(LEAST(LANES / after, length / 4), 1);
+}
+
+group_sizes groups_of_image(ptrdiff_t length, ptrdiff_t after)
+{
+    static const ptrdiff_t few[] = {0, 16, 8, 8, 4}; /* rows side by side, as `few_items` takes them */
+    const ptrdiff_t n = after * (after <= 4 ? few[after] : side_by_side(after, length));
+    const ptrdiff_t whole = length * after / (4 * n) * 4 * n, items = GROUPS * 4 * n;
+    const int none = !whole || (after == 1 && length <= SHORT);
+    return (group_sizes){length, after, n, items, whole, none ? 0 : (whole - 1) / items + 1};
 }
 
 #define CELL(a) (a)
@@ -124,6 +135,13 @@ static INLINE ptrdiff_t side_by_side(ptrdiff_t after, ptrdiff_t length)
 #define KEEPS 1
 #include "folds_of.h"
 
+ptrdiff_t widened_at_once(ptrdiff_t length, ptrdiff_t after)
+{
+    return MOST(WIDENED, LEAST(length * after, 4 * MOST(after, LANES)));
+}
+
+int are_widened(ptrdiff_t length, ptrdiff_t after) { return side_by_side(after, length) > 1; }
+
 /* Reduce items of two bytes: small images several at once, of large ones as many rows as stay in the
  * first-level cache. */
 #define FOLD_HALVES(name, A)                                                                        \
@@ -131,7 +149,7 @@ static INLINE ptrdiff_t side_by_side(ptrdiff_t after, ptrdiff_t length)
                              ptrdiff_t length, ptrdiff_t after)                                     \
     {                                                                                               \
         const ptrdiff_t size = length * after, step = LEAST(WIDENED / size, before);                \
-        float *wide = room(MOST(WIDENED, LEAST(size, 4 * MOST(after, LANES))), 1, sizeof(float));   \
+        float *wide = room(widened_at_once(length, after), 1, sizeof(float));                       \
         const source given = {x, h->widen, wide};                                                   \
         int result = 0;                                                                             \
         if (!wide) return -1;                                                                       \
@@ -180,7 +198,7 @@ int fold_max_halves(const halves *h, const uint16_t *x, uint16_t *out, ptrdiff_t
 {
     const span first = {0, 1}, all = {0, length};
     const covers s = {before, after, {1, 1, &first}, {1, 1, &first}, {length, 1, &all}};
-    const int result = side_by_side(after, length) > 1 ? NOT_SERVED : covers_in_vectors(h, 0, x, out, &s);
+    const int result = are_widened(length, after) ? NOT_SERVED : covers_in_vectors(h, 0, x, out, &s);
     if (result != NOT_SERVED) return LEAST(result, 0);
     return keep_max_halves(h, x, out, before, length, after);
 }

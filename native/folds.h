@@ -54,6 +54,34 @@ int fold_mean_d(const double *x, double *out, ptrdiff_t before, ptrdiff_t length
 int fold_mean_halves(const halves *h, const uint16_t *x, uint16_t *out, ptrdiff_t before,
                      ptrdiff_t length, ptrdiff_t after);
 
+/* Of a large image groups of rows are reduced one by one, by several threads, and joined in the order in
+ * which one thread takes them. So many `items` of rows of `n` each, `count` times, the last of them
+ * shorter: `whole` in all. */
+typedef struct {
+    ptrdiff_t length, after, n, items, whole, count;
+} group_sizes;
+
+/* `count` is 0 where an image is not reduced in groups. */
+group_sizes groups_of_image(ptrdiff_t length, ptrdiff_t after);
+
+/* For images that begin `at` so many items: some groups, each into its place in `to`; and all of them
+ * and what is left of the image, where `odd` says that a group was. An item that is made has so many
+ * bytes. */
+typedef struct {
+    void (*some)(const source *x, ptrdiff_t at, const group_sizes *g, ptrdiff_t first,
+                 ptrdiff_t count, void *to, char *odd);
+    void (*join)(const source *x, ptrdiff_t at, const group_sizes *g, void *groups, int odd, void *out);
+    size_t made;
+} group_loops;
+extern const group_loops in_groups_sum_f, in_groups_sum_d, in_groups_squares_f, in_groups_squares_d;
+extern const group_loops in_groups_max_f, in_groups_max_d, in_groups_min_f, in_groups_min_d;
+
+/* Items that are widened at once of an image of items of two bytes. */
+ptrdiff_t widened_at_once(ptrdiff_t length, ptrdiff_t after);
+
+/* Whether maxima of items of two bytes are those of float. */
+int are_widened(ptrdiff_t length, ptrdiff_t after);
+
 /* Divide `n` sums, and say whether a quotient is not finite. */
 int divide_f(const double *sums, float *out, double by, ptrdiff_t n);
 int divide_halves(const halves *h, const double *sums, uint16_t *out, double by, ptrdiff_t n);

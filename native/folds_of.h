@@ -5,6 +5,13 @@
  * another, and these in turn: so a sum of many cells is rounded a few hundred times, not once for
  * each. Where ODD says so of two cells, an image is reduced again, one cell after another, by EXACT. */
 
+/* Ask for so many items that are to be joined later: what is in no cache near comes in time. */
+static INLINE void NAME(ask_for)(const T *x, ptrdiff_t items)
+{
+    const char *from = (const char *)x + AHEAD;
+    for (ptrdiff_t at = 0; at < items * (ptrdiff_t)sizeof(T); at += LINE) PREFETCH(from + at);
+}
+
 /* Join four rows of `n` items at one of them. */
 static INLINE A NAME(four_at)(const T *x, ptrdiff_t n, ptrdiff_t i)
 {
@@ -42,23 +49,25 @@ static INLINE BITS NAME(rows_of)(const T *restrict x, ptrdiff_t n, int count, in
 
 /* Join `count` rows, a multiple of four, of so few items that what comes of them stays in registers. */
 static INLINE void NAME(few_rows_of)(const T *restrict x, ptrdiff_t n, ptrdiff_t count, int begin,
-                                     A *restrict to, BITS *restrict lanes)
+                                     int asks, A *restrict to, BITS *restrict lanes)
 {
     A all[LANES];
     BITS odd[LANES];
     for (ptrdiff_t i = 0; i < n; i++) all[i] = begin ? NAME(four_at)(x, n, i) : to[i];
     for (ptrdiff_t i = 0; i < n; i++) odd[i] = begin ? NAME(odd_at)(x, n, i) : 0;
-    for (ptrdiff_t row = begin ? 4 : 0; row < count; row += 4)
+    for (ptrdiff_t row = begin ? 4 : 0; row < count; row += 4) {
+        if (asks) NAME(ask_for)(x + row * n, 4 * n);
         for (ptrdiff_t i = 0; i < n; i++) {
             all[i] = JOIN(all[i], NAME(four_at)(x + row * n, n, i));
             odd[i] |= NAME(odd_at)(x + row * n, n, i);
         }
+    }
     for (ptrdiff_t i = 0; i < n; i++) to[i] = all[i], lanes[i] |= odd[i];
 }
 
 /* The same of rows of any length. */
 static INLINE BITS NAME(long_rows_of)(const T *restrict x, ptrdiff_t n, ptrdiff_t count, int begin,
-                                      A *restrict to)
+                                      int asks, A *restrict to)
 {
     BITS odd = 0;
     ptrdiff_t row = 0;
@@ -66,7 +75,10 @@ static INLINE BITS NAME(long_rows_of)(const T *restrict x, ptrdiff_t n, ptrdiff_
         odd |= begin ? NAME(rows_of)(x, n, 4, 1, to, 0) : NAME(rows_of)(x, n, 4, 0, to, 0);
         row = 4;
     }
-    for (; row + 8 <= count; row += 8) odd |= NAME(rows_of)(x + row * n, n, 8, 0, to, 0);
+    for (; row + 8 <= count; row += 8) {
+        if (asks) NAME(ask_for)(x + row * n, 8 * n);
+        odd |= NAME(rows_of)(x + row * n, n, 8, 0, to, 0);
+    }
     if (row < count) odd |= NAME(rows_of)(x + row * n, n, 4, 0, to, 0);
     return odd;
 }
@@ -104,15 +116,15 @@ static INLINE BITS NAME(image_of)(const source *x, ptrdiff_t at, ptrdiff_t n, pt
                 if (lanes)
                     sum_few(cells, n, part / n, begin, to);
                 else
-                    sum_apart(cells, n, part / n, begin, to, n);
+                    sum_apart(cells, n, part / n, begin, !x->widen, to, n);
                 i += part;
                 continue;
             }
 #endif
             if (lanes)
-                NAME(few_rows_of)(cells, n, part / n, begin, to, lanes);
+                NAME(few_rows_of)(cells, n, part / n, begin, !x->widen, to, lanes);
             else
-                odd |= NAME(long_rows_of)(cells, n, part / n, begin, to);
+                odd |= NAME(long_rows_of)(cells, n, part / n, begin, !x->widen, to);
             i += part;
         }
         if (!first) NAME(join)(some, n, all);
@@ -338,6 +350,8 @@ static int NAME(fold_as)(const source *x, A *out, ptrdiff_t before, ptrdiff_t le
     free(memory);
     return 0;
 }
+
+#include "groups_of.h"
 
 int NAME(fold)(const T *x, A *out, ptrdiff_t before, ptrdiff_t length, ptrdiff_t after)
 {

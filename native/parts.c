@@ -3,6 +3,7 @@
 #define POOLNORM_WHOLE_CALLS
 #include "parts.h"
 
+#include "cut_folds.h"
 #include "spread.h"
 
 /* Does what `call` says to so many items, from `x` on. */
@@ -60,15 +61,6 @@ static int inside(work_inside loop, const void *call, const void *x, void *out, 
 {
     const cutting all = {loop, call, x, out, units};
     return spread(some_units_of, &all, images * units, read / units);
-}
-
-#define LARGE (128 << 10) /* bytes of an image that is worth cutting */
-
-/* Whether threads would have unequally many images, and these be worth cutting into units. */
-static int are_cut(ptrdiff_t images, ptrdiff_t units, ptrdiff_t read)
-{
-    const ptrdiff_t threads = threads_allowed();
-    return units > 1 && read > LARGE && images / 4 < threads && images % threads;
 }
 
 /* What loops of some types of items are given first. */
@@ -208,7 +200,9 @@ typedef struct {
     int name##_parts(GIVEN const type *x, MADE(type) *out, ptrdiff_t before,                 \
                      ptrdiff_t length, ptrdiff_t after)                                      \
     {                                                                                        \
-        const fold_call call = {HELD .length = length, .after = after};                      \
+        const fold_call call = {HELD .length = length, .after = after}, *k = &call;          \
+        const int result = name##_cut(PASSED x, out, before, k->length, after);              \
+        if (result != NOT_CUT) return result;                                                \
         return in_parts(name##_some, &call, x, out, before,                                  \
                         length * after * (ptrdiff_t)size, after * (ptrdiff_t)BYTES(size));   \
     }

@@ -7,6 +7,7 @@
 #define WIDE 4 /* items of a vector */
 #define LINE 16 /* items that come from memory together */
 #define AHEAD (32 * LINE) /* of those that are added up: what is in a farther cache comes in time */
+#define FAR_AHEAD (64 * LINE) /* the same of what may be in no cache */
 
 FOR static INLINE __m256d widened(const float *x)
 {
@@ -87,11 +88,13 @@ FOR void sum_pair(const float *x, int images, ptrdiff_t size, ptrdiff_t n, ptrdi
 
 /* Join so many times four rows and so many rows, or put them into `to`. */
 FOR static INLINE void apart_of(const float *restrict x, ptrdiff_t step, int fours, int ones,
-                                int begin, double *restrict to, ptrdiff_t n)
+                                int begin, int asks, double *restrict to, ptrdiff_t n)
 {
     ptrdiff_t i = 0;
     for (; i + WIDE <= n; i += WIDE) {
         const float *cell = x + i;
+        for (int k = 0; asks && k < 4 * fours + ones && i % LINE == 0; k++)
+            PREFETCH(cell + k * step + FAR_AHEAD);
         __m256d all = begin ? widened(cell) : _mm256_loadu_pd(to + i);
         for (int k = 0; k < fours; k++) {
             const __m256d four = four_rows(cell + 4 * k * step, step);
@@ -114,24 +117,25 @@ FOR static INLINE void apart_of(const float *restrict x, ptrdiff_t step, int fou
 }
 
 FOR static INLINE ptrdiff_t some_apart(const float *x, ptrdiff_t step, ptrdiff_t count, int begin,
-                                       double *to, ptrdiff_t n)
+                                       int asks, double *to, ptrdiff_t n)
 {
     switch (count) { /* loops of known length */
-    case 1: apart_of(x, step, 0, 1, begin, to, n); return 1;
-    case 2: apart_of(x, step, 0, 2, begin, to, n); return 2;
-    case 3: apart_of(x, step, 0, 3, begin, to, n); return 3;
-    case 4: apart_of(x, step, 1, 0, begin, to, n); return 4;
-    case 5: apart_of(x, step, 1, 1, begin, to, n); return 5;
-    case 6: apart_of(x, step, 1, 2, begin, to, n); return 6;
-    case 7: apart_of(x, step, 1, 3, begin, to, n); return 7;
-    default: apart_of(x, step, 2, 0, begin, to, n); return 8;
+    case 1: apart_of(x, step, 0, 1, begin, asks, to, n); return 1;
+    case 2: apart_of(x, step, 0, 2, begin, asks, to, n); return 2;
+    case 3: apart_of(x, step, 0, 3, begin, asks, to, n); return 3;
+    case 4: apart_of(x, step, 1, 0, begin, asks, to, n); return 4;
+    case 5: apart_of(x, step, 1, 1, begin, asks, to, n); return 5;
+    case 6: apart_of(x, step, 1, 2, begin, asks, to, n); return 6;
+    case 7: apart_of(x, step, 1, 3, begin, asks, to, n); return 7;
+    default: apart_of(x, step, 2, 0, begin, asks, to, n); return 8;
     }
 }
 
-FOR void sum_apart(const float *x, ptrdiff_t step, ptrdiff_t count, int begin, double *to, ptrdiff_t n)
+FOR void sum_apart(const float *x, ptrdiff_t step, ptrdiff_t count, int begin, int asks, double *to,
+                   ptrdiff_t n)
 {
-    ptrdiff_t row = begin ? some_apart(x, step, count, 1, to, n) : 0;
-    while (row < count) row += some_apart(x + row * step, step, count - row, 0, to, n);
+    ptrdiff_t row = begin ? some_apart(x, step, count, 1, asks, to, n) : 0;
+    while (row < count) row += some_apart(x + row * step, step, count - row, 0, asks, to, n);
 }
 
 FOR void sum_abreast(const float *restrict x, ptrdiff_t image, ptrdiff_t n, int begin,
@@ -139,6 +143,8 @@ FOR void sum_abreast(const float *restrict x, ptrdiff_t image, ptrdiff_t n, int 
 {
     for (ptrdiff_t i = 0; i + WIDE <= n; i += WIDE)
         for (int m = 0; m < ABREAST; m++) {
+            for (int k = 0; k < 4 && i % LINE == 0; k++)
+                PREFETCH(x + m * image + k * n + i + FAR_AHEAD);
             const __m256d four = four_rows(x + m * image + i, n);
             double *at = to + m * apart + i;
             _mm256_storeu_pd(at, begin ? four : added(_mm256_loadu_pd(at), four));
@@ -156,9 +162,10 @@ void sum_pair(const float *x, int images, ptrdiff_t size, ptrdiff_t n, ptrdiff_t
     (void)x, (void)images, (void)size, (void)n, (void)count, (void)to;
 }
 
-void sum_apart(const float *x, ptrdiff_t step, ptrdiff_t count, int begin, double *to, ptrdiff_t n)
+void sum_apart(const float *x, ptrdiff_t step, ptrdiff_t count, int begin, int asks, double *to,
+                   ptrdiff_t n)
 {
-    (void)x, (void)step, (void)count, (void)begin, (void)to, (void)n;
+    (void)x, (void)step, (void)count, (void)begin, (void)asks, (void)to, (void)n;
 }
 
 void sum_abreast(const float *restrict x, ptrdiff_t image, ptrdiff_t n, int begin,

@@ -21,8 +21,10 @@ void sum_few(const float *x, ptrdiff_t n, ptrdiff_t count, int begin, double *to
  * the other: GROUPS of four rows, and these in turn. */
 void sum_pair(const float *x, int images, ptrdiff_t size, ptrdiff_t n, ptrdiff_t count, double *to);
 
-/* Add rows that are `step` items apart, four at a time as long as there are as many. */
-void sum_apart(const float *x, ptrdiff_t step, ptrdiff_t count, int begin, double *to, ptrdiff_t n);
+/* Add rows that are `step` items apart, four at a time as long as there are as many; ask for what comes
+ * later where `asks` says so. */
+void sum_apart(const float *x, ptrdiff_t step, ptrdiff_t count, int begin, int asks, double *to,
+               ptrdiff_t n);
 
 #define ABREAST 4 /* images */
 

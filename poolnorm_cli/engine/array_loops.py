@@ -124,7 +124,7 @@ class ArrayLoops:
         plan, rows = self._gathering
         if not plan.statistics_axes:
             return None
-        with _several(self.threads):
+        with several_threads(self.threads):
             found = self._gathered_at_once(x)
             if found is not None:
                 return found
@@ -201,7 +201,7 @@ class ArrayLoops:
             parts = cells[start * given : stop * given], out[start * made : stop * made]
             return call is not None and call(*parts)
 
-        with _several(self.threads):
+        with several_threads(self.threads):
             left = [rows for rows in self.ranges if not filled(rows)]
         for start, stop in left:  # there are values for which a block of it takes NumPy
             blocks = even_ranges(stop - start, inner.rows)
@@ -270,9 +270,19 @@ def _made(
 
 
 @contextmanager
-def _several(threads: int) -> Iterator[None]:
-    """Have compiled loops that this thread calls take several threads each."""
-    before = native.loops().allow_threads(threads)
+def several_threads(threads: int | None) -> Iterator[None]:
+    """Have compiled loops that this thread calls take several threads each.
+
+    Args:
+        threads: How many; None for the usual number.
+
+    Yields:
+        Nothing.
+    """
+    if not native.compiled():
+        yield
+        return
+    before = native.loops().allow_threads(default_threads() if threads is None else threads)
     try:
         yield
     finally:

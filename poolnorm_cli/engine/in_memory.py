@@ -7,7 +7,7 @@ import numpy as np
 
 from poolnorm_cli.backends import Backend
 from poolnorm_cli.backends.numpy_backend import NUMPY
-from poolnorm_cli.engine.array_loops import ArrayLoops, plan_of
+from poolnorm_cli.engine.array_loops import ArrayLoops, plan_of, several_threads
 from poolnorm_cli.engine.array_tensor import ArrayTensor
 from poolnorm_cli.engine.layer_pass import LayerPass, Weights, initial_weights
 from poolnorm_cli.engine.placed import fill_array, output_sizes, put_items, run_in_any_order
@@ -77,7 +77,9 @@ def run_array(
     if loops is not None and rows is None and mask is None:
         moments, is_filled = _fill_by_loops(plan, loops, whole, given, target)
     if not is_filled:
-        moments = _fill_by_blocks(plan, whole, given, target, moments, rows, mask)
+        # Where no other thread works on blocks, those of the loops share them.
+        with several_threads(threads if plan.pool.threads == 1 else 1):
+            moments = _fill_by_blocks(plan, whole, given, target, moments, rows, mask)
     if target is not y:
         y[...] = target
     if moments is None or not (training and isinstance(layer, Trainable)):

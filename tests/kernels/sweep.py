@@ -399,6 +399,32 @@ def integers(random: Random) -> None:
         native._LOOPS = loops
 
 
+def few_large_images(random: Random) -> None:
+    """Fold large images of any type in several threads, and hold them against one thread."""
+    after = int(random.integers(1, 9 if random.random() < 0.7 else 200))
+    shape = int(random.integers(1, 4)), int(random.integers(1, 400_000)) // after + 1, after
+    kind = str(random.choice(list("fdeE?bhiqBHIQ")))
+    x: Any = random.integers(0, 1 << 62, shape)
+    if kind in "fdeE":  # with no NaN or one: which of two is kept says the compiler
+        x = random.standard_normal(shape)
+        x[0, shape[1] // 2, 0] = random.choice([1, np.inf, np.nan])
+    x = narrow_bfloat16(x.astype(np.float32)) if kind == "E" else x.astype(kind)
+    x = x.view(np.uint16) if kind == "E" else x
+    made = [(native.loops().fold_max, x.dtype)]
+    if kind in "fdeE":
+        made += [(native.loops().fold_min, x.dtype), (native.loops().fold_mean, x.dtype)]
+        made += [(native.loops().fold_sum, "d"), (native.loops().fold_squares, "d")]
+    for fold, dtype in made:
+        found = []
+        for threads in (1, int(random.integers(2, 6))):
+            y = np.empty((shape[0], after), dtype)
+            before = native.loops().allow_threads(threads)
+            fold(x, y, shape, kind)
+            native.loops().allow_threads(before)
+            found.append(y.tobytes())
+        assert found[0] == found[1]
+
+
 def at_the_door(random: Random) -> None:
     """Call a loop with sizes that are none of its arrays', of any size and sign."""
     loops = native._LOOPS
@@ -488,6 +514,7 @@ def main(count: int, seed: int = 0) -> None:
             training,
             integers,
             at_the_door,
+            few_large_images,
         ):
             kind(random)
     sys.stdout.write(f"{9 * count:,} calls with random sizes\n")

@@ -125,3 +125,53 @@ def test_means_are_sums_divided_wherever_they_are_cut(shape: tuple[int, ...], ki
     assert found.tobytes() == (sums / shape[1]).astype(kind).tobytes()
     x[-1, -1, -1] = np.inf
     assert loops().fold_mean(x, found, shape, kind)
+
+
+@pytest.fixture
+def threads() -> Any:
+    """What says how many threads calls of loops may take."""
+    allow = loops().allow_threads
+    before = allow(1)
+    yield allow
+    allow(before)
+
+
+def _folded(x: Any, kind: str) -> list[bytes]:
+    """Fold the middle axis in each way that there is for a type."""
+    before, _, after = x.shape
+    made = [(loops().fold_max, x.dtype)]
+    if kind in "fdeE":
+        made += [(loops().fold_min, x.dtype), (loops().fold_mean, x.dtype)]
+        made += [(loops().fold_sum, "d"), (loops().fold_squares, "d")]
+    found = []
+    for fold, dtype in made:
+        out = np.empty((before, after), dtype)
+        fold(x, out, x.shape, kind)
+        found.append(out.tobytes())
+    return found
+
+
+@pytest.mark.skipif(not compiled(), reason="NumPy has no such threads")
+@pytest.mark.usefixtures("sums")
+@pytest.mark.parametrize("kind", list("fdeEbqH"))
+@pytest.mark.parametrize("after", [1, 2, 3, 4, 5, 31, 70])
+@pytest.mark.parametrize("images", [1, 3])
+def test_few_large_images_are_folded_alike_by_any_threads(
+    images: int, after: int, kind: str, threads: Any
+) -> None:
+    items = (300_000 if kind == "b" else 150_000) + 17
+    x: Any = np.random.default_rng(8).standard_normal((images, items // after, after)) * 100
+    x[0, 5:-3:97] = x[0, :-8:97] * -0.0  # zeros of either sign
+    x[0, :, 0] = np.where(np.arange(len(x[0])) % 2, 0.0, -0.0)  # and nothing else
+    if kind in "fde":
+        x[-1, len(x[0]) // 2, -1] = np.nan
+    if kind == "E":
+        x = (x.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16)
+    x = x.astype({"E": np.uint16}.get(kind, kind))
+
+    with np.errstate(all="ignore"):
+        alone = _folded(x, kind)
+
+    for count in (2, 3, 16):
+        threads(count)
+        assert _folded(x, kind) == alone
