@@ -1,12 +1,40 @@
 #include "checked.h"
+#include "cut_folds.h"
 #include "half_loops.h"
 #include "rows.h"
+#include "spread.h"
 
 #include <float.h>
 #include <math.h>
 
 #define LANES 48            /* items of a row in which short ones are put side by side */
 #define CACHE (1 << 20)     /* bytes of columns that are read again from the cache */
+
+#define VECTOR 8  /* columns that no two threads share */
+#define BETWEEN 16 /* doubles that keep memory of two threads apart */
+
+/* Rows of an image side by side, and the `rest` of one more; how many threads may have columns of them. */
+typedef struct {
+    ptrdiff_t n, rows, rest, units;
+} long_rows;
+
+static long_rows long_rows_of(const columns *k)
+{
+    const ptrdiff_t side = MOST(LEAST(LANES / k->width, k->length), 1), rows = k->length / side;
+    const ptrdiff_t n = side * k->width;
+    return (long_rows){n, rows, k->length * k->width - rows * n, LEAST(n / VECTOR, threads_allowed())};
+}
+
+/* The first column of a unit. */
+static ptrdiff_t column_of(const long_rows *r, ptrdiff_t unit)
+{
+    return unit == r->units ? r->n : r->n / VECTOR * unit / r->units * VECTOR;
+}
+
+static ptrdiff_t rows_written(const long_rows *r, const columns *k)
+{
+    return k->along ? k->length : r->rows + (r->rest > 0);
+}
 
 /* Float64 holds what float32 items are: squares are taken of distances from the first of a column,
  * which vary as the others do. Float64 items need their mean first. */
@@ -131,5 +159,90 @@ int normalize_columns_halves(const halves *h, const uint16_t *x, uint16_t *y, co
         h->narrow(made, y, items);
     }
     free(wide);
+    return result;
+}
+
+/* What `cut_image` is, of items of two bytes. */
+typedef struct {
+    const half_loops *l;
+    const uint16_t *x;
+    uint16_t *y;
+    const tile_f *t;
+    const affine_f *w;
+    const columns *k;
+    long_rows r;
+} cut_halves;
+
+static int add_some_halves(const void *given, ptrdiff_t first, ptrdiff_t units)
+{
+    const cut_halves *c = given;
+    const long_rows *r = &c->r;
+    const ptrdiff_t from = column_of(r, first), n = column_of(r, first + units) - from;
+    const ptrdiff_t all = n + LANES_BEYOND, numbers = WIDENED + 2 * LANES_BEYOND;
+    double *near = room(all + BETWEEN, 3, sizeof(double)), *sums = near + all, *powers = sums + all;
+    float *floats = room(numbers + LANES_BEYOND, 1, sizeof(float)), *wide = from_line(floats);
+    const int result = near && floats ? 0 : -1;
+    if (!result) {
+        for (ptrdiff_t j = 0; j < numbers; j++) wide[j] = 0;
+        for (ptrdiff_t j = 0; j < 3 * all; j++) near[j] = 0;
+        memcpy(near, c->t->near + from, (size_t)n * sizeof(double));
+        add_halves_away(c->l, c->x + from, r->rows, n, r->n, r->rest - from, near, sums, powers, wide);
+        memcpy(c->t->sums + from, sums, (size_t)n * sizeof(double));
+        memcpy(c->t->powers + from, powers, (size_t)n * sizeof(double));
+    }
+    free(near);
+    free(floats);
+    return result;
+}
+
+static int write_some_halves(const void *given, ptrdiff_t first, ptrdiff_t rows)
+{
+    const cut_halves *c = given;
+    const tile_f *t = c->t;
+    const ptrdiff_t width = c->k->width, n = c->k->along ? width : c->r.n, at = first * n;
+    if (c->k->along) {
+        const float *gamma = c->w->gamma ? c->w->gamma + first : NULL;
+        const float *beta = c->w->beta ? c->w->beta + first : NULL;
+        c->l->scale_along(c->x + at, c->y + at, t->a, t->b, t->c, gamma, beta, rows, width, width);
+        return 0;
+    }
+    const ptrdiff_t whole = LEAST(rows, c->r.rows - first), end = whole * n;
+    c->l->scale_rows(c->x + at, c->y + at, t->a, t->b, t->c, whole, n, n);
+    if (whole < rows) c->l->scale_rows(c->x + at + end, c->y + at + end, t->a, t->b, t->c, 1, c->r.rest, n);
+    return 0;
+}
+
+static int cut_one_of_halves(const cut_halves *c, const halves *h, const size_of *s, float *first)
+{
+    const columns *k = c->k;
+    const tile_f *t = c->t;
+    const ptrdiff_t width = k->width, n = c->r.n, size = (ptrdiff_t)sizeof(uint16_t);
+    c->l->widen(c->x, first, width);
+    for (ptrdiff_t j = 0; j < width; j++) t->near[j] = s->centered ? first[j] : 0;
+    for (ptrdiff_t j = width; j < n; j++) t->near[j] = t->near[j - width];
+    int result = spread(add_some_halves, c, c->r.units, k->length * width * size / c->r.units);
+    if (result) return result;
+    put_together_f(t, n, width);
+    const int any = conclude_f(t, c->w, s, k, 0, width, n);
+    spread(write_some_halves, c, rows_written(&c->r, k), (k->along ? width : n) * size);
+    for (ptrdiff_t i = 0; any && i < width && !result; i += k->joined)
+        if (t->lost[i]) result = write_halves_widely(h, c->x + i, c->y + i, c->w, s, k, i);
+    return result;
+}
+
+int columns_cut_halves(const halves *h, const uint16_t *x, uint16_t *y, const affine_f *a,
+                       const size_of *s, const columns *k)
+{
+    tile_f t;
+    cut_halves c = {half_loops_of(h), x, y, &t, a, k, long_rows_of(k)};
+    const ptrdiff_t items = k->length * k->width;
+    if (!c.l || !are_cut(k->before, c.r.units, items * (ptrdiff_t)sizeof(uint16_t))) return NOT_CUT;
+    float *first = room(k->width + LANES_BEYOND, 1, sizeof(float));
+    int result = make_f(&t, c.r.n + LANES_BEYOND);
+    if (!first) result = -1;
+    for (ptrdiff_t b = 0; b < k->before && !result; b++, c.x += items, c.y += items)
+        result = cut_one_of_halves(&c, h, s, first);
+    free(first);
+    free(t.memory);
     return result;
 }

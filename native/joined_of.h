@@ -204,3 +204,90 @@ LOOP_512 int NAME(normalize_columns)(const T *x, T *y, const NAME(affine) *a, co
     free(t.memory);
     return 0;
 }
+
+/* An image that several threads work on is one tile: each adds up some columns of all rows, and writes
+ * some rows. */
+typedef struct {
+    const T *x;
+    T *y;
+    const NAME(tile) *t;
+    const NAME(affine) *w;
+    const columns *k;
+    long_rows r;
+    int squares;
+} NAME(cut_image);
+
+/* Sums lie apart while they are added to: processors share pieces of memory. */
+LOOP_512 static int NAME(add_some)(const void *given, ptrdiff_t first, ptrdiff_t units)
+{
+    const NAME(cut_image) *c = given;
+    const long_rows *r = &c->r;
+    const ptrdiff_t from = column_of(r, first), n = column_of(r, first + units) - from;
+    double *sums = room(n + BETWEEN, 2, sizeof(double)), *powers = sums + n;
+    if (!sums) return -1;
+    for (ptrdiff_t j = 0; j < 2 * n; j++) sums[j] = 0;
+    NAME(add_rows)(c->x + from, r->rows, n, r->n, r->rest - from, c->squares, c->t->near + from, sums,
+                   powers);
+    memcpy(c->t->sums + from, sums, (size_t)n * sizeof(double));
+    memcpy(c->t->powers + from, powers, (size_t)n * sizeof(double));
+    free(sums);
+    return 0;
+}
+
+LOOP_512 static int NAME(write_some)(const void *given, ptrdiff_t first, ptrdiff_t rows)
+{
+    const NAME(cut_image) *c = given;
+    const ptrdiff_t width = c->k->width, n = c->k->along ? width : c->r.n, at = first * n;
+    NAME(affine) w = *c->w;
+    columns some = *c->k;
+    some.length = LEAST(rows * n / width, some.length - at / width);
+    if (some.along && w.gamma) w.gamma += first;
+    if (some.along && w.beta) w.beta += first;
+    NAME(write_tile)(c->x + at, c->y + at, c->t, &w, &some, width, n, n);
+    return 0;
+}
+
+static int NAME(add_columns)(NAME(cut_image) *c, int squares)
+{
+    const long_rows *r = &c->r;
+    const ptrdiff_t bytes = c->k->length * c->k->width * (ptrdiff_t)sizeof(T);
+    c->squares = squares;
+    const int result = spread(NAME(add_some), c, r->units, bytes / r->units);
+    if (!result) NAME(put_together)(c->t, r->n, c->k->width);
+    return result;
+}
+
+static int NAME(cut_one)(NAME(cut_image) *c, const size_of *s)
+{
+    const columns *k = c->k;
+    const NAME(tile) *t = c->t;
+    const ptrdiff_t width = k->width, n = c->r.n;
+    int result = 0;
+    for (ptrdiff_t j = 0; j < width; j++) t->near[j] = s->centered ? c->x[j] : 0;
+    for (ptrdiff_t j = width; j < n; j++) t->near[j] = t->near[j - width];
+    if (s->centered && TWICE) {
+        result = NAME(add_columns)(c, 0);
+        for (ptrdiff_t j = 0; j < width; j++) t->near[j] = t->sums[j] / (double)k->length;
+        for (ptrdiff_t j = width; j < n; j++) t->near[j] = t->near[j - width];
+    }
+    if (!result) result = NAME(add_columns)(c, 1);
+    if (result) return result;
+    const int any = NAME(conclude)(t, c->w, s, k, 0, width, n);
+    spread(NAME(write_some), c, rows_written(&c->r, k), (k->along ? width : n) * (ptrdiff_t)sizeof(T));
+    for (ptrdiff_t i = 0; any && i < width; i += k->joined)
+        if (t->lost[i]) NAME(write_widely)(c->x + i, c->y + i, c->w, s, k, i);
+    return 0;
+}
+
+int NAME(columns_cut)(const T *x, T *y, const NAME(affine) *a, const size_of *s, const columns *k)
+{
+    NAME(tile) t;
+    NAME(cut_image) c = {x, y, &t, a, k, long_rows_of(k), 0};
+    const ptrdiff_t items = k->length * k->width;
+    if (!are_cut(k->before, c.r.units, items * (ptrdiff_t)sizeof(T))) return NOT_CUT;
+    int result = NAME(make)(&t, c.r.n);
+    for (ptrdiff_t b = 0; b < k->before && !result; b++, c.x += items, c.y += items)
+        result = NAME(cut_one)(&c, s);
+    free(t.memory);
+    return result;
+}

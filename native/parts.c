@@ -293,6 +293,9 @@ typedef struct {
     const columns *c;
 } columns_call;
 
+#define CUT_columns_f columns_cut_f
+#define CUT_columns_d columns_cut_d
+#define CUT_columns_halves columns_cut_halves
 #define COLUMN(name, letter, type, size, GIVEN, HELD, PASSED)                                \
     static int name##_some(const void *call, const void *x, void *y, ptrdiff_t before)       \
     {                                                                                        \
@@ -307,8 +310,10 @@ typedef struct {
         const ptrdiff_t bytes = c->length * c->width * (ptrdiff_t)size;                      \
         affine_##letter a;                                                                   \
         if (prepare_##letter(&a, gamma, beta, c->along ? c->length : c->width) < 0) return -1; \
-        const columns_call call = {HELD .a = &a, .s = s, .c = c};                            \
-        const int result = in_parts(name##_some, &call, x, y, c->before, bytes, bytes);      \
+        const columns_call call = {HELD .a = &a, .s = s, .c = c}, *k = &call;                \
+        int result = CUT_##name(PASSED x, y, k->a, s, c);                                    \
+        if (result == NOT_CUT)                                                               \
+            result = in_parts(name##_some, &call, x, y, c->before, bytes, bytes);            \
         free(a.memory);                                                                      \
         return result;                                                                       \
     }

@@ -63,6 +63,12 @@ int normalize_columns_d(const double *x, double *y, const affine_d *a, const siz
 int normalize_columns_halves(const halves *h, const uint16_t *x, uint16_t *y, const affine_f *a,
                              const size_of *s, const columns *c);
 
+/* The same of few large images, in several threads, with the same bytes; or NOT_CUT (cut_folds.h). */
+int columns_cut_f(const float *x, float *y, const affine_f *a, const size_of *s, const columns *c);
+int columns_cut_d(const double *x, double *y, const affine_d *a, const size_of *s, const columns *c);
+int columns_cut_halves(const halves *h, const uint16_t *x, uint16_t *y, const affine_f *a,
+                       const size_of *s, const columns *c);
+
 /* Sums of squares from which on float32 may have lost some, divisors below which it may have, and those
  * from which on, with a large epsilon, their inverse may have. */
 #define LARGE_F 1e36

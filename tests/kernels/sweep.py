@@ -425,6 +425,28 @@ def few_large_images(random: Random) -> None:
         assert found[0] == found[1]
 
 
+def large_columns(random: Random) -> None:
+    """Normalize columns of large images in several threads, and hold them against one thread."""
+    width = int(random.integers(1, 9 if random.random() < 0.6 else 300))
+    shape = int(random.integers(1, 4)), int(random.integers(1, 200_000)) // width + 1, width
+    kind = str(random.choice(list("fdeE")))
+    x: Any = random.standard_normal(shape) * float(random.choice([1, 1e3, 6e4]))
+    x = narrow_bfloat16(x.astype(np.float32)).view(np.uint16) if kind == "E" else x.astype(kind)
+    along, centered = (bool(odd) for odd in random.random(2) < 0.5)
+    joined = int(random.choice([n for n in range(1, width + 1) if width % n == 0]))
+    gamma = random.standard_normal(shape[1 if along else 2])
+    division = centered, 1 / shape[1] / joined, float(random.choice([0, 1e-3])), 0.0
+    native.loops().use_vectors(int(random.choice([0, 256, 512, 1024])))
+    found = []
+    for threads in (1, int(random.integers(2, 6))):
+        y = np.empty_like(x)
+        before = native.loops().allow_threads(threads)
+        native.loops().normalize_columns(x, y, gamma, None, kind, division, (*shape, joined), along)
+        native.loops().allow_threads(before)
+        found.append(y.tobytes())
+    assert found[0] == found[1]
+
+
 def at_the_door(random: Random) -> None:
     """Call a loop with sizes that are none of its arrays', of any size and sign."""
     loops = native._LOOPS
@@ -515,9 +537,10 @@ def main(count: int, seed: int = 0) -> None:
             integers,
             at_the_door,
             few_large_images,
+            large_columns,
         ):
             kind(random)
-    sys.stdout.write(f"{9 * count:,} calls with random sizes\n")
+    sys.stdout.write(f"{10 * count:,} calls with random sizes\n")
 
 
 if __name__ == "__main__":

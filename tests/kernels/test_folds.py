@@ -175,3 +175,37 @@ def test_few_large_images_are_folded_alike_by_any_threads(
     for count in (2, 3, 16):
         threads(count)
         assert _folded(x, kind) == alone
+
+
+@pytest.mark.skipif(not compiled(), reason="NumPy has no such threads")
+@pytest.mark.usefixtures("sums")
+@pytest.mark.parametrize("kind", list("fdeE"))
+@pytest.mark.parametrize("width", [1, 3, 6, 17, 48, 64, 700])
+@pytest.mark.parametrize("images", [1, 3])
+def test_few_large_images_are_normalized_alike_by_any_threads(
+    images: int, width: int, kind: str, threads: Any
+) -> None:
+    random = np.random.default_rng(9)
+    x: Any = random.standard_normal((images, 150_017 // width, width)) * 30 + 7
+    if width > 3:  # beyond what the type has room for, once it is squared
+        x[-1, 9, -1], x[0, :, 1] = {"f": 1e36, "d": 1e300}.get(kind, 6e4), 0
+    x = x.astype(np.float32 if kind == "E" else kind)
+    x = (x.view(np.uint32) >> 16).astype(np.uint16) if kind == "E" else x
+    length = x.shape[1]
+    gamma, beta = random.standard_normal((2, max(length, width)))
+
+    def normalized(joined: int, *, along: bool, centered: bool) -> bytes:
+        y, count = np.empty_like(x), length if along else width
+        division = centered, 1 / length / joined, 1e-3, 0.0
+        loops().normalize_columns(
+            x, y, gamma[:count], beta[:count], kind, division, (*x.shape, joined), along
+        )
+        return bytes(y.data)
+
+    for joined in {1, 3 if width % 3 == 0 else width}:
+        for along, centered in ((True, True), (True, False), (False, True), (False, False)):
+            threads(1)
+            alone = normalized(joined, along=along, centered=centered)
+            for count in (2, 3, 16):
+                threads(count)
+                assert normalized(joined, along=along, centered=centered) == alone
