@@ -73,6 +73,12 @@ def _from_an_index(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def threads_of_loops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have NumPy work in threads from the size on from which compiled loops do."""
+    monkeypatch.setattr("poolnorm_cli.engine.threads.THREADED_ARRAYS_BYTES", 0)
+
+
+@pytest.fixture
 def poolnorm(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
     """Run the command in this process; its words are given in one string, split at spaces."""
 

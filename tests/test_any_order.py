@@ -26,6 +26,9 @@ from poolnorm_cli.tensors.mapped import MappedFile
 from tests.conftest import Command
 
 
+pytestmark = pytest.mark.usefixtures("threads_of_loops")
+
+
 CASES = [
     ("pool max", "--pool-size 3 --strides 2 --padding same"),
     ("pool average", "--dtype float16"),

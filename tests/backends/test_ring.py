@@ -13,7 +13,7 @@ from poolnorm_cli.backends.onnx_backend import OnnxBackend
 from poolnorm_cli.backends.ring import Ring
 from poolnorm_cli.engine import threads
 from poolnorm_cli.engine.in_memory import run_array
-from poolnorm_cli.kernels import memory as kernel_memory
+from poolnorm_cli.kernels import memory as kernel_memory, native
 from poolnorm_cli.layers.call import Call
 from poolnorm_cli.sizes import MOST_PINNED_BYTES, RING_PIECE_BYTES
 from tests.backends.doubles import OrdinaryMemory
@@ -64,6 +64,7 @@ LAYERS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.usefixtures("threads_of_loops")
 @pytest.mark.parametrize(("words", "parameters"), LAYERS)
 def test_several_threads_bring_their_blocks(words: str, parameters: dict[str, Any]) -> None:
     """Of an array of the caller, whose pages are not pinned: through the pieces of a lane."""
@@ -184,6 +185,9 @@ HALVES: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.skipif(
+    not native.compiled(), reason="without compiled loops halves are widened before"
+)
 @pytest.mark.parametrize(("words", "parameters"), HALVES)
 @pytest.mark.parametrize("value", [1.0, np.nan, np.inf, 60000.0])
 def test_float16_is_half_the_bytes_on_the_way(

@@ -182,6 +182,7 @@ def test_what_cannot_be_cut_is_done_whole(poolnorm: Command, kind: str) -> None:
     assert tree("one") == tree("two")
 
 
+@pytest.mark.usefixtures("threads_of_loops")
 @pytest.mark.parametrize("layer", [MaxPooling(), BatchNormalization()], ids=lambda x: x.words)
 def test_threads_write_the_blocks_of_a_part_where_they_belong(
     monkeypatch: pytest.MonkeyPatch, layer: Any, tmp_path: Path

@@ -77,6 +77,7 @@ def test_a_dry_run_has_the_shapes_after_each_step(poolnorm: Command) -> None:
     assert not Path("mid").exists()
 
 
+@pytest.mark.usefixtures("threads_of_loops")
 def test_more_memory_than_is_allowed_is_refused_and_less_threads_are_taken(
     poolnorm: Command,
 ) -> None:
@@ -92,6 +93,7 @@ def test_more_memory_than_is_allowed_is_refused_and_less_threads_are_taken(
     assert taken.code == 0
 
 
+@pytest.mark.usefixtures("threads_of_loops")
 def test_steps_that_share_a_thread_need_the_memory_of_one(poolnorm: Command) -> None:
     np.save("x.npy", np.zeros((1000, 32, 32, 16), "f4"))
 

@@ -12,6 +12,9 @@ from tests.conftest import Command
 from tests.test_any_order import CASES, run
 
 
+pytestmark = pytest.mark.usefixtures("threads_of_loops")
+
+
 @pytest.fixture(autouse=True)
 def _many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have several threads for small tensors."""
