@@ -13,8 +13,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from poolnorm_cli.batch.answers import outcome_of, result_of
-from poolnorm_cli.batch.fingerprints import input_version
 from poolnorm_cli.batch.link import Link
+from poolnorm_cli.batch.processes import guessed_seconds
 from poolnorm_cli.batch.tasks import Result, Task
 from poolnorm_cli.batch.worker_process import start
 from poolnorm_cli.engine.threads import default_threads
@@ -96,7 +96,7 @@ class ProcessPool:
         self._seats = list[_Worker]()
         self._inputs = inputs
         self._outcomes: dict[int, Outcome] = {}
-        self._seconds = _guessed_seconds(inputs[0]) if inputs else _AHEAD / _FEWEST
+        self._seconds = (inputs and guessed_seconds(inputs[0])) or _AHEAD / _FEWEST
 
     def __enter__(self) -> Self:
         return self
@@ -308,16 +308,6 @@ def _seats(workers: list[_Worker], counts: list[int], depth: int) -> list[_Worke
     levels = range(depth - 1, min(counts) - 1, -1)
     pairs = [*zip(workers, counts, strict=True)][::-1]
     return [worker for level in levels for worker, count in pairs if count <= level]
-
-
-_TASK_SECONDS, _BYTE_SECONDS = 1e-4, 2e-9
-"""What a small file takes, and each byte more, before there is an answer that tells."""
-
-
-def _guessed_seconds(item: "Input") -> float:
-    """Guess what an input takes by its size."""
-    version = input_version(item)
-    return _AHEAD / _FEWEST if version is None else _TASK_SECONDS + version[0] * _BYTE_SECONDS
 
 
 def _most() -> int:

@@ -15,10 +15,8 @@ from poolnorm_cli.cli.layer_report import LayerReport
 from poolnorm_cli.cli.run_flags import BackendFlags, BatchFlags
 from poolnorm_cli.cli.standard_input import missing_input
 from poolnorm_cli.errors import PoolnormError, UsageError
-from poolnorm_cli.machine import processors
 from poolnorm_cli.report.emit import open_progress, prints_notes
 from poolnorm_cli.report.rows import print_message
-from poolnorm_cli.sizes import LARGE_RUN_BYTES
 from poolnorm_cli.tensors.atomic import remove_leftovers
 from poolnorm_cli.values import replace
 
@@ -26,6 +24,7 @@ from poolnorm_cli.values import replace
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from poolnorm_cli.backends import Backend
     from poolnorm_cli.batch.inputs import Input
     from poolnorm_cli.batch.journal import Journal
     from poolnorm_cli.engine.batch_job import BatchJob
@@ -136,7 +135,7 @@ class ManyInputs(NamedTuple):
         """
         plan, inputs, flags = self.plan, self.inputs, self.flags
         report = DryRunReport(
-            job.described, flags.printing.style(), _processes(inputs, flags.batch)
+            job.described, flags.printing.style(), _processes(inputs, flags.batch, job.backend)
         )
         with open_journal(plan, job, flags) as journal:
             failed = 0
@@ -263,7 +262,7 @@ def executor_for(
         from poolnorm_cli.batch.dask_executor import DaskExecutor
 
         return DaskExecutor(work, batch.dask, inputs, print_message)
-    jobs = _processes(inputs, batch)
+    jobs = _processes(inputs, batch, work.job.backend)
     undivided = len(inputs) == 1 and not work.job.is_divisible  # a second process has no work
     if jobs == 1 or work.job.is_serial or undivided:
         return Serial(work)
@@ -274,24 +273,15 @@ def executor_for(
     return ProcessPool(work, jobs, inputs)
 
 
-def _processes(inputs: "Sequence[Input]", batch: BatchFlags) -> int:
+def _processes(inputs: "Sequence[Input]", batch: BatchFlags, backend: "Backend") -> int:
     """Count the processes of this machine that work: only this one can use its streams."""
-    jobs = _jobs(inputs) if batch.jobs == "auto" else int(batch.jobs)
-    return 1 if jobs == 1 or any(item.uses_stream for item in inputs) else jobs
+    if batch.jobs == "1" or any(item.uses_stream for item in inputs):
+        return 1
+    if batch.jobs != "auto":
+        return int(batch.jobs)
+    from poolnorm_cli.batch.processes import worthwhile_processes
 
-
-_SMALL_RUN = 16
-
-
-def _jobs(inputs: "Sequence[Input]") -> int:
-    """Count the processes that pay: one, where starting more takes longer than the work."""
-    from poolnorm_cli.batch.fingerprints import input_version
-
-    if len(inputs) < _SMALL_RUN:
-        sizes = (version[0] for item in inputs if (version := input_version(item)))
-        if sum(sizes) < LARGE_RUN_BYTES:
-            return 1
-    return processors()
+    return worthwhile_processes(inputs, backend)
 
 
 def open_journal(
