@@ -1,6 +1,7 @@
 #include "half_poolings.h"
 
 #include "checked.h"
+#include "half_flat.h"
 #include "half_windows.h"
 
 typedef int (*window_loop)(const float *x, float *out, const sheet *s);
@@ -152,7 +153,8 @@ static int adaptive_of_halves(const halves *h, cover_loop loop, const uint16_t *
 #define WINDOWS(name, loop, what)                                                       \
     int name(const halves *h, const uint16_t *x, uint16_t *out, const sheet *s)         \
     {                                                                                   \
-        const int result = windows_in_vectors(h, what, x, out, s);                      \
+        int result = windows_in_vectors(h, what, x, out, s);                            \
+        if (result == NOT_SERVED) result = windows_along_rows(h, what, x, out, s);      \
         return result == NOT_SERVED ? windows_of_halves(h, loop, x, out, s) : result;   \
     }
 WINDOWS(max_windows_halves, max_windows_f, AS_LARGEST)
