@@ -33,6 +33,7 @@ PyObject *py_swap(PyObject *self, PyObject *args);
 PyObject *py_convert(PyObject *self, PyObject *args);
 PyObject *py_use_vectors(PyObject *self, PyObject *bits);
 PyObject *py_allow_threads(PyObject *self, PyObject *args);
+PyObject *py_threads_for(PyObject *self, PyObject *args);
 PyObject *py_in_memory(PyObject *self, PyObject *args);
 PyObject *py_store(PyObject *self, PyObject *args);
 

@@ -32,6 +32,7 @@ static PyMethodDef methods[] = {
     {"convert", py_convert, METH_VARARGS, NULL},
     {"use_vectors", py_use_vectors, METH_O, NULL},
     {"allow_threads", py_allow_threads, METH_VARARGS, NULL},
+    {"threads_for", py_threads_for, METH_VARARGS, NULL},
     {"in_memory", py_in_memory, METH_VARARGS, NULL},
     {"store", py_store, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},

@@ -14,6 +14,23 @@ int allow_threads(int threads)
 
 int threads_allowed(void) { return allowed; }
 
+#define LEAST (128 << 10)     /* bytes that a thread is to have */
+#define WAKING 50000.0        /* nanoseconds that it takes to wake a thread */
+#define WORTH_WAKING 200000.0 /* nanoseconds of work for which one is woken */
+
+int threads_for(ptrdiff_t items, ptrdiff_t bytes)
+{
+    const ptrdiff_t some = LEAST / (bytes > 0 ? bytes : 1) + 1; /* items of one thread, at least */
+    const ptrdiff_t threads = items / some;
+    return threads < allowed ? (int)threads : allowed;
+}
+
+int worth_waking(double nanoseconds, int helpers)
+{
+    if (nanoseconds < WORTH_WAKING) return 0;
+    return nanoseconds < WAKING * helpers ? (int)(nanoseconds / WAKING) : helpers;
+}
+
 #if defined(_WIN32) || defined(__STDC_NO_ATOMICS__)
 int spread(part_of_call part, const void *call, ptrdiff_t items, ptrdiff_t bytes)
 {
@@ -29,14 +46,12 @@ int spread(part_of_call part, const void *call, ptrdiff_t items, ptrdiff_t bytes
 #include <time.h>
 
 #define MOST (8 * (int)sizeof(size_t)) /* threads: each has a bit */
-#define LEAST (128 << 10)     /* bytes that a thread is to have */
 #define LEAST_PART (64 << 10) /* bytes that are taken at a time */
 #define MOST_PART (256 << 10) /* so that a part taken last is still in the cache of a processor */
 #define PARTS 4               /* for each thread, so that none waits long for another */
 #define LOOKS 32              /* for more to do, before the clock is looked at */
 #define SHORT_WAIT 50000      /* nanoseconds that a thread looks for more to do before it sleeps */
 #define LONG_WAIT 200000      /* the same where calls have come one after another */
-#define WORTH_WAKING 200000   /* nanoseconds of work: to wake a thread takes some 50,000 of them */
 #define LINE 64               /* bytes that processors share among them */
 
 #if defined(__x86_64__) || defined(__i386__)
@@ -74,6 +89,7 @@ static struct helper {
 static _Alignas(LINE) atomic_size_t seats; /* a bit for each helper who may come */
 static _Alignas(LINE) atomic_int left_seats;
 static atomic_int result_least, result_most;
+static atomic_int woken; /* of the helpers, so many are woken where they sleep */
 static int begun; /* helpers, changed by who holds the gate, as is when the last call ended */
 static int64_t last_end;
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER; /* who spreads; others work alone */
@@ -156,7 +172,7 @@ static void *live(void *self)
         patience = came - since < LONG_WAIT ? LONG_WAIT : SHORT_WAIT;
         if (atomic_fetch_and(&seats, ~SEAT(helper)) & SEAT(helper)) {
             for (int next = 2 * helper + 1; next <= 2 * helper + 2; next++)
-                if (next < job.threads - 1) wake(next);
+                if (next < atomic_load(&woken)) wake(next);
             take_parts(helper + 1);
             atomic_fetch_add(&left_seats, 1);
         }
@@ -166,14 +182,15 @@ static void *live(void *self)
 }
 
 /* Who sleeps is woken where calls come one after another, or where there is much to do, as the first
- * part tells; each helper then wakes others. */
+ * part tells, and then no more than come in time; each helper wakes others. */
 static void wake_first(ptrdiff_t items)
 {
-    if (!atomic_load(&helpers[0].asleep)) return;
-    const int64_t start = now();
-    if (start - last_end > LONG_WAIT) {
+    if (!atomic_load(&woken)) {
+        const int64_t start = now();
         take_part(0);
-        if ((double)(now() - start) * ((double)items / (double)job.step) < WORTH_WAKING) return;
+        const double all = (double)(now() - start) * ((double)items / (double)job.step);
+        atomic_store(&woken, worth_waking(all, job.threads - 1));
+        if (!atomic_load(&woken)) return;
     }
     wake(0);
 }
@@ -230,9 +247,7 @@ static void share_out(ptrdiff_t items)
 int spread(part_of_call part, const void *call, ptrdiff_t items, ptrdiff_t bytes)
 {
     const ptrdiff_t each = bytes > 0 ? bytes : 1;
-    const ptrdiff_t some = LEAST / each + 1; /* items of one thread, at least */
-    ptrdiff_t threads = items / some;
-    if (threads > allowed) threads = allowed;
+    ptrdiff_t threads = threads_for(items, each);
     if (threads > MOST) threads = MOST;
     if (threads < 2 || pthread_mutex_trylock(&gate) != 0) return part(call, 0, items);
     if (begun < threads - 1) threads = 1 + begin((int)threads - 1);
@@ -245,6 +260,8 @@ int spread(part_of_call part, const void *call, ptrdiff_t items, ptrdiff_t bytes
     share_out(items);
     atomic_store(&left_seats, 0);
     atomic_store(&result_least, 0), atomic_store(&result_most, 0);
+    const int follows = !atomic_load(&helpers[0].asleep) || now() - last_end <= LONG_WAIT;
+    atomic_store(&woken, follows ? job.threads - 1 : 0); /* before anyone comes who wakes others */
     atomic_store(&seats, SEAT(threads - 1) - 1);
     if (threads > 1) wake_first(items);
     take_parts(0);

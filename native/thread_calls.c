@@ -60,6 +60,16 @@ PyObject *py_allow_threads(PyObject *self, PyObject *args)
     return PyLong_FromLong(allow_threads(threads));
 }
 
+PyObject *py_threads_for(PyObject *self, PyObject *args)
+{
+    (void)self;
+    Py_ssize_t items, bytes;
+    double nanoseconds;
+    if (!PyArg_ParseTuple(args, "nnd", &items, &bytes, &nanoseconds)) return NULL;
+    const int threads = threads_for(items, bytes);
+    return Py_BuildValue("(ii)", threads, worth_waking(nanoseconds, threads - 1));
+}
+
 PyObject *py_in_memory(PyObject *self, PyObject *args)
 {
     (void)self;

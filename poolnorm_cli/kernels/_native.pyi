@@ -195,5 +195,8 @@ def use_vectors(bits: int, /) -> int: ...  # of 512, 256 or 0 bits at most; 1024
 def allow_threads(
     threads: int, /
 ) -> int: ...  # for calls of this thread from now on; returns how many there were
+def threads_for(
+    items: int, item_bytes: int, nanoseconds: float, /
+) -> tuple[int, int]: ...  # and how many of the others are woken where one takes so long
 def in_memory(fd: int, /) -> bool: ...
 def store(mapped: Buffer, data: Buffer, place: int, /) -> bool: ...  # False: nothing was stored
