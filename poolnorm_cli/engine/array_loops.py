@@ -261,7 +261,7 @@ def _made(
 ) -> tuple[LayerPass, ArrayLoops | None]:
     training, backend = more
     plan = LayerPass(layer, shape, *dtypes, training, backend)
-    plan = plan.with_threads(threads)
+    plan = plan.with_threads(threads, in_memory=True)
     if backend is not NUMPY or 0 in plan.output_shape:
         return plan, None
     run = BufferPass(layer, shape, *dtypes, pool=plan.pool)

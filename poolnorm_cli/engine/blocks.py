@@ -74,11 +74,12 @@ class BlockPlan:
         sample_bytes = prod(self.shape[1:]) * self.compute_dtype.itemsize
         return sample_bytes <= WHOLE_SAMPLE_BYTES or 0 in self.shape
 
-    def with_threads(self, threads: int | None) -> Self:
+    def with_threads(self, threads: int | None, *, in_memory: bool = False) -> Self:
         """Return the plan with the threads that it is worth.
 
         Args:
             threads: How many there may be; None for as many as there are by default.
+            in_memory: The tensor is an array.
 
         Returns:
             The plan; with one thread where blocks are so large that one is in memory at a time.
@@ -87,7 +88,7 @@ class BlockPlan:
         if not row_of(self.backend).uses_threads:
             lanes = getattr(self.backend, "lanes", 0)
             threads = min(threads or lanes, lanes) or 1
-        pool = pool_for(threads, size)
+        pool = pool_for(threads, size, in_strips=in_memory and bool(self.inner.strips))
         if pool == ONE_THREAD:
             return replace(self, pool=pool)
         block = self.inner.block_items * self.compute_dtype.itemsize

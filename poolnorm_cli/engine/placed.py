@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poolnorm_cli.engine.layer_pass import Block, DeferredBlock, LayerPass, Weights, placed_blocks
+from poolnorm_cli.kernels.halves import narrow_float16
 from poolnorm_cli.kernels.memory import Array, offered, release
 from poolnorm_cli.tensors.codecs import encode
 from poolnorm_cli.tensors.dtypes import DTYPES
@@ -158,6 +159,11 @@ def put_items(target: Array, found: Array) -> None:
     """
     if target.dtype.name == "bfloat16":
         target.view(np.uint16)[...] = encode(found, DTYPES["bfloat16"]).reshape(-1)
+        return
+    if target.dtype == np.float16 and found.dtype == np.float32:
+        narrow = narrow_float16(found)  # sooner than NumPy's
+        target[...] = narrow.reshape(-1)
+        release(narrow)
         return
     with np.errstate(all="ignore"):
         target[...] = found.reshape(-1)

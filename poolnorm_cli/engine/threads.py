@@ -274,18 +274,21 @@ class ThreadPool(NamedTuple):
 ONE_THREAD = ThreadPool()
 
 
-def pool_for(threads: int | None, nbytes: int) -> ThreadPool:
+def pool_for(threads: int | None, nbytes: int, *, in_strips: bool = False) -> ThreadPool:
     """Return the threads for a tensor: one where more would not pay.
 
     Args:
         threads: How many there may be; None for as many as there are by default.
         nbytes: Bytes of the tensor.
+        in_strips: It is an array whose samples are cut into strips: there is more to do for each than
+            one loop does, and nothing to read.
 
     Returns:
         The threads.
     """
     most = default_threads() if threads is None else threads
-    if most == 1 or nbytes < (THREADED_BYTES if most > 2 else _MORE_FOR_TWO * THREADED_BYTES):
+    least = THREADED_BYTES if most > 2 or in_strips else _MORE_FOR_TWO * THREADED_BYTES
+    if most == 1 or nbytes < least:
         return ONE_THREAD
     from poolnorm_cli.kernels.native import compiled
 
