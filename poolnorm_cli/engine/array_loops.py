@@ -217,6 +217,32 @@ class ArrayLoops:
         return self.inner.sample_bytes, self.inner.made_bytes
 
 
+def fill_by_strips(plan: LayerPass, x: Array, y: Array, threads: int | None) -> bool:
+    """Compute an array of which strips are parts of rows, each by a loop in all threads.
+
+    Args:
+        plan: The layer as it is called.
+        x: C-contiguous, of the plan's shape and dtype.
+        y: C-contiguous, of the output's.
+        threads: How many there may be; None for the usual number.
+
+    Returns:
+        Whether `y` is filled; False where nothing was done.
+    """
+    strips = plan.inner.strips
+    if plan.backend is not NUMPY or not strips or strips[0].place is None:
+        return False
+    inner = BufferPass(plan.layer, plan.shape, plan.dtype, plan.result).inner
+    loops = inner.strip_loops if inner.strips == strips else None
+    if loops is None or not (x.flags.aligned and y.flags.aligned):
+        return False
+    if not (x.dtype.isnative and y.dtype.isnative):
+        return False
+    with several_threads(threads):
+        loops.fill(_bytes_of(x), _bytes_of(y))
+    return True
+
+
 def plan_of(
     layer: Layer,
     shape: Ints,

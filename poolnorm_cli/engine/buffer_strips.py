@@ -11,7 +11,7 @@ from poolnorm_cli.values import frozen
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from poolnorm_cli.engine.blocks import BlockPlan
     from poolnorm_cli.kernels.strip_loops import StripCall
@@ -126,15 +126,41 @@ class StripLoops:
         Returns:
             What comes of it.
         """
-        strip, call = self.strips[place], self.calls[place]
+        strip = self.strips[place]
         width = len(raw) // (strip.stop - strip.start)
         cells = raw[strip.first * width : strip.end * width]
         if tensor.swapped:
             native.loops().swap(cells, tensor.dtype.itemsize)
+        return self._computed(place, cells)
+
+    def _computed(self, place: int, cells: memoryview) -> memoryview:
+        """Return what comes of a strip's own cells."""
+        strip, call = self.strips[place], self.calls[place]
         out = memoryview(bytearray(self.sizes[place]))
         if not call.run(cells, out):
             self._compute_arrays(strip, call.dtype, cells, out)
         return out
+
+    def fill(self, cells: memoryview, out: memoryview) -> None:
+        """Compute an array of which strips are parts of rows, one strip after another.
+
+        Args:
+            cells: The bytes of the array.
+            out: Memory of the output.
+        """
+        plan, parts, count = self.plan, _Parts(self, None), len(self.strips)
+        rows = prod(plan.shape[: self.strips[0].axis + 1])
+        width, length = len(cells) // rows, rows // plan.shape[0]
+        for index in range(plan.shape[0] * count):
+            sample, place = divmod(index, count)
+            strip = self.strips[place]
+            start = sample * length + strip.start
+            own = (start + strip.first) * width, (start + strip.end) * width
+            parts.put(index, self._computed(place, cells[slice(*own)]))
+        end = 0
+        for row in parts.rows():
+            start, end = end, end + len(row)
+            out[start:end] = row
 
     def _compute_arrays(
         self, strip: "Strip", dtype: str, cells: memoryview, out: memoryview
@@ -162,6 +188,12 @@ class _Parts:
 
     def write(self) -> None:
         """Put together what came of the strips of each sample, and write it."""
+        for row in self.rows():
+            if self._writer is not None:
+                self._writer.write_bytes(row)
+
+    def rows(self) -> "Iterator[memoryview]":
+        """Put together what came of the strips of each sample."""
         loops, plan = self._loops, self._loops.plan
         count, layer = len(loops.strips), plan.layer
         width = prod(plan.output_shape[1:])
@@ -173,8 +205,7 @@ class _Parts:
             out = memoryview(bytearray(width * DTYPES[plan.result].itemsize))
             if call is None or not call(memoryview(b"".join(parts)), out):
                 self._combine_arrays(parts, out)
-            if self._writer is not None:
-                self._writer.write_bytes(out)
+            yield out
 
     def _combine_arrays(self, parts: "Iterable[memoryview]", out: memoryview) -> None:
         import numpy as np

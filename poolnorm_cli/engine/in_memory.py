@@ -7,7 +7,7 @@ import numpy as np
 
 from poolnorm_cli.backends import Backend
 from poolnorm_cli.backends.numpy_backend import NUMPY
-from poolnorm_cli.engine.array_loops import ArrayLoops, plan_of, several_threads
+from poolnorm_cli.engine.array_loops import ArrayLoops, fill_by_strips, plan_of, several_threads
 from poolnorm_cli.engine.array_tensor import ArrayTensor
 from poolnorm_cli.engine.layer_pass import LayerPass, Weights, initial_weights
 from poolnorm_cli.engine.placed import fill_array, output_sizes, put_items, run_in_any_order
@@ -76,6 +76,8 @@ def run_array(
     is_filled, moments = False, None
     if loops is not None and rows is None and mask is None:
         moments, is_filled = _fill_by_loops(plan, loops, whole, given, target)
+    if loops is None and rows is None and mask is None:
+        is_filled = fill_by_strips(plan, whole, target, threads)
     if not is_filled:
         # Where no other thread works on blocks, those of the loops share them.
         with several_threads(threads if plan.pool.threads == 1 else 1):

@@ -280,8 +280,8 @@ def pool_for(threads: int | None, nbytes: int, *, in_strips: bool = False) -> Th
     Args:
         threads: How many there may be; None for as many as there are by default.
         nbytes: Bytes of the tensor.
-        in_strips: It is an array whose samples are cut into strips: there is more to do for each than
-            one loop does, and nothing to read.
+        in_strips: It is an array whose samples are cut into strips: there is more to do for each
+            than one loop does, and nothing to read.
 
     Returns:
         The threads.
