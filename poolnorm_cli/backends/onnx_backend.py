@@ -10,12 +10,13 @@ from poolnorm_cli.backends import Notify, ignore
 from poolnorm_cli.backends.device_memory import RingError
 from poolnorm_cli.backends.graph import GraphBuilder
 from poolnorm_cli.backends.layer_graphs import BATCH, CHECK, BlockGraph
+from poolnorm_cli.backends.model import type_number
 from poolnorm_cli.backends.onnx_session import Session, feeds_of
 from poolnorm_cli.backends.places import Halves, Here, OnLane
 from poolnorm_cli.backends.providers import DeviceMemoryError, Provider, choose
 from poolnorm_cli.backends.smaller_blocks import SmallerBlocks
 from poolnorm_cli.errors import UnavailableError
-from poolnorm_cli.kernels.halves import widen_float16
+from poolnorm_cli.kernels.halves import BITS, widen_bfloat16, widen_float16
 from poolnorm_cli.layers.chain import ChainLayer
 from poolnorm_cli.layers.normalization import Normalization, splits_weights
 from poolnorm_cli.layers.range_checks import (
@@ -90,15 +91,15 @@ class OnnxBackend:
 
         Args:
             layer: The layer.
-            x: The block: samples along axis 0, or a strip of one sample; float16, too, where
-                `takes_halves` says so.
+            x: The block: samples along axis 0, or a strip of one sample; float16 and `BITS` of
+                bfloat16, too, where `takes_halves` says so.
             weights: The layer's weights, by Keras name.
             call: What else decides on the result.
 
         Returns:
             The output, in the dtype of `x` or wider, in memory that `release` takes back.
         """
-        if x.dtype == np.float16:
+        if x.dtype in (np.float16, BITS):
             return self._apply_halves(layer, x, weights, call)
         if isinstance(layer, ChainLayer):
             return self.apply_chain(layer.chain, x, layer.weights, layer.calls_at(call.start))
@@ -117,13 +118,13 @@ class OnnxBackend:
 
     @property
     def takes_halves(self) -> bool:
-        """Whether blocks of float16 for layers that compute in float32 are best given as such."""
+        """Whether blocks of two bytes for layers that compute in float32 are best given as such."""
         return self._ring is not None and not self._ring.is_broken
 
     def _apply_halves(
         self, layer: "Layer", x: "Array", weights: "Weights", call: "Call"
     ) -> "Array":
-        """Compute a block of float16, which the device widens, if a lane brings it there."""
+        """Compute a block of two bytes, which the device widens, if a lane brings it there."""
         like = np.broadcast_to(np.float32(0), x.shape)
         plain = call.mask is None and call.strip is None and not isinstance(layer, ChainLayer)
         plain = plain and 0 not in layer.block_shape(x.shape, None)
@@ -141,12 +142,15 @@ class OnnxBackend:
             else:
                 if isinstance(layer, Normalization) and found:
                     y = None if statistics_may_overflow(layer, like.dtype, found) else y
-        return self.apply(layer, widen_float16(x), weights, call) if y is None else y
+        if y is not None:
+            return y
+        wide = widen_bfloat16(x.view(np.uint16)) if x.dtype == BITS else widen_float16(x)
+        return self.apply(layer, wide, weights, call)
 
-    def _convert(self, source: tuple[Any, int], target: tuple[Any, int], count: int) -> None:
+    def _convert(self, source: tuple[str, int], target: tuple[str, int], count: int) -> None:
         """Convert items on the device."""
         (old, start), (new, end) = source, target
-        names = np.dtype(old).name, np.dtype(new).name
+        names = old, new
         with self._lock:
             opened = self._sessions.get(names)
             if opened is None:
@@ -157,8 +161,9 @@ class OnnxBackend:
                 opened = self._sessions[names] = Session(session, {"x": names[0]}, ())
             assert self._ring is not None  # noqa: S101 - a lane of it has the items
             binding, device = opened.session.io_binding(), self._ring.memory.device
-            binding.bind_input("x", device, 0, old, (count,), start)
-            binding.bind_output("y", device, 0, new, (count,), end)
+            # By its number: NumPy has no bfloat16.
+            binding.bind_input("x", device, 0, type_number(old), (count,), start)
+            binding.bind_output("y", device, 0, type_number(new), (count,), end)
             self._provider.run(opened.session, binding)
 
     def _free(self) -> None:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from poolnorm_cli.backends.device_memory import RingError
+from poolnorm_cli.kernels.halves import BITS
 from poolnorm_cli.kernels.memory import Array, acquire
 from poolnorm_cli.shapes import Ints
 from poolnorm_cli.sizes import COMPARED_BYTES
@@ -110,15 +112,23 @@ class OnLane:
             binding: Of a session.
             feeds: The inputs by name.
             held: What the session has been given before.
+
+        Raises:
+            RingError: The device has no room for them.
         """
         for name, array in feeds.items():
             before = held.get(name)
             if before is None or not _same(before[0], array):
-                from onnxruntime import OrtValue
-
-                value = OrtValue.ortvalue_from_numpy(array, self._memory.device, 0)
-                before = held[name] = array, value
+                before = held[name] = array, self._copied(array)
             binding.bind_ortvalue_input(name, before[1])
+
+    def _copied(self, array: Array) -> Any:
+        from onnxruntime import OrtValue
+
+        try:
+            return OrtValue.ortvalue_from_numpy(array, self._memory.device, 0)
+        except Exception as error:  # the runtime's errors have one base class
+            raise RingError(str(error)) from error
 
     def bind_result(self, binding: Any, shape: Ints, dtype: Any, check: str) -> None:
         """Bind the outputs, as `Here.bind_result` says.
@@ -165,32 +175,34 @@ class OnLane:
 
 
 class Halves(OnLane):
-    """In a lane, as float16 on the way and float32 on the device, which converts both."""
+    """In a lane, in two bytes on the way and float32 on the device, which converts both."""
 
     def __init__(self, lane: "Lane", x: Array, convert: "Convert") -> None:
         """Copy a block to the device, and widen it there.
 
         Args:
             lane: The lane.
-            x: The block, float16.
+            x: The block, float16 or `BITS` of bfloat16.
             convert: Converts what lies on the device.
 
         Raises:
             RingError: It cannot be copied.
         """
         super().__init__(lane, x)
-        narrow, self._convert = self._address, convert
-        self._address = lane.room("wide x", 2 * x.nbytes)
-        convert((np.float16, narrow), (np.float32, self._address), x.size)
+        self._dtype, self._convert = x.dtype, convert
+        self._name = "bfloat16" if x.dtype == BITS else "float16"
+        narrow, self._address = self._address, lane.room("wide x", 2 * x.nbytes)
+        convert((self._name, narrow), ("float32", self._address), x.size)
         self._x = np.broadcast_to(np.float32(0), x.shape)  # of which only shape and dtype count
 
     def _fetched(self, shape: Ints, kind: Any, y: int, check: int) -> tuple[Array, float]:
-        narrow = self._lane.room("narrow y", int(np.prod(shape)) * 2)
-        self._convert((kind.type, y), (np.float16, narrow), int(np.prod(shape)))
-        return super()._fetched(shape, np.dtype(np.float16), narrow, check)
+        count = int(np.prod(shape))
+        narrow = self._lane.room("narrow y", count * self._dtype.itemsize)
+        self._convert((kind.name, y), (self._name, narrow), count)
+        return super()._fetched(shape, self._dtype, narrow, check)
 
 
-Convert = Callable[[tuple[Any, int], tuple[Any, int], int], None]
+Convert = Callable[[tuple[str, int], tuple[str, int], int], None]
 """Converts so many items from a dtype at an address on the device to another at another."""
 Place = Here | OnLane
 

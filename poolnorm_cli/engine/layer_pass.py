@@ -11,7 +11,7 @@ from poolnorm_cli.backends.numpy_backend import NUMPY
 from poolnorm_cli.engine.blocks import BlockPlan
 from poolnorm_cli.engine.converting import converted_call
 from poolnorm_cli.kernels.converted_loops import converts
-from poolnorm_cli.kernels.halves import narrow_float16, widen_bfloat16, widen_float16
+from poolnorm_cli.kernels.halves import BITS, narrow_float16, widen_bfloat16, widen_float16
 from poolnorm_cli.kernels.memory import Array, acquire, release
 from poolnorm_cli.kernels.native import HALF, HALVES, compiled
 from poolnorm_cli.layers.base import Layer
@@ -289,12 +289,27 @@ class LayerPass(BlockPlan):
             if mask is not None:
                 layer = require_maskable(self.layer, self.shape)
                 mask = mask.reshape(cells.shape[: len(layer.mask_shape(self.shape))])
+        if self.dtype == "bfloat16" and self.takes_bits and cells.dtype.itemsize == BITS.itemsize:
+            return cells.view(np.uint16).view(BITS), mask
         return self._cast(cells, HALF if self._layer_takes_halves else ""), mask
+
+    @property
+    def takes_bits(self) -> bool:
+        """Whether blocks of bfloat16 go to a device as they are stored, in half the bytes."""
+        if not self.dtype == self.result == "bfloat16":
+            return False
+        return self._is_of_halves and self.compute_dtype.name == "float32"
+
+    @property
+    def _is_of_halves(self) -> bool:
+        """Whether a device that takes halves may give the output in them."""
+        takes = getattr(self.backend, "takes_halves", False)
+        return takes and not self.strips and self.factor == 1
 
     @property
     def _layer_takes_halves(self) -> bool:
         if getattr(self.backend, "takes_halves", False):
-            return not self.strips and self.result == "float16" and self.factor == 1
+            return self._is_of_halves and self.result == "float16"
         if not isinstance(self.layer, Trainable) or not self.layer.takes_halves:
             return False
         return self.backend is NUMPY and not self.strips and self.result == "float16"
@@ -310,7 +325,7 @@ class LayerPass(BlockPlan):
             return cells
         if cells.dtype.char == "e" and dtype.char == "f":
             return widen_float16(cells)
-        if cells.dtype.name == "bfloat16" and dtype.char == "f":
+        if (cells.dtype == BITS or cells.dtype.name == "bfloat16") and dtype.char == "f":
             return widen_bfloat16(cells.view(np.uint16))
         with np.errstate(all="ignore"):
             return cells.astype(dtype)

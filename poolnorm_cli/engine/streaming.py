@@ -108,7 +108,8 @@ def write_blocks(
     """
     profiler = plan.profiler
     writers = [*sinks] if writer is None else [writer, *sinks]
-    with open_blocks(plan, tensor) as (blocks, in_any_order):
+    bits = masks is None and first is None and not sinks and plan.takes_bits
+    with open_blocks(plan, tensor, bits=bits) as (blocks, in_any_order):
         alone = in_any_order and masks is None and first is None and not sinks
         if not (alone and _in_any_order(plan, blocks, step, writer, preview)):
             watched = blocks
@@ -148,12 +149,15 @@ def _in_any_order(
 
 
 @contextmanager
-def open_blocks(plan: LayerPass, tensor: "Tensor") -> "Iterator[tuple[Iterator[Any], bool]]":
+def open_blocks(
+    plan: LayerPass, tensor: "Tensor", *, bits: bool = False
+) -> "Iterator[tuple[Iterator[Any], bool]]":
     """Open a tensor for one pass over its blocks, all work on which is done inside.
 
     Args:
         plan: The layer on the tensor.
         tensor: The tensor.
+        bits: Blocks of bfloat16 may be as they are stored.
 
     Yields:
         The blocks of the inner plan in order, and whether they may be computed in any order: then
@@ -161,7 +165,12 @@ def open_blocks(plan: LayerPass, tensor: "Tensor") -> "Iterator[tuple[Iterator[A
     """
     if plan.pool.threads > 1 and tensor.nbytes:
         ranges, shape = plan.tensor_ranges(tensor)
-        opened = tensor.slices_at(shape, plan.longest)
+        opened = None
+        if bits:
+            from poolnorm_cli.tensors.by_place import bits_of
+
+            opened = bits_of(tensor, shape)
+        opened = opened or tensor.slices_at(shape, plan.longest)
         if opened is not None:
             from poolnorm_cli.engine.placed import deferred
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from poolnorm_cli.kernels.memory import Array
 
 _FLOAT16, _BFLOAT16 = "eE"  # as the loops know them
+BITS = np.dtype("V2")
+"""Of bfloat16 as it is stored: two bytes with which NumPy does nothing but move them."""
 
 
 def widen_float16(items: "Array") -> "Array":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poolnorm_cli.kernels.memory import acquire, release
-from poolnorm_cli.tensors.codecs import decode
+from poolnorm_cli.tensors.codecs import as_bits, decode
 
 
 if TYPE_CHECKING:
@@ -34,6 +34,13 @@ if TYPE_CHECKING:
         swapped: bool
         name: str
 
+        @property
+        def is_transposed(self) -> bool:
+            """Whether its items do not lie in C order."""
+
+        def data_at(self) -> AbstractContextManager[ReadAt] | None:
+            """Open the data for one pass in any order; None where bytes come in order."""
+
         def fill_at(self, read: ReadAt, raw: memoryview, start: int) -> None:
             """Read bytes of the data from an offset in it."""
 
@@ -43,7 +50,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def decoded_slices(
-    tensor: Filling, opened: AbstractContextManager[ReadAt], shape: Ints
+    tensor: Filling, opened: AbstractContextManager[ReadAt], shape: Ints, *, bits: bool = False
 ) -> Iterator[SliceAt]:
     """Open a tensor for one pass over slices in any order.
 
@@ -51,6 +58,7 @@ def decoded_slices(
         tensor: The tensor, in C order.
         opened: Its data.
         shape: A shape of as many items in which it is seen.
+        bits: Leave bfloat16 as it is stored.
 
     Yields:
         What reads a slice.
@@ -68,9 +76,28 @@ def decoded_slices(
             except MemoryError:
                 raise tensor.no_memory(size) from None
             tensor.fill_at(read, memory.data, start * width)
-            cells = decode(memory.data, tensor.dtype, tensor.swapped)
+            if bits:
+                cells = as_bits(memory.data, swapped=tensor.swapped)
+            else:
+                cells = decode(memory.data, tensor.dtype, tensor.swapped)
             if not np.may_share_memory(cells, memory):
                 release(memory)
             return cells.reshape(stop - start, *shape[1:])
 
         yield slice_at
+
+
+def bits_of(tensor: Filling, shape: Ints) -> Opened | None:
+    """Open bfloat16 for one pass over slices in any order that are left as they are stored.
+
+    Args:
+        tensor: A tensor.
+        shape: A shape of as many items in which it is seen.
+
+    Returns:
+        What returns slices, of the dtype `BITS`; None for other types, and for bytes in order.
+    """
+    if tensor.is_transposed or tensor.dtype.name != "bfloat16":
+        return None
+    read = tensor.data_at()
+    return None if read is None else decoded_slices(tensor, read, shape, bits=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from poolnorm_cli.kernels.halves import narrow_bfloat16, narrow_float16, widen_bfloat16
+from poolnorm_cli.kernels.halves import BITS, narrow_bfloat16, narrow_float16, widen_bfloat16
 from poolnorm_cli.tensors.dtypes import DType, descr_of
 
 
@@ -39,6 +39,22 @@ def decode(raw: memoryview | bytes | bytearray, dtype: DType, swapped: bool) -> 
     return widen_bfloat16(array)
 
 
+def as_bits(raw: memoryview, *, swapped: bool) -> NDArray[Any]:
+    """Return items of bfloat16 as they are stored, in this machine's byte order.
+
+    Args:
+        raw: The bytes of whole items, swapped in place where they are writable.
+        swapped: Whether they are in the other byte order.
+
+    Returns:
+        The items, of the dtype `BITS`.
+    """
+    array = np.frombuffer(raw, np.uint16)
+    if swapped:
+        array = array.byteswap(inplace=array.flags.writeable)
+    return array.view(BITS)
+
+
 def encode(block: NDArray[Any], dtype: DType) -> NDArray[Any]:
     """Return a block as a C-contiguous array whose memory is what a file of a type holds.
 
@@ -46,7 +62,7 @@ def encode(block: NDArray[Any], dtype: DType) -> NDArray[Any]:
     is rounded from float32.
 
     Args:
-        block: Items of any shape, native-endian.
+        block: Items of any shape, native-endian; `BITS` where they are bfloat16 already.
         dtype: The type to write.
 
     Returns:
@@ -55,6 +71,8 @@ def encode(block: NDArray[Any], dtype: DType) -> NDArray[Any]:
     Raises:
         TypeError: `dtype` is bool or an integer and `block` is of another type.
     """
+    if block.dtype == BITS:
+        return np.ascontiguousarray(block).view(np.uint16).astype("<u2", copy=False)
     if dtype.name == "bfloat16":
         return narrow_bfloat16(block).astype("<u2", copy=False)
     if dtype.kind != "f" and block.dtype.name != dtype.name:

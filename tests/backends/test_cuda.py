@@ -70,11 +70,13 @@ LARGE: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
 @pytest.mark.parametrize(("words", "parameters"), LARGE)
 def test_blocks_go_by_the_ring(
     words: str, parameters: dict[str, Any], dtype: str, device: Backend
 ) -> None:
+    if dtype == "bfloat16":
+        pytest.importorskip("ml_dtypes")  # which makes it known by its name
     ring = getattr(device, "_ring", None)
     assert ring is not None
     x = np.random.default_rng(9).standard_normal((40, 96, 96, 32), np.float32).astype(dtype)
@@ -82,7 +84,7 @@ def test_blocks_go_by_the_ring(
     made = layer(words, **parameters)
     y, _ = run_array(made, x, backend=device, threads=None)
     expected, _ = run_array(made, x)
-    near = 2e-5 if dtype == "float32" else 1e-3
+    near = {"float32": 2e-5, "float16": 1e-3, "bfloat16": 2.0**-7}[dtype]
     wide = y.astype(np.float64), expected.astype(np.float64)
     np.testing.assert_allclose(*wide, rtol=near, atol=near)
     assert not ring.is_broken

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from poolnorm_cli.errors import InputError
-from poolnorm_cli.tensors.codecs import decode, encode
+from poolnorm_cli.kernels.halves import BITS
+from poolnorm_cli.tensors.codecs import as_bits, decode, encode
 from poolnorm_cli.tensors.dtypes import DTYPES
 from poolnorm_cli.tensors.outputs import open_output
 from poolnorm_cli.tensors.sources import open_tensors
@@ -29,6 +30,15 @@ def test_every_bfloat16_is_read_exactly(swapped: bool) -> None:
     found = decode(raw.tobytes(), BFLOAT16, swapped)
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found.view(np.uint32), expected.view(np.uint32))
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize("writable", [False, True])
+def test_bfloat16_that_is_left_as_it_is_stored_loses_no_bit(swapped: bool, writable: bool) -> None:
+    raw = (EVERY.byteswap() if swapped else EVERY).tobytes()
+    found = as_bits(memoryview(bytearray(raw) if writable else raw), swapped=swapped)
+    assert found.dtype == BITS
+    np.testing.assert_array_equal(encode(found.reshape(256, 256), BFLOAT16).reshape(-1), EVERY)
 
 
 def test_every_bfloat16_survives_and_nan_gets_quiet() -> None:
