@@ -204,9 +204,8 @@ def norm_call(shape: Ints, axes: Ints, dtype: str, norm: tuple[float, float]) ->
     if itemsize is None or not native.compiled() or 0 in shape or axes[0] == 0:
         return None
     length = prod(shape[axis] for axis in axes)
-    behind = tuple(range(axes[-1] + 1, len(shape)))
-    if order_of(shape, (tuple(range(1, axes[0])), axes, behind)) == Order():
-        after = prod(shape[axis] for axis in behind)
+    if all(shape[axis] == 1 for axis in range(axes[0], axes[-1]) if axis not in axes):
+        after = prod(shape[axes[-1] + 1 :])
         order: Order | None = Order()
     else:
         after = 1

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from poolnorm_cli.engine.in_memory import run_array
+from poolnorm_cli.layers.unit_norm import UnitNormalization
 from tests.conftest import Command
 
 
@@ -95,6 +97,20 @@ def test_samples_are_not_mixed_by_another_order(poolnorm: Command) -> None:
 
     assert poolnorm("unit x.npy -o y.npy --order 1 --unbatched").code == 0
     assert np.load("y.npy").tolist() == [0.75, 0.25]
+
+
+@pytest.mark.parametrize("order", [1.0, 2.0, 3.0, float("inf")])
+@pytest.mark.parametrize("axes", [(1, 3), (1, 4), (2, 4), (1, 2), (2, 3), (1, 3, 4), (3,)])
+@pytest.mark.parametrize("middle", [1, 6])
+def test_axes_with_others_between_them_are_one_image(
+    order: float, axes: tuple[int, ...], middle: int
+) -> None:
+    x = np.random.default_rng(1).standard_normal((4, 5, middle, 3, 2))
+    y, _ = run_array(UnitNormalization(axis=axes, order=order), x)
+
+    powers = np.abs(x) ** (1 if order == np.inf else order)
+    norms = powers.max(axes, keepdims=True) if order == np.inf else powers.sum(axes, keepdims=True)
+    np.testing.assert_allclose(y, x / norms ** (1 if order == np.inf else 1 / order), rtol=1e-12)
 
 
 def test_keras_has_the_euclidean_norm_alone(poolnorm: Command) -> None:
