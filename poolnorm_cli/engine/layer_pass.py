@@ -291,7 +291,12 @@ class LayerPass(BlockPlan):
                 mask = mask.reshape(cells.shape[: len(layer.mask_shape(self.shape))])
         if self.dtype == "bfloat16" and self.takes_bits and cells.dtype.itemsize == BITS.itemsize:
             return cells.view(np.uint16).view(BITS), mask
-        return self._cast(cells, HALF if self._layer_takes_halves else ""), mask
+        if not self._layer_takes_halves:
+            return self._cast(cells), mask
+        is_for_device = cells.dtype.char == HALF and self._is_of_halves
+        if is_for_device and self.compute_dtype.name == "float32":
+            return cells, mask  # with loops or without
+        return self._cast(cells, HALF), mask
 
     @property
     def takes_bits(self) -> bool:

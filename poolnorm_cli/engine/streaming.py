@@ -108,7 +108,8 @@ def write_blocks(
     """
     profiler = plan.profiler
     writers = [*sinks] if writer is None else [writer, *sinks]
-    bits = masks is None and first is None and not sinks and plan.takes_bits
+    shown = first is not None or (preview is not None and not preview.in_any_order)
+    bits = masks is None and not shown and not sinks and plan.takes_bits
     with open_blocks(plan, tensor, bits=bits) as (blocks, in_any_order):
         alone = in_any_order and masks is None and first is None and not sinks
         if not (alone and _in_any_order(plan, blocks, step, writer, preview)):

@@ -66,8 +66,11 @@ LAYERS: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.usefixtures("threads_of_loops")
 @pytest.mark.parametrize(("words", "parameters"), LAYERS)
-def test_several_threads_bring_their_blocks(words: str, parameters: dict[str, Any]) -> None:
+def test_several_threads_bring_their_blocks(
+    words: str, parameters: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of an array of the caller, whose pages are not pinned: through the pieces of a lane."""
+    monkeypatch.setattr(threads, "THREADED_ARRAYS_BYTES", 1 << 16)
     memory = OrdinaryMemory()
     backend, _ = opened(memory)
     made, x = layer(words, **parameters), random((640, 32, 32, 16))
@@ -291,7 +294,8 @@ def test_commands_go_by_the_ring(
     monkeypatch.setattr(onnx_backend, "choose", lambda *_: device)
     monkeypatch.setattr(onnx_backend, "_ring_of", lambda _: ring)
     monkeypatch.setattr(kernel_memory, "_MAKERS", [ring.pin])
-    monkeypatch.setattr(threads, "THREADED_BYTES", 1 << 16)
+    for least in ("THREADED_BYTES", "THREADED_ARRAYS_BYTES"):
+        monkeypatch.setattr(threads, least, 1 << 16)
     monkeypatch.setattr(onnx_backend, "RING_BLOCK_BYTES", 1 << 16)
     np.save("x.npy", random((24, 24, 24, 16)).astype(dtype))
     weights: dict[str, Any] = {n: np.ones(16, "f") for n in layer("bn").weight_shapes((1, 16))}
@@ -317,6 +321,7 @@ def test_commands_go_by_the_ring(
         ("gpool average {x} {o} --dtype float32", 2),
         ("gpool average {x} --mask m.npy {o}", 2),
         ("pipe {x} {o} ! pool max ! ln", 2),
+        ("pool max {x} {o} --save-svg p.svg", 2),
     ],
 )
 def test_a_file_of_bfloat16_is_sent_as_it_is_stored(
@@ -330,7 +335,8 @@ def test_a_file_of_bfloat16_is_sent_as_it_is_stored(
     monkeypatch.setattr(onnx_backend, "choose", lambda *_: device)
     monkeypatch.setattr(onnx_backend, "_ring_of", lambda _: ring)
     monkeypatch.setattr(kernel_memory, "_MAKERS", [ring.pin])
-    monkeypatch.setattr(threads, "THREADED_BYTES", 1 << 16)
+    for least in ("THREADED_BYTES", "THREADED_ARRAYS_BYTES"):
+        monkeypatch.setattr(threads, least, 1 << 16)
     monkeypatch.setattr(onnx_backend, "RING_BLOCK_BYTES", 1 << 16)
     made = poolnorm("generate normal 24,24,24,16 --dtype bfloat16 -o x.safetensors")
     assert made.code == 0
@@ -339,7 +345,7 @@ def test_a_file_of_bfloat16_is_sent_as_it_is_stored(
     done = poolnorm(f"{line} --provider cuda")
     assert (done.code, done.err) == (0, "")
     assert passes * 24**3 * 16 * 2 <= memory.sent < (passes + 0.5) * 24**3 * 16 * 2
-    done = poolnorm(line.replace("y.safetensors", "z.safetensors"))
+    done = poolnorm(line.replace("y.safetensors", "z.safetensors").replace("p.svg", "q.svg"))
     assert (done.code, done.err) == (0, "")
     assert poolnorm("compare y.safetensors z.safetensors --max-ulp 4").code == 0
     assert not ring.is_broken
