@@ -3,7 +3,7 @@
 /* Means, as good as one pass gives them; what they lack is found by squares_of. Of every CHUNK items,
  * item i is added to sum i % WIDE. */
 static INLINE FOR void BY(means_of)(const double *restrict x, ptrdiff_t items, int rows,
-                                    double *high, double *low)
+                                    double *high, double *low, ptrdiff_t ahead)
 {
     double total[MANY] = {0}, lost[MANY] = {0};
     for (ptrdiff_t start = 0; start < items; start += CHUNK) {
@@ -13,15 +13,20 @@ static INLINE FOR void BY(means_of)(const double *restrict x, ptrdiff_t items, i
         for (int r = 0; r < rows; r++)
             for (int j = 0; j < WIDE / LANES_D; j++) sums[r][j] = (D){0};
         for (; i + WIDE <= stop; i += WIDE)
-            for (int r = 0; r < rows; r++)
+            for (int r = 0; r < rows; r++) {
                 for (int j = 0; j < WIDE / LANES_D; j++)
                     sums[r][j] += D_AT(x + r * items + i + j * LANES_D);
-        for (int r = 0; r < rows; r++) {
+                PREFETCH(x + ahead + r * items + i);
+            }
+        for (int r = 0; r < rows && i < stop; r++) {
             double s[WIDE];
             for (int j = 0; j < WIDE / LANES_D; j++) PUT(s + j * LANES_D, sums[r][j]);
             for (ptrdiff_t j = 0; i + j < stop; j++) s[j] += x[r * items + i + j];
-            add_exactly(total + r, lost + r, folded(s));
+            for (int j = 0; j < WIDE / LANES_D; j++) sums[r][j] = D_AT(s + j * LANES_D);
         }
+        double some[MANY];
+        FOLD_D(sums, rows, some);
+        for (int r = 0; r < rows; r++) add_exactly(total + r, lost + r, some[r]);
     }
     for (int r = 0; r < rows; r++) {
         high[r] = (total[r] + lost[r]) / (double)items;
@@ -32,7 +37,8 @@ static INLINE FOR void BY(means_of)(const double *restrict x, ptrdiff_t items, i
 /* Squares of distances from means, and the means of these distances: Chan, Golub and LeVeque's
  * corrected two-pass algorithm. */
 static INLINE FOR void BY(squares_of)(const double *restrict x, ptrdiff_t items, int rows,
-                                      const double *high, double *low, int centered, double *squares)
+                                      const double *high, double *low, int centered, double *squares,
+                                      const double *y, ptrdiff_t ahead)
 {
     double total[MANY] = {0}, lost[MANY] = {0}, power[MANY] = {0}, gone[MANY] = {0};
     for (ptrdiff_t start = 0; start < items; start += CHUNK) {
@@ -42,13 +48,16 @@ static INLINE FOR void BY(squares_of)(const double *restrict x, ptrdiff_t items,
         for (int r = 0; r < rows; r++)
             for (int j = 0; j < WIDE / LANES_D; j++) sums[r][j] = powers[r][j] = (D){0};
         for (; i + WIDE <= stop; i += WIDE)
-            for (int r = 0; r < rows; r++)
+            for (int r = 0; r < rows; r++) {
                 for (int j = 0; j < WIDE / LANES_D; j++) {
                     const D away = D_AT(x + r * items + i + j * LANES_D) - high[r];
                     sums[r][j] += away;
                     powers[r][j] += away * away;
                 }
-        for (int r = 0; r < rows; r++) {
+                PREFETCH_TO_WRITE(y + r * items + i);
+                if (!centered) PREFETCH(x + ahead + r * items + i);
+            }
+        for (int r = 0; r < rows && i < stop; r++) {
             double s[WIDE], p[WIDE];
             for (int j = 0; j < WIDE / LANES_D; j++) {
                 PUT(s + j * LANES_D, sums[r][j]);
@@ -59,8 +68,15 @@ static INLINE FOR void BY(squares_of)(const double *restrict x, ptrdiff_t items,
                 s[j] += away;
                 p[j] += away * away;
             }
-            add_exactly(total + r, lost + r, folded(s));
-            add_exactly(power + r, gone + r, folded(p));
+            for (int j = 0; j < WIDE / LANES_D; j++)
+                sums[r][j] = D_AT(s + j * LANES_D), powers[r][j] = D_AT(p + j * LANES_D);
+        }
+        double some[MANY], more[MANY];
+        FOLD_D(sums, rows, some);
+        FOLD_D(powers, rows, more);
+        for (int r = 0; r < rows; r++) {
+            add_exactly(total + r, lost + r, some[r]);
+            add_exactly(power + r, gone + r, more[r]);
         }
     }
     for (int r = 0; r < rows; r++) {

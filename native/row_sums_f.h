@@ -1,58 +1,70 @@
 /* Means of rows of float32, and squares of distances from them. Included by rows_by.h. */
 
-/* Means in two parts: a float, and what it lacks. Item i is added to sum i % 8. */
+/* Means in two parts: a float, and what it lacks. Item i is added to sum i % 8. What is `ahead` of
+ * them is fetched meanwhile. */
 static INLINE FOR void BY(means_of)(const float *restrict x, ptrdiff_t items, int rows, float *high,
-                                    float *low)
+                                    float *low, ptrdiff_t ahead)
 {
     D sums[MANY][WIDE / LANES_D];
+    double total[MANY];
     ptrdiff_t i = 0;
     for (int r = 0; r < rows; r++)
         for (int j = 0; j < WIDE / LANES_D; j++) sums[r][j] = (D){0};
+    for (; i + 2 * WIDE <= items; i += 2 * WIDE)
+        for (int r = 0; r < rows; r++) {
+            for (int j = 0; j < 2 * WIDE / LANES_D; j++)
+                sums[r][j % (WIDE / LANES_D)] += WIDENED_AT(x + r * items + i + j * LANES_D);
+            PREFETCH(x + ahead + r * items + i);
+        }
     for (; i + WIDE <= items; i += WIDE)
         for (int r = 0; r < rows; r++)
             for (int j = 0; j < WIDE / LANES_D; j++)
                 sums[r][j] += WIDENED_AT(x + r * items + i + j * LANES_D);
-    for (int r = 0; r < rows; r++) {
+    for (int r = 0; r < rows && i < items; r++) {
         double s[WIDE];
         for (int j = 0; j < WIDE / LANES_D; j++) PUT(s + j * LANES_D, sums[r][j]);
         for (ptrdiff_t j = 0; i + j < items; j++) s[j] += x[r * items + i + j];
-        const double mean = folded(s) / (double)items;
-        high[r] = (float)mean;
-        low[r] = (float)(mean - high[r]);
+        for (int j = 0; j < WIDE / LANES_D; j++) sums[r][j] = D_AT(s + j * LANES_D);
     }
+    FOLD_D(sums, rows, total);
+    IN_PARTS(total, rows, (double)items, high, low);
 }
 
 /* Squares of distances from means, which are given in two parts. Of every CHUNK items, item i is added
- * to sum i % NARROW. */
+ * to sum i % NARROW. Where rows are to be written, at `y`, that is fetched meanwhile, and what is
+ * `ahead` where that was not done for the means. */
 static INLINE FOR void BY(squares_of)(const float *restrict x, ptrdiff_t items, int rows,
                                       const float *high, const float *low, int centered,
-                                      double *squares)
+                                      double *squares, const float *y, ptrdiff_t ahead)
 {
-    (void)centered;
     for (int r = 0; r < rows; r++) squares[r] = 0;
     for (ptrdiff_t start = 0; start < items; start += CHUNK) {
         const ptrdiff_t stop = LEAST(start + CHUNK, items);
         F sums[MANY][NARROW / LANES_F];
+        float total[MANY];
         ptrdiff_t i = start;
         for (int r = 0; r < rows; r++)
             for (int j = 0; j < NARROW / LANES_F; j++) sums[r][j] = (F){0};
         for (; i + NARROW <= stop; i += NARROW)
-            for (int r = 0; r < rows; r++)
+            for (int r = 0; r < rows; r++) {
                 for (int j = 0; j < NARROW / LANES_F; j++) {
                     const F away = (F_AT(x + r * items + i + j * LANES_F) - high[r]) - low[r];
                     sums[r][j] += away * away;
                 }
-        for (int r = 0; r < rows; r++) {
+                PREFETCH_TO_WRITE(y + r * items + i);
+                if (!centered) PREFETCH(x + ahead + r * items + i);
+            }
+        for (int r = 0; r < rows && i < stop; r++) {
             float s[NARROW];
             for (int j = 0; j < NARROW / LANES_F; j++) PUT(s + j * LANES_F, sums[r][j]);
             for (ptrdiff_t j = 0; i + j < stop; j++) {
                 const float away = (x[r * items + i + j] - high[r]) - low[r];
                 s[j] += away * away;
             }
-            for (int n = NARROW / 2; n; n /= 2)
-                for (int j = 0; j < n; j++) s[j] += s[j + n];
-            squares[r] += s[0];
+            for (int j = 0; j < NARROW / LANES_F; j++) sums[r][j] = F_AT(s + j * LANES_F);
         }
+        FOLD_F(sums, rows, total);
+        for (int r = 0; r < rows; r++) squares[r] += total[r];
     }
 }
 

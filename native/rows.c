@@ -9,8 +9,11 @@
 #define WIDE 8      /* sums that are taken side by side in a long row */
 #define NARROW 16   /* float32 sums that are */
 #define CHUNK 256   /* items that are added before the sum is added to those before */
-#define GROUP 8     /* rows of which the same step is done before the next */
+#define GROUP 8     /* rows of which the same step is done before the next, of up to SHORT items */
+#define SOME_ROWS 4 /* of longer ones: a sum waits for the last number added to it, so it is several */
+#define SHORT 512
 #define NEAR 4096   /* items that stay in the first-level cache */
+#define OWN 32768   /* items of a row of which several stay in a core's own cache */
 #define FEW 16      /* items below which rows are worked on side by side */
 #define TOGETHER 64 /* rows that are */
 #define SOME 24     /* items below which it pays still, by the steps of longer rows */
@@ -27,6 +30,21 @@ static INLINE void add_exactly(double *total, double *lost, double more)
 static INLINE double folded(const double *sums)
 {
     return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+}
+
+/* Those 8 apart, then 4, 2 and 1. */
+static INLINE float folded_f(float *sums)
+{
+    for (int n = NARROW / 2; n; n /= 2)
+        for (int j = 0; j < n; j++) sums[j] += sums[j + n];
+    return *sums;
+}
+
+/* A mean as a float, and what that lacks. */
+static INLINE void in_parts(double mean, float *high, float *low)
+{
+    *high = (float)mean;
+    *low = (float)(mean - *high);
 }
 
 /* 1 / sqrt(power), of a power that float32 holds: one step of Newton's brings its digits. */
@@ -65,6 +83,14 @@ static INLINE double inverse_root_d(double power) { return 1 / sqrt(power); }
 #undef ROOT
 #undef HEAVY
 #undef LIGHT
+
+#ifdef __clang__
+#define SHUFFLED_D(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#define SHUFFLED_F(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLED_D(a, b, ...) __builtin_shuffle(a, b, (PLACES_D){__VA_ARGS__})
+#define SHUFFLED_F(a, b, ...) __builtin_shuffle(a, b, (PLACES_F){__VA_ARGS__})
+#endif
 
 #ifdef VECTORS
 #define BITS 512

@@ -1,8 +1,47 @@
 /* The loops over rows of rows.h, for items of type T and one processor. Included by rows_by.h. */
 
+#if BITS
+#define V_AT(from) (*(const V *)(const void *)(from))
+static INLINE FOR void BY(write_vector)(const T *restrict x, T *restrict y, const T *gamma,
+                                      const T *beta, T high, T low, T inverse)
+{
+    V made = ((V_AT(x) - high) - low) * inverse;
+    if (gamma) made *= V_AT(gamma);
+    if (beta) made += V_AT(beta);
+    PUT(y, made);
+}
+#undef V_AT
+
+/* Vectors are written so that each is in one line of the cache, but for the first and the last, parts
+ * of which others write too. */
+static INLINE FOR void BY(write_vectors)(const T *restrict x, T *restrict y, const T *gamma,
+                                       const T *beta, T high, T low, T inverse, ptrdiff_t items)
+{
+    const ptrdiff_t last = items - LANES, line = LANES - (ptrdiff_t)((uintptr_t)y / sizeof(T) % LANES);
+    BY(write_vector)(x, y, gamma, beta, high, low, inverse);
+    for (ptrdiff_t i = line; i < last; i += LANES)
+        BY(write_vector)(x + i, y + i, gamma ? gamma + i : NULL, beta ? beta + i : NULL, high, low, inverse);
+    BY(write_vector)(x + last, y + last, gamma ? gamma + last : NULL, beta ? beta + last : NULL, high, low,
+                     inverse);
+}
+#endif
+
 static INLINE FOR void BY(write_row)(const T *restrict x, T *restrict y, const T *gamma,
                                    const T *beta, T high, T low, T inverse, ptrdiff_t items)
 {
+#if BITS
+    if (items >= LANES) {
+        if (gamma && beta)
+            BY(write_vectors)(x, y, gamma, beta, high, low, inverse, items);
+        else if (gamma)
+            BY(write_vectors)(x, y, gamma, NULL, high, low, inverse, items);
+        else if (beta)
+            BY(write_vectors)(x, y, NULL, beta, high, low, inverse, items);
+        else
+            BY(write_vectors)(x, y, NULL, NULL, high, low, inverse, items);
+        return;
+    }
+#endif
     if (gamma && beta)
         for (ptrdiff_t i = 0; i < items; i++)
             y[i] = ((x[i] - high) - low) * inverse * gamma[i] + beta[i];
@@ -29,12 +68,27 @@ static INLINE FOR void BY(write_runs)(const T *restrict x, T *restrict y, const 
     }
 }
 
-static INLINE FOR void BY(moments_of)(const T *restrict x, ptrdiff_t items, int rows, int centered,
-                                      T *high, T *low, double *squares)
+/* Moments of `rows` rows, which are as many as sums are taken of together, or less: a step of all of
+ * them after the other. */
+static INLINE FOR void BY(moments_of)(const T *restrict x, ptrdiff_t items, ptrdiff_t rows, int centered,
+                                      T *high, T *low, double *squares, const T *y, ptrdiff_t ahead)
 {
-    for (int r = 0; r < rows; r++) high[r] = low[r] = 0;
-    if (centered) BY(means_of)(x, items, rows, high, low);
-    BY(squares_of)(x, items, rows, high, low, centered, squares);
+    ptrdiff_t k = 0;
+    for (; k + MANY <= rows && centered; k += MANY) /* loops of known length */
+        BY(means_of)(x + k * items, items, MANY, high + k, low + k, ahead);
+    for (; k + 2 <= rows && MANY > 2 && centered; k += 2)
+        BY(means_of)(x + k * items, items, 2, high + k, low + k, ahead);
+    for (; k < rows && centered; k++)
+        BY(means_of)(x + k * items, items, 1, high + k, low + k, ahead);
+    for (k = 0; k + MANY <= rows; k += MANY)
+        BY(squares_of)(x + k * items, items, MANY, high + k, low + k, centered, squares + k,
+                       y + k * items, ahead);
+    for (; k + 2 <= rows && MANY > 2; k += 2)
+        BY(squares_of)(x + k * items, items, 2, high + k, low + k, centered, squares + k,
+                       y + k * items, ahead);
+    for (; k < rows; k++)
+        BY(squares_of)(x + k * items, items, 1, high + k, low + k, centered, squares + k,
+                       y + k * items, ahead);
 }
 
 /* Up to GROUP rows, a step of all of them after the other: so none waits for its own last one. Those
@@ -47,21 +101,18 @@ static INLINE FOR void BY(normalize_long)(const T *restrict x, T *restrict y,
     ptrdiff_t items = w->channels * w->run;
     double squares[GROUP], power[GROUP];
     T high[GROUP], low[GROUP], inverse[GROUP];
-    ptrdiff_t k = 0;
-    for (; k + MANY <= rows; k += MANY) /* loops of known length */
-        BY(moments_of)(x + k * items, items, MANY, s->centered, high + k, low + k, squares + k);
-    for (; k + 2 <= rows && MANY > 2; k += 2)
-        BY(moments_of)(x + k * items, items, 2, s->centered, high + k, low + k, squares + k);
-    for (; k < rows; k++)
-        BY(moments_of)(x + k * items, items, 1, s->centered, high + k, low + k, squares + k);
-    for (ptrdiff_t r = 0; r < rows; r++) {
-        power[r] = squares[r] * s->weight + s->epsilon;
-        power[r] = power[r] < s->least ? s->least : power[r];
+    for (int r = 0; r < GROUP; r++) high[r] = low[r] = 0, squares[r] = 0;
+    if (s->centered)
+        BY(moments_of)(x, items, rows, 1, high, low, squares, y, ahead);
+    else
+        BY(moments_of)(x, items, rows, 0, high, low, squares, y, ahead);
+    const double weight = s->weight, epsilon = s->epsilon, least = s->least;
+    for (int r = 0; r < GROUP; r++) {
+        power[r] = squares[r] * weight + epsilon;
+        power[r] = power[r] < least ? least : power[r];
         inverse[r] = (T)(1.0 / sqrt(power[r]));
     }
     for (ptrdiff_t r = 0; r < rows; r++, x += items, y += items) {
-        for (ptrdiff_t i = 0; i < items && ahead; i += 64 / (ptrdiff_t)sizeof(T))
-            PREFETCH(x + ahead + i);
         ptrdiff_t at = w->groups == 1 ? 0 : (first + r) % w->groups * w->channels;
         const T *gamma = a->gamma ? a->gamma + at : NULL, *beta = a->beta ? a->beta + at : NULL;
         if (a->wide || !(squares[r] < LARGE && power[r] > SMALL && power[r] < GREAT))
@@ -162,7 +213,7 @@ static FOR void BY(normalize_rows)(const T *x, T *y, const NAME(affine) *a, cons
     ptrdiff_t items = w->channels * w->run;
     const int alike = w->groups == 1 && w->run == 1; /* rows have the same weights, one for an item */
     const int few = alike && items < FEW, beside = alike && items >= FEW && items < SOME;
-    ptrdiff_t step = few ? TOGETHER : MOST(LEAST(NEAR / items, GROUP), 1);
+    ptrdiff_t step = few ? TOGETHER : items <= SHORT ? GROUP : items <= OWN ? SOME_ROWS : 1;
     ptrdiff_t r = 0;
     for (; beside && r + BESIDE <= rows; r += BESIDE)
         if (items == 16)
@@ -173,7 +224,7 @@ static FOR void BY(normalize_rows)(const T *x, T *y, const NAME(affine) *a, cons
         const T *from = x + r * items;
         T *to = y + r * items;
         ptrdiff_t some = LEAST(step, rows - r);
-        ptrdiff_t near = items <= NEAR && rows - r >= 2 * step ? step * items : 0;
+        ptrdiff_t near = step * items <= NEAR && rows - r >= 2 * step ? step * items : 0;
         switch (few ? items : FEW) { /* loops of known length for the fewest items */
         case 1: BY(normalize_short)(from, to, a, s, some, 1); break;
         case 2: BY(normalize_short)(from, to, a, s, some, 2); break;

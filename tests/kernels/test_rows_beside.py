@@ -41,7 +41,7 @@ def test_rows_are_the_same_with_any_vectors(
     dtype: str, items: int, run: int, centered: bool
 ) -> None:
     random = np.random.default_rng(items)
-    x = (random.standard_normal((21, items * run)) * 3 + 1e2).astype(dtype)
+    x = (random.standard_normal((23, items * run)) * 3 + 1e2).astype(dtype)
     x[3, items // 2], x[5, 0], x[9] = np.nan, np.finfo(dtype).max, 0
     gamma, beta = random.standard_normal((2, items))
     division = (centered, 1 / x.shape[1], 1e-3 if centered else 0.0, 1e-12)
