@@ -9,9 +9,10 @@
 #define WIDE 8      /* sums that are taken side by side in a long row */
 #define NARROW 16   /* float32 sums that are */
 #define CHUNK 256   /* items that are added before the sum is added to those before */
-#define GROUP 8     /* rows of which the same step is done before the next, of up to SHORT items */
+#define GROUP 8     /* rows of which the same step is done before the next, of up to SHORT bytes */
 #define SOME_ROWS 4 /* of longer ones: a sum waits for the last number added to it, so it is several */
-#define SHORT 512
+#define SHORT 2048
+#define BESIDES (24 << 10) /* bytes of rows beside which as many more stay in the first-level cache */
 #define NEAR 4096   /* items that stay in the first-level cache */
 #define OWN 32768   /* items of a row of which several stay in a core's own cache */
 #define FEW 16      /* items below which rows are worked on side by side */

@@ -213,7 +213,9 @@ static FOR void BY(normalize_rows)(const T *x, T *y, const NAME(affine) *a, cons
     ptrdiff_t items = w->channels * w->run;
     const int alike = w->groups == 1 && w->run == 1; /* rows have the same weights, one for an item */
     const int few = alike && items < FEW, beside = alike && items >= FEW && items < SOME;
-    ptrdiff_t step = few ? TOGETHER : items <= SHORT ? GROUP : items <= OWN ? SOME_ROWS : 1;
+    const ptrdiff_t bytes = items * (ptrdiff_t)sizeof(T);
+    ptrdiff_t step = few ? TOGETHER : bytes <= SHORT ? GROUP : items <= OWN ? SOME_ROWS : 1;
+    if (step == SOME_ROWS && step * bytes > BESIDES && !s->centered) step = 2; /* they wait for one sum less */
     ptrdiff_t r = 0;
     for (; beside && r + BESIDE <= rows; r += BESIDE)
         if (items == 16)
@@ -224,7 +226,7 @@ static FOR void BY(normalize_rows)(const T *x, T *y, const NAME(affine) *a, cons
         const T *from = x + r * items;
         T *to = y + r * items;
         ptrdiff_t some = LEAST(step, rows - r);
-        ptrdiff_t near = step * items <= NEAR && rows - r >= 2 * step ? step * items : 0;
+        ptrdiff_t near = step * bytes <= BESIDES && rows - r >= 2 * step ? step * items : 0;
         switch (few ? items : FEW) { /* loops of known length for the fewest items */
         case 1: BY(normalize_short)(from, to, a, s, some, 1); break;
         case 2: BY(normalize_short)(from, to, a, s, some, 2); break;
