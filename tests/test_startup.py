@@ -190,7 +190,17 @@ def test_training_needs_no_array(tmp_path: Path) -> None:
         assert "numpy" in found or not SLOW & found
 
 
-@pytest.mark.parametrize("words", ["pool max", "pool average --strides 1", "gpool average"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "pool max",
+        "pool average --strides 1",
+        "gpool average",
+        "in",
+        "gn --groups 1",
+        "ln --axis 1,2",
+    ],
+)
 def test_a_large_sample_needs_no_array(words: str, tmp_path: Path) -> None:
     source = tmp_path / "x.npy"
     with source.open("wb") as file:

@@ -15,6 +15,7 @@ import numpy as np
 from poolnorm_cli.backends import Backend
 from poolnorm_cli.backends.numpy_backend import NUMPY
 from poolnorm_cli.engine.buffer_pass import BufferPass
+from poolnorm_cli.engine.buffer_strips import StripLoops
 from poolnorm_cli.engine.layer_pass import LayerPass, Weights
 from poolnorm_cli.engine.threads import ONE_THREAD, default_threads
 from poolnorm_cli.kernels import native
@@ -234,7 +235,7 @@ def fill_by_strips(plan: LayerPass, x: Array, y: Array, threads: int | None) -> 
         return False
     inner = BufferPass(plan.layer, plan.shape, plan.dtype, plan.result).inner
     loops = inner.strip_loops if inner.strips == strips else None
-    if loops is None or not (x.flags.aligned and y.flags.aligned):
+    if not isinstance(loops, StripLoops) or not (x.flags.aligned and y.flags.aligned):
         return False
     if not (x.dtype.isnative and y.dtype.isnative):
         return False

@@ -22,6 +22,7 @@ from poolnorm_cli.values import cached_property, field, frozen, replace
 
 if TYPE_CHECKING:
     from poolnorm_cli.engine.buffer_strips import StripLoops
+    from poolnorm_cli.engine.known_strips import KnownStrips
     from poolnorm_cli.kernels.converted_loops import ConvertedCall
     from poolnorm_cli.kernels.native import LoopCall
     from poolnorm_cli.tensors.array_writer import ArrayWriter
@@ -107,7 +108,9 @@ class BufferPass(BlockPlan):
         if self.then and not all(each.is_whole for each in (self, *self.then)):
             return False
         if self.inner.strips:
-            return self.inner._is_of_loops and self.inner.strip_loops is not None  # noqa: SLF001 - it is a plan, too
+            if not self._fits_weights or not self._converts:
+                return False
+            return self.inner.strip_loops is not None
         counts = self.block_samples()
         return all(each.has_loops(counts) for each in (self, *self.then))
 
@@ -130,12 +133,17 @@ class BufferPass(BlockPlan):
         """
         if not self._is_of_loops or self.inner.strips:
             return False
+        if not self._fits_weights:
+            return False
+        return all(self.inner.loop_call(count) is not None for count in counts)
+
+    @property
+    def _fits_weights(self) -> bool:
+        """Whether the weights are for such a tensor."""
         if self.rank not in (None, len(self.shape)):
             return False
         shapes = {name: weight.shape for name, weight in self.weights.items()}
-        if self.layer.weight_names and shapes != self.layer.weight_shapes(self.shape):
-            return False
-        return all(self.inner.loop_call(count) is not None for count in counts)
+        return not self.layer.weight_names or shapes == self.layer.weight_shapes(self.shape)
 
     @property
     def may_have_loops(self) -> bool:
@@ -151,20 +159,27 @@ class BufferPass(BlockPlan):
     @cached_property
     def _is_of_loops(self) -> bool:
         """Whether loops take the dtypes, and nothing has to be known before the first block."""
-        if not native.compiled() or not converts(self.dtype, self.compute_dtype.name, self.result):
-            return False
-        return not self.statistics_axes
+        return self._converts and not self.statistics_axes
 
     @cached_property
-    def strip_loops(self) -> "StripLoops | None":
+    def _converts(self) -> bool:
+        """Whether loops take the dtypes."""
+        return native.compiled() and converts(self.dtype, self.compute_dtype.name, self.result)
+
+    @cached_property
+    def strip_loops(self) -> "StripLoops | KnownStrips | None":
         """What computes the strips of a sample; None where NumPy is needed.
 
         Raises:
             UsageError: The layer does not take the tensor.
         """
+        if self.statistics_axes:
+            from poolnorm_cli.engine.known_strips import known_strips
+
+            return known_strips(self, self.weights)
         from poolnorm_cli.engine.buffer_strips import strip_loops
 
-        return strip_loops(self)
+        return strip_loops(self, self.weights)
 
     @cached_property
     def sample_bytes(self) -> int:
@@ -230,8 +245,9 @@ class BufferPass(BlockPlan):
             PoolnormError: The tensor cannot be read, or the outputs not be written.
         """
         if self.inner.strips:
-            if loops := self.inner.strip_loops:
-                loops.write(tensor, writer)
+            loops = self.inner.strip_loops
+            if loops is None or not loops.write(tensor, writer):
+                self._write_arrays(tensor, writer)
             return
         opened = tensor.data_at() if self.pool.threads > 1 else None
         if opened is not None and (writer is None or writer.begin_at(self.pool.threads)):
@@ -242,6 +258,19 @@ class BufferPass(BlockPlan):
         for block in self.outputs(tensor):
             if writer is not None:
                 writer.write_bytes(block)
+
+    def _write_arrays(self, tensor: "Tensor", writer: "ArrayWriter | None") -> None:
+        """Do all of it as arrays, where statistics are such that loops cannot."""
+        import numpy as np
+
+        from poolnorm_cli.engine.layer_pass import LayerPass
+        from poolnorm_cli.engine.streaming import gathered, write_blocks
+        from poolnorm_cli.engine.training_step import TrainingStep
+
+        plan = LayerPass(self.layer, self.shape, self.dtype, self.result, pool=self.pool)
+        moments = gathered(plan, tensor, lambda plan, _: (plan, None))
+        weights = {name: np.asarray(weight) for name, weight in self.weights.items()}
+        write_blocks(plan, None, TrainingStep(weights, moments), tensor, writer)
 
     def placing(
         self, tensor: "Tensor", read: "ReadAt", writer: "ArrayWriter | None"

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolnorm_cli.kernels.extremes import promote
+from poolnorm_cli.kernels.known_loops import merged_groups
 from poolnorm_cli.kernels.memory import silence_floating_point
 from poolnorm_cli.kernels.moments import (
     Axes,
@@ -20,6 +21,7 @@ from poolnorm_cli.kernels.moments import (
     moments_of,
     slices_of,
 )
+from poolnorm_cli.kernels.native import compiled
 from poolnorm_cli.strips import grain_rows
 
 
@@ -166,6 +168,17 @@ def group_moments(moments: Moments, samples: slice, axis: int, groups: int) -> M
     split = (*shape[:axis], groups, size, *shape[axis + 1 :])
     mean, squares = (values.reshape(split) for values in pair)
     count, total = moments.count, moments.count * size
+    if isinstance(count, int) and compiled() and pair[0].dtype == np.float64:
+        sizes = prod(shape[:axis]) * groups, size, prod(shape[axis + 1 :])
+        flat = np.ascontiguousarray(pair[0]), np.ascontiguousarray(pair[1])
+        found = merged_groups(flat, sizes, count)
+        if found is not None:
+            split = (*split[: axis + 1], 1, *split[axis + 2 :])
+            wide = (*split[: axis + 1], size, *split[axis + 2 :])
+            mean, squares = (
+                np.broadcast_to(np.reshape(values, split), wide).reshape(shape) for values in found
+            )
+            return Moments(moments.axes, total, mean, squares, moments.masked)
     with silence_floating_point():
         if isinstance(count, np.ndarray):
             count = count[samples].reshape(split)

@@ -1,18 +1,21 @@
 """Normalization of trailing axes: each row is brought to mean 0 and deviation 1 while in cache."""
 
-from math import prod
+from math import isfinite, prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from poolnorm_cli.kernels.memory import acquire, scratch, silence_floating_point
+from poolnorm_cli.kernels.known_loops import MOST_STATISTICS
+from poolnorm_cli.kernels.memory import acquire, release, scratch, silence_floating_point
 from poolnorm_cli.kernels.native import FLOATS, loops_for
 from poolnorm_cli.sizes import TILE_BYTES
 
 
 if TYPE_CHECKING:
     from poolnorm_cli.kernels.apart_loops import ApartCall, NormCall
+    from poolnorm_cli.kernels.known_loops import KnownCall
+    from poolnorm_cli.kernels.moments import Moments
     from poolnorm_cli.kernels.normalizing_loops import NormalizingCall, ScalingCall
 
 Array = NDArray[Any]
@@ -95,6 +98,37 @@ def run_loop(
     y = acquire(x.shape, x.dtype)
     call.run(x, y, *(v if v is None else np.ascontiguousarray(v, np.float64) for v in vectors))
     return y
+
+
+def run_known(
+    call: "KnownCall", x: Array, moments: "Moments", gamma: Array | None, beta: Array | None
+) -> Array | None:
+    """Run a loop on a strip whose statistics are known, where it serves.
+
+    Args:
+        call: What was derived from the shape of `x`.
+        x: C-contiguous; not modified.
+        moments: The statistics, of equally many cells each.
+        gamma: Factors, float64, in the order of the axes; None for ones.
+        beta: Addends, likewise; None for zeros.
+
+    Returns:
+        An array like `x`; None where float64 does not hold what is divided by, or there are many.
+    """
+    pair = moments.mean, moments.squares
+    if pair[0].size > MOST_STATISTICS or {each.dtype.name for each in pair} != {"float64"}:
+        return None
+    if loops_for(x, FLOATS) is None:
+        return None
+    found = pair[0].ravel().tolist(), pair[1].ravel().tolist()
+    if not all(map(isfinite, found[0] + found[1])):
+        return None
+    weights = (None if w is None else np.ascontiguousarray(w, np.float64) for w in (gamma, beta))
+    y = acquire(x.shape, x.dtype)
+    if call.run(x, y, found, int(moments.count), *weights):
+        return y
+    release(y)
+    return None
 
 
 def _by_rows(x: Array, y: Array, epsilon: float, gamma: Vector, beta: Vector) -> Array:

@@ -16,6 +16,7 @@ from poolnorm_cli.values import frozen, replace
 
 if TYPE_CHECKING:
     from poolnorm_cli.kernels.apart_loops import ApartCall
+    from poolnorm_cli.kernels.known_loops import Pair
     from poolnorm_cli.kernels.moments import Moments
     from poolnorm_cli.kernels.normalizing_loops import NormalizingCall
     from poolnorm_cli.layers.axis_rules import Statistics
@@ -95,10 +96,37 @@ class GroupedNormalization(AffineNormalization, Maskable):
         axes = self.axes(rank)
         return tuple(axis for axis in range(1, rank) if axis not in axes)
 
-    def block_statistics(
-        self, moments: "Moments", origin: Ints, shape: Ints
-    ) -> "tuple[Array, Array]":
-        """Return the mean and variance for a block: for each channel those of its group.
+    def joined_channels(self, shape: Ints) -> int:
+        """Return how many channels a group has."""
+        (axis,) = self.axes(len(shape))
+        return shape[axis] // self.group_count(shape[axis])
+
+    def sample_statistics(self, found: "Pair", cells: int) -> "tuple[Pair, int] | None":
+        """Return for each channel the statistics of its group.
+
+        Args:
+            found: Means and sums of squared deviations of each channel.
+            cells: Cells of each.
+
+        Returns:
+            Both, and the cells of each; None where float64 does not hold them.
+        """
+        from array import array
+
+        from poolnorm_cli.kernels.known_loops import merged_groups
+
+        channels = len(found[0])
+        groups = self.group_count(channels)
+        size = channels // groups
+        both = memoryview(array("d", found[0])), memoryview(array("d", found[1]))
+        own = merged_groups(both, (groups, size, 1), cells)
+        if own is None:
+            return None
+        mean, squares = ([each for each in values for _ in range(size)] for values in own)
+        return (mean, squares), cells * size
+
+    def block_moments(self, moments: "Moments", origin: Ints, shape: Ints) -> "Moments":
+        """Return the statistics for a block: for each channel those of its group.
 
         Args:
             moments: Statistics of each sample and channel.
@@ -106,7 +134,7 @@ class GroupedNormalization(AffineNormalization, Maskable):
             shape: Shape of the block.
 
         Returns:
-            Both in float64, of a shape that broadcasts against the block.
+            Its part of them.
         """
         from poolnorm_cli.kernels.partial_moments import group_moments
 
@@ -114,7 +142,7 @@ class GroupedNormalization(AffineNormalization, Maskable):
         samples = slice(origin[0], origin[0] + shape[0])
         groups = self.group_count(moments.mean.shape[axis])
         own = group_moments(moments, samples, axis, groups)
-        return super().block_statistics(own, (0, *origin[1:]), shape)
+        return super().block_moments(own, (0, *origin[1:]), shape)
 
     def normalizing_call(self, shape: Ints, dtype: str) -> "NormalizingCall | ApartCall | None":
         """Return the call of the loop that normalizes each group of a block.
@@ -157,6 +185,9 @@ class GroupedNormalization(AffineNormalization, Maskable):
 
         (axis,) = axes = self.axes(x.ndim)
         origin = call.origin(x.ndim)
+        found = self.by_known_statistics(x, weights, call)
+        if found is not None:
+            return found
         given = self.call_statistics(call, x.shape)
         if given is not None:
             y = center_and_scale(x, given[0], inverse_deviation(given[1], self.epsilon), 0.0)

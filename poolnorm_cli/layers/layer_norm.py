@@ -47,6 +47,9 @@ class LayerNormalization(AffineNormalization):
         from poolnorm_cli.kernels.scaling import center_and_scale, inverse_deviation
 
         axes, origin = self.axes(x.ndim), call.origin(x.ndim)
+        found = self.by_known_statistics(x, weights, call)
+        if found is not None:
+            return found
         if call.moments is None:
             own = self.normalizing_call(x.shape, x.dtype.name)
             y = run_loop(own, x, *affine_arrays(weights, x.shape, axes, origin))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from poolnorm_cli.errors import UsageError
 from poolnorm_cli.layers.base import Layer, ints
+from poolnorm_cli.layers.known_statistics import ByKnownStatistics
 from poolnorm_cli.layers.weight_arrays import part_for_block
 from poolnorm_cli.shapes import Ints, Shape, format_shape, resolve_axes, within_64_bits
 from poolnorm_cli.sizes import SAMPLE_STATISTICS_BYTES
@@ -30,7 +31,7 @@ _STATISTIC_SIZE = 16
 
 
 @frozen(kw_only=True)
-class Normalization(Layer):
+class Normalization(Layer, ByKnownStatistics):
     """Divide values by a statistic of theirs along one axis or several; mostly center them too.
 
     The shape stays, and each sample is treated like the others.
@@ -178,7 +179,7 @@ class Normalization(Layer):
         Returns:
             Both in float64, of a shape that broadcasts against the block.
         """
-        part = moments.part(origin, shape)
+        part = self.block_moments(moments, origin, shape)
         return part.mean, part.variance
 
     def call_statistics(self, call: "Call", shape: Ints) -> "tuple[Array, Array] | None":
