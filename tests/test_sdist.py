@@ -69,3 +69,15 @@ def test_it_has_what_the_repository_has(packed: set[str]) -> None:
     assert tracked() - packed == set()
     assert not any(Path(name).suffix in {".so", ".pyc"} for name in packed)
     assert not any(name.startswith(".venv") for name in packed)
+
+
+def test_files_that_are_compiled_otherwise_are_there(packed: set[str]) -> None:
+    tree = ast.parse((ROOT / "hatch_build.py").read_text())
+    (rolled,) = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ROLLED"
+    )
+
+    assert rolled
+    assert {f"native/{name}.c" for name in rolled} <= packed
