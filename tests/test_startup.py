@@ -135,10 +135,13 @@ def test_a_file_needs_neither_tables_nor_runtimes(words: str, tmp_path: Path) ->
         "ln --axis 1,3",
         "gn --groups 3 --axis 2",
         "lrn --data-format channels_first",
+        "pool max --indices i.npy --overwrite",
+        "apool max --output-size 4 --indices i.npy --overwrite",
     ],
 )
 def test_no_axis_and_no_order_needs_an_array(words: str, tmp_path: Path) -> None:
     source, target = str(tmp_path / "x.npy"), str(tmp_path / "y.npy")
+    words = words.replace("i.npy", str(tmp_path / "i.npy"))
     modules_of("generate", "normal", "2,6,6,3", "-o", source)
 
     assert ("numpy" in modules_of(*words.split(), source, "-q", "-o", target)) == (

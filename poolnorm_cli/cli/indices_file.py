@@ -1,12 +1,13 @@
 """The file of `--indices`: where in the input each maximum is."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from poolnorm_cli.cli.layer_flags import LayerFlags
 from poolnorm_cli.cli.layer_report import LayerReport
-from poolnorm_cli.errors import UsageError, printable
+from poolnorm_cli.errors import PoolnormError, UsageError, printable
+from poolnorm_cli.layers.base import Layer
 from poolnorm_cli.report.errors import error_of
 from poolnorm_cli.tensors.file_roles import already_exists
 from poolnorm_cli.tensors.names import STDIN, is_stream, shown_input
@@ -16,6 +17,8 @@ from poolnorm_cli.urls import redact_url
 
 
 if TYPE_CHECKING:
+    from poolnorm_cli.engine.index_pass import IndexJob
+    from poolnorm_cli.engine.job import Job
     from poolnorm_cli.layers.described import Described
     from poolnorm_cli.tensors.sources import FirstInput
 
@@ -59,6 +62,21 @@ def check_indices(flags: LayerFlags, first: "FirstInput", *, is_alone: bool) -> 
         raise already_exists(target)
 
 
+def _job(indices: Layer, flags: LayerFlags, first: "FirstInput") -> "Job | IndexJob":
+    """Return what finds indices: without NumPy, where nothing of it takes that."""
+    from poolnorm_cli.engine.index_pass import IndexJob
+
+    backend, unbatched = flags.backend, flags.inputs.unbatched
+    threads, memory = backend.thread_count, backend.memory(1)
+    plain = IndexJob(indices, threads=threads, memory=memory, unbatched=unbatched)
+    with suppress(PoolnormError):  # which is told where it is run
+        if plain.serves(first.tensors()):
+            return plain
+    from poolnorm_cli.engine.job import Job
+
+    return Job(indices, dtype="int64", threads=threads, memory=memory, unbatched=unbatched)
+
+
 @contextmanager
 def writing_indices(layer: "Described", flags: LayerFlags, reporter: LayerReport) -> Iterator[None]:
     """Write the indices; their file gets its name when the run inside has gone well.
@@ -75,20 +93,13 @@ def writing_indices(layer: "Described", flags: LayerFlags, reporter: LayerReport
         PoolnormError: The input cannot be read, or the file not be written.
         UsageError: The layer is no max pooling, which alone has the flag.
     """
-    from poolnorm_cli.engine.job import Job
     from poolnorm_cli.layers.max_indices import indices_of
 
     indices = indices_of(layer)
     if indices is None:
         raise UsageError("--indices is for max pooling", "leave it out")
     first, target = flags.first_input(), str(flags.indices.indices)
-    job = Job(
-        indices,
-        dtype="int64",
-        threads=flags.backend.thread_count,
-        memory=flags.backend.memory(1),
-        unbatched=flags.inputs.unbatched,
-    )
+    job = _job(indices, flags, first)
     with open_output(target, flags.outputs.overwrite, sync=flags.synced) as output:
         try:
             for tensor in first.open():

@@ -12,7 +12,7 @@ from poolnorm_cli.windows import Window
 
 
 if TYPE_CHECKING:
-    from poolnorm_cli.kernels.native import Buffer
+    from poolnorm_cli.kernels.native import Buffer, LoopCall
 
 _MOST_CELLS = 2**31 - 1
 """Cells of an image, among which the loop counts in 32 bits."""
@@ -44,6 +44,39 @@ class IndexCall(NamedTuple):
             first: The index that the first cell of an image has.
         """
         native.loops().max_indices(cells, out, self.bounds, kind, self.sizes, *self.windows, first)
+
+
+_WORKED_ON = {
+    **{name: name for name in ("float32", "float64", "int64")},
+    **dict.fromkeys(("float16", "bfloat16"), "float32"),
+    **dict.fromkeys(("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32"), "float64"),
+}
+"""Types of items -> those in which all of their numbers are, in the same order."""
+
+
+def indices_of_items(call: IndexCall, dtype: str) -> "LoopCall | None":
+    """Return the call for items of any type for which there is a loop.
+
+    Args:
+        call: What was derived from the shape of a block.
+        dtype: Name of the dtype of its items.
+
+    Returns:
+        The call; None where there is none.
+    """
+    wide = _WORKED_ON.get(dtype)
+    if wide is None:
+        return None
+    kind, into, items = native.KINDS[dtype], native.KINDS[wide], prod(call.sizes)
+
+    def find(cells: "Buffer", out: "Buffer") -> bool:
+        if kind != into:
+            given, cells = cells, bytearray(items * native.KIND_BYTES[into])
+            native.loops().convert(given, cells, kind, into, items)
+        call.run(cells, into, out, 0)
+        return True
+
+    return find
 
 
 def index_call(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from poolnorm_cli.windows import Window
 
 
-class _Indices(SpatialLayer):
+class IndexLayer(SpatialLayer):
     """Keep where the largest value under each window is.
 
     It is run beside the layer of the maxima, and gives int64: the index of the cell among all of
@@ -70,6 +70,21 @@ class _Indices(SpatialLayer):
         del shape, dtype, weights
         return None
 
+    def index_call(self, shape: Ints, dtype: str) -> "LoopCall | None":
+        """Return the call of the loop that finds the indices of a block.
+
+        Args:
+            shape: Shape of the block.
+            dtype: Name of the dtype of its items; indices are int64.
+
+        Returns:
+            The call; None where there is none, so that NumPy is needed.
+        """
+        from poolnorm_cli.kernels.index_loops import index_call, indices_of_items
+
+        call = index_call(shape, self._searched(shape, None))
+        return None if call is None else indices_of_items(call, dtype)
+
     def strip_call(self, shape: Ints, strip: "Strip", dtype: str) -> "StripCall | None":
         """Return no call, as `loop_call`.
 
@@ -86,7 +101,7 @@ class _Indices(SpatialLayer):
 
 
 @frozen(kw_only=True)
-class MaxIndices(_Indices, MaxPooling):
+class MaxIndices(IndexLayer, MaxPooling):
     """Slide a window over every spatial axis and keep where its largest value is."""
 
     def _searched(
@@ -109,7 +124,7 @@ class MaxIndices(_Indices, MaxPooling):
 
 
 @frozen(kw_only=True)
-class AdaptiveMaxIndices(_Indices, AdaptiveMaxPooling):
+class AdaptiveMaxIndices(IndexLayer, AdaptiveMaxPooling):
     """Cover every spatial axis evenly with windows and keep where the largest value of each is."""
 
     def _searched(
