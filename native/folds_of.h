@@ -104,6 +104,8 @@ static INLINE BITS NAME(image_of)(const source *x, ptrdiff_t at, ptrdiff_t n, pt
 {
     BITS odd = 0;
     ptrdiff_t i = 0;
+    /* Of long rows, what comes so much later is one of the eight that are joined at once. */
+    const int asks = !x->widen && 8 * n * (ptrdiff_t)sizeof(T) <= AHEAD;
     const ptrdiff_t most = x->widen ? MOST(WIDENED / (4 * n), 1) * 4 * n : size;
     for (int first = 1; i + 4 * n <= size; first = 0) {
         const ptrdiff_t stop = LEAST(size / (4 * n) * 4 * n, i + GROUPS * 4 * n);
@@ -116,7 +118,7 @@ static INLINE BITS NAME(image_of)(const source *x, ptrdiff_t at, ptrdiff_t n, pt
                 if (lanes)
                     sum_few(cells, n, part / n, begin, to);
                 else
-                    sum_apart(cells, n, part / n, begin, !x->widen, to, n);
+                    sum_apart(cells, n, part / n, begin, asks, to, n);
                 i += part;
                 continue;
             }
@@ -124,7 +126,7 @@ static INLINE BITS NAME(image_of)(const source *x, ptrdiff_t at, ptrdiff_t n, pt
             if (lanes)
                 NAME(few_rows_of)(cells, n, part / n, begin, !x->widen, to, lanes);
             else
-                odd |= NAME(long_rows_of)(cells, n, part / n, begin, !x->widen, to);
+                odd |= NAME(long_rows_of)(cells, n, part / n, begin, asks, to);
             i += part;
         }
         if (!first) NAME(join)(some, n, all);

@@ -8,13 +8,14 @@ static INLINE void NAME(groups_of)(const source *x, ptrdiff_t at, const group_si
     for (ptrdiff_t k = first; k < first + count; k++) {
         const ptrdiff_t from = k * g->items, items = LEAST(g->items, g->whole - from);
         BITS lanes[LANES] = {0}, found;
+        A none[LANES]; /* for what is joined to the first group: there is no other */
 #if OWN_SUMS
         if (SUMS_BY_VECTORS && few && !x->widen) {
             sum_pair((const T *)x->x + at + from, 1, 0, n, items / n, to + k * n);
             continue;
         }
 #endif
-        found = NAME(image_of)(x, at + from, n, items, 0, to + k * n, few ? lanes : 0);
+        found = NAME(image_of)(x, at + from, n, items, none, to + k * n, few ? lanes : 0);
         for (ptrdiff_t i = 0; few && i < n; i++) found |= lanes[i];
         odd[k] = found != 0;
     }

@@ -143,7 +143,7 @@ FOR void sum_abreast(const float *restrict x, ptrdiff_t image, ptrdiff_t n, int 
 {
     for (ptrdiff_t i = 0; i + WIDE <= n; i += WIDE)
         for (int m = 0; m < ABREAST; m++) {
-            for (int k = 0; k < 4 && i % LINE == 0; k++)
+            for (int k = 0; k < 4 && 4 * n <= FAR_AHEAD && i % LINE == 0; k++)
                 PREFETCH(x + m * image + k * n + i + FAR_AHEAD);
             const __m256d four = four_rows(x + m * image + i, n);
             double *at = to + m * apart + i;
