@@ -150,8 +150,9 @@ def page(document: dict[str, Any]) -> str:
     over.sort(key=lambda name: -(ratio(times[name], "torch") or 0))
     parts = {"Over their limit": over, "All": list(times)}
     for head, names in parts.items():
-        lines += ["", f"## {head}", "", f"| {' | '.join(_LABELS)} |", "|" + "---|" * len(_LABELS)]
-        lines += [_row(name, times[name]) for name in names]
+        table = [f"| {' | '.join(_LABELS)} |", "|" + "---|" * len(_LABELS)]
+        table += [_row(name, times[name]) for name in names]
+        lines += ["", f"## {head}", "", *(table if names else ["None."])]
     return "\n".join(lines) + "\n"
 
 
