@@ -524,23 +524,24 @@ def main(count: int, seed: int = 0) -> None:
     """Do each of these so many times."""
     assert native.compiled(), "there are no compiled loops"
     random = np.random.default_rng(seed)
+    kinds = (
+        pooling,
+        adaptive,
+        others,
+        normalizations,
+        apart,
+        halves,
+        two_bytes,
+        training,
+        integers,
+        at_the_door,
+        few_large_images,
+        large_columns,
+    )
     for _ in range(count):
-        for kind in (
-            pooling,
-            adaptive,
-            others,
-            normalizations,
-            apart,
-            halves,
-            two_bytes,
-            training,
-            integers,
-            at_the_door,
-            few_large_images,
-            large_columns,
-        ):
+        for kind in kinds:
             kind(random)
-    sys.stdout.write(f"{10 * count:,} calls with random sizes\n")
+    sys.stdout.write(f"{len(kinds) * count:,} calls with random sizes\n")
 
 
 if __name__ == "__main__":
